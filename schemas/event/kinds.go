@@ -1,0 +1,64 @@
+package event
+
+// Kinds of event.
+const (
+	KindRequest   = "request"
+	KindSession   = "session"
+	KindTick      = "tick"
+	KindTombstone = "tombstone"
+	KindControl   = "control"
+)
+
+// Phases of a request.
+const (
+	PhaseComplete = "complete"
+	PhaseOpen     = "open"
+	PhaseTick     = "tick"
+	PhaseClose    = "close"
+)
+
+// Decisions: what the gateway did to one request.
+const (
+	DecisionPermit = "permit"
+	DecisionDeny   = "deny"
+	DecisionStepUp = "step_up"
+	DecisionCut    = "cut"
+)
+
+// Outcomes of a sign-in that a request carried.
+const (
+	AuthNone       = "none"
+	AuthSuccess    = "success"
+	AuthFailure    = "failure"
+	AuthMFAFailure = "mfa_failure"
+)
+
+// Bindings of a token to a key.
+const (
+	BindingNone   = "none"
+	BindingCookie = "cookie"
+	BindingDPoP   = "dpop"
+	BindingMTLS   = "mtls"
+)
+
+// Kinds of subject.
+const (
+	SubjectHuman   = "human"
+	SubjectService = "service"
+	SubjectAgent   = "agent"
+)
+
+// Kinds of stream; a request is one that does not last.
+const (
+	StreamRequest   = "request"
+	StreamWebSocket = "websocket"
+	StreamSSE       = "sse"
+	StreamGRPC      = "grpc"
+	StreamDownload  = "download"
+	StreamUpload    = "upload"
+)
+
+// Terminal reports whether e is the one record that accounts for its request.
+func (x *RequestEvent) Terminal() bool {
+	return (x.GetKind() == KindRequest || x.GetKind() == "") && x.GetPhase() != PhaseOpen && x.GetPhase() != PhaseTick
+}

@@ -1,0 +1,84 @@
+package event
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Lane names one dense sequence of a gateway's life.
+type Lane struct {
+	Gateway string
+	Epoch   uint64
+	Lane    uint32
+}
+
+// Positions remembers the last sequence number seen per lane, which is all
+// that is needed to tell duplicates and gaps. Lanes of epochs that have ended
+// are dropped first once LanesMax is reached, oldest epoch first. The zero
+// value is ready to use. Not safe for concurrent use.
+type Positions struct{ last map[Lane]uint64 }
+
+// LanesMax bounds [Positions]: 256 gateways of 16 lanes, twice over for
+// gateways that have just restarted.
+const LanesMax = 8192
+
+// Observe notes [first, last] of a lane, the same number twice for a plain
+// event. It reports whether the range was seen before, and how many numbers
+// are missing in front of it. Sequence numbers start at 1; events that carry
+// none (offline files) are never duplicates.
+func (p *Positions) Observe(l Lane, first, last uint64) (duplicate bool, missing uint64) {
+	if first == 0 {
+		return false, 0
+	}
+	seen := p.last[l]
+	if last <= seen {
+		return true, 0
+	}
+	if first > seen+1 {
+		missing = first - seen - 1
+	}
+	p.set(l, last)
+	return false, missing
+}
+
+// Last returns the last number seen in a lane, 0 for none.
+func (p *Positions) Last(l Lane) uint64 { return p.last[l] }
+
+// Set notes that a lane has been seen up to last; used to restore a snapshot.
+func (p *Positions) Set(l Lane, last uint64) { p.set(l, last) }
+
+// All returns every lane in a fixed order with its last number.
+func (p *Positions) All(yield func(Lane, uint64) bool) {
+	for _, l := range p.sorted() {
+		if !yield(l, p.last[l]) {
+			return
+		}
+	}
+}
+
+func (p *Positions) set(l Lane, last uint64) {
+	if p.last == nil {
+		p.last = make(map[Lane]uint64)
+	}
+	if _, known := p.last[l]; !known && len(p.last) >= LanesMax {
+		delete(p.last, p.sorted()[0])
+	}
+	p.last[l] = last
+}
+
+func (p *Positions) sorted() []Lane {
+	lanes := make([]Lane, 0, len(p.last))
+	for l := range p.last {
+		lanes = append(lanes, l)
+	}
+	slices.SortFunc(lanes, func(a, b Lane) int {
+		switch {
+		case a.Epoch != b.Epoch:
+			return cmp.Compare(a.Epoch, b.Epoch)
+		case a.Gateway != b.Gateway:
+			return cmp.Compare(a.Gateway, b.Gateway)
+		}
+		return cmp.Compare(a.Lane, b.Lane)
+	})
+	return lanes
+}

@@ -1,0 +1,57 @@
+package verdict
+
+import "slices"
+
+// Actions, weakest first: the ladder.
+const (
+	ActionObserve  = "observe"
+	ActionThrottle = "throttle"
+	ActionReadOnly = "read_only"
+	ActionStepUp   = "step_up"
+	ActionRevoke   = "revoke"
+	ActionBlock    = "block"
+)
+
+// Authorities: who may write a key of vigil.verdicts.
+const (
+	AuthoritySubject  = "subject"
+	AuthorityFacet    = "facet"
+	AuthorityOperator = "operator"
+	AuthorityFeed     = "feed"
+)
+
+// Kinds of target. The subject stage judges the first three, the facet stage the others.
+const (
+	TargetSession = "session"
+	TargetSubject = "subject"
+	TargetToken   = "token"
+	TargetDevice  = "device"
+	TargetClient  = "client"
+	TargetAddress = "address"
+	TargetPrefix  = "prefix"
+	TargetAccount = "account"
+	TargetJA4     = "ja4"
+	TargetRoute   = "route"
+)
+
+// Strength is the place of an action on the ladder, 0 for observe; -1 for an
+// action that this version does not know.
+func Strength(action string) int {
+	return slices.Index([]string{ActionObserve, ActionThrottle, ActionReadOnly, ActionStepUp, ActionRevoke, ActionBlock}, action)
+}
+
+// TargetKinds lists every kind of target, narrowest first.
+func TargetKinds() []string {
+	return []string{
+		TargetToken, TargetSession, TargetDevice, TargetSubject, TargetClient,
+		TargetAccount, TargetAddress, TargetPrefix, TargetJA4, TargetRoute,
+	}
+}
+
+// Suspends reports whether an action ends what is open now.
+func Suspends(action string) bool { return Strength(action) >= Strength(ActionStepUp) }
+
+// Later reports whether (epoch, seq) comes after (epoch2, seq2).
+func Later(epoch, seq, epoch2, seq2 uint64) bool {
+	return epoch > epoch2 || epoch == epoch2 && seq > seq2
+}

@@ -1,0 +1,159 @@
+package verdict
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+)
+
+// EnvelopeBytesMax bounds a signed record: a verdict with twenty pieces of
+// evidence is below 8 KiB, a heartbeat of 8,192 lanes below 512 KiB.
+const EnvelopeBytesMax = 1 << 20
+
+// Types of envelope, the header member typ.
+const (
+	typVerdict   = "vigil-verdict+pb"
+	typHeartbeat = "vigil-heartbeat+pb"
+)
+
+// Errors of [KeySet.Open]. Each is a reason to refuse and count a record.
+var (
+	ErrUnsigned   = errors.New("not a signed envelope")
+	ErrUnknownKey = errors.New("signed by an unknown key")
+	ErrSignature  = errors.New("wrong signature")
+	ErrAuthority  = errors.New("key may not sign for this authority")
+	ErrMalformed  = errors.New("malformed verdict")
+	ErrExpired    = errors.New("verdict has expired")
+)
+
+// Signer signs verdicts and heartbeats with one key. Immutable, safe for
+// concurrent use.
+type Signer struct {
+	kid string
+	key ed25519.PrivateKey
+}
+
+// NewSigner returns a signer for a key pair that the key set lists as kid.
+func NewSigner(kid string, key ed25519.PrivateKey) Signer { return Signer{kid: kid, key: key} }
+
+// Kid is the id of the signer's key.
+func (s Signer) Kid() string { return s.kid }
+
+// Verdict sets v.Kid and returns its envelope.
+func (s Signer) Verdict(v *Verdict) ([]byte, error) {
+	v.Kid = s.kid
+	return s.sign(typVerdict, v)
+}
+
+// Heartbeat sets h.Kid and returns its envelope.
+func (s Signer) Heartbeat(h *Heartbeat) ([]byte, error) {
+	h.Kid = s.kid
+	return s.sign(typHeartbeat, h)
+}
+
+func (s Signer) sign(typ string, m interface{ MarshalVT() ([]byte, error) }) ([]byte, error) {
+	payload, err := m.MarshalVT()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", typ, err)
+	}
+	return sign(typ, s.kid, s.key, payload)
+}
+
+func sign(typ, kid string, key ed25519.PrivateKey, payload []byte) ([]byte, error) {
+	h := jws.NewHeaders()
+	err := errors.Join(h.Set(jws.TypeKey, typ), h.Set(jws.KeyIDKey, kid))
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", typ, err)
+	}
+	env, err := jws.Sign(payload, jws.WithKey(jwa.EdDSA, key, jws.WithProtectedHeaders(h)))
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", typ, err)
+	}
+	return env, nil
+}
+
+// Message is what an envelope held: exactly one of the two is set.
+type Message struct {
+	Verdict   *Verdict
+	Heartbeat *Heartbeat
+}
+
+// Open verifies an envelope and only then decodes it. It does not look at
+// until: a verdict that has lapsed is authentic, see [Verdict.Live].
+func (k *KeySet) Open(record []byte) (Message, error) {
+	if len(record) > EnvelopeBytesMax {
+		return Message{}, fmt.Errorf("open envelope of %d B: %w", len(record), ErrUnsigned)
+	}
+	typ, key, payload, err := open(record, func(kid string) (Key, bool) {
+		key, ok := k.keys[kid]
+		return key, ok
+	})
+	if err != nil {
+		return Message{}, err
+	}
+	switch typ {
+	case typVerdict:
+		v := new(Verdict)
+		err = v.UnmarshalVT(payload)
+		if err != nil {
+			return Message{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
+		if !key.Class.signs(v.Authority) || len(v.Clears) > 0 && key.Class != ClassOperator {
+			return Message{}, fmt.Errorf("key %q of class %s, authority %q: %w", key.ID, key.Class, v.Authority, ErrAuthority)
+		}
+		return Message{Verdict: v}, v.check()
+	case typHeartbeat:
+		h := new(Heartbeat)
+		err = h.UnmarshalVT(payload)
+		if err != nil {
+			return Message{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
+		if !key.Class.signs(h.Authority) {
+			return Message{}, fmt.Errorf("key %q of class %s, authority %q: %w", key.ID, key.Class, h.Authority, ErrAuthority)
+		}
+		return Message{Heartbeat: h}, nil
+	}
+	return Message{}, fmt.Errorf("typ %q: %w", typ, ErrUnsigned)
+}
+
+// open verifies one JWS in compact form: EdDSA only, exactly one signature, a
+// known key, and no critical header that we would not understand.
+func open(record []byte, find func(kid string) (Key, bool)) (typ string, key Key, payload []byte, err error) {
+	msg, err := jws.Parse(record, jws.WithCompact())
+	if err != nil || len(msg.Signatures()) != 1 {
+		return "", Key{}, nil, ErrUnsigned
+	}
+	h := msg.Signatures()[0].ProtectedHeaders()
+	if h.Algorithm() != jwa.EdDSA || len(h.Critical()) > 0 {
+		return "", Key{}, nil, fmt.Errorf("alg %q: %w", h.Algorithm(), ErrUnsigned)
+	}
+	key, ok := find(h.KeyID())
+	if !ok {
+		return "", Key{}, nil, fmt.Errorf("kid %q: %w", h.KeyID(), ErrUnknownKey)
+	}
+	payload, err = jws.Verify(record, jws.WithKey(jwa.EdDSA, key.Public))
+	if err != nil {
+		return "", Key{}, nil, fmt.Errorf("kid %q: %w", key.ID, ErrSignature)
+	}
+	return h.Type(), key, payload, nil
+}
+
+// check reports what is missing in an authentic verdict.
+func (x *Verdict) check() error {
+	switch {
+	case x.Id == "" || x.Target.GetKind() == "" || x.Target.GetId() == "":
+		return fmt.Errorf("id or target is empty: %w", ErrMalformed)
+	case Strength(x.Action) < 0:
+		return fmt.Errorf("action %q: %w", x.Action, ErrMalformed)
+	case x.Until == nil || !x.Until.IsValid():
+		return fmt.Errorf("until is missing: %w", ErrMalformed)
+	}
+	return nil
+}
+
+// Live reports whether the verdict still holds at now.
+func (x *Verdict) Live(now time.Time) bool { return now.Before(x.GetUntil().AsTime()) }
