@@ -1,0 +1,113 @@
+# Vigil. "make help" lists what can be made; everything that is fetched lands in .cache.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE   := .cache
+CHDB    := $(CACHE)/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
+KAFKA   := $(CACHE)/kafka-4.4.0/.complete
+LINT    := $(CACHE)/bin/golangci-lint-2.15.0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X github.com/vigil-gateway/vigil/cmd/internal/app.version=$(VERSION)
+STATIC  := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)'
+TAGS    := embedded
+
+# need NAME HOW: one line that says what is missing and how to get it.
+need = @command -v $(1) >/dev/null || { echo "make: $(1) is missing: $(2)" >&2; exit 1; }
+
+.PHONY: help
+help: ## List what can be made.
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: build chdb ## Run Vigil on its embedded engines; Ctrl-C ends it, data stay in .vigil.
+	@bin/vigil up $(ARGS)
+
+.PHONY: demo
+demo: build chdb ## Watch about 50 ordinary users, four attackers and what Vigil does about them.
+	@bin/vigil demo $(ARGS)
+
+.PHONY: build
+build: ## Build vigil, vigil-gateway and vigil-analyzer into bin/.
+	$(call need,go,install Go 1.26 from your distribution or https://go.dev/dl)
+	@$(STATIC) -o bin/ ./cmd/vigil-gateway ./cmd/vigil-analyzer
+	@$(STATIC) -tags $(TAGS) -o bin/vigil ./cmd/vigil
+
+.PHONY: engines
+engines: chdb kafka ## Fetch the engines that tests need: embedded ClickHouse (npm) and Apache Kafka (Maven Central).
+
+.PHONY: chdb
+chdb: $(CHDB)
+$(CHDB): .tools/chdb/package.json .tools/chdb/package-lock.json
+	$(call need,npm,install Node.js 20 with npm; it fetches the embedded ClickHouse library)
+	@echo "fetching embedded ClickHouse (about 180 MB, once) …" >&2
+	@mkdir -p $(CACHE)/chdb && cp $^ $(CACHE)/chdb/
+	@cd $(CACHE)/chdb && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+	@touch $@
+
+.PHONY: kafka
+kafka: $(KAFKA)
+$(KAFKA): .tools/kafka/pom.xml
+	$(call need,java,install a Java 17 runtime such as openjdk-17-jre-headless; Apache Kafka runs on it)
+	$(call need,mvn,install Maven; it fetches Apache Kafka)
+	@echo "fetching Apache Kafka (43 MB, once) …" >&2
+	@mvn -B -q -C -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
+
+.PHONY: test
+test: engines build check race e2e ## Pass every test: format, lint, race detector, end to end on real engines.
+
+.PHONY: test-fast
+test-fast: chdb ## The inner loop: every package once, without the race detector and the slow ends.
+	@go test -short -tags $(TAGS) ./...
+
+.PHONY: race
+race: engines ## Every package with the race detector.
+	$(call need,gcc,install gcc; the race detector needs cgo)
+	@CGO_ENABLED=1 go test -race -timeout 20m -tags $(TAGS) ./...
+
+.PHONY: e2e
+e2e: engines build ## The whole line on embedded engines and on Apache Kafka.
+	@go test -count=1 -timeout 30m -tags '$(TAGS) e2e' ./cmd/internal/e2e/...
+
+.PHONY: check
+check: lint ## Format, vet, lint, module files.
+	@go vet -tags '$(TAGS) e2e' ./...
+	@go mod tidy -diff
+
+.PHONY: lint
+lint: $(LINT) ## golangci-lint with the house rules.
+	@$(LINT) run ./...
+
+.PHONY: fmt
+fmt: $(LINT) ## Format everything.
+	@$(LINT) fmt ./...
+
+$(LINT): .tools/lint/go.mod .tools/lint/go.sum
+	$(call need,go,install Go 1.26 from your distribution or https://go.dev/dl)
+	@echo "building golangci-lint (once) …" >&2
+	@cd .tools/lint && go build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: generate
+generate: ## Generate the Go code of the protobuf schemas.
+	@cd .tools/buf && go build -o ../../$(CACHE)/bin/buf github.com/bufbuild/buf/cmd/buf
+	@cd .tools/gen && go build -o ../../$(CACHE)/bin/ google.golang.org/protobuf/cmd/protoc-gen-go github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto
+	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.yaml schemas
+
+.PHONY: golden
+golden: chdb ## Write the golden files anew; read the diff before you commit it.
+	@UPDATE_GOLDEN=1 go test -tags $(TAGS) ./...
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME (default 10s) each.
+	@for pkg in $$(grep -rl --include=fuzz_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
+			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} ./$$pkg; done; done
+
+.PHONY: bench-loop
+bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Kafka loop in the same run.
+	@go test -count=1 -timeout 20m -tags '$(TAGS) bench' -run TestLoop -v ./cmd/internal/e2e/...
+
+.PHONY: clean
+clean: ## Remove what was built; the fetched engines stay.
+	@rm -rf bin
