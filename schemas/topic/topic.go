@@ -60,6 +60,28 @@ func All(partitions int) []Spec {
 	return specs
 }
 
+// Config returns the topic's settings as Kafka names them. Time in every topic
+// is the broker's, so that a gateway with a wrong clock neither shortens the
+// retention of others nor has its records refused. Compacted topics roll a
+// segment every ten minutes, because the one in use is never compacted and a
+// gateway that starts reads it whole.
+func (s Spec) Config() map[string]string {
+	c := map[string]string{"message.timestamp.type": "LogAppendTime"}
+	if s.Compact {
+		c["cleanup.policy"] = "compact"
+		c["segment.ms"] = milliseconds(10 * time.Minute)
+		c["delete.retention.ms"] = milliseconds(24 * time.Hour)
+		return c
+	}
+	c["cleanup.policy"] = "delete"
+	if s.Retention > 0 {
+		c["retention.ms"] = milliseconds(s.Retention)
+	}
+	return c
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
 // RequestKey is the key of a request event: the subject, else the address.
 func RequestKey(tenant, subject, address string) []byte {
 	if subject != "" {
