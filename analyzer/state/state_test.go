@@ -1,0 +1,183 @@
+package state_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/vigil-gateway/vigil/analyzer/state"
+)
+
+func open(t *testing.T, dir string) *state.Store {
+	t.Helper()
+	c := state.DefaultConfig()
+	c.Dir = dir
+	s, err := state.New(state.Options{Config: c, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func save(t *testing.T, s *state.Store, next int64, epoch uint64, body string) error {
+	t.Helper()
+	h := state.Header{Topic: "requests", Partition: 3, Next: next, Epoch: epoch, Model: "m"}
+	return s.Save(t.Context(), h, func(w io.Writer) error {
+		_, err := io.WriteString(w, body)
+		return err
+	})
+}
+
+func load(t *testing.T, s *state.Store) (next int64, body string, found bool) {
+	t.Helper()
+	h, found := s.Load(t.Context(), "requests", 3, func(_ state.Header, r io.Reader) error {
+		b, err := io.ReadAll(r)
+		body = string(b)
+		return err
+	})
+	return h.Next, body, found
+}
+
+const file = "requests/partition-3.state"
+
+func TestSaveThenLoadGivesTheNewest(t *testing.T) {
+	s := open(t, t.TempDir())
+	_, _, found := load(t, s)
+	if found {
+		t.Fatal("an empty folder gave a state")
+	}
+	for i, body := range []string{"one", "two", "three"} {
+		err := save(t, s, int64(i+1), 1, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	next, body, found := load(t, s)
+	if next != 3 || body != "three" || !found {
+		t.Errorf("Load = %d %q %v, want 3 three true", next, body, found)
+	}
+}
+
+// Every single damaged byte of the newest file must lead to the previous one.
+func TestDamagedFileFallsBackToPrevious(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for i, body := range []string{"before", "after"} {
+		err := save(t, s, int64(i+1), 1, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, file)
+	intact, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage := map[string][]byte{"cut": intact[:len(intact)-1], "empty": nil}
+	for i := range intact {
+		b := bytes.Clone(intact)
+		b[i] ^= 0x40
+		damage["byte "+string(rune('0'+i%10))+" of "+time.Duration(i).String()] = b
+	}
+	for name, b := range damage {
+		err := os.WriteFile(path, b, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, body, found := load(t, s)
+		if next != 1 || body != "before" || !found {
+			t.Errorf("%s: Load = %d %q %v, want 1 before true", name, next, body, found)
+		}
+	}
+	err = os.WriteFile(path+".previous", []byte("x"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, found := load(t, s)
+	if found {
+		t.Error("two damaged files gave a state")
+	}
+}
+
+func TestCrashBetweenRenamesKeepsPrevious(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	err := save(t, s, 7, 1, "only")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.Rename(filepath.Join(dir, file), filepath.Join(dir, file+".previous"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, _, found := load(t, s)
+	if next != 7 || !found {
+		t.Errorf("Load = %d %v, want 7 true", next, found)
+	}
+}
+
+func TestFailedSnapshotLeavesTheOldFile(t *testing.T) {
+	s := open(t, t.TempDir())
+	err := save(t, s, 1, 1, "good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("disk full")
+	err = s.Save(t.Context(), state.Header{Topic: "requests", Partition: 3, Next: 2, Epoch: 1}, func(io.Writer) error { return full })
+	if !errors.Is(err, full) {
+		t.Fatalf("Save = %v, want %v", err, full)
+	}
+	next, body, _ := load(t, s)
+	if next != 1 || body != "good" {
+		t.Errorf("Load = %d %q, want 1 good", next, body)
+	}
+}
+
+func TestZombieIsFenced(t *testing.T) {
+	s := open(t, t.TempDir())
+	err := save(t, s, 10, 5, "owner")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = save(t, s, 11, 4, "zombie")
+	if !errors.Is(err, state.ErrFenced) {
+		t.Errorf("Save under an older epoch = %v, want ErrFenced", err)
+	}
+	_, body, _ := load(t, s)
+	if body != "owner" {
+		t.Errorf("Load = %q, want owner", body)
+	}
+}
+
+func TestFileOfAnotherPartitionIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	err := save(t, s, 1, 1, "three")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.Rename(filepath.Join(dir, file), filepath.Join(dir, "requests/partition-4.state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, found := s.Load(t.Context(), "requests", 4, func(state.Header, io.Reader) error { return nil })
+	if found {
+		t.Error("partition 4 took the state of partition 3")
+	}
+}
+
+func TestConfigNamesEveryFault(t *testing.T) {
+	err := state.Config{Replay: -1}.Validate()
+	for _, key := range []string{"every:", "records:", "replay:"} {
+		if err == nil || !bytes.Contains([]byte(err.Error()), []byte(key)) {
+			t.Errorf("Validate = %v, want a fault of %s", err, key)
+		}
+	}
+}
