@@ -1,0 +1,97 @@
+package runfile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Name is the file's name in an installation's directory.
+const Name = "run.json"
+
+// DirDefault is the directory of an installation where nobody names another.
+const DirDefault = ".vigil"
+
+// ErrNone means that a directory holds no installation.
+var ErrNone = errors.New("no installation here")
+
+// Run says where the parts of an installation are.
+type Run struct {
+	// PID is the process that runs it, 0 while nothing does.
+	PID int `json:"pid"`
+	// Gateway is the base URL of the gateway, such as http://127.0.0.1:8080.
+	Gateway string `json:"gateway"`
+	// GatewayAdmin is the base URL of the gateway's admin port.
+	GatewayAdmin string `json:"gateway_admin"`
+	// Console is the base URL of the analyzer's admin port and console.
+	Console string `json:"console"`
+	// Kafka lists the brokers, host:port.
+	Kafka []string `json:"kafka"`
+	// TopicPrefix is put in front of every topic's name.
+	TopicPrefix string `json:"topic_prefix,omitempty"`
+	// Partitions is that of vigil.requests.
+	Partitions int `json:"partitions"`
+	// ClickHouse is how clickhouse-go reaches the database, with its protocol,
+	// such as http://127.0.0.1:8123.
+	ClickHouse string `json:"clickhouse"`
+	// ClickHouseDatabase, ClickHouseUser and ClickHousePasswordFile go with it.
+	ClickHouseDatabase     string `json:"clickhouse_database"`
+	ClickHouseUser         string `json:"clickhouse_user"`
+	ClickHousePasswordFile string `json:"clickhouse_password_file"`
+	// Issuer and Upstream are the sample provider and service, where they run.
+	Issuer   string `json:"issuer,omitempty"`
+	Upstream string `json:"upstream,omitempty"`
+	// Tenant is the one tenant.
+	Tenant string `json:"tenant"`
+	// TenantKeyFile holds the key of the pseudonyms, raw bytes.
+	TenantKeyFile string `json:"tenant_key_file"`
+	// AdminTokenFile holds the bearer token of both admin ports.
+	AdminTokenFile string `json:"admin_token_file"`
+	// OperatorKeyFile is the Ed25519 private key (PKCS#8 PEM) that signs an
+	// operator's verdicts, OperatorKid its id in the key set.
+	OperatorKeyFile string `json:"operator_key_file"`
+	OperatorKid     string `json:"operator_kid"`
+	// KeySetFile and RootFile are what gateways verify verdicts with.
+	KeySetFile string `json:"key_set_file"`
+	RootFile   string `json:"root_file"`
+}
+
+// Read returns the run file of an installation's directory. The error wraps
+// [ErrNone] where there is none.
+func Read(dir string) (Run, error) {
+	var r Run
+	name := filepath.Join(dir, Name)
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, fmt.Errorf("%s: %w", name, ErrNone)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read run file: %w", err)
+	}
+	err = json.Unmarshal(b, &r)
+	if err != nil {
+		return r, fmt.Errorf("read run file %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// Write puts r in an installation's directory.
+func Write(dir string, r Run) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode run file: %w", err)
+	}
+	name := filepath.Join(dir, Name)
+	err = os.WriteFile(name+".new", append(b, '\n'), 0o600)
+	if err != nil {
+		return fmt.Errorf("write run file: %w", err)
+	}
+	err = os.Rename(name+".new", name)
+	if err != nil {
+		return fmt.Errorf("write run file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package devstack
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// Ids of the keys in the key set of a new installation.
+const (
+	AnalyzerKid = "analyzer-1"
+	OperatorKid = "operator-1"
+)
+
+// Places are the files and folders of an installation, all absolute.
+type Places struct {
+	Dir        string
+	Kafka      string // Folder of the embedded broker.
+	ClickHouse string // Folder of the embedded database.
+	State      string // Folder of snapshots and of the gateway's verdict file.
+	IDP        string // Folder of the sample provider's keys.
+
+	TenantKey          string
+	RootKey            string // Private; a production installation keeps it offline.
+	RootPublic         string
+	AnalyzerKey        string
+	OperatorKey        string
+	KeySet             string
+	AdminToken         string
+	ClickHousePassword string
+}
+
+// placesOf names the files of an installation in dir.
+func placesOf(dir string) Places {
+	keys, secrets := filepath.Join(dir, "keys"), filepath.Join(dir, "secrets")
+	return Places{
+		Dir:        dir,
+		Kafka:      filepath.Join(dir, "kafka"),
+		ClickHouse: filepath.Join(dir, "clickhouse"),
+		State:      filepath.Join(dir, "state"),
+		IDP:        filepath.Join(dir, "idp"),
+
+		TenantKey:          filepath.Join(secrets, "tenant.key"),
+		RootKey:            filepath.Join(keys, "root.pem"),
+		RootPublic:         filepath.Join(keys, "root.pub.pem"),
+		AnalyzerKey:        filepath.Join(keys, "analyzer.pem"),
+		OperatorKey:        filepath.Join(keys, "operator.pem"),
+		KeySet:             filepath.Join(keys, "keys.jws"),
+		AdminToken:         filepath.Join(secrets, "admin-token"),
+		ClickHousePassword: filepath.Join(secrets, "clickhouse-password"),
+	}
+}
+
+// furnish makes what is missing of an installation's folders, keys and secrets.
+func furnish(p Places) error {
+	for _, dir := range []string{p.Dir, p.Kafka, p.ClickHouse, p.State, p.IDP, filepath.Dir(p.KeySet), filepath.Dir(p.TenantKey)} {
+		err := os.MkdirAll(dir, 0o700)
+		if err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // Never fails; see its documentation.
+	err := errors.Join(
+		ensureFile(p.TenantKey, raw),
+		ensureFile(p.AdminToken, []byte(randomText())),
+		ensureFile(p.ClickHousePassword, []byte(randomText())),
+	)
+	if err != nil {
+		return err
+	}
+	root, err := ensureKey(p.RootKey)
+	if err != nil {
+		return err
+	}
+	analyzer, err := ensureKey(p.AnalyzerKey)
+	if err != nil {
+		return err
+	}
+	operator, err := ensureKey(p.OperatorKey)
+	if err != nil {
+		return err
+	}
+	set, err := verdict.SignKeySet(root, []verdict.Key{
+		{ID: AnalyzerKid, Class: verdict.ClassAnalyzer, Public: analyzer.Public().(ed25519.PublicKey)},
+		{ID: OperatorKid, Class: verdict.ClassOperator, Public: operator.Public().(ed25519.PublicKey)},
+	})
+	if err != nil {
+		return fmt.Errorf("make key set: %w", err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(root.Public())
+	if err != nil {
+		return fmt.Errorf("encode root key: %w", err)
+	}
+	return errors.Join(
+		ensureFile(p.KeySet, set),
+		ensureFile(p.RootPublic, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+	)
+}
+
+// ensureFile writes a file that is not there yet, readable by its owner alone.
+func ensureFile(name string, content []byte) error {
+	_, err := os.Stat(name)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look for secret: %w", err)
+	}
+	err = os.WriteFile(name+".new", content, 0o600)
+	if err != nil {
+		return fmt.Errorf("write secret: %w", err)
+	}
+	err = os.Rename(name+".new", name) // So that a crash leaves no half of a key.
+	if err != nil {
+		return fmt.Errorf("write secret: %w", err)
+	}
+	return nil
+}
+
+// ensureKey returns the Ed25519 key of a PKCS#8 PEM file, made if it is missing.
+func ensureKey(name string) (ed25519.PrivateKey, error) {
+	_, fresh, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(fresh)
+	if err != nil {
+		return nil, fmt.Errorf("encode key: %w", err)
+	}
+	err = ensureFile(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read key: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return nil, fmt.Errorf("read key %s: not a PEM file", name)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read key %s: %w", name, err)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("read key %s: not an Ed25519 key", name)
+	}
+	return key, nil
+}
+
+// randomText is 192 bits for people to paste.
+func randomText() string {
+	raw := make([]byte, 24)
+	_, _ = rand.Read(raw) // Never fails; see its documentation.
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
