@@ -1,0 +1,40 @@
+// Package session knows who is here right now, what every verdict says about
+// him, and ends what a verdict ends: it is the kill switch.
+//
+//	gateway ── Enter ──► Table ── Standing ──► gateway/admit
+//	gateway/revoke ── Apply ──► Table ── cancel(&Cut) ──► gateway/proxy
+//
+// A visit is one request or one open stream. It is listed under every name by
+// which a verdict may target it: session and its aliases, subject, token,
+// device, client, account, address, JA4 and route. A verdict is listed under
+// its target. Whichever comes second meets the other.
+//
+// # Contract
+//
+// Verdicts for one target and authority are ordered by (epoch, seq): the later
+// wins, a repeated or an earlier one has no effect. Among authorities the
+// strongest action wins. The clears of an operator's verdict void what other
+// authorities said about the same target up to an (epoch, seq), for as long as
+// the operator says nothing newer. A verdict lapses at its until, without a
+// timer. Actions from step_up on end what is open; throttle and read_only only
+// change the standing of what comes.
+//
+// # Concurrency
+//
+// A Table is safe for concurrent use. Each name lives in one of 64 shards, with
+// one mutex each, and no mutex is held while another is taken or a visit is
+// cancelled. Enter lists a visit before anybody asks for its standing, and
+// Apply stores a verdict before it looks for visits; both under the mutex of the
+// name that they share. So a verdict that arrives while a request is being
+// registered is seen by one of the two.
+//
+// # Non-obvious
+//
+// A lapsed verdict still replaces an earlier one of the same authority: else the
+// earlier one, replayed with a later until, would come back to life. For the
+// same reason a lapsed verdict is remembered for a while.
+//
+// A person's token without auth_time stays subject to a cut-off (not_before)
+// until the verdict lapses: its iat only says that a refresh token was used, and
+// the thief may hold that.
+package session

@@ -1,0 +1,169 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// Errors of [Visit.Err]: the visit is not listed and must not be served,
+// because no verdict could reach it.
+var (
+	ErrFull        = errors.New("too many open requests")
+	ErrSessionFull = errors.New("too many open requests of one session")
+)
+
+// Who is everything about a visitor that a verdict may target. Subject,
+// Session, TokenID, Aliases and Account are pseudonyms. Empty fields are not
+// listed.
+type Who struct {
+	Tenant, Subject, Session, TokenID, Device, ClientID, Account, SubjectKind, JA4 string
+
+	// Aliases are other names of the session, at most AliasesMax count.
+	Aliases []string
+	Address netip.Addr
+	// AuthTime is when the person proved himself, IssuedAt when the token was
+	// made; zero where the token does not say.
+	AuthTime, IssuedAt time.Time
+}
+
+// Entry is one request as it enters.
+type Entry struct {
+	Who Who
+	// Stream is the kind of stream, event.StreamRequest for a plain request.
+	Stream, Route, RequestID string
+	// Public is a route that is open to everybody, such as the sign-in page:
+	// verdicts about a session, subject or token do not touch it, else whoever
+	// lost his session could never sign in again.
+	Public bool
+	Time   time.Time
+}
+
+// Standing is the strongest live verdict that matches a visit. The zero value
+// means that there is none.
+type Standing struct {
+	Action  string
+	Verdict *verdict.Verdict
+}
+
+// Cut is why a request's context ended: context.Cause returns it.
+type Cut struct {
+	// Verdict is the judgement, without its evidence. Shared: do not modify.
+	Verdict *verdict.Verdict
+	// Arrived is when it reached this gateway.
+	Arrived time.Time
+}
+
+// Error says what was done to whom, without a name.
+func (c *Cut) Error() string {
+	return fmt.Sprintf("cut by verdict %s: %s %s", c.Verdict.GetId(), c.Verdict.GetAction(), c.Verdict.GetTarget().GetKind())
+}
+
+// Visit is one request or stream in a [Table]. Safe for concurrent use.
+type Visit struct {
+	table  *Table
+	entry  Entry
+	cancel context.CancelCauseFunc
+	err    error
+	stream atomic.Pointer[string]
+	ended  atomic.Bool // Cut by a verdict.
+	left   atomic.Bool
+
+	slots []slot // Fixed after Enter but for slot.at.
+}
+
+// slot is a visit's place under one of its names.
+type slot struct {
+	cell *cell
+	at   int // Index into cell.visits; guarded by the mutex of the cell's shard.
+}
+
+// Err is nil where the visit is listed, else [ErrFull] or [ErrSessionFull].
+func (v *Visit) Err() error { return v.err }
+
+// Entry returns what the visit entered with.
+func (v *Visit) Entry() Entry { return v.entry }
+
+// Stream is the kind of stream that the visit is now.
+func (v *Visit) Stream() string { return *v.stream.Load() }
+
+// SetStream says what kind of stream the visit turned out to be.
+func (v *Visit) SetStream(kind string) { v.stream.Store(&kind) }
+
+// Standing returns the strongest verdict that holds now and touches the visit.
+// Among equals the one that lasts longest is returned.
+func (v *Visit) Standing() Standing {
+	now := v.table.now()
+	var best *held
+	for i := range v.slots {
+		best = stronger(best, v.slots[i].cell.strongest(&v.entry, now))
+	}
+	best = stronger(best, v.table.strongestPrefix(&v.entry, now))
+	if best == nil {
+		return Standing{}
+	}
+	return Standing{Action: best.verdict.Action, Verdict: best.verdict}
+}
+
+// Leave takes the visit out of the table and frees its context. Only the first
+// call counts.
+func (v *Visit) Leave() {
+	if v.left.Swap(true) {
+		return
+	}
+	for i := range v.slots {
+		v.table.unlist(v, i)
+	}
+	if v.err == nil {
+		v.table.visits.Add(-1)
+	}
+	v.cancel(context.Canceled)
+}
+
+// Receipt is the enforcement of c on this visit, whose end the client saw at
+// the time at. The caller adds gateway and bytes. Times that the verdict does
+// not know stay 0.
+func (v *Visit) Receipt(c *Cut, at time.Time) *verdict.Enforcement {
+	e := v.Refusal(c.Verdict, at)
+	e.Stream = v.Stream()
+	if t := c.Verdict.GetCause().GetEventTime(); t != nil {
+		e.EventToCutUs = max(at.Sub(t.AsTime()).Microseconds(), 0)
+	}
+	if !c.Arrived.IsZero() {
+		e.ApplyUs = max(at.Sub(c.Arrived).Microseconds(), 0)
+	}
+	return e
+}
+
+// Refusal is the enforcement of a verdict on a request that was never admitted.
+// It measures nothing: the verdict was in force long before.
+func (v *Visit) Refusal(d *verdict.Verdict, at time.Time) *verdict.Enforcement {
+	id, err := uuid.NewV7()
+	if err != nil {
+		id = uuid.UUID{} // The system's random source is broken; the receipt still counts.
+	}
+	return &verdict.Enforcement{
+		Id: id.String(), Time: timestamppb.New(at), Tenant: d.GetTenant(), VerdictId: d.GetId(),
+		Target: d.GetTarget(), Action: d.GetAction(), Stream: event.StreamRequest,
+		Session: v.entry.Who.Session, Subject: v.entry.Who.Subject,
+		RequestId: v.entry.RequestID, Route: v.entry.Route, SupportCode: d.GetSupportCode(),
+	}
+}
+
+// end cancels the visit's context with c, once. It reports whether it did.
+func (v *Visit) end(c *Cut) bool {
+	if v.left.Load() || v.ended.Swap(true) {
+		return false
+	}
+	v.cancel(c)
+	return true
+}
