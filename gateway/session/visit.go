@@ -56,6 +56,8 @@ type Standing struct {
 }
 
 // Cut is why a request's context ended: context.Cause returns it.
+//
+//nolint:errname // The noun of the domain: what a verdict does to a stream.
 type Cut struct {
 	// Verdict is the judgement, without its evidence. Shared: do not modify.
 	Verdict *verdict.Verdict
