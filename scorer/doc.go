@@ -1,0 +1,23 @@
+// Package scorer is the brain: it turns events into assessments and proposals,
+// as a pure function of the records and their order.
+//
+//	Record --> clock, lanes --> entity --> evidence --> judge --> Result (Assessment, Proposals)
+//
+// # Contract
+//
+// The same records in the same order give byte-equal results, whatever the
+// machine, the day, or the number of restarts from a snapshot in between. There
+// is no I/O but Snapshot and Restore, no wall clock and no goroutine. State is
+// bounded by the model's limits; the least recently used go first, in record
+// order.
+//
+// # Concurrency
+//
+// An Engine belongs to one partition and one goroutine.
+//
+// # Non-obvious
+//
+// A session teaches nothing until it has stayed clean for the model's
+// quarantine, and a session with a verdict never does: a thief must not become
+// a habit. Records that were seen before change nothing, not even the clock.
+package scorer

@@ -1,0 +1,174 @@
+package evidence
+
+// Signal is the number of a signal, its place in every table of this package.
+// The order is the order of evidence within a group; new signals are appended.
+type Signal int
+
+// The signals.
+const (
+	NewCountry Signal = iota
+	NewNetwork
+	ImpossibleTravel
+	ConcurrentPlaces
+	NewFamily
+	NewDevice
+	NeverSeenRoute
+	RequestRate
+	BytesOut
+	SequentialIDs
+	NotFoundShare
+	FailuresByAddress
+	LoginRate
+	ScannerPaths
+	TwoKeys
+	LostProof
+	// Count is the number of signals.
+	Count int = iota
+)
+
+// Group is a set of signals that correlate and are therefore clipped together.
+type Group int
+
+// The groups that have signals.
+const (
+	Network Group = iota
+	Client
+	Sequence
+	Volume
+	Walk
+	Credential
+	Payload
+	Binding
+	// GroupCount is the number of groups.
+	GroupCount int = iota
+)
+
+// String is the group's name on the wire and in the model file.
+func (g Group) String() string {
+	return [GroupCount]string{"network", "client", "sequence", "volume", "walk", "credential", "payload", "binding"}[g]
+}
+
+// Groups lists all groups in their order.
+func Groups() []Group {
+	groups := make([]Group, GroupCount)
+	for i := range groups {
+		groups[i] = Group(i)
+	}
+	return groups
+}
+
+// Description is one row of the catalogue.
+type Description struct {
+	ID    string
+	Group Group
+	// Technique is the MITRE ATT&CK technique or OWASP API risk.
+	Technique string
+	// Hard marks cryptographic facts, which floor a revoke and never teach.
+	Hard bool
+	// Renews says that each block of a session is a fresh sample, as a rate is,
+	// and not the same fact seen again, as a country is.
+	Renews bool
+	// Needs are the event fields without which the signal is silent.
+	Needs string
+	// Formula is where the nats come from.
+	Formula string
+	// Innocent is the story in which an honest user sets it off.
+	Innocent string
+}
+
+// catalogue is the table of all signals.
+var catalogue = [Count]Description{
+	NewCountry: {
+		ID: "geo.new_country", Group: Network, Technique: "T1078", Needs: "subject, country",
+		Formula:  "c·ln(p(x|attack)/p(x|subject)), hierarchical Dirichlet back-off subject → tenant → uniform, c = n/(n+n0)",
+		Innocent: "a traveller; a network whose country the database has wrong",
+	},
+	NewNetwork: {
+		ID: "net.new_network", Group: Network, Technique: "T1078", Needs: "subject, asn or address",
+		Formula:  "as geo.new_country over ASN, else /24 or /48; silent where the country is new already, because the chain is conditional",
+		Innocent: "a café, a new mobile provider",
+	},
+	ImpossibleTravel: {
+		ID: "geo.impossible_travel", Group: Network, Technique: "T1078", Needs: "latitude, longitude of both places",
+		Formula:  "ln(v/900 km/h) on great-circle distance less both accuracy radii over elapsed time, weakened by VPN and relay tags",
+		Innocent: "VPN switched on, wrong geolocation, a dual-homed phone",
+	},
+	ConcurrentPlaces: {
+		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Needs: "session, address",
+		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation",
+		Innocent: "a phone between Wi-Fi and mobile network, a relay for some requests only",
+	},
+	NewFamily: {
+		ID: "client.new_family", Group: Client, Technique: "T1078", Needs: "subject, user_agent",
+		Formula:  "as geo.new_country over the version-stripped family, then the operating system within it",
+		Innocent: "a new browser, a new phone",
+	},
+	NewDevice: {
+		ID: "client.new_device", Group: Client, Technique: "T1078", Needs: "subject, device",
+		Formula:  "as geo.new_country over device keys; silent where the family is new already",
+		Innocent: "a new phone, deleted cookies",
+	},
+	NeverSeenRoute: {
+		ID: "route.never_seen", Group: Sequence, Technique: "API5:2023", Needs: "subject, template or route",
+		Formula:  "as geo.new_country over path templates, once per template and session",
+		Innocent: "a rarely used page, a new release of the application",
+	},
+	RequestRate: {
+		ID: "volume.request_rate", Group: Volume, Technique: "API4:2023", Renews: true, Needs: "history of the subject or tenant",
+		Formula:  "ln(κ·p^(κ-1)), p = upper tail of requests in the current minute under the log histogram of the subject, backed off to the tenant, with a Pareto tail",
+		Innocent: "a reload storm, a batch job run by hand",
+	},
+	BytesOut: {
+		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more",
+		Innocent: "a yearly export, a backup",
+	},
+	SequentialIDs: {
+		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
+		Formula:  "min(k-3 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise half the number of ids answered 401, 403 or 404",
+		Innocent: "a page that loads each item of a list",
+	},
+	NotFoundShare: {
+		ID: "scan.not_found_share", Group: Walk, Technique: "T1595.003", Needs: "status, path",
+		Formula:  "sequential test of distinct paths answered 404 against those answered otherwise, less 3 nats; missing images count a fifth",
+		Innocent: "a crawler on a site that moved, a page with dead pictures",
+	},
+	FailuresByAddress: {
+		ID: "credential.failures_by_address", Group: Credential, Technique: "T1110.004", Needs: "address, auth_outcome; account sharpens it",
+		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; repeats on one account count little",
+		Innocent: "an office behind one address on the day passwords expire",
+	},
+	LoginRate: {
+		ID: "credential.login_rate", Group: Credential, Technique: "T1110", Needs: "address, method, path, status; silent where auth_outcome is known",
+		Formula:  "decayed count of sign-in posts of one address, by status: refused 1.6, unclear 0.5 from one client, less 3 nats",
+		Innocent: "a forgotten password, an office behind one address",
+	},
+	ScannerPaths: {
+		ID: "scan.paths", Group: Payload, Technique: "T1595.002", Needs: "path",
+		Formula:  "3 per distinct probe for software that is not there, 9 for a traversal or a known exploit, less where the server has it",
+		Innocent: "the owner's own vulnerability scan",
+	},
+	TwoKeys: {
+		ID: "binding.two_keys", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding dpop or mtls, device",
+		Formula:  "fixed: one token was proven with two different keys",
+		Innocent: "none known",
+	},
+	LostProof: {
+		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding",
+		Formula:  "fixed: a token that was proven with a key before is shown without it",
+		Innocent: "none known",
+	},
+} //nolint:gochecknoglobals // A constant: Go has no constant tables.
+
+// Describe returns the catalogue row of s.
+func (s Signal) Describe() *Description { return &catalogue[s] }
+
+// Lookup returns the signal with an id.
+func Lookup(id string) (Signal, bool) {
+	for s := range Signal(Count) {
+		if s.Describe().ID == id {
+			return s, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,22 @@
+// Package evidence turns an event and what is known about its actor into named
+// evidence, in nats.
+//
+//	(event, entity state) --> Collect --> []Finding --> judge
+//
+// # Contract
+//
+// The catalogue lists every signal with its group, formula, needs, innocent
+// story and technique. A finding is positive and finite. An absent field is
+// missing evidence: the signal is silent, never a zero observation. Signals
+// read habits and write only what the session itself has done; habits are
+// taught elsewhere, later.
+//
+// # Concurrency
+//
+// Nothing here is safe for concurrent use; one engine owns its state.
+//
+// # Non-obvious
+//
+// Chains are conditional, so that one fact is counted once: a network is not
+// news in a country that is, nor a device in a client family that is.
+package evidence

@@ -1,0 +1,192 @@
+package model
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+)
+
+// Modes: whether verdicts leave the analyzer.
+const (
+	// ModeObserve scores and records, and announces nothing.
+	ModeObserve = "observe"
+	// ModeEnforce announces verdicts.
+	ModeEnforce = "enforce"
+)
+
+// KindAddress is the ladder of those who show no credential; the other kinds
+// are the subject kinds of an event.
+const KindAddress = "address"
+
+// Model is one effective risk model.
+type Model struct {
+	// Name is for people; it is not part of the digest.
+	Name string
+	Mode string
+	// Signals has one setting per signal of the catalogue.
+	Signals [evidence.Count]Signal
+	// Clips is the most that a group adds to the score of one event, in nats.
+	Clips    [evidence.GroupCount]float64
+	Learning Learning
+	Volume   Volume
+	Session  Session
+	// Ladders has one entry per kind of actor, in the order of [Kinds].
+	Ladders []Ladder
+	Limits  Limits
+
+	digest string
+}
+
+// Signal is how one signal counts.
+type Signal struct {
+	On bool
+	// Weight multiplies the signal's nats, 0 to 10.
+	Weight float64
+	// Max is the most that the signal says before its weight, in nats.
+	Max float64
+	// Ceiling is the strongest action that the signal supports alone.
+	Ceiling string
+}
+
+// Learning says how habits come about.
+type Learning struct {
+	// Quarantine is how long a session must stay clean before it teaches.
+	Quarantine time.Duration
+	// Confidence is n0 in n/(n+n0), in taught sessions.
+	Confidence float64
+	// Concentration is the weight of the peers' habit in taught sessions.
+	Concentration float64
+	// HalfLife is after how long an observation counts half.
+	HalfLife time.Duration
+}
+
+// Volume says how tail probabilities become nats.
+type Volume struct {
+	// Kappa is κ in the e-value κ·p^(κ-1), between 0 and 1.
+	Kappa float64
+	// Tail is the Pareto index beyond the largest value ever seen.
+	Tail float64
+	// Min is the least that counts, in nats: it keeps everyday variation out.
+	Min float64
+}
+
+// Session says how evidence adds up over a session.
+type Session struct {
+	// HalfLife is after how long suspicion is half forgotten.
+	HalfLife time.Duration
+	// Floor is what a session's suspicion never falls below, in nats.
+	Floor float64
+	// Block is how long a signal that renews counts its maximum once.
+	Block time.Duration
+	// Hysteresis is the share of a threshold below which a verdict is not renewed.
+	Hysteresis float64
+}
+
+// Ladder is what may happen to one kind of actor, weakest action first.
+type Ladder struct {
+	Kind  string
+	Rungs []Rung
+}
+
+// Rung is one action of a ladder.
+type Rung struct {
+	Action string
+	// Threshold is the suspicion at which the action is asked for, in nats.
+	Threshold float64
+	// For is how long the verdict holds.
+	For time.Duration
+	// Groups limits whose evidence supports the action; empty means all.
+	Groups []evidence.Group
+}
+
+// Limits bound the state of one partition; the least recently used go first.
+type Limits struct {
+	SessionsMax, SubjectsMax, AddressesMax, TenantsMax int
+}
+
+// Kinds lists the kinds of actor that have a ladder.
+func Kinds() []string { return []string{"human", "service", "agent", KindAddress} }
+
+//go:embed default.yaml
+var defaultYAML []byte //nolint:gochecknoglobals // Embedding needs a variable; it is never written.
+
+// Default returns the model that ships.
+func Default() *Model {
+	m, err := parseOver(&Model{}, "default.yaml", defaultYAML)
+	if err != nil {
+		panic(fmt.Sprintf("model: the embedded default is broken: %v", err)) // A test parses it, so no build ships this.
+	}
+	return m
+}
+
+// DefaultYAML returns the file that ships, as a start for one's own.
+func DefaultYAML() []byte { return append([]byte(nil), defaultYAML...) }
+
+// Ladder returns the rungs of a kind of actor; a kind that nobody knows is
+// treated as human, the most cautious towards the honest.
+func (m *Model) Ladder(kind string) []Rung {
+	for i := range m.Ladders {
+		if m.Ladders[i].Kind == kind {
+			return m.Ladders[i].Rungs
+		}
+	}
+	return m.Ladders[0].Rungs
+}
+
+// Digest is the SHA-256 of the canonical form, in hexadecimal.
+func (m *Model) Digest() string { return m.digest }
+
+// WithMode returns the same model in another mode, which has another digest.
+func (m *Model) WithMode(mode string) *Model {
+	other := *m
+	other.Mode = mode
+	other.seal()
+	return &other
+}
+
+func (m *Model) seal() {
+	sum := sha256.Sum256(m.Canonical())
+	m.digest = hex.EncodeToString(sum[:])
+}
+
+// Canonical returns the text that the digest covers: every effective value, in
+// a fixed order, one a line.
+func (m *Model) Canonical() []byte {
+	var b strings.Builder
+	line := func(key string, values ...string) { fmt.Fprintf(&b, "%s %s\n", key, strings.Join(values, " ")) }
+	num := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+	line("format", "1")
+	line("mode", m.Mode)
+	for i, s := range m.Signals {
+		line("signal", evidence.Signal(i).Describe().ID, strconv.FormatBool(s.On), num(s.Weight), num(s.Max), s.Ceiling)
+	}
+	for i, c := range m.Clips {
+		line("group", evidence.Group(i).String(), num(c))
+	}
+	line("learning", m.Learning.Quarantine.String(), num(m.Learning.Confidence), num(m.Learning.Concentration), m.Learning.HalfLife.String())
+	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Min))
+	line("session", m.Session.HalfLife.String(), num(m.Session.Floor), m.Session.Block.String(), num(m.Session.Hysteresis))
+	for _, l := range m.Ladders {
+		for _, r := range l.Rungs {
+			groups := make([]string, len(r.Groups))
+			for i, g := range r.Groups {
+				groups[i] = g.String()
+			}
+			line("rung", l.Kind, r.Action, num(r.Threshold), r.For.String(), strings.Join(groups, ","))
+		}
+	}
+	line("limits", strconv.Itoa(m.Limits.SessionsMax), strconv.Itoa(m.Limits.SubjectsMax), strconv.Itoa(m.Limits.AddressesMax), strconv.Itoa(m.Limits.TenantsMax))
+	return []byte(b.String())
+}
+
+// actions that a rung may name, weakest first.
+func actions() []string {
+	return []string{verdict.ActionThrottle, verdict.ActionReadOnly, verdict.ActionStepUp, verdict.ActionRevoke, verdict.ActionBlock}
+}

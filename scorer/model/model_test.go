@@ -1,0 +1,106 @@
+package model_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+func TestDefaultShipsAsTestdata(t *testing.T) {
+	b, err := os.ReadFile("../../testdata/models/default.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, model.DefaultYAML()) {
+		t.Error("testdata/models/default.yaml differs from scorer/model/default.yaml: copy it")
+	}
+	m, err := model.Parse("default.yaml", b)
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	if m.Digest() != model.Default().Digest() || m.Mode != model.ModeObserve {
+		t.Errorf("digest %s mode %s, want %s and observe", m.Digest(), m.Mode, model.Default().Digest())
+	}
+}
+
+func TestParseReportsEveryFault(t *testing.T) {
+	const file = `version: 2
+mod: enforce
+signals:
+  - {id: geo.new_contry, on: true}
+  - {id: scan.paths, on: maybe, wight: 2}
+  - {id: net.new_network, weight: -1}
+  - {id: net.new_network}
+learning: {quarantine: 30, confidence: NaN}
+ladders:
+  - kind: human
+    rungs:
+      - {action: revoke, threshold: 10, for: 1h}
+      - {action: step_up, threshold: 12, for: 1h}
+      - {action: block, threshold: 9}
+limits: {sessions_max: 1.5, sessions_max: 2}
+session: [1]
+`
+	want := []string{
+		`m.yaml:1:10: version: 2 must be between 1 and 1`,
+		`m.yaml:2:1: mod: unknown key (did you mean mode?)`,
+		`m.yaml:4:10: signals[0].id: "geo.new_contry" is unknown (did you mean geo.new_country?)`,
+		`m.yaml:5:26: signals[1].on: "maybe" must be true or false`,
+		`m.yaml:5:33: signals[1].wight: unknown key (did you mean weight?)`,
+		`m.yaml:6:35: signals[2].weight: -1 must be between 0 and 10`,
+		`m.yaml:7:10: signals[3].id: "net.new_network" is given twice`,
+		`m.yaml:8:24: learning.quarantine: "30" must be a duration such as 90s, 30m, 12h or 30d: a unit is missing (did you mean 30s?)`,
+		`m.yaml:8:40: learning.confidence: NaN must be between 0 and 1e+06`,
+		`m.yaml:14:9: ladders[0].rungs[2].for: is missing`,
+		`m.yaml:13:9: ladders[0].rungs[1].action: step_up must come before revoke: weakest first, each once`,
+		`m.yaml:14:9: ladders[0].rungs[2].threshold: 9 is below the 12 of the weaker step_up`,
+		`m.yaml:15:24: limits.sessions_max: 1.5 must be a whole number`,
+		`m.yaml:15:29: limits.sessions_max: is given twice`,
+		`m.yaml:16:10: session: must be a mapping of keys to values`,
+	}
+	_, err := model.Parse("m.yaml", []byte(file))
+	if err == nil {
+		t.Fatal("Parse accepted a broken file")
+	}
+	got := strings.Split(err.Error(), "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+func TestShortFileOverridesOnlyWhatItNames(t *testing.T) {
+	m, err := model.Parse("m.yaml", []byte("name: mine\nsignals: [{id: scan.paths, on: false}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Digest() == model.Default().Digest() {
+		t.Error("turning a signal off did not change the digest")
+	}
+	renamed, err := model.Parse("m.yaml", []byte("name: other\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if renamed.Digest() != model.Default().Digest() {
+		t.Error("a name alone changed the digest")
+	}
+	if model.Default().WithMode(model.ModeEnforce).Digest() == model.Default().Digest() {
+		t.Error("enforce has the digest of observe")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(model.DefaultYAML()))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("signals: [{id: scan.paths, max: .inf}]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := model.Parse("f", b)
+		if (m == nil) == (err == nil) {
+			t.Fatalf("model %v, error %v", m, err)
+		}
+	})
+}

@@ -1,0 +1,209 @@
+package model
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+)
+
+// FileBytesMax bounds a model file; the one that ships has 5 KiB.
+const FileBytesMax = 1 << 20
+
+// Parse reads a model file over the model that ships. file is its name for
+// messages. The error joins every fault, one a line, each as
+// file:line:column: key: what is wrong.
+func Parse(file string, b []byte) (*Model, error) {
+	return parseOver(Default(), file, b)
+}
+
+func parseOver(m *Model, file string, b []byte) (*Model, error) {
+	if len(b) > FileBytesMax {
+		return nil, fmt.Errorf("%s: has %d B, at most %d B are read", file, len(b), FileBytesMax)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	var doc yaml.Node
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) {
+		m.seal()
+		return m, nil // An empty file changes nothing.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	r := &reader{file: file}
+	var second yaml.Node
+	err = dec.Decode(&second)
+	if !errors.Is(err, io.EOF) {
+		r.fault(&second, "", "only one document is read")
+	}
+	r.model(doc.Content[0], m)
+	r.consistent(doc.Content[0], m)
+	err = errors.Join(r.faults...)
+	if err != nil {
+		return nil, err
+	}
+	m.seal()
+	return m, nil
+}
+
+// model reads the top level.
+func (r *reader) model(n *yaml.Node, m *Model) {
+	r.mapping(n, "", []field{
+		{"version", func(n *yaml.Node, key string) {
+			if v, ok := r.number(n, key, 1, 1); ok && v != 1 {
+				r.fault(n, key, "only version 1 is known")
+			}
+		}},
+		{"name", func(n *yaml.Node, key string) { r.text(n, key, &m.Name) }},
+		{"mode", func(n *yaml.Node, key string) { r.oneOf(n, key, &m.Mode, []string{ModeObserve, ModeEnforce}) }},
+		{"signals", func(n *yaml.Node, key string) { r.signals(n, key, m) }},
+		{"groups", func(n *yaml.Node, key string) { r.groups(n, key, m) }},
+		{"learning", func(n *yaml.Node, key string) {
+			l := &m.Learning
+			r.mapping(n, key, []field{
+				{"quarantine", r.durationField(&l.Quarantine, 0, "24h")},
+				{"confidence", r.floatField(&l.Confidence, 0, 1e6)},
+				{"concentration", r.floatField(&l.Concentration, 0.01, 1e6)},
+				{"half_life", r.durationField(&l.HalfLife, 1, "3650d")},
+			})
+		}},
+		{"volume", func(n *yaml.Node, key string) {
+			v := &m.Volume
+			r.mapping(n, key, []field{
+				{"kappa", r.floatField(&v.Kappa, 0.001, 0.999)},
+				{"tail", r.floatField(&v.Tail, 0.1, 20)},
+				{"min", r.floatField(&v.Min, 0, 100)},
+			})
+		}},
+		{"session", func(n *yaml.Node, key string) {
+			s := &m.Session
+			r.mapping(n, key, []field{
+				{"half_life", r.durationField(&s.HalfLife, 1, "365d")},
+				{"floor", r.floatField(&s.Floor, -100, 100)},
+				{"block", r.durationField(&s.Block, 1, "24h")},
+				{"hysteresis", r.floatField(&s.Hysteresis, 0, 1)},
+			})
+		}},
+		{"ladders", func(n *yaml.Node, key string) { r.ladders(n, key, m) }},
+		{"limits", func(n *yaml.Node, key string) {
+			l := &m.Limits
+			r.mapping(n, key, []field{
+				{"sessions_max", r.intField(&l.SessionsMax, 1, 1<<24)},
+				{"subjects_max", r.intField(&l.SubjectsMax, 1, 1<<24)},
+				{"addresses_max", r.intField(&l.AddressesMax, 1, 1<<24)},
+				{"tenants_max", r.intField(&l.TenantsMax, 1, 1<<16)},
+			})
+		}},
+	})
+}
+
+func (r *reader) signals(n *yaml.Node, key string, m *Model) {
+	ids := make([]string, evidence.Count)
+	for i := range ids {
+		ids[i] = evidence.Signal(i).Describe().ID
+	}
+	r.named(n, key, "id", ids, func(n *yaml.Node, key string, i int) {
+		s := &m.Signals[i]
+		r.mapping(n, key, []field{
+			{"id", nil},
+			{"on", func(n *yaml.Node, key string) { r.boolean(n, key, &s.On) }},
+			{"weight", r.floatField(&s.Weight, 0, 10)},
+			{"max", r.floatField(&s.Max, 0, 100)},
+			{"ceiling", func(n *yaml.Node, key string) { r.oneOf(n, key, &s.Ceiling, actions()) }},
+		})
+	})
+}
+
+func (r *reader) groups(n *yaml.Node, key string, m *Model) {
+	r.named(n, key, "id", groupNames(), func(n *yaml.Node, key string, i int) {
+		r.mapping(n, key, []field{{"id", nil}, {"clip", r.floatField(&m.Clips[i], 0, 100)}})
+	})
+}
+
+func (r *reader) ladders(n *yaml.Node, key string, m *Model) {
+	m.Ladders = slices.Clone(m.Ladders)
+	for _, kind := range Kinds() {
+		if !slices.ContainsFunc(m.Ladders, func(l Ladder) bool { return l.Kind == kind }) {
+			m.Ladders = append(m.Ladders, Ladder{Kind: kind})
+		}
+	}
+	r.named(n, key, "kind", Kinds(), func(n *yaml.Node, key string, i int) {
+		r.mapping(n, key, []field{
+			{"kind", nil},
+			{"rungs", func(n *yaml.Node, key string) {
+				m.Ladders[i].Rungs = nil
+				r.sequence(n, key, func(n *yaml.Node, key string) {
+					m.Ladders[i].Rungs = append(m.Ladders[i].Rungs, r.rung(n, key))
+				})
+				r.ascending(n, key, m.Ladders[i].Rungs)
+			}},
+		})
+	})
+}
+
+func (r *reader) rung(n *yaml.Node, key string) Rung {
+	var g Rung
+	r.mapping(n, key, []field{
+		{"action", func(n *yaml.Node, key string) { r.oneOf(n, key, &g.Action, actions()) }},
+		{"threshold", r.floatField(&g.Threshold, 0.1, 1000)},
+		{"for", r.durationField(&g.For, 1, "365d")},
+		{"groups", func(n *yaml.Node, key string) {
+			r.sequence(n, key, func(n *yaml.Node, key string) {
+				var name string
+				if r.oneOf(n, key, &name, groupNames()) {
+					g.Groups = append(g.Groups, evidence.Group(slices.Index(groupNames(), name)))
+				}
+			})
+		}},
+	}, "action", "threshold", "for")
+	return g
+}
+
+// ascending reports rungs that are out of order: a stronger action must need
+// at least as much suspicion.
+func (r *reader) ascending(n *yaml.Node, key string, rungs []Rung) {
+	for i := 1; i < len(rungs); i++ {
+		was, is := slices.Index(actions(), rungs[i-1].Action), slices.Index(actions(), rungs[i].Action)
+		at := n.Content[i]
+		switch {
+		case was < 0 || is < 0: // Reported where it was read.
+		case is <= was:
+			r.fault(at, fmt.Sprintf("%s[%d].action", key, i), fmt.Sprintf("%s must come before %s: weakest first, each once", rungs[i].Action, rungs[i-1].Action))
+		case rungs[i].Threshold < rungs[i-1].Threshold:
+			r.fault(at, fmt.Sprintf("%s[%d].threshold", key, i), fmt.Sprintf("%g is below the %g of the weaker %s", rungs[i].Threshold, rungs[i-1].Threshold, rungs[i-1].Action))
+		}
+	}
+}
+
+// consistent reports what no single key shows.
+func (r *reader) consistent(n *yaml.Node, m *Model) {
+	for i, s := range m.Signals {
+		d := evidence.Signal(i).Describe()
+		if s.On && s.Weight > 0 && s.Max > 0 && m.Clips[d.Group] == 0 {
+			r.fault(n, "groups", fmt.Sprintf("the clip of group %s is 0, so signal %s can say nothing: turn the signal off instead", d.Group, d.ID))
+		}
+	}
+}
+
+func groupNames() []string {
+	names := make([]string, 0, evidence.GroupCount)
+	for _, g := range evidence.Groups() {
+		names = append(names, g.String())
+	}
+	return names
+}
+
+// join writes a key's path.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return strings.Join([]string{path, key}, ".")
+}
