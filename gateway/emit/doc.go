@@ -1,0 +1,34 @@
+// Package emit carries what the gateway saw to Kafka without ever making a
+// request wait.
+//
+//	gateway --Emit--> queue (per lane, bounded) --> sender (one per partition) --> topic "vigil.requests"
+//	gateway/session --Enforce--> queue --> sender --> topic "vigil.enforcements"
+//
+// # Contract
+//
+// Every event gets the next number of its lane at the moment of Emit, whether
+// or not there is room for it. One batch per partition is in flight at a time
+// and a batch is repeated until Kafka has acknowledged it, so within a lane
+// records arrive in the order of their numbers, and a record that is there
+// twice is recognised by its number. Numbers that were dropped on purpose are
+// covered by a tombstone with the reason, which is written in their place,
+// before the next number of the lane. What is in the queue when Run has used up
+// its drain time is counted as lost.
+//
+// # Concurrency
+//
+// Emit, Enforce and Stats are safe for concurrent use and never block on
+// anything but a short mutex of one lane. Run is called once.
+//
+// # Non-obvious
+//
+// kafka-go's Writer is not used: it has more than one batch in flight while it
+// retries, buffers without a limit in bytes, and gives up after ten attempts.
+//
+// Lanes are tied to partitions for the life of an emitter. A topic that grows
+// is used in full by the next start: moving a lane in mid-life would look like
+// a gap in one partition and a duplicate in the other.
+//
+// Ticks take no number while the lane's previous tick still waits, so an outage
+// of Kafka does not fill the queue with them.
+package emit

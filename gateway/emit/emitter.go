@@ -1,0 +1,242 @@
+package emit
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/metric"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// Options are what an [Emitter] depends on. All but TLS and Prefix are required.
+type Options struct {
+	Config Config
+	// Brokers are the addresses of the cluster, host:port, at least one.
+	Brokers []string
+	// TLS secures the connections; nil is plain text.
+	TLS *tls.Config
+	// Prefix stands in front of the topics' names.
+	Prefix string
+	// Gateway is this gateway's id: unique among gateways, stable over restarts.
+	Gateway string
+	// Epoch is a number that grows with each start of this gateway, such as its
+	// time in nanoseconds: sequence numbers begin anew in each epoch.
+	Epoch uint64
+	// Lanes maps keys to lanes.
+	Lanes  topic.Lanes
+	Logger *slog.Logger
+	Meter  metric.Meter
+	Now    func() time.Time
+}
+
+// Emitter carries events and enforcements to Kafka.
+type Emitter struct {
+	cfg          Config
+	gateway      string
+	source       string
+	epoch        uint64
+	log          *slog.Logger
+	now          func() time.Time
+	client       *kafka.Client
+	conns        *connections
+	metrics      metrics
+	buffers      buffers
+	requests     *stream
+	enforcements *stream
+	lanes        topic.Lanes
+	lane         []lane
+}
+
+// New returns an emitter that takes records at once; Run sends them.
+func New(o Options) (*Emitter, error) {
+	err := o.validate()
+	if err != nil {
+		return nil, fmt.Errorf("emit: %w", err)
+	}
+	requests, enforcements := o.Prefix+topic.Requests, o.Prefix+topic.Enforcements
+	conns, client := dial(o, requests, enforcements)
+	e := &Emitter{
+		cfg:     o.Config,
+		gateway: o.Gateway,
+		source:  "vigil://gateway/" + o.Gateway,
+		epoch:   o.Epoch,
+		log:     o.Logger,
+		now:     o.Now,
+		client:  client,
+		conns:   conns,
+		lanes:   o.Lanes,
+		lane:    make([]lane, o.Lanes.Count),
+	}
+	e.requests = newStream(requests, o.Lanes.Count, o.Config.QueueRecordsMax, o.Config.QueueBytesMax)
+	e.enforcements = newStream(enforcements, 1, o.Config.EnforcementsMax, o.Config.QueueBytesMax)
+	e.metrics, err = newMetrics(o.Meter, e.requests, e.enforcements)
+	if err != nil {
+		return nil, fmt.Errorf("emit: %w", err)
+	}
+	return e, nil
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	if len(o.Brokers) == 0 {
+		errs = append(errs, errors.New("brokers: name at least one"))
+	}
+	if o.Gateway == "" || o.Epoch == 0 {
+		errs = append(errs, errors.New("gateway and epoch: must be set"))
+	}
+	if o.Lanes.Count < 1 || o.Lanes.Count > LanesMax {
+		errs = append(errs, fmt.Errorf("lanes: must be between 1 and %d, is %d", LanesMax, o.Lanes.Count))
+	}
+	if o.Logger == nil || o.Meter == nil || o.Now == nil {
+		errs = append(errs, errors.New("logger, meter and clock: must be set"))
+	}
+	return errors.Join(append(errs, o.Config.Validate())...)
+}
+
+// Emit queues an event, which belongs to the emitter from then on, and never
+// blocks. It cuts the event's texts to size and sets its gateway, epoch, lane,
+// seq and, where they are missing, kind, id and time. traceparent is the W3C
+// trace context of the request, "" for none. False means that the event was
+// dropped and counted.
+func (e *Emitter) Emit(ev *event.RequestEvent, traceparent string) bool {
+	now := e.now()
+	e.complete(ev, now)
+	key := topic.RequestKey(ev.Tenant, ev.Subject, ev.Address)
+	n := e.lanes.Of(key)
+	r := &record{
+		lane: n, sort: sortEvent, id: ev.Id, typ: cloudevent.TypeRequest,
+		traceparent: traceparent, time: ev.Time.AsTime(), queued: now,
+	}
+	if ev.Kind == event.KindSession {
+		r.typ = cloudevent.TypeSession
+	}
+	e.requests.count.emitted.Add(1)
+	ok := e.enqueue(r, key, ev)
+	if ok {
+		e.requests.wake(n)
+	}
+	return ok
+}
+
+// complete makes ev an event that every reader accepts.
+func (e *Emitter) complete(ev *event.RequestEvent, now time.Time) {
+	ev.Clamp()
+	if ev.Kind == "" {
+		ev.Kind = event.KindRequest
+	}
+	if ev.Id == "" {
+		ev.Id = newID()
+	}
+	if ev.Time == nil {
+		ev.Time = timestamppb.New(now)
+	}
+	ev.Gateway, ev.Epoch = e.gateway, e.epoch
+}
+
+// newID returns a UUIDv7: ids sort by time, which ClickHouse likes.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// Enforce queues a receipt for a verdict, by the same rule as Emit. It sets
+// the enforcement's gateway and, where they are missing, id and time.
+func (e *Emitter) Enforce(en *verdict.Enforcement, traceparent string) bool {
+	now := e.now()
+	en.Gateway = e.gateway
+	if en.Id == "" {
+		en.Id = newID()
+	}
+	if en.Time == nil {
+		en.Time = timestamppb.New(now)
+	}
+	s := e.enforcements
+	s.count.emitted.Add(1)
+	if s.closed.Load() {
+		s.drop(ReasonClosed, 1)
+		return false
+	}
+	value, err := en.MarshalVT()
+	if err != nil || len(value) > event.RecordBytesMax {
+		s.drop(ReasonMalformed, 1)
+		return false
+	}
+	r := &record{
+		sort: sortEnforcement, key: []byte(en.VerdictId), value: value, id: en.Id, typ: cloudevent.TypeEnforcement,
+		traceparent: traceparent, time: en.Time.AsTime(), queued: now,
+	}
+	r.weigh()
+	if !s.queue.push(r) {
+		s.drop(ReasonQueueFull, 1)
+		return false
+	}
+	s.wake(0)
+	return true
+}
+
+// Stats returns the figures of this moment.
+func (e *Emitter) Stats() Stats {
+	now := e.now()
+	return Stats{Requests: e.requests.stats(now), Enforcements: e.enforcements.stats(now)}
+}
+
+// Run sends until ctx ends, and then what is queued for at most Config.Drain.
+// It returns nil: what could not be sent by then is counted and logged.
+// Emitting goes on during the drain and is refused after it.
+func (e *Emitter) Run(ctx context.Context) error {
+	send, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var work sync.WaitGroup
+	for _, s := range []*stream{e.requests, e.enforcements} {
+		work.Go(func() { e.supervise(send, s) })
+	}
+	e.tick(ctx)
+	e.drain()
+	stop()
+	e.conns.close()
+	work.Wait()
+	e.account()
+	return nil
+}
+
+// drain waits until both queues are empty or the time is up.
+func (e *Emitter) drain() {
+	limit := time.NewTimer(e.cfg.Drain)
+	defer limit.Stop()
+	for {
+		e.requests.wakeAll()
+		if e.requests.empty() && e.enforcements.empty() && e.settled() {
+			return
+		}
+		select {
+		case <-e.requests.popped:
+		case <-e.enforcements.popped:
+		case <-limit.C:
+			return
+		}
+	}
+}
+
+// account closes the queues and counts what is left in them as lost.
+func (e *Emitter) account() {
+	for i := range e.lane {
+		e.lane[i].close()
+	}
+	e.enforcements.closed.Store(true)
+	for _, s := range []*stream{e.requests, e.enforcements} {
+		lost, unconfirmed := s.abandon()
+		if lost > 0 {
+			s.drop(ReasonShutdown, lost)
+			e.log.Error("records lost at shutdown", "topic", s.topic, "records", lost, "unconfirmed", unconfirmed)
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package emit
+
+import "time"
+
+// Limits of a configuration: beyond them a value is a mistake.
+const (
+	// QueueRecordsLimit bounds a queue's records.
+	QueueRecordsLimit = 10_000_000
+	// QueueBytesLimit bounds a queue's bytes.
+	QueueBytesLimit = 16 << 30
+	// BatchRecordsLimit bounds one produce request.
+	BatchRecordsLimit = 100_000
+	// BatchBytesLimit bounds one produce request; brokers refuse 1 MiB by default.
+	BatchBytesLimit = 32 << 20
+	// LingerLimit bounds how long a batch may wait for company.
+	LingerLimit = time.Second
+	// ProduceTimeoutLimit bounds the time to notice a half-open connection.
+	ProduceTimeoutLimit = 10 * time.Second
+	// LanesMax bounds the lanes of one gateway.
+	LanesMax = 1024
+	// recordOverheadBytes is what a record costs in memory and on the wire
+	// beside its key and value: headers, struct, slot.
+	recordOverheadBytes = 512
+	// rangesMax bounds the ranges of dropped numbers per lane that wait for
+	// their tombstone: they merge unless their reasons differ.
+	rangesMax = 16
+	// watchInterval is how often the number of partitions is looked at.
+	watchInterval = 5 * time.Second
+	// metadataTTL is how old a client's idea of the cluster may get; it
+	// bounds how long a moved partition or a new topic goes unseen.
+	metadataTTL = time.Second
+)

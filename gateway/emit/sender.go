@@ -1,0 +1,340 @@
+package emit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
+
+// sender owns one partition: it alone produces to it, one batch at a time.
+type sender struct {
+	e         *Emitter
+	s         *stream
+	partition int
+	lanes     []uint32
+	wake      chan struct{}
+
+	batch []*record
+	taken []int // Per lane, how many records of the batch are its own.
+	first int   // The lane whose turn it is to be first.
+	limit int   // Records per batch; halved while the broker finds batches too large.
+	down  bool
+}
+
+// supervise finds out how many partitions the topic has and runs a sender for
+// each, until ctx ends. It starts anew when partitions have disappeared.
+func (e *Emitter) supervise(ctx context.Context, s *stream) {
+	wait := e.backoff()
+	for ctx.Err() == nil {
+		n, err := e.partitions(ctx, s.topic)
+		if err != nil {
+			e.waitForTopic(ctx, s, err, wait)
+			continue
+		}
+		wait.reset()
+		e.produce(ctx, s, n)
+	}
+}
+
+func (e *Emitter) waitForTopic(ctx context.Context, s *stream, err error, wait *backoff) {
+	if s.count.failing.Swap(1) == 0 && ctx.Err() == nil {
+		e.log.WarnContext(ctx, "kafka topic not reachable, events wait", "topic", s.topic, "error", err)
+	}
+	wait.pause(ctx)
+}
+
+// partitions asks the cluster how many partitions a topic has.
+func (e *Emitter) partitions(ctx context.Context, name string) (int, error) {
+	md, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
+	if err != nil {
+		return 0, fmt.Errorf("read metadata: %w", err)
+	}
+	for _, t := range md.Topics {
+		if t.Name == name && t.Error == nil && len(t.Partitions) > 0 {
+			return len(t.Partitions), nil
+		}
+	}
+	return 0, fmt.Errorf("topic %s: %w", name, kafka.UnknownTopicOrPartition)
+}
+
+// produce runs n senders until ctx ends or the topic has fewer than n
+// partitions. More of them are left for the next start.
+func (e *Emitter) produce(ctx context.Context, s *stream, n int) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	senders := make([]*sender, n)
+	for p := range senders {
+		senders[p] = &sender{e: e, s: s, partition: p, wake: make(chan struct{}, 1), limit: e.cfg.BatchRecordsMax}
+	}
+	for lane := range s.lanes {
+		p := senders[topic.Partition(lane, n)]
+		p.lanes = append(p.lanes, lane)
+		p.taken = append(p.taken, 0)
+	}
+	s.count.failing.Store(0)
+	s.senders.Store(&senders)
+	s.wakeAll() // What came before had nobody to wake.
+	var work sync.WaitGroup
+	for _, p := range senders {
+		work.Go(func() { p.run(ctx) })
+	}
+	e.watch(ctx, s, n)
+	stop()
+	work.Wait()
+	s.senders.Store(nil)
+}
+
+// watch returns when ctx ends or the topic has shrunk.
+func (e *Emitter) watch(ctx context.Context, s *stream, n int) {
+	t := time.NewTicker(watchInterval)
+	defer t.Stop()
+	grown := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		now, err := e.partitions(ctx, s.topic)
+		switch {
+		case err != nil:
+		case now < n:
+			e.log.WarnContext(ctx, "topic has lost partitions", "topic", s.topic, "had", n, "has", now)
+			return
+		case now > n && !grown:
+			grown = true
+			e.log.WarnContext(ctx, "topic has new partitions, used after a restart", "topic", s.topic, "had", n, "has", now)
+		}
+	}
+}
+
+func (p *sender) run(ctx context.Context) {
+	linger := time.NewTimer(0)
+	defer linger.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		}
+		for ctx.Err() == nil && p.collect() {
+			if wait := p.lingers(); wait > 0 {
+				linger.Reset(wait)
+				select {
+				case <-ctx.Done():
+					return
+				case <-linger.C:
+				}
+				p.collect()
+			}
+			p.deliver(ctx)
+		}
+	}
+}
+
+// lingers is how much longer the collected batch should wait for company.
+func (p *sender) lingers() time.Duration {
+	if len(p.batch) >= p.limit {
+		return 0
+	}
+	oldest := p.batch[0].queued
+	for _, r := range p.batch[1:] {
+		if r.queued.Before(oldest) {
+			oldest = r.queued
+		}
+	}
+	return min(p.e.cfg.Linger, p.e.cfg.Linger-p.e.now().Sub(oldest))
+}
+
+// collect makes the next batch of the oldest records of its lanes, which take
+// turns to be first. The records stay queued.
+func (p *sender) collect() bool {
+	p.batch = p.batch[:0]
+	var bytes int64
+	for i := range p.lanes {
+		at := (p.first + i) % len(p.lanes)
+		from := len(p.batch)
+		p.batch = p.s.queue.peek(p.batch, p.lanes[at], p.limit-from, p.e.cfg.BatchBytesMax-bytes)
+		p.taken[at] = len(p.batch) - from
+		for _, r := range p.batch[from:] {
+			bytes += r.size
+		}
+	}
+	return len(p.batch) > 0
+}
+
+// deliver sends the batch until it is stored, split, given up or ctx ends.
+func (p *sender) deliver(ctx context.Context) {
+	wait := p.e.backoff()
+	for {
+		err := p.attempt(ctx)
+		switch {
+		case err == nil:
+			p.recovered(ctx)
+			p.stored(ctx)
+			return
+		case ctx.Err() != nil:
+			return
+		case refuses(err) && len(p.batch) > 1:
+			p.limit = max(1, len(p.batch)/2)
+			return // The next, smaller batch finds out which record it is.
+		case refuses(err):
+			p.giveUp(err)
+			return
+		}
+		p.failed(ctx, err)
+		wait.pause(ctx)
+	}
+}
+
+// attempt produces the batch once.
+func (p *sender) attempt(ctx context.Context) error {
+	records := make([]kafka.Record, len(p.batch))
+	for i, r := range p.batch {
+		records[i] = r.message(p.e.source)
+		if r.tried {
+			p.s.count.resent.Add(1)
+		}
+		r.tried = true
+	}
+	p.s.count.sent.Add(uint64(len(records)))
+	res, err := p.e.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic:        p.s.topic,
+		Partition:    p.partition,
+		RequiredAcks: kafka.RequireAll,
+		Records:      kafka.NewRecordReader(records...),
+	})
+	if err != nil {
+		return err
+	}
+	return res.Error
+}
+
+// stored takes the batch, which Kafka has acknowledged, from the queue.
+func (p *sender) stored(ctx context.Context) {
+	now := p.e.now()
+	var events uint64
+	for _, r := range p.batch {
+		if r.sort == sortEvent || r.sort == sortEnforcement {
+			events++
+		}
+		p.e.metrics.lag.Record(ctx, now.Sub(r.queued).Seconds(), p.s.attr)
+	}
+	p.s.count.acked.Add(uint64(len(p.batch)))
+	p.s.count.ackedEvents.Add(events)
+	p.limit = min(2*p.limit, p.e.cfg.BatchRecordsMax)
+	p.release()
+}
+
+// release takes the batch from the queue.
+func (p *sender) release() {
+	for at, n := range p.taken {
+		if n > 0 {
+			p.s.queue.pop(p.lanes[at], n)
+		}
+	}
+	for _, r := range p.batch {
+		if r.sort == sortTick {
+			p.e.lane[r.lane].ticking.Store(false)
+		}
+		p.e.buffers.put(r.buf)
+	}
+	p.first++
+	clear(p.batch)
+	signal(p.s.popped)
+}
+
+// giveUp deals with a single record that the broker refuses: an event or tick
+// becomes the tombstone of its number, so that the lane stays without a gap.
+func (p *sender) giveUp(cause error) {
+	r := p.batch[0]
+	reason := ReasonRefused
+	if errors.Is(cause, kafka.MessageSizeTooLarge) {
+		reason = ReasonTooLarge
+	}
+	if r.sort == sortEvent || r.sort == sortEnforcement {
+		p.s.drop(reason, 1)
+	}
+	if r.sort == sortEnforcement || r.sort == sortTombstone {
+		p.e.log.Error("record refused by kafka", "topic", p.s.topic, "reason", reason, "error", cause)
+		p.release()
+		return
+	}
+	p.e.log.Warn("event refused by kafka", "topic", p.s.topic, "reason", reason, "error", cause)
+	p.e.bury(r, reason)
+}
+
+// bury turns a queued event into the tombstone of its number, in place.
+func (e *Emitter) bury(r *record, reason string) {
+	if r.sort == sortTick {
+		e.lane[r.lane].ticking.Store(false)
+	}
+	t, err := e.tombstone(r.lane, gap{r.seq, r.seq, reason}, e.now())
+	if err != nil {
+		e.log.Error("tombstone not written", "lane", r.lane, "seq", r.seq, "error", err)
+		return
+	}
+	e.buffers.put(r.buf)
+	r.sort, r.buf, r.key, r.value, r.id, r.typ, r.time = t.sort, t.buf, t.key, t.value, t.id, t.typ, t.time
+}
+
+// refuses reports an answer that speaks of the records themselves, so that
+// repeating them would get the same.
+func refuses(err error) bool {
+	for _, code := range []kafka.Error{
+		kafka.MessageSizeTooLarge, kafka.InvalidMessageSize, kafka.RecordListTooLarge, kafka.InvalidTimestamp,
+		kafka.UnsupportedForMessageFormat, kafka.InvalidRecord,
+	} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+// failed notes that the partition takes nothing at present.
+func (p *sender) failed(ctx context.Context, err error) {
+	if p.down {
+		return
+	}
+	p.down = true
+	p.s.count.failing.Add(1)
+	p.e.log.WarnContext(ctx, "kafka does not take events, they wait", "topic", p.s.topic, "partition", p.partition, "error", err)
+}
+
+// recovered notes that it takes them again.
+func (p *sender) recovered(ctx context.Context) {
+	if !p.down {
+		return
+	}
+	p.down = false
+	p.s.count.failing.Add(-1)
+	p.e.log.InfoContext(ctx, "kafka takes events again", "topic", p.s.topic, "partition", p.partition)
+}
+
+// backoff is a pause that doubles, with full jitter over its upper half so
+// that gateways do not return in step.
+type backoff struct{ next, low, high time.Duration }
+
+func (e *Emitter) backoff() *backoff {
+	return &backoff{next: e.cfg.RetryMin, low: e.cfg.RetryMin, high: e.cfg.RetryMax}
+}
+
+func (b *backoff) reset() { b.next = b.low }
+
+func (b *backoff) pause(ctx context.Context) {
+	t := time.NewTimer(b.next/2 + rand.N(b.next/2+1)) //nolint:gosec // Jitter is no secret.
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+	b.next = min(2*b.next, b.high)
+}

@@ -1,0 +1,87 @@
+package emit
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Reasons for which a record is given up. The first four leave a tombstone in
+// their lane; what is lost at shutdown has nobody left to write one.
+const (
+	ReasonQueueFull = "queue_full" // No room: Kafka is slower than the requests.
+	ReasonTooLarge  = "too_large"  // Larger than an event may be, or than the broker takes.
+	ReasonMalformed = "malformed"  // Cannot be encoded.
+	ReasonRefused   = "refused"    // The broker refuses just this record.
+	ReasonShutdown  = "shutdown"   // Still queued when the drain time was up.
+	ReasonClosed    = "closed"     // Emitted after Run had ended.
+)
+
+func reasons() []string {
+	return []string{ReasonQueueFull, ReasonTooLarge, ReasonMalformed, ReasonRefused, ReasonShutdown, ReasonClosed}
+}
+
+// Stats are an emitter's figures at one moment.
+type Stats struct {
+	// Requests are the figures of vigil.requests, Enforcements of vigil.enforcements.
+	Requests, Enforcements StreamStats
+}
+
+// StreamStats are the figures of one topic.
+type StreamStats struct {
+	// Depth and Bytes are what waits now, in flight included; Capacity and
+	// CapacityBytes what may wait.
+	Depth, Capacity, Bytes, CapacityBytes int64
+	// Emitted counts what was offered, ticks and tombstones not included.
+	Emitted uint64
+	// Dropped counts by reason what was given up, ticks and tombstones not included.
+	Dropped map[string]uint64
+	// Sent counts records per attempt; Acked those that Kafka has stored, ticks and tombstones included.
+	Sent, Acked uint64
+	// AckedEvents counts events or enforcements that Kafka has stored: without
+	// ticks and tombstones. Emitted = AckedEvents + Dropped + still queued.
+	AckedEvents uint64
+	// Oldest is the age of the record that waits longest, 0 for none.
+	Oldest time.Duration
+	// Failing is the number of partitions whose last attempt failed, or 1
+	// while the partitions are not known; 0 is healthy.
+	Failing int
+}
+
+// counters count for one topic.
+type counters struct {
+	emitted, sent, resent, acked, ackedEvents atomic.Uint64
+	dropped                                   [6]atomic.Uint64
+	failing                                   atomic.Int64
+}
+
+// drop counts n records that were given up.
+func (s *stream) drop(reason string, n uint64) {
+	s.count.dropped[slices.Index(reasons(), reason)].Add(n)
+}
+
+func (s *stream) stats(now time.Time) StreamStats {
+	st := StreamStats{
+		Capacity:      s.capacity,
+		CapacityBytes: s.capacityBytes,
+		Emitted:       s.count.emitted.Load(),
+		Sent:          s.count.sent.Load(),
+		Acked:         s.count.acked.Load(),
+		AckedEvents:   s.count.ackedEvents.Load(),
+		Failing:       int(s.count.failing.Load()),
+		Dropped:       make(map[string]uint64, len(reasons())),
+	}
+	st.Depth, st.Bytes = s.queue.depth()
+	for i, r := range reasons() {
+		if n := s.count.dropped[i].Load(); n > 0 {
+			st.Dropped[r] = n
+		}
+	}
+	var head [1]*record
+	for lane := range s.lanes {
+		for _, r := range s.queue.peek(head[:0], lane, 1, 0) {
+			st.Oldest = max(st.Oldest, now.Sub(r.queued))
+		}
+	}
+	return st
+}
