@@ -1,0 +1,37 @@
+package identity
+
+import "time"
+
+// Limits of the verifier. A token comes from a stranger until its signature
+// is checked; a key set comes from a provider that may be under attack.
+const (
+	// TokenBytesMax bounds a token. Providers stay below 8 KiB.
+	TokenBytesMax = 16 << 10
+	// HeaderBytesMax bounds a token's decoded header.
+	HeaderBytesMax = 2 << 10
+	// DepthMax bounds the nesting of a token's JSON.
+	DepthMax = 8
+	// MembersMax bounds the members of all objects of a token together.
+	MembersMax = 512
+	// NameBytesMax bounds each name that we take from a token: iss, sub, jti,
+	// sid, client_id, kid, acr.
+	NameBytesMax = 1 << 10
+	// ListMax bounds aud, scope, scp and amr.
+	ListMax = 128
+
+	// KeySetBytesMax bounds a JWKS document, KeysMax the keys in it.
+	KeySetBytesMax = 256 << 10
+	KeysMax        = 64
+	// RSABitsMin is NIST SP 800-131A's least; RSABitsMax keeps one signature
+	// check below a millisecond.
+	RSABitsMin = 2048
+	RSABitsMax = 8192
+	// IssuersMax bounds the configured issuers.
+	IssuersMax = 256
+
+	// fetchTimeout bounds one fetch of a key set, and so how long a request
+	// with an unknown key waits.
+	fetchTimeout = 5 * time.Second
+	// clockRangeMax bounds a token's times: RFC 3339 has four digits of year.
+	clockRangeMax = 253402300799
+)

@@ -1,0 +1,217 @@
+package problem
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// From maps the errors of route and identity, each by itself or wrapped. Any
+// other error is ours, and the gateway fails closed with status 503; its text
+// stays inside.
+func From(err error) Problem {
+	var method *route.MethodError
+	var token *identity.Error
+	switch {
+	case errors.Is(err, route.ErrNoRoute):
+		return Problem{Status: http.StatusNotFound, Code: CodeNoRoute, Title: "No such resource"}
+	case errors.Is(err, route.ErrPath):
+		return Problem{
+			Status: http.StatusBadRequest, Code: CodePath, Title: "Ambiguous path",
+			Detail: "The path could be read in two ways, so it is refused.",
+		}
+	case errors.As(err, &method):
+		return Problem{Status: http.StatusMethodNotAllowed, Code: CodeMethod, Title: "Method not allowed", Allow: method.Allow}
+	case errors.Is(err, identity.ErrNone):
+		return Problem{
+			Status: http.StatusUnauthorized, Code: CodeTokenMissing, Title: "Sign-in required",
+			Detail: "Send a bearer token.", Challenge: bearer("", ""),
+		}
+	case errors.As(err, &token):
+		return fromToken(token)
+	}
+	return Problem{
+		Status: http.StatusServiceUnavailable, Code: CodeVerifier, Title: "Cannot verify the credential",
+		Detail: "The credential could not be checked just now.", RetryAfter: 5 * time.Second,
+	}
+}
+
+// fromToken maps a token that is at fault. Two credentials are a malformed
+// request in the sense of RFC 6750 section 3.1, yet answered with 401 so that
+// every refused credential looks the same to a client.
+func fromToken(e *identity.Error) Problem {
+	kind := "invalid_token"
+	if e.Code == identity.CodeMultipleCredentials {
+		kind = "invalid_request"
+	}
+	return Problem{
+		Status: http.StatusUnauthorized, Code: e.Code, Title: "Credential refused", Detail: e.Description,
+		Challenge: bearer(kind, e.Description),
+	}
+}
+
+// Revoked says that a verdict ended the session: signing in again may help.
+// v may be nil.
+func Revoked(v *verdict.Verdict) Problem {
+	return byVerdict(v, Problem{
+		Status: http.StatusUnauthorized, Code: CodeRevoked, Title: "Session ended", Action: verdict.ActionRevoke,
+		Detail:    "This session was ended for security reasons.",
+		Challenge: bearer("invalid_token", "The session was ended"),
+	})
+}
+
+// Blocked says that a verdict refuses whoever asks: signing in does not help.
+// v may be nil.
+func Blocked(v *verdict.Verdict) Problem {
+	return byVerdict(v, Problem{
+		Status: http.StatusForbidden, Code: CodeBlocked, Title: "Blocked", Action: verdict.ActionBlock,
+		Detail: "Access is blocked for security reasons.",
+	})
+}
+
+// StepUp asks for a fresh or stronger sign-in (RFC 9470). acr may be empty,
+// maxAge 0 (then none is named); v is nil where the route asks and no verdict.
+func StepUp(v *verdict.Verdict, acr []string, maxAge time.Duration) Problem {
+	return byVerdict(v, Problem{
+		Status: http.StatusUnauthorized, Code: CodeStepUp, Title: "Confirm that it is you", Action: verdict.ActionStepUp,
+		Detail:    "Sign in again to go on.",
+		Challenge: stepUpChallenge(acr, maxAge),
+	})
+}
+
+// ReadOnly says that a verdict allows only methods that change nothing. v may
+// be nil.
+func ReadOnly(v *verdict.Verdict) Problem {
+	return byVerdict(v, Problem{
+		Status: http.StatusForbidden, Code: CodeReadOnly, Title: "Read only for now", Action: verdict.ActionReadOnly,
+		Detail: "Nothing can be changed from this session at the moment.",
+	})
+}
+
+// Throttled says that a verdict, or a limit where v is nil, slows the caller down.
+func Throttled(v *verdict.Verdict, after time.Duration) Problem {
+	return byVerdict(v, Problem{
+		Status: http.StatusTooManyRequests, Code: CodeThrottled, Title: "Too many requests", Action: verdict.ActionThrottle,
+		RetryAfter: max(after, time.Second),
+	})
+}
+
+// byVerdict lets a verdict speak: its public text and its support code.
+func byVerdict(v *verdict.Verdict, p Problem) Problem {
+	if v.GetPublicText() != "" {
+		p.Detail = v.GetPublicText()
+	}
+	p.SupportCode = v.GetSupportCode()
+	if v == nil {
+		p.Action = ""
+	}
+	return p
+}
+
+// Scope says that the token lacks scopes that the route asks for.
+func Scope(required []string) Problem {
+	return Problem{
+		Status: http.StatusForbidden, Code: CodeScope, Title: "Not permitted", Detail: "The token lacks a scope that this needs.",
+		Challenge: bearer("insufficient_scope", "") + `, scope="` + quotable(required) + `"`,
+	}
+}
+
+// Posture says that a route denies while nobody knows its callers' standing.
+func Posture() Problem {
+	return Problem{
+		Status: http.StatusServiceUnavailable, Code: CodePosture, Title: "Not available just now",
+		Detail: "This resource is closed until the session can be judged.", RetryAfter: 5 * time.Second,
+	}
+}
+
+// NotReady says that the gateway does not know the live verdicts yet.
+func NotReady() Problem {
+	return Problem{Status: http.StatusServiceUnavailable, Code: CodeNotReady, Title: "Starting", RetryAfter: 2 * time.Second}
+}
+
+// TooManyStreams says that a session holds as many streams as it may.
+func TooManyStreams() Problem {
+	return Problem{Status: http.StatusServiceUnavailable, Code: CodeStreams, Title: "Too many open streams", RetryAfter: 5 * time.Second}
+}
+
+// Framing says that the request is malformed; the connection is closed.
+func Framing() Problem {
+	return Problem{
+		Status: http.StatusBadRequest, Code: CodeFraming, Title: "Malformed request", Close: true,
+		Detail: "The request's framing is not what HTTP allows.",
+	}
+}
+
+// Misdirected says that the request's host is not what TLS was asked for.
+func Misdirected() Problem {
+	return Problem{Status: http.StatusMisdirectedRequest, Code: CodeMisdirectedRequest, Title: "Misdirected request"}
+}
+
+// RequestTooLarge says that the request's body is over its limit.
+func RequestTooLarge() Problem {
+	return Problem{Status: http.StatusRequestEntityTooLarge, Code: CodeRequestTooLarge, Title: "Request too large", Close: true}
+}
+
+// Internal says that the gateway itself failed.
+func Internal() Problem {
+	return Problem{Status: http.StatusInternalServerError, Code: CodeInternal, Title: "Internal error"}
+}
+
+// ClientClosed is what the event of a request records whose client went away
+// (status 499, nginx's convention). Nobody reads it.
+func ClientClosed() Problem {
+	return Problem{Status: 499, Code: CodeClientClosed, Title: "Client closed request", Close: true}
+}
+
+// UpstreamFault says how an upstream failed.
+type UpstreamFault int
+
+// Faults of an upstream.
+const (
+	UpstreamRefused        UpstreamFault = iota // No connection.
+	UpstreamTimeout                             // No answer in time.
+	UpstreamReset                               // The connection ended before the answer.
+	UpstreamHeaderTooLarge                      // Its response header is over the limit.
+	UpstreamProtocol                            // It does not speak HTTP.
+)
+
+// Upstream is the answer when the upstream gave none.
+func Upstream(f UpstreamFault) Problem {
+	p := Problem{Status: http.StatusBadGateway, Title: "The service behind the gateway failed"}
+	switch f {
+	case UpstreamRefused:
+		p.Code, p.RetryAfter = CodeUpstreamRefused, 2*time.Second
+	case UpstreamTimeout:
+		p.Status, p.Code, p.Title = http.StatusGatewayTimeout, CodeUpstreamTimeout, "The service behind the gateway did not answer in time"
+	case UpstreamReset:
+		p.Code = CodeUpstreamReset
+	case UpstreamHeaderTooLarge:
+		p.Code = CodeUpstreamHeader
+	case UpstreamProtocol:
+		p.Code = CodeUpstreamProtocol
+	}
+	return p
+}
+
+// UpstreamError maps a transport's error: a deadline is a timeout, anything
+// else a reset. A caller that knows better uses [Upstream].
+func UpstreamError(err error) Problem {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return Upstream(UpstreamTimeout)
+	case strings.Contains(err.Error(), "server response headers exceeded"):
+		return Upstream(UpstreamHeaderTooLarge) // net/http has no error value for it.
+	case strings.Contains(err.Error(), "malformed HTTP"):
+		return Upstream(UpstreamProtocol)
+	case strings.Contains(err.Error(), "connection refused"), strings.Contains(err.Error(), "no such host"):
+		return Upstream(UpstreamRefused)
+	}
+	return Upstream(UpstreamReset)
+}

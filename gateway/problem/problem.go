@@ -1,0 +1,127 @@
+package problem
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// TypePrefix stands before the code in a problem's type.
+const TypePrefix = "urn:vigil:problem:"
+
+// Codes that are made here; those of identity pass through as they are.
+const (
+	CodeNoRoute            = "no_route"
+	CodePath               = "ambiguous_path"
+	CodeFraming            = "malformed_request"
+	CodeMethod             = "method_not_allowed"
+	CodeTokenMissing       = "token_missing"
+	CodeVerifier           = "verifier_unavailable"
+	CodeRevoked            = "session_revoked"
+	CodeBlocked            = "blocked"
+	CodeStepUp             = "step_up_required"
+	CodeReadOnly           = "read_only"
+	CodeThrottled          = "throttled"
+	CodeScope              = "insufficient_scope"
+	CodePosture            = "standing_unknown"
+	CodeNotReady           = "not_ready"
+	CodeStreams            = "too_many_streams"
+	CodeUpstreamRefused    = "upstream_refused"
+	CodeUpstreamTimeout    = "upstream_timeout"
+	CodeUpstreamReset      = "upstream_reset"
+	CodeUpstreamHeader     = "upstream_header_too_large"
+	CodeUpstreamProtocol   = "upstream_protocol"
+	CodeRequestTooLarge    = "request_too_large"
+	CodeClientClosed       = "client_closed_request"
+	CodeInternal           = "internal_error"
+	CodeMisdirectedRequest = "misdirected_request"
+)
+
+// Problem is one refusal, as the client sees it.
+type Problem struct {
+	Status int    // HTTP status.
+	Code   string // Stable, lower case with underscores; also the event's reason.
+	Title  string // The same for every problem of a code.
+	Detail string // One sentence for the client; may be empty.
+
+	RequestID   string
+	SupportCode string // What an application owner quotes to "vigil explain".
+
+	Challenge  string        // WWW-Authenticate, or empty.
+	RetryAfter time.Duration // Rounded up to whole seconds; 0 for none.
+	Allow      []string      // Methods, with status 405.
+	Action     string        // The verdict's action, where a verdict is the cause.
+	Close      bool          // The connection must not be used again.
+}
+
+// document is the wire form (RFC 9457 section 3).
+type document struct {
+	Type        string `json:"type"`
+	Title       string `json:"title"`
+	Status      int    `json:"status"`
+	Detail      string `json:"detail,omitempty"`
+	Instance    string `json:"instance,omitempty"`
+	Code        string `json:"code"`
+	Action      string `json:"action,omitempty"`
+	RequestID   string `json:"request_id,omitempty"`
+	SupportCode string `json:"support_code,omitempty"`
+	RetryAfter  int64  `json:"retry_after,omitempty"` // Seconds.
+}
+
+// With returns p for one request: its id and the support code that leads to it.
+func (p Problem) With(requestID, supportCode string) Problem {
+	p.RequestID, p.SupportCode = requestID, supportCode
+	return p
+}
+
+// JSON is the RFC 9457 document, on one line: the body of a response, the data
+// of a stream's last event.
+func (p Problem) JSON() []byte {
+	d := document{
+		Type: TypePrefix + p.Code, Title: p.Title, Status: p.Status, Detail: p.Detail, Code: p.Code,
+		Action: p.Action, RequestID: p.RequestID, SupportCode: p.SupportCode, RetryAfter: p.retrySeconds(),
+	}
+	if p.RequestID != "" {
+		d.Instance = "urn:vigil:request:" + p.RequestID
+	}
+	b, err := json.Marshal(d)
+	if err != nil {
+		return []byte(`{"type":"` + TypePrefix + CodeInternal + `"}`) // Cannot happen: strings and numbers only.
+	}
+	return b
+}
+
+// Text is the problem in a few words, for a WebSocket close reason (at most
+// 123 bytes, RFC 6455 section 5.5) and a gRPC message.
+func (p Problem) Text() string {
+	s := p.Title
+	if p.SupportCode != "" {
+		s += " (" + p.SupportCode + ")"
+	}
+	return s[:min(len(s), textBytesMax)]
+}
+
+func (p Problem) retrySeconds() int64 {
+	return int64((p.RetryAfter + time.Second - 1) / time.Second)
+}
+
+// GRPCStatus is the code that a gRPC client is given
+// (https://grpc.io/docs/guides/status-codes).
+func (p Problem) GRPCStatus() int {
+	switch p.Status {
+	case 400:
+		return 13 // INTERNAL, as gRPC maps a broken request.
+	case 401:
+		return 16 // UNAUTHENTICATED.
+	case 403:
+		return 7 // PERMISSION_DENIED.
+	case 404, 405:
+		return 12 // UNIMPLEMENTED.
+	case 413:
+		return 8 // RESOURCE_EXHAUSTED.
+	case 429, 502, 503:
+		return 14 // UNAVAILABLE.
+	case 504:
+		return 4 // DEADLINE_EXCEEDED.
+	}
+	return 2 // UNKNOWN.
+}

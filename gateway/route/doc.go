@@ -1,0 +1,28 @@
+// Package route says which upstream a request is for and what it takes to get
+// there.
+//
+//	*http.Request ──► Table.Match ──► Match{Route, Template, Resource, Path}
+//
+// # Contract
+//
+// The path is normalised once, here. Match.Path is what is authorised, what is
+// logged and what is forwarded; nobody looks at the request's own path again.
+// A path that two parties could read differently (encoded slashes,
+// backslashes, dot segments, empty segments, parameters after a semicolon,
+// control characters, bytes that are not UTF-8) is refused, never repaired.
+//
+// The most specific route wins: an exact host before a wildcard before any
+// host; within a host, segment by segment, a literal before {id} before
+// {path...}; a route that names its methods before one that takes all. HEAD
+// follows GET. What no route takes is refused: there is no default route.
+//
+// # Concurrency
+//
+// A [Table] is immutable and safe for concurrent use. Its owner swaps it whole.
+//
+// # Non-obvious
+//
+// A catch-all route would make every path its own template, and a walk over
+// ids invisible: behind {path...} the segments that look like ids are replaced
+// by {id}, and the last of them is the resource.
+package route

@@ -1,0 +1,253 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Errors of [Table.Match] beside [ErrPath].
+var (
+	// ErrNoRoute means that no route takes the host and path: status 404.
+	ErrNoRoute = errors.New("no route")
+	// ErrMethod means that routes take the host and path, but not the method:
+	// status 405. It is wrapped by a [MethodError].
+	ErrMethod = errors.New("method not allowed")
+)
+
+// MethodError says which methods the path takes.
+type MethodError struct {
+	Allow []string // Sorted, for the header Allow.
+}
+
+func (e *MethodError) Error() string {
+	return "method not allowed, the path takes " + strings.Join(e.Allow, ", ")
+}
+
+// Unwrap makes errors.Is find [ErrMethod].
+func (e *MethodError) Unwrap() error { return ErrMethod }
+
+// Route is one entry of a [Table]. Immutable.
+type Route struct {
+	ID          string
+	Host        string   // Lower case; empty for any.
+	Template    string   // As configured.
+	Methods     []string // HEAD included where GET is; empty for all.
+	Upstream    *url.URL // Scheme http, https or h2c.
+	Public      bool
+	Scopes      []string
+	Sensitivity string // A constant Sensitivity…; never empty.
+	Posture     string // A constant Posture…; never empty.
+	ACR         []string
+	MaxAge      time.Duration // 0 for no limit.
+	SignIn      *SignIn       // Nil where the route is no sign-in.
+}
+
+func (r *Route) takes(method string) bool {
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
+}
+
+// Match is what a request is for.
+type Match struct {
+	Route *Route
+	// Template is the route's template; behind {path...} it goes on with the
+	// rest of the path, ids replaced by {id}.
+	Template string
+	// Resource is the last id of the path, percent-encoded; empty without one.
+	Resource string
+	// Path is the normalised path, percent-encoded: what is authorised, logged
+	// and forwarded.
+	Path string
+}
+
+// Target returns the URL at the upstream: its base path, then Path, then the
+// query as the client wrote it.
+func (m Match) Target(rawQuery string) *url.URL {
+	u := *m.Route.Upstream
+	escaped := strings.TrimSuffix(u.EscapedPath(), "/") + m.Path
+	decoded, err := url.PathUnescape(escaped)
+	if err != nil {
+		decoded = escaped // Cannot happen: both parts came out of normalise.
+	}
+	u.Path, u.RawPath, u.RawQuery = decoded, escaped, rawQuery
+	return &u
+}
+
+// Table finds the route of a request. Immutable, safe for concurrent use.
+type Table struct {
+	routes []*Route
+	hosts  map[string]*node // Exact names; wildcards by their ".example.com"; "" for any.
+}
+
+// node is one place in the tree of templates of a host.
+type node struct {
+	literals map[string]*node
+	variable *node
+	leaf     []*Route // Routes whose template ends here, those with methods first.
+	rest     []*Route // Routes whose template has {path...} here.
+}
+
+// NewTable compiles c. The error joins every fault of the configuration.
+func NewTable(c Config) (*Table, error) {
+	err := c.Validate()
+	if err != nil {
+		return nil, fmt.Errorf("compile routes: %w", err)
+	}
+	t := &Table{hosts: make(map[string]*node)}
+	for _, s := range c.Routes {
+		r := s.compile()
+		t.routes = append(t.routes, r)
+		key := strings.TrimPrefix(r.Host, "*")
+		if t.hosts[key] == nil {
+			t.hosts[key] = new(node)
+		}
+		t.hosts[key].insert(r)
+	}
+	return t, nil
+}
+
+// Routes lists the table's routes in the order of the configuration. The
+// caller must not change them.
+func (t *Table) Routes() []*Route { return t.routes }
+
+// compile turns a spec that has no faults into a route.
+func (s Spec) compile() *Route {
+	upstream, _ := parseUpstream(s.Upstream) // Validated.
+	r := &Route{
+		ID: s.ID, Host: strings.ToLower(s.Host), Template: s.Path, Upstream: upstream,
+		Public: s.Public, Scopes: slices.Clone(s.Scopes), Sensitivity: s.Sensitivity, Posture: s.Posture,
+		ACR: slices.Clone(s.ACR), MaxAge: s.MaxAge, SignIn: s.SignIn.compile(),
+	}
+	if len(s.Methods) > 0 {
+		r.Methods = withHead(s.Methods)
+	}
+	if r.Sensitivity == "" {
+		r.Sensitivity = SensitivityNormal
+	}
+	if r.Posture == "" {
+		r.Posture = defaultPosture(r)
+	}
+	return r
+}
+
+// defaultPosture fails closed where much is at stake and open elsewhere: an
+// outage of the analyzer must not be an outage of the service.
+func defaultPosture(r *Route) string {
+	switch {
+	case r.Public:
+		return PostureAllow
+	case r.Sensitivity == SensitivityHigh:
+		return PostureStepUp
+	case r.Sensitivity == SensitivityCritical:
+		return PostureDeny
+	}
+	return PostureAllow
+}
+
+func (n *node) insert(r *Route) {
+	segments, _ := parseTemplate(r.Template) // Validated.
+	for _, s := range segments {
+		switch s.kind {
+		case literal:
+			if n.literals == nil {
+				n.literals = make(map[string]*node)
+			}
+			if n.literals[s.text] == nil {
+				n.literals[s.text] = new(node)
+			}
+			n = n.literals[s.text]
+		case variable:
+			if n.variable == nil {
+				n.variable = new(node)
+			}
+			n = n.variable
+		case catchAll:
+			n.rest = methodsFirst(append(n.rest, r))
+			return
+		}
+	}
+	n.leaf = methodsFirst(append(n.leaf, r))
+}
+
+// methodsFirst puts the route that takes every method last.
+func methodsFirst(routes []*Route) []*Route {
+	slices.SortStableFunc(routes, func(a, b *Route) int { return min(len(b.Methods), 1) - min(len(a.Methods), 1) })
+	return routes
+}
+
+// Match finds the most specific route that takes r. The error wraps
+// [ErrNoRoute], [ErrMethod] (as a [MethodError]) or [ErrPath].
+func (t *Table) Match(r *http.Request) (Match, error) {
+	if r.Method == http.MethodConnect || r.URL.Opaque != "" {
+		return Match{}, pathError("not a path")
+	}
+	path, err := normalise(rawPath(r.URL))
+	if err != nil {
+		return Match{}, err
+	}
+	host, err := hostname(r.Host)
+	if err != nil {
+		return Match{}, err
+	}
+	s := search{method: r.Method, path: path}
+	if t.find(&s, host) {
+		return s.match(), nil
+	}
+	if len(s.allow) > 0 {
+		slices.Sort(s.allow)
+		return Match{}, &MethodError{Allow: slices.Compact(s.allow)}
+	}
+	return Match{}, ErrNoRoute
+}
+
+// rawPath returns the path as the client spelt it: net/url keeps it only where
+// it differs from its own spelling.
+func rawPath(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
+}
+
+// hostname returns the host of a request without its port and last dot, in
+// lower case.
+func hostname(host string) (string, error) {
+	at := strings.LastIndexByte(host, ':')
+	switch {
+	case strings.ContainsAny(host, "@/\\?# "):
+		return "", fmt.Errorf("%w: host %q", ErrPath, host)
+	case strings.HasPrefix(host, "["):
+		end := strings.IndexByte(host, ']')
+		_, err := netip.ParseAddr(strings.Trim(host[:end+1], "[]"))
+		if end < 0 || err != nil {
+			return "", fmt.Errorf("%w: host %q", ErrPath, host)
+		}
+		host = host[:end+1]
+	case at >= 0:
+		host = host[:at]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, ".")), nil
+}
+
+// find tries the exact host, the wildcards from the longest on, then any host.
+func (t *Table) find(s *search, host string) bool {
+	if host != "" && s.in(t.hosts[host]) {
+		return true
+	}
+	for at := strings.IndexByte(host, '.'); at >= 0; {
+		if s.in(t.hosts[host[at:]]) {
+			return true
+		}
+		next := strings.IndexByte(host[at+1:], '.')
+		if next < 0 {
+			break
+		}
+		at += 1 + next
+	}
+	return s.in(t.hosts[""])
+}
