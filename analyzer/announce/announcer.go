@@ -1,0 +1,182 @@
+package announce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/zeebo/xxh3"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// ErrNotRelayed means that an envelope is authentic but not one that may be
+// relayed: an analyzer's own, a heartbeat, or one that has lapsed.
+var ErrNotRelayed = errors.New("envelope is not an operator's live verdict")
+
+// source is the ce_source of what the analyzer writes.
+const source = "vigil-analyzer"
+
+// Options are what an [Announcer] depends on. All but Tracer are required.
+type Options struct {
+	Config Config
+	// Writer reaches the brokers. The caller closes it.
+	Writer *Writer
+	// Signer holds the analyzer's key.
+	Signer verdict.Signer
+	// Keys are all public keys: what stands in the topic is believed only if
+	// one of them signed it, and so are envelopes to relay.
+	Keys   *verdict.KeySet
+	Logger *slog.Logger
+	Meter  metric.Meter
+	Tracer trace.Tracer
+	Now    func() time.Time
+}
+
+// Announcer signs verdicts and writes them. It hands out one [Partition] per
+// partition that is owned.
+type Announcer struct {
+	config  Config
+	writer  *Writer
+	signer  verdict.Signer
+	keys    *verdict.KeySet
+	logger  *slog.Logger
+	metrics *metrics
+	tracer  trace.Tracer
+	now     func() time.Time
+	fuse    *fuse
+}
+
+// New returns an announcer. It connects to nothing.
+func New(o Options) (*Announcer, error) {
+	err := o.Config.Validate()
+	if err != nil {
+		return nil, fmt.Errorf("announce: %w", err)
+	}
+	m, err := newMetrics(o.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("announce: metrics: %w", err)
+	}
+	return &Announcer{
+		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
+		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute),
+	}, nil
+}
+
+// Adopt takes a partition over: it reads what stands in it and begins an epoch
+// of its own. end is the end of the requests partition with the same number.
+// The caller runs [Partition.Run] and stops using the partition when it is revoked.
+func (a *Announcer) Adopt(ctx context.Context, partition int, end int64) (*Partition, error) {
+	p := &Partition{
+		announcer: a, number: partition, entries: make(map[target]entry), wake: make(chan struct{}, 1),
+		changed: make(map[event.Lane]uint64),
+	}
+	refused := 0
+	err := a.writer.read(ctx, topic.Verdicts, partition, func(m kafka.Message) {
+		if len(m.Value) > 0 && p.recall(m.Value, end) != nil {
+			refused++
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
+	}
+	p.epoch++
+	if refused > 0 {
+		a.logger.WarnContext(ctx, "verdicts in the topic are not ours and not believed", "partition", partition, "records", refused)
+	}
+	// The first heartbeat makes the epoch known, so that the next owner's is
+	// higher also if no verdict is ever announced in this one.
+	err = p.beat(ctx, true)
+	if err != nil {
+		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
+	}
+	a.logger.InfoContext(ctx, "partition adopted", "partition", partition, "epoch", p.epoch, "targets", len(p.entries))
+	return p, nil
+}
+
+// Relay writes an operator's signed envelope to the topic as it is. Clears in
+// it are repeated as a control record in every requests partition, where the
+// scorer and the fold forget in the order of the records. The error wraps one
+// of package verdict's, or [ErrNotRelayed], where the envelope is at fault.
+func (a *Announcer) Relay(ctx context.Context, record []byte) error {
+	err := a.relay(ctx, record)
+	result := "ok"
+	if err != nil {
+		result = "refused"
+	}
+	a.metrics.relayed.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
+	return err
+}
+
+func (a *Announcer) relay(ctx context.Context, record []byte) error {
+	msg, err := a.keys.Open(record)
+	if err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	v := msg.Verdict
+	if v == nil || v.Authority != verdict.AuthorityOperator && v.Authority != verdict.AuthorityFeed {
+		return fmt.Errorf("relay: %w", ErrNotRelayed)
+	}
+	if !v.Live(a.now()) && len(v.Clears) == 0 {
+		return fmt.Errorf("relay: verdict %s: %w: %w", v.Id, ErrNotRelayed, verdict.ErrExpired)
+	}
+	n, err := a.writer.Partitions(ctx, topic.Verdicts)
+	if err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	key := topic.VerdictKey(v.Tenant, v.Target.Kind, v.Target.Id, v.Authority)
+	headers := cloudevent.Attributes{
+		ID: v.Id, Source: v.Origin, Type: cloudevent.TypeVerdict, Time: v.Time.AsTime(), ContentType: cloudevent.JOSE,
+	}.Headers()
+	err = a.writer.Write(ctx, topic.Verdicts, RelayPartition(key, n), Record{Key: key, Value: record, Headers: headers})
+	if err != nil {
+		return fmt.Errorf("relay verdict %s: %w", v.Id, err)
+	}
+	a.logger.InfoContext(ctx, "operator's verdict relayed", "verdict", v.Id, "action", v.Action, "clears", len(v.Clears))
+	return a.control(ctx, v)
+}
+
+// RelayPartition is the partition among n that an operator's verdict with this
+// key goes to. Nobody gains by choosing it, so the hash has no seed and every
+// analyzer agrees.
+func RelayPartition(key []byte, n int) int { return int(xxh3.Hash(key) % uint64(n)) }
+
+// control repeats the clears of an operator's verdict in every requests
+// partition: any of them may hold state about the target.
+func (a *Announcer) control(ctx context.Context, v *verdict.Verdict) error {
+	if len(v.Clears) == 0 {
+		return nil
+	}
+	ev := clearEvent(v)
+	ev.Time = timestamppb.New(a.now())
+	value, err := event.Append(nil, ev)
+	if err != nil {
+		return fmt.Errorf("relay clears of %s: %w", v.Id, err)
+	}
+	n, err := a.writer.Partitions(ctx, topic.Requests)
+	if err != nil {
+		return fmt.Errorf("relay clears of %s: %w", v.Id, err)
+	}
+	headers := cloudevent.Attributes{
+		ID: ev.Id, Source: source, Type: cloudevent.TypeRequest, Time: ev.Time.AsTime(), ContentType: cloudevent.Protobuf,
+	}.Headers()
+	for i := range n {
+		err = a.writer.Write(ctx, topic.Requests, i, Record{
+			Key: topic.VerdictKey(v.Tenant, v.Target.Kind, v.Target.Id, v.Authority), Value: value, Headers: headers,
+		})
+		if err != nil {
+			return fmt.Errorf("relay clears of %s: %w", v.Id, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+// Package announce turns what the judge proposes into signed verdicts in topic
+// vigil.verdicts, and says every second up to where it has scored.
+//
+//	ingest --Finding--> fold --Verdict--> sign --> [vigil.verdicts] --> gateway/revoke
+//	ingest --Scored---> Heartbeat ------> sign --> [vigil.verdicts]
+//	admin port --operator's envelope--> Relay --> [vigil.verdicts], clears also --> [vigil.requests]
+//
+// # Contract
+//
+// A [Partition] owns one partition of vigil.verdicts, the one with the number
+// of the requests partition that is judged. Its epoch is one above the highest
+// that stands there, so that a predecessor that does not know yet that it has
+// lost the partition loses. The value under a key is the complete folded state
+// of its target and authority: a weaker action never replaces a stronger one
+// that still holds, and comes into force when that one lapses. An id follows
+// from the record that tipped the judge, so that a repeat after a crash is the
+// same verdict.
+//
+// A verdict is acknowledged by all replicas when Announce returns; a heartbeat
+// never claims a record whose verdicts are not.
+//
+// # Concurrency
+//
+// An [Announcer] and a [Writer] are safe for concurrent use, and so is a
+// [Partition]; its records are numbered and written one after the other.
+//
+// # Non-obvious
+//
+// A proposal at or below the offset of the verdict that stands has been judged
+// before: without this rule a replay after an operator's restore would revoke
+// again what the operator has just restored.
+//
+// A restore writes an observe verdict over the key that it clears. Otherwise
+// the next owner would find the cleared verdict in the topic and hold it to be
+// in force.
+package announce

@@ -1,0 +1,36 @@
+package announce
+
+import "time"
+
+const (
+	// targetsMax bounds the verdicts that a partition remembers. Lapsed ones go
+	// first, then the one that lapses soonest: forgetting costs a repeat, never a verdict.
+	targetsMax = 200_000
+	// tenantsMax bounds the tenants that have a fuse of their own; the rest share one.
+	tenantsMax = 1024
+	// evidenceMax bounds the reasons in a verdict: the strongest come first.
+	evidenceMax = 20
+	// beatGapMin is the shortest time between two heartbeats of a partition.
+	beatGapMin = 100 * time.Millisecond
+	// repeatGapMin is how much later not_before must be before a verdict of the
+	// same strength is worth announcing again.
+	repeatGapMin = 10 * time.Second
+	// clearedFor is how long the observe verdict that a restore leaves says so.
+	clearedFor = 24 * time.Hour
+	// tombstoneAfter is how long a lapsed verdict stays in the compacted topic.
+	tombstoneAfter = 24 * time.Hour
+	// tombstonesMax bounds the tombstones written per heartbeat.
+	tombstonesMax = 100
+
+	// writeTimeout bounds one attempt to write, in time; attempts go on until the caller gives up.
+	writeTimeout = 5 * time.Second
+	// writeBackoffMin and writeBackoffMax bound the wait between two attempts.
+	writeBackoffMin = 20 * time.Millisecond
+	writeBackoffMax = time.Second
+	// readTimeout bounds reading one partition of vigil.verdicts at assignment.
+	readTimeout = 30 * time.Second
+	// readBytesMax is what one read of it asks for.
+	readBytesMax = 4 << 20
+	// stallsMax is how many reads without progress mean that something is wrong.
+	stallsMax = 100
+)

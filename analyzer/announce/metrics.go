@@ -1,0 +1,47 @@
+package announce
+
+import (
+	"errors"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// metrics are the instruments of this package.
+type metrics struct {
+	announced  metric.Int64Counter     // Verdicts written, by action, authority.
+	withheld   metric.Int64Counter     // Proposals not written, by reason.
+	held       metric.Int64Counter     // Verdicts that wait for a person.
+	capped     metric.Int64Counter     // Verdicts weakened because their event is old.
+	lag        metric.Float64Histogram // From event to acknowledged verdict.
+	beats      metric.Int64Counter     // Heartbeats written.
+	relayed    metric.Int64Counter     // Operators' envelopes, by result.
+	tombstones metric.Int64Counter     // Lapsed verdicts removed from the topic.
+	forgotten  metric.Int64Counter     // Targets dropped at targetsMax.
+	retries    metric.Int64Counter     // Writes that had to be repeated, by topic.
+}
+
+func newMetrics(m metric.Meter) (*metrics, error) {
+	var x metrics
+	var errs []error
+	counter := func(name, unit, what string) metric.Int64Counter {
+		c, err := m.Int64Counter("vigil.analyzer."+name, metric.WithUnit(unit), metric.WithDescription(what))
+		errs = append(errs, err)
+		return c
+	}
+	x.announced = counter("verdicts_announced", "{verdict}", "Verdicts written to the topic.")
+	x.withheld = counter("verdicts_withheld", "{verdict}", "Proposals that were not announced, by reason.")
+	x.held = counter("verdicts_held", "{verdict}", "Verdicts beyond the fuse that wait for a person.")
+	x.capped = counter("verdicts_capped", "{verdict}", "Verdicts weakened to step_up because their event is old.")
+	x.beats = counter("heartbeats", "{heartbeat}", "Heartbeats written.")
+	x.relayed = counter("relayed", "{verdict}", "Operators' verdicts received for relaying, by result.")
+	x.tombstones = counter("verdict_tombstones", "{verdict}", "Lapsed verdicts removed from the topic.")
+	x.forgotten = counter("verdict_targets_forgotten", "{target}", "Targets dropped because the partition remembers too many.")
+	x.retries = counter("write_retries", "{attempt}", "Writes to Kafka that had to be repeated.")
+	var err error
+	// Milliseconds matter up to a second; above, only that something is wrong.
+	x.lag, err = m.Float64Histogram("vigil.analyzer.event_to_verdict", metric.WithUnit("s"),
+		metric.WithDescription("From the event at the gateway to its acknowledged verdict."),
+		metric.WithExplicitBucketBoundaries(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 60))
+	errs = append(errs, err)
+	return &x, errors.Join(errs...)
+}

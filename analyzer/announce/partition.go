@@ -1,0 +1,324 @@
+package announce
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/judge"
+)
+
+// Finding is a proposal with what only the runtime knows about it.
+type Finding struct {
+	Proposal judge.Proposal
+	// Clock is the partition's stream time when it was judged; zero falls back
+	// to the event's own time.
+	Clock time.Time
+	// Parent is the span in which the event was assessed.
+	Parent trace.SpanContext
+}
+
+// Partition is one owned partition of vigil.verdicts. See the package for its
+// laws; made by [Announcer.Adopt].
+type Partition struct {
+	announcer *Announcer
+	number    int
+	epoch     uint64
+	wake      chan struct{}
+
+	mu      sync.Mutex // Guards what follows, and the order of records in the partition.
+	seq     uint64
+	entries map[target]entry
+
+	lanes     sync.Mutex // Guards what follows.
+	positions event.Positions
+	changed   map[event.Lane]uint64
+}
+
+// Epoch is the epoch of this ownership.
+func (p *Partition) Epoch() uint64 { return p.epoch }
+
+// Announce folds findings, in the order of their records, and writes what
+// follows from them. When it returns nil, every verdict is acknowledged. After
+// an error the partition has to be adopted again.
+func (p *Partition) Announce(ctx context.Context, findings []Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.announcer.now()
+	var out []*verdict.Verdict
+	var spans []trace.Span
+	for _, f := range findings {
+		if f.Proposal.Shadow {
+			p.announcer.metrics.withheld.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reasonShadow)))
+			continue
+		}
+		v, span := p.fold(ctx, f, now)
+		if v != nil {
+			out, spans = append(out, v), append(spans, span)
+		}
+	}
+	err := p.write(ctx, out)
+	for i, span := range spans {
+		if err != nil {
+			span.RecordError(err)
+		}
+		span.End()
+		if err == nil {
+			p.measure(ctx, out[i])
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("announce %d verdicts in partition %d: %w", len(out), p.number, err)
+	}
+	return nil
+}
+
+// fold returns the numbered verdict that a finding brings about and the span
+// that has begun for it; nil where nothing new is to be said.
+func (p *Partition) fold(ctx context.Context, f Finding, now time.Time) (*verdict.Verdict, trace.Span) {
+	a := p.announcer
+	v := p.propose(f, now)
+	if v.Action != f.Proposal.Action {
+		a.metrics.capped.Add(ctx, 1)
+	}
+	key := targetOf(v)
+	e, known := p.entries[key]
+	if !known {
+		e.judged = -1
+	}
+	next, out, reason := e.decide(v, now)
+	if out != nil && !f.Proposal.Hard && verdict.Strength(out.Action) >= verdict.Strength(verdict.ActionRevoke) && !a.fuse.allow(out.Tenant, now) {
+		a.metrics.held.Add(ctx, 1)
+		a.logger.ErrorContext(ctx, "alarm: too many revokes, a verdict waits for a person",
+			"partition", p.number, "tenant", out.Tenant, "verdict", out.Id, "limit_per_minute", a.config.RevokesPerMinute)
+		next, out, reason = e, nil, reasonHeld
+	}
+	if out == nil {
+		a.metrics.withheld.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason)))
+		if reason == reasonWeaker || reason == reasonNoGain {
+			p.remember(ctx, key, next, now)
+		}
+		return nil, nil
+	}
+	_, span := a.tracer.Start(trace.ContextWithSpanContext(ctx, f.Parent), "announce", trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(attribute.String("vigil.verdict.id", out.Id), attribute.String("vigil.verdict.action", out.Action)))
+	out.Cause.Traceparent = traceparent(span.SpanContext())
+	if out.Cause.Traceparent == "" {
+		out.Cause.Traceparent = traceparent(f.Parent)
+	}
+	p.place(out, now)
+	p.remember(ctx, key, next.announced(out), now)
+	return out, span
+}
+
+// propose turns a finding into a verdict without its place in the order. The
+// action of an old event is capped: who was away for an hour should prove
+// himself, not be thrown out for what is long over.
+func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
+	j := f.Proposal
+	clock := f.Clock
+	if clock.IsZero() {
+		clock = j.EventTime
+	}
+	action := j.Action
+	if !j.Hard && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
+		action = verdict.ActionStepUp
+	}
+	v := &verdict.Verdict{
+		Id: j.ID, Tenant: j.Tenant, Target: j.Target, Action: action, Until: timestamppb.New(j.Until),
+		Score: j.Score, Evidence: strongest(j.Evidence), Model: j.Model, Origin: "model",
+		Authority: cmp.Or(j.Authority, authorityOf(j.Target.GetKind())), PublicText: j.PublicText, OperatorText: j.OperatorText,
+		SupportCode: event.SupportCode(j.ID), Subject: j.Subject,
+		Cause: &verdict.Cause{
+			EventId: j.EventID, Topic: topic.Requests, Partition: int32(p.number), Offset: j.Offset,
+			EventTime: timestamppb.New(j.EventTime),
+		},
+	}
+	if !j.NotBefore.IsZero() {
+		v.NotBefore = timestamppb.New(j.NotBefore)
+	}
+	return v
+}
+
+// Control folds a control event of the requests partition: a restore makes the
+// fold forget, and says so in the topic. Other control events are nothing here.
+func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset int64) error {
+	if ev.GetKind() != event.KindControl || ev.GetReason() != ReasonClear {
+		return nil
+	}
+	kind, id, list := clears(ev)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.announcer.now()
+	var out []*verdict.Verdict
+	for _, c := range list {
+		key := target{ev.Tenant, kind, id, c.Authority}
+		e, known := p.entries[key]
+		if !known || e.stands == nil || verdict.Later(e.stands.Epoch, e.stands.Seq, c.Epoch, c.Seq) || e.judged >= offset {
+			continue // Nothing of ours, or said after the operator looked.
+		}
+		v := &verdict.Verdict{
+			Id: ev.Attributes[AttributeVerdict] + "." + c.Authority, Tenant: ev.Tenant, Target: &verdict.Target{Kind: kind, Id: id},
+			Action: verdict.ActionObserve, Until: timestamppb.New(now.Add(clearedFor)), Authority: c.Authority, Origin: "model",
+			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: topic.Requests, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
+		}
+		p.place(v, now)
+		p.remember(ctx, key, entry{judged: -1}.announced(v), now)
+		out = append(out, v)
+	}
+	err := p.write(ctx, out)
+	if err != nil {
+		return fmt.Errorf("clear in partition %d: %w", p.number, err)
+	}
+	return nil
+}
+
+// place gives a verdict its place: the next sequence number of this epoch.
+func (p *Partition) place(v *verdict.Verdict, now time.Time) {
+	p.seq++
+	v.Epoch, v.Seq, v.Time = p.epoch, p.seq, timestamppb.New(now)
+}
+
+// write signs and writes verdicts as one batch.
+func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
+	records := make([]Record, len(list))
+	for i, v := range list {
+		env, err := p.announcer.signer.Verdict(v)
+		if err != nil {
+			return fmt.Errorf("verdict %s: %w", v.Id, err)
+		}
+		records[i] = Record{
+			Key: topic.VerdictKey(v.Tenant, v.Target.GetKind(), v.Target.GetId(), v.Authority), Value: env,
+			Headers: cloudevent.Attributes{
+				ID: v.Id, Source: source, Type: cloudevent.TypeVerdict, Time: v.Time.AsTime(),
+				ContentType: cloudevent.JOSE, TraceParent: v.Cause.GetTraceparent(),
+			}.Headers(),
+		}
+	}
+	return p.announcer.writer.Write(ctx, topic.Verdicts, p.number, records...)
+}
+
+// measure counts an acknowledged verdict and how long it took.
+func (p *Partition) measure(ctx context.Context, v *verdict.Verdict) {
+	a := p.announcer
+	a.metrics.announced.Add(ctx, 1, metric.WithAttributes(attribute.String("action", v.Action), attribute.String("authority", v.Authority)))
+	took := a.now().Sub(v.Cause.EventTime.AsTime())
+	a.metrics.lag.Record(ctx, took.Seconds())
+	a.logger.InfoContext(ctx, "verdict announced", "verdict", v.Id, "action", v.Action, "target_kind", v.Target.GetKind(),
+		"partition", p.number, "epoch", v.Epoch, "seq", v.Seq, "score", v.Score, "after", took, "trace", v.Cause.Traceparent)
+}
+
+// remember stores an entry within targetsMax.
+func (p *Partition) remember(ctx context.Context, key target, e entry, now time.Time) {
+	_, known := p.entries[key]
+	if !known && len(p.entries) >= targetsMax {
+		p.forget(ctx, now)
+	}
+	p.entries[key] = e
+}
+
+// forget makes room for a tenth of the targets: the ones that lapse first.
+func (p *Partition) forget(ctx context.Context, now time.Time) {
+	type end struct {
+		key   target
+		until time.Time
+	}
+	ends := make([]end, 0, len(p.entries))
+	for k, e := range p.entries {
+		until := now
+		if e.stands != nil {
+			until = e.stands.Until.AsTime()
+		}
+		ends = append(ends, end{k, until})
+	}
+	slices.SortFunc(ends, func(a, b end) int { return a.until.Compare(b.until) })
+	for _, x := range ends[:len(ends)/10] {
+		delete(p.entries, x.key)
+	}
+	p.announcer.metrics.forgotten.Add(ctx, int64(len(ends)/10))
+}
+
+// recall folds one record that stands in the topic. Only what one of our keys
+// signed counts, and only authorities that an analyzer writes.
+func (p *Partition) recall(record []byte, end int64) error {
+	msg, err := p.announcer.keys.Open(record)
+	if err != nil {
+		return fmt.Errorf("recall: %w", err)
+	}
+	if h := msg.Heartbeat; h != nil {
+		p.epoch = max(p.epoch, h.Epoch)
+		return nil
+	}
+	v := msg.Verdict
+	if v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet {
+		return nil // An operator's: epochs of its own.
+	}
+	p.epoch = max(p.epoch, v.Epoch)
+	key := targetOf(v)
+	old := p.entries[key].stands
+	if old != nil && verdict.Later(old.Epoch, old.Seq, v.Epoch, v.Seq) {
+		return nil // A predecessor wrote after it had lost the partition.
+	}
+	if len(p.entries) < targetsMax || old != nil {
+		p.entries[key] = recalled(v, int32(p.number), end)
+	}
+	return nil
+}
+
+func targetOf(v *verdict.Verdict) target {
+	return target{v.Tenant, v.Target.GetKind(), v.Target.GetId(), v.Authority}
+}
+
+// authorityOf is who judges a kind of target.
+func authorityOf(kind string) string {
+	switch kind {
+	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetToken:
+		return verdict.AuthoritySubject
+	}
+	return verdict.AuthorityFacet
+}
+
+// strongest is the evidence that speaks loudest, facts first, at most evidenceMax.
+func strongest(list []*verdict.Evidence) []*verdict.Evidence {
+	if len(list) <= evidenceMax {
+		return list
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b *verdict.Evidence) int {
+		switch {
+		case a.Hard != b.Hard && a.Hard:
+			return -1
+		case a.Hard != b.Hard:
+			return 1
+		case a.Nats > b.Nats:
+			return -1
+		case a.Nats < b.Nats:
+			return 1
+		}
+		return 0
+	})
+	return list[:evidenceMax]
+}
+
+// traceparent is the W3C form of a span, "" for none.
+func traceparent(sc trace.SpanContext) string {
+	if !sc.IsValid() {
+		return ""
+	}
+	return "00-" + sc.TraceID().String() + "-" + sc.SpanID().String() + "-" + sc.TraceFlags().String()
+}

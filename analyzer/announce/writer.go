@@ -1,0 +1,199 @@
+package announce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+)
+
+// ErrRefused means that the broker will never take a record: it is too large,
+// or this process may not write there. Every other fault is retried.
+var ErrRefused = errors.New("broker refuses the record")
+
+// Record is one record to write.
+type Record struct {
+	Key     []byte
+	Value   []byte // nil is a tombstone.
+	Headers []cloudevent.Header
+}
+
+// Writer appends records to a given partition, without linger, acknowledged by
+// all replicas. Safe for concurrent use.
+type Writer struct {
+	addr      net.Addr
+	brokers   []string
+	transport *kafka.Transport
+	client    *kafka.Client
+	logger    *slog.Logger
+	metrics   *metrics
+}
+
+// NewWriter returns a writer to the given brokers ("host:port"). Close ends it.
+func NewWriter(brokers []string, logger *slog.Logger, meter metric.Meter) (*Writer, error) {
+	if len(brokers) == 0 {
+		return nil, errors.New("announce: brokers: at least one is required")
+	}
+	m, err := newMetrics(meter)
+	if err != nil {
+		return nil, fmt.Errorf("announce: metrics: %w", err)
+	}
+	// A short metadata TTL: a moved leader is found within it.
+	t := &kafka.Transport{ClientID: "vigil-analyzer", MetadataTTL: time.Second}
+	w := &Writer{addr: kafka.TCP(brokers...), brokers: brokers, transport: t, logger: logger, metrics: m}
+	w.client = &kafka.Client{Addr: w.addr, Transport: t}
+	return w, nil
+}
+
+// Close ends idle connections. No call may be under way.
+func (w *Writer) Close() { w.transport.CloseIdleConnections() }
+
+// Write appends records in order and returns once all replicas have them. It
+// tries until ctx ends; after an attempt that timed out the records may stand
+// twice. The error wraps [ErrRefused], or is that of ctx.
+func (w *Writer) Write(ctx context.Context, topic string, partition int, records ...Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	backoff := writeBackoffMin
+	for {
+		err := w.attempt(ctx, topic, partition, records)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("write to %s/%d: %w", topic, partition, context.Cause(ctx))
+		case errors.Is(err, ErrRefused):
+			return fmt.Errorf("write to %s/%d: %w", topic, partition, err)
+		}
+		w.metrics.retries.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", topic)))
+		w.logger.WarnContext(ctx, "write to kafka is repeated", "topic", topic, "partition", partition, "error", err)
+		wait := time.NewTimer(backoff)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+		}
+		backoff = min(2*backoff, writeBackoffMax)
+	}
+}
+
+func (w *Writer) attempt(ctx context.Context, topic string, partition int, records []Record) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	batch := make([]kafka.Record, len(records))
+	for i, r := range records {
+		batch[i].Key = kafka.NewBytes(r.Key)
+		if r.Value != nil {
+			batch[i].Value = kafka.NewBytes(r.Value)
+		}
+		for _, h := range r.Headers {
+			batch[i].Headers = append(batch[i].Headers, kafka.Header(h))
+		}
+	}
+	resp, err := w.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(batch...),
+	})
+	if err == nil {
+		err = resp.Error
+	}
+	if err == nil && len(resp.RecordErrors) > 0 {
+		err = fmt.Errorf("%d records: %w", len(resp.RecordErrors), ErrRefused)
+	}
+	var code kafka.Error
+	if errors.As(err, &code) && !code.Temporary() {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return err
+}
+
+// Partitions returns how many partitions a topic has.
+func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	resp, err := w.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return 0, fmt.Errorf("metadata of %s: %w", topic, err)
+	}
+	for _, t := range resp.Topics {
+		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
+			return len(t.Partitions), nil
+		}
+	}
+	return 0, fmt.Errorf("metadata of %s: %w", topic, kafka.UnknownTopicOrPartition)
+}
+
+// read visits every record of a partition, from the first to the end as it is
+// now. It goes through a connection of its own, because only that passes over
+// what compaction has taken from the end of a batch.
+func (w *Writer) read(ctx context.Context, topic string, partition int, visit func(kafka.Message)) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	conn, err := w.dialLeader(ctx, topic, partition)
+	if err != nil {
+		return fmt.Errorf("read %s/%d: %w", topic, partition, err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // Ends a read that waits.
+	defer func() {
+		if stop() {
+			_ = conn.Close() // Nothing was written: there is nothing to lose.
+		}
+	}()
+	first, last, err := conn.ReadOffsets()
+	if err != nil {
+		return fmt.Errorf("read offsets of %s/%d: %w", topic, partition, err)
+	}
+	_, err = conn.Seek(first, kafka.SeekAbsolute|kafka.SeekDontCheck)
+	if err != nil {
+		return fmt.Errorf("seek in %s/%d: %w", topic, partition, err)
+	}
+	for at, stalls := first, 0; at < last; {
+		next, err := readBatch(conn, visit)
+		if err != nil {
+			return fmt.Errorf("read %s/%d at %d: %w", topic, partition, at, errors.Join(err, ctx.Err()))
+		}
+		if next <= at {
+			stalls++
+		}
+		if stalls > stallsMax {
+			return fmt.Errorf("read %s/%d at %d of %d: no progress", topic, partition, at, last)
+		}
+		at = max(at, next)
+	}
+	return nil
+}
+
+func readBatch(conn *kafka.Conn, visit func(kafka.Message)) (next int64, err error) {
+	batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: 1, MaxBytes: readBytesMax, MaxWait: writeBackoffMax})
+	for {
+		msg, err := batch.ReadMessage()
+		if err != nil {
+			break // The end, or what Close reports.
+		}
+		visit(msg)
+	}
+	next = batch.Offset()
+	return next, batch.Close()
+}
+
+func (w *Writer) dialLeader(ctx context.Context, topic string, partition int) (*kafka.Conn, error) {
+	var errs []error
+	for _, broker := range w.brokers {
+		d := &kafka.Dialer{ClientID: w.transport.ClientID, Timeout: writeTimeout}
+		conn, err := d.DialLeader(ctx, "tcp", broker, topic, partition)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("dial leader through %s: %w", strings.Join(w.brokers, ","), errors.Join(errs...))
+}
