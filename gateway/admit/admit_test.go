@@ -1,0 +1,148 @@
+package admit_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func standing(action string) session.Standing {
+	return session.Standing{Action: action, Verdict: &verdict.Verdict{
+		Id: "v", Action: action, Time: timestamppb.New(t0.Add(-time.Minute)), Until: timestamppb.New(t0.Add(time.Hour)),
+	}}
+}
+
+// Every way to be let in or not.
+func TestDecide(t *testing.T) {
+	type want struct {
+		Decision, Reason string
+		Throttle         bool
+	}
+	permit := want{Decision: event.DecisionPermit}
+	ann := &identity.Identity{Scopes: []string{"a", "b"}, ACR: "silver", AuthTime: t0.Add(-10 * time.Minute)}
+	tests := map[string]struct {
+		c    admit.Case
+		want want
+	}{
+		"public, anonymous":            {c: admit.Case{Route: &route.Route{Public: true}}, want: permit},
+		"anonymous":                    {c: admit.Case{}, want: want{"deny", "token_missing", false}},
+		"with a token":                 {c: admit.Case{Identity: ann}, want: permit},
+		"with the scopes":              {c: admit.Case{Identity: ann, Route: &route.Route{Scopes: []string{"b", "a"}}}, want: permit},
+		"with one of two scopes":       {c: admit.Case{Identity: ann, Route: &route.Route{Scopes: []string{"b", "c"}}}, want: want{"deny", "insufficient_scope", false}},
+		"with a good context":          {c: admit.Case{Identity: ann, Route: &route.Route{ACR: []string{"gold", "silver"}}}, want: permit},
+		"with a weak context":          {c: admit.Case{Identity: ann, Route: &route.Route{ACR: []string{"gold"}}}, want: want{"step_up", "step_up_required", false}},
+		"signed in recently enough":    {c: admit.Case{Identity: ann, Route: &route.Route{MaxAge: 10 * time.Minute}}, want: permit},
+		"signed in too long ago":       {c: admit.Case{Identity: ann, Route: &route.Route{MaxAge: 9 * time.Minute}}, want: want{"step_up", "step_up_required", false}},
+		"never said when":              {c: admit.Case{Identity: &identity.Identity{}, Route: &route.Route{MaxAge: time.Hour}}, want: want{"step_up", "step_up_required", false}},
+		"observed":                     {c: admit.Case{Identity: ann, Standing: standing("observe")}, want: permit},
+		"throttled":                    {c: admit.Case{Identity: ann, Standing: standing("throttle")}, want: want{"permit", "", true}},
+		"read-only, reading":           {c: admit.Case{Identity: ann, Standing: standing("read_only")}, want: permit},
+		"read-only, writing":           {c: admit.Case{Identity: ann, Standing: standing("read_only"), Method: "DELETE"}, want: want{"deny", "read_only", false}},
+		"read-only, unknown method":    {c: admit.Case{Identity: ann, Standing: standing("read_only"), Method: "PROPFIND"}, want: want{"deny", "read_only", false}},
+		"must step up":                 {c: admit.Case{Identity: ann, Standing: standing("step_up")}, want: want{"step_up", "step_up_required", false}},
+		"has stepped up":               {c: admit.Case{Identity: &identity.Identity{AuthTime: t0}, Standing: standing("step_up")}, want: permit},
+		"cannot step up: public, read": {c: admit.Case{Route: &route.Route{Public: true}, Standing: standing("step_up")}, want: permit},
+		"cannot step up: public":       {c: admit.Case{Route: &route.Route{Public: true}, Standing: standing("step_up"), Method: "POST"}, want: want{"deny", "read_only", false}},
+		"revoked":                      {c: admit.Case{Identity: ann, Standing: standing("revoke")}, want: want{"deny", "session_revoked", false}},
+		"blocked":                      {c: admit.Case{Identity: ann, Standing: standing("block")}, want: want{"deny", "blocked", false}},
+		"blocked, public, anonymous":   {c: admit.Case{Route: &route.Route{Public: true}, Standing: standing("block")}, want: want{"deny", "blocked", false}},
+		"starting":                     {c: admit.Case{Identity: ann, Feed: admit.FeedStarting}, want: want{"deny", "not_ready", false}},
+		"starting, public":             {c: admit.Case{Route: &route.Route{Public: true}, Feed: admit.FeedStarting}, want: permit},
+		"starting, blocked":            {c: admit.Case{Identity: ann, Standing: standing("block"), Feed: admit.FeedStarting}, want: want{"deny", "blocked", false}},
+		"unknown, posture allow":       {c: admit.Case{Identity: ann, Feed: admit.FeedUnknown, Route: &route.Route{Posture: "allow"}}, want: permit},
+		"unknown, posture deny":        {c: admit.Case{Identity: ann, Feed: admit.FeedUnknown, Route: &route.Route{Posture: "deny"}}, want: want{"deny", "standing_unknown", false}},
+		"unknown, posture step-up":     {c: admit.Case{Identity: ann, Feed: admit.FeedUnknown, Route: &route.Route{Posture: "step_up"}}, want: want{"step_up", "step_up_required", false}},
+		"unknown, posture step-up, fresh": {c: admit.Case{
+			Identity: &identity.Identity{AuthTime: t0.Add(-time.Minute)}, Feed: admit.FeedUnknown, Route: &route.Route{Posture: "step_up"},
+		}, want: permit},
+		"unknown, posture step-up, anonymous": {c: admit.Case{Feed: admit.FeedUnknown, Route: &route.Route{Posture: "step_up"}}, want: want{"deny", "token_missing", false}},
+		"known, posture deny":                 {c: admit.Case{Identity: ann, Route: &route.Route{Posture: "deny"}}, want: permit},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if tt.c.Route == nil {
+				tt.c.Route = &route.Route{}
+			}
+			if tt.c.Method == "" {
+				tt.c.Method = "GET"
+			}
+			tt.c.Now, tt.c.FreshMax = t0, 5*time.Minute
+			d := admit.Decide(tt.c)
+			if diff := cmp.Diff(tt.want, want{d.Decision, d.Reason(), d.Throttle}); diff != "" {
+				t.Errorf("Decide (-want +got):\n%s", diff)
+			}
+			if d.Decision != event.DecisionPermit && d.Problem.Status < 400 {
+				t.Errorf("a refusal has status %d", d.Problem.Status)
+			}
+		})
+	}
+}
+
+// A throttled target gets its burst, then its rate, and others are untouched.
+func TestLimiter(t *testing.T) {
+	l, err := admit.NewLimiter(admit.Config{ThrottlePerMinute: 60, ThrottleBurst: 3, FreshMax: 1, ColdStartMax: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(id string) admit.Decision {
+		return admit.Decision{Decision: event.DecisionPermit, Throttle: true, Verdict: &verdict.Verdict{Id: id}}
+	}
+	var got []string
+	for _, at := range []time.Duration{0, 0, 0, 0, 500, 1000, 1000, 60_000, 60_000, 60_000, 60_000} {
+		got = append(got, l.Apply(of("v"), t0.Add(at*time.Millisecond)).Decision)
+	}
+	p, d := "permit", "deny"
+	if diff := cmp.Diff([]string{p, p, p, d, d, p, d, p, p, p, d}, got); diff != "" {
+		t.Errorf("decisions (-want +got):\n%s", diff)
+	}
+	refused := l.Apply(of("v"), t0.Add(time.Minute))
+	if refused.Problem.Status != 429 || refused.Problem.RetryAfter != time.Second {
+		t.Errorf("refused with status %d, retry after %s", refused.Problem.Status, refused.Problem.RetryAfter)
+	}
+	if l.Apply(of("w"), t0.Add(time.Minute)).Decision != p {
+		t.Error("another verdict shares the bucket")
+	}
+}
+
+// A flood of verdicts is refused where there is no room for its buckets, and
+// room comes back.
+func TestLimiterIsBounded(t *testing.T) {
+	l, err := admit.NewLimiter(admit.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func(i int, at time.Time) string {
+		return l.Apply(admit.Decision{Decision: "permit", Throttle: true, Verdict: &verdict.Verdict{Id: fmt.Sprint(i)}}, at).Decision
+	}
+	for i := range 32 << 10 {
+		take(i, t0)
+	}
+	if got := take(-1, t0); got != "deny" {
+		t.Errorf("beyond the limit: %s, want deny", got)
+	}
+	if got := take(-1, t0.Add(time.Hour)); got != "permit" {
+		t.Errorf("with the buckets full again: %s, want permit", got)
+	}
+}
+
+// All faults come at once.
+func TestConfigNamesEveryFault(t *testing.T) {
+	err := admit.Config{}.Validate()
+	want := "throttle_per_minute: must be at least 1, is 0\nthrottle_burst: must be at least 1, is 0\n" +
+		"fresh_max: must be positive, is 0s\ncold_start_max: must be positive, is 0s"
+	if err == nil || err.Error() != want {
+		t.Errorf("Validate() = %v", err)
+	}
+}
