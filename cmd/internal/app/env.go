@@ -1,0 +1,99 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Env is the world of a command: tests bring their own.
+type Env struct {
+	Args    []string // Without the program's name.
+	Environ []string // As os.Environ gives it.
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Now     func() time.Time
+}
+
+// OSEnv is the process's own world.
+func OSEnv() Env {
+	return Env{Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now}
+}
+
+// Lookup returns an environment variable, "" where it is not set.
+func (e Env) Lookup(name string) string {
+	for _, pair := range e.Environ {
+		value, found := strings.CutPrefix(pair, name+"=")
+		if found {
+			return value
+		}
+	}
+	return ""
+}
+
+// Main runs a command until it ends or a signal ends it, and returns the exit
+// code. Errors are written to standard error, one fault per line.
+func Main(env Env, command func(Env) *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // A second signal ends the process at once.
+	return Execute(ctx, env, command(env))
+}
+
+// Execute is Main with a context of one's own.
+func Execute(ctx context.Context, env Env, c *cobra.Command) int {
+	c.SetArgs(env.Args)
+	c.SetIn(env.Stdin)
+	c.SetOut(env.Stdout)
+	c.SetErr(env.Stderr)
+	c.SilenceErrors, c.SilenceUsage = true, true
+	ran := false
+	markRun(c, &ran)
+	err := c.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	code := CodeOf(err)
+	if !ran && code == ExitFindings {
+		code = ExitUsage // Flags or arguments were refused before the command began.
+		err = fmt.Errorf("%w\nSee \"%s --help\".", err, c.CommandPath()) //nolint:staticcheck // Two sentences for a person.
+	}
+	if err.Error() != "" && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(env.Stderr, prefixLines(c.Name()+": ", err.Error()))
+	}
+	return code
+}
+
+// markRun notes that a command's own function has begun, so that what cobra
+// refuses before is told from what the command reports.
+func markRun(c *cobra.Command, ran *bool) {
+	for _, sub := range c.Commands() {
+		markRun(sub, ran)
+	}
+	inner := c.RunE
+	if inner == nil {
+		return
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		*ran = true
+		return inner(cmd, args)
+	}
+}
+
+// prefixLines puts the program's name before a message of one line; faults
+// with their own file:line stay as editors expect them.
+func prefixLines(prefix, text string) string {
+	if strings.Contains(text, "\n") {
+		return text
+	}
+	return prefix + text
+}
