@@ -123,6 +123,9 @@ func (k *KeySet) Open(record []byte) (Message, error) {
 // open verifies one JWS in compact form: EdDSA only, exactly one signature, a
 // known key, and no critical header that we would not understand.
 func open(record []byte, find func(kid string) (Key, bool)) (typ string, key Key, payload []byte, err error) {
+	if !compact(record) {
+		return "", Key{}, nil, ErrUnsigned
+	}
 	msg, err := jws.Parse(record, jws.WithCompact())
 	if err != nil || len(msg.Signatures()) != 1 {
 		return "", Key{}, nil, ErrUnsigned
@@ -140,6 +143,20 @@ func open(record []byte, find func(kid string) (Key, bool)) (typ string, key Key
 		return "", Key{}, nil, fmt.Errorf("kid %q: %w", key.ID, ErrSignature)
 	}
 	return h.Type(), key, payload, nil
+}
+
+// compact reports whether record has only the bytes of a JWS in compact form.
+// Base64 decoders skip line ends, and an envelope is a line of a file: one with
+// a line end inside would verify here and be torn there.
+func compact(record []byte) bool {
+	for _, c := range record {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // check reports what is missing in an authentic verdict.

@@ -1,0 +1,42 @@
+// Package revoke brings every verdict to this gateway, from Kafka, from the
+// file of the last run and from the admin port, and hands over only what is
+// signed, live and newer than what it had.
+//
+//	topic "vigil.verdicts", all partitions, no group --+
+//	verdicts.log (last run) ---------------------------+--> verify --> newest per key --> session.Table.Apply
+//	admin port --Accept--------------------------------+                  |
+//	                                                                      +--> verdicts.log (fsync in the background)
+//
+// # Contract
+//
+// A record that is not signed by a key of the key set for its authority has no
+// effect but a counter. Of the records of one tenant, target and authority only
+// a later (epoch, seq) than the last one has an effect, also across restarts:
+// the file keeps the newest record of a key for as long as any record of that
+// key could still be live, so that an old one cannot be played back.
+//
+// Load puts the verdicts of the last run in force before anything is read from
+// Kafka. CaughtUp turns true once every partition has been read to the end that
+// it had when the follower first saw it, and stays true.
+//
+// # Concurrency
+//
+// All methods are safe for concurrent use; Load is called before Run, and both
+// once. A verdict is applied on the goroutine that received it, before it is
+// written to the file: enforcement never waits for the disk. Accept alone waits
+// for both.
+//
+// # Non-obvious
+//
+// A record is applied even when the file or the number of kept verdicts is at
+// its limit. What is lost then is only memory of it after a restart, and it is
+// counted: the disk must not decide who is let in.
+//
+// kafka-go's Reader is not used: it sleeps between polls, hides the high
+// watermark during catch-up and restarts slowly. One long poll per partition
+// returns as soon as a record is written.
+//
+// While a partition is being read for the first time its heartbeats are skipped
+// but for the last one: a topic that was not compacted for a day holds 86,400
+// of them per partition, and each costs a signature check.
+package revoke

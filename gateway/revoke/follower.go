@@ -1,0 +1,259 @@
+package revoke
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// applier is where verdicts take effect: a session table. Apply may be called
+// by several goroutines at once.
+type applier interface {
+	Apply(v *verdict.Verdict, arrived time.Time)
+}
+
+// Options are what a [Follower] depends on. All but TLS and Prefix are required.
+type Options struct {
+	Config Config
+	// Brokers are the addresses of the cluster, host:port, at least one.
+	Brokers []string
+	// TLS secures the connections; nil is plain text.
+	TLS *tls.Config
+	// Prefix stands in front of the topic's name.
+	Prefix string
+	// Gateway is this gateway's id, whose lanes the heartbeats are asked about.
+	Gateway string
+	// Keys verify the records; [Follower.SwapKeys] replaces them.
+	Keys   *verdict.KeySet
+	Table  applier
+	Logger *slog.Logger
+	Meter  metric.Meter
+	Now    func() time.Time
+}
+
+// Follower follows the verdicts.
+type Follower struct {
+	cfg     Config
+	topic   string
+	table   applier
+	log     *slog.Logger
+	now     func() time.Time
+	keys    atomic.Pointer[verdict.KeySet]
+	client  *kafka.Client
+	conns   *connections
+	ledger  *ledger
+	file    *file
+	beats   *beats
+	metrics metrics
+
+	load     sync.Once
+	loadErr  error
+	caughtUp atomic.Bool
+	counts   counts
+
+	mu         sync.Mutex
+	complained map[string]struct{} // What has been logged once.
+	behind     int                 // Partitions that are not caught up; -1 until they are known.
+}
+
+// counts are what has been seen since the start.
+type counts struct {
+	applied, repeated, damaged atomic.Uint64
+	refused                    [9]atomic.Uint64 // By reason.
+}
+
+// New returns a follower that has not read anything yet.
+func New(o Options) (*Follower, error) {
+	err := o.validate()
+	if err != nil {
+		return nil, fmt.Errorf("revoke: %w", err)
+	}
+	l := newLedger(o.Config.VerdictsMax)
+	f := &Follower{
+		cfg:        o.Config,
+		topic:      o.Prefix + topic.Verdicts,
+		table:      o.Table,
+		log:        o.Logger,
+		now:        o.Now,
+		ledger:     l,
+		file:       newFile(o.Config.Dir, o.Config.FileBytesMax, l),
+		beats:      newBeats(o.Gateway, o.Now()),
+		complained: make(map[string]struct{}),
+		behind:     -1,
+	}
+	f.keys.Store(o.Keys)
+	f.conns, f.client = dial(o, f.topic)
+	f.metrics, err = newMetrics(o.Meter, f)
+	if err != nil {
+		return nil, fmt.Errorf("revoke: %w", err)
+	}
+	return f, nil
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	if len(o.Brokers) == 0 {
+		errs = append(errs, errors.New("brokers: name at least one"))
+	}
+	if o.Gateway == "" {
+		errs = append(errs, errors.New("gateway: must be set"))
+	}
+	if o.Keys == nil || o.Table == nil {
+		errs = append(errs, errors.New("keys and table: must be set"))
+	}
+	if o.Logger == nil || o.Meter == nil || o.Now == nil {
+		errs = append(errs, errors.New("logger, meter and clock: must be set"))
+	}
+	return errors.Join(append(errs, o.Config.Validate())...)
+}
+
+// Load puts the verdicts of the last run in force. A missing file is an empty
+// one; damaged lines and a torn end are counted and logged; the error means
+// that the file cannot be used at all. It loads once, whoever calls first.
+func (f *Follower) Load() error {
+	f.load.Do(func() { f.loadErr = f.loadFile() })
+	return f.loadErr
+}
+
+func (f *Follower) loadFile() error {
+	now := f.now()
+	keys := f.keys.Load()
+	refused := 0
+	last := make(map[string]*verdict.Verdict) // The last line of a key decides.
+	damaged, torn, err := f.file.load(func(keep time.Time, raw []byte) {
+		m, err := keys.Open(raw)
+		if err != nil || m.Verdict == nil {
+			refused++ // Signed by a key that is gone, for instance.
+			return
+		}
+		out, _ := f.ledger.fold(m.Verdict, raw, keep, now)
+		if out == newest || out == full {
+			last[keyOf(m.Verdict)] = m.Verdict
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
+	live := 0
+	for _, v := range last {
+		if v.Live(now) {
+			live++
+			f.table.Apply(v, now)
+		}
+	}
+	f.counts.damaged.Add(uint64(damaged + torn))
+	if damaged+torn+refused > 0 {
+		f.log.Warn("verdict file has lines without effect", "damaged", damaged, "torn", torn, "refused", refused)
+	}
+	f.log.Info("verdicts of the last run are in force", "verdicts", live)
+	return nil
+}
+
+// Run follows the topic until ctx ends; it returns early only where the
+// verdict file cannot be used. While Kafka is away it goes on trying.
+func (f *Follower) Run(ctx context.Context) error {
+	err := f.Load()
+	if err != nil {
+		return err
+	}
+	var work sync.WaitGroup
+	stop := context.AfterFunc(ctx, f.conns.close)
+	defer stop()
+	work.Go(func() { f.persist(ctx) })
+	work.Go(func() { f.follow(ctx) })
+	work.Wait()
+	f.conns.close()
+	err = f.file.close()
+	if err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
+	return nil
+}
+
+// persist commits what was added to the file until ctx ends.
+func (f *Follower) persist(ctx context.Context) {
+	sweep := time.NewTicker(sweepInterval)
+	defer sweep.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sweep.C:
+			f.ledger.sweep(f.now())
+		case <-f.file.wake:
+		}
+		err := f.file.commit()
+		if (err != nil) != failing {
+			failing = err != nil
+			if failing {
+				f.log.ErrorContext(ctx, "verdicts are enforced but not saved", "error", err)
+			} else {
+				f.log.InfoContext(ctx, "verdicts are saved again")
+			}
+		}
+	}
+}
+
+// CaughtUp reports that every partition was read to the end that it had when
+// it was first seen. It stays true.
+func (f *Follower) CaughtUp() bool { return f.caughtUp.Load() }
+
+// SwapKeys replaces the keys that verify records, after the key set file has
+// changed. What has been applied stays.
+func (f *Follower) SwapKeys(keys *verdict.KeySet) { f.keys.Store(keys) }
+
+// Staleness is how long the analyzer has been silent in the partition where it
+// has been silent longest, counted from the follower's start where it never spoke.
+func (f *Follower) Staleness(now time.Time) time.Duration { return f.beats.staleness(now) }
+
+// ScoredThrough is the last sequence number of one of this gateway's lanes
+// that the analyzer says it has scored, 0 for none.
+func (f *Follower) ScoredThrough(epoch uint64, lane uint32) uint64 {
+	return f.beats.scoredThrough(epoch, lane)
+}
+
+// Stats are a follower's figures at one moment.
+type Stats struct {
+	// Verdicts are remembered; Unsaved were enforced but are not remembered.
+	Verdicts  int
+	Unsaved   uint64
+	FileBytes int64
+	// Applied, Repeated and Damaged count since the start: records that took
+	// effect, that said what was known, and lines of the file that are not what
+	// was written.
+	Applied, Repeated, Damaged uint64
+	// Refused counts by reason.
+	Refused   map[string]uint64
+	CaughtUp  bool
+	Staleness time.Duration
+}
+
+// Stats returns the figures of this moment.
+func (f *Follower) Stats() Stats {
+	keys, _ := f.ledger.size()
+	refused := make(map[string]uint64)
+	for i, r := range reasons() {
+		n := f.counts.refused[i].Load()
+		if n > 0 {
+			refused[r.name] = n
+		}
+	}
+	return Stats{
+		Verdicts: keys, Unsaved: f.file.lost(), FileBytes: f.file.size.Load(),
+		Applied: f.counts.applied.Load(), Repeated: f.counts.repeated.Load(),
+		Refused: refused, Damaged: f.counts.damaged.Load(),
+		CaughtUp: f.CaughtUp(), Staleness: f.beats.staleness(f.now()),
+	}
+}

@@ -1,0 +1,31 @@
+package revoke
+
+import "time"
+
+// Limits of a configuration: beyond them a value is a mistake.
+const (
+	// VerdictsLimit bounds the verdicts that are kept.
+	VerdictsLimit = 10_000_000
+	// FileBytesLimit bounds the verdict file.
+	FileBytesLimit = 64 << 30
+	// PartitionsMax bounds the partitions that are followed.
+	PartitionsMax = 1024
+
+	// fetchBytesMax bounds one answer; a record is at most 1 MiB.
+	fetchBytesMax = 4 << 20
+	// rewriteBytesMin is the size below which the file is never rewritten.
+	rewriteBytesMin = 1 << 20
+	// pendingBytesMax bounds what waits for the disk.
+	pendingBytesMax = 64 << 20
+	// complaintsMax bounds the memory of what has been logged once.
+	complaintsMax = 1024
+	// positionsMax bounds the lanes whose scored-through position is kept:
+	// the 1,024 lanes that a gateway may have, in two epochs.
+	positionsMax = 2048
+	// metadataTTL is how old the idea of the cluster may get.
+	metadataTTL = time.Second
+	// watchInterval is how often new partitions are looked for.
+	watchInterval = 5 * time.Second
+	// sweepInterval is how often lapsed verdicts are dropped.
+	sweepInterval = time.Minute
+)

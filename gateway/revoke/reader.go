@@ -1,0 +1,320 @@
+package revoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// unknown is an offset that has to be asked for.
+const unknown = -1
+
+// reader follows one partition.
+type reader struct {
+	f         *Follower
+	partition int
+	offset    int64 // The next to read; unknown at the start and when the broker no longer has it.
+	head      int64 // Where the partition ended when it was first seen.
+	caughtUp  bool
+	skipped   []byte // The last heartbeat that was skipped while catching up.
+	holes     int    // Polls in a row that had nothing where something should be.
+}
+
+// follow runs a reader for each partition, also for those that appear later.
+func (f *Follower) follow(ctx context.Context) {
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	wait := f.backoff()
+	running, warned := 0, false
+	for ctx.Err() == nil {
+		n, err := f.partitions(ctx)
+		if err != nil {
+			if !warned && ctx.Err() == nil {
+				warned = true
+				f.log.WarnContext(ctx, "verdicts not reachable", "topic", f.topic, "error", err)
+			}
+			wait.pause(ctx)
+			continue
+		}
+		warned = false
+		f.expect(n)
+		for ; running < min(n, PartitionsMax); running++ {
+			r := &reader{f: f, partition: running, offset: unknown, head: unknown}
+			f.beats.expect(int32(running))
+			readers.Go(func() { r.run(ctx) })
+		}
+		sleep(ctx, watchInterval)
+	}
+}
+
+// partitions asks the cluster how many partitions the topic has.
+func (f *Follower) partitions(ctx context.Context) (int, error) {
+	md, err := f.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{f.topic}})
+	if err != nil {
+		return 0, fmt.Errorf("read metadata: %w", err)
+	}
+	for _, t := range md.Topics {
+		if t.Name == f.topic && t.Error == nil && len(t.Partitions) > 0 {
+			return len(t.Partitions), nil
+		}
+	}
+	return 0, fmt.Errorf("topic %s: %w", f.topic, kafka.UnknownTopicOrPartition)
+}
+
+// expect notes how many partitions have to be caught up with. Partitions that
+// appear later do not make a gateway that was ready unready.
+func (f *Follower) expect(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.behind < 0 {
+		f.behind = min(n, PartitionsMax)
+	}
+}
+
+// arrived notes that one more partition is caught up.
+func (f *Follower) arrived() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.behind--
+	if f.behind == 0 {
+		f.caughtUp.Store(true)
+		f.log.Info("caught up with verdicts", "topic", f.topic)
+	}
+}
+
+// run reads the partition until ctx ends.
+func (r *reader) run(ctx context.Context) {
+	wait, failing := r.f.backoff(), false
+	for ctx.Err() == nil {
+		err := r.poll(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err == nil && failing:
+			failing = false
+			r.f.log.InfoContext(ctx, "verdicts are followed again", "topic", r.f.topic, "partition", r.partition)
+			wait.reset()
+		case err == nil:
+			wait.reset()
+		default:
+			if !failing {
+				failing = true
+				r.f.log.WarnContext(ctx, "verdicts not followed", "topic", r.f.topic, "partition", r.partition, "error", err)
+			}
+			wait.pause(ctx)
+		}
+	}
+}
+
+// poll asks for records once and takes what comes.
+func (r *reader) poll(ctx context.Context) error {
+	if r.offset == unknown {
+		err := r.locate(ctx)
+		if err != nil {
+			return err
+		}
+		r.check(ctx)
+	}
+	res, err := r.f.client.Fetch(ctx, &kafka.FetchRequest{
+		Topic:     r.f.topic,
+		Partition: r.partition,
+		Offset:    r.offset,
+		MinBytes:  1,
+		MaxBytes:  fetchBytesMax,
+		MaxWait:   r.f.cfg.PollWait,
+	})
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	if errors.Is(res.Error, kafka.OffsetOutOfRange) {
+		r.offset = unknown // The topic was made anew, or cleaned while we were away.
+	}
+	if res.Error != nil {
+		return fmt.Errorf("fetch: %w", res.Error)
+	}
+	err = r.take(ctx, res)
+	r.check(ctx)
+	return err
+}
+
+// locate finds the partition's beginning, and its end where that is not known.
+func (r *reader) locate(ctx context.Context) error {
+	res, err := r.f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+		r.f.topic: {kafka.FirstOffsetOf(r.partition), kafka.LastOffsetOf(r.partition)},
+	}})
+	if err != nil {
+		return fmt.Errorf("list offsets: %w", err)
+	}
+	for _, p := range res.Topics[r.f.topic] {
+		if p.Partition != r.partition {
+			continue
+		}
+		if p.Error != nil {
+			return fmt.Errorf("list offsets: %w", p.Error)
+		}
+		r.offset, r.head = p.FirstOffset, p.LastOffset
+		return nil
+	}
+	return fmt.Errorf("list offsets: no answer for partition %d", r.partition)
+}
+
+// take applies the records of an answer and moves the offset behind them. A
+// record that was taken is not asked for again even if a later one is cut off.
+func (r *reader) take(ctx context.Context, res *kafka.FetchResponse) error {
+	start := r.offset
+	for ctx.Err() == nil {
+		rec, err := res.Records.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			if r.offset > start {
+				return nil // The answer was cut to size within a batch.
+			}
+			return fmt.Errorf("read record at offset %d: %w", r.offset, err)
+		}
+		if rec.Offset >= r.offset {
+			r.record(ctx, rec)
+			r.offset = rec.Offset + 1
+		}
+		closeBytes(rec.Key)
+		closeBytes(rec.Value)
+	}
+	if r.offset > start || res.HighWatermark <= start {
+		r.holes = 0
+		return nil
+	}
+	// The broker has a batch here whose records were all cleaned away, which
+	// kafka-go does not show. Feel the way past it, but not at the first sight.
+	r.holes++
+	if r.holes < holesMax {
+		return errHole
+	}
+	r.offset++
+	return nil
+}
+
+// holesMax is how often an answer may be empty before an offset is skipped.
+const holesMax = 3
+
+// errHole means that nothing came where the broker says that there is something.
+var errHole = errors.New("no records below the high watermark")
+
+// check notes when the partition's old end has been reached.
+func (r *reader) check(ctx context.Context) {
+	if r.caughtUp || r.offset == unknown || r.offset < r.head || ctx.Err() != nil {
+		return
+	}
+	r.caughtUp = true
+	if r.skipped != nil {
+		r.open(ctx, nil, r.skipped, true)
+		r.skipped = nil
+	}
+	r.f.arrived()
+}
+
+// record takes one record.
+func (r *reader) record(ctx context.Context, rec *kafka.Record) {
+	key, err := readAll(rec.Key, verdict.EnvelopeBytesMax)
+	if err != nil {
+		r.f.refuse(originTopic, nil, err)
+		return
+	}
+	value, err := readAll(rec.Value, verdict.EnvelopeBytesMax)
+	switch {
+	case err != nil:
+		r.f.refuse(originTopic, key, err)
+	case len(value) == 0:
+		// A compaction marker: unsigned, so it lifts nothing.
+	case !r.caughtUp && rec.Offset < r.head && isHeartbeat(rec.Headers):
+		// The header is not signed, but a lie about it only hides the liar's own record.
+		r.skipped = value
+	case r.f.ledger.has(key, value):
+		r.f.counts.repeated.Add(1) // Known from the file: its signature was checked there.
+	default:
+		r.open(ctx, key, value, false)
+	}
+}
+
+// open verifies a record and takes what it holds.
+func (r *reader) open(ctx context.Context, key, value []byte, old bool) {
+	m, err := r.f.keys.Load().Open(value)
+	now := r.f.now()
+	switch {
+	case err != nil:
+	case m.Verdict != nil:
+		err = r.f.take(m.Verdict, value, now)
+		if err == nil && r.caughtUp {
+			r.f.metrics.lag.Record(ctx, now.Sub(m.Verdict.GetTime().AsTime()).Seconds())
+		}
+	default:
+		at := now
+		if said := m.Heartbeat.GetTime().AsTime(); old && said.Before(at) {
+			at = said
+		}
+		if !r.f.beats.note(m.Heartbeat, int32(r.partition), at) {
+			err = ErrStale
+		}
+	}
+	if err != nil {
+		r.f.refuse(originTopic, key, err)
+	}
+}
+
+func isHeartbeat(headers []kafka.Header) bool {
+	for _, h := range headers {
+		if h.Key == "ce_type" {
+			return string(h.Value) == cloudevent.TypeHeartbeat
+		}
+	}
+	return false
+}
+
+// readAll copies b, unless it is larger than limit.
+func readAll(b kafka.Bytes, limit int) ([]byte, error) {
+	if b == nil {
+		return nil, nil
+	}
+	if b.Len() > limit {
+		return nil, fmt.Errorf("%d B: %w", b.Len(), errTooLarge)
+	}
+	return kafka.ReadAll(b)
+}
+
+func closeBytes(b kafka.Bytes) {
+	if b != nil {
+		_ = b.Close() // Gives a buffer back; it has no other effect.
+	}
+}
+
+// backoff is a pause that doubles, with jitter over its upper half so that
+// gateways do not return in step.
+type backoff struct{ next, low, high time.Duration }
+
+func (f *Follower) backoff() *backoff {
+	return &backoff{next: f.cfg.RetryMin, low: f.cfg.RetryMin, high: f.cfg.RetryMax}
+}
+
+func (b *backoff) reset() { b.next = b.low }
+
+func (b *backoff) pause(ctx context.Context) {
+	sleep(ctx, b.next/2+rand.N(b.next/2+1)) //nolint:gosec // Jitter is no secret.
+	b.next = min(2*b.next, b.high)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
