@@ -1,0 +1,208 @@
+package accesslog_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/accesslog"
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+func at(s string) *timestamppb.Timestamp {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	return timestamppb.New(t)
+}
+
+func request(mods ...func(*event.RequestEvent)) *event.RequestEvent {
+	e := &event.RequestEvent{
+		Kind: "request", Phase: "complete", Time: at("2015-05-17T10:05:03Z"), Address: "83.149.9.216",
+		Method: "GET", Path: "/a", Template: "/a", Status: 200, BytesOut: 12,
+	}
+	for _, m := range mods {
+		m(e)
+	}
+	return e
+}
+
+func TestParse(t *testing.T) {
+	tests := map[string]struct {
+		line string
+		want *event.RequestEvent
+		err  error
+	}{
+		"combined": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 12 "http://r/" "Mozilla/5.0 (X11)"`,
+			want: request(func(e *event.RequestEvent) {
+				e.UserAgent = "Mozilla/5.0 (X11)"
+				e.Attributes = map[string]string{"referer": "http://r/"}
+			}),
+		},
+		"common": {
+			line: `83.149.9.216 - - [17/May/2015:12:05:03 +0200] "GET /a HTTP/1.0" 200 12`,
+			want: request(),
+		},
+		"values that are missing": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 304 - "-" "-"`,
+			want: request(func(e *event.RequestEvent) { e.Status, e.BytesOut = 304, 0 }),
+		},
+		"last quote is missing": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12 "-" "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html`,
+			want: request(func(e *event.RequestEvent) {
+				e.UserAgent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html"
+			}),
+		},
+		"virtual host in front and fields behind": {
+			line: `example.com:443 2001:DB8::1 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/2.0" 200 12 "-" "curl/8" "-" 0.003 [backend] upstream`,
+			want: request(func(e *event.RequestEvent) {
+				e.Host, e.Address, e.UserAgent = "example.com:443", "2001:db8::1", "curl/8"
+			}),
+		},
+		"request id before the user": {
+			line: `example.com 127.0.0.1 - req101 - [17/May/2015:10:05:03 +0000] "GET /%2fetc HTTP/1.1" 200 12 "-" "curl/7.68.0"`,
+			want: request(func(e *event.RequestEvent) {
+				e.Host, e.Address, e.UserAgent, e.Path, e.Template = "example.com", "127.0.0.1", "curl/7.68.0", "/%2fetc", "/%2fetc"
+			}),
+		},
+		"syslog in front": {
+			line: `<134>Oct 11 22:14:15 10.0.0.1 nginx[77]: 83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`,
+			want: request(),
+		},
+		"a chain of proxies": {
+			line: `83.149.9.216, 10.0.0.1 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`,
+			want: request(),
+		},
+		"mapped address with port": {
+			line: `[::ffff:83.149.9.216]:4711 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`,
+			want: request(),
+		},
+		"host name instead of address": {
+			line: `client.example.org - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`,
+			want: request(func(e *event.RequestEvent) { e.Address = "client.example.org" }),
+		},
+		"a user who is in": {
+			line: `83.149.9.216 - jane doe [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`,
+			want: request(func(e *event.RequestEvent) { e.Subject, e.AuthOutcome = "jane doe", "none" }),
+		},
+		"a user who is refused": {
+			line: `83.149.9.216 - test [17/May/2015:10:05:03 +0000] "POST /a HTTP/1.1" 401 12`,
+			want: request(func(e *event.RequestEvent) {
+				e.Method, e.Status, e.Account, e.AuthOutcome = "POST", 401, "test", "failure"
+			}),
+		},
+		"escaped and plain quotes": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12 "-" "a \"b\" c "d"e\\"`,
+			want: request(func(e *event.RequestEvent) { e.UserAgent = `a "b" c "d"e\` }),
+		},
+		"a handshake": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "\x16\x03\x01\x02" 400 12 "-" "-"`,
+			want: request(func(e *event.RequestEvent) {
+				e.Method, e.Path, e.Template, e.Status = "", "", "", 400
+				e.Attributes = map[string]string{"request": "\x16\x03\x01\x02"}
+			}),
+		},
+		"nothing was asked": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "-" 408 0 "-" "-"`,
+			want: request(func(e *event.RequestEvent) { e.Method, e.Path, e.Template, e.Status, e.BytesOut = "", "", "", 408, 0 }),
+		},
+		"ids in the path": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /u/17/d/2c1743a3-91c0-4c2e-8f6a-6ff6b8a6d2a1 HTTP/1.1" 200 12`,
+			want: request(func(e *event.RequestEvent) {
+				e.Path, e.Template, e.Resource = "/u/17/d/2c1743a3-91c0-4c2e-8f6a-6ff6b8a6d2a1", "/u/{id}/d/{id}", "2c1743a3-91c0-4c2e-8f6a-6ff6b8a6d2a1"
+			}),
+		},
+		"a request to a proxy": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET http://victim.example/a?x HTTP/1.1" 200 12`,
+			want: request(func(e *event.RequestEvent) { e.Host = "victim.example" }),
+		},
+		"blanks in the path": {
+			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a b HTTP/1.1" 200 12`,
+			want: request(func(e *event.RequestEvent) { e.Path, e.Template = "/a b", "/a b" }),
+		},
+		"error log":          {line: `2021/09/30 09:23:53 [error] 1925800#1925800: *17 user "foo" was not found, client: 127.0.0.1`, err: accesslog.ErrTime},
+		"json":               {line: `{"level":"error","ts":1711741827.9}`, err: accesslog.ErrTime},
+		"no client":          {line: `[17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`, err: accesslog.ErrAddress},
+		"no request":         {line: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] GET /a`, err: accesslog.ErrRequest},
+		"cut in the request": {line: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a`, err: accesslog.ErrStatus},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got event.RequestEvent
+			err := accesslog.Parse(tt.line, &got)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("Parse = %v, want %v", err, tt.err)
+			}
+			if err != nil {
+				return
+			}
+			if diff := cmp.Diff(tt.want, &got, protocmp.Transform()); diff != "" {
+				t.Errorf("event (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReaderGoesOn(t *testing.T) {
+	good := `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12` + "\r\n"
+	r := accesslog.NewReader(strings.NewReader("\ufeff"+good+"\n"+strings.Repeat("x", accesslog.LineBytesMax+1)+"\nrubbish\n"+strings.TrimSpace(good)), "default")
+	var got []string
+	for {
+		var e event.RequestEvent
+		err := r.Next(&e)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		var bad *accesslog.LineError
+		if errors.As(err, &bad) {
+			got = append(got, err.Error())
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Id+" "+e.Tenant+" "+e.Address)
+	}
+	want := []string{
+		"line-1 default 1.2.3.4",
+		"line 3: longer than 1048576 B",
+		"line 4: " + accesslog.ErrTime.Error(),
+		"line-5 default 1.2.3.4",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("read (-want +got):\n%s", diff)
+	}
+}
+
+// Whatever stands in a log, what is read is an event that the wire accepts.
+func FuzzParse(f *testing.F) {
+	f.Add(`83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 12 "http://r/" "Mozilla/5.0 (X11)"`)
+	f.Add(`v 1.2.3.4 - - [17/May/2015:10:05:03 +0000] "\x16\x0" 400 - "-" "`)
+	f.Fuzz(func(t *testing.T, line string) {
+		var e event.RequestEvent
+		err := accesslog.Parse(line, &e)
+		if err != nil {
+			return
+		}
+		record, err := event.Append(nil, &e)
+		if errors.Is(err, event.ErrTooLarge) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		var back event.RequestEvent
+		err = event.Decode(record, &back)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	})
+}
