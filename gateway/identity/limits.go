@@ -35,3 +35,10 @@ const (
 	// clockRangeMax bounds a token's times: RFC 3339 has four digits of year.
 	clockRangeMax = 253402300799
 )
+
+const (
+	// filePoll is how often a key file is read again, fileInterval the least
+	// time between two reads that tokens with unknown keys cause.
+	filePoll     = 5 * time.Second
+	fileInterval = time.Second
+)

@@ -1,12 +1,18 @@
 package identity
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -21,22 +27,151 @@ type Options struct {
 	Now    func() time.Time
 }
 
-// Verifier turns the credential of a request into an Identity.
-type Verifier struct{}
-
-// New returns a verifier.
-func New(o Options) (*Verifier, error) { return &Verifier{}, o.Config.Validate() }
-
-// Verify refuses everything for now.
-func (v *Verifier) Verify(context.Context, *http.Request) (Identity, error) {
-	return Identity{}, errors.New("no issuer is known")
+// Verifier turns the credential of a request into an [Identity].
+type Verifier struct {
+	issuers map[string]*issuer
+	refresh time.Duration
+	names   event.Names
+	cache   *cache
+	metrics *metrics
+	now     func() time.Time
 }
 
-// Run refreshes key sets until ctx ends.
-func (v *Verifier) Run(ctx context.Context) error {
-	<-ctx.Done()
+// New returns a verifier. Key files are read at once, so that a wrong one is a
+// fault of the configuration; key URLs are asked by [Verifier.Run], or by the
+// first token that needs them. The error joins every fault.
+func New(o Options) (*Verifier, error) {
+	err := o.Config.Validate()
+	if err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	m, err := newMetrics(o.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	v := &Verifier{
+		issuers: make(map[string]*issuer, len(o.Config.Issuers)), refresh: o.Config.KeysRefresh,
+		names: o.Names, cache: newCache(o.Config.CacheEntries), metrics: m, now: o.Now,
+	}
+	client := newClient(o.Config.AllowPrivate)
+	var errs []error
+	for i, spec := range o.Config.Issuers {
+		is := &issuer{
+			spec: spec.defaults(), fetch: source(spec, client, o.Config.AllowPrivate), metrics: m, log: o.Logger, now: o.Now,
+			minInterval: o.Config.KeysMinInterval, maxStale: o.Config.KeysMaxStale,
+		}
+		if spec.JWKSFile != "" {
+			is.minInterval = fileInterval
+			err = is.loadFile()
+			if err != nil {
+				errs = append(errs, fmt.Errorf("issuers[%d].jwks_file: %w", i, err))
+			}
+		}
+		v.issuers[spec.Issuer] = is
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("identity: %w", errors.Join(errs...))
+	}
+	return v, nil
+}
+
+// Verify returns who a request acts for. The error wraps [ErrNone] where there
+// is no bearer token, and is an [Error] where the token is at fault. Any other
+// error means that the verifier is, and the gateway fails closed.
+//
+// It says nothing about whether the session has been revoked since: the caller
+// asks gateway/session, on every request.
+func (v *Verifier) Verify(ctx context.Context, r *http.Request) (Identity, error) {
+	token, err := bearerToken(r.Header)
+	if err != nil {
+		v.metrics.count(ctx, result(err))
+		return Identity{}, err
+	}
+	now := v.now()
+	e := v.cache.get(token)
+	if e != nil && e.good(now) {
+		v.metrics.count(ctx, resultCached)
+		return e.identity, nil
+	}
+	e, err = v.verify(ctx, token, now)
+	v.metrics.count(ctx, result(err))
+	if err != nil {
+		return Identity{}, err
+	}
+	v.cache.put(e)
+	return e.identity, nil
+}
+
+// verify checks a token in full. What costs least comes first; nothing is
+// believed before the signature.
+func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*verified, error) {
+	p, err := parse(token)
+	if err != nil {
+		return nil, err
+	}
+	name, _ := text(p.claims.get("iss"))
+	is := v.issuers[name]
+	if is == nil {
+		return nil, fault(CodeIssuer, "The token's issuer is not known")
+	}
+	c, err := is.read(p.claims)
+	if err != nil {
+		return nil, err
+	}
+	err = is.check(p, c, now)
+	if err != nil {
+		return nil, err
+	}
+	set, k, err := is.key(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	err = checkSignature(token, p, k)
+	if err != nil {
+		return nil, err
+	}
+	from := c.notBefore
+	if c.issuedAt.After(from) {
+		from = c.issuedAt
+	}
+	e := &verified{
+		token: strings.Clone(token), identity: is.identity(v.names, p, c),
+		from: from.Add(-is.spec.Leeway), until: is.until(c), issuer: is, kid: p.kid, key: k,
+	}
+	e.set.Store(set)
+	return e, nil
+}
+
+// checkSignature has jwx verify the token, with the algorithm that we checked
+// and the key that we chose. What jwx says was signed must be, byte for byte,
+// what our own parser has read the claims from; a difference is a fault of one
+// of the two parsers, and the token is refused.
+func checkSignature(token string, p parsed, k *key) error {
+	payload, err := jws.Verify([]byte(token), jws.WithKey(jwa.SignatureAlgorithm(p.alg), k.public))
+	if err != nil || !bytes.Equal(payload, p.payload) {
+		return fault(CodeSignature, "The token's signature is wrong")
+	}
 	return nil
 }
 
-// Ready reports which issuers have no usable key set yet.
-func (v *Verifier) Ready() error { return nil }
+// Run keeps the issuers' keys up to date until ctx ends, and then returns nil.
+func (v *Verifier) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, is := range v.issuers {
+		wg.Go(func() { is.follow(ctx, v.refresh) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// Ready reports, all at once, which issuers have no keys that may serve.
+func (v *Verifier) Ready() error {
+	now := v.now()
+	var errs []error
+	for name, is := range v.issuers {
+		if is.fresh(now) == nil {
+			errs = append(errs, fmt.Errorf("issuer %q: %w", name, errStale))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,140 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// fetchFunc returns an issuer's key set document.
+type fetchFunc func(ctx context.Context) ([]byte, error)
+
+// source returns how the keys of an issuer are got.
+func source(spec Issuer, client *http.Client, allowPrivate bool) fetchFunc {
+	switch {
+	case spec.JWKSFile != "":
+		return func(context.Context) ([]byte, error) { return readFile(spec.JWKSFile) }
+	case spec.JWKSURL != "":
+		return func(ctx context.Context) ([]byte, error) { return get(ctx, client, spec.JWKSURL) }
+	}
+	return func(ctx context.Context) ([]byte, error) {
+		keys, err := discover(ctx, client, spec.Issuer, allowPrivate)
+		if err != nil {
+			return nil, err
+		}
+		return get(ctx, client, keys)
+	}
+}
+
+// discover reads where an issuer's keys are from its OpenID configuration
+// (OpenID Connect Discovery 1.0 section 4), which must be its own.
+func discover(ctx context.Context, client *http.Client, issuer string, allowPrivate bool) (string, error) {
+	body, err := get(ctx, client, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration")
+	if err != nil {
+		return "", err
+	}
+	var doc struct {
+		Issuer string `json:"issuer"`
+		Keys   string `json:"jwks_uri"`
+	}
+	err = json.Unmarshal(body, &doc)
+	if err != nil {
+		return "", fmt.Errorf("decode openid configuration: %w", err)
+	}
+	if doc.Issuer != issuer {
+		return "", fmt.Errorf("openid configuration is that of %q", doc.Issuer)
+	}
+	err = checkKeyURL(doc.Keys, allowPrivate)
+	if err != nil {
+		return "", fmt.Errorf("jwks_uri: %w", err)
+	}
+	return doc.Keys, nil
+}
+
+// get fetches a document of at most [KeySetBytesMax].
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", url, err)
+	}
+	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("fetch keys: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }() // Read only: nothing is lost.
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("fetch %s: status %d", url, resp.StatusCode)
+	}
+	return readBounded(resp.Body, url)
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	defer func() { _ = f.Close() }() // Read only: nothing is lost.
+	return readBounded(f, name)
+}
+
+func readBounded(r io.Reader, name string) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, KeySetBytesMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(body) > KeySetBytesMax {
+		return nil, fmt.Errorf("read %s: more than %d B", name, KeySetBytesMax)
+	}
+	return body, nil
+}
+
+var errPrivate = errors.New("address is private")
+
+// newClient returns a client that follows no redirect, uses no proxy and, unless
+// allowPrivate, connects to no address that only our own house can reach: a key
+// URL must not become a way to ask around in it.
+func newClient(allowPrivate bool) *http.Client {
+	dialer := &net.Dialer{
+		Timeout: fetchTimeout,
+		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			ap, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return fmt.Errorf("connect to %s: %w", address, err)
+			}
+			if !reachable(ap.Addr().Unmap(), allowPrivate) {
+				return fmt.Errorf("connect to %s: %w", address, errPrivate)
+			}
+			return nil
+		},
+	}
+	return &http.Client{
+		Timeout:       fetchTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: fetchTimeout, ResponseHeaderTimeout: fetchTimeout,
+			IdleConnTimeout: 30 * time.Second, MaxIdleConns: 4, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+			DisableKeepAlives: true, // Once in minutes: an idle connection is only a thing to leak.
+		},
+	}
+}
+
+// reachable reports whether keys may be fetched from a. Link-local addresses,
+// where clouds keep their metadata, never are.
+func reachable(a netip.Addr, allowPrivate bool) bool {
+	if a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
+		return false
+	}
+	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) // RFC 6598.
+	private := a.IsLoopback() || a.IsPrivate() || shared.Contains(a)
+	return allowPrivate || !private
+}

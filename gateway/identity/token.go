@@ -1,0 +1,151 @@
+package identity
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// bearerToken returns the one bearer token of a request. Another scheme is
+// [ErrNone]: it is not ours to judge.
+func bearerToken(h http.Header) (string, error) {
+	values := h["Authorization"]
+	switch len(values) {
+	case 0:
+		return "", ErrNone
+	case 1:
+	default:
+		return "", fault(CodeMultipleCredentials, "Send exactly one Authorization header")
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", ErrNone
+	}
+	token = strings.Trim(token, " ") // RFC 9110 section 11.4 allows several spaces.
+	if len(token) > TokenBytesMax {
+		return "", fault(CodeTooLarge, "The token is too large")
+	}
+	if token == "" {
+		return "", fault(CodeMalformed, "The token is empty")
+	}
+	return token, nil
+}
+
+// parsed is a token whose form is beyond doubt and whose content is not.
+type parsed struct {
+	alg, kid, typ string
+	hasType       bool
+	payload       []byte // Decoded.
+	claims        object
+	signing       string // Header and payload as they stand in the token.
+}
+
+// parse reads a token in compact form. The error is an [Error].
+func parse(token string) (parsed, error) {
+	if len(token) > TokenBytesMax {
+		return parsed{}, fault(CodeTooLarge, "The token is too large")
+	}
+	switch strings.Count(token, ".") {
+	case 2:
+	case 4:
+		return parsed{}, fault(CodeEncrypted, "Encrypted tokens are not accepted")
+	default:
+		return parsed{}, fault(CodeMalformed, "The token is not a JWT in compact form")
+	}
+	signing := token[:strings.LastIndexByte(token, '.')]
+	head, body, _ := strings.Cut(signing, ".")
+	header, err := decodeObject(head, HeaderBytesMax)
+	if err != nil {
+		return parsed{}, err
+	}
+	p := parsed{signing: signing}
+	err = p.readHeader(header.members)
+	if err != nil {
+		return parsed{}, err
+	}
+	_, err = decode64(token[len(signing)+1:])
+	if err != nil {
+		return parsed{}, err
+	}
+	claims, err := decodeObject(body, TokenBytesMax)
+	if err != nil {
+		return parsed{}, err
+	}
+	p.payload, p.claims = claims.text, claims.members
+	return p, nil
+}
+
+// decoded is a part of a token.
+type decoded struct {
+	text    []byte
+	members object
+}
+
+// decodeObject reads one part of a token as an object.
+func decodeObject(part string, bytesMax int) (decoded, error) {
+	text, err := decode64(part)
+	if err != nil {
+		return decoded{}, err
+	}
+	if len(text) > bytesMax {
+		return decoded{}, fault(CodeTooLarge, "The token's header is too large")
+	}
+	o, err := parseObject(text)
+	switch {
+	case errors.Is(err, errDuplicate):
+		return decoded{}, fault(CodeDuplicateMember, "The token names a member twice")
+	case err != nil:
+		return decoded{}, fault(CodeMalformed, "The token is not JSON that can be read in one way only")
+	}
+	return decoded{text: text, members: o}, nil
+}
+
+// decode64 reads canonical base64url: no padding, no line breaks (which Go's
+// decoder would skip), no bits left over.
+func decode64(s string) ([]byte, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") {
+		return nil, fault(CodeMalformed, "The token is not canonical base64url")
+	}
+	return b, nil
+}
+
+// readHeader takes what is allowed in a header and refuses what asks to be
+// trusted: keys that the token brings along, extensions that must be understood.
+func (p *parsed) readHeader(h object) error {
+	for _, m := range h {
+		switch m.name {
+		case "jku", "x5u", "jwk", "x5c":
+			return fault(CodeHeaderKey, "The token must not bring its own key")
+		case "crit", "b64":
+			return fault(CodeCritical, "The token needs an extension that is not supported")
+		case "enc", "zip", "epk", "p2c", "p2s":
+			return fault(CodeEncrypted, "Encrypted tokens are not accepted")
+		}
+	}
+	alg, ok := text(h.get("alg"))
+	if !ok {
+		return fault(CodeMalformed, "The token names no algorithm")
+	}
+	if !slices.Contains(algorithms(), alg) {
+		return fault(CodeAlgorithm, "The token's algorithm is not accepted")
+	}
+	p.alg = alg
+	if h.get("typ") != nil {
+		p.typ, p.hasType = text(h.get("typ"))
+		if !p.hasType {
+			return fault(CodeMalformed, "The token's type is not text")
+		}
+	}
+	kid := h.get("kid")
+	if kid == nil {
+		return fault(CodeKeyUnknown, "The token names no key")
+	}
+	p.kid, ok = text(kid)
+	if !ok || p.kid == "" || len(p.kid) > NameBytesMax {
+		return fault(CodeMalformed, "The token's key id is not a short text")
+	}
+	return nil
+}
