@@ -1,0 +1,36 @@
+// Package ingest feeds the records of topic vigil.requests to the scorer and
+// carries what follows from them to where it belongs.
+//
+//	[vigil.requests] --fetch--> decode --> scorer.Engine --> proposals   --> announce --> [vigil.verdicts]
+//	                              |                     \--> assessments ----------------> [vigil.assessments]
+//	                              \--poison--> [vigil.dead]
+//	state/ <--snapshot, offset-- Engine <--restore-- state/, warm start, replay
+//
+// # Contract
+//
+// One worker owns one partition: its engine, its place in vigil.verdicts, its
+// state file. Records are scored in order. Verdicts are acknowledged first, for
+// their latency, then assessments, and only then is the offset committed: a
+// crash repeats and never skips. Records below the committed offset are scored
+// again only to rebuild state; what they brought about stands already. A record
+// that cannot be decoded, or at which scoring itself breaks, goes to vigil.dead
+// and the partition goes on.
+//
+// # Concurrency
+//
+// [Ingest.Run] is called once. Per owned partition there is one worker, which
+// alone touches the engine, with a fetcher before it and one write of
+// assessments behind it. All end with the generation of the consumer group.
+//
+// # Non-obvious
+//
+// kafka-go's group Reader serves stale records after a rebalance; that is why
+// this package works on ConsumerGroup and Generation. Its Next errs in normal
+// life and is called again until the group is closed.
+//
+// A snapshot is taken only when every assessment before it is acknowledged. It
+// would otherwise step over what a crash took from the writer's hands.
+//
+// An engine survives its generation: state is a function of the records, so a
+// partition that comes back goes on from the engine that was parked.
+package ingest

@@ -1,0 +1,166 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
+
+// record is one record of vigil.requests.
+type record struct {
+	offset  int64
+	key     []byte
+	value   []byte
+	headers []kafka.Header
+}
+
+// header looks a header up.
+func (r record) header(name string) ([]byte, bool) {
+	for _, h := range r.headers {
+		if h.Key == name {
+			return h.Value, true
+		}
+	}
+	return nil, false
+}
+
+// fetched is what one read gave.
+type fetched struct {
+	records []record
+	end     int64 // The end of the partition.
+}
+
+// errGone means that the wanted offset is not in the partition (any more).
+var errGone = errors.New("offset is not in the partition")
+
+// fetch reads on from offset and hands over what it finds until ctx ends. The
+// broker holds a read open until there is a record, so nothing is added to a
+// record's latency. It returns errGone where the offset has been deleted.
+func (w *worker) fetch(ctx context.Context, offset int64) error {
+	backoff, misses := fetchBackoffMin, 0
+	for ctx.Err() == nil {
+		got, err := w.read(ctx, offset)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, kafka.OffsetOutOfRange):
+			return fmt.Errorf("offset %d: %w", offset, errGone)
+		case err != nil:
+			w.ingest.fault(ctx, "fetch", err)
+			pause(ctx, backoff)
+			backoff = min(2*backoff, fetchBackoffMax)
+			continue
+		}
+		backoff = fetchBackoffMin
+		if len(got.records) == 0 {
+			w.end.Store(got.end)
+			if got.end <= offset {
+				misses = 0
+				continue
+			}
+			misses++
+			pause(ctx, fetchBackoffMin)
+			if misses >= missMax {
+				w.ingest.fault(ctx, "fetch", fmt.Errorf("no record at offset %d, below the end %d: passed over", offset, got.end))
+				offset, misses = offset+1, 0
+			}
+			continue
+		}
+		misses = 0
+		offset = got.records[len(got.records)-1].offset + 1
+		select {
+		case w.fetched <- got:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// read is one read.
+func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
+	c := w.ingest.o.Config
+	ctx, cancel := context.WithTimeout(ctx, c.FetchWait+requestTimeout)
+	defer cancel()
+	resp, err := w.ingest.client.Fetch(ctx, &kafka.FetchRequest{
+		Topic: topic.Requests, Partition: w.partition, Offset: offset,
+		MinBytes: 1, MaxBytes: c.FetchBytes, MaxWait: c.FetchWait,
+	})
+	if err == nil {
+		err = resp.Error
+	}
+	if err != nil {
+		return fetched{}, fmt.Errorf("fetch at %d: %w", offset, err)
+	}
+	out := fetched{end: resp.HighWatermark}
+	for {
+		rec, err := resp.Records.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return fetched{}, fmt.Errorf("read records at %d: %w", offset, err)
+		}
+		r, err := copied(rec)
+		if err != nil {
+			return fetched{}, fmt.Errorf("read record %d: %w", rec.Offset, err)
+		}
+		if r.offset >= offset { // A batch may begin before what was asked for.
+			out.records = append(out.records, r)
+		}
+	}
+}
+
+// copied takes a record out of the client's buffers.
+func copied(rec *kafka.Record) (r record, err error) {
+	r = record{offset: rec.Offset, headers: rec.Headers}
+	for _, part := range []struct {
+		from kafka.Bytes
+		to   *[]byte
+	}{{rec.Key, &r.key}, {rec.Value, &r.value}} {
+		if part.from == nil {
+			continue
+		}
+		*part.to, err = kafka.ReadAll(part.from)
+		if err != nil {
+			return record{}, fmt.Errorf("read: %w", err)
+		}
+		err = part.from.Close()
+		if err != nil {
+			return record{}, fmt.Errorf("release: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// bounds asks for the first offset and the end of the partition, and for the
+// first offset at or after since where that is not zero (-1 for none).
+func (w *worker) bounds(ctx context.Context, since time.Time) (first, end, at int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	ask := []kafka.OffsetRequest{kafka.FirstOffsetOf(w.partition), kafka.LastOffsetOf(w.partition)}
+	if !since.IsZero() {
+		ask = append(ask, kafka.TimeOffsetOf(w.partition, since))
+	}
+	resp, err := w.ingest.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic.Requests: ask}})
+	if err != nil {
+		return 0, 0, 0, fmt.Errorf("list offsets: %w", err)
+	}
+	for _, p := range resp.Topics[topic.Requests] {
+		if p.Partition != w.partition {
+			continue
+		}
+		at = -1
+		for offset := range p.Offsets {
+			at = max(at, offset)
+		}
+		return p.FirstOffset, p.LastOffset, at, p.Error
+	}
+	return 0, 0, 0, fmt.Errorf("list offsets: partition %d: %w", w.partition, kafka.UnknownTopicOrPartition)
+}

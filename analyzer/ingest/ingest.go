@@ -1,0 +1,256 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// Engine is the part of [scorer.Engine] that a worker needs.
+type Engine interface {
+	Assess(r scorer.Record) scorer.Result
+	Snapshot(w io.Writer) error
+	Restore(r io.Reader, keep func(key []byte) bool) error
+	SwapModel(m *model.Model)
+}
+
+// Options are what an [Ingest] depends on. All are required.
+type Options struct {
+	Config  Config
+	Brokers []string
+	// Model is in force until [Ingest.SwapModel].
+	Model *model.Model
+	// NewEngine returns an engine without history.
+	NewEngine func(m *model.Model) (Engine, error)
+	// Lanes maps the keys of a warm start to partitions, as the gateways do.
+	Lanes     topic.Lanes
+	State     *state.Store
+	Keep      state.Config
+	Announcer *announce.Announcer
+	Writer    *announce.Writer
+	Logger    *slog.Logger
+	Meter     metric.Meter
+	Tracer    trace.Tracer
+	Now       func() time.Time
+}
+
+// Ingest scores the partitions that the group assigns to this process.
+type Ingest struct {
+	o         Options
+	transport *kafka.Transport
+	client    *kafka.Client
+	metrics   *metrics
+	model     atomic.Pointer[model.Model]
+
+	mu      sync.Mutex
+	parked  map[int]parked  // Engines of partitions that are not owned at the moment.
+	workers map[int]*worker // The owned ones.
+}
+
+// parked is an engine and the first offset that it has not seen.
+type parked struct {
+	engine Engine
+	next   int64
+}
+
+// New returns an ingest that has not joined its group yet.
+func New(o Options) (*Ingest, error) {
+	err := errors.Join(o.Config.Validate(), o.Keep.Validate())
+	if err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	m, err := newMetrics(o.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: metrics: %w", err)
+	}
+	t := &kafka.Transport{ClientID: "vigil-analyzer", MetadataTTL: time.Second}
+	i := &Ingest{
+		o: o, transport: t, client: &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: t}, metrics: m,
+		parked: make(map[int]parked), workers: make(map[int]*worker),
+	}
+	i.model.Store(o.Model)
+	_, err = o.Meter.RegisterCallback(i.observe, m.lag, m.owned, m.depth, m.capacity)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: metrics: %w", err)
+	}
+	return i, nil
+}
+
+// SwapModel puts another model in force: each worker takes it before its next read.
+func (i *Ingest) SwapModel(m *model.Model) { i.model.Store(m) }
+
+// Model is the model in force.
+func (i *Ingest) Model() *model.Model { return i.model.Load() }
+
+// Run joins the group and scores until ctx ends; then it finishes what it
+// holds, saves state, commits and leaves. Faults of Kafka are logged, counted
+// and outlived.
+func (i *Ingest) Run(ctx context.Context) error {
+	defer i.transport.CloseIdleConnections()
+	c := i.o.Config
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: c.Group, Brokers: i.o.Brokers, Topics: []string{topic.Requests},
+		Dialer:            &kafka.Dialer{ClientID: i.transport.ClientID, Timeout: requestTimeout},
+		HeartbeatInterval: c.Heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout,
+		JoinGroupBackoff: joinBackoff, StartOffset: kafka.FirstOffset,
+		WatchPartitionChanges: true, Timeout: requestTimeout,
+	})
+	if err != nil {
+		return fmt.Errorf("ingest: join group: %w", err)
+	}
+	defer func() {
+		err := group.Close() // Ends the generation and waits for its workers.
+		if err != nil {
+			i.o.Logger.WarnContext(ctx, "leaving the group", "error", err)
+		}
+	}()
+	for {
+		gen, err := group.Next(ctx)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, kafka.ErrGroupClosed):
+			return nil
+		case errors.Is(err, kafka.RebalanceInProgress):
+			continue
+		case err != nil:
+			i.fault(ctx, "join", err)
+			continue
+		}
+		i.begin(ctx, gen)
+	}
+}
+
+// begin starts a worker for each partition of a generation. A worker that
+// fails ends the generation, and the next one begins from what is committed.
+func (i *Ingest) begin(ctx context.Context, gen *kafka.Generation) {
+	assigned := gen.Assignments[topic.Requests]
+	ids := make([]int, 0, len(assigned))
+	for _, a := range assigned {
+		ids = append(ids, a.ID)
+	}
+	i.o.Logger.InfoContext(ctx, "partitions assigned", "generation", gen.ID, "partitions", ids)
+	i.unpark(ids)
+	for _, a := range assigned {
+		gen.Start(func(genCtx context.Context) {
+			err := i.own(genCtx, gen, a)
+			if err == nil || genCtx.Err() != nil {
+				return
+			}
+			i.fault(ctx, "worker", fmt.Errorf("partition %d: %w", a.ID, err))
+			pause(genCtx, joinBackoff)
+		})
+	}
+}
+
+// unpark drops the engines of partitions that went to others: those records
+// are scored elsewhere, and memory is for what is owned.
+func (i *Ingest) unpark(assigned []int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for id := range i.parked {
+		if !slices.Contains(assigned, id) {
+			delete(i.parked, id)
+		}
+	}
+}
+
+// own works one partition until ctx, the generation's, ends.
+func (i *Ingest) own(ctx context.Context, gen *kafka.Generation, a kafka.PartitionAssignment) error {
+	w := newWorker(i, gen, a)
+	i.mu.Lock()
+	i.workers[a.ID] = w
+	i.mu.Unlock()
+	err := w.run(ctx)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.workers, a.ID)
+	if w.engine != nil && err == nil && len(i.parked) < partitionsMax {
+		i.parked[a.ID] = parked{w.engine, w.next}
+	}
+	return err
+}
+
+// takeParked hands a parked engine over, if there is one.
+func (i *Ingest) takeParked(partition int) (parked, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	p, ok := i.parked[partition]
+	delete(i.parked, partition)
+	return p, ok
+}
+
+// Status is how far an owned partition is.
+type Status struct {
+	Partition int `json:"partition"`
+	// Next is the offset of the next record to score, End the end of the partition.
+	Next int64 `json:"next"`
+	End  int64 `json:"end"`
+	// Ready says that state is restored and the backlog known at assignment is scored.
+	Ready bool `json:"ready"`
+	// Epoch is the verdict epoch of this ownership.
+	Epoch uint64 `json:"epoch"`
+}
+
+// Lag is how many records wait.
+func (s Status) Lag() int64 { return max(s.End-s.Next, 0) }
+
+// Status lists the owned partitions in order.
+func (i *Ingest) Status() []Status {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	out := make([]Status, 0, len(i.workers))
+	for id, w := range i.workers {
+		out = append(out, Status{
+			Partition: id, Next: w.seen.Load(), End: w.end.Load(), Ready: w.ready.Load(), Epoch: w.epoch.Load(),
+		})
+	}
+	slices.SortFunc(out, func(a, b Status) int { return cmp.Compare(a.Partition, b.Partition) })
+	return out
+}
+
+// observe reports lag and queue of each owned partition.
+func (i *Ingest) observe(_ context.Context, o metric.Observer) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	depth := 0
+	for id, w := range i.workers {
+		depth += len(w.fetched)
+		o.ObserveInt64(i.metrics.lag, max(w.end.Load()-w.seen.Load(), 0), metric.WithAttributes(attribute.Int("partition", id)))
+	}
+	o.ObserveInt64(i.metrics.owned, int64(len(i.workers)))
+	o.ObserveInt64(i.metrics.depth, int64(depth))
+	o.ObserveInt64(i.metrics.capacity, int64(len(i.workers)*prefetch))
+	return nil
+}
+
+// fault counts and logs a fault that is outlived.
+func (i *Ingest) fault(ctx context.Context, stage string, err error) {
+	i.metrics.errors.Add(ctx, 1, metric.WithAttributes(attribute.String("stage", stage)))
+	i.o.Logger.WarnContext(ctx, "scoring path fault", "stage", stage, "error", err)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,32 @@
+package ingest
+
+import "time"
+
+const (
+	fetchBytesMin = 4 << 10
+	fetchBytesMax = 64 << 20
+	// prefetch is how many reads wait in front of a worker.
+	prefetch = 1
+	// chunkRecords is after how many records verdicts go out: a full read is
+	// 10 ms of scoring, too long for a verdict in its first record.
+	chunkRecords = 256
+	// batchBytesMax is where an assessment record is cut, well below
+	// assessment.RecordBytesMax and a broker's 1 MiB.
+	batchBytesMax = 800 << 10
+	// linksMax bounds the span links of one read.
+	linksMax = 32
+	// deadBytesMax bounds the value that is kept of a poison record, and
+	// reasonBytesMax the reason.
+	deadBytesMax   = 512 << 10
+	reasonBytesMax = 1 << 10
+	// missMax is after how many reads that give nothing at an offset below the
+	// end the offset is passed over: it holds a transaction marker.
+	missMax = 10
+	// partitionsMax bounds the engines that one process may hold.
+	partitionsMax = 4096
+
+	joinBackoff     = 200 * time.Millisecond
+	requestTimeout  = 5 * time.Second
+	fetchBackoffMin = 10 * time.Millisecond
+	fetchBackoffMax = time.Second
+)

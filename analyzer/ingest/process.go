@@ -1,0 +1,302 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/schemas/assessment"
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/scorer"
+)
+
+// Results of a record, for the counter.
+const (
+	resultScored    = "scored"
+	resultControl   = "control"
+	resultDuplicate = "duplicate"
+	resultPoison    = "poison"
+	resultPanic     = "panic"
+	resultReplayed  = "replayed"
+)
+
+// errPanic means that scoring broke at a record.
+var errPanic = errors.New("scoring panicked")
+
+// effects are what records bring about and has not been written yet.
+type effects struct {
+	findings    []announce.Finding
+	dead        []announce.Record
+	assessments []*assessment.Assessment
+	results     map[string]int64
+	missing     int64
+}
+
+// process scores one read. When it returns nil its verdicts are acknowledged,
+// and its assessments are on their way.
+func (w *worker) process(ctx context.Context, b fetched) error {
+	begin := w.ingest.o.Now()
+	ctx, span := w.ingest.o.Tracer.Start(ctx, "score", trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithLinks(links(ctx, b.records)...), trace.WithAttributes(
+			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", topic.Requests),
+			attribute.Int("messaging.destination.partition.id", w.partition), attribute.Int("messaging.batch.message_count", len(b.records)),
+		))
+	defer span.End()
+	if m := w.ingest.model.Load(); m != w.model {
+		w.engine.SwapModel(m)
+		w.model = m
+	}
+	fx := effects{results: make(map[string]int64)}
+	for chunk := range slices.Chunk(b.records, chunkRecords) {
+		for _, r := range chunk {
+			err := w.take(ctx, r, &fx)
+			if err != nil {
+				return err
+			}
+		}
+		err := w.tell(ctx, &fx)
+		if err != nil {
+			return err
+		}
+		w.seen.Store(w.next)
+	}
+	w.end.Store(b.end)
+	if w.next >= w.target {
+		w.ready.Store(true)
+	}
+	w.verdict.Scored(w.lanes)
+	clear(w.lanes)
+	m := w.ingest.metrics
+	for result, n := range fx.results {
+		m.records.Add(ctx, n, metric.WithAttributes(attribute.String("result", result)))
+	}
+	m.missing.Add(ctx, fx.missing)
+	m.batches.Add(ctx, 1)
+	err := w.ship(ctx, b.records[0].offset, fx.assessments)
+	m.duration.Record(ctx, w.ingest.o.Now().Sub(begin).Seconds())
+	return err
+}
+
+// take scores one record into fx. Records that have had their effect change
+// the engine alone.
+func (w *worker) take(ctx context.Context, r record, fx *effects) error {
+	effective := r.offset >= w.effective
+	begin := w.ingest.o.Now()
+	at, err := w.decode(r)
+	var res scorer.Result
+	if err == nil {
+		res, err = w.assess(ctx, r)
+	}
+	w.next = r.offset + 1
+	if err != nil {
+		result := resultPoison
+		if errors.Is(err, errPanic) {
+			result = resultPanic
+		}
+		fx.results[result]++
+		if effective {
+			w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, err))
+			fx.dead = append(fx.dead, w.dead(r, err))
+		}
+		return nil
+	}
+	if w.event.Gateway != "" && w.event.Seq > 0 {
+		w.lanes[event.Lane{Gateway: w.event.Gateway, Epoch: w.event.Epoch, Lane: w.event.Lane}] = max(w.event.Seq, w.event.SeqEnd)
+	}
+	if !effective {
+		fx.results[resultReplayed]++
+		return nil
+	}
+	fx.missing += int64(res.Missing)
+	for _, p := range res.Proposals {
+		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: res.Assessment.GetStreamTime().AsTime()}, at, begin))
+	}
+	switch {
+	case res.Assessment != nil:
+		fx.results[resultScored]++
+		fx.assessments = append(fx.assessments, res.Assessment)
+	case w.event.Kind == event.KindControl:
+		fx.results[resultControl]++
+		err = w.tell(ctx, fx) // What came before the control record goes out before it.
+		if err != nil {
+			return err
+		}
+		return w.verdict.Control(ctx, &w.event, r.offset)
+	case w.event.Kind == event.KindTick || w.event.Kind == event.KindTombstone:
+		fx.results[w.event.Kind]++
+	default:
+		fx.results[resultDuplicate]++
+	}
+	return nil
+}
+
+// decode reads a record into w.event.
+func (w *worker) decode(r record) (cloudevent.Attributes, error) {
+	at, err := cloudevent.Read(r.header)
+	if err != nil {
+		return at, fmt.Errorf("headers: %w", err)
+	}
+	switch at.ContentType {
+	case cloudevent.Protobuf:
+		err = event.Decode(r.value, &w.event)
+	case cloudevent.JSON:
+		err = event.DecodeJSON(r.value, &w.event)
+	default:
+		err = fmt.Errorf("content type %q is unknown", at.ContentType)
+	}
+	return at, err
+}
+
+// assess scores w.event. A panic is this record's fault alone.
+func (w *worker) assess(ctx context.Context, r record) (res scorer.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.ingest.o.Logger.ErrorContext(ctx, "scoring panicked", "partition", w.partition, "offset", r.offset, "panic", p, "stack", string(debug.Stack()))
+			res, err = scorer.Result{}, fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	return w.engine.Assess(scorer.Record{Event: &w.event, Topic: topic.Requests, Partition: int32(w.partition), Offset: r.offset}), nil
+}
+
+// finding adds the span "assess", a child of the event's own trace, so that
+// one trace leads from the request to the cut.
+func (w *worker) finding(ctx context.Context, f announce.Finding, at cloudevent.Attributes, begin time.Time) announce.Finding {
+	if f.Clock.Unix() == 0 {
+		f.Clock = time.Time{}
+	}
+	parent := propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": at.TraceParent, "tracestate": at.TraceState})
+	_, span := w.ingest.o.Tracer.Start(parent, "assess", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(begin),
+		trace.WithAttributes(attribute.String("vigil.action", f.Proposal.Action), attribute.Float64("vigil.score", f.Proposal.Score)))
+	span.End()
+	f.Parent = span.SpanContext()
+	return f
+}
+
+// tell writes what people wait for: verdicts, then poison.
+func (w *worker) tell(ctx context.Context, fx *effects) error {
+	err := w.verdict.Announce(ctx, fx.findings)
+	if err != nil {
+		return err
+	}
+	fx.findings = fx.findings[:0]
+	err = w.ingest.o.Writer.Write(ctx, topic.Dead, 0, fx.dead...)
+	if err != nil {
+		return fmt.Errorf("dead records: %w", err)
+	}
+	fx.dead = fx.dead[:0]
+	return nil
+}
+
+// ship sends the assessments of a read on their way, after those of the read before.
+func (w *worker) ship(ctx context.Context, first int64, list []*assessment.Assessment) error {
+	err := w.land()
+	if err != nil {
+		return err
+	}
+	records, err := w.pack(first, list)
+	if err != nil {
+		return err
+	}
+	if len(records) == 0 {
+		w.acked = max(w.acked, w.next)
+		return nil
+	}
+	done := make(chan error, 1)
+	w.flight, w.flying = done, w.next
+	go func() { done <- w.ingest.o.Writer.Write(ctx, topic.Assessments, w.partition, records...) }()
+	return nil
+}
+
+// pack cuts assessments into records below batchBytesMax that together cover
+// the offsets from first up to next.
+func (w *worker) pack(first int64, list []*assessment.Assessment) ([]announce.Record, error) {
+	var out []announce.Record
+	for len(list) > 0 {
+		n, size := 0, 0
+		for n < len(list) {
+			size += list[n].SizeVT() + 8
+			if n > 0 && size > batchBytesMax {
+				break
+			}
+			n++
+		}
+		last := w.next - 1
+		if n < len(list) {
+			last = list[n].Offset - 1
+		}
+		batch := &assessment.AssessmentBatch{
+			Topic: topic.Requests, Partition: int32(w.partition), FirstOffset: first, LastOffset: last, Assessments: list[:n],
+		}
+		value, err := batch.MarshalVT()
+		if err != nil {
+			return nil, fmt.Errorf("encode assessments: %w", err)
+		}
+		out = append(out, announce.Record{
+			Key: topic.SourceKey(topic.Requests, w.partition), Value: value,
+			Headers: cloudevent.Attributes{
+				ID: strconv.Itoa(w.partition) + "-" + strconv.FormatInt(first, 10) + "-" + strconv.FormatInt(last, 10), Source: "vigil-analyzer",
+				Type: cloudevent.TypeAssessment, Time: w.ingest.o.Now(), ContentType: cloudevent.Protobuf,
+			}.Headers(),
+		})
+		first, list = last+1, list[n:]
+	}
+	return out, nil
+}
+
+// dead is the record for vigil.dead: the value as it came, with where it came
+// from and why it could not be scored.
+func (w *worker) dead(r record, why error) announce.Record {
+	id := strconv.Itoa(w.partition) + "-" + strconv.FormatInt(r.offset, 10)
+	reason := why.Error()
+	headers := cloudevent.Attributes{
+		ID: id, Source: "vigil-analyzer", Type: cloudevent.TypeDead, Time: w.ingest.o.Now(), ContentType: "application/octet-stream",
+	}.Headers()
+	headers = append(headers,
+		cloudevent.Header{Key: "vigil_topic", Value: []byte(topic.Requests)},
+		cloudevent.Header{Key: "vigil_partition", Value: []byte(strconv.Itoa(w.partition))},
+		cloudevent.Header{Key: "vigil_offset", Value: []byte(strconv.FormatInt(r.offset, 10))},
+		cloudevent.Header{Key: "vigil_reason", Value: []byte(reason[:min(len(reason), reasonBytesMax)])},
+	)
+	value := r.value
+	if len(value) > deadBytesMax {
+		headers = append(headers, cloudevent.Header{Key: "vigil_cut", Value: []byte(strconv.Itoa(len(value)))})
+		value = value[:deadBytesMax]
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	for _, h := range r.headers[:min(len(r.headers), linksMax)] {
+		if len(h.Value) <= reasonBytesMax {
+			headers = append(headers, cloudevent.Header{Key: "original_" + h.Key, Value: h.Value})
+		}
+	}
+	return announce.Record{Key: append(topic.SourceKey(topic.Requests, w.partition), "\x00"+strconv.FormatInt(r.offset, 10)...), Value: value, Headers: headers}
+}
+
+// links are the traces of the first records of a read.
+func links(ctx context.Context, records []record) []trace.Link {
+	var out []trace.Link
+	for _, r := range records[:min(len(records), linksMax)] {
+		tp, ok := r.header("traceparent")
+		if !ok {
+			continue
+		}
+		sc := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": string(tp)}))
+		if sc.IsValid() {
+			out = append(out, trace.Link{SpanContext: sc})
+		}
+	}
+	return out
+}

@@ -1,0 +1,223 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// committer is the part of a generation that a worker needs.
+type committer interface {
+	CommitOffsets(offsets map[string]map[int]int64) error
+}
+
+// worker owns one partition for one generation.
+type worker struct {
+	ingest    *Ingest
+	gen       committer
+	partition int
+	fetched   chan fetched
+
+	engine  Engine
+	model   *model.Model // The one that engine has.
+	verdict *announce.Partition
+
+	next      int64 // The first offset that engine has not seen.
+	effective int64 // Records below it have had their effect: they only rebuild state.
+	acked     int64 // Every effect of a record below it is acknowledged.
+	committed int64 // What the group knows of acked.
+	target    int64 // The end of the partition at assignment.
+	saved     int64 // next at the last snapshot.
+	savedAt   time.Time
+
+	flight chan error            // The write of assessments under way, nil for none.
+	flying int64                 // What acked becomes when it lands.
+	saving chan error            // The state file being written, nil for none.
+	event  event.RequestEvent    // Reused: the engine keeps nothing of it.
+	lanes  map[event.Lane]uint64 // Lanes scored in this read.
+
+	seen, end atomic.Int64 // For Status: next and the end of the partition.
+	epoch     atomic.Uint64
+	ready     atomic.Bool
+}
+
+func newWorker(i *Ingest, gen committer, a kafka.PartitionAssignment) *worker {
+	return &worker{
+		ingest: i, gen: gen, partition: a.ID, effective: a.Offset,
+		fetched: make(chan fetched, prefetch), lanes: make(map[event.Lane]uint64),
+	}
+}
+
+// run works until ctx, the generation's, ends. It returns nil where the engine
+// is whole: it has seen every record below next and no other.
+func (w *worker) run(ctx context.Context) error {
+	err := w.start(ctx)
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	// Effects under way when ctx ends are given Drain to land.
+	drain, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(w.ingest.o.Config.Drain)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel(context.Cause(ctx))
+		case <-drain.Done():
+		}
+	})
+	defer stop()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.fetch(gctx, w.next) })
+	g.Go(func() error { return w.verdict.Run(gctx) })
+	g.Go(func() error { return w.loop(gctx, drain) })
+	err = g.Wait()
+	if errors.Is(err, errGone) {
+		return w.restart(ctx, err)
+	}
+	return err
+}
+
+// loop scores what is fetched. ctx ends it; drain bounds what it still writes.
+func (w *worker) loop(ctx, drain context.Context) error {
+	due := time.NewTicker(w.ingest.o.Config.CommitEvery)
+	defer due.Stop()
+	var err error
+	for err == nil && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case b := <-w.fetched:
+			err = w.process(drain, b)
+		case <-due.C:
+			err = w.tidy(drain)
+		}
+	}
+	return errors.Join(err, w.finish(drain, err == nil))
+}
+
+// tidy commits and, where it is time, saves state.
+func (w *worker) tidy(ctx context.Context) error {
+	w.poll()
+	w.commit(ctx)
+	keep := w.ingest.o.Keep
+	if w.next == w.saved || w.next-w.saved < keep.Records && w.ingest.o.Now().Sub(w.savedAt) < keep.Every {
+		return nil
+	}
+	return w.save(ctx)
+}
+
+// finish lands what is under way, saves, commits. whole says that the engine is fit to be kept.
+func (w *worker) finish(ctx context.Context, whole bool) error {
+	err := w.land()
+	w.commit(ctx)
+	if err == nil && whole && w.next != w.saved {
+		err = w.save(ctx)
+	}
+	if w.saving != nil {
+		w.report(ctx, <-w.saving)
+		w.saving = nil
+	}
+	return err
+}
+
+// land waits for the write of assessments that is under way.
+func (w *worker) land() error {
+	if w.flight == nil {
+		return nil
+	}
+	err := <-w.flight
+	w.flight = nil
+	if err != nil {
+		return fmt.Errorf("assessments: %w", err)
+	}
+	w.acked = max(w.acked, w.flying)
+	return nil
+}
+
+// poll lands the write that is under way if it has ended well.
+func (w *worker) poll() {
+	if w.flight == nil {
+		return
+	}
+	select {
+	case err := <-w.flight:
+		if err == nil {
+			w.flight, w.acked = nil, max(w.acked, w.flying)
+			return
+		}
+		w.flight <- err // For land: the channel has room for one.
+	default:
+	}
+}
+
+// commit tells the group. A refusal is normal in a rebalance: the next owner repeats.
+func (w *worker) commit(ctx context.Context) {
+	if w.acked <= w.committed {
+		return
+	}
+	err := w.gen.CommitOffsets(map[string]map[int]int64{topic.Requests: {w.partition: w.acked}})
+	if err != nil {
+		w.ingest.fault(ctx, "commit", fmt.Errorf("partition %d at %d: %w", w.partition, w.acked, err))
+		return
+	}
+	w.committed = w.acked
+}
+
+// save takes a snapshot and writes it beside the work. All effects of what the
+// snapshot has seen are acknowledged first.
+func (w *worker) save(ctx context.Context) error {
+	if !w.ingest.o.State.Keeps() {
+		w.saved = w.next
+		return nil
+	}
+	if w.saving != nil {
+		select {
+		case err := <-w.saving:
+			w.saving = nil
+			w.report(ctx, err)
+		default:
+			return nil // The disk is slower than we are: the one under way will do.
+		}
+	}
+	err := w.land()
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	err = w.engine.Snapshot(&buf)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	h := state.Header{Topic: topic.Requests, Partition: w.partition, Next: w.next, Epoch: w.verdict.Epoch(), Model: w.model.Digest()}
+	done := make(chan error, 1)
+	go func() {
+		done <- w.ingest.o.State.Save(ctx, h, func(out io.Writer) error {
+			_, err := buf.WriteTo(out)
+			return err
+		})
+	}()
+	w.saving, w.saved, w.savedAt = done, w.next, w.ingest.o.Now()
+	return nil
+}
+
+// report counts a state file that could not be written. Scoring goes on: what
+// a restart then needs is longer replay, not a person at night.
+func (w *worker) report(ctx context.Context, err error) {
+	if err != nil {
+		w.ingest.fault(ctx, "state", err)
+	}
+}
