@@ -1,0 +1,64 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+)
+
+const rootLong = `Vigil is a zero-trust API gateway that never stops checking.
+
+Its gateway emits an event for every request, its analyzer scores each event,
+and a verdict ends a session while it is being used: the next request is
+refused and the stream that is open is cut, within milliseconds.
+
+This is the operator's tool. To see Vigil work:          vigil demo
+To run it in front of a service of yours:                vigil up --upstream URL --issuer URL
+To try the scoring on a log that you have:               vigil score --input combined --by address <access.log`
+
+// Groups of commands in the help.
+const (
+	groupRun  = "run"
+	groupLook = "look"
+	groupAct  = "act"
+	groupSet  = "set"
+)
+
+// newRootCommand is vigil with all its commands.
+func newRootCommand(env app.Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:     "vigil",
+		Short:   "A zero-trust API gateway that never stops checking",
+		Long:    rootLong,
+		Version: app.Version().Version,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetVersionTemplate("vigil {{.Version}}\n")
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run:"},
+		&cobra.Group{ID: groupLook, Title: "Look:"},
+		&cobra.Group{ID: groupAct, Title: "Act:"},
+		&cobra.Group{ID: groupSet, Title: "Set up:"},
+	)
+	for _, group := range []struct {
+		id       string
+		commands []func(app.Env) *cobra.Command
+	}{
+		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
+		{groupLook, []func(app.Env) *cobra.Command{}},
+		{groupAct, []func(app.Env) *cobra.Command{}},
+		{groupSet, []func(app.Env) *cobra.Command{newVersionCommand}},
+	} {
+		for _, newCommand := range group.commands {
+			c := newCommand(env)
+			c.GroupID = group.id
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID(groupSet)
+	root.SetCompletionCommandGroupID(groupSet)
+	root.PersistentFlags().StringP("output", "o", outputTable, "form of the result: table or json")
+	root.PersistentFlags().Bool("no-color", false, "no colours, also on a terminal (as does the variable NO_COLOR)")
+	return root
+}

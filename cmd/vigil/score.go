@@ -1,0 +1,368 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/accesslog"
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+const scoreLong = `Score events from a file with the live scorer, without Kafka or ClickHouse.
+
+Standard input, or the files that are named, hold one event per line as JSON
+(the fields of an event, times in RFC 3339) or, with --input combined, the
+lines of an Apache or nginx access log. Files may be gzipped. Each event gives
+one assessment as JSON: the score in nats and the evidence that it is the sum of.
+
+Lines that cannot be read are reported and counted; the others are scored, and
+the exit code is 1. With --by the result is a ranking instead.`
+
+// scoreOptions are the flags of vigil score.
+type scoreOptions struct {
+	model, input, state, tenant, by string
+	top                             int
+}
+
+// newScoreCommand is the scorer offline.
+func newScoreCommand(env app.Env) *cobra.Command {
+	var o scoreOptions
+	c := &cobra.Command{
+		Use:   "score [FILE…]",
+		Short: "Score events or an access log offline with the live scorer",
+		Long:  scoreLong,
+		Example: `  vigil score <events.ndjson >assessments.ndjson
+  vigil score --input combined --by address --top 20 access.log.1.gz access.log
+  vigil score --state history.state <last-month.ndjson >/dev/null`,
+		RunE: func(cmd *cobra.Command, files []string) error { return score(cmd, env, o, files) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.model, "model", "", "risk model file; without it the model that ships")
+	f.StringVar(&o.input, "input", "ndjson", "what the lines are: ndjson or combined (Apache and nginx access logs)")
+	f.StringVar(&o.state, "state", "", "file of the scorer's state: read where it exists, written at the end")
+	f.StringVar(&o.tenant, "tenant", "default", "tenant of events that name none")
+	f.StringVar(&o.by, "by", "", "print a ranking by address, subject or session instead of assessments")
+	f.IntVar(&o.top, "top", 20, "length of the ranking; 0 for all")
+	return c
+}
+
+func (o scoreOptions) validate() error {
+	switch {
+	case o.input != "ndjson" && o.input != "combined":
+		return app.Usage("--input: must be one of ndjson, combined, is %q", o.input)
+	case o.by != "" && o.by != "address" && o.by != "subject" && o.by != "session":
+		return app.Usage("--by: must be one of address, subject, session, is %q", o.by)
+	case o.top < 0:
+		return app.Usage("--top: must not be negative, is %d", o.top)
+	}
+	return nil
+}
+
+func score(c *cobra.Command, env app.Env, o scoreOptions, files []string) error {
+	err := o.validate()
+	if err != nil {
+		return err
+	}
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	m, err := readModel(o.model)
+	if err != nil {
+		return err
+	}
+	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true})
+	if err != nil {
+		return fmt.Errorf("start scorer: %w", err)
+	}
+	err = readState(engine, o.state)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(env.Stdout, 64<<10)
+	s := &scoring{engine: engine, options: o, stderr: env.Stderr, out: out}
+	if o.by != "" {
+		s.ranking = newRanking(o.by)
+	}
+	err = s.inputs(c.Context(), env.Stdin, files)
+	if err != nil {
+		return errors.Join(err, out.Flush())
+	}
+	if s.ranking != nil {
+		p := newPrinter(c, env)
+		p.w = out
+		err = s.ranking.print(p, o.top, asJSON)
+		if err != nil {
+			return err
+		}
+	}
+	err = out.Flush()
+	if err != nil {
+		return fmt.Errorf("write assessments: %w", err)
+	}
+	err = writeState(engine, o.state)
+	if err != nil {
+		return err
+	}
+	s.summary()
+	if s.bad > 0 {
+		return app.Findings()
+	}
+	return nil
+}
+
+func readModel(file string) (*model.Model, error) {
+	if file == "" {
+		return model.Default(), nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, app.Usage("read model: %w", err)
+	}
+	m, err := model.Parse(file, b)
+	if err != nil {
+		return nil, &app.ExitError{Code: app.ExitUsage, Err: err}
+	}
+	return m, nil
+}
+
+// scoring is one run over all inputs.
+type scoring struct {
+	engine  *scorer.Engine
+	options scoreOptions
+	ranking *ranking
+	stderr  io.Writer
+	out     io.Writer
+
+	offset      int64
+	scored, bad int
+	first, last time.Time
+	actions     map[string]int
+}
+
+// badLinesShown bounds the complaints, so that a file of another kind does not
+// fill the terminal.
+const badLinesShown = 20
+
+func (s *scoring) inputs(ctx context.Context, stdin io.Reader, files []string) error {
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	for _, name := range files {
+		err := s.input(ctx, stdin, name)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scoring) input(ctx context.Context, stdin io.Reader, name string) error {
+	r := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return app.Usage("open input: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		r = f
+	}
+	r, err := unzipped(r)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	next := s.ndjson(r)
+	if s.options.input == "combined" {
+		next = accesslog.NewReader(r, s.options.tenant).Next
+	}
+	for ctx.Err() == nil {
+		// Fresh for each line: the engine keeps nothing of it, but a slice or
+		// map of the last line must not show through.
+		e := new(event.RequestEvent)
+		err = next(e)
+		var bad *accesslog.LineError
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &bad):
+			s.complain(name, bad)
+			continue
+		case err != nil:
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		err = s.one(e)
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("stopped, the state was not written: %w", ctx.Err())
+}
+
+// unzipped reads what gzip wrote as what went in.
+func unzipped(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	magic, err := b.Peek(2)
+	if err != nil || !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return b, nil //nolint:nilerr // Too short to be gzip; the reader says what else is wrong.
+	}
+	return gzip.NewReader(b)
+}
+
+// ndjson returns the next event of a file of JSON lines.
+func (s *scoring) ndjson(r io.Reader) func(*event.RequestEvent) error {
+	in := bufio.NewScanner(r)
+	in.Buffer(make([]byte, 64<<10), accesslog.LineBytesMax)
+	line := 0
+	return func(e *event.RequestEvent) error {
+		for in.Scan() {
+			line++
+			text := bytes.TrimSpace(in.Bytes())
+			if len(text) == 0 {
+				continue
+			}
+			err := event.DecodeJSON(text, e)
+			if err != nil {
+				return &accesslog.LineError{Line: line, Err: err}
+			}
+			if e.Tenant == "" {
+				e.Tenant = s.options.tenant
+			}
+			return nil
+		}
+		err := in.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			return fmt.Errorf("line %d is longer than %d B", line+1, accesslog.LineBytesMax)
+		}
+		if err != nil {
+			return err
+		}
+		return io.EOF
+	}
+}
+
+func (s *scoring) complain(name string, bad *accesslog.LineError) {
+	s.bad++
+	if s.bad == badLinesShown+1 {
+		fmt.Fprintln(s.stderr, "… further bad lines are only counted")
+	}
+	if s.bad > badLinesShown {
+		return
+	}
+	if name == "-" {
+		name = "stdin"
+	}
+	fmt.Fprintf(s.stderr, "%s:%d: %s\n", name, bad.Line, bad.Err)
+}
+
+func (s *scoring) one(e *event.RequestEvent) error {
+	result := s.engine.Assess(scorer.Record{Event: e, Topic: topic.Requests, Offset: s.offset})
+	s.offset++
+	a := result.Assessment
+	if a == nil {
+		return nil
+	}
+	s.scored++
+	at := e.GetTime().AsTime()
+	if s.first.IsZero() || at.Before(s.first) {
+		s.first = at
+	}
+	if at.After(s.last) {
+		s.last = at
+	}
+	if s.actions == nil {
+		s.actions = make(map[string]int)
+	}
+	s.actions[a.GetAction()]++
+	if s.ranking != nil {
+		s.ranking.add(e, a, result.Proposals)
+		return nil
+	}
+	b, err := encodeAssessment(a)
+	if err != nil {
+		return err
+	}
+	_, err = s.out.Write(append(b, '\n'))
+	if err != nil {
+		return fmt.Errorf("write assessment: %w", err)
+	}
+	return nil
+}
+
+// summary tells a person what was done; it is not part of the result.
+func (s *scoring) summary() {
+	var b strings.Builder
+	fmt.Fprintf(&b, "scored %d events", s.scored)
+	if s.scored > 0 {
+		fmt.Fprintf(&b, " from %s to %s", s.first.UTC().Format(time.RFC3339), s.last.UTC().Format(time.RFC3339))
+	}
+	for _, action := range ladder() {
+		if s.actions[action] > 0 && action != ladder()[0] {
+			fmt.Fprintf(&b, "; %s asked for after %d", action, s.actions[action])
+		}
+	}
+	if s.bad > 0 {
+		fmt.Fprintf(&b, "; %d lines could not be read", s.bad)
+	}
+	fmt.Fprintln(s.stderr, b.String())
+}
+
+func readState(engine *scorer.Engine, file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return app.Usage("open state: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	err = engine.Restore(bufio.NewReaderSize(f, 1<<20), nil)
+	if err != nil {
+		return app.Usage("read state %s: %w", file, err)
+	}
+	return nil
+}
+
+// writeState replaces the file as a whole, so that a crash leaves the old one.
+func writeState(engine *scorer.Engine, file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = engine.Snapshot(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write state: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}
