@@ -1,0 +1,33 @@
+// Package listen accepts connections and hands well-formed requests on.
+//
+//	TCP ──► connection cap ──► PROXY protocol ──► TLS ──► net/http (HTTP/1.1, HTTP/2) ──► Strict ──► handler
+//
+// # Contract
+//
+// Malformed framing is answered with 400 and the end of the connection before
+// any handler runs, so it never counts against an upstream. A PROXY header is
+// taken from trusted peers only; from anybody else it ends the connection.
+// [Listener.Serve] returns after the drain: no new connection, requests in
+// flight get the drain time, what is left is closed.
+//
+// # Concurrency
+//
+// One goroutine per connection, as net/http has it.
+//
+// # Non-obvious
+//
+// http.Server's ReadTimeout and WriteTimeout bound a whole request and would
+// end every long stream, so both are zero on purpose. In their place: the
+// header has its own timeout; an HTTP/1 request body must keep moving
+// (BodyIdleTimeout); an HTTP/2 connection must answer pings and take bytes;
+// what is left, a client that does not read its answer, is the proxy's to
+// bound, who knows what kind of stream it serves.
+//
+// http.Server.Shutdown does not know hijacked connections: whoever hijacks ends
+// them from the drain hook.
+//
+// net/http hides some framing from handlers: a Content-Length beside a chunked
+// body is dropped, bare line feeds and folded headers are accepted. The head
+// that goes to the upstream is therefore always written anew from the parsed
+// form, never copied.
+package listen

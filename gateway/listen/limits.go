@@ -1,0 +1,18 @@
+package listen
+
+import "time"
+
+// Limits of a listener beside those in Config.
+const (
+	// StreamsMax bounds the concurrent HTTP/2 streams of one connection;
+	// browsers use up to 100.
+	StreamsMax = 250
+	// pingAfter is how long an HTTP/2 connection may be silent before it is
+	// pinged, pingTimeout how long the answer may take, and writeStall how long
+	// it may refuse bytes that are there for it.
+	pingAfter   = 30 * time.Second
+	pingTimeout = 15 * time.Second
+	writeStall  = 60 * time.Second
+	// certCheck is the least time between two looks at the certificate's files.
+	certCheck = time.Second
+)
