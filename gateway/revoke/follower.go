@@ -147,7 +147,7 @@ func (f *Follower) loadFile() error {
 	}
 	live := 0
 	for _, v := range last {
-		if v.Live(now) {
+		if v.Live(now) || len(v.Clears) > 0 {
 			live++
 			f.table.Apply(v, now)
 		}

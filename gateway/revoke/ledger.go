@@ -48,8 +48,9 @@ func keyOf(v *verdict.Verdict) string {
 // have been away while it was live.
 func (l *ledger) fold(v *verdict.Verdict, raw []byte, keep, now time.Time) (outcome, time.Time) {
 	key := keyOf(v)
-	if until := v.Until.AsTime(); until.After(keep) {
-		keep = until
+	keep = latest(keep, v.Until.AsTime())
+	if len(v.Clears) > 0 {
+		keep = latest(keep, v.GetTime().AsTime().Add(clearsKeep))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,13 +70,18 @@ func (l *ledger) fold(v *verdict.Verdict, raw []byte, keep, now time.Time) (outc
 	}
 	if known {
 		l.bytes -= lineBytes(old.raw)
-		if old.keep.After(keep) {
-			keep = old.keep
-		}
+		keep = latest(keep, old.keep)
 	}
 	l.keys[key] = &entry{epoch: v.Epoch, seq: v.Seq, keep: keep, raw: raw}
 	l.bytes += lineBytes(raw)
 	return newest, keep
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // has reports that record is byte for byte what is kept under key, so that its

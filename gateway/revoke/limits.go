@@ -11,6 +11,9 @@ const (
 	// PartitionsMax bounds the partitions that are followed.
 	PartitionsMax = 1024
 
+	// clearsKeep is how long an operator's clearing of other authorities'
+	// verdicts is remembered: longer than any of them may last.
+	clearsKeep = 90 * 24 * time.Hour
 	// fetchBytesMax bounds one answer; a record is at most 1 MiB.
 	fetchBytesMax = 4 << 20
 	// rewriteBytesMin is the size below which the file is never rewritten.

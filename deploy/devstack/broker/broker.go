@@ -28,7 +28,10 @@ type Options struct {
 }
 
 // Broker is an embedded Kafka cluster of one node.
-type Broker struct{ cluster *kfake.Cluster }
+type Broker struct {
+	cluster *kfake.Cluster
+	addr    string
+}
 
 // Start starts a cluster. It serves when Start returns; Close ends it.
 func Start(o Options) (*Broker, error) {
@@ -57,7 +60,7 @@ func Start(o Options) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start embedded kafka: %w", err)
 	}
-	b := &Broker{cluster: c}
+	b := &Broker{cluster: c, addr: c.ListenAddrs()[0]}
 	for _, spec := range o.Topics {
 		if c.TopicInfo(spec.Name) != nil {
 			continue // Kept from an earlier start.
@@ -71,8 +74,8 @@ func Start(o Options) (*Broker, error) {
 	return b, nil
 }
 
-// Addr is the host and port of the cluster.
-func (b *Broker) Addr() string { return b.cluster.ListenAddrs()[0] }
+// Addr is the host and port of the cluster, also after Close.
+func (b *Broker) Addr() string { return b.addr }
 
 // Compact compacts every topic whose clean-up policy says so, now.
 func (b *Broker) Compact() { b.cluster.Compact() }
