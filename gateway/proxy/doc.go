@@ -1,0 +1,45 @@
+// Package proxy forwards an admitted request and ends it, in the middle of
+// whatever it is doing, when its visit is cut.
+//
+//	client ──► header (strip, set) ──► body (count) ──► http.Transport ──► upstream
+//	client ◄── goodbye │ relay │ tunnel ◄──────────────────┘
+//	                └── context.Cause = *session.Cut
+//
+// # Contract
+//
+// The request's context is the kill switch. When it ends with a *session.Cut,
+// the upstream request is cancelled, no further byte of the upstream reaches the
+// client, and the client is told why in the words of its protocol: a problem
+// body where no header has been sent, a WebSocket close frame 1008, a last event
+// on an SSE stream, UNAUTHENTICATED in gRPC's trailers. A download is broken off
+// in a way that no client takes for its end: the HTTP/1.1 connection is closed
+// before the body is complete, the HTTP/2 stream is reset.
+//
+// A client that does not read cannot delay a cut: what it has blocked gets a
+// deadline.
+//
+// What is the client's fault is never the upstream's: a malformed body is
+// status 400, whatever the upstream said about it.
+//
+// # Concurrency
+//
+// A Proxy is safe for concurrent use. Serve runs in the handler's goroutine; an
+// upgraded connection has one more. Observer is called under a mutex, in order,
+// and never after Serve has returned.
+//
+// # Non-obvious
+//
+// A WebSocket close frame may stand only between two frames, so the direction
+// to the client is parsed: frames that fit the buffer are passed on whole, and
+// of a larger one that is on its way the rest is awaited for a moment.
+//
+// An SSE client dispatches whatever stands before a blank line, so half an event
+// is given a name that nobody listens to before it is ended.
+//
+// Headers that change the method or the path behind our back are stripped too:
+// a read-only session would write through X-HTTP-Method-Override.
+//
+// A deadline of the past on the reading side of an HTTP/1.1 connection cancels
+// the request's context from inside net/http; it is set only where the body
+// is unfinished and the connection is lost anyway.
+package proxy

@@ -1,0 +1,249 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/gateway/problem"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+// exchange is one call while it runs.
+type exchange struct {
+	proxy  *Proxy
+	call   Call
+	w      http.ResponseWriter
+	r      *http.Request
+	rc     *http.ResponseController
+	cancel context.CancelCauseFunc
+	body   *body // Nil where the request has none.
+
+	out    atomic.Uint64 // Bytes to the client.
+	in     atomic.Uint64 // Bytes from an upgraded client; else the body counts.
+	ticked atomic.Uint64 // Bytes at the last tick.
+	status atomic.Int32  // Of the response, 0 before its header is written.
+
+	mu       sync.Mutex
+	timer    *time.Timer // Runs beat.
+	done     bool        // Serve is about to return.
+	lasting  bool        // Observer.Open was called.
+	polite   bool        // The stream can carry a goodbye.
+	hijacked bool        // The tunnel sets deadlines itself.
+	hurried  bool        // unblock has set a write deadline.
+	idle     uint64      // Bytes moved when the stream was last seen to move.
+	idleAt   time.Time
+}
+
+// run forwards and relays; the cases are told apart here and nowhere else.
+func (x *exchange) run(ctx context.Context) Outcome {
+	if x.r.Method == http.MethodConnect {
+		return x.refuse(problem.From(&route.MethodError{}), nil)
+	}
+	if limit := x.proxy.config.BodyBytesMax; limit > 0 && x.r.ContentLength > limit {
+		return x.refuse(x.ours(problem.RequestTooLarge()), nil)
+	}
+	grpc := isGRPC(x.r)
+	if grpc {
+		x.call.Visit.SetStream(event.StreamGRPC)
+	}
+	began := x.proxy.now()
+	res, err := x.proxy.send(x.outgoing(ctx), x.call.Match.Route.Upstream, grpc)
+	if err != nil {
+		return x.noAnswer(ctx, err)
+	}
+	defer func() { _ = res.Body.Close() }() // What could still go wrong is the upstream's, and past.
+	if ctx.Err() != nil {
+		return x.noAnswer(ctx, context.Cause(ctx))
+	}
+	x.proxy.metrics.wait.Record(ctx, x.proxy.now().Sub(began).Seconds())
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return x.tunnel(ctx, res)
+	}
+	return x.relay(ctx, res)
+}
+
+// outgoing is the request as the upstream sees it. Trailers of a request are
+// dropped: no header check would have seen them.
+func (x *exchange) outgoing(ctx context.Context) *http.Request {
+	target := x.call.Match.Target(x.r.URL.RawQuery)
+	if target.Scheme == "h2c" {
+		target.Scheme = "http"
+	}
+	h := x.proxy.outgoingHeader(x.r.Header)
+	if asksWebSocket(x.r) {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+	}
+	proto := "http"
+	if x.r.TLS != nil {
+		proto = "https"
+	}
+	h["X-Forwarded-Proto"], h["X-Forwarded-Host"] = []string{proto}, []string{x.r.Host}
+	if x.call.Client.IsValid() {
+		h["X-Forwarded-For"] = []string{x.call.Client.String()}
+	}
+	maps.Copy(h, x.call.Header)
+	out := (&http.Request{
+		Method: x.r.Method, URL: target, Host: target.Host, Header: h,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if x.r.Body != nil && x.r.Body != http.NoBody && x.r.ContentLength != 0 {
+		src := x.r.Body
+		if limit := x.proxy.config.BodyBytesMax; limit > 0 {
+			src = http.MaxBytesReader(nil, src, limit)
+		}
+		x.body = newBody(src, x.r.ContentLength, x.moved)
+		out.Body, out.ContentLength = x.body, x.r.ContentLength
+	}
+	return out
+}
+
+func (p *Proxy) send(r *http.Request, upstream *url.URL, grpc bool) (*http.Response, error) {
+	h2c := upstream.Scheme == "h2c"
+	t := p.http
+	switch {
+	case h2c && grpc:
+		t = p.h2cOpen
+	case h2c:
+		t = p.h2c
+	case grpc:
+		t = p.httpOpen
+	}
+	return t.RoundTrip(r) //nolint:wrapcheck // Classified by the only caller.
+}
+
+// noAnswer answers where the upstream did not.
+func (x *exchange) noAnswer(ctx context.Context, err error) Outcome {
+	cause := context.Cause(ctx)
+	cut, isCut := errors.AsType[*session.Cut](cause)
+	if isCut {
+		out := x.refuse(x.call.Goodbye(cut), nil)
+		_ = x.rc.Flush() // The time below is that of the last byte; a client that is gone has none.
+		out.Cut, out.CutAt = cut, x.proxy.now()
+		return out
+	}
+	if x.body != nil {
+		if fault := x.body.fault.Load(); fault != nil {
+			switch faultOf(*fault) {
+			case faultFraming:
+				return x.refuse(x.ours(problem.Framing()), *fault)
+			case faultTooLarge:
+				return x.refuse(x.ours(problem.RequestTooLarge()), *fault)
+			case faultGone, faultNone:
+				return x.gone(*fault)
+			}
+		}
+	}
+	switch {
+	case errors.Is(cause, errIdle):
+		return x.refuse(x.ours(problem.Upstream(problem.UpstreamTimeout)), errIdle)
+	case ctx.Err() != nil:
+		return x.gone(ctx.Err())
+	}
+	return x.refuse(x.ours(problem.Upstream(upstreamFault(err))), err)
+}
+
+// ours gives a problem the names by which it can be found.
+func (x *exchange) ours(p problem.Problem) problem.Problem {
+	return p.With(x.call.RequestID, x.call.SupportCode)
+}
+
+// refuse answers with a problem. An unread body is left where it is, and the
+// connection with it.
+func (x *exchange) refuse(p problem.Problem, err error) Outcome {
+	if x.body.unfinished() || x.body == nil && x.r.ContentLength != 0 {
+		p.Close = true
+	}
+	problem.Write(x.w, x.r, p)
+	x.status.Store(int32(p.Status))
+	return Outcome{Status: p.Status, Reason: p.Code, Err: err}
+}
+
+// gone is the outcome of a client that did not wait.
+func (x *exchange) gone(err error) Outcome {
+	p := problem.ClientClosed()
+	return Outcome{Status: p.Status, Reason: p.Code, Err: err, Abort: true}
+}
+
+// unblock is called when the context ends: whatever waits for the client gets a
+// deadline, so that a cut does not wait with it.
+func (x *exchange) unblock(cause error) {
+	_, isCut := errors.AsType[*session.Cut](cause)
+	if !isCut && !errors.Is(cause, errIdle) {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.done || x.hijacked {
+		return
+	}
+	if x.body.unfinished() {
+		_ = x.rc.SetReadDeadline(past()) // Only a test's recorder has no deadlines.
+	}
+	at := past()
+	if x.polite || x.status.Load() == 0 {
+		at = x.proxy.now().Add(x.proxy.config.GoodbyeTimeout)
+	}
+	x.hurried = true
+	_ = x.rc.SetWriteDeadline(at)
+}
+
+// finish settles everything that outlives run, and completes the outcome.
+func (x *exchange) finish(out *Outcome) {
+	x.mu.Lock()
+	x.done = true
+	x.timer.Stop()
+	out.Lasted = x.lasting
+	if x.hurried && !out.Abort {
+		_ = x.rc.SetWriteDeadline(time.Time{}) // The connection lives on.
+	}
+	x.mu.Unlock()
+	if out.Abort && x.body != nil {
+		// The transport may still read for a request that has ended; net/http
+		// takes the reader away once the handler panics.
+		if !x.hijacked {
+			_ = x.rc.SetReadDeadline(past())
+		}
+		x.body.settle()
+	}
+	out.BytesIn, out.BytesOut = x.bytesIn(), x.out.Load()
+	out.Stream = x.call.Visit.Stream()
+}
+
+func (x *exchange) bytesIn() uint64 {
+	n := x.in.Load()
+	if x.body != nil {
+		n += x.body.n.Load()
+	}
+	return n
+}
+
+// account counts an outcome.
+func (p *Proxy) account(ctx context.Context, out Outcome) {
+	if out.Lasted {
+		p.metrics.streams.Add(ctx, -1, metric.WithAttributes(attribute.String("stream", out.Stream)))
+	}
+	if out.Cut != nil {
+		if !out.Cut.Arrived.IsZero() {
+			p.metrics.goodbye.Record(ctx, out.CutAt.Sub(out.Cut.Arrived).Seconds(), metric.WithAttributes(attribute.String("stream", out.Stream)))
+		}
+		return
+	}
+	if out.Reason != "" {
+		side := "upstream"
+		if out.Status < http.StatusInternalServerError && out.Reason != problem.CodeUpstreamReset {
+			side = "client"
+		}
+		p.metrics.faults.Add(ctx, 1, metric.WithAttributes(attribute.String("code", out.Reason), attribute.String("side", side)))
+	}
+}

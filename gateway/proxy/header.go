@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// hopByHop are the headers of one connection (RFC 9110, section 7.6.1) and
+// those that only ever meant the proxy itself. Spelled as spelled does.
+func hopByHop(name string) bool {
+	switch name {
+	case "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-authentication-info",
+		"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings":
+		return true
+	}
+	return false
+}
+
+// owned are the headers that only the gateway may set, and those that would
+// change path or method after they were authorised.
+func owned(name string) bool {
+	if strings.HasPrefix(name, "x-vigil-") || strings.HasPrefix(name, "x-forwarded-") {
+		return true
+	}
+	switch name {
+	case "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
+		"x-request-id", "traceparent", "tracestate", "baggage",
+		"x-original-url", "x-rewrite-url", "x-original-host", "x-host",
+		"x-http-method", "x-http-method-override", "x-method-override":
+		return true
+	}
+	return false
+}
+
+// spelled brings every spelling of a header to one: many servers read
+// underscores as hyphens.
+func spelled(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
+
+// outgoingHeader is what of a client's header may reach the upstream. The values
+// are shared with in and must not be changed.
+func (p *Proxy) outgoingHeader(in http.Header) http.Header {
+	out := make(http.Header, len(in)+8)
+	listed := connectionTokens(in)
+	for name, values := range in {
+		s := spelled(name)
+		if hopByHop(s) || owned(s) || slices.Contains(listed, s) {
+			continue
+		}
+		if _, strip := p.strip[s]; strip {
+			continue
+		}
+		out[name] = values
+	}
+	if httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
+		out["Te"] = []string{"trailers"} // gRPC servers insist on it.
+	}
+	if _, ok := out["User-Agent"]; !ok {
+		out["User-Agent"] = []string{""} // Else the transport would write its own.
+	}
+	return out
+}
+
+// connectionTokens lists the headers that Connection declares to be hop-by-hop.
+func connectionTokens(h http.Header) []string {
+	var names []string
+	for _, v := range h["Connection"] {
+		for token := range strings.SplitSeq(v, ",") {
+			names = append(names, spelled(textproto.TrimString(token)))
+		}
+	}
+	return names
+}
+
+// copyResponseHeader writes what of an upstream's header may reach the client.
+// Alt-Svc is not passed on: it would lead clients around the gateway.
+func copyResponseHeader(dst, src http.Header) {
+	listed := connectionTokens(src)
+	for name, values := range src {
+		s := spelled(name)
+		if hopByHop(s) || strings.HasPrefix(s, "x-vigil-") || s == "alt-svc" || slices.Contains(listed, s) {
+			continue
+		}
+		dst[name] = values
+	}
+}
+
+// asksWebSocket reports whether r wants to become a WebSocket. No other
+// upgrade is passed on: a client may ask for one, and nobody has to agree.
+func asksWebSocket(r *http.Request) bool {
+	return r.ProtoMajor == 1 && r.Method == http.MethodGet && isWebSocket(r.Header)
+}
+
+func isWebSocket(h http.Header) bool {
+	return httpguts.HeaderValuesContainsToken(h["Connection"], "upgrade") &&
+		len(h["Upgrade"]) == 1 && strings.EqualFold(h["Upgrade"][0], "websocket")
+}
+
+// isGRPC reports whether r is a gRPC call. gRPC-Web is ordinary HTTP.
+func isGRPC(r *http.Request) bool {
+	t := r.Header.Get("Content-Type")
+	return r.ProtoMajor == 2 && (t == "application/grpc" || strings.HasPrefix(t, "application/grpc+") || strings.HasPrefix(t, "application/grpc;"))
+}
+
+func isEventStream(h http.Header) bool {
+	t, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(textproto.TrimString(t), "text/event-stream")
+}

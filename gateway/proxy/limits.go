@@ -1,0 +1,18 @@
+package proxy
+
+import "time"
+
+const (
+	// bufferBytes is one copy buffer, and the largest WebSocket frame that is
+	// held until it is complete.
+	bufferBytes = 32 << 10
+	// idlePerUpstreamMax bounds the idle connections kept for one upstream.
+	idlePerUpstreamMax = 256
+	// idleConnection is how long they are kept.
+	idleConnection = 90 * time.Second
+	// waitCheck is how often a request that waits for its upstream is looked at.
+	waitCheck = time.Second
+)
+
+// past is a deadline that has gone by.
+func past() time.Time { return time.Unix(1, 0) }

@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/vigil-gateway/vigil/gateway/problem"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+// relay passes an upstream's response on.
+func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
+	h := x.w.Header()
+	copyResponseHeader(h, res.Header)
+	h["X-Request-Id"] = []string{x.call.RequestID}
+	for name := range res.Trailer {
+		h.Add("Trailer", name)
+	}
+	grpc := x.call.Visit.Stream() == event.StreamGRPC
+	sse := !grpc && isEventStream(res.Header)
+	// Behind an encoding there is no place for an event of ours.
+	polite := grpc || sse && res.Header.Get("Content-Encoding") == "" && res.ContentLength < 0
+	x.mu.Lock()
+	x.polite = polite
+	x.status.Store(int32(res.StatusCode))
+	x.mu.Unlock()
+	x.w.WriteHeader(res.StatusCode)
+	if sse {
+		x.lasts(event.StreamSSE)
+	}
+	if sse || grpc || len(res.Trailer) > 0 {
+		_ = x.rc.Flush() // A client that is gone is noticed by the first write.
+	}
+	var tail tail
+	readErr, writeErr := x.copy(ctx, res, &tail)
+	out := Outcome{Status: res.StatusCode}
+	cause := context.Cause(ctx)
+	cut, isCut := errors.AsType[*session.Cut](cause)
+	switch {
+	case isCut:
+		out.Cut = cut
+		out.Reason = x.call.Goodbye(cut).Code
+		out.Abort = !polite || !x.goodbye(grpc, &tail, x.call.Goodbye(cut))
+		out.CutAt = x.proxy.now()
+		return out
+	case errors.Is(cause, errIdle):
+		out.Reason, out.Err, out.Abort = problem.CodeUpstreamTimeout, errIdle, true
+		return out
+	case writeErr != nil, ctx.Err() != nil:
+		out.Reason, out.Err, out.Abort = problem.CodeClientClosed, errors.Join(writeErr, ctx.Err()), true
+		return out
+	case readErr != nil:
+		return x.broken(out, readErr)
+	}
+	for name, values := range res.Trailer {
+		h[http.TrailerPrefix+name] = values
+	}
+	return out
+}
+
+// broken is the outcome of a response that ended in the middle: of the client's
+// doing where its body was at fault, else of the upstream's.
+func (x *exchange) broken(out Outcome, readErr error) Outcome {
+	out.Reason, out.Err, out.Abort = problem.CodeUpstreamReset, readErr, true
+	if x.body != nil {
+		if fault := x.body.fault.Load(); fault != nil {
+			out.Err = *fault
+			switch faultOf(*fault) {
+			case faultFraming:
+				out.Reason = problem.CodeFraming
+			case faultTooLarge:
+				out.Reason = problem.CodeRequestTooLarge
+			case faultGone, faultNone:
+				out.Reason = problem.CodeClientClosed
+			}
+		}
+	}
+	return out
+}
+
+// copy passes the body on until it ends, the client is gone or the context ends.
+func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (readErr, writeErr error) {
+	if res.Body == http.NoBody {
+		return nil, nil
+	}
+	buf := x.proxy.buffers.Get().(*[bufferBytes]byte) //nolint:forcetypeassert // The pool holds nothing else.
+	defer x.proxy.buffers.Put(buf)
+	flush := res.ContentLength < 0
+	for {
+		n, err := res.Body.Read(buf[:])
+		if ctx.Err() != nil {
+			return nil, nil // What was just read stays here.
+		}
+		if n > 0 {
+			_, writeErr = x.w.Write(buf[:n])
+			if writeErr == nil && flush {
+				writeErr = x.rc.Flush()
+			}
+			if writeErr != nil {
+				return nil, writeErr
+			}
+			tail.see(buf[:n])
+			x.out.Add(uint64(n))
+			x.moved()
+		}
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		if err != nil {
+			return err, nil
+		}
+	}
+}
+
+// goodbye writes the last words of a stream whose header has been sent. It
+// reports whether the client can have read them.
+func (x *exchange) goodbye(grpc bool, tail *tail, p problem.Problem) bool {
+	if grpc {
+		h := x.w.Header()
+		h.Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(p.GRPCStatus()))
+		h.Set(http.TrailerPrefix+"Grpc-Message", strings.ReplaceAll(url.QueryEscape(p.Text()), "+", "%20"))
+		return true
+	}
+	_, err := x.w.Write(tail.last(p.JSON()))
+	if err == nil {
+		err = x.rc.Flush()
+	}
+	return err == nil
+}

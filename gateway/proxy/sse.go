@@ -1,0 +1,47 @@
+package proxy
+
+import "bytes"
+
+// tail remembers how an event stream ended so far: the last four bytes tell
+// whether an event or a line is unfinished, however lines end
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+type tail struct{ b []byte }
+
+func (t *tail) see(b []byte) {
+	if len(b) >= 4 {
+		t.b = append(t.b[:0], b[len(b)-4:]...)
+		return
+	}
+	t.b = append(t.b, b...)
+	if len(t.b) > 4 {
+		t.b = append(t.b[:0], t.b[len(t.b)-4:]...)
+	}
+}
+
+// last is the final event. Half an event is ended first, under a name that
+// nobody listens to, so that it is not taken for a whole one.
+func (t *tail) last(problem []byte) []byte {
+	var out []byte
+	if !t.between() {
+		if c := t.b[len(t.b)-1]; c != '\n' && c != '\r' {
+			out = append(out, '\n')
+		}
+		out = append(out, "event: vigil.truncated\n\n"...)
+	}
+	out = append(out, "event: vigil.revoked\ndata: "...)
+	out = append(out, problem...)
+	return append(out, "\n\n"...)
+}
+
+// between reports whether no event has begun.
+func (t *tail) between() bool {
+	if len(t.b) == 0 {
+		return true
+	}
+	for _, end := range []string{"\n\n", "\r\n\r\n", "\r\r", "\n\r\n"} {
+		if bytes.HasSuffix(t.b, []byte(end)) {
+			return true
+		}
+	}
+	return false
+}

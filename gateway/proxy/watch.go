@@ -1,0 +1,107 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+// moved notes that bytes have gone either way.
+func (x *exchange) moved() {
+	total := x.total()
+	limit := uint64(x.proxy.config.TickBytes)
+	if x.ticked.Load() == 0 {
+		limit = min(limit, uint64(x.proxy.config.LongBytes))
+	}
+	if total-x.ticked.Load() < limit {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.done || total-x.ticked.Load() < limit {
+		return
+	}
+	x.ticked.Store(total)
+	if !x.lasting {
+		x.last("")
+		return
+	}
+	x.tick()
+}
+
+func (x *exchange) total() uint64 { return x.bytesIn() + x.out.Load() }
+
+// lasts says that the exchange is known to last, as a stream of a kind.
+func (x *exchange) lasts(kind string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.done && !x.lasting {
+		x.last(kind)
+	}
+}
+
+// last reports Open. Where no kind is known yet, it is a download once the
+// response has begun, and an upload before. Called with mu held.
+func (x *exchange) last(kind string) {
+	if kind == "" {
+		kind = x.call.Visit.Stream()
+	}
+	if kind == event.StreamRequest {
+		kind = event.StreamUpload
+		if x.status.Load() != 0 {
+			kind = event.StreamDownload
+		}
+	}
+	x.lasting = true
+	x.call.Visit.SetStream(kind)
+	x.idle, x.idleAt = x.total(), x.proxy.now()
+	x.timer.Reset(x.proxy.config.TickEvery)
+	x.proxy.metrics.streams.Add(context.WithoutCancel(x.r.Context()), 1, metric.WithAttributes(attribute.String("stream", kind)))
+	if x.call.Observer != nil {
+		x.call.Observer.Open(x.progress())
+	}
+}
+
+// beat is the timer: it finds out that a request lasts, reports progress, and
+// ends what stands still.
+func (x *exchange) beat() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.done {
+		return
+	}
+	if !x.lasting {
+		if x.status.Load() != 0 || x.body.unfinished() || x.call.Visit.Stream() != event.StreamRequest {
+			x.last("")
+			return
+		}
+		x.timer.Reset(min(waitCheck, x.proxy.config.LongAfter)) // It waits for its upstream: a slow request, not a stream.
+		return
+	}
+	total, now := x.total(), x.proxy.now()
+	if total != x.idle {
+		x.idle, x.idleAt = total, now
+	} else if now.Sub(x.idleAt) >= x.proxy.config.IdleTimeout {
+		x.cancel(errIdle)
+		return
+	}
+	x.tick()
+	x.timer.Reset(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond)))
+}
+
+// tick reports progress. Called with mu held.
+func (x *exchange) tick() {
+	if x.call.Observer != nil {
+		x.call.Observer.Tick(x.progress())
+	}
+}
+
+func (x *exchange) progress() Progress {
+	return Progress{
+		Stream: x.call.Visit.Stream(), Status: int(x.status.Load()), BytesIn: x.bytesIn(), BytesOut: x.out.Load(),
+	}
+}
