@@ -1,0 +1,34 @@
+// Package clickhouse is the analytics schema: numbered, forward-only SQL files
+// and the small migrator that applies them.
+//
+//	migrations/NNNN_name.sql --Migrate--> ClickHouse tables, journal "migrations"
+//
+// # Contract
+//
+// A file that has been released is never edited: its checksum is in the
+// journal, and [Verify] and [Migrate] refuse a database whose journal differs.
+// Every statement is idempotent, so a migration that broke off is simply
+// applied again. Statements name no database: the connection's own is meant.
+//
+// Columns carry the names of schemas/event. Beside them every table has
+// kafka_topic, kafka_partition, kafka_offset of the record that a row came
+// from, and ingested_at.
+//
+// # Concurrency
+//
+// All functions are safe for concurrent use; two migrators at once do the same
+// work twice and end in the same schema.
+//
+// # Non-obvious
+//
+// ingested_at is the time at which the cut of offsets was declared, the same
+// for every row of a block and the same when the block is inserted again.
+// Tables are partitioned and expire by it, not by event time: so a block falls
+// into exactly one partition and is one part, which ClickHouse writes whole or
+// not at all; a repeated block meets its token in the same partition also after
+// midnight; and a gateway with a wrong clock can neither open a thousand
+// partitions nor have its rows expire at once.
+//
+// Requests and session events share table requests and are told apart by kind.
+// Opens, ticks and tombstones are no rows: one row is one finished request.
+package clickhouse
