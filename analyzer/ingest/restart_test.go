@@ -1,0 +1,244 @@
+package ingest_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
+
+// newFaulty is a rig whose broker can be told to lose what analyzers write:
+// an analyzer that is stopped meanwhile looks like one that was killed.
+func newFaulty(t *testing.T) (r *rig, lose *atomic.Bool) {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for _, spec := range topic.All(partitions) {
+		err := c.CreateTopic(spec.Name, int32(spec.Partitions), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose = new(atomic.Bool)
+	lost := errors.New("lost on purpose")
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		p, ok := req.(*kmsg.ProduceRequest)
+		if ok && lose.Load() && p.Topics[0].Topic != topic.Requests {
+			return nil, lost, true
+		}
+		return nil, nil, false
+	})
+	c.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return nil, lost, lose.Load()
+	})
+	return rigOn(t, c.ListenAddrs()[0]), lose
+}
+
+func impatient(o *ingest.Options) { o.Config.Drain = 50 * time.Millisecond }
+
+// Lives that end anywhere: every event is scored as if there had been one
+// life, and every verdict is there under its one id.
+func TestKilledAnywhereNothingIsLostOrScoredTwice(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		state bool
+	}{{"with state on disk", true}, {"without state", false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			seed := uint64(time.Now().UnixNano())
+			t.Logf("seed %d", seed)
+			random := rand.New(rand.NewPCG(seed, 1))
+			r, lose := newFaulty(t)
+			dir := ""
+			if tt.state {
+				dir = t.TempDir()
+			}
+			const lives, each = 6, 60
+			want, count := make(map[int64]float64), make(map[string]int)
+			ids := make(map[string]bool)
+			n := 0
+			for life := range lives {
+				a := r.start(dir, impatient)
+				dies := random.IntN(each)
+				for i := range each {
+					if i == dies && life < lives-1 {
+						if random.IntN(2) == 0 {
+							eventually(t, "it works", func() bool { return len(r.assessments(1)) > random.IntN(n+1)/2 })
+						}
+						lose.Store(true)
+					}
+					subject := []string{"alice", "bob", "carol"}[n%3]
+					path := "/"
+					if n%20 == 19 {
+						path = "/steal"
+						ids["vigil.requests-1-"+strconv.Itoa(n)] = true
+					}
+					ev := request(n, subject, path)
+					ev.Session = "session-" + strconv.Itoa(n)
+					count[subject]++
+					want[int64(n)] = float64(count[subject])
+					r.send(1, ev)
+					n++
+				}
+				if life < lives-1 {
+					a.stop()
+					lose.Store(false)
+				}
+			}
+			eventually(t, "every event is assessed", func() bool { return len(r.assessments(1)) == n })
+			for offset, score := range r.assessments(1) {
+				if want[offset] != score {
+					t.Errorf("offset %d scored %v, want %v", offset, score, want[offset])
+				}
+			}
+			epoch := uint64(0)
+			for _, v := range r.verdicts(1) {
+				if v.Epoch < epoch {
+					t.Errorf("epoch %d after %d", v.Epoch, epoch)
+				}
+				epoch = v.Epoch
+				delete(ids, v.Id)
+			}
+			if len(ids) > 0 {
+				t.Errorf("verdicts that are missing: %v", ids)
+			}
+			if epoch < 2 {
+				t.Errorf("epoch %d after %d lives", epoch, lives)
+			}
+		})
+	}
+}
+
+// What has had its effect is not announced again by whoever replays it.
+func TestReplayAnnouncesNothingTwice(t *testing.T) {
+	r := newRig(t)
+	a := r.start("")
+	r.send(0, request(0, "alice", "/steal"), request(1, "bob", "/"))
+	eventually(t, "two assessments", func() bool { return len(r.assessments(0)) == 2 })
+	a.stop()
+	r.start("") // No state: it replays from the beginning.
+	r.send(0, request(2, "alice", "/"))
+	eventually(t, "the third assessment", func() bool { return len(r.assessments(0)) == 3 })
+	if got := r.assessments(0)[2]; got != 2 {
+		t.Errorf("after the replay alice's second event scored %v, want 2", got)
+	}
+	if n := len(r.verdicts(0)); n != 1 {
+		t.Errorf("%d verdicts, want 1", n)
+	}
+	if n := len(r.read(topic.Assessments, 0)); n > 3 {
+		t.Errorf("%d assessment records, want at most 3", n)
+	}
+}
+
+func TestDamagedStateFallsBackAndReplays(t *testing.T) {
+	r := newRig(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, topic.Requests, "partition-0.state")
+	for n := range 3 { // Three lives leave two files.
+		a := r.start(dir)
+		r.send(0, request(n, "alice", "/"))
+		eventually(t, "the assessment", func() bool { return len(r.assessments(0)) == n+1 })
+		a.stop()
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	err = os.WriteFile(file, b, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.start(dir)
+	r.send(0, request(3, "alice", "/"))
+	eventually(t, "the assessment", func() bool { return len(r.assessments(0)) == 4 })
+	if got := r.assessments(0)[3]; got != 4 {
+		t.Errorf("alice's fourth event scored %v, want 4", got)
+	}
+}
+
+// Each partition takes only its own keys out of the warm start.
+func TestWarmStartIsDividedByPartition(t *testing.T) {
+	r := newRig(t)
+	file := filepath.Join(t.TempDir(), "history")
+	err := os.WriteFile(file, []byte(`{"Count":{"alice":10,"bob":20,"carol":30,"dave":40}}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.start("", func(o *ingest.Options) { o.Keep.WarmStart = file })
+	lanes := topic.Lanes{Count: 16, Seed: 1}
+	n := 0
+	for subject, past := range map[string]float64{"alice": 10, "bob": 20, "carol": 30, "dave": 40} {
+		home := topic.Partition(lanes.Of(topic.RequestKey("default", subject, "")), partitions)
+		for p, want := range map[int]float64{home: past + 1, (home + 1) % partitions: 1} {
+			before := len(r.assessments(p))
+			r.send(p, request(n, subject, "/"))
+			n++
+			eventually(t, "the assessment", func() bool { return len(r.assessments(p)) == before+1 })
+			if got := r.assessments(p)[int64(before)]; got != want {
+				t.Errorf("%s in partition %d, at home in %d: scored %v, want %v", subject, p, home, got, want)
+			}
+		}
+	}
+}
+
+// Two members share the work; when one leaves, the other goes on with all of
+// it, and nothing is lost or scored from a wrong state.
+func TestRebalanceWithTwoMembers(t *testing.T) {
+	r := newRig(t)
+	a := r.start(t.TempDir())
+	want := make(map[int]int)
+	n := 0
+	burst := func() {
+		for p := range partitions {
+			for range 10 {
+				r.send(p, request(n, "alice", "/"))
+				n++
+				want[p]++
+			}
+		}
+	}
+	burst()
+	b := r.start(t.TempDir())
+	burst()
+	eventually(t, "both own something", func() bool { return len(a.Status()) > 0 && len(b.Status()) > 0 })
+	burst()
+	a.stop()
+	burst()
+	eventually(t, "the survivor owns all", func() bool { return len(b.Status()) == partitions })
+	for p := range partitions {
+		eventually(t, "every event is assessed", func() bool { return len(r.assessments(p)) == want[p] })
+		for offset, score := range r.assessments(p) {
+			if score != float64(offset+1) {
+				t.Errorf("partition %d offset %d scored %v, want %d", p, offset, score, offset+1)
+			}
+		}
+	}
+	for p := range partitions {
+		var epochs []uint64
+		for _, h := range r.heartbeats(p) {
+			if len(epochs) == 0 || epochs[len(epochs)-1] != h.Epoch {
+				epochs = append(epochs, h.Epoch)
+			}
+		}
+		for i := 1; i < len(epochs); i++ {
+			if epochs[i] < epochs[i-1] {
+				t.Errorf("partition %d: epochs %v step back", p, epochs)
+			}
+		}
+	}
+}
