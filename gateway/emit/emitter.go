@@ -213,8 +213,9 @@ func (e *Emitter) drain() {
 	limit := time.NewTimer(e.cfg.Drain)
 	defer limit.Stop()
 	for {
+		settled := e.settled() // First: it may queue tombstones.
 		e.requests.wakeAll()
-		if e.requests.empty() && e.enforcements.empty() && e.settled() {
+		if settled && e.requests.empty() && e.enforcements.empty() {
 			return
 		}
 		select {
