@@ -55,4 +55,3 @@ func (c *counted) CloseWrite() error {
 	}
 	return half.CloseWrite()
 }
-

@@ -32,12 +32,12 @@ type Options struct {
 
 // Listener accepts connections on one address.
 type Listener struct {
-	config   Config
-	inner    net.Listener
-	server   *http.Server
-	tls      bool
-	drain    func(context.Context)
-	log      *slog.Logger
+	config Config
+	inner  net.Listener
+	server *http.Server
+	tls    bool
+	drain  func(context.Context)
+	log    *slog.Logger
 }
 
 // New binds the address, so that Addr is known; Serve accepts. The error joins

@@ -107,8 +107,11 @@ func (s *SignIn) Account(body []byte, contentType string) string {
 	case s.form == "" && (media == "application/json" || strings.HasSuffix(media, "+json")):
 		name = jsonString(body, s.path)
 	}
+	if !utf8.ValidString(name) {
+		return ""
+	}
 	name = strings.ToLower(strings.TrimSpace(name))
-	if len(name) > AccountBytesMax || !utf8.ValidString(name) {
+	if len(name) > AccountBytesMax {
 		return ""
 	}
 	return name

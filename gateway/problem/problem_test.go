@@ -1,0 +1,219 @@
+package problem_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/problem"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// write answers a request with p.
+func write(t *testing.T, method, contentType string, p problem.Problem) *http.Response {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, "/", http.NoBody)
+	r.Header.Set("Content-Type", contentType)
+	w := httptest.NewRecorder()
+	problem.Write(w, r, p)
+	return w.Result()
+}
+
+// Every kind has its status, code and challenge here, and nowhere else.
+func TestKinds(t *testing.T) {
+	v := &verdict.Verdict{PublicText: "Used from two places at once.", SupportCode: "VG-1234-5678"}
+	type want struct {
+		Status                           int
+		Code, Challenge, Retry, Allow    string
+		Detail, Action, SupportCode, Con string
+	}
+	const retry5 = "5"
+	tests := map[string]struct {
+		problem problem.Problem
+		want    want
+	}{
+		"no route": {problem.From(fmt.Errorf("x: %w", route.ErrNoRoute)), want{Status: 404, Code: "no_route"}},
+		"path":     {problem.From(fmt.Errorf("%w: secret", route.ErrPath)), want{Status: 400, Code: "ambiguous_path", Detail: "The path could be read in two ways, so it is refused."}},
+		"method":   {problem.From(fmt.Errorf("x: %w", &route.MethodError{Allow: []string{"GET", "HEAD"}})), want{Status: 405, Code: "method_not_allowed", Allow: "GET, HEAD"}},
+		"no credential": {problem.From(identity.ErrNone), want{
+			Status: 401, Code: "token_missing", Challenge: `Bearer realm="vigil"`, Detail: "Send a bearer token.",
+		}},
+		"bad token": {problem.From(&identity.Error{Code: identity.CodeExpired, Description: `It "has" expired`}), want{
+			Status: 401, Code: "token_expired", Challenge: `Bearer realm="vigil", error="invalid_token", error_description="It has expired"`, Detail: `It "has" expired`,
+		}},
+		"two credentials": {problem.From(&identity.Error{Code: identity.CodeMultipleCredentials}), want{
+			Status: 401, Code: "multiple_credentials", Challenge: `Bearer realm="vigil", error="invalid_request"`,
+		}},
+		"verifier at fault": {problem.From(errors.New("dial tcp 10.0.0.1: secret")), want{
+			Status: 503, Code: "verifier_unavailable", Retry: retry5, Detail: "The credential could not be checked just now.",
+		}},
+		"revoked": {problem.Revoked(v), want{
+			Status: 401, Code: "session_revoked", Challenge: `Bearer realm="vigil", error="invalid_token", error_description="The session was ended"`,
+			Detail: v.PublicText, Action: "revoke", SupportCode: v.SupportCode,
+		}},
+		"blocked": {problem.Blocked(v), want{Status: 403, Code: "blocked", Detail: v.PublicText, Action: "block", SupportCode: v.SupportCode}},
+		"step up": {problem.StepUp(v, []string{"phr", "mfa"}, 10*time.Minute), want{
+			Status: 401, Code: "step_up_required", Detail: v.PublicText, Action: "step_up", SupportCode: v.SupportCode,
+			Challenge: `Bearer realm="vigil", error="insufficient_user_authentication", error_description="A fresh sign-in is required", acr_values="phr mfa", max_age="600"`,
+		}},
+		"step up by the route": {problem.StepUp(nil, nil, 0), want{
+			Status: 401, Code: "step_up_required", Detail: "Sign in again to go on.",
+			Challenge: `Bearer realm="vigil", error="insufficient_user_authentication", error_description="A fresh sign-in is required"`,
+		}},
+		"read only": {problem.ReadOnly(v), want{Status: 403, Code: "read_only", Detail: v.PublicText, Action: "read_only", SupportCode: v.SupportCode}},
+		"throttled": {problem.Throttled(v, 1500*time.Millisecond), want{Status: 429, Code: "throttled", Retry: "2", Detail: v.PublicText, Action: "throttle", SupportCode: v.SupportCode}},
+		"scope": {problem.Scope([]string{"a", `b"`}), want{
+			Status: 403, Code: "insufficient_scope", Challenge: `Bearer realm="vigil", error="insufficient_scope", scope="a b"`, Detail: "The token lacks a scope that this needs.",
+		}},
+		"posture":              {problem.Posture(), want{Status: 503, Code: "standing_unknown", Retry: retry5, Detail: "This resource is closed until the session can be judged."}},
+		"not ready":            {problem.NotReady(), want{Status: 503, Code: "not_ready", Retry: "2"}},
+		"too many streams":     {problem.TooManyStreams(), want{Status: 503, Code: "too_many_streams", Retry: retry5}},
+		"framing":              {problem.Framing(), want{Status: 400, Code: "malformed_request", Detail: "The request's framing is not what HTTP allows.", Con: "close"}},
+		"misdirected":          {problem.Misdirected(), want{Status: 421, Code: "misdirected_request"}},
+		"request too large":    {problem.RequestTooLarge(), want{Status: 413, Code: "request_too_large", Con: "close"}},
+		"internal":             {problem.Internal(), want{Status: 500, Code: "internal_error"}},
+		"client closed":        {problem.ClientClosed(), want{Status: 499, Code: "client_closed_request", Con: "close"}},
+		"upstream refused":     {problem.Upstream(problem.UpstreamRefused), want{Status: 502, Code: "upstream_refused", Retry: "2"}},
+		"upstream timeout":     {problem.Upstream(problem.UpstreamTimeout), want{Status: 504, Code: "upstream_timeout"}},
+		"upstream reset":       {problem.Upstream(problem.UpstreamReset), want{Status: 502, Code: "upstream_reset"}},
+		"upstream header":      {problem.Upstream(problem.UpstreamHeaderTooLarge), want{Status: 502, Code: "upstream_header_too_large"}},
+		"upstream is no http":  {problem.Upstream(problem.UpstreamProtocol), want{Status: 502, Code: "upstream_protocol"}},
+		"upstream by deadline": {problem.UpstreamError(fmt.Errorf("x: %w", timeoutError{})), want{Status: 504, Code: "upstream_timeout"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			resp := write(t, "GET", "", tt.problem)
+			defer func() { _ = resp.Body.Close() }()
+			var doc struct {
+				Type, Title, Detail, Code, Action string
+				Status                            int
+				SupportCode                       string `json:"support_code"`
+			}
+			err := json.NewDecoder(resp.Body).Decode(&doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := resp.Header
+			got := want{
+				Status: resp.StatusCode, Code: doc.Code, Challenge: h.Get("WWW-Authenticate"), Retry: h.Get("Retry-After"), Allow: h.Get("Allow"),
+				Detail: doc.Detail, Action: doc.Action, SupportCode: doc.SupportCode, Con: h.Get("Connection"),
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if doc.Type != problem.TypePrefix+doc.Code || doc.Status != resp.StatusCode || doc.Title == "" {
+				t.Errorf("document is incomplete: %+v", doc)
+			}
+			if h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("header is %v", h)
+			}
+		})
+	}
+}
+
+// timeoutError is what a network gives at a deadline.
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "i/o timeout" }
+func (timeoutError) Timeout() bool { return true }
+
+func TestWriteNamesTheRequest(t *testing.T) {
+	resp := write(t, "GET", "", problem.NotReady().With("r-1", "VG-AAAA-BBBB"))
+	defer func() { _ = resp.Body.Close() }()
+	var doc map[string]any
+	err := json.NewDecoder(resp.Body).Decode(&doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"type": "urn:vigil:problem:not_ready", "title": "Starting", "status": 503.0, "code": "not_ready", "retry_after": 2.0,
+		"instance": "urn:vigil:request:r-1", "request_id": "r-1", "support_code": "VG-AAAA-BBBB",
+	}
+	if diff := cmp.Diff(want, doc); diff != "" {
+		t.Errorf("document (-want +got):\n%s", diff)
+	}
+	if got := resp.Header.Get(problem.HeaderRequestID); got != "r-1" {
+		t.Errorf("request id is %q", got)
+	}
+}
+
+func TestHeadHasNoBody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.Internal()) }))
+	defer server.Close()
+	req, err := http.NewRequestWithContext(t.Context(), "HEAD", server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != 500 || resp.ContentLength != int64(len(problem.Internal().JSON())) {
+		t.Errorf("status %d, length %d", resp.StatusCode, resp.ContentLength)
+	}
+	rec := httptest.NewRecorder()
+	problem.Write(rec, req, problem.Internal())
+	if rec.Body.Len() != 0 {
+		t.Errorf("HEAD was given a body of %d bytes", rec.Body.Len())
+	}
+}
+
+func TestGRPCGetsTrailersOnly(t *testing.T) {
+	resp := write(t, "POST", "application/grpc+proto", problem.Revoked(&verdict.Verdict{SupportCode: "VG-1"}))
+	defer func() { _ = resp.Body.Close() }()
+	h := resp.Header
+	if resp.StatusCode != 200 || h.Get("Grpc-Status") != "16" || h.Get("Grpc-Message") != "Session%20ended%20%28VG-1%29" || h.Get("Content-Type") != "application/grpc" {
+		t.Errorf("status %d, header %v", resp.StatusCode, h)
+	}
+}
+
+func TestTextFitsAWebSocketClose(t *testing.T) {
+	p := problem.Problem{Title: strings.Repeat("x", 500), SupportCode: "VG"}
+	if n := len(p.Text()); n > 123 {
+		t.Errorf("text has %d bytes", n)
+	}
+	if got := problem.Revoked(nil).With("", "VG-1").Text(); got != "Session ended (VG-1)" {
+		t.Errorf("text is %q", got)
+	}
+}
+
+func TestChallengeIsBounded(t *testing.T) {
+	p := problem.StepUp(nil, make([]string, 1000), 0)
+	if len(p.Challenge) > 512 {
+		t.Errorf("challenge has %d bytes", len(p.Challenge))
+	}
+}
+
+func TestUpstreamError(t *testing.T) {
+	refused := httptest.NewServer(http.NotFoundHandler())
+	refused.Close()
+	big := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X", strings.Repeat("x", 8<<10))
+	}))
+	defer big.Close()
+	client := &http.Client{Transport: &http.Transport{MaxResponseHeaderBytes: 1 << 10, DisableKeepAlives: true}}
+	for url, want := range map[string]string{refused.URL: problem.CodeUpstreamRefused, big.URL: problem.CodeUpstreamHeader} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", url, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+			t.Fatal("the request worked")
+		}
+		if got := problem.UpstreamError(err).Code; got != want {
+			t.Errorf("UpstreamError(%v) = %q, want %q", err, got, want)
+		}
+	}
+}
