@@ -2,13 +2,21 @@ package scorer
 
 import (
 	"errors"
-	"io"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
+
+// PhaseLearning marks assessments of subjects with too little history for
+// novelty to count in full.
+const PhaseLearning = "learning"
 
 // Record is one record of a requests partition, in order. The engine reads the
 // event and keeps none of it.
@@ -26,6 +34,8 @@ type Result struct {
 	Proposals  []judge.Proposal
 	// Missing counts the sequence numbers that are missing in front of the record.
 	Missing uint64
+	// Duplicate says that the record was seen before and changed nothing.
+	Duplicate bool
 }
 
 // Options are what an [Engine] depends on.
@@ -40,8 +50,18 @@ type Options struct {
 // Engine scores the records of one partition. Not safe for concurrent use.
 type Engine struct {
 	model     *model.Model
-	offline   bool
+	collector *evidence.Collector
+	agents    evidence.Agents
+
+	clock     entity.Clock
 	positions event.Positions
+	// Sessions and addresses have tables of their own, so that a flood of
+	// addresses pushes out no session.
+	sessions  *entity.Table[entity.Session]
+	addresses *entity.Table[entity.Session]
+	subjects  *entity.Table[entity.Subject]
+	tenants   *entity.Table[entity.Tenant]
+	shares    []judge.Share
 }
 
 // New returns an engine without history.
@@ -49,44 +69,212 @@ func New(o Options) (*Engine, error) {
 	if o.Model == nil {
 		return nil, errors.New("scorer: a model is required")
 	}
-	return &Engine{model: o.Model, offline: o.OfflineClock}, nil
+	e := &Engine{clock: entity.NewClock(o.OfflineClock)}
+	e.SwapModel(o.Model)
+	e.empty()
+	return e, nil
+}
+
+// empty forgets every entity.
+func (e *Engine) empty() {
+	l := e.model.Limits
+	e.sessions = entity.NewTable[entity.Session](l.SessionsMax)
+	e.addresses = entity.NewTable[entity.Session](l.AddressesMax)
+	e.subjects = entity.NewTable[entity.Subject](l.SubjectsMax)
+	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 }
 
 // SwapModel puts another model in force and keeps the state of all entities.
-func (e *Engine) SwapModel(m *model.Model) { e.model = m }
+// Another limit takes effect with the next restore.
+func (e *Engine) SwapModel(m *model.Model) {
+	e.model = m
+	p := evidence.Params{
+		Confidence: m.Learning.Confidence, Concentration: m.Learning.Concentration,
+		Kappa: m.Volume.Kappa, Tail: m.Volume.Tail, Min: m.Volume.Min,
+	}
+	for i, s := range m.Signals {
+		p.On[i], p.Max[i] = s.On, s.Max
+	}
+	e.collector = evidence.NewCollector(p)
+}
 
 // Assess scores one record and learns from it.
 func (e *Engine) Assess(r Record) Result {
 	ev := r.Event
-	if ev == nil {
+	if ev == nil || ev.GetTime() == nil {
 		return Result{}
 	}
 	last := ev.GetSeq()
 	if ev.GetKind() == event.KindTombstone {
 		last = max(last, ev.GetSeqEnd())
 	}
-	dup, missing := e.positions.Observe(event.Lane{Gateway: ev.GetGateway(), Epoch: ev.GetEpoch(), Lane: ev.GetLane()}, ev.GetSeq(), last)
-	if dup {
-		return Result{}
+	lane := event.Lane{Gateway: ev.GetGateway(), Epoch: ev.GetEpoch(), Lane: ev.GetLane()}
+	duplicate, missing := e.positions.Observe(lane, ev.GetSeq(), last)
+	if duplicate {
+		return Result{Duplicate: true}
 	}
+	at := ev.GetTime().AsTime().UnixNano()
 	switch ev.GetKind() {
-	case event.KindTick, event.KindTombstone, event.KindControl:
+	case event.KindTick:
+		e.clock.Tick(ev.GetGateway(), at)
+		return Result{Missing: missing}
+	case event.KindTombstone, event.KindControl:
 		return Result{Missing: missing}
 	}
-	return Result{Missing: missing, Assessment: &assessment.Assessment{
-		EventId: ev.GetId(), EventTime: ev.GetTime(), Offset: r.Offset, Model: e.model.Digest(),
-	}}
+	e.clock.Event(at)
+	res := e.score(r)
+	res.Missing = missing
+	return res
 }
 
-// Snapshot writes the whole state.
-func (e *Engine) Snapshot(w io.Writer) error {
-	_, err := w.Write(nil)
-	return err
+// score is the straight line: entity, evidence, judge.
+func (e *Engine) score(r Record) Result {
+	x := e.look(r.Event)
+	s := x.Session
+	e.teach(x)
+	e.prove(x)
+	findings := e.collector.Collect(x)
+	if x.Subject != nil {
+		x.Subject.Total++
+	}
+	s.Requests++
+	s.Pending.Requests++
+	var score float64
+	e.shares, score = judge.Weigh(e.model, findings, e.shares[:0])
+	ruling := judge.Step(e.model, e.model.Ladder(kindOf(r.Event)), &s.Suspicion, e.shares, x.Now)
+	a := e.assessment(r, x, score, &ruling)
+	if x.Subject != nil {
+		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
+	}
+	if !ruling.Announce {
+		return Result{Assessment: a}
+	}
+	s.Tainted = true
+	p := judge.Propose(&judge.Case{
+		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
+		Now: x.Now, Session: s, Ruling: ruling,
+	})
+	a.VerdictId = p.ID
+	return Result{Assessment: a, Proposals: []judge.Proposal{p}}
 }
 
-// Restore reads what Snapshot wrote. keep, where given, decides by request key
-// which entities are kept.
-func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
-	_, err := io.Copy(io.Discard, r)
-	return err
+// look finds, or makes, everything that is known about an event's actor.
+func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
+	now := e.clock.Now()
+	x := &evidence.Context{
+		Event: ev, Now: now, At: e.clock.Clamp(ev.GetTime().AsTime().UnixNano()),
+		Agent: e.agents.Of(ev.GetUserAgent()), Network: evidence.NetworkOf(ev),
+		Tenant: e.tenant(ev.GetTenant()),
+	}
+	if ev.GetSubject() != "" {
+		key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()}
+		x.Subject = e.subjects.Get(key)
+		if x.Subject == nil {
+			x.Subject = &entity.Subject{Key: key}
+			e.subjects.Put(key, x.Subject)
+		}
+	}
+	x.Session = e.actor(x)
+	x.Session.Last = max(x.Session.Last, now)
+	x.Session.LastEvent = max(x.Session.LastEvent, x.At)
+	return x
+}
+
+func (e *Engine) tenant(id string) *entity.Tenant {
+	key := entity.Key{Tenant: id}
+	t := e.tenants.Get(key)
+	if t == nil {
+		t = &entity.Tenant{Key: key}
+		e.tenants.Put(key, t)
+	}
+	return t
+}
+
+// actor is the session that an event belongs to, else its subject's or its
+// address's.
+func (e *Engine) actor(x *evidence.Context) *entity.Session {
+	ev := x.Event
+	table, key := e.sessions, entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSession, ID: ev.GetSession()}
+	switch {
+	case ev.GetSession() != "":
+	case ev.GetSubject() != "":
+		key.Kind, key.ID = verdict.TargetSubject, ev.GetSubject()
+	default:
+		table, key.Kind, key.ID = e.addresses, verdict.TargetAddress, ev.GetAddress()
+	}
+	s := table.Get(key)
+	if s != nil {
+		return s
+	}
+	s = &entity.Session{Key: key, Subject: ev.GetSubject(), Address: ev.GetAddress(), Start: x.Now}
+	s.Pending.Since = x.Now
+	table.Put(key, s)
+	if x.Subject != nil {
+		e.inherit(x, s)
+	}
+	return s
+}
+
+// inherit gives a new session the decayed suspicion of the last one of the
+// same subject and client, as far as a step-up, so that a refresh washes
+// nothing away.
+func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
+	nats := x.Subject.Inherit(x.Agent.Family, x.Now, e.model.Session.HalfLife)
+	if nats < 0.5 {
+		return
+	}
+	s.Suspicion.Decay(x.Now, e.model.Session.HalfLife)
+	most := 0.0
+	for _, g := range e.model.Ladder(kindOf(x.Event)) {
+		if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
+			most = max(most, g.Threshold)
+		}
+	}
+	// Inherited suspicion alone asks for nothing.
+	s.Suspicion.Held[verdict.Strength(verdict.ActionStepUp)][evidence.Network] = min(nats, float64(0.8*most))
+}
+
+func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling *judge.Ruling) *assessment.Assessment {
+	// One allocation for what always goes together.
+	all := new(struct {
+		a      assessment.Assessment
+		et, st timestamppb.Timestamp
+	})
+	ev, a := r.Event, &all.a
+	all.et.Seconds, all.et.Nanos = ev.GetTime().GetSeconds(), ev.GetTime().GetNanos()
+	all.st.Seconds, all.st.Nanos = x.Now/1e9, int32(x.Now%1e9)
+	a.EventId, a.EventTime, a.StreamTime, a.Offset = ev.GetId(), &all.et, &all.st, r.Offset
+	a.Tenant, a.Subject, a.Session, a.Address = ev.GetTenant(), ev.GetSubject(), ev.GetSession(), ev.GetAddress()
+	a.Score, a.SessionScore, a.Action = score, ruling.Total, ruling.Action
+	a.Shadow = e.model.Mode != model.ModeEnforce
+	a.Model = e.model.Digest()
+	if ruling.Rung != nil {
+		a.Target = judge.TargetOf(ev)
+	}
+	if x.Subject != nil && x.Subject.N < e.model.Learning.Confidence {
+		a.Phase = PhaseLearning
+	}
+	if len(e.shares) == 0 {
+		return a
+	}
+	a.Evidence = make([]*verdict.Evidence, len(e.shares))
+	for i := range e.shares {
+		s := &e.shares[i]
+		d := s.Signal.Describe()
+		a.Evidence[i] = &verdict.Evidence{
+			Signal: d.ID, Group: d.Group.String(), Nats: s.Nats, RawNats: s.Finding.Nats, Text: s.Text, Hard: d.Hard, Technique: d.Technique,
+		}
+	}
+	return a
+}
+
+// kindOf is the ladder of an event's actor.
+func kindOf(ev *event.RequestEvent) string {
+	switch {
+	case ev.GetSession() == "" && ev.GetSubject() == "":
+		return model.KindAddress
+	case ev.GetSubjectKind() == "":
+		return event.SubjectHuman
+	}
+	return ev.GetSubjectKind()
 }

@@ -1,0 +1,21 @@
+// Package entity holds what is known about whoever acts: sessions, subjects,
+// addresses and tenants, and the stream clock that all of it lives by.
+//
+//	Record --> Clock --> Table[Session], Table[Subject], Table[Tenant] --> evidence, judge
+//
+// # Contract
+//
+// State is bounded: each table has a cap and drops the least recently used
+// entity in record order, and every list within an entity has a limit of
+// limits.go. Time is the stream clock in nanoseconds since 1970; it never runs
+// backwards, whatever the events say.
+//
+// # Concurrency
+//
+// Nothing here is safe for concurrent use; one engine owns its state.
+//
+// # Non-obvious
+//
+// Entities of different tenants never share a key. Addresses are sessions too:
+// who shows no credential is judged by what his address does.
+package entity

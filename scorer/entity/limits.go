@@ -1,0 +1,48 @@
+package entity
+
+import "time"
+
+// Limits of what one entity remembers. Whatever is pushed out is the oldest or
+// the rarest.
+const (
+	// GatewaysMax bounds the gateways whose ticks the clock weighs.
+	GatewaysMax = 512
+	// JumpMax is how far one tick may move the clock; a partition that slept for
+	// a weekend catches up in sixty ticks.
+	JumpMax = time.Hour
+	// LiveFor is how long a gateway counts for the clock after its last tick, on
+	// the clock itself.
+	LiveFor = 30 * time.Second
+	// SkewMax is how far an event's own time may be from the clock before it is
+	// cut to it.
+	SkewMax = 10 * time.Minute
+
+	// PlacesMax bounds the places of a session.
+	PlacesMax = 6
+	// StreamsMax bounds the open streams of a session whose bytes are told apart.
+	StreamsMax = 64
+	// WalksMax bounds the path templates of a session whose ids are followed.
+	WalksMax = 4
+	// RecentMax bounds the rings of distinct hashes in a session.
+	RecentMax = 32
+	// AccountsMax bounds the accounts that are told apart at one address.
+	AccountsMax = 128
+	// TokensMax bounds the tokens of a session whose keys are remembered.
+	TokensMax = 4
+	// ReasonsMax bounds the reasons of a suspicion; one per signal.
+	ReasonsMax = 16
+	// SeenMax bounds the values of each kind that a session remembers.
+	SeenMax = 24
+	// OpenSessionsMax bounds the sessions of a subject that wait to teach.
+	OpenSessionsMax = 16
+	// CarriedMax bounds the clients of a subject whose suspicion is inherited.
+	CarriedMax = 4
+
+	// Kept values of a subject's and of a tenant's habits.
+	subjectValuesMax = 12
+	subjectRoutesMax = 32
+	tenantValuesMax  = 512
+	tenantRoutesMax  = 2048
+	// Observations of one kind that one delta teaches.
+	samplesPerDelta = 120
+)

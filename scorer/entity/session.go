@@ -1,0 +1,382 @@
+package entity
+
+import (
+	"slices"
+	"time"
+
+	"github.com/vigil-gateway/vigil/scorer/profile"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Session is what is known about one actor: a session, a subject that shows no
+// session, or an address that shows neither.
+type Session struct {
+	Key Key
+	// Subject and Address make the request key of the actor's records.
+	Subject, Address string
+	// Start and Last are stream times; LastEvent is the latest event time.
+	Start, Last, LastEvent int64
+	Requests               uint64
+	Suspicion              Suspicion
+	// Tainted says that the session had a verdict and never teaches.
+	Tainted bool
+
+	Places []Place
+	Here   int // Index of the place of the latest event.
+	Switches
+	Streams []Stream
+	Minute  Window
+	Walks   []Walk
+	Scan    Scan
+	Login   *Login
+	Tokens  []TokenKey
+	Pending Pending
+}
+
+// Place is a network, country and client that a session was used from.
+type Place struct {
+	Network, Country, Address, Family string
+	Latitude, Longitude, RadiusKM     float64
+	HasLocation                       bool
+	// Veiled says that the network hides where its users are: a VPN or relay.
+	Veiled bool
+	// First and Last are event times of requests; Alive also counts the ticks of
+	// open streams.
+	First, Last, Alive int64
+	Open               int
+	Requests           uint64
+}
+
+// Switches counts how often a session went back and forth between far places.
+type Switches struct {
+	Count  float64
+	LastAt int64
+}
+
+// Stream is an open stream and how many of its bytes have been counted.
+type Stream struct {
+	ID    uint64
+	Bytes uint64
+	Last  int64
+	Place int
+}
+
+// Window counts within the current minute or hour of the stream clock.
+type Window struct {
+	Start           int64
+	Requests, Bytes float64
+}
+
+// Walk follows the ids of one path template.
+type Walk struct {
+	Template uint64
+	LastID   int64
+	Stride   int64
+	// Run is how many ids in a row had the same stride.
+	Run int
+	// Climb is how many ids in a row went the same way in small steps.
+	Climb int
+	// Best is the widest walk since the session last taught.
+	Best float64
+	// Refused is the decayed number of distinct ids answered 401, 403 or 404.
+	Refused float64
+	Last    int64
+	IDs     Ring
+}
+
+// Scan follows probing.
+type Scan struct {
+	// Missing is the state of the sequential test of 404 answers, in nats.
+	Missing float64
+	Paths   Ring // Distinct paths answered 404.
+	Probes  Ring // Distinct probes.
+	// Probed is the decayed weight of the probes, in nats.
+	Probed float64
+	Last   int64
+}
+
+// Login follows sign-ins.
+type Login struct {
+	// Test is the state of the sequential test over distinct accounts, in nats.
+	Test float64
+	// Repeats is the decayed number of failures on accounts already counted.
+	Repeats  float64
+	Failed   Ring
+	Passed   Ring
+	Failures uint64
+	Accounts int
+	// Posts is the decayed evidence of sign-in posts by status.
+	Posts      float64
+	PostCount  uint64
+	LastClient uint64
+	Last       int64
+}
+
+// TokenKey is the key that a token was proven with.
+type TokenKey struct{ Token, Device uint64 }
+
+// Ring is a bounded set of hashes that forgets the oldest.
+type Ring struct {
+	hashes []uint64
+	next   int
+}
+
+// Add notes a hash and reports whether it was not there.
+func (r *Ring) Add(h uint64, limit int) bool {
+	if slices.Contains(r.hashes, h) {
+		return false
+	}
+	if len(r.hashes) < limit {
+		r.hashes = append(r.hashes, h)
+		return true
+	}
+	r.hashes[r.next] = h
+	r.next = (r.next + 1) % limit
+	return true
+}
+
+// Has reports whether a hash is there.
+func (r *Ring) Has(h uint64) bool { return slices.Contains(r.hashes, h) }
+
+// Len is the number of hashes.
+func (r *Ring) Len() int { return len(r.hashes) }
+
+// Seen is a value that a session has shown.
+type Seen struct {
+	Name string
+	// Fresh says that it has been shown since the session last taught.
+	Fresh bool
+}
+
+// Kind numbers the categorical habits.
+type Kind int
+
+// The categorical habits.
+const (
+	Countries Kind = iota
+	Networks
+	Families
+	Systems
+	Devices
+	Routes
+	// KindCount is their number.
+	KindCount int = iota
+)
+
+// Pending is what a session would teach: one bounded delta.
+type Pending struct {
+	// Since is when the delta began, 0 for none.
+	Since int64
+	Seen  [KindCount][]Seen
+	// Samples of finished minutes and hours, and of walks.
+	Rate, MinuteBytes, HourBytes, Runs Samples
+	Requests                           float64
+}
+
+// Samples is a small histogram, at most samplesPerDelta observations.
+type Samples struct {
+	Buckets []Sample
+	Total   int
+}
+
+// Sample is how often a bucket was hit.
+type Sample struct {
+	Bucket uint8
+	N      uint16
+}
+
+// Add counts one observation, as long as the delta is not full.
+func (s *Samples) Add(bucket int) {
+	if s.Total >= samplesPerDelta {
+		return
+	}
+	s.Total++
+	for i := range s.Buckets {
+		if int(s.Buckets[i].Bucket) == bucket {
+			s.Buckets[i].N++
+			return
+		}
+	}
+	s.Buckets = append(s.Buckets, Sample{Bucket: uint8(bucket), N: 1})
+}
+
+func (s *Samples) into(h *profile.Numeric) {
+	for _, b := range s.Buckets {
+		h.Add(int(b.Bucket), float64(b.N))
+	}
+}
+
+// Note notes a value of a session and reports whether the session had not
+// shown it before.
+func (p *Pending) Note(kind Kind, name string) bool {
+	list := p.Seen[kind]
+	for i := range list {
+		if list[i].Name == name {
+			list[i].Fresh = true
+			return false
+		}
+	}
+	if len(list) >= SeenMax {
+		copy(list, list[1:])
+		list = list[:len(list)-1]
+	}
+	p.Seen[kind] = append(list, Seen{Name: name, Fresh: true})
+	return true
+}
+
+// Taught begins the next delta. What the session has shown stays known to it.
+func (p *Pending) Taught(now int64) {
+	for k := range p.Seen {
+		for i := range p.Seen[k] {
+			p.Seen[k][i].Fresh = false
+		}
+	}
+	p.Since, p.Requests = now, 0
+	p.Rate, p.MinuteBytes, p.HourBytes, p.Runs = Samples{}, Samples{}, Samples{}, Samples{}
+}
+
+// Roll closes the minute window where the clock has passed it, and keeps it as
+// an observation.
+func (s *Session) Roll(now int64) {
+	minute := int64(time.Minute)
+	if s.Minute.Start == 0 {
+		s.Minute.Start = now
+	}
+	if now-s.Minute.Start < minute {
+		return
+	}
+	if s.Minute.Requests > 0 {
+		s.Pending.Rate.Add(profile.Bucket(s.Minute.Requests))
+	}
+	if s.Minute.Bytes > 0 {
+		s.Pending.MinuteBytes.Add(profile.Bucket(s.Minute.Bytes))
+	}
+	s.Minute = Window{Start: now}
+}
+
+// Code writes or reads the session.
+func (s *Session) Code(k *snapshot.Codec) {
+	codeKey(k, &s.Key)
+	k.Str(&s.Subject)
+	k.Str(&s.Address)
+	k.I64(&s.Start)
+	k.I64(&s.Last)
+	k.I64(&s.LastEvent)
+	k.U64(&s.Requests)
+	s.Suspicion.Code(k)
+	k.Bool(&s.Tainted)
+	snapshot.List(k, &s.Places, func(p *Place) { p.code(k) })
+	k.Int(&s.Here)
+	k.F64(&s.Switches.Count)
+	k.I64(&s.Switches.LastAt)
+	snapshot.List(k, &s.Streams, func(st *Stream) {
+		k.U64(&st.ID)
+		k.U64(&st.Bytes)
+		k.I64(&st.Last)
+		k.Int(&st.Place)
+	})
+	s.Minute.Code(k)
+	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
+	s.Scan.code(k)
+	has := s.Login != nil
+	k.Bool(&has)
+	if has {
+		if s.Login == nil {
+			s.Login = new(Login)
+		}
+		s.Login.code(k)
+	}
+	snapshot.List(k, &s.Tokens, func(t *TokenKey) {
+		k.U64(&t.Token)
+		k.U64(&t.Device)
+	})
+	s.Pending.code(k)
+	if k.Reading() && (s.Here < 0 || s.Here >= max(1, len(s.Places))) {
+		s.Here = 0
+	}
+}
+
+func (p *Place) code(k *snapshot.Codec) {
+	k.Str(&p.Network)
+	k.Str(&p.Country)
+	k.Str(&p.Address)
+	k.Str(&p.Family)
+	k.F64(&p.Latitude)
+	k.F64(&p.Longitude)
+	k.F64(&p.RadiusKM)
+	k.Bool(&p.HasLocation)
+	k.Bool(&p.Veiled)
+	k.I64(&p.First)
+	k.I64(&p.Last)
+	k.I64(&p.Alive)
+	k.Int(&p.Open)
+	k.U64(&p.Requests)
+}
+
+// Code writes or reads the window.
+func (w *Window) Code(k *snapshot.Codec) {
+	k.I64(&w.Start)
+	k.F64(&w.Requests)
+	k.F64(&w.Bytes)
+}
+
+func (w *Walk) code(k *snapshot.Codec) {
+	k.U64(&w.Template)
+	k.I64(&w.LastID)
+	k.I64(&w.Stride)
+	k.Int(&w.Run)
+	k.Int(&w.Climb)
+	k.F64(&w.Best)
+	k.F64(&w.Refused)
+	k.I64(&w.Last)
+	w.IDs.code(k)
+}
+
+func (s *Scan) code(k *snapshot.Codec) {
+	k.F64(&s.Missing)
+	s.Paths.code(k)
+	s.Probes.code(k)
+	k.F64(&s.Probed)
+	k.I64(&s.Last)
+}
+
+func (l *Login) code(k *snapshot.Codec) {
+	k.F64(&l.Test)
+	k.F64(&l.Repeats)
+	l.Failed.code(k)
+	l.Passed.code(k)
+	k.U64(&l.Failures)
+	k.Int(&l.Accounts)
+	k.F64(&l.Posts)
+	k.U64(&l.PostCount)
+	k.U64(&l.LastClient)
+	k.I64(&l.Last)
+}
+
+func (r *Ring) code(k *snapshot.Codec) {
+	snapshot.List(k, &r.hashes, func(h *uint64) { k.U64(h) })
+	k.Int(&r.next)
+	if k.Reading() && (r.next < 0 || r.next >= max(1, len(r.hashes))) {
+		r.next = 0
+	}
+}
+
+func (p *Pending) code(k *snapshot.Codec) {
+	k.I64(&p.Since)
+	for i := range p.Seen {
+		snapshot.List(k, &p.Seen[i], func(s *Seen) {
+			k.Str(&s.Name)
+			k.Bool(&s.Fresh)
+		})
+	}
+	for _, s := range []*Samples{&p.Rate, &p.MinuteBytes, &p.HourBytes, &p.Runs} {
+		snapshot.List(k, &s.Buckets, func(b *Sample) {
+			bucket, n := uint64(b.Bucket), uint64(b.N)
+			k.U64(&bucket)
+			k.U64(&n)
+			b.Bucket, b.N = uint8(min(bucket, profile.Buckets-1)), uint16(n)
+		})
+		k.Int(&s.Total)
+	}
+	k.F64(&p.Requests)
+}

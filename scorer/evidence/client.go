@@ -1,0 +1,89 @@
+package evidence
+
+import (
+	"fmt"
+
+	"github.com/vigil-gateway/vigil/scorer/entity"
+)
+
+// Priors as in network.go.
+const (
+	familyUniform, familyAttack = 1.0 / 50, 0.05
+	systemUniform, systemAttack = 1.0 / 10, 0.15
+	deviceUniform, deviceAttack = 1.0 / 1e6, 0.01
+	routeUniform, routeAttack   = 1.0 / 500, 0.02
+	// systemMax is the most that another operating system says within a known
+	// family, in nats: the same browser on a second machine.
+	systemMax = 1.5
+)
+
+// client says how new the program, its system and the device key are. Only the
+// first link of the chain that is new counts.
+func (k *Collector) client(x *Context) {
+	s := x.Session
+	family, system, device := x.Agent.Family, "", short(x.Event.GetDevice())
+	fresh := false
+	if family != "" {
+		system = family + " on " + usual(x.Agent.System)
+		firstFamily := s.Pending.Note(entity.Families, family)
+		firstSystem := s.Pending.Note(entity.Systems, system)
+		if x.Subject != nil {
+			fresh = !x.Subject.Kinds[entity.Families].Has(family)
+			switch {
+			case fresh && firstFamily:
+				raw := k.novelty(x, entity.Families, family, familyUniform, familyAttack)
+				k.sayClient(x, NewFamily, raw, "client "+family, entity.Families)
+			case !fresh && firstSystem:
+				raw := min(systemMax, k.novelty(x, entity.Systems, system, systemUniform, systemAttack))
+				k.sayClient(x, NewFamily, raw, "client "+system, entity.Systems)
+			}
+		}
+	}
+	if device == "" {
+		return
+	}
+	first := s.Pending.Note(entity.Devices, device)
+	if x.Subject == nil || !first || x.Subject.Kinds[entity.Devices].Total() == 0 {
+		return // Who never showed a device key has no device to miss.
+	}
+	raw := k.novelty(x, entity.Devices, device, deviceUniform, deviceAttack)
+	if fresh {
+		raw /= 2 // A new program mostly means a new key, too.
+	}
+	n := k.cut(NewDevice, raw)
+	if n > 0 {
+		k.add(NewDevice, n, false, fmt.Sprintf("a device key that this subject has not shown in %d requests", x.Subject.Total))
+	}
+}
+
+func (k *Collector) sayClient(x *Context, s Signal, raw float64, what string, kind entity.Kind) {
+	n := k.cut(s, raw)
+	if n > 0 {
+		k.add(s, n, false, fmt.Sprintf("first request with %s for this subject in %d requests; usual: %s",
+			what, x.Subject.Total, usual(x.Subject.Kinds[kind].Top())))
+	}
+}
+
+// route says how new the path template is, once per session.
+func (k *Collector) route(x *Context) {
+	name := x.Event.GetTemplate()
+	if name == "" {
+		name = x.Event.GetRoute()
+	}
+	if name == "" || !x.request() {
+		return
+	}
+	name = short(name)
+	first := x.Session.Pending.Note(entity.Routes, name)
+	if x.Subject == nil || !first {
+		return
+	}
+	raw := k.novelty(x, entity.Routes, name, routeUniform, routeAttack)
+	if x.Event.GetSensitivity() == "low" || x.Event.GetSensitivity() == "" || x.Event.GetSensitivity() == "normal" {
+		raw /= 2
+	}
+	n := k.cut(NeverSeenRoute, raw)
+	if n > 0 {
+		k.add(NeverSeenRoute, n, false, fmt.Sprintf("first use of %s by this subject in %d requests", name, x.Subject.Total))
+	}
+}

@@ -1,0 +1,98 @@
+package evidence
+
+import (
+	"github.com/zeebo/xxh3"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+)
+
+// hashSeed keeps hashes of this package apart from those of other uses. Their
+// values end up in snapshots, so it is fixed.
+const hashSeed = 0x56_49_47_49_4c
+
+// least is the weakest evidence that is worth a line, in nats.
+const least = 0.05
+
+// Params is the part of the model that signals need.
+type Params struct {
+	On  [Count]bool
+	Max [Count]float64
+	// Confidence is n0 in n/(n+n0), Concentration the weight of the peers.
+	Confidence, Concentration float64
+	// Kappa, Tail and Min are those of the model's volume section.
+	Kappa, Tail, Min float64
+}
+
+// Context is one event and everything that is known about its actor.
+type Context struct {
+	Event *event.RequestEvent
+	// Now is the stream time and At the event's own, clamped to it.
+	Now, At int64
+	Session *entity.Session
+	// Subject is nil where there is none.
+	Subject *entity.Subject
+	Tenant  *entity.Tenant
+	// Agent is the client as its user agent names it.
+	Agent Agent
+	// Network is the ASN, else the /24 or /48, "" where unknown.
+	Network string
+}
+
+// request reports whether the event begins a request, as a tick or close does not.
+func (x *Context) request() bool {
+	p := x.Event.GetPhase()
+	return (x.Event.GetKind() == event.KindRequest || x.Event.GetKind() == "") && p != event.PhaseTick && p != event.PhaseClose
+}
+
+// answered reports whether the event has a status to judge.
+func (x *Context) answered() bool {
+	return x.Event.GetStatus() != 0 && x.Event.GetPhase() != event.PhaseTick && x.Event.GetPhase() != event.PhaseOpen
+}
+
+// confidence is n/(n+n0): how far the subject's habit is known.
+func (x *Context) confidence(p *Params) float64 {
+	if x.Subject == nil {
+		return 0
+	}
+	return x.Subject.N / (x.Subject.N + p.Confidence)
+}
+
+// Collector runs the signals. Its result is valid until the next call.
+type Collector struct {
+	params   Params
+	prober   *prober
+	findings []Finding
+}
+
+// NewCollector returns a collector with the given parameters.
+func NewCollector(p Params) *Collector { return &Collector{params: p, prober: newProber()} }
+
+// Collect returns what the signals find in one event, in the order of the
+// catalogue's groups, and notes in the session what the event did.
+func (k *Collector) Collect(x *Context) []Finding {
+	k.findings = k.findings[:0]
+	k.network(x)
+	k.client(x)
+	k.route(x)
+	k.volume(x)
+	k.walk(x)
+	k.scan(x)
+	k.credential(x)
+	k.binding(x)
+	return k.findings
+}
+
+// cut applies a signal's switch and maximum.
+func (k *Collector) cut(s Signal, nats float64) float64 {
+	if !k.params.On[s] || !(nats > least) {
+		return 0
+	}
+	return min(nats, k.params.Max[s])
+}
+
+func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
+	k.findings = append(k.findings, Finding{Signal: s, Nats: nats, Strong: strong, Text: text})
+}
+
+func hash(s string) uint64 { return xxh3.HashStringSeed(s, hashSeed) }

@@ -1,0 +1,131 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/exact"
+)
+
+const (
+	loginHalfLife = 30 * time.Minute
+	postsHalfLife = 2 * time.Minute
+	// Steps of the sequential test over distinct accounts: ln(0.97/0.2) for a
+	// failure and ln(0.03/0.8) for a success. An honest address fails one
+	// sign-in in five, an attacker all but three in a hundred.
+	failedNats, passedNats = 1.58, -3.28
+	// namelessNats is a failure whose account is not known: it may be one person.
+	namelessNats = 0.8
+	testMax      = 24
+	// repeatsFree is how often people get one password wrong; repeatNats is what
+	// each further failure on a known account adds.
+	repeatsFree, repeatNats, repeatsMax = 8, 0.5, 16
+	// Sign-in posts by status, where the outcome is not known.
+	postRefused, postUnclear, postOther = 1.6, 0.5, 0.1
+	postsFree, postsMax                 = 3, 24
+)
+
+// credential follows the sign-ins of one address, or of one session.
+func (k *Collector) credential(x *Context) {
+	if !x.answered() {
+		return
+	}
+	switch x.Event.GetAuthOutcome() {
+	case event.AuthFailure, event.AuthMFAFailure, event.AuthSuccess:
+		k.outcome(x)
+	default:
+		k.posts(x)
+	}
+}
+
+// outcome is Wald's sequential test with one step per distinct account, so
+// that an office whose people mistype passwords stays below what one list of
+// stolen passwords reaches in ten tries.
+func (k *Collector) outcome(x *Context) {
+	l := login(x)
+	account := x.Event.GetAccount()
+	h := hash(account)
+	if x.Event.GetAuthOutcome() == event.AuthSuccess {
+		// A success takes back once per account, so that one's own account buys
+		// little.
+		if account != "" && l.Passed.Add(h, entity.AccountsMax) {
+			l.Test = max(0, l.Test+passedNats)
+		}
+		return
+	}
+	l.Failures++
+	switch {
+	case account == "":
+		l.Test += namelessNats
+	case l.Failed.Add(h, entity.AccountsMax):
+		l.Accounts++
+		l.Test += failedNats
+	default:
+		l.Repeats++
+	}
+	l.Test = min(l.Test, testMax)
+	n := k.cut(FailuresByAddress, l.Test+min(repeatsMax, max(0, float64(repeatNats*(l.Repeats-repeatsFree)))))
+	if n > 0 {
+		k.add(FailuresByAddress, n, true, fmt.Sprintf("%d failed sign-ins on %d different accounts, %d accounts succeeded",
+			l.Failures, l.Accounts, l.Passed.Len()))
+	}
+}
+
+// posts counts sign-in posts where only the status is known.
+func (k *Collector) posts(x *Context) {
+	ev := x.Event
+	if ev.GetMethod() != "POST" || x.Subject != nil || !signIn(ev.GetPath()) {
+		return
+	}
+	l := login(x)
+	client := hash(ev.GetUserAgent())
+	status := ev.GetStatus()
+	switch {
+	case status == 400 || status == 401 || status == 403 || status == 422 || status == 429:
+		l.Posts += postRefused
+	case status == 200 && l.LastClient == client:
+		l.Posts += postUnclear // Many forms answer a wrong password with 200.
+	default:
+		l.Posts += postOther
+	}
+	l.Posts = min(l.Posts, postsMax)
+	l.PostCount++
+	l.LastClient = client
+	n := k.cut(LoginRate, l.Posts-postsFree)
+	if n > 0 {
+		k.add(LoginRate, n, true, fmt.Sprintf("%d sign-in attempts at %s, most of them refused or unclear", l.PostCount, short(ev.GetPath())))
+	}
+}
+
+func login(x *Context) *entity.Login {
+	s := x.Session
+	if s.Login == nil {
+		s.Login = new(entity.Login)
+	}
+	l := s.Login
+	if l.Last != 0 {
+		f := exact.Decay(float64(x.At-l.Last), float64(loginHalfLife))
+		l.Test *= f
+		l.Repeats *= f
+		l.Posts *= exact.Decay(float64(x.At-l.Last), float64(postsHalfLife))
+	}
+	l.Last = max(l.Last, x.At)
+	return l
+}
+
+// signIn reports whether a path looks like that of a sign-in.
+func signIn(path string) bool {
+	lower := path
+	if hasUpper(path) {
+		lower = strings.ToLower(path)
+	}
+	for _, piece := range []string{"login", "signin", "sign-in", "sign_in", "logon", "/auth", "authenticate", "/session", "/token", "xmlrpc.php"} {
+		if strings.Contains(lower, piece) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,334 @@
+package evidence
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/exact"
+)
+
+// Priors of one value of a habit, and how often an attacker shows one as rare.
+const (
+	countryUniform, countryAttack = 1.0 / 200, 0.02
+	networkUniform, networkAttack = 1.0 / 5000, 0.002
+)
+
+// What counts as being in two places.
+const (
+	// recentFor is how long after its last request a place is still in use.
+	recentFor = int64(60 * time.Second)
+	// aliveFor is how long an open stream counts without a sign of life.
+	aliveFor = int64(30 * time.Second)
+	// switchesFor is how long back and forth is remembered.
+	switchesFor = 10 * time.Minute
+	// farKM is how far apart two places of one country must be, beyond both
+	// accuracy radii, to be two; a border may be nearer.
+	farKM       = 300
+	farBorderKM = 50
+	// flightKMH is the speed of an airliner.
+	flightKMH = 900
+)
+
+// NetworkOf names the network of an event: its ASN, else the /24 or /48 of its
+// address, "" where neither is known.
+func NetworkOf(ev *event.RequestEvent) string {
+	if ev.GetAsn() != 0 {
+		return "AS" + strconv.FormatUint(uint64(ev.GetAsn()), 10)
+	}
+	addr, err := netip.ParseAddr(ev.GetAddress())
+	if err != nil {
+		return ""
+	}
+	bits := 24
+	addr = addr.Unmap()
+	if addr.Is6() {
+		bits = 48
+	}
+	prefix, err := addr.WithZone("").Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return prefix.String()
+}
+
+func (k *Collector) network(x *Context) {
+	if x.Event.GetAddress() == "" && x.Event.GetCountry() == "" && x.Network == "" {
+		return // Nobody knows where it came from.
+	}
+	s := x.Session
+	last := entity.Place{}
+	if len(s.Places) > 0 {
+		last = s.Places[s.Here]
+	} else if x.Subject != nil && x.Subject.LastSession != s.Key.ID {
+		last = x.Subject.LastPlace
+	}
+	here, arrived := enter(x)
+	k.newNetwork(x)
+	if x.Subject == nil || !x.request() {
+		return // An address is where it is.
+	}
+	p := &s.Places[here]
+	if !k.concurrent(x, here, arrived) && arrived {
+		k.travel(x, &last, p)
+	}
+	x.Subject.LastPlace, x.Subject.LastSession = *p, s.Key.ID
+	x.Subject.LastPlace.Open = 0
+}
+
+// newNetwork says how new the country and the network are.
+func (k *Collector) newNetwork(x *Context) {
+	s, ev := x.Session, x.Event
+	newCountry := false
+	if country := ev.GetCountry(); country != "" {
+		first := s.Pending.Note(entity.Countries, short(country))
+		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
+		if first && newCountry {
+			raw := k.novelty(x, entity.Countries, country, countryUniform, countryAttack)
+			n := k.cut(NewCountry, veil(raw, ev))
+			if n > 0 {
+				k.add(NewCountry, n, false, fmt.Sprintf("first request from %s for this subject in %d requests; usual: %s",
+					country, x.Subject.Total, usual(x.Subject.Kinds[entity.Countries].Top())))
+			}
+		}
+	}
+	if x.Network == "" {
+		return
+	}
+	first := s.Pending.Note(entity.Networks, x.Network)
+	if x.Subject == nil || !first || newCountry {
+		return
+	}
+	n := k.cut(NewNetwork, veil(k.novelty(x, entity.Networks, x.Network, networkUniform, networkAttack), ev))
+	if n > 0 {
+		k.add(NewNetwork, n, false, fmt.Sprintf("first request from network %s for this subject in %d requests; usual: %s",
+			x.Network, x.Subject.Total, usual(x.Subject.Kinds[entity.Networks].Top())))
+	}
+}
+
+// novelty is the confidence-weighted likelihood ratio of a value of a habit.
+func (k *Collector) novelty(x *Context, kind entity.Kind, name string, uniform, attack float64) float64 {
+	raw := x.Subject.Kinds[kind].Novelty(name, &x.Tenant.Subjects.Kinds[kind], uniform, attack, k.params.Concentration)
+	return raw * x.confidence(&k.params)
+}
+
+// enter notes the event at its place and reports whether the session was not
+// there before, or has been elsewhere since.
+func enter(x *Context) (here int, arrived bool) {
+	s, ev := x.Session, x.Event
+	here = slices.IndexFunc(s.Places, func(p entity.Place) bool {
+		return p.Network == x.Network && p.Country == ev.GetCountry() && p.Family == x.Agent.Family
+	})
+	if here < 0 {
+		here = addPlace(s, entity.Place{
+			Network: x.Network, Country: short(ev.GetCountry()), Family: x.Agent.Family, First: x.At,
+			Veiled: veiled(ev),
+		})
+		arrived = true
+	}
+	p := &s.Places[here]
+	arrived = arrived || s.Here != here
+	if x.request() {
+		s.Here = here
+		p.Requests++
+		p.Last = max(p.Last, x.At)
+		p.Address = short(ev.GetAddress())
+	}
+	p.Alive = max(p.Alive, x.At)
+	if ev.Latitude != nil && ev.Longitude != nil && onEarth(ev.GetLatitude(), ev.GetLongitude()) {
+		p.HasLocation = true
+		p.Latitude, p.Longitude = ev.GetLatitude(), ev.GetLongitude()
+		p.RadiusKM = min(20000, max(0, finite(ev.GetAccuracyRadiusKm())))
+	}
+	switch ev.GetPhase() {
+	case event.PhaseOpen:
+		p.Open++
+	case event.PhaseClose:
+		p.Open = max(0, p.Open-1)
+	}
+	return here, arrived
+}
+
+// addPlace adds a place; the one that has been quiet longest gives way.
+func addPlace(s *entity.Session, p entity.Place) int {
+	if len(s.Places) < entity.PlacesMax {
+		s.Places = append(s.Places, p)
+		return len(s.Places) - 1
+	}
+	quiet := 0
+	for i := range s.Places {
+		if s.Places[i].Alive < s.Places[quiet].Alive {
+			quiet = i
+		}
+	}
+	s.Places[quiet] = p
+	return quiet
+}
+
+// concurrent looks for another place where the session is in use right now. It
+// reports whether it found one that is far.
+func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
+	s := x.Session
+	p := &s.Places[here]
+	best, bestFar, text, strong := 0.0, false, "", false
+	for i := range s.Places {
+		o := &s.Places[i]
+		// An open stream must have shown life of late: a phone that left the
+		// Wi-Fi leaves a dead socket behind.
+		open := o.Open > 0 && x.At-o.Alive <= aliveFor
+		if i == here || !open && x.At-o.Last > recentFor {
+			continue
+		}
+		if o.Network == p.Network && o.Country == p.Country {
+			continue // One place, two programs.
+		}
+		far, unknown := apart(o, p)
+		other := o.Family != p.Family && o.Family != "" && p.Family != ""
+		if far && !bestFar {
+			bestFar = true
+			countSwitch(x, arrived)
+		}
+		raw, firm := concurrency(far, unknown, other, open, s.Count, float64(p.Requests))
+		if o.Veiled || p.Veiled {
+			raw, firm = raw/2, false
+		}
+		if raw > best {
+			best, strong = raw, firm
+			text = sayConcurrent(o, p, open, x.At)
+		}
+	}
+	n := k.cut(ConcurrentPlaces, best)
+	if n > 0 {
+		k.add(ConcurrentPlaces, n, strong, text)
+	}
+	return bestFar
+}
+
+// concurrency is the likelihood ratio of two places at once, in nats. Two
+// programs in two countries on one session are hardly ever one person, and a
+// lingering socket after a VPN was switched on is always one program; so only
+// the former is strong. Each further request is a little more.
+func concurrency(far, unknown, otherFamily, open bool, switches, requests float64) (nats float64, strong bool) {
+	switch {
+	case far && otherFamily && open:
+		return 16 + min(3, requests-1), true
+	case far && otherFamily:
+		return 10 + 3*min(3, requests-1), true
+	case far:
+		return 3.5 + 1.5*min(5, max(0, switches-1)), false
+	case unknown && otherFamily:
+		return 3 + 0.5*min(4, requests-1), false
+	}
+	return 0, false
+}
+
+// countSwitch counts that the session was last used in another place.
+func countSwitch(x *Context, arrived bool) {
+	s := x.Session
+	if s.LastAt != 0 {
+		s.Count *= exact.Decay(float64(x.At-s.LastAt), float64(switchesFor))
+	}
+	s.LastAt = max(s.LastAt, x.At)
+	if arrived {
+		s.Count++
+	}
+}
+
+// apart reports whether two places are so far from each other that nobody is
+// in both, or that nothing is known about their distance.
+func apart(a, b *entity.Place) (far, unknown bool) {
+	countries := a.Country != "" && b.Country != ""
+	located := a.HasLocation && b.HasLocation
+	km := 0.0
+	if located {
+		km = exact.Kilometres(a.Latitude, a.Longitude, b.Latitude, b.Longitude) - a.RadiusKM - b.RadiusKM
+	}
+	switch {
+	case located && countries && a.Country != b.Country:
+		return km > farBorderKM, false
+	case located:
+		return km > farKM, false
+	case countries:
+		return a.Country != b.Country, false
+	}
+	return false, true
+}
+
+// travel compares distance and time since the last place.
+func (k *Collector) travel(x *Context, from, to *entity.Place) {
+	if !from.HasLocation || !to.HasLocation || from.Last == 0 {
+		return // Missing coordinates are missing evidence.
+	}
+	km := exact.Kilometres(from.Latitude, from.Longitude, to.Latitude, to.Longitude) - from.RadiusKM - to.RadiusKM
+	if km < farKM {
+		return
+	}
+	hours := max(1.0/3600, entity.Seconds(from.Last, x.At)/3600)
+	speed := km / hours
+	if speed <= flightKMH {
+		return
+	}
+	raw := 1 + exact.Ln(speed/flightKMH)
+	if from.Veiled || to.Veiled {
+		raw /= 2
+	}
+	n := k.cut(ImpossibleTravel, raw)
+	if n > 0 {
+		k.add(ImpossibleTravel, n, false, fmt.Sprintf("%.0f km from the last place (%s to %s) in %s, which no airliner does",
+			km, usual(from.Country), usual(to.Country), ago(x.At-from.Last)))
+	}
+}
+
+func sayConcurrent(o, p *entity.Place, open bool, at int64) string {
+	how := "was in use " + ago(at-o.Alive) + " ago"
+	if open {
+		how = "has a stream open"
+	}
+	client := "by the same kind of client"
+	if o.Family != p.Family {
+		client = fmt.Sprintf("by another client (%s, here %s)", usual(o.Family), usual(p.Family))
+	}
+	return fmt.Sprintf("this session %s in %s on %s, and is used from %s on %s at the same time %s",
+		how, usual(o.Country), usual(o.Network), usual(p.Country), usual(p.Network), client)
+}
+
+// veil weakens evidence from a network that hides where its users are.
+func veil(nats float64, ev *event.RequestEvent) float64 {
+	if veiled(ev) {
+		return nats / 2
+	}
+	return nats
+}
+
+func veiled(ev *event.RequestEvent) bool {
+	for _, tag := range ev.GetNetworkTags() {
+		if tag == "vpn" || tag == "relay" {
+			return true
+		}
+	}
+	return false
+}
+
+func onEarth(lat, lon float64) bool { return lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180 }
+
+func finite(f float64) float64 {
+	if f != f || f > 1e300 || f < -1e300 {
+		return 0
+	}
+	return f
+}
+
+func usual(name string) string {
+	if name == "" {
+		return "unknown"
+	}
+	return name
+}
+
+func ago(ns int64) string {
+	return time.Duration(max(0, ns)).Round(time.Second).String()
+}

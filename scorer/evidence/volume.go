@@ -1,0 +1,180 @@
+package evidence
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/profile"
+)
+
+// What nobody thinks unusual before there is any history: beyond it the prior
+// tail falls off as one over the value.
+const (
+	plainRate        = 120
+	plainMinuteBytes = 16 << 20
+	plainHourBytes   = 256 << 20
+	// minutesConcentration is the weight of the peers, in minutes or hours.
+	minutesConcentration = 10
+	// anonymousMax bounds what rates say about an address: a crawler or an office
+	// is fast, and that alone is no offence.
+	anonymousMax = 4
+)
+
+// volume compares the current minute and hour with the habit.
+func (k *Collector) volume(x *Context) {
+	s := x.Session
+	s.Roll(x.Now)
+	bytes := newBytes(x)
+	s.Minute.Bytes += bytes
+	if x.request() {
+		s.Minute.Requests++
+	}
+	own, peers := &noHabits, &x.Tenant.Addresses
+	if x.Subject != nil {
+		own, peers = &x.Subject.Habits, &x.Tenant.Subjects
+		rollHour(x)
+		x.Subject.Hour.Bytes += bytes
+		if x.request() {
+			x.Subject.Hour.Requests++
+		}
+	}
+	if x.request() {
+		k.rate(x, own, peers)
+	}
+	if bytes > 0 {
+		k.bytesOut(x, own, peers)
+	}
+}
+
+// noHabits is the habit of an address, which keeps none of its own.
+var noHabits entity.Habits //nolint:gochecknoglobals // Read only.
+
+func (k *Collector) rate(x *Context, own, peers *entity.Habits) {
+	n := x.Session.Minute.Requests
+	nats := k.tail(&own.Rate, &peers.Rate, n, plainRate)
+	if x.Subject == nil {
+		nats = min(nats, anonymousMax)
+	}
+	nats = k.cut(RequestRate, nats)
+	if nats > 0 {
+		k.add(RequestRate, nats, false, fmt.Sprintf("%.0f requests within a minute; usual: up to %.0f", n, habitual(&own.Rate, &peers.Rate)))
+	}
+}
+
+func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
+	minute := k.tail(&own.MinuteBytes, &peers.MinuteBytes, x.Session.Minute.Bytes, plainMinuteBytes)
+	hour := 0.0
+	if x.Subject != nil {
+		hour = k.tail(&own.HourBytes, &peers.HourBytes, x.Subject.Hour.Bytes, plainHourBytes)
+	} else {
+		minute = min(minute, anonymousMax)
+	}
+	nats := k.cut(BytesOut, max(minute, hour))
+	if nats <= 0 {
+		return
+	}
+	span, sent, most := "a minute", x.Session.Minute.Bytes, habitual(&own.MinuteBytes, &peers.MinuteBytes)
+	if hour > minute {
+		span, sent, most = "an hour", x.Subject.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
+	}
+	k.add(BytesOut, nats, false, fmt.Sprintf("%s sent within %s; usual: up to %s", size(sent), span, size(most)))
+}
+
+// tail is the evidence of a value's upper tail; the lower tail is no evidence
+// while the minute is still running.
+func (k *Collector) tail(own, peers *profile.Numeric, value, plain float64) float64 {
+	p := own.Upper(value, peers, min(1, plain/max(1, value)), minutesConcentration, k.params.Tail)
+	nats := profile.Nats(p, k.params.Kappa)
+	if nats < k.params.Min {
+		return 0
+	}
+	return nats
+}
+
+// newBytes is how many bytes the event adds: for a stream, whose counter runs
+// on, what it did not report before.
+func newBytes(x *Context) float64 {
+	ev, s := x.Event, x.Session
+	total := ev.GetBytesOut()
+	switch ev.GetPhase() {
+	case event.PhaseOpen, event.PhaseTick, event.PhaseClose:
+	default:
+		return float64(total)
+	}
+	id := hash(ev.GetRequestId())
+	at := -1
+	for i := range s.Streams {
+		if s.Streams[i].ID == id {
+			at = i
+			break
+		}
+	}
+	if at < 0 {
+		at = addStream(x, id)
+	}
+	st := &s.Streams[at]
+	more := 0.0
+	if total > st.Bytes {
+		more = float64(total - st.Bytes)
+		st.Bytes = total
+	}
+	st.Last = x.At
+	if ev.GetPhase() == event.PhaseClose {
+		s.Streams = append(s.Streams[:at], s.Streams[at+1:]...)
+	}
+	return more
+}
+
+// addStream begins to follow a stream; the one that has been quiet longest
+// gives way, and counts whole should it come back.
+func addStream(x *Context, id uint64) int {
+	s := x.Session
+	st := entity.Stream{ID: id, Last: x.At, Place: s.Here}
+	if len(s.Streams) < entity.StreamsMax {
+		s.Streams = append(s.Streams, st)
+		return len(s.Streams) - 1
+	}
+	quiet := 0
+	for i := range s.Streams {
+		if s.Streams[i].Last < s.Streams[quiet].Last {
+			quiet = i
+		}
+	}
+	s.Streams[quiet] = st
+	return quiet
+}
+
+func rollHour(x *Context) {
+	h := &x.Subject.Hour
+	if h.Start == 0 {
+		h.Start = x.Now
+	}
+	if x.Now-h.Start < int64(time.Hour) {
+		return
+	}
+	if h.Bytes > 0 {
+		x.Session.Pending.HourBytes.Add(profile.Bucket(h.Bytes))
+	}
+	*h = entity.Window{Start: x.Now}
+}
+
+// habitual is what 99 of 100 windows stay below.
+func habitual(own, peers *profile.Numeric) float64 {
+	if own.Total() >= minutesConcentration {
+		return own.Quantile(0.99)
+	}
+	return peers.Quantile(0.99)
+}
+
+func size(bytes float64) string {
+	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
+		if bytes < 1024 {
+			return fmt.Sprintf("%.0f %s", math.Round(bytes), unit)
+		}
+		bytes /= 1024
+	}
+	return fmt.Sprintf("%.1f TiB", bytes)
+}

@@ -1,0 +1,180 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/exact"
+)
+
+const (
+	// walkIdle is how long a walk is remembered while nothing happens.
+	walkIdle = int64(10 * time.Minute)
+	// strideMax is the widest step that still is a walk: ids are dense.
+	strideMax = 1000
+	// climbMax is the widest step of a walk with gaps.
+	climbMax = 64
+	// walkFree is how many ids in a row anyone may read.
+	walkFree = 3
+	// breadthShare is what a distinct id counts that is not part of a run.
+	breadthShare = 1.0 / 3
+	// climbShare is what an id counts that goes the same way with gaps.
+	climbShare = 0.6
+	// refusedNats is what a refused id adds, the most refusedMax.
+	refusedNats, refusedMax = 0.5, 6
+	// walkConcentration is the weight of the peers in walks, walkTail the Pareto
+	// index beyond the widest walk.
+	walkConcentration, walkTail = 2, 3
+	// crawlShare is what a walk by an address counts: crawlers read lists.
+	crawlShare = 0.4
+	digitsMax  = 18
+)
+
+// walk follows the ids of one template: runs at one stride, climbs with gaps,
+// and plain breadth.
+func (k *Collector) walk(x *Context) {
+	if !x.answered() || !x.request() {
+		return
+	}
+	template, id, prefix, ok := resourceOf(x)
+	if !ok {
+		return
+	}
+	w := followed(x.Session, template, x.At)
+	fresh := w.IDs.Add(hash(prefix)^uint64(id)*0x9E3779B97F4A7C15, entity.RecentMax*4)
+	if !fresh {
+		return // Reading one thing again is not a walk.
+	}
+	if st := x.Event.GetStatus(); st == 401 || st == 403 || st == 404 {
+		w.Refused++
+	}
+	d := id - w.LastID
+	switch {
+	case w.Run == 0:
+		w.Run, w.Climb = 1, 1
+	case d == w.Stride && d != 0:
+		w.Run++
+	case d > strideMax || d < -strideMax || d == 0:
+		w.Run, w.Stride = 1, 0
+	default:
+		w.Run, w.Stride = 2, d
+	}
+	switch {
+	case d > 0 && d <= climbMax && w.Climb > 0:
+		w.Climb++
+	case w.Run > 1 || w.IDs.Len() > 1:
+		w.Climb = 1
+	}
+	w.LastID, w.Last = id, x.At
+	wide := max(float64(w.Run), float64(climbShare*float64(w.Climb)), float64(breadthShare*float64(w.IDs.Len())))
+	w.Best = max(w.Best, wide)
+	k.judgeWalk(x, w, wide)
+}
+
+func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
+	if wide <= walkFree {
+		return
+	}
+	own, peers := &noHabits.Runs, &x.Tenant.Addresses.Runs
+	if x.Subject != nil {
+		own, peers = &x.Subject.Runs, &x.Tenant.Subjects.Runs
+	}
+	// Without history a run of k ids is as unlikely as 2^-k.
+	prior := exact.Exp2(walkFree - wide)
+	p := own.Upper(wide, peers, prior, walkConcentration, walkTail)
+	raw := min(wide-walkFree, -exact.Ln(p)) + min(refusedMax, float64(refusedNats*w.Refused))
+	if x.Subject == nil {
+		raw *= crawlShare
+	}
+	n := k.cut(SequentialIDs, raw)
+	if n <= 0 {
+		return
+	}
+	how := fmt.Sprintf("%d different ids", w.IDs.Len())
+	if float64(w.Run) >= wide {
+		how = fmt.Sprintf("%d ids in a row at stride %d", w.Run, w.Stride)
+	}
+	refused := ""
+	if w.Refused >= 1 {
+		refused = fmt.Sprintf(", %.0f of them refused", w.Refused)
+	}
+	k.add(SequentialIDs, n, true, fmt.Sprintf("%s of %s within one session%s", how, templateName(x), refused))
+}
+
+// followed returns the walk over a template; the one that has been quiet
+// longest gives way to a new one.
+func followed(s *entity.Session, template uint64, at int64) *entity.Walk {
+	quiet := 0
+	for i := range s.Walks {
+		w := &s.Walks[i]
+		if w.Template == template {
+			if at-w.Last > walkIdle {
+				*w = entity.Walk{Template: template, Best: w.Best}
+			}
+			return w
+		}
+		if w.Last < s.Walks[quiet].Last {
+			quiet = i
+		}
+	}
+	if len(s.Walks) < entity.WalksMax {
+		s.Walks = append(s.Walks, entity.Walk{Template: template})
+		return &s.Walks[len(s.Walks)-1]
+	}
+	s.Walks[quiet] = entity.Walk{Template: template}
+	return &s.Walks[quiet]
+}
+
+// resourceOf returns the template and the number at the end of the id that the
+// event names; what stands before the number is part of the id's name. Where
+// the gateway gave no template, the last number in the path is the id.
+func resourceOf(x *Context) (template uint64, id int64, prefix string, ok bool) {
+	if r := x.Event.GetResource(); r != "" {
+		digits := trailingDigits(r)
+		prefix = r[:len(r)-len(digits)]
+		return hash(templateName(x)), number(digits), prefix, true
+	}
+	if x.Event.GetTemplate() != "" {
+		return 0, 0, "", false // The template has no id.
+	}
+	path := x.Event.GetPath()
+	end := len(path)
+	for end > 0 {
+		start := strings.LastIndexByte(path[:end], '/') + 1
+		segment := path[start:end]
+		digits := trailingDigits(segment)
+		if len(digits) > 0 && len(digits) == len(segment) {
+			return hash(path[:start]) ^ hash(path[end:]), number(digits), "", true
+		}
+		end = start - 1
+	}
+	return 0, 0, "", false
+}
+
+func trailingDigits(s string) string {
+	i := len(s)
+	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' && len(s)-i < digitsMax {
+		i--
+	}
+	return s[i:]
+}
+
+func number(digits string) int64 {
+	n := int64(0)
+	for _, c := range []byte(digits) {
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+func templateName(x *Context) string {
+	switch {
+	case x.Event.GetTemplate() != "":
+		return short(x.Event.GetTemplate())
+	case x.Event.GetRoute() != "":
+		return short(x.Event.GetRoute())
+	}
+	return "one path"
+}

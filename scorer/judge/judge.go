@@ -1,0 +1,183 @@
+package judge
+
+import (
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// holdClips is how many clips of its group an actor can hold: suspicion stays
+// finite, so that it also fades in finite time.
+const holdClips = 2
+
+// Share is a finding after weight and clip.
+type Share struct {
+	evidence.Finding
+	// Nats is the finding's share of the score; the finding's own stay raw.
+	Nats float64
+}
+
+// Weigh turns findings into shares of the score and returns their sum. Within
+// a group that exceeds its clip every share shrinks alike, so the shares always
+// sum to the score. The result is appended to dst.
+func Weigh(m *model.Model, findings []evidence.Finding, dst []Share) (shares []Share, score float64) {
+	var sums [evidence.GroupCount]float64
+	shares = dst
+	for _, f := range findings {
+		nats := f.Nats * m.Signals[f.Signal].Weight
+		if !(nats > 0) {
+			continue
+		}
+		sums[f.Signal.Describe().Group] += nats
+		shares = append(shares, Share{Finding: f, Nats: nats})
+	}
+	for i := len(dst); i < len(shares); i++ {
+		g := shares[i].Signal.Describe().Group
+		if sums[g] > m.Clips[g] {
+			shares[i].Nats *= m.Clips[g] / sums[g]
+		}
+		score += shares[i].Nats
+	}
+	return shares, score
+}
+
+// Ruling is what the judge makes of an actor after an event.
+type Ruling struct {
+	// Action is what the suspicion asks for now, observe for nothing.
+	Action string
+	// Rung is that action's rung, nil for observe.
+	Rung *model.Rung
+	// Score is the suspicion that supports the action, Total all of it.
+	Score, Total float64
+	Hard         bool
+	// Announce says that a verdict should go out: the action is stronger than
+	// the one in force, or that one is about to lapse.
+	Announce bool
+}
+
+// Step adds an event's shares to an actor's suspicion and reads the ladder. It
+// is a CUSUM with decay and floor (Page 1954): a signal adds by how far it
+// exceeds its decayed peak, so that one fact seen twice counts once.
+func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
+	s.Decay(now, m.Session.HalfLife)
+	renew := now-s.Block >= int64(m.Session.Block)
+	if renew {
+		s.Block = now
+	}
+	grown, hard := false, false
+	if renew {
+		for i := range evidence.Count {
+			if evidence.Signal(i).Describe().Renews {
+				s.Peaks[i], s.Strong[i] = 0, 0
+			}
+		}
+	}
+	for i := range shares {
+		f := &shares[i]
+		hard = hard || f.Signal.Describe().Hard
+		if add(m, s, f, now) {
+			grown = true
+		}
+	}
+	if now >= s.LevelUntil {
+		s.Level = 0
+	}
+	r := read(m, rungs, s, hard)
+	r.Total = s.Total(m.Session.Floor)
+	r.Hard = hard
+	r.Announce = r.Rung != nil && announce(s, &r, grown || hard, now)
+	return r
+}
+
+// add puts one share on the pile and reports whether the pile grew.
+func add(m *model.Model, s *entity.Suspicion, f *Share, now int64) bool {
+	i := int(f.Signal)
+	g := f.Signal.Describe().Group
+	full := verdict.Strength(m.Signals[i].Ceiling)
+	weak := min(full, verdict.Strength(verdict.ActionStepUp))
+	more := max(0, f.Nats-s.Peaks[i])
+	s.Peaks[i] = max(s.Peaks[i], f.Nats)
+	grown := more
+	if f.Strong && full > weak {
+		// What this signal has counted towards a step-up moves up with it.
+		strong := max(0, f.Nats-s.Strong[i])
+		moved := min(strong-more, s.Held[weak][g])
+		s.Strong[i] = max(s.Strong[i], f.Nats)
+		s.Held[weak][g] -= moved
+		s.Held[full][g] += more + moved
+		grown = strong
+	} else {
+		s.Held[weak][g] += more
+	}
+	for c := range s.Held {
+		s.Held[c][g] = max(m.Session.Floor, min(s.Held[c][g], holdClips*m.Clips[g]))
+	}
+	note(s, f, now)
+	return grown > 0
+}
+
+// note remembers the strongest that each signal has said.
+func note(s *entity.Suspicion, f *Share, now int64) {
+	r := entity.Reason{Signal: int(f.Signal), Nats: f.Nats, Raw: f.Finding.Nats, At: now, Text: f.Text}
+	for i := range s.Reasons {
+		if s.Reasons[i].Signal != r.Signal {
+			continue
+		}
+		if r.Nats >= s.Reasons[i].Nats {
+			s.Reasons[i] = r
+		}
+		return
+	}
+	if len(s.Reasons) < entity.ReasonsMax {
+		s.Reasons = append(s.Reasons, r)
+	}
+}
+
+// read returns the strongest rung that the suspicion reaches. By hysteresis,
+// an action in force stays until suspicion is well below what brought it about.
+func read(m *model.Model, rungs []model.Rung, s *entity.Suspicion, hard bool) Ruling {
+	r := Ruling{Action: verdict.ActionObserve}
+	for i := range rungs {
+		g := &rungs[i]
+		sum, threshold := support(s, g), g.Threshold
+		if verdict.Strength(g.Action) <= s.Level {
+			threshold *= m.Session.Hysteresis
+		}
+		fact := hard && g.Action == verdict.ActionRevoke
+		if sum >= threshold || fact {
+			r.Action, r.Rung, r.Score = g.Action, g, max(0, sum)
+		}
+	}
+	return r
+}
+
+// support is the suspicion whose ceiling and group allow a rung's action.
+func support(s *entity.Suspicion, g *model.Rung) float64 {
+	sum := 0.0
+	for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
+		if len(g.Groups) == 0 {
+			for _, w := range s.Held[c] {
+				sum += w
+			}
+			continue
+		}
+		for _, group := range g.Groups {
+			sum += s.Held[c][group]
+		}
+	}
+	return sum
+}
+
+// announce lets a stronger action out at once, and the one in force again only
+// in the last quarter of its life and on new evidence.
+func announce(s *entity.Suspicion, r *Ruling, grown bool, now int64) bool {
+	level := verdict.Strength(r.Action)
+	switch {
+	case !grown || level < s.Level:
+		return false
+	case level == s.Level && now < s.LevelUntil-int64(r.Rung.For)/4:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,146 @@
+package judge
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// aheadMax is how far an event's own time may be ahead of the stream clock and
+// still count for when a verdict ends: the clock of a partition that slept may
+// lag, and a verdict must not lapse before it is issued.
+const aheadMax = 24 * time.Hour
+
+// Case is what a proposal is made of.
+type Case struct {
+	Model     *model.Model
+	Event     *event.RequestEvent
+	Topic     string
+	Partition int32
+	Offset    int64
+	Now       int64
+	Session   *entity.Session
+	Ruling    Ruling
+}
+
+// Propose writes the proposal for a ruling and notes in the suspicion that it
+// is in force.
+func Propose(c *Case) Proposal {
+	ev := c.Event
+	at := time.Unix(0, max(c.Now, min(ev.GetTime().AsTime().UnixNano(), c.Now+int64(aheadMax)))).UTC()
+	target := TargetOf(ev)
+	until := at.Add(c.Ruling.Rung.For)
+	s := &c.Session.Suspicion
+	s.Level = verdict.Strength(c.Ruling.Action)
+	s.LevelUntil = c.Now + int64(c.Ruling.Rung.For)
+	s.VerdictAt = ev.GetTime().AsTime().UnixNano()
+	p := Proposal{
+		ID:         proposalID(c, target),
+		Target:     target,
+		Authority:  authority(target.GetKind()),
+		Action:     c.Ruling.Action,
+		Until:      until,
+		Score:      c.Ruling.Score,
+		Evidence:   reasons(s),
+		PublicText: publicText(c.Ruling.Action),
+		Subject:    ev.GetSubject(),
+		Tenant:     ev.GetTenant(),
+		Hard:       c.Ruling.Hard,
+		Shadow:     c.Model.Mode != model.ModeEnforce,
+		EventID:    ev.GetId(),
+		EventTime:  ev.GetTime().AsTime(),
+		Offset:     c.Offset,
+		Model:      c.Model.Digest(),
+	}
+	if verdict.Suspends(p.Action) && p.Authority == verdict.AuthoritySubject {
+		p.NotBefore = p.EventTime
+	}
+	p.OperatorText = operatorText(&p)
+	return p
+}
+
+// TargetOf is the narrowest target that an event names: its session, else its
+// subject, else its address.
+func TargetOf(ev *event.RequestEvent) *verdict.Target {
+	switch {
+	case ev.GetSession() != "":
+		return &verdict.Target{Kind: verdict.TargetSession, Id: ev.GetSession()}
+	case ev.GetSubject() != "":
+		return &verdict.Target{Kind: verdict.TargetSubject, Id: ev.GetSubject()}
+	}
+	return &verdict.Target{Kind: verdict.TargetAddress, Id: ev.GetAddress()}
+}
+
+func authority(kind string) string {
+	switch kind {
+	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetToken:
+		return verdict.AuthoritySubject
+	}
+	return verdict.AuthorityFacet
+}
+
+// proposalID names a proposal by where in the order of records it arose, so
+// that a replay proposes under the same name.
+func proposalID(c *Case, t *verdict.Target) string {
+	b := make([]byte, 0, 128)
+	b = append(append(b, c.Topic...), 0)
+	b = append(strconv.AppendInt(b, int64(c.Partition), 10), 0)
+	b = append(strconv.AppendInt(b, c.Offset, 10), 0)
+	b = append(append(b, t.GetKind()...), 0)
+	b = append(b, t.GetId()...)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// reasons lists what an actor is suspected of, strongest first.
+func reasons(s *entity.Suspicion) []*verdict.Evidence {
+	list := make([]*verdict.Evidence, 0, len(s.Reasons))
+	for i := range s.Reasons {
+		r := &s.Reasons[i]
+		d := evidence.Signal(r.Signal).Describe()
+		list = append(list, &verdict.Evidence{
+			Signal: d.ID, Group: d.Group.String(), Nats: r.Nats, RawNats: r.Raw, Text: r.Text, Hard: d.Hard, Technique: d.Technique,
+		})
+	}
+	slices.SortStableFunc(list, func(a, b *verdict.Evidence) int { return cmp.Compare(b.GetNats(), a.GetNats()) })
+	return list
+}
+
+// publicText says what happened without telling an attacker what gave him away.
+func publicText(action string) string {
+	switch action {
+	case verdict.ActionThrottle:
+		return "Requests are slowed down because there were unusually many of them."
+	case verdict.ActionReadOnly:
+		return "Changes are paused because of unusual activity."
+	case verdict.ActionStepUp:
+		return "Please confirm that it is you: this session shows unusual activity."
+	case verdict.ActionRevoke:
+		return "This session was ended to protect the account. Please sign in again."
+	case verdict.ActionBlock:
+		return "Access is blocked for a while because of unusual activity."
+	}
+	return ""
+}
+
+func operatorText(p *Proposal) string {
+	text := fmt.Sprintf("%s %s %s at %.1f nats", p.Action, p.Target.GetKind(), p.Target.GetId(), p.Score)
+	for i, e := range p.Evidence {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		text += fmt.Sprintf("%s%s (%s %+.1f)", sep, e.GetText(), e.GetSignal(), e.GetNats())
+	}
+	return text
+}

@@ -1,0 +1,94 @@
+package scorer
+
+import (
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/profile"
+)
+
+// cleanBelow is the suspicion in nats below which a session may teach.
+const cleanBelow = 3
+
+// teach lets every session of the event's subject that has stayed clean for
+// the quarantine teach what it has shown, as one bounded delta. It is done when
+// a subject is next seen, so it depends on the subject's own records alone.
+func (e *Engine) teach(x *evidence.Context) {
+	if x.Subject == nil {
+		if e.ripe(x.Session, x.Now) {
+			e.learn(x, x.Session, nil, &x.Tenant.Addresses)
+		}
+		return
+	}
+	kept := x.Subject.Open[:0]
+	for _, id := range x.Subject.Open {
+		s := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
+		if id == "" {
+			s = e.sessions.Peek(x.Subject.Key)
+		}
+		switch {
+		case s == nil || s.Subject != x.Event.GetSubject():
+			continue // Pushed out before it could teach.
+		case e.ripe(s, x.Now):
+			e.learn(x, s, &x.Subject.Habits, &x.Tenant.Subjects)
+			if s != x.Session {
+				continue
+			}
+		}
+		kept = append(kept, id)
+	}
+	x.Subject.Open = kept
+	x.Subject.Watch(x.Event.GetSession())
+}
+
+// ripe reports whether a session's delta is old enough and clean.
+func (e *Engine) ripe(s *entity.Session, now int64) bool {
+	if s.Pending.Requests == 0 || now-s.Pending.Since < int64(e.model.Learning.Quarantine) {
+		return false
+	}
+	if s.Tainted {
+		return false
+	}
+	s.Suspicion.Decay(now, e.model.Session.HalfLife)
+	return s.Suspicion.Total(0) < cleanBelow
+}
+
+func (e *Engine) learn(x *evidence.Context, s *entity.Session, own, peers *entity.Habits) {
+	s.Roll(x.Now)
+	for i := range s.Walks {
+		if s.Walks[i].Best > 0 {
+			s.Pending.Runs.Add(profile.Bucket(s.Walks[i].Best))
+			s.Walks[i].Best = 0
+		}
+	}
+	if own != nil {
+		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, false)
+	}
+	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, true)
+	s.Pending.Taught(x.Now)
+}
+
+// prove notes that the person has shown who he is since the last verdict: by a
+// step-up, or by a sign-in that is newer. What supported a step-up is settled
+// then; what supports a revoke is not.
+func (e *Engine) prove(x *evidence.Context) {
+	ev, s := x.Event, x.Session
+	if x.Subject == nil {
+		return
+	}
+	verdictAt := s.Suspicion.VerdictAt
+	signedIn := ev.GetKind() == event.KindSession && ev.GetAuthOutcome() == event.AuthSuccess
+	newer := verdictAt != 0 && ev.GetAuthTime() != nil && ev.GetAuthTime().AsTime().UnixNano() > verdictAt
+	if !signedIn && !newer {
+		return
+	}
+	if s.Suspicion.Level > verdict.Strength(verdict.ActionStepUp) {
+		return // A revoked session does not come back.
+	}
+	s.Suspicion.Clear(verdict.Strength(verdict.ActionStepUp))
+	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.VerdictAt = 0, 0, 0
+	s.Tainted = false
+	s.Pending.Since = x.Now
+	x.Subject.Carry(x.Agent.Family, 0, x.Now)
+}

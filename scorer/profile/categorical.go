@@ -1,0 +1,158 @@
+package profile
+
+import (
+	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Value is one value of a categorical habit and its decayed count.
+type Value struct {
+	Name string
+	N    float64
+}
+
+// Categorical is a bounded multiset of values with decayed counts. The zero
+// value is empty and ready to use.
+type Categorical struct {
+	values []Value
+	index  map[string]int // Only above indexAt values: a short list is searched faster.
+	other  float64        // Mass of values that were pushed out.
+	total  float64
+	fresh  float64 // How often a value was new when it was added.
+}
+
+// indexAt is the length from which an index pays off.
+const indexAt = 24
+
+// Add counts a value; at most limit values are kept, and the one with the
+// smallest count gives way to a new one.
+func (c *Categorical) Add(name string, weight float64, limit int) {
+	c.total += weight
+	i := c.find(name)
+	if i >= 0 {
+		c.values[i].N += weight
+		return
+	}
+	c.fresh += weight
+	if len(c.values) < limit {
+		c.values = append(c.values, Value{Name: name, N: weight})
+		switch {
+		case c.index != nil:
+			c.index[name] = len(c.values) - 1
+		case len(c.values) > indexAt:
+			c.reindex()
+		}
+		return
+	}
+	least := 0
+	for j := range c.values {
+		if c.values[j].N < c.values[least].N {
+			least = j
+		}
+	}
+	c.other += c.values[least].N
+	if c.index != nil {
+		delete(c.index, c.values[least].Name)
+		c.index[name] = least
+	}
+	c.values[least] = Value{Name: name, N: weight}
+}
+
+// Decay multiplies every count by f, in (0, 1].
+func (c *Categorical) Decay(f float64) {
+	for i := range c.values {
+		c.values[i].N *= f
+	}
+	c.other *= f
+	c.total *= f
+	c.fresh *= f
+}
+
+// Total is the decayed number of observations.
+func (c *Categorical) Total() float64 { return c.total }
+
+// Has reports whether a value is among those kept.
+func (c *Categorical) Has(name string) bool { return c.find(name) >= 0 }
+
+// Top is the most frequent value, "" for none.
+func (c *Categorical) Top() string {
+	top, most := "", 0.0
+	for _, v := range c.values {
+		if v.N > most {
+			top, most = v.Name, v.N
+		}
+	}
+	return top
+}
+
+// P is the probability of a value: (n_x + a·peer)/(n + a), the posterior mean
+// of a Dirichlet with concentration a around the peers' probability. A value
+// that is not kept shares the mass of those pushed out.
+func (c *Categorical) P(name string, peer, a float64) float64 {
+	n := 0.0
+	i := c.find(name)
+	if i >= 0 {
+		n = c.values[i].N
+	} else if c.other > 0 {
+		n = c.other / float64(2*len(c.values))
+	}
+	return (n + float64(a*peer)) / (c.total + a)
+}
+
+// PNew is the probability that the next observation is a value never seen
+// before, by Good and Turing, with a prior of one in ten weighing a.
+func (c *Categorical) PNew(a float64) float64 {
+	return (max(0, c.fresh-1) + float64(0.1*a)) / (c.total + a)
+}
+
+// Novelty is ln(p(x|attack)/p(x|entity)) for a value that the entity does not
+// have, and 0 for one it has. peers is the tenant's habit, uniform the prior
+// of any one value, attack the probability that an attacker shows a value as
+// rare as this.
+func (c *Categorical) Novelty(name string, peers *Categorical, uniform, attack, a float64) float64 {
+	if c.Has(name) {
+		return 0
+	}
+	const peerConcentration = 5
+	peer := peers.P(name, uniform, peerConcentration)
+	value := exact.Ln(max(attack, peer) / c.P(name, peer, a))
+	fresh := -exact.Ln(min(1, c.PNew(a)))
+	return max(0, min(value, fresh))
+}
+
+// Code writes or reads the habit.
+func (c *Categorical) Code(k *snapshot.Codec) {
+	snapshot.List(k, &c.values, func(v *Value) {
+		k.Str(&v.Name)
+		k.F64(&v.N)
+	})
+	k.F64(&c.other)
+	k.F64(&c.total)
+	k.F64(&c.fresh)
+	if k.Reading() && len(c.values) > indexAt {
+		c.reindex()
+	}
+}
+
+func (c *Categorical) find(name string) int {
+	if c.index != nil {
+		i, ok := c.index[name]
+		if !ok {
+			return -1
+		}
+		return i
+	}
+	for i := range c.values {
+		if c.values[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *Categorical) reindex() {
+	c.index = make(map[string]int, 2*len(c.values))
+	for i := range c.values {
+		c.index[c.values[i].Name] = i
+	}
+}

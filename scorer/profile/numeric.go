@@ -1,0 +1,133 @@
+package profile
+
+import (
+	"math"
+
+	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Buckets is the number of powers of two that a histogram tells apart: the
+// last holds everything above 2^46, 70 TB.
+const Buckets = 48
+
+// Numeric is a log histogram: bucket 0 counts values below 1, bucket i values
+// in [2^(i-1), 2^i). The zero value is empty and ready to use.
+type Numeric struct {
+	counts [Buckets]float32
+	total  float64
+}
+
+// Bucket returns the bucket of x; what is negative or not a number is in 0.
+func Bucket(x float64) int {
+	if !(x >= 1) {
+		return 0
+	}
+	_, e := math.Frexp(x)
+	return min(e, Buckets-1)
+}
+
+// Add counts weight observations in a bucket.
+func (h *Numeric) Add(bucket int, weight float64) {
+	h.counts[bucket] += float32(weight)
+	h.total += weight
+}
+
+// Decay multiplies every count by f, in (0, 1].
+func (h *Numeric) Decay(f float64) {
+	for i := range h.counts {
+		h.counts[i] = float32(float64(h.counts[i]) * f)
+	}
+	h.total *= f
+}
+
+// Total is the decayed number of observations.
+func (h *Numeric) Total() float64 { return h.total }
+
+// Above is the decayed number of observations at or above x. Within a bucket
+// they are spread evenly over its logarithm; beyond the highest bucket that
+// has any, half an observation falls off as a Pareto tail of the given index.
+func (h *Numeric) Above(x, tail float64) float64 {
+	b := Bucket(x)
+	sum, top := 0.0, 0
+	for i := Buckets - 1; i > b; i-- {
+		sum += float64(h.counts[i])
+		if top == 0 && h.counts[i] > 0 {
+			top = i
+		}
+	}
+	if h.counts[b] > 0 {
+		share := 1.0
+		if b > 0 && b < Buckets-1 {
+			share = 1 - float64(exact.Ln(x/math.Ldexp(1, b-1))/exact.Ln(2))
+		}
+		sum += float64(float64(h.counts[b]) * max(0, share))
+		top = max(top, b)
+	}
+	if h.total <= 0 {
+		return 0
+	}
+	for i := b; top == 0 && i > 0; i-- {
+		if h.counts[i] > 0 {
+			top = i
+		}
+	}
+	edge := math.Ldexp(1, top) // Upper edge of the highest bucket in use.
+	beyond := 0.5
+	if x > edge {
+		beyond = float64(0.5 * exact.Exp2(float64(-tail*exact.Ln(x/edge))/exact.Ln(2)))
+	}
+	return min(h.total, max(sum, beyond))
+}
+
+// Below is the decayed number of observations at or below x.
+func (h *Numeric) Below(x float64) float64 {
+	sum := 0.0
+	for i := range Bucket(x) + 1 {
+		sum += float64(h.counts[i])
+	}
+	return min(h.total, max(0.5, sum))
+}
+
+// Upper is the probability of a value at or above x, backed off to the peers
+// and there to prior: (above + a·peer)/(n + a).
+func (h *Numeric) Upper(x float64, peers *Numeric, prior, a, tail float64) float64 {
+	peer := (peers.Above(x, tail) + prior) / (peers.total + 1)
+	return min(1, (h.Above(x, tail)+float64(a*peer))/(h.total+a))
+}
+
+// TwoSided is the probability of a value as far out as x on either side, of
+// the entity alone: twice the smaller tail, 1 without history.
+func (h *Numeric) TwoSided(x, tail float64) float64 {
+	if h.total <= 0 {
+		return 1
+	}
+	return min(1, 2*min(h.Above(x, tail), h.Below(x))/h.total)
+}
+
+// Quantile is the upper edge of the bucket below which a share q of the
+// observations lies, 0 without history.
+func (h *Numeric) Quantile(q float64) float64 {
+	sum := 0.0
+	for i, n := range h.counts {
+		sum += float64(n)
+		if sum > 0 && sum >= float64(q*h.total) {
+			return math.Ldexp(1, i)
+		}
+	}
+	return 0
+}
+
+// Nats turns a tail probability into evidence: ln(κ·p^(κ-1)), the logarithm of
+// an e-value, whose expectation over p is 1 where nothing is wrong.
+func Nats(p, kappa float64) float64 {
+	return exact.Ln(kappa) - float64((1-kappa)*exact.Ln(min(1, max(1e-300, p))))
+}
+
+// Code writes or reads the habit.
+func (h *Numeric) Code(k *snapshot.Codec) {
+	for i := range h.counts {
+		k.F32(&h.counts[i])
+	}
+	k.F64(&h.total)
+}

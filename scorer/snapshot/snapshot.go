@@ -1,0 +1,228 @@
+package snapshot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Version is the format that Seal writes; a change of any entity's layout
+// raises it.
+const Version = 1
+
+// PayloadBytesMax bounds a snapshot: 400,000 entities of 8 KiB.
+const PayloadBytesMax = 4 << 30
+
+const magic = "VIGILSS"
+
+// Errors of [Open].
+var (
+	ErrFormat   = errors.New("not a snapshot")
+	ErrVersion  = errors.New("snapshot of another version")
+	ErrChecksum = errors.New("snapshot is damaged")
+)
+
+// Seal writes a payload with its header and checksum.
+func Seal(w io.Writer, payload []byte) error {
+	head := append([]byte(magic), Version)
+	head = binary.LittleEndian.AppendUint64(head, uint64(len(payload)))
+	sum := xxh3.Hash128(payload).Bytes()
+	for _, part := range [][]byte{head, payload, sum[:]} {
+		_, err := w.Write(part)
+		if err != nil {
+			return fmt.Errorf("write snapshot: %w", err)
+		}
+	}
+	return nil
+}
+
+// Open reads what Seal wrote and returns the payload. The error wraps
+// [ErrFormat], [ErrVersion] or [ErrChecksum], or is that of r.
+func Open(r io.Reader) ([]byte, error) {
+	head := make([]byte, len(magic)+1+8)
+	_, err := io.ReadFull(r, head)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot header: %w: %w", ErrFormat, err)
+	}
+	if string(head[:len(magic)]) != magic {
+		return nil, ErrFormat
+	}
+	if head[len(magic)] != Version {
+		return nil, fmt.Errorf("version %d, want %d: %w", head[len(magic)], Version, ErrVersion)
+	}
+	size := binary.LittleEndian.Uint64(head[len(magic)+1:])
+	if size > PayloadBytesMax {
+		return nil, fmt.Errorf("payload of %d B: %w", size, ErrFormat)
+	}
+	body, err := io.ReadAll(io.LimitReader(r, int64(size)+16))
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	if uint64(len(body)) != size+16 {
+		return nil, fmt.Errorf("has %d of %d B: %w", len(body), size+16, ErrChecksum)
+	}
+	payload := body[:size]
+	sum := xxh3.Hash128(payload).Bytes()
+	if string(sum[:]) != string(body[size:]) {
+		return nil, ErrChecksum
+	}
+	return payload, nil
+}
+
+// Codec writes or reads fields one after the other. The first fault sticks and
+// makes every later read return zero.
+type Codec struct {
+	buf     []byte
+	reading bool
+	err     error
+}
+
+// Writer returns a codec that writes.
+func Writer() *Codec { return &Codec{} }
+
+// Reader returns a codec that reads a payload.
+func Reader(payload []byte) *Codec { return &Codec{buf: payload, reading: true} }
+
+// Reading reports the direction.
+func (c *Codec) Reading() bool { return c.reading }
+
+// Bytes is what has been written.
+func (c *Codec) Bytes() []byte { return c.buf }
+
+// Err is the first fault; bytes left over after the last field are one too.
+func (c *Codec) Err() error {
+	if c.err == nil && c.reading && len(c.buf) > 0 {
+		return fmt.Errorf("%d B are left over: %w", len(c.buf), ErrFormat)
+	}
+	return c.err
+}
+
+// U64 writes or reads an unsigned integer.
+func (c *Codec) U64(v *uint64) {
+	if !c.reading {
+		c.buf = binary.AppendUvarint(c.buf, *v)
+		return
+	}
+	x, n := binary.Uvarint(c.buf)
+	if n <= 0 {
+		c.fail()
+		x, n = 0, 0
+	}
+	c.buf = c.buf[n:]
+	*v = x
+}
+
+// I64 writes or reads a signed integer.
+func (c *Codec) I64(v *int64) {
+	u := uint64(*v)<<1 ^ uint64(*v>>63)
+	c.U64(&u)
+	*v = int64(u>>1) ^ -int64(u&1)
+}
+
+// Int writes or reads an int.
+func (c *Codec) Int(v *int) {
+	i := int64(*v)
+	c.I64(&i)
+	*v = int(i)
+}
+
+// F64 writes or reads a float by its bits. What is not a finite number is a
+// fault: no such value is ever part of the state.
+func (c *Codec) F64(v *float64) {
+	if !c.reading {
+		c.buf = binary.LittleEndian.AppendUint64(c.buf, math.Float64bits(*v))
+		return
+	}
+	if len(c.buf) < 8 {
+		c.fail()
+		*v = 0
+		return
+	}
+	*v = math.Float64frombits(binary.LittleEndian.Uint64(c.buf))
+	c.buf = c.buf[8:]
+	if math.IsNaN(*v) || math.IsInf(*v, 0) {
+		c.fail()
+		*v = 0
+	}
+}
+
+// F32 writes or reads a short float.
+func (c *Codec) F32(v *float32) {
+	u := uint64(math.Float32bits(*v))
+	c.U64(&u)
+	*v = math.Float32frombits(uint32(u))
+	if c.reading && (math.IsNaN(float64(*v)) || math.IsInf(float64(*v), 0)) {
+		c.fail()
+		*v = 0
+	}
+}
+
+// Bool writes or reads a truth value.
+func (c *Codec) Bool(v *bool) {
+	var u uint64
+	if *v {
+		u = 1
+	}
+	c.U64(&u)
+	*v = u == 1
+}
+
+// Str writes or reads a text.
+func (c *Codec) Str(v *string) {
+	n := c.Len(len(*v))
+	if !c.reading {
+		c.buf = append(c.buf, *v...)
+		return
+	}
+	*v = string(c.buf[:n])
+	c.buf = c.buf[n:]
+}
+
+// Len writes n, or reads a count, which never exceeds the bytes that remain:
+// every element takes at least one.
+func (c *Codec) Len(n int) int {
+	u := uint64(n)
+	c.U64(&u)
+	if c.reading && u > uint64(len(c.buf)) {
+		c.fail()
+		return 0
+	}
+	return int(u)
+}
+
+// Failed reports whether a fault has occurred.
+func (c *Codec) Failed() bool { return c.err != nil }
+
+func (c *Codec) fail() {
+	if c.err == nil {
+		c.err = fmt.Errorf("payload ends early or holds a value that no state has: %w", ErrFormat)
+	}
+	c.buf = nil
+}
+
+// List writes or reads a slice, one element at a time.
+func List[T any](c *Codec, list *[]T, each func(*T)) {
+	n := c.Len(len(*list))
+	if c.reading {
+		*list = nil
+		if n > 0 {
+			*list = make([]T, 0, min(n, 1024))
+		}
+		for range n {
+			if c.err != nil {
+				return
+			}
+			var v T
+			each(&v)
+			*list = append(*list, v)
+		}
+		return
+	}
+	for i := range *list {
+		each(&(*list)[i])
+	}
+}
