@@ -59,6 +59,7 @@ type Ingest struct {
 	client    *kafka.Client
 	metrics   *metrics
 	model     atomic.Pointer[model.Model]
+	joined    atomic.Bool
 
 	mu      sync.Mutex
 	parked  map[int]parked  // Engines of partitions that are not owned at the moment.
@@ -97,6 +98,10 @@ func New(o Options) (*Ingest, error) {
 // SwapModel puts another model in force: each worker takes it before its next read.
 func (i *Ingest) SwapModel(m *model.Model) { i.model.Store(m) }
 
+// Joined reports whether this process is in the group, with partitions or as a
+// reserve without.
+func (i *Ingest) Joined() bool { return i.joined.Load() }
+
 // Model is the model in force.
 func (i *Ingest) Model() *model.Model { return i.model.Load() }
 
@@ -130,9 +135,11 @@ func (i *Ingest) Run(ctx context.Context) error {
 		case errors.Is(err, kafka.RebalanceInProgress):
 			continue
 		case err != nil:
+			i.joined.Store(false)
 			i.fault(ctx, "join", err)
 			continue
 		}
+		i.joined.Store(true)
 		i.begin(ctx, gen)
 	}
 }

@@ -390,4 +390,3 @@ func TestPoisonGoesToDeadAndThePartitionGoesOn(t *testing.T) {
 		}
 	}
 }
-

@@ -1,0 +1,156 @@
+package analyzer
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// openAdmin reads the token and opens the port.
+func (a *Analyzer) openAdmin(metrics http.Handler) error {
+	if f := a.config.Admin.TokenFile; f != "" {
+		b, err := readFile("admin.token_file", f)
+		if err != nil {
+			return err
+		}
+		a.token = bytes.TrimSpace(b)
+		if len(a.token) < tokenBytesMin {
+			return fmt.Errorf("admin.token_file: has %d B, needs at least %d", len(a.token), tokenBytesMin)
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.HandleFunc("POST /v1/verdicts", a.relay)
+	if metrics != nil {
+		mux.Handle("GET /metrics", metrics)
+	}
+	a.admin = &http.Server{
+		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
+		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
+	}
+	var err error
+	a.listener, err = net.Listen("tcp", a.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
+	if err != nil {
+		return fmt.Errorf("admin.address: %w", err)
+	}
+	return nil
+}
+
+// serveAdmin serves the port until ctx ends.
+func (a *Analyzer) serveAdmin(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		err := a.admin.Serve(a.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("admin port: %w", err)
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminShutdownTimeout)
+		defer cancel()
+		err := a.admin.Shutdown(grace)
+		if err != nil {
+			return a.admin.Close()
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// readiness is the answer of /readyz?verbose.
+type readiness struct {
+	Status string `json:"status"`
+	// Model is the digest of the model in force, Mode what it does.
+	Model      string          `json:"model"`
+	Mode       string          `json:"mode"`
+	Joined     bool            `json:"joined"`
+	Lag        int64           `json:"lag"`
+	Partitions []ingest.Status `json:"partitions"`
+}
+
+// readyz says whether this analyzer does its share: it is in the group, and
+// what it owns has state and is scored up to where it was at assignment.
+func (a *Analyzer) readyz(w http.ResponseWriter, r *http.Request) {
+	m := a.ingest.Model()
+	out := readiness{Status: "ready", Model: m.Digest(), Mode: m.Mode, Joined: a.ingest.Joined(), Partitions: a.ingest.Status()}
+	code := http.StatusOK
+	for _, p := range out.Partitions {
+		out.Lag += p.Lag()
+		if !p.Ready {
+			out.Status, code = "catching up", http.StatusServiceUnavailable
+		}
+	}
+	if !out.Joined {
+		out.Status, code = "not in the group", http.StatusServiceUnavailable
+	}
+	if !r.URL.Query().Has("verbose") {
+		answer(w, code, map[string]string{"status": out.Status})
+		return
+	}
+	answer(w, code, out)
+}
+
+// relay takes an operator's signed verdict.
+func (a *Analyzer) relay(w http.ResponseWriter, r *http.Request) {
+	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if a.token == nil || !isBearer || subtle.ConstantTimeCompare([]byte(given), a.token) != 1 {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="vigil-admin"`)
+		answer(w, http.StatusUnauthorized, map[string]string{"error": "a valid admin token is required"})
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, verdict.EnvelopeBytesMax))
+	if err != nil {
+		answer(w, http.StatusRequestEntityTooLarge, map[string]string{"error": err.Error()})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), relayTimeout)
+	defer cancel()
+	err = a.announcer.Relay(ctx, bytes.TrimSpace(body))
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case refused(err):
+		answer(w, http.StatusUnprocessableEntity, map[string]string{"error": err.Error()})
+	default:
+		a.logger.ErrorContext(r.Context(), "operator's verdict is not relayed", "error", err)
+		answer(w, http.StatusServiceUnavailable, map[string]string{"error": "kafka is unreachable; send the verdict to the gateways' admin ports"})
+	}
+}
+
+// refused reports whether the envelope is at fault, not Kafka.
+func refused(err error) bool {
+	for _, why := range []error{
+		announce.ErrNotRelayed, verdict.ErrUnsigned, verdict.ErrUnknownKey, verdict.ErrSignature,
+		verdict.ErrAuthority, verdict.ErrMalformed, verdict.ErrExpired,
+	} {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	return false
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // A client that has gone needs no answer.
+}

@@ -1,0 +1,231 @@
+package analyzer
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// Options are what an [Analyzer] depends on. All but Metrics are required.
+type Options struct {
+	Config Config
+	Logger *slog.Logger
+	Meter  metric.Meter
+	Tracer trace.Tracer
+	Now    func() time.Time
+	// Metrics is the page for Prometheus; nil leaves it out.
+	Metrics http.Handler
+}
+
+// Analyzer is one process of the decision point.
+type Analyzer struct {
+	config    Config
+	logger    *slog.Logger
+	now       func() time.Time
+	metrics   *metrics
+	writer    *announce.Writer
+	announcer *announce.Announcer
+	ingest    *ingest.Ingest
+	listener  net.Listener
+	admin     *http.Server
+	token     []byte // nil where the admin port changes nothing.
+}
+
+// New reads keys and model and opens the admin port. It connects to nothing.
+func New(o Options) (*Analyzer, error) {
+	err := o.Config.Validate()
+	if err != nil {
+		return nil, fmt.Errorf("analyzer: %w", err)
+	}
+	a := &Analyzer{config: o.Config, logger: o.Logger, now: o.Now}
+	a.metrics, err = newMetrics(o.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("analyzer: metrics: %w", err)
+	}
+	err = a.scoring(o)
+	if err != nil {
+		return nil, fmt.Errorf("analyzer: %w", err)
+	}
+	err = a.openAdmin(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("analyzer: %w", err)
+	}
+	return a, nil
+}
+
+// scoring builds the path from event to verdict.
+func (a *Analyzer) scoring(o Options) error {
+	c := a.config
+	m, err := loadModel(c.Model)
+	if err != nil {
+		return err
+	}
+	key, err := readFile("tenant_key_file", c.TenantKeyFile)
+	if err != nil {
+		return err
+	}
+	_, err = event.NewNames(key) // Says what is wrong with a key.
+	if err != nil {
+		return fmt.Errorf("tenant_key_file: %w", err)
+	}
+	signer, err := announce.LoadSigner(c.Announce)
+	if err != nil {
+		return err
+	}
+	keys, err := loadKeys(c.Keys)
+	if err != nil {
+		return err
+	}
+	a.writer, err = announce.NewWriter(c.Kafka.Brokers, o.Logger, o.Meter)
+	if err != nil {
+		return err
+	}
+	a.announcer, err = announce.New(announce.Options{
+		Config: c.Announce, Writer: a.writer, Signer: signer, Keys: keys,
+		Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+	})
+	if err != nil {
+		return err
+	}
+	kept, err := state.New(state.Options{Config: c.State, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
+	if err != nil {
+		return err
+	}
+	a.ingest, err = ingest.New(ingest.Options{
+		Config: c.Ingest, Brokers: c.Kafka.Brokers, Model: m, NewEngine: newEngine,
+		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
+		Announcer: a.announcer, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+	})
+	return err
+}
+
+func newEngine(m *model.Model) (ingest.Engine, error) {
+	return scorer.New(scorer.Options{Model: m})
+}
+
+// AdminAddr is the address of the admin port.
+func (a *Analyzer) AdminAddr() net.Addr { return a.listener.Addr() }
+
+// Run works until ctx ends. It returns an error only where going on makes no
+// sense; the absence of Kafka or ClickHouse is no such thing.
+func (a *Analyzer) Run(ctx context.Context) error {
+	defer a.writer.Close()
+	m := a.ingest.Model()
+	a.logger.InfoContext(ctx, "analyzer starts", "admin", a.AdminAddr().String(), "model", m.Digest(), "mode", m.Mode)
+	if m.Mode == model.ModeObserve {
+		a.logger.WarnContext(ctx, "the model observes: events are scored and recorded, no verdict is announced", "model", m.Digest())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.ingest.Run(ctx) })
+	g.Go(func() error { return a.serveAdmin(ctx) })
+	err := g.Wait()
+	if err != nil {
+		return fmt.Errorf("analyzer: %w", err)
+	}
+	return nil
+}
+
+// Reload puts the model of c in force. Where c or its model is at fault, the
+// old one stays, and the error says why. All other settings take a restart.
+func (a *Analyzer) Reload(ctx context.Context, c Config) error {
+	result := "ok"
+	err := c.Validate()
+	var m *model.Model
+	if err == nil {
+		m, err = loadModel(c.Model)
+	}
+	if err != nil {
+		result = "refused"
+	} else {
+		a.ingest.SwapModel(m)
+		a.logger.InfoContext(ctx, "model in force", "model", m.Digest(), "mode", m.Mode)
+	}
+	a.metrics.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
+	if err != nil {
+		return fmt.Errorf("analyzer: reload: %w", err)
+	}
+	return nil
+}
+
+// loadModel reads the model file, or the built-in model where none is named.
+func loadModel(c Model) (*model.Model, error) {
+	if c.File == "" {
+		return model.Default(), nil
+	}
+	b, err := readFile("model.file", c.File)
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.Parse(c.File, b)
+	if err != nil {
+		return nil, fmt.Errorf("model.file: %w", err)
+	}
+	return m, nil
+}
+
+// loadKeys reads the key set and checks that the root has signed it.
+func loadKeys(c Keys) (*verdict.KeySet, error) {
+	b, err := readFile("keys.root_public_file", c.RootPublicFile)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return nil, errors.New("keys.root_public_file: no PEM block")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("keys.root_public_file: %w", err)
+	}
+	root, ok := key.(ed25519.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("keys.root_public_file: is a %T, must be Ed25519", key)
+	}
+	set, err := readFile("keys.key_set_file", c.KeySetFile)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := verdict.OpenKeySet(root, set)
+	if err != nil {
+		return nil, fmt.Errorf("keys.key_set_file: %w", err)
+	}
+	return keys, nil
+}
+
+// readFile reads a small file that a key names.
+func readFile(key, path string) ([]byte, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	if fi.Size() > fileBytesMax {
+		return nil, fmt.Errorf("%s: has %d B, at most %d are allowed", key, fi.Size(), fileBytesMax)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return b, nil
+}

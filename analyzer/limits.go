@@ -1,0 +1,24 @@
+package analyzer
+
+import "time"
+
+const (
+	// lanesMax is what a gateway allows itself.
+	lanesMax = 1024
+	// brokersMax bounds the addresses to begin with; a client learns the rest.
+	brokersMax = 64
+	// tokenBytesMin keeps an empty or toy token from opening the admin port.
+	tokenBytesMin = 16
+	// fileBytesMax bounds keys, tokens and the key set.
+	fileBytesMax = 1 << 20
+
+	adminHeaderBytesMax  = 16 << 10
+	adminReadTimeout     = 10 * time.Second
+	adminWriteTimeout    = 30 * time.Second
+	adminIdleTimeout     = time.Minute
+	adminShutdownTimeout = 3 * time.Second
+	// relayTimeout bounds how long an operator waits for Kafka.
+	relayTimeout = 10 * time.Second
+	// storeBackoff is the wait before storing is begun again after a fault.
+	storeBackoff = 5 * time.Second
+)
