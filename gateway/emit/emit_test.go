@@ -272,8 +272,12 @@ func later(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	addr := l.Addr().String()
+	err = l.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
 }
 
 func TestKafkaUnreachableAtStart(t *testing.T) {
@@ -447,7 +451,8 @@ func TestConfigNamesEveryFault(t *testing.T) {
 			t.Errorf("no fault names %s: %v", key, err)
 		}
 	}
-	if err := emit.DefaultConfig().Validate(); err != nil {
+	err = emit.DefaultConfig().Validate()
+	if err != nil {
 		t.Errorf("the default configuration has faults: %v", err)
 	}
 }

@@ -79,6 +79,7 @@ func (e *Emitter) settle(n uint32, now time.Time) bool {
 	for len(l.gaps) > 0 {
 		r, err := e.tombstone(n, l.gaps[0], now)
 		if err != nil || !e.requests.queue.push(r) {
+			e.buffers.put(r.buf)
 			return false
 		}
 		l.gaps = l.gaps[1:]
@@ -142,6 +143,7 @@ func (e *Emitter) beat(n uint32) {
 	l.ticking.Store(true) // Before push: the sender may be done with it at once.
 	if !e.requests.queue.push(r) {
 		l.ticking.Store(false)
+		e.buffers.put(r.buf)
 		return
 	}
 	l.next++

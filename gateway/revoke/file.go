@@ -216,7 +216,7 @@ func (s *file) commit() error {
 func (s *file) rewrite() error {
 	s.broken = true // Until it has succeeded.
 	tmp := s.path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // Beside the configured file.
 	if err != nil {
 		return fmt.Errorf("rewrite verdict file: %w", err)
 	}
@@ -288,7 +288,7 @@ func (s *file) lost() uint64 {
 
 // syncDir makes a rename or a new file in dir durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // The configured directory.
 	if err != nil {
 		return err
 	}
