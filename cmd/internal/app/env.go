@@ -64,7 +64,7 @@ func Execute(ctx context.Context, env Env, c *cobra.Command) int {
 	}
 	code := CodeOf(err)
 	if !ran && code == ExitFindings {
-		code = ExitUsage // Flags or arguments were refused before the command began.
+		code = ExitUsage                                                 // Flags or arguments were refused before the command began.
 		err = fmt.Errorf("%w\nSee \"%s --help\".", err, c.CommandPath()) //nolint:staticcheck // Two sentences for a person.
 	}
 	if err.Error() != "" && !errors.Is(err, context.Canceled) {

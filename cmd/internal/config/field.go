@@ -158,9 +158,10 @@ func (f *field) find(path string) *field {
 	return at
 }
 
-// isPath reports whether the value names files or a folder.
+// isPath reports whether the value names files or a folder. Only databases,
+// the MaxMind-format files of the gateway, do not say so in their name.
 func (f *field) isPath() bool {
-	return strings.HasSuffix(f.name, "_file") || strings.HasSuffix(f.name, "_files") || strings.HasSuffix(f.name, "_dir")
+	return strings.HasSuffix(f.name, "_file") || strings.HasSuffix(f.name, "_files") || strings.HasSuffix(f.name, "_dir") || f.name == "databases"
 }
 
 // isSize reports whether the value is a number of bytes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -34,9 +35,12 @@ type ReloaderOptions[T any] struct {
 type Reloader[T any] struct {
 	o       ReloaderOptions[T]
 	reloads metric.Int64Counter
+
+	inForce string // Stamps of the files as they were when they were read.
 }
 
-// NewReloader returns a reloader that does nothing until Run.
+// NewReloader returns a reloader that does nothing until Run. A change of the
+// files is one since this call.
 func NewReloader[T any](o ReloaderOptions[T]) (*Reloader[T], error) {
 	if o.Interval == 0 {
 		o.Interval = reloadIntervalDefault
@@ -46,7 +50,7 @@ func NewReloader[T any](o ReloaderOptions[T]) (*Reloader[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	return &Reloader[T]{o: o, reloads: reloads}, nil
+	return &Reloader[T]{o: o, reloads: reloads, inForce: stamps(o.Files)}, nil
 }
 
 // Run reloads until ctx ends, and then returns nil. Files are compared by time
@@ -55,18 +59,18 @@ func NewReloader[T any](o ReloaderOptions[T]) (*Reloader[T], error) {
 func (r *Reloader[T]) Run(ctx context.Context) error {
 	tick := time.NewTicker(r.o.Interval)
 	defer tick.Stop()
-	inForce, last := stamps(r.o.Files), stamps(r.o.Files)
+	last := r.inForce
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-r.o.Signals:
-			inForce = stamps(r.o.Files)
+			r.inForce = stamps(r.o.Files)
 			r.reload(ctx, "signal")
 		case <-tick.C:
 			now := stamps(r.o.Files)
-			if now != inForce && now == last {
-				inForce = now
+			if now != r.inForce && now == last {
+				r.inForce = now
 				r.reload(ctx, "file")
 			}
 			last = now
@@ -94,7 +98,10 @@ func (r *Reloader[T]) reload(ctx context.Context, why string) {
 		r.o.Logger.ErrorContext(ctx, "configuration not applied, the old one stays in force", "why", why, "error", err)
 		return
 	}
-	r.o.Files = next.Files()
+	if !slices.Equal(r.o.Files, next.Files()) {
+		r.o.Files = next.Files()
+		r.inForce = stamps(r.o.Files)
+	}
 	r.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("result", "applied")))
 	r.o.Logger.InfoContext(ctx, "configuration reloaded", "why", why)
 }

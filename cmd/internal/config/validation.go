@@ -23,7 +23,7 @@ func (r *reader) validation(err error, config reflect.Value, file string) {
 			continue // The value could not even be read; its default is not at fault.
 		}
 		words := offered(text)
-		if len(words) > 0 {
+		if len(words) > 0 && !strings.Contains(text, "did you mean") {
 			text += didYouMean(r.textOf(key, config), words)
 		}
 		p := r.placeOf(key)

@@ -1,0 +1,158 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"go.uber.org/goleak"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/config"
+	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestCodeOf(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want int
+	}{
+		"nothing":               {nil, 0},
+		"stopped by a signal":   {fmt.Errorf("run: %w", context.Canceled), 0},
+		"any other error":       {errors.New("x"), 1},
+		"findings":              {app.Findings(), 1},
+		"wrong usage, wrapped":  {fmt.Errorf("a: %w", app.Usage("x")), 2},
+		"faulty configuration":  {fmt.Errorf("a: %w", config.Faults{{Text: "x"}}), 2},
+		"marked as unreachable": {app.Unreachable(errors.New("x")), 4},
+		"nobody listens":        {fmt.Errorf("a: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), 4},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := app.CodeOf(tt.err); got != tt.want {
+				t.Errorf("CodeOf(%v) = %d, want %d", tt.err, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestExecuteTellsUsageFromFailure(t *testing.T) {
+	command := func(err error) *cobra.Command {
+		root := &cobra.Command{Use: "prog"}
+		root.AddCommand(&cobra.Command{Use: "do", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return err }})
+		return root
+	}
+	tests := map[string]struct {
+		args       []string
+		err        error
+		wantCode   int
+		wantStderr string
+	}{
+		"ok":             {[]string{"do"}, nil, 0, ""},
+		"failure":        {[]string{"do"}, errors.New("broke"), 1, "prog: broke\n"},
+		"findings":       {[]string{"do"}, app.Findings(), 1, ""},
+		"wrong argument": {[]string{"do", "x"}, nil, 2, "unknown command \"x\" for \"prog do\"\nSee \"prog --help\".\n"},
+		"wrong flag":     {[]string{"do", "--x"}, nil, 2, "unknown flag: --x\nSee \"prog --help\".\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			code := app.Execute(t.Context(), app.Env{Args: tt.args, Stdout: &out, Stderr: &errs, Now: time.Now}, command(tt.err))
+			if code != tt.wantCode {
+				t.Errorf("exit code %d, want %d", code, tt.wantCode)
+			}
+			if diff := cmp.Diff(tt.wantStderr, errs.String()); diff != "" {
+				t.Errorf("stderr (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+type roleConfig struct {
+	Name string `mapstructure:"name"`
+}
+
+// A role tells where it serves on the first line of its output, runs until its
+// context ends, and takes its configuration from file, environment and flags.
+func TestServe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	err := os.WriteFile(file, []byte("name: file\n"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var out, errs bytes.Buffer
+	env := app.Env{Args: []string{"--config", file, "--set", "name=flag"}, Environ: []string{"VIGIL_NAME=env"}, Stdout: &out, Stderr: &errs, Now: time.Now}
+	var got string
+	code := app.Execute(ctx, env, app.NewServeCommand(env, role(func(c roleConfig) app.Service[roleConfig] {
+		got = c.Name
+		return app.Service[roleConfig]{
+			Run:       func(ctx context.Context) error { stop(); <-ctx.Done(); return nil },
+			Addresses: []app.Address{{Name: "gateway", URL: "http://127.0.0.1:1"}, {Name: "admin", URL: "http://127.0.0.1:2"}},
+		}
+	})))
+	if code != 0 {
+		t.Fatalf("exit code %d, stderr %s", code, errs.String())
+	}
+	if got != "flag" {
+		t.Errorf("name is %q, want that of the flag", got)
+	}
+	want := `{"event":"ready","gateway":"http://127.0.0.1:1","admin":"http://127.0.0.1:2"}` + "\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("stdout (-want +got):\n%s", diff)
+	}
+	var line map[string]any
+	err = json.Unmarshal([]byte(strings.SplitN(errs.String(), "\n", 2)[0]), &line)
+	if err != nil || line["msg"] != "serving" || line["gateway"] != "http://127.0.0.1:1" {
+		t.Errorf("log is %q (%v)", errs.String(), err)
+	}
+}
+
+func TestServeFailures(t *testing.T) {
+	tests := map[string]struct {
+		args []string
+		run  error
+		code int
+		want string
+	}{
+		"no such file":      {args: []string{"-c", "absent.yaml"}, code: 2, want: "read configuration: open absent.yaml: no such file or directory"},
+		"faulty flag":       {args: []string{"--set", "nmae=x"}, code: 2, want: `--set nmae: nmae: unknown key; did you mean "name"?`},
+		"the role gives up": {run: errors.New("broke"), code: 1, want: "vigil-test: broke"},
+		"nothing to reach":  {run: app.Unreachable(errors.New("kafka is away")), code: 4, want: "vigil-test: kafka is away"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			env := app.Env{Args: tt.args, Stdout: &out, Stderr: &errs, Now: time.Now}
+			code := app.Execute(t.Context(), env, app.NewServeCommand(env, role(func(roleConfig) app.Service[roleConfig] {
+				return app.Service[roleConfig]{Run: func(context.Context) error { return tt.run }}
+			})))
+			if code != tt.code || !strings.Contains(errs.String(), tt.want) {
+				t.Errorf("exit code %d, stderr %q; want %d, %q", code, errs.String(), tt.code, tt.want)
+			}
+		})
+	}
+}
+
+func role(open func(roleConfig) app.Service[roleConfig]) app.Role[roleConfig] {
+	return app.Role[roleConfig]{
+		Name: "vigil-test",
+		Observe: func(roleConfig) (telemetry.Config, telemetry.Log, string) {
+			return telemetry.DefaultConfig(), telemetry.DefaultLog(), "i"
+		},
+		New: func(_ context.Context, p app.Parts[roleConfig]) (app.Service[roleConfig], error) {
+			return open(p.Config), nil
+		},
+	}
+}
