@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // errBodyClosed is what the transport reads once its upstream has no more use
@@ -63,11 +64,16 @@ func (b *body) Close() error {
 	return nil
 }
 
-// settle waits until no read is under way, which the caller has made to end.
-func (b *body) settle() {
+// settle makes the read that is under way end, and waits for it. interrupt is
+// repeated, because the listener gives every read a deadline of its own and may
+// do so just after.
+func (b *body) settle(interrupt func()) {
 	b.closed.Store(true)
-	b.reading.Lock()
-	b.reading.Unlock() //nolint:staticcheck // An empty critical section: to wait is all that is wanted.
+	for !b.reading.TryLock() {
+		interrupt()
+		time.Sleep(time.Millisecond)
+	}
+	b.reading.Unlock()
 }
 
 // unfinished reports whether the client may have more to send.

@@ -39,7 +39,11 @@
 // Headers that change the method or the path behind our back are stripped too:
 // a read-only session would write through X-HTTP-Method-Override.
 //
-// A deadline of the past on the reading side of an HTTP/1.1 connection cancels
-// the request's context from inside net/http; it is set only where the body
-// is unfinished and the connection is lost anyway.
+// A deadline on the reading side of an HTTP/1.1 connection cancels the
+// request's context from inside net/http; it is set only where the body is
+// unfinished and the connection is lost anyway.
+//
+// http.Transport returns from a cancelled RoundTrip only when its read of the
+// request's body has returned, so that read has to be ended too, or a client that
+// stalls its upload would delay its own cut.
 package proxy

@@ -127,8 +127,13 @@ func (x *exchange) noAnswer(ctx context.Context, err error) Outcome {
 	cause := context.Cause(ctx)
 	cut, isCut := errors.AsType[*session.Cut](cause)
 	if isCut {
+		x.mu.Lock()
+		x.polite = true // Whichever of this and unblock comes first.
+		x.mu.Unlock()
 		out := x.refuse(x.call.Goodbye(cut), nil)
-		_ = x.rc.Flush() // The time below is that of the last byte; a client that is gone has none.
+		if !isGRPC(x.r) { // Whose answer must stay one frame.
+			_ = x.rc.Flush() // The time below is that of the last byte; a client that is gone has none.
+		}
 		out.Cut, out.CutAt = cut, x.proxy.now()
 		return out
 	}
@@ -187,15 +192,20 @@ func (x *exchange) unblock(cause error) {
 	if x.done || x.hijacked {
 		return
 	}
-	if x.body.unfinished() {
-		_ = x.rc.SetReadDeadline(past()) // Only a test's recorder has no deadlines.
-	}
 	at := past()
 	if x.polite || x.status.Load() == 0 {
 		at = x.proxy.now().Add(x.proxy.config.GoodbyeTimeout)
 	}
+	if x.body.unfinished() {
+		x.body.closed.Store(true)
+		stop := past()
+		if x.r.ProtoMajor == 1 && at.After(stop) {
+			stop = x.proxy.now().Add(sendingPause)
+		}
+		_ = x.rc.SetReadDeadline(stop)
+	}
 	x.hurried = true
-	_ = x.rc.SetWriteDeadline(at)
+	_ = x.rc.SetWriteDeadline(at) // Only a test's recorder has no deadlines.
 }
 
 // finish settles everything that outlives run, and completes the outcome.
@@ -208,13 +218,16 @@ func (x *exchange) finish(out *Outcome) {
 		_ = x.rc.SetWriteDeadline(time.Time{}) // The connection lives on.
 	}
 	x.mu.Unlock()
-	if out.Abort && x.body != nil {
-		// The transport may still read for a request that has ended; net/http
-		// takes the reader away once the handler panics.
-		if !x.hijacked {
-			_ = x.rc.SetReadDeadline(past())
+	if (out.Abort || x.hurried) && x.body.unfinished() {
+		// The transport may still read for a request that has ended, and
+		// net/http would wait for it, or take the reader away under it. A client
+		// that is to read the answer may send for a moment more: a connection
+		// that is closed with unread bytes takes the answer with it.
+		at := past()
+		if !out.Abort {
+			at = x.proxy.now().Add(x.proxy.config.GoodbyeTimeout)
 		}
-		x.body.settle()
+		x.body.settle(func() { _ = x.rc.SetReadDeadline(at) })
 	}
 	out.BytesIn, out.BytesOut = x.bytesIn(), x.out.Load()
 	out.Stream = x.call.Visit.Stream()

@@ -39,7 +39,7 @@ func upstreamFault(err error) problem.UpstreamFault {
 		return problem.UpstreamHeaderTooLarge
 	case has("tls: ", "x509: ", "no such host"):
 		return problem.UpstreamRefused
-	case has("malformed", "bad Content-Length", "unsupported transfer encoding", "too many transfer encodings", "frame", "PROTOCOL_ERROR", "invalid"):
+	case has("malformed", "Content-Length", "unsupported transfer encoding", "too many transfer encodings", "frame", "PROTOCOL_ERROR", "invalid"):
 		return problem.UpstreamProtocol
 	}
 	return problem.UpstreamReset

@@ -34,7 +34,8 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 	if sse {
 		x.lasts(event.StreamSSE)
 	}
-	if sse || grpc || len(res.Trailer) > 0 {
+	// A gRPC answer without a body must stay one frame: its header is its trailer.
+	if sse || grpc && res.Header.Get("Grpc-Status") == "" || len(res.Trailer) > 0 {
 		_ = x.rc.Flush() // A client that is gone is noticed by the first write.
 	}
 	var tail tail

@@ -23,8 +23,8 @@ func (t *tail) see(b []byte) {
 func (t *tail) last(problem []byte) []byte {
 	var out []byte
 	if !t.between() {
-		if c := t.b[len(t.b)-1]; c != '\n' && c != '\r' {
-			out = append(out, '\n')
+		if t.b[len(t.b)-1] != '\n' {
+			out = append(out, '\n') // After \r it is the rest of that line's end.
 		}
 		out = append(out, "event: vigil.truncated\n\n"...)
 	}

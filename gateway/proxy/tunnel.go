@@ -176,11 +176,10 @@ func (t *tunnel) send(client io.Reader, count *atomic.Uint64, moved func()) {
 	for {
 		n, readErr := client.Read(buf)
 		if n > 0 && t.ending.Load() == nil {
+			count.Add(uint64(n))
+			moved()
 			_, err := t.up.Write(buf[:n])
-			if err == nil {
-				count.Add(uint64(n))
-				moved()
-			} else if t.ending.Load() == nil {
+			if err != nil && t.ending.Load() == nil {
 				_ = t.up.Close()
 				return
 			}

@@ -1,0 +1,19 @@
+package proxy
+
+// Frames and Tail let tests cut streams at every byte.
+type (
+	Frames = frames
+	Tail   = tail
+)
+
+// Split is frames.split.
+func (f *frames) Split(b []byte, room int) int { return f.split(b, room) }
+
+// Between reports whether f stands between two frames.
+func (f *frames) Between() bool { return f.left == 0 }
+
+// See and Last are those of tail.
+func (t *tail) See(b []byte) { t.see(b) }
+
+// Last is tail.last.
+func (t *tail) Last(problem []byte) []byte { return t.last(problem) }

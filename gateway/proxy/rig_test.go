@@ -1,0 +1,265 @@
+package proxy_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/gateway/problem"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen; never for what must not.
+const patience = 20 * time.Second
+
+// rig is a proxy behind a real server, before a real upstream. The header
+// X-Test-Session names a visit's session.
+type rig struct {
+	table    *session.Table
+	proxy    *proxy.Proxy
+	server   *httptest.Server
+	outcomes chan proxy.Outcome
+	entered  chan string // Sessions as they enter.
+	observer *observer
+	seq      uint64
+}
+
+type proxyConfig = proxy.Config
+
+// observer records progress.
+type observer struct {
+	mu    sync.Mutex
+	open  []proxy.Progress
+	ticks []proxy.Progress
+	began chan string
+}
+
+func (o *observer) Open(p proxy.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open = append(o.open, p)
+	o.began <- p.Stream
+}
+
+func (o *observer) Tick(p proxy.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ticks = append(o.ticks, p)
+}
+
+func newRig(t *testing.T, upstream string, change ...func(*proxy.Config)) *rig {
+	t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	table, err := session.New(session.Options{Config: session.DefaultConfig(), Tenant: "default", Logger: logger, Meter: noop.Meter{}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := proxy.DefaultConfig()
+	for _, c := range change {
+		c(&config)
+	}
+	p, err := proxy.New(proxy.Options{Config: config, Logger: logger, Meter: noop.Meter{}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(upstream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &rig{
+		table: table, proxy: p, outcomes: make(chan proxy.Outcome, 100), entered: make(chan string, 100),
+		observer: &observer{began: make(chan string, 100)},
+	}
+	g.server = httptest.NewUnstartedServer(g.handler(&route.Route{ID: "r", Upstream: target}))
+	g.server.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
+	g.server.EnableHTTP2 = true
+	g.server.StartTLS()
+	t.Cleanup(func() {
+		g.server.CloseClientConnections()
+		g.server.Close()
+		p.Close()
+		for deadline := time.Now().Add(patience); table.Visits() != 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d visits are still listed", table.Visits())
+			}
+		}
+	})
+	return g
+}
+
+func (g *rig) handler(rt *route.Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := session.Who{Session: r.Header.Get("X-Test-Session")}
+		ctx, visit := g.table.Enter(r.Context(), session.Entry{Who: who, Route: "r", RequestID: "q1", Time: time.Now()})
+		defer visit.Leave()
+		g.entered <- who.Session
+		out := g.proxy.Serve(w, r.WithContext(ctx), proxy.Call{
+			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1", SupportCode: "VG-TEST",
+			Client: netip.MustParseAddr("203.0.113.9"), Header: http.Header{"X-Vigil-Subject": {"pseudonym"}},
+			Goodbye:  func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).With("q1", "VG-CUT") },
+			Observer: g.observer,
+		})
+		g.outcomes <- out
+		if out.Abort {
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+// revoke ends a session.
+func (g *rig) revoke(name string) {
+	g.seq++
+	g.table.Apply(&verdict.Verdict{
+		Id: fmt.Sprint("v", g.seq), Epoch: 1, Seq: g.seq, Authority: verdict.AuthoritySubject, Tenant: "default",
+		Target: &verdict.Target{Kind: verdict.TargetSession, Id: name}, Action: verdict.ActionRevoke,
+		Time: timestamppb.Now(), Until: timestamppb.New(time.Now().Add(time.Hour)),
+	}, time.Now())
+}
+
+// client speaks HTTP/1.1 or HTTP/2 with the rig, one connection at a time.
+func (g *rig) client(t *testing.T, h2 bool) *http.Client {
+	t.Helper()
+	tr := &http.Transport{TLSClientConfig: g.tls(), Protocols: new(http.Protocols)}
+	tr.Protocols.SetHTTP1(!h2)
+	tr.Protocols.SetHTTP2(h2)
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func (g *rig) tls() *tls.Config {
+	c := g.server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	c.ServerName = "example.com"
+	return c
+}
+
+// dial opens a connection that speaks HTTP/1.1 by hand.
+func (g *rig) dial(t *testing.T) net.Conn {
+	t.Helper()
+	c := g.tls()
+	c.NextProtos = []string{"http/1.1"}
+	conn, err := tls.Dial("tcp", g.server.Listener.Addr().String(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+func (g *rig) request(t *testing.T, method, path, name string, body io.Reader) *http.Request {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, g.server.URL+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Test-Session", name)
+	return r
+}
+
+// outcome waits for the next call to end.
+func (g *rig) outcome(t *testing.T) proxy.Outcome {
+	t.Helper()
+	return await(t, g.outcomes, "the call to end")
+}
+
+func await[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
+	}
+}
+
+// wasCut checks what the gateway says about a cut.
+func wasCut(t *testing.T, out proxy.Outcome, stream string) {
+	t.Helper()
+	if out.Cut == nil || out.Reason != problem.CodeRevoked || out.Stream != stream || out.CutAt.Before(out.Cut.Arrived) {
+		t.Errorf("outcome = %+v, want a cut of a %s", out, stream)
+	}
+}
+
+// upstream starts an HTTP/1.1 upstream whose handler's end is reported.
+func upstream(t *testing.T, h http.HandlerFunc) (string, <-chan error) {
+	t.Helper()
+	ended := make(chan error, 100)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			ended <- r.Context().Err()
+			if e := recover(); e != nil && !errors.Is(e.(error), http.ErrAbortHandler) {
+				t.Error(e)
+			}
+		}()
+		h(w, r)
+	}))
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.Start()
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s.URL, ended
+}
+
+// raw starts an upstream that answers every connection by hand.
+func raw(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer func() { _ = c.Close() }()
+				_ = c.SetDeadline(time.Now().Add(patience))
+				serve(c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	return "http://" + l.Addr().String()
+}
+
+func body(t *testing.T, res *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil {
+		t.Fatalf("read body: %v", err)
+	}
+	return strings.TrimSpace(string(b))
+}
