@@ -1,0 +1,133 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+// cut is a range of offsets of one partition that is inserted as one, as it
+// stands in vigil.cuts.
+type cut struct {
+	// ID makes the tokens of this cut differ from those of every other.
+	ID        string `json:"id"`
+	Topic     string `json:"topic"`
+	Partition int    `json:"partition"`
+	// First is where reading begins, Last the last record's offset.
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
+	// Time is when it was declared: ingested_at of all its rows.
+	Time time.Time `json:"time"`
+	// Fresh says that the topic is another one than before: earlier cuts are void.
+	Fresh bool `json:"fresh,omitempty"`
+	// Lanes and Marks are the partition's memory before the cut.
+	Lanes []lane `json:"lanes,omitempty"`
+	Marks []mark `json:"marks,omitempty"`
+}
+
+// lane is how far a gateway's lane has been seen.
+type lane struct {
+	Gateway string `json:"gateway"`
+	Epoch   uint64 `json:"epoch"`
+	Lane    uint32 `json:"lane"`
+	Seq     uint64 `json:"seq"`
+}
+
+// mark is how far assessments of a source partition have been seen.
+type mark struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+// newCut describes a range with the memory before it.
+func newCut(topic string, partition int, first, last int64, at time.Time, before *memory) cut {
+	c := cut{
+		ID: uuid.NewString(), Topic: topic, Partition: partition, First: first, Last: last,
+		Time: at.UTC().Truncate(time.Millisecond), // What a column of milliseconds keeps.
+	}
+	before.lanes.All(func(l event.Lane, seq uint64) bool {
+		c.Lanes = append(c.Lanes, lane{l.Gateway, l.Epoch, l.Lane, seq})
+		return true
+	})
+	for _, source := range slices.SortedFunc(maps.Keys(before.marks), compareSources) {
+		c.Marks = append(c.Marks, mark{source.topic, source.partition, before.marks[source]})
+	}
+	return c
+}
+
+// encode returns the record's value. Where it would be too large the lanes of
+// the oldest epochs are left out: of those nothing comes any more.
+func (c cut) encode() ([]byte, error) {
+	for {
+		b, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("encode cut: %w", err)
+		}
+		if len(b) <= CutBytesMax || len(c.Lanes) == 0 {
+			return b, nil
+		}
+		c.Lanes = c.Lanes[(len(c.Lanes)+1)/2:]
+	}
+}
+
+// token is what ClickHouse recognises the cut's block of a table by.
+func (c cut) token(table string) string {
+	return fmt.Sprintf("%s-%d-%d-%d-%s-%s", c.Topic, c.Partition, c.First, c.Last, c.ID, table)
+}
+
+// source is a partition of a topic that assessments were made of.
+type source struct {
+	topic     string
+	partition int32
+}
+
+func compareSources(a, b source) int {
+	if a.topic != b.topic {
+		return strings.Compare(a.topic, b.topic)
+	}
+	return int(a.partition) - int(b.partition)
+}
+
+// memory is what a worker must know of the past of its partition to recognise
+// what it has seen.
+type memory struct {
+	lanes event.Positions
+	marks map[source]int64
+}
+
+// newMemory is the memory before c, or an empty one.
+func newMemory(c *cut) *memory {
+	m := &memory{marks: make(map[source]int64)}
+	if c == nil {
+		return m
+	}
+	for _, l := range c.Lanes {
+		m.lanes.Set(event.Lane{Gateway: l.Gateway, Epoch: l.Epoch, Lane: l.Lane}, l.Seq)
+	}
+	for _, k := range c.Marks {
+		m.marks[source{k.Topic, k.Partition}] = k.Offset
+	}
+	return m
+}
+
+// pass notes that a source has been seen up to offset. It returns how far it
+// was seen before, -1 for never.
+func (m *memory) pass(s source, offset int64) (seen int64) {
+	seen, known := m.marks[s]
+	if !known {
+		seen = -1
+		if len(m.marks) >= marksMax {
+			delete(m.marks, slices.MinFunc(slices.Collect(maps.Keys(m.marks)), compareSources))
+		}
+	}
+	m.marks[s] = max(seen, offset)
+	return seen
+}

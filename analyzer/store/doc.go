@@ -1,0 +1,46 @@
+// Package store follows the topics into ClickHouse, in a consumer group and
+// with offsets of its own, so that a ClickHouse outage is lag and nothing else.
+//
+//	vigil.requests, vigil.assessments, vigil.verdicts, vigil.enforcements
+//	  └─ worker per partition: gather --declare--> vigil.cuts --insert--> ClickHouse --commit--> group offset
+//	                              └─ what cannot be read --> vigil.dead
+//
+// # Contract
+//
+// No record is missing and none is double, in a table or in the views on it,
+// whatever stops when. A cut is a range of offsets of one partition. It is
+// declared in vigil.cuts before it is inserted, with the state of the partition
+// before it; the first declaration of a range wins. Each cut is one block per
+// table, and its token holds the cut's id, so that ClickHouse drops a block that
+// it has. Only then the offset is committed. At assignment the last cut that was
+// declared and not committed is done again, exactly.
+//
+// A repeated record is recognised by the lane positions of its gateway
+// ([event.Positions]), a repeated assessment by its source offset; both are the
+// state that a cut record carries.
+//
+// Rows of requests are finished requests and session events. Opens and ticks
+// are numbered but are no rows. Tombstones, and numbers that never came, go to
+// table losses, so that requests served = rows + losses can be asked of
+// ClickHouse alone. Verdicts are verified before they are stored, heartbeats
+// are passed over.
+//
+// While ClickHouse is down a worker holds one cut and tries again for ever with
+// a capped pause; it reads nothing on. No error of ClickHouse drops a row.
+//
+// # Concurrency
+//
+// [Store.Run] is called once. One goroutine owns one partition. [Store.Stats]
+// may be called at any time.
+//
+// # Non-obvious
+//
+// A token is forgotten after non_replicated_deduplication_window blocks of its
+// table, so a cut must not wait for its second insert while thousands of others
+// pass: a partition is taken over within the session timeout, which is seconds.
+// Its id, not its offsets alone, is in the token: else a topic that was deleted
+// and made again would be dropped as a duplicate of its predecessor.
+//
+// Where only opens, ticks and heartbeats come, the offset is committed without
+// a cut, except once a minute, so that the state is never far behind.
+package store

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	schema "github.com/vigil-gateway/vigil/schemas/clickhouse"
+)
+
+// Open connects to ClickHouse, by the protocol that c names, and makes sure
+// that it answers. The caller closes the connection.
+func Open(ctx context.Context, c Config) (driver.Conn, error) {
+	conn, err := connect(c)
+	if err != nil {
+		return nil, err
+	}
+	err = conn.Ping(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reach clickhouse at %v: %w", c.Addresses, err), conn.Close())
+	}
+	return conn, nil
+}
+
+// connect prepares a connection pool without dialing.
+func connect(c Config) (driver.Conn, error) {
+	err := c.ValidateClickHouse()
+	if err != nil {
+		return nil, err
+	}
+	var password []byte
+	if c.PasswordFile != "" {
+		password, err = os.ReadFile(c.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("password_file: %w", err)
+		}
+	}
+	protocol := clickhouse.Native
+	if c.Protocol == ProtocolHTTP {
+		protocol = clickhouse.HTTP
+	}
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Protocol:     protocol,
+		Addr:         c.Addresses,
+		Auth:         clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(bytes.TrimRight(password, "\r\n"))},
+		Compression:  &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
+		DialTimeout:  5 * time.Second,
+		MaxOpenConns: 32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.
+		MaxIdleConns: 8,
+		ClientInfo: clickhouse.ClientInfo{Products: []struct{ Name, Version string }{
+			{Name: "vigil", Version: "1"},
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open clickhouse: %w", err)
+	}
+	return conn, nil
+}
+
+// Migrate makes the database, where it is missing, and applies the migrations
+// that are pending. It returns how many those were.
+func Migrate(ctx context.Context, c Config) (applied int, err error) {
+	first := c
+	first.Database = "default"
+	conn, err := Open(ctx, first)
+	if err != nil {
+		return 0, err
+	}
+	// Validate has let a plain name pass alone: nothing in it needs quoting.
+	err = errors.Join(conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+c.Database), conn.Close())
+	if err != nil {
+		return 0, fmt.Errorf("create database %s: %w", c.Database, err)
+	}
+	conn, err = Open(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return schema.Migrate(ctx, conn)
+}

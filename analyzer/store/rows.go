@@ -1,0 +1,115 @@
+package store
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// item is a record as decoded. Decoding needs no memory of the past; what the
+// memory says about it comes when the cut is known.
+type item struct {
+	record
+	// message is nil where the record is passed over.
+	message any
+	// blank says that the record brings no row, whatever the memory says.
+	blank bool
+	// poison is why the record cannot be read.
+	poison error
+	// size is what the record weighed on the wire.
+	size int64
+}
+
+// collector turns the items of one cut into rows.
+type collector interface {
+	// add takes one item in. It changes the memory.
+	add(i item, at position)
+	// blocks returns the rows by table, in the order to insert them; no block is empty.
+	blocks() []block
+}
+
+// kind is what the store knows about a topic.
+type kind struct {
+	topic   string
+	decode  func(r record) (message any, blank bool, err error)
+	collect func(m *memory) collector
+}
+
+// kinds are the topics that the store follows.
+func kinds(keys Opener) []kind {
+	return []kind{
+		{topic.Requests, decodeRequest, func(m *memory) collector { return &requests{memory: m} }},
+		{topic.Assessments, decodeAssessments, func(m *memory) collector { return &assessments{memory: m} }},
+		{topic.Verdicts, decodeVerdict(keys), func(*memory) collector { return new(verdicts) }},
+		{topic.Enforcements, decodeEnforcement, func(*memory) collector { return new(enforcements) }},
+	}
+}
+
+// Opener verifies a signed envelope and only then decodes it; a
+// [verdict.KeySet] is one.
+type Opener interface {
+	Open(record []byte) (verdict.Message, error)
+}
+
+// item decodes a record. Whatever a stranger wrote, it ends in an item: a
+// decoder that panics has met a poison record, not the end of the partition.
+func (k kind) item(r record) (i item) {
+	i = item{record: r, size: int64(len(r.key) + len(r.value))}
+	defer func() {
+		fault := recover()
+		if fault != nil {
+			i.poison = fmt.Errorf("decoder panicked: %v", fault)
+		}
+	}()
+	message, blank, err := k.decode(r)
+	if err != nil {
+		i.poison = err
+		return i
+	}
+	i.message, i.blank = message, blank
+	i.value = nil // The message is all that is needed from here on.
+	return i
+}
+
+// Bounds of a time that a DateTime64 keeps and a Date does not wrap.
+const (
+	timeMin = 0
+	timeMax = 5_600_000_000 // In the year 2147.
+)
+
+// moment is a time as a column keeps it: absent is the epoch, and what no
+// clock could mean is clamped rather than refused, because the row counts.
+func moment(t *timestamppb.Timestamp) time.Time {
+	return time.Unix(min(max(t.GetSeconds(), timeMin), timeMax), int64(t.GetNanos())).UTC()
+}
+
+// finite is a number as a column keeps it: NaN and infinities compare with
+// nothing and spoil every sum.
+func finite(f float64) float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
+	}
+	return f
+}
+
+// optional is a pointer to a copy of a number, nil where it is absent or not finite.
+func optional(f *float64) *float64 {
+	if f == nil || math.IsNaN(*f) || math.IsInf(*f, 0) {
+		return nil
+	}
+	v := *f
+	return &v
+}
+
+// list is a list that is never nil, which the driver takes for a null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
