@@ -14,6 +14,10 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
+// inherited is the most that a new session inherits, as a share of what a
+// step-up needs: inherited suspicion alone asks for nothing.
+const inherited = 0.5
+
 // PhaseLearning marks assessments of subjects with too little history for
 // novelty to count in full.
 const PhaseLearning = "learning"
@@ -90,7 +94,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 	e.model = m
 	p := evidence.Params{
 		Confidence: m.Learning.Confidence, Concentration: m.Learning.Concentration,
-		Kappa: m.Volume.Kappa, Tail: m.Volume.Tail, Min: m.Volume.Min,
+		Kappa: m.Volume.Kappa, Tail: m.Volume.Tail, Look: m.Volume.Look,
 	}
 	for i, s := range m.Signals {
 		p.On[i], p.Max[i] = s.On, s.Max
@@ -145,6 +149,7 @@ func (e *Engine) score(r Record) Result {
 	a := e.assessment(r, x, score, &ruling)
 	if x.Subject != nil {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
+		settle(x, ruling.Total)
 	}
 	if !ruling.Announce {
 		return Result{Assessment: a}
@@ -230,8 +235,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 			most = max(most, g.Threshold)
 		}
 	}
-	// Inherited suspicion alone asks for nothing.
-	s.Suspicion.Held[verdict.Strength(verdict.ActionStepUp)][evidence.Network] = min(nats, float64(0.8*most))
+	s.Suspicion.Held[verdict.Strength(verdict.ActionStepUp)][evidence.Network] = min(nats, float64(inherited*most))
 }
 
 func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling *judge.Ruling) *assessment.Assessment {

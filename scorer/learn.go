@@ -69,6 +69,16 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own, peers *entit
 	s.Pending.Taught(x.Now)
 }
 
+// settle notes where the subject was last, unless the session is under
+// suspicion: where a thief has been is not where the owner was.
+func settle(x *evidence.Context, suspicion float64) {
+	s := x.Session
+	if x.Subject == nil || s.Tainted || suspicion >= cleanBelow || len(s.Places) == 0 {
+		return
+	}
+	x.Subject.LastPlace, x.Subject.LastSession = s.Places[s.Here], s.Key.ID
+}
+
 // prove notes that the person has shown who he is since the last verdict: by a
 // step-up, or by a sign-in that is newer. What supported a step-up is settled
 // then; what supports a revoke is not.

@@ -92,7 +92,6 @@ type Subject struct {
 	// in which session.
 	LastPlace   Place
 	LastSession string
-	Hour        Window
 	// Open are the sessions that wait to teach, oldest first.
 	Open []string
 	// Carried is the suspicion that a new session of the same client inherits.
@@ -155,7 +154,6 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	k.U64(&s.Total)
 	s.LastPlace.code(k)
 	k.Str(&s.LastSession)
-	s.Hour.Code(k)
 	snapshot.List(k, &s.Open, func(o *string) { k.Str(o) })
 	snapshot.List(k, &s.Carried, func(c *Carried) {
 		k.Str(&c.Client)

@@ -25,12 +25,13 @@ type Session struct {
 	Here   int // Index of the place of the latest event.
 	Switches
 	Streams []Stream
-	Minute  Window
-	Walks   []Walk
-	Scan    Scan
-	Login   *Login
-	Tokens  []TokenKey
-	Pending Pending
+	// Minute and Hour count what the session did lately.
+	Minute, Hour Window
+	Walks        []Walk
+	Scan         Scan
+	Login        *Login
+	Tokens       []TokenKey
+	Pending      Pending
 }
 
 // Place is a network, country and client that a session was used from.
@@ -235,23 +236,33 @@ func (p *Pending) Taught(now int64) {
 	p.Rate, p.MinuteBytes, p.HourBytes, p.Runs = Samples{}, Samples{}, Samples{}, Samples{}
 }
 
-// Roll closes the minute window where the clock has passed it, and keeps it as
-// an observation.
+// Roll closes the minute and the hour where the clock has passed them, and
+// keeps what was in them as observations.
 func (s *Session) Roll(now int64) {
-	minute := int64(time.Minute)
-	if s.Minute.Start == 0 {
-		s.Minute.Start = now
+	if s.Minute.over(now, time.Minute) {
+		if s.Minute.Requests > 0 {
+			s.Pending.Rate.Add(profile.Bucket(s.Minute.Requests))
+		}
+		if s.Minute.Bytes > 0 {
+			s.Pending.MinuteBytes.Add(profile.Bucket(s.Minute.Bytes))
+		}
+		s.Minute = Window{Start: now}
 	}
-	if now-s.Minute.Start < minute {
-		return
+	if s.Hour.over(now, time.Hour) {
+		if s.Hour.Bytes > 0 {
+			s.Pending.HourBytes.Add(profile.Bucket(s.Hour.Bytes))
+		}
+		s.Hour = Window{Start: now}
 	}
-	if s.Minute.Requests > 0 {
-		s.Pending.Rate.Add(profile.Bucket(s.Minute.Requests))
+}
+
+// over reports whether the window has lasted its span; one that has not begun
+// begins now.
+func (w *Window) over(now int64, span time.Duration) bool {
+	if w.Start == 0 {
+		w.Start = now
 	}
-	if s.Minute.Bytes > 0 {
-		s.Pending.MinuteBytes.Add(profile.Bucket(s.Minute.Bytes))
-	}
-	s.Minute = Window{Start: now}
+	return now-w.Start >= int64(span)
 }
 
 // Code writes or reads the session.
@@ -275,7 +286,8 @@ func (s *Session) Code(k *snapshot.Codec) {
 		k.I64(&st.Last)
 		k.Int(&st.Place)
 	})
-	s.Minute.Code(k)
+	s.Minute.code(k)
+	s.Hour.code(k)
 	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
 	s.Scan.code(k)
 	has := s.Login != nil
@@ -313,8 +325,7 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.U64(&p.Requests)
 }
 
-// Code writes or reads the window.
-func (w *Window) Code(k *snapshot.Codec) {
+func (w *Window) code(k *snapshot.Codec) {
 	k.I64(&w.Start)
 	k.F64(&w.Requests)
 	k.F64(&w.Bytes)

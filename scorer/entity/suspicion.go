@@ -22,6 +22,8 @@ type Suspicion struct {
 	// Peaks is how much of each signal is counted already; Strong the part of
 	// it that supports more than a step-up.
 	Peaks, Strong [SignalSlots]float64
+	// Fresh is how much of what is held came from signals that renew.
+	Fresh float64
 	// At is when the numbers were last decayed, Block when the block began.
 	At, Block int64
 	// Level is the place on the ladder of the last verdict, which holds until
@@ -55,6 +57,7 @@ func (s *Suspicion) Decay(now int64, halfLife time.Duration) {
 			s.Held[c][g] = fade(s.Held[c][g], f)
 		}
 	}
+	s.Fresh = fade(s.Fresh, f)
 	for i := range s.Peaks {
 		s.Peaks[i] = fade(s.Peaks[i], f)
 		s.Strong[i] = fade(s.Strong[i], f)
@@ -101,6 +104,7 @@ func (s *Suspicion) Code(k *snapshot.Codec) {
 		k.F64(&s.Peaks[i])
 		k.F64(&s.Strong[i])
 	}
+	k.F64(&s.Fresh)
 	k.I64(&s.At)
 	k.I64(&s.Block)
 	k.Int(&s.Level)

@@ -125,7 +125,7 @@ var catalogue = [Count]Description{
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-3 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise half the number of ids answered 401, 403 or 404",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise half the number of ids answered 401, 403 or 404",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {

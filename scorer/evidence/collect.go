@@ -20,8 +20,8 @@ type Params struct {
 	Max [Count]float64
 	// Confidence is n0 in n/(n+n0), Concentration the weight of the peers.
 	Confidence, Concentration float64
-	// Kappa, Tail and Min are those of the model's volume section.
-	Kappa, Tail, Min float64
+	// Kappa, Tail and Look are those of the model's volume section.
+	Kappa, Tail, Look float64
 }
 
 // Context is one event and everything that is known about its actor.

@@ -76,8 +76,6 @@ func (k *Collector) network(x *Context) {
 	if !k.concurrent(x, here, arrived) && arrived {
 		k.travel(x, &last, p)
 	}
-	x.Subject.LastPlace, x.Subject.LastSession = *p, s.Key.ID
-	x.Subject.LastPlace.Open = 0
 }
 
 // newNetwork says how new the country and the network are.

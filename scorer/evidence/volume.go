@@ -3,21 +3,21 @@ package evidence
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/profile"
 )
 
 // What nobody thinks unusual before there is any history: beyond it the prior
-// tail falls off as one over the value.
+// falls off with the model's Pareto index, as habits do.
 const (
 	plainRate        = 120
 	plainMinuteBytes = 16 << 20
 	plainHourBytes   = 256 << 20
 	// minutesConcentration is the weight of the peers, in minutes or hours.
-	minutesConcentration = 10
+	minutesConcentration = 30
 	// anonymousMax bounds what rates say about an address: a crawler or an office
 	// is fast, and that alone is no offence.
 	anonymousMax = 4
@@ -29,17 +29,13 @@ func (k *Collector) volume(x *Context) {
 	s.Roll(x.Now)
 	bytes := newBytes(x)
 	s.Minute.Bytes += bytes
+	s.Hour.Bytes += bytes
 	if x.request() {
 		s.Minute.Requests++
 	}
 	own, peers := &noHabits, &x.Tenant.Addresses
 	if x.Subject != nil {
 		own, peers = &x.Subject.Habits, &x.Tenant.Subjects
-		rollHour(x)
-		x.Subject.Hour.Bytes += bytes
-		if x.request() {
-			x.Subject.Hour.Requests++
-		}
 	}
 	if x.request() {
 		k.rate(x, own, peers)
@@ -68,7 +64,7 @@ func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 	minute := k.tail(&own.MinuteBytes, &peers.MinuteBytes, x.Session.Minute.Bytes, plainMinuteBytes)
 	hour := 0.0
 	if x.Subject != nil {
-		hour = k.tail(&own.HourBytes, &peers.HourBytes, x.Subject.Hour.Bytes, plainHourBytes)
+		hour = k.tail(&own.HourBytes, &peers.HourBytes, x.Session.Hour.Bytes, plainHourBytes)
 	} else {
 		minute = min(minute, anonymousMax)
 	}
@@ -78,7 +74,7 @@ func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 	}
 	span, sent, most := "a minute", x.Session.Minute.Bytes, habitual(&own.MinuteBytes, &peers.MinuteBytes)
 	if hour > minute {
-		span, sent, most = "an hour", x.Subject.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
+		span, sent, most = "an hour", x.Session.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
 	}
 	k.add(BytesOut, nats, false, fmt.Sprintf("%s sent within %s; usual: up to %s", size(sent), span, size(most)))
 }
@@ -86,12 +82,13 @@ func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 // tail is the evidence of a value's upper tail; the lower tail is no evidence
 // while the minute is still running.
 func (k *Collector) tail(own, peers *profile.Numeric, value, plain float64) float64 {
-	p := own.Upper(value, peers, min(1, plain/max(1, value)), minutesConcentration, k.params.Tail)
-	nats := profile.Nats(p, k.params.Kappa)
-	if nats < k.params.Min {
-		return 0
+	prior := 1.0
+	if value > plain {
+		prior = exact.Exp2(float64(-k.params.Tail*exact.Ln(value/plain)) / exact.Ln(2))
 	}
-	return nats
+	p := own.Upper(value, peers, prior, minutesConcentration, k.params.Tail)
+	// A session is looked at in many minutes, of which the strangest counts.
+	return max(0, profile.Nats(p, k.params.Kappa)-k.params.Look)
 }
 
 // newBytes is how many bytes the event adds: for a stream, whose counter runs
@@ -145,20 +142,6 @@ func addStream(x *Context, id uint64) int {
 	}
 	s.Streams[quiet] = st
 	return quiet
-}
-
-func rollHour(x *Context) {
-	h := &x.Subject.Hour
-	if h.Start == 0 {
-		h.Start = x.Now
-	}
-	if x.Now-h.Start < int64(time.Hour) {
-		return
-	}
-	if h.Bytes > 0 {
-		x.Session.Pending.HourBytes.Add(profile.Bucket(h.Bytes))
-	}
-	*h = entity.Window{Start: x.Now}
 }
 
 // habitual is what 99 of 100 windows stay below.

@@ -17,7 +17,7 @@ const (
 	// climbMax is the widest step of a walk with gaps.
 	climbMax = 64
 	// walkFree is how many ids in a row anyone may read.
-	walkFree = 3
+	walkFree = 4
 	// breadthShare is what a distinct id counts that is not part of a run.
 	breadthShare = 1.0 / 3
 	// climbShare is what an id counts that goes the same way with gaps.

@@ -4,6 +4,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -61,18 +62,8 @@ type Ruling struct {
 // exceeds its decayed peak, so that one fact seen twice counts once.
 func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
 	s.Decay(now, m.Session.HalfLife)
-	renew := now-s.Block >= int64(m.Session.Block)
-	if renew {
-		s.Block = now
-	}
+	renew(m, s, now)
 	grown, hard := false, false
-	if renew {
-		for i := range evidence.Count {
-			if evidence.Signal(i).Describe().Renews {
-				s.Peaks[i], s.Strong[i] = 0, 0
-			}
-		}
-	}
 	for i := range shares {
 		f := &shares[i]
 		hard = hard || f.Signal.Describe().Hard
@@ -88,6 +79,33 @@ func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Shar
 	r.Hard = hard
 	r.Announce = r.Rung != nil && announce(s, &r, grown || hard, now)
 	return r
+}
+
+// renew begins the next block: signals that renew may count again, and what
+// they have counted drifts back by what an ordinary sample says, ln κ for each
+// block that has passed. Only they can take back, and only what was theirs.
+func renew(m *model.Model, s *entity.Suspicion, now int64) {
+	passed := (now - s.Block) / int64(m.Session.Block)
+	if passed <= 0 {
+		return
+	}
+	s.Block += passed * int64(m.Session.Block)
+	drift := min(s.Fresh, float64(float64(passed)*-exact.Ln(m.Volume.Kappa)))
+	s.Fresh -= drift
+	for i := range evidence.Count {
+		d := evidence.Signal(i).Describe()
+		if !d.Renews {
+			continue
+		}
+		s.Peaks[i], s.Strong[i] = 0, 0
+		for c := range s.Held {
+			back := min(drift, s.Held[c][d.Group])
+			if back > 0 {
+				s.Held[c][d.Group] -= back
+				drift -= back
+			}
+		}
+	}
 }
 
 // add puts one share on the pile and reports whether the pile grew.
@@ -112,6 +130,9 @@ func add(m *model.Model, s *entity.Suspicion, f *Share, now int64) bool {
 	}
 	for c := range s.Held {
 		s.Held[c][g] = max(m.Session.Floor, min(s.Held[c][g], holdClips*m.Clips[g]))
+	}
+	if f.Signal.Describe().Renews {
+		s.Fresh += grown
 	}
 	note(s, f, now)
 	return grown > 0

@@ -73,8 +73,9 @@ type Volume struct {
 	Kappa float64
 	// Tail is the Pareto index beyond the largest value ever seen.
 	Tail float64
-	// Min is the least that counts, in nats: it keeps everyday variation out.
-	Min float64
+	// Look is the price of looking at every minute of a session, in nats: it
+	// is taken off, so that everyday variation says nothing.
+	Look float64
 }
 
 // Session says how evidence adds up over a session.
@@ -171,7 +172,7 @@ func (m *Model) Canonical() []byte {
 		line("group", evidence.Group(i).String(), num(c))
 	}
 	line("learning", m.Learning.Quarantine.String(), num(m.Learning.Confidence), num(m.Learning.Concentration), m.Learning.HalfLife.String())
-	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Min))
+	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Look))
 	line("session", m.Session.HalfLife.String(), num(m.Session.Floor), m.Session.Block.String(), num(m.Session.Hysteresis))
 	for _, l := range m.Ladders {
 		for _, r := range l.Rungs {

@@ -79,7 +79,7 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 			r.mapping(n, key, []field{
 				{"kappa", r.floatField(&v.Kappa, 0.001, 0.999)},
 				{"tail", r.floatField(&v.Tail, 0.1, 20)},
-				{"min", r.floatField(&v.Min, 0, 100)},
+				{"look", r.floatField(&v.Look, 0, 100)},
 			})
 		}},
 		{"session", func(n *yaml.Node, key string) {
