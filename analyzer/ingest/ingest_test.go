@@ -15,6 +15,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -98,6 +99,7 @@ type rig struct {
 	signer verdict.Signer
 	keys   *verdict.KeySet
 	client *kafka.Client
+	tracer trace.Tracer
 }
 
 const partitions = 4
@@ -128,7 +130,7 @@ func rigOn(t *testing.T, addr string) *rig {
 	t.Cleanup(tr.CloseIdleConnections)
 	return &rig{
 		t: t, addr: addr, signer: verdict.NewSigner("a", key), keys: keys,
-		client: &kafka.Client{Addr: kafka.TCP(addr), Transport: tr},
+		client: &kafka.Client{Addr: kafka.TCP(addr), Transport: tr}, tracer: tracenoop.Tracer{},
 	}
 }
 
@@ -154,7 +156,7 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	ac.KeyFile, ac.KeyID = "unused", "a"
 	ann, err := announce.New(announce.Options{
 		Config: ac, Writer: w, Signer: r.signer, Keys: r.keys, Logger: logger, Meter: noop.Meter{},
-		Tracer: tracenoop.Tracer{}, Now: time.Now,
+		Tracer: r.tracer, Now: time.Now,
 	})
 	if err != nil {
 		r.t.Fatal(err)
