@@ -13,7 +13,7 @@
 //	POST /login               form username, password: 200 or 401
 //	GET  /ws                  WebSocket: a tick each second, echoes what it is sent
 //	GET  /events              server-sent events: one each second
-//	GET  /download?bytes=N    N bytes at Options.Rate
+//	GET  /download?bytes=N&rate=R   N bytes at R bytes per second, at most Options.Rate
 //	POST /upload              reads the body, answers its size
 //	GET  /slow?ms=N           answers after N milliseconds
 //

@@ -20,6 +20,8 @@ const (
 
 	headerTimeout = 10 * time.Second
 	closeTimeout  = 2 * time.Second
-	// pieceBytes is what a download writes at once: small, so that the rate is even.
-	pieceBytes = 16 << 10
+	// pieceBytes and pieceBytesMax bound what a download writes at once: a
+	// hundredth of a second's share, so that the rate is even.
+	pieceBytes    = 16 << 10
+	pieceBytesMax = 1 << 20
 )

@@ -79,6 +79,7 @@ func TestAnswersAndLedger(t *testing.T) {
 		{name: "unknown user with an empty password", method: "POST", path: "/login", contentType: formType, body: form("eve", ""), want: 401},
 		{name: "download", method: "GET", path: "/download?bytes=40000", want: 200, wantBody: strings.Repeat("\x00", 40000)},
 		{name: "download of no size", method: "GET", path: "/download?bytes=-1", want: 400},
+		{name: "download of no speed", method: "GET", path: "/download?bytes=1&rate=x", want: 400},
 		{name: "upload", method: "POST", path: "/upload", body: "12345", want: 200, wantBody: `{"bytes":5}`},
 		{name: "slow", method: "GET", path: "/slow?ms=1", want: 200, wantBody: `"waited_ms":1`},
 		{name: "unknown path", method: "GET", path: "/nowhere", want: 404},

@@ -75,7 +75,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// download sends ?bytes=N (1 MiB where absent) at Options.Rate.
+// download sends ?bytes=N (1 MiB where absent) at ?rate=R bytes per second, at
+// most Options.Rate.
 func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	left := int64(1 << 20)
 	if text := r.URL.Query().Get("bytes"); text != "" {
@@ -86,10 +87,19 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 		}
 		left = n
 	}
+	rate := s.options.Rate
+	if text := r.URL.Query().Get("rate"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 {
+			s.reply(w, r, http.StatusBadRequest, map[string]string{"error": "rate: not a speed"})
+			return
+		}
+		rate = min(rate, n)
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(left, 10))
 	out := http.NewResponseController(w)
-	piece := make([]byte, pieceBytes)
+	piece := make([]byte, min(max(rate/100, pieceBytes), pieceBytesMax))
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for left > 0 {
@@ -98,12 +108,12 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-pause.C:
 		}
-		n, err := w.Write(piece[:min(left, pieceBytes)])
+		n, err := w.Write(piece[:min(left, int64(len(piece)))])
 		if err != nil || out.Flush() != nil {
 			return
 		}
 		left -= int64(n)
-		pause.Reset(time.Duration(int64(n) * int64(time.Second) / s.options.Rate))
+		pause.Reset(time.Duration(int64(n) * int64(time.Second) / rate))
 	}
 }
 
