@@ -78,6 +78,7 @@ func Read(header func(name string) (value []byte, ok bool)) (Attributes, error) 
 		TraceParent: text("traceparent"), TraceState: text("tracestate"),
 	}
 	a.ContentType, _, _ = strings.Cut(strings.ToLower(a.ContentType), ";")
+	a.ContentType = strings.TrimSpace(a.ContentType)
 	if a.ContentType == "" {
 		a.ContentType = Protobuf
 	}

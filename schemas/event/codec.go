@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,8 +49,9 @@ func Decode(record []byte, e *RequestEvent) error {
 	return e.Check()
 }
 
-// Check reports why e is not acceptable: no time, a field over its limit, or
-// text that is not UTF-8. The error wraps [ErrTooLarge] or [ErrMalformed].
+// Check reports why e is not acceptable: no time, a field over its limit, text
+// that is not UTF-8, or a number that is none and would make every sum it
+// enters none. The error wraps [ErrTooLarge] or [ErrMalformed].
 func (x *RequestEvent) Check() error {
 	if x.GetTime() == nil || !x.GetTime().IsValid() {
 		return fmt.Errorf("time is missing or out of range: %w", ErrMalformed)
@@ -56,7 +60,12 @@ func (x *RequestEvent) Check() error {
 		return fmt.Errorf("auth_time is out of range: %w", ErrMalformed)
 	}
 	if len(x.Amr) > ListMax || len(x.NetworkTags) > ListMax || len(x.WafRules) > ListMax || len(x.Attributes) > AttributesMax {
-		return fmt.Errorf("a list has more than %d entries: %w", ListMax, ErrTooLarge)
+		return fmt.Errorf("a list has more than %d entries, or there are more than %d attributes: %w", ListMax, AttributesMax, ErrTooLarge)
+	}
+	for _, f := range x.floats() {
+		if !finite(*f) {
+			return fmt.Errorf("a coordinate or score is not a number: %w", ErrMalformed)
+		}
 	}
 	var bad error
 	x.eachText(func(name string, s *string) {
@@ -70,21 +79,71 @@ func (x *RequestEvent) Check() error {
 	return bad
 }
 
-// Clamp cuts every text and list of e to its limit and repairs what is not
-// UTF-8, so that whatever a client sent, the gateway's own event passes Check.
+// Clamp cuts every text and list of e to its limit, repairs what is not UTF-8
+// and drops numbers and times that are none, so that whatever a client, token
+// or database said, the gateway's own event passes Check once it has a time.
 func (x *RequestEvent) Clamp() {
-	x.eachText(func(_ string, s *string) {
-		if len(*s) > FieldBytesMax {
-			*s = (*s)[:FieldBytesMax]
+	x.clampAttributes()
+	x.eachText(func(_ string, s *string) { *s = clampText(*s) })
+	if !finite(x.GetLatitude()) || !finite(x.GetLongitude()) {
+		x.Latitude, x.Longitude = nil, nil // Missing, never zero: that is a place.
+	}
+	for _, f := range x.floats() {
+		if !finite(*f) {
+			*f = 0
 		}
-		if !utf8.ValidString(*s) {
-			*s = strings.ToValidUTF8(*s, "")
-		}
-	})
+	}
+	if x.AuthTime != nil && !x.AuthTime.IsValid() {
+		x.AuthTime = nil // A token whose auth_time is in milliseconds, for instance.
+	}
+	if x.Time != nil && !x.Time.IsValid() {
+		x.Time = nil
+	}
 	x.Amr = x.Amr[:min(len(x.Amr), ListMax)]
 	x.NetworkTags = x.NetworkTags[:min(len(x.NetworkTags), ListMax)]
 	x.WafRules = x.WafRules[:min(len(x.WafRules), ListMax)]
 }
+
+func clampText(s string) string {
+	if len(s) > FieldBytesMax {
+		s = s[:FieldBytesMax]
+	}
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "")
+	}
+	return s
+}
+
+// clampAttributes makes a new map where one of the old does not pass; the
+// first AttributesMax names in order stay.
+func (x *RequestEvent) clampAttributes() {
+	fits := len(x.Attributes) <= AttributesMax
+	for k, v := range x.Attributes {
+		fits = fits && clampText(k) == k && clampText(v) == v
+	}
+	if fits {
+		return
+	}
+	names := slices.Sorted(maps.Keys(x.Attributes))
+	kept := make(map[string]string, AttributesMax)
+	for _, k := range names[:min(len(names), AttributesMax)] {
+		kept[clampText(k)] = clampText(x.Attributes[k])
+	}
+	x.Attributes = kept
+}
+
+// floats are the floating-point fields that are set, by address.
+func (x *RequestEvent) floats() []*float64 {
+	all := []*float64{&x.AccuracyRadiusKm, &x.WafScore}
+	for _, f := range []*float64{x.Latitude, x.Longitude} {
+		if f != nil {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
 // eachText visits every string of e by address. Attribute keys and values are
 // visited as copies: a gateway writes them itself, from constants.

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
@@ -19,7 +20,7 @@ func NewNames(key []byte) (Names, error) {
 	if len(key) < 32 {
 		return Names{}, errors.New("tenant key: needs at least 32 bytes")
 	}
-	return Names{key: key}, nil
+	return Names{key: bytes.Clone(key)}, nil
 }
 
 // Subject is the pseudonym of who acts.

@@ -30,6 +30,7 @@ func (p *Positions) Observe(l Lane, first, last uint64) (duplicate bool, missing
 	if first == 0 {
 		return false, 0
 	}
+	last = max(first, last) // A range that ends before it begins is its first number.
 	seen := p.last[l]
 	if last <= seen {
 		return true, 0

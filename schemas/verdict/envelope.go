@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -164,6 +165,12 @@ func (x *Verdict) check() error {
 	switch {
 	case x.Id == "" || x.Target.GetKind() == "" || x.Target.GetId() == "":
 		return fmt.Errorf("id or target is empty: %w", ErrMalformed)
+	case strings.ContainsRune(x.Tenant+x.Target.GetKind()+x.Target.GetId(), 0):
+		return fmt.Errorf("tenant or target holds a NUL, which separates keys: %w", ErrMalformed)
+	case x.Time == nil || !x.Time.IsValid():
+		return fmt.Errorf("time is missing: %w", ErrMalformed)
+	case x.NotBefore != nil && !x.NotBefore.IsValid():
+		return fmt.Errorf("not_before is out of range: %w", ErrMalformed)
 	case Strength(x.Action) < 0:
 		return fmt.Errorf("action %q: %w", x.Action, ErrMalformed)
 	case x.Until == nil || !x.Until.IsValid():

@@ -63,11 +63,17 @@ func SignKeySet(root ed25519.PrivateKey, keys []Key) ([]byte, error) {
 // OpenKeySet verifies a key set file against the root's public key. The error
 // wraps [ErrKeySet], or names the key that is at fault.
 func OpenKeySet(root ed25519.PublicKey, file []byte) (*KeySet, error) {
+	if len(root) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("root key of %d B: %w", len(root), ErrKeySet)
+	}
 	typ, _, payload, err := open(file, func(kid string) (Key, bool) {
 		return Key{ID: kidRoot, Public: root}, kid == kidRoot
 	})
-	if err != nil || typ != typKeySet {
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeySet, err)
+	}
+	if typ != typKeySet {
+		return nil, fmt.Errorf("typ %q: %w", typ, ErrKeySet)
 	}
 	var keys []Key
 	err = json.Unmarshal(payload, &keys)
@@ -81,6 +87,9 @@ func OpenKeySet(root ed25519.PublicKey, file []byte) (*KeySet, error) {
 	for _, k := range keys {
 		if k.ID == "" || len(k.Public) != ed25519.PublicKeySize {
 			return nil, fmt.Errorf("key set: key %q is not an Ed25519 public key", k.ID)
+		}
+		if _, twice := set.keys[k.ID]; twice {
+			return nil, fmt.Errorf("key set: key %q is listed twice", k.ID)
 		}
 		set.keys[k.ID] = k
 	}

@@ -1,0 +1,1 @@
+GgYIoPqK2AY=
