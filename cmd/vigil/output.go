@@ -104,7 +104,7 @@ func (p printer) row(cells []string, width []int, attribute string) error {
 		}
 		b.WriteString(p.paint(look, cell))
 		if !last {
-			b.WriteString(strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell)+2))
+			b.WriteString(strings.Repeat(" ", max(0, width[i]-utf8.RuneCountInString(cell))+2))
 		}
 	}
 	_, err := fmt.Fprintln(p.w, strings.TrimRight(b.String(), " "))
@@ -154,4 +154,15 @@ func shorten(s string, runes int) string {
 		return s
 	}
 	return string([]rune(s)[:runes-1]) + "…"
+}
+
+// rows writes rows without a header and without padding, for a table that goes on.
+func (p printer) rows(rows [][]string) error {
+	for _, row := range rows {
+		err := p.row(row, make([]int, len(row)), plain)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

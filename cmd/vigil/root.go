@@ -46,9 +46,9 @@ func newRootCommand(env app.Env) *cobra.Command {
 		commands []func(app.Env) *cobra.Command
 	}{
 		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
-		{groupLook, []func(app.Env) *cobra.Command{}},
-		{groupAct, []func(app.Env) *cobra.Command{}},
-		{groupSet, []func(app.Env) *cobra.Command{newVersionCommand}},
+		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand}},
+		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand}},
+		{groupSet, []func(app.Env) *cobra.Command{newMigrateCommand, newVersionCommand}},
 	} {
 		for _, newCommand := range group.commands {
 			c := newCommand(env)

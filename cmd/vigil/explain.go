@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// requestRow is what one must know of a request to recognise it as one's own.
+type requestRow struct {
+	Time       time.Time `json:"time" ch:"time"`
+	ID         string    `json:"id" ch:"id"`
+	RequestID  string    `json:"request_id" ch:"request_id"`
+	Subject    string    `json:"subject" ch:"subject"`
+	Session    string    `json:"session" ch:"session"`
+	Address    string    `json:"address" ch:"address"`
+	Country    string    `json:"country" ch:"country"`
+	ASOrg      string    `json:"as_org" ch:"as_org"`
+	UserAgent  string    `json:"user_agent" ch:"user_agent"`
+	Method     string    `json:"method" ch:"method"`
+	Host       string    `json:"host" ch:"host"`
+	Path       string    `json:"path" ch:"path"`
+	Route      string    `json:"route" ch:"route"`
+	Status     uint16    `json:"status" ch:"status"`
+	Decision   string    `json:"decision" ch:"decision"`
+	Reason     string    `json:"reason" ch:"reason"`
+	DurationUS uint64    `json:"duration_us" ch:"duration_us"`
+}
+
+const requestColumns = `time, id, request_id, subject, session, address, toString(country) AS country, toString(as_org) AS as_org, user_agent,
+    toString(method) AS method, host, path, toString(route) AS route, status, toString(decision) AS decision, toString(reason) AS reason, duration_us`
+
+// explanation is all that is known about a code.
+type explanation struct {
+	Request  *requestRow   `json:"request,omitempty"`
+	Verdict  *verdictRow   `json:"verdict,omitempty"`
+	Evidence []evidenceRow `json:"evidence,omitempty"`
+	// Cuts counts what was ended or refused by the verdict.
+	Cuts uint64 `json:"cuts"`
+}
+
+// newExplainCommand tells what happened and how to lift it.
+func newExplainCommand(env app.Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "explain CODE|SESSION|ID",
+		Short: "Say what happened to a refused request and how to lift it",
+		Long: `Say what happened to a refused request and how to lift it.
+
+CODE is the support code that a refused client was shown (VG-XXXX-XXXX). A
+session, a request id, an event id or a verdict id works too. The answer shows
+the request ("was this me?"), the verdict with its evidence in nats, and the
+command that lifts it.`,
+		Args: cobra.ExactArgs(1),
+	}
+	l := newLink(c, env, clickhouseParts())
+	c.RunE = func(cmd *cobra.Command, args []string) error { return explain(cmd, env, l, args[0]) }
+	return c
+}
+
+func explain(c *cobra.Command, env app.Env, l *link, code string) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	run, err := l.read()
+	if err != nil {
+		return err
+	}
+	db, err := open(c.Context(), run)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	x, err := lookUp(c.Context(), db, run, code)
+	if err != nil {
+		return err
+	}
+	if x.Request == nil && x.Verdict == nil {
+		fmt.Fprintf(env.Stderr, "nothing is known under %s; what happened shows about a second later, and for 30 days\n", clean(code))
+		return app.Findings()
+	}
+	if asJSON {
+		return writeJSON(env.Stdout, x)
+	}
+	x.print(env.Stdout, env.Now())
+	return nil
+}
+
+// lookUp follows a code from the request to the verdict, or back.
+func lookUp(ctx context.Context, db database, run runfile.Run, code string) (*explanation, error) {
+	code = strings.TrimSpace(code)
+	if strings.HasPrefix(strings.ToUpper(code), "VG-") {
+		code = strings.ToUpper(code)
+	}
+	x := new(explanation)
+	var requests []requestRow
+	err := db.Select(ctx, &requests, "SELECT "+requestColumns+` FROM requests
+WHERE tenant = ? AND (support_code = ? OR request_id = ? OR id = ? OR session = ?)
+ORDER BY decision != 'permit' DESC, requests.time DESC LIMIT 1`, run.Tenant, code, code, code, code)
+	if err != nil {
+		return nil, app.Unreachable(fmt.Errorf("read requests: %w", err))
+	}
+	if len(requests) > 0 {
+		x.Request = &requests[0]
+	}
+	found, err := x.verdictOf(ctx, db, run, code)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return x, nil
+	}
+	x.Verdict, x.Evidence = &found[0], found[0].Evidence
+	var cuts []struct {
+		N uint64 `ch:"n"`
+	}
+	err = db.Select(ctx, &cuts, "SELECT count() AS n FROM enforcements FINAL WHERE tenant = ? AND verdict_id = ?", run.Tenant, x.Verdict.ID)
+	if err != nil {
+		return nil, app.Unreachable(fmt.Errorf("read enforcements: %w", err))
+	}
+	x.Cuts = cuts[0].N
+	return x, nil
+}
+
+// verdictOf finds the verdict that a code, or the request found for it, leads to.
+func (x *explanation) verdictOf(ctx context.Context, db database, run runfile.Run, code string) ([]verdictRow, error) {
+	requestID, session, subject, event := code, code, "", code
+	if x.Request != nil {
+		requestID, session, subject, event = x.Request.RequestID, x.Request.Session, x.Request.Subject, x.Request.ID
+	}
+	found, err := selectVerdicts(ctx, db, `tenant = ? AND (support_code = ? OR id = ? OR cause_event_id = ? OR id IN
+    (SELECT verdict_id FROM enforcements WHERE tenant = ? AND (support_code = ? OR request_id = ?)))
+ORDER BY verdicts.time DESC LIMIT 1`, run.Tenant, code, code, event, run.Tenant, code, requestID)
+	if err != nil || len(found) > 0 || x.Request != nil && x.Request.Decision == "permit" && x.Request.Session != code {
+		return found, err
+	}
+	if x.Request != nil && (x.Request.Decision == "" || x.Request.Decision == "deny" && !strings.Contains(x.Request.Reason, "verdict") && !strings.Contains(x.Request.Reason, "revoked")) && session != code {
+		return nil, nil // Refused for its own sake, such as an expired token.
+	}
+	return selectVerdicts(ctx, db, `tenant = ? AND action != 'observe' AND target_id != '' AND
+    (target_kind = 'session' AND target_id = ? OR target_kind = 'subject' AND target_id = ?)
+ORDER BY verdicts.time DESC LIMIT 1`, run.Tenant, session, subject)
+}
+
+func (x *explanation) print(w io.Writer, now time.Time) {
+	if r := x.Request; r != nil {
+		fmt.Fprintf(w, "What happened   %s %s%s at %s was answered %d (%s%s)\n",
+			clean(r.Method), clean(r.Host), clean(shorten(r.Path, 120)), r.Time.UTC().Format(time.RFC3339), r.Status, r.Decision, orNothing(", ", r.Reason))
+		fmt.Fprintf(w, "Was this you?   from %s%s%s with %s\n",
+			clean(r.Address), orNothing(", ", clean(r.Country)), orNothing(", ", clean(r.ASOrg)), orWord(clean(shorten(r.UserAgent, 120)), "no user agent"))
+		fmt.Fprintf(w, "Session         %s of subject %s\n", orWord(r.Session, "none"), orWord(r.Subject, "nobody"))
+	}
+	v := x.Verdict
+	if v == nil {
+		fmt.Fprintln(w, "Verdict         none: the request was judged by its own credential and route alone")
+		return
+	}
+	fmt.Fprintf(w, "Verdict         %s %s %s at %s by %s, score %.1f nats\n",
+		v.Action, v.TargetKind, clean(v.TargetID), v.Time.UTC().Format(time.RFC3339), v.Origin, v.Score)
+	for _, e := range x.Evidence {
+		fmt.Fprintf(w, "                %+6.1f  %-28s %s\n", e.Nats, e.Signal, clean(e.Text))
+	}
+	if v.OperatorText != "" && len(x.Evidence) == 0 {
+		fmt.Fprintf(w, "                %s\n", clean(v.OperatorText))
+	}
+	fmt.Fprintf(w, "Effect          %d requests and streams ended or refused\n", x.Cuts)
+	switch {
+	case !v.Until.After(now):
+		fmt.Fprintf(w, "How to lift it  it has lapsed at %s\n", v.Until.UTC().Format(time.RFC3339))
+	case v.Action == verdict.ActionStepUp:
+		fmt.Fprintf(w, "How to lift it  the person signs in again; or: vigil restore %s -- %s\n", v.TargetKind, v.TargetID)
+	default:
+		fmt.Fprintf(w, "How to lift it  vigil restore %s -- %s (else it lapses at %s)\n", v.TargetKind, v.TargetID, v.Until.UTC().Format(time.RFC3339))
+	}
+}
+
+func orNothing(before, s string) string {
+	if s == "" {
+		return ""
+	}
+	return before + s
+}
+
+func orWord(s, word string) string {
+	if s == "" {
+		return word
+	}
+	return s
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/config"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// tenantDefault is the one tenant of an installation that names none.
+const tenantDefault = "default"
+
+// part is one thing that a command must know about an installation.
+type part struct {
+	flag, usage string
+	field       func(*runfile.Run) *string
+}
+
+// Parts that a command may ask for.
+func clickhouseParts() []part {
+	return []part{
+		{"clickhouse", "ClickHouse, such as http://host:8123 or clickhouse://host:9000", func(r *runfile.Run) *string { return &r.ClickHouse }},
+		{"clickhouse-database", "its database", func(r *runfile.Run) *string { return &r.ClickHouseDatabase }},
+		{"clickhouse-user", "its user", func(r *runfile.Run) *string { return &r.ClickHouseUser }},
+		{"clickhouse-password-file", "file of its password", func(r *runfile.Run) *string { return &r.ClickHousePasswordFile }},
+		{"tenant", "whose rows", func(r *runfile.Run) *string { return &r.Tenant }},
+	}
+}
+
+func adminParts() []part {
+	return []part{
+		{"gateway-admin", "admin ports of all gateways, as URLs with commas between", func(r *runfile.Run) *string { return &r.GatewayAdmin }},
+		{"analyzer-admin", "admin port of an analyzer, as a URL", func(r *runfile.Run) *string { return &r.Console }},
+		{"admin-token-file", "file of the bearer token of the admin ports", func(r *runfile.Run) *string { return &r.AdminTokenFile }},
+		{"operator-key-file", "Ed25519 key that signs what you decide (PKCS#8 PEM)", func(r *runfile.Run) *string { return &r.OperatorKeyFile }},
+		{"operator-kid", "its id in the key set", func(r *runfile.Run) *string { return &r.OperatorKid }},
+		{"tenant-key-file", "key of the pseudonyms, for raw names", func(r *runfile.Run) *string { return &r.TenantKeyFile }},
+	}
+}
+
+// link is how a command reaches an installation: from run.json, overridden by
+// variables (--clickhouse is VIGIL_CLICKHOUSE) and then by flags.
+type link struct {
+	env   app.Env
+	parts []part
+	dir   string
+	flags map[string]*string
+}
+
+// newLink adds the flags of the parts to a command.
+func newLink(c *cobra.Command, env app.Env, parts ...[]part) *link {
+	l := &link{env: env, flags: make(map[string]*string)}
+	c.Flags().StringVar(&l.dir, "data", "", "directory of an installation that vigil up made (default "+runfile.DirDefault+")")
+	for _, group := range parts {
+		for _, p := range group {
+			l.parts = append(l.parts, p)
+			l.flags[p.flag] = c.Flags().String(p.flag, "", p.usage)
+		}
+	}
+	return l
+}
+
+// read merges all sources.
+func (l *link) read() (runfile.Run, error) {
+	dir := l.dir
+	if dir == "" {
+		dir = l.env.Lookup(config.EnvPrefix + "DATA")
+	}
+	named := dir != ""
+	if !named {
+		dir = runfile.DirDefault
+	}
+	run, err := runfile.Read(dir)
+	if err != nil && (named || !errors.Is(err, runfile.ErrNone)) {
+		return run, app.Usage("%w; start one with \"vigil up --data %s\"", err, filepath.Clean(dir))
+	}
+	for _, p := range l.parts {
+		value := *l.flags[p.flag]
+		if value == "" {
+			value = l.env.Lookup(config.EnvName(p.flag))
+		}
+		if value != "" {
+			*p.field(&run) = value
+		}
+	}
+	if run.Tenant == "" {
+		run.Tenant = tenantDefault
+	}
+	return run, nil
+}
+
+// missing is the error where nobody said how to reach a part.
+func missing(flag string) error {
+	return app.Usage("no installation in %s: start one with \"vigil up\", name its directory with --data, or say --%s", runfile.DirDefault, flag)
+}
+
+// database is the part of a ClickHouse connection that commands read with.
+type database interface {
+	Select(ctx context.Context, dest any, query string, args ...any) error
+	Exec(ctx context.Context, query string, args ...any) error
+	Close() error
+}
+
+// storeConfig is how the analyzer's store opens the installation's ClickHouse.
+func storeConfig(run runfile.Run) (store.Config, error) {
+	c := store.DefaultConfig()
+	if run.ClickHouse == "" {
+		return c, missing("clickhouse")
+	}
+	u, err := url.Parse(run.ClickHouse)
+	if err != nil || u.Host == "" {
+		return c, app.Usage("--clickhouse: needs a URL such as http://host:8123 or clickhouse://host:9000, is %q", run.ClickHouse)
+	}
+	switch u.Scheme {
+	case "http":
+		c.Protocol = store.ProtocolHTTP
+	case "clickhouse", "native", "tcp":
+		c.Protocol = store.ProtocolNative
+	default:
+		return c, app.Usage("--clickhouse: scheme must be one of http, clickhouse, is %q", u.Scheme)
+	}
+	c.Addresses = []string{u.Host}
+	if run.ClickHouseDatabase != "" {
+		c.Database = run.ClickHouseDatabase
+	}
+	c.Username, c.PasswordFile = run.ClickHouseUser, run.ClickHousePasswordFile
+	return c, nil
+}
+
+// open connects to ClickHouse; the error says that it cannot be reached.
+func open(ctx context.Context, run runfile.Run) (database, error) {
+	c, err := storeConfig(run)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := store.Open(ctx, c)
+	if err != nil {
+		return nil, app.Unreachable(err)
+	}
+	return conn, nil
+}
+
+// names are the pseudonyms of the tenant.
+func names(run runfile.Run) (event.Names, error) {
+	if run.TenantKeyFile == "" {
+		return event.Names{}, missing("tenant-key-file")
+	}
+	key, err := os.ReadFile(run.TenantKeyFile)
+	if err != nil {
+		return event.Names{}, app.Usage("read tenant key: %w", err)
+	}
+	return event.NewNames(key)
+}
+
+// operator signs what an operator decides.
+func operator(run runfile.Run) (verdict.Signer, error) {
+	var none verdict.Signer
+	if run.OperatorKeyFile == "" || run.OperatorKid == "" {
+		return none, missing("operator-key-file and --operator-kid")
+	}
+	b, err := os.ReadFile(run.OperatorKeyFile)
+	if err != nil {
+		return none, app.Usage("read operator key: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return none, app.Usage("read operator key: %s is not a PEM file", run.OperatorKeyFile)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return none, app.Usage("read operator key: %w", err)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return none, app.Usage("read operator key: %s holds a %T, needs Ed25519", run.OperatorKeyFile, parsed)
+	}
+	return verdict.NewSigner(run.OperatorKid, key), nil
+}
+
+// adminURLs are the base URLs of all known admin ports, gateways first.
+func adminURLs(run runfile.Run) (gateways []string, analyzer string, err error) {
+	for u := range strings.SplitSeq(run.GatewayAdmin, ",") {
+		u = strings.TrimSuffix(strings.TrimSpace(u), "/")
+		if u != "" {
+			gateways = append(gateways, u)
+		}
+	}
+	analyzer = strings.TrimSuffix(run.Console, "/")
+	if len(gateways) == 0 && analyzer == "" {
+		return nil, "", missing("gateway-admin and --analyzer-admin")
+	}
+	for _, u := range append(append([]string(nil), gateways...), analyzer) {
+		parsed, err := url.Parse(u)
+		if u != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
+			return nil, "", app.Usage("admin port: needs a URL such as http://host:8081, is %q", u)
+		}
+	}
+	return gateways, analyzer, nil
+}

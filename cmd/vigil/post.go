@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+const (
+	// adminTimeout bounds one request to an admin port.
+	adminTimeout = 10 * time.Second
+	// adminAnswerMax bounds what is read of its answer.
+	adminAnswerMax = 64 << 10
+)
+
+// delivery is what became of a verdict at one admin port.
+type delivery struct {
+	Role string  `json:"role"`
+	URL  string  `json:"url"`
+	OK   bool    `json:"ok"`
+	MS   float64 `json:"ms"`
+	// Error says why it was not accepted.
+	Error string `json:"error,omitempty"`
+
+	unreachable bool
+}
+
+// deliver sends a signed verdict to every gateway, so that it takes effect
+// there at once and without Kafka, and to an analyzer, which relays it to the
+// gateways that are not known here.
+func deliver(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict) ([]delivery, error) {
+	gateways, analyzer, err := adminURLs(run)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := operator(run)
+	if err != nil {
+		return nil, err
+	}
+	envelope, err := signer.Verdict(v)
+	if err != nil {
+		return nil, fmt.Errorf("sign verdict: %w", err)
+	}
+	token, err := adminToken(run)
+	if err != nil {
+		return nil, err
+	}
+	var out []delivery
+	for _, u := range gateways {
+		out = append(out, post(ctx, env, "gateway", u, token, envelope))
+	}
+	if analyzer != "" {
+		out = append(out, post(ctx, env, "analyzer", analyzer, token, envelope))
+	}
+	return out, nil
+}
+
+func adminToken(run runfile.Run) (string, error) {
+	if run.AdminTokenFile == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(run.AdminTokenFile)
+	if err != nil {
+		return "", app.Usage("read admin token: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func post(ctx context.Context, env app.Env, role, base, token string, envelope []byte) delivery {
+	d := delivery{Role: role, URL: base}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/verdicts", bytes.NewReader(envelope))
+	if err != nil {
+		d.Error = err.Error()
+		return d
+	}
+	req.Header.Set("Content-Type", "application/jose")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	began := env.Now()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	d.MS = float64(env.Now().Sub(began).Microseconds()) / 1000
+	if err != nil {
+		d.Error, d.unreachable = errors.Unwrap(err).Error(), true
+		return d
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, adminAnswerMax)) // An answer cut short is still shown.
+	d.OK = resp.StatusCode >= 200 && resp.StatusCode < 300
+	if !d.OK {
+		d.Error = strings.TrimSpace(resp.Status + ": " + clean(strings.TrimSpace(string(body))))
+	}
+	return d
+}
+
+// outcome is nil where every port accepted, unreachable where none could be
+// reached, else findings.
+func outcome(all []delivery) error {
+	reached, accepted := 0, 0
+	for _, d := range all {
+		if !d.unreachable {
+			reached++
+		}
+		if d.OK {
+			accepted++
+		}
+	}
+	switch {
+	case accepted == len(all):
+		return nil
+	case reached == 0:
+		return &app.ExitError{Code: app.ExitUnreachable}
+	}
+	return app.Findings()
+}
+
+// printDeliveries says for each port what it answered.
+func printDeliveries(w io.Writer, all []delivery) {
+	for _, d := range all {
+		if d.OK {
+			fmt.Fprintf(w, "%s %s accepted it in %.1f ms\n", d.Role, d.URL, d.MS)
+			continue
+		}
+		fmt.Fprintf(w, "%s %s did not accept it: %s\n", d.Role, d.URL, d.Error)
+	}
+}

@@ -1,0 +1,151 @@
+//go:build embedded
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+)
+
+const upLong = `Run gateway, analyzer, Kafka and ClickHouse in one process.
+
+The first line on standard output is JSON with the addresses, printed when the
+gateway serves. Everything is kept in one directory (--data): the Kafka log,
+ClickHouse, keys, secrets, state and ports; the other commands find it there,
+and the next "vigil up" on it goes on where this one stops. Ctrl-C ends it.
+
+Without --upstream a sample service and a sample identity provider run too, and
+a curl command with a valid token is printed. The risk model observes: it scores
+and records, and touches nobody. With --enforce it acts.`
+
+// upOptions are the flags of vigil up.
+type upOptions struct {
+	stack   devstack.Options
+	config  string
+	enforce bool
+	verbose bool
+}
+
+// newUpCommand is the whole product in one process.
+func newUpCommand(env app.Env) *cobra.Command {
+	o := upOptions{stack: devstack.DefaultOptions()}
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run gateway, analyzer, Kafka and ClickHouse in one process",
+		Long:  upLong,
+		Example: `  vigil up
+  vigil up --upstream http://127.0.0.1:3000 --issuer https://login.example.com --audience shop
+  vigil up --data /var/lib/vigil --listen 0.0.0.0:8080 --enforce`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), env, o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.stack.Dir, "data", runfile.DirDefault, "directory of the installation")
+	f.StringVarP(&o.config, "config", "c", "", "configuration file (YAML) with sections gateway and analyzer; what it leaves out stays as up sets it")
+	f.StringVar(&o.stack.Upstream, "upstream", "", "URL of a service to put the gateway before; without it a sample runs")
+	f.StringVar(&o.stack.Issuer, "issuer", "", "URL of the identity provider whose tokens that service takes")
+	f.StringVar(&o.stack.Audience, "audience", "", "audience that its tokens must name")
+	f.StringVar(&o.stack.Listen, "listen", "", "address of the gateway; without it a free port of 127.0.0.1, kept for the next time")
+	f.StringSliceVar(&o.stack.Kafka, "kafka", nil, "brokers of a Kafka cluster to use instead of the embedded one")
+	f.IntVar(&o.stack.Partitions, "partitions", o.stack.Partitions, "partitions of vigil.requests in a new installation")
+	f.StringVar(&o.stack.Library, "chdb", "", "path of libchdb.so; without it the one that \"make engines\" fetched")
+	f.BoolVar(&o.enforce, "enforce", false, "let verdicts act; without it the model observes")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
+	return c
+}
+
+func up(ctx context.Context, env app.Env, o upOptions) error {
+	library, err := devstack.FindLibrary(o.stack.Library)
+	if err != nil {
+		return err
+	}
+	o.stack.Library, o.stack.Logger = library, stackLogger(env.Stderr, o.verbose)
+	if o.enforce {
+		o.stack.Mode = devstack.ModeEnforce
+	}
+	o.stack.Users = map[string]string{sampleUser: samplePassword}
+	if o.config != "" {
+		o.stack.Configure = devstack.FromFile(o.config, env.Environ)
+	}
+	stack, err := devstack.Start(ctx, o.stack)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(stack.Ready())
+	if err != nil {
+		return errors.Join(fmt.Errorf("encode ready line: %w", err), stack.Stop())
+	}
+	_, err = fmt.Fprintf(env.Stdout, "%s\n", line)
+	if err != nil {
+		return errors.Join(fmt.Errorf("write ready line: %w", err), stack.Stop())
+	}
+	welcome(env.Stderr, stack, o)
+	select {
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(env.Stderr, "\nStopping; everything that was served is kept.")
+	case err = <-stack.Failed():
+	}
+	return errors.Join(err, stack.Stop())
+}
+
+// The one user of the sample upstream in "vigil up".
+const (
+	sampleUser     = "ana"
+	samplePassword = "correct horse battery staple"
+)
+
+// welcome tells a newcomer what to do next.
+func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
+	r := s.Run()
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	say("\nVigil is up. Data are in %s; Ctrl-C stops it, the next \"vigil up\" goes on.", s.Places().Dir)
+	if s.Config().Mode() == devstack.ModeObserve {
+		say("The risk model only OBSERVES: it scores and records, and no session is touched. --enforce lets it act.")
+	} else {
+		say("The risk model ACTS: a verdict ends a session while it is being used.")
+	}
+	say("\n  gateway     %s  →  %s\n  console     %s\n  kafka       %v\n  clickhouse  %s", r.Gateway, r.Upstream, r.Console, r.Kafka, r.ClickHouse)
+	p := s.IDP()
+	if p == nil {
+		say("\nTokens of %s are taken. Try:\n  curl -i %s/", r.Issuer, r.Gateway)
+		return
+	}
+	now := time.Now()
+	token := p.Mint(idp.Claims{
+		Subject: sampleUser, SessionID: fmt.Sprintf("up-%d", now.UnixNano()), ClientID: "curl", Scope: "app",
+		ACR: "urn:vigil:sample:password", AMR: []string{"pwd"}, AuthTime: now, Expires: now.Add(12 * time.Hour),
+	})
+	say("\nThis answers 200, with a token of the sample identity provider (valid for 12 hours):")
+	say("  curl -i -H 'Authorization: Bearer %s' %s/accounts/1234", token, r.Gateway)
+	say("\nThis answers 401 and says why:")
+	say("  curl -i %s/accounts/1234", r.Gateway)
+	if o.stack.Dir == runfile.DirDefault {
+		say("\nThen look: vigil query --help, vigil verdicts")
+	} else {
+		say("\nThen look: vigil query --help, vigil verdicts --data %s", o.stack.Dir)
+	}
+}
+
+// stackLogger logs to people: warnings and worse, or more with --verbose.
+func stackLogger(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
