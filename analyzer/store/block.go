@@ -59,9 +59,9 @@ func (b block) insert(ctx context.Context, conn driver.Conn, token string, timeo
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
-		"async_insert":                                       0,
-		"insert_deduplicate":                                 1,
-		"insert_deduplication_token":                         token,
+		"async_insert":               0,
+		"insert_deduplicate":         1,
+		"insert_deduplication_token": token,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
 		"max_insert_block_size":                              1 << 30, // One block stays one block.
 	}))

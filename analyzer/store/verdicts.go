@@ -102,7 +102,9 @@ func verdictColumns() []column[verdictRow] {
 		col("score", func(r *row) float64 { return finite(r.Score) }),
 		col("evidence_signal", func(r *row) []string { return each(r.Evidence, evidence.GetSignal) }),
 		col("evidence_group", func(r *row) []string { return each(r.Evidence, evidence.GetGroup) }),
-		col("evidence_nats", func(r *row) []float64 { return each(r.Evidence, func(e evidence) float64 { return finite(e.GetNats()) }) }),
+		col("evidence_nats", func(r *row) []float64 {
+			return each(r.Evidence, func(e evidence) float64 { return finite(e.GetNats()) })
+		}),
 		col("evidence_text", func(r *row) []string { return each(r.Evidence, evidence.GetText) }),
 		col("evidence_hard", func(r *row) []bool { return each(r.Evidence, evidence.GetHard) }),
 		col("evidence_technique", func(r *row) []string { return each(r.Evidence, evidence.GetTechnique) }),
