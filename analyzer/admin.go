@@ -84,6 +84,11 @@ type readiness struct {
 	Joined     bool            `json:"joined"`
 	Lag        int64           `json:"lag"`
 	Partitions []ingest.Status `json:"partitions"`
+	// ClickHouse is ok or down; storing that is down is lag, not unreadiness.
+	ClickHouse  string `json:"clickhouse"`
+	RowsStored  int64  `json:"rows_stored"`
+	StoreLag    int64  `json:"store_lag"`
+	StoreShares int    `json:"store_partitions"`
 }
 
 // readyz says whether this analyzer does its share: it is in the group, and
@@ -91,6 +96,11 @@ type readiness struct {
 func (a *Analyzer) readyz(w http.ResponseWriter, r *http.Request) {
 	m := a.ingest.Model()
 	out := readiness{Status: "ready", Model: m.Digest(), Mode: m.Mode, Joined: a.ingest.Joined(), Partitions: a.ingest.Status()}
+	rows := a.store.Load().Stats()
+	out.ClickHouse, out.RowsStored, out.StoreLag, out.StoreShares = "ok", rows.Rows, rows.Lag, rows.Partitions
+	if rows.Down {
+		out.ClickHouse = "down"
+	}
 	code := http.StatusOK
 	for _, p := range out.Partitions {
 		out.Lag += p.Lag()

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -21,6 +22,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -48,6 +50,8 @@ type Analyzer struct {
 	writer    *announce.Writer
 	announcer *announce.Announcer
 	ingest    *ingest.Ingest
+	storing   store.Options
+	store     atomic.Pointer[store.Store]
 	listener  net.Listener
 	admin     *http.Server
 	token     []byte // nil where the admin port changes nothing.
@@ -72,6 +76,11 @@ func New(o Options) (*Analyzer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("analyzer: %w", err)
 	}
+	rows, err := store.New(a.storing) // Last: only its Run ends what it begins.
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("analyzer: %w", err), a.listener.Close())
+	}
+	a.store.Store(rows)
 	return a, nil
 }
 
@@ -118,7 +127,13 @@ func (a *Analyzer) scoring(o Options) error {
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
 		Announcer: a.announcer, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	a.storing = store.Options{
+		Config: c.storing(), Keys: keys, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+	}
+	return nil
 }
 
 func newEngine(m *model.Model) (ingest.Engine, error) {
@@ -139,12 +154,39 @@ func (a *Analyzer) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.ingest.Run(ctx) })
+	g.Go(func() error { a.storeRows(ctx); return nil })
 	g.Go(func() error { return a.serveAdmin(ctx) })
 	err := g.Wait()
 	if err != nil {
 		return fmt.Errorf("analyzer: %w", err)
 	}
 	return nil
+}
+
+// storeRows stores until ctx ends. Whatever goes wrong there is begun again and
+// never touches scoring.
+func (a *Analyzer) storeRows(ctx context.Context) {
+	for {
+		err := a.store.Load().Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		a.metrics.stores.Add(ctx, 1)
+		a.logger.ErrorContext(ctx, "storing ended and is begun again", "error", err, "after", storeBackoff)
+		wait := time.NewTimer(storeBackoff)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		}
+		rows, err := store.New(a.storing)
+		if err != nil {
+			a.logger.ErrorContext(ctx, "storing cannot be begun again", "error", err)
+			continue // The old one's Run ends at once, and we come by again.
+		}
+		a.store.Store(rows)
+	}
 }
 
 // Reload puts the model of c in force. Where c or its model is at fault, the
@@ -223,7 +265,7 @@ func readFile(key, path string) ([]byte, error) {
 	if fi.Size() > fileBytesMax {
 		return nil, fmt.Errorf("%s: has %d B, at most %d are allowed", key, fi.Size(), fileBytesMax)
 	}
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

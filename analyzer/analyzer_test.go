@@ -29,6 +29,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
+// TestMain finds goroutines that outlive the tests.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const token = "a token of some length"
@@ -114,7 +115,7 @@ func call(t *testing.T, a *analyzer.Analyzer, method, path, bearer string, body 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +135,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// Readiness, liveness, metrics and the relay, on a real broker.
 func TestServesItsAdminPort(t *testing.T) {
 	b, err := broker.Start(broker.Options{Partitions: 2})
 	if err != nil {
@@ -233,6 +235,7 @@ func TestOutlivesTheAbsenceOfKafka(t *testing.T) {
 	}
 }
 
+// A bad model file changes nothing.
 func TestReloadKeepsTheOldModelWhereTheNewIsAtFault(t *testing.T) {
 	c, _ := installation(t, "127.0.0.1:1")
 	a := start(t, c)
@@ -257,6 +260,7 @@ func TestReloadKeepsTheOldModelWhereTheNewIsAtFault(t *testing.T) {
 	}
 }
 
+// All faults at once, each by its key.
 func TestConfigNamesEveryFault(t *testing.T) {
 	err := analyzer.Config{}.Validate()
 	for _, key := range []string{
@@ -269,6 +273,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
+// Each file that is wrong is named by its key.
 func TestNewNamesTheFileAtFault(t *testing.T) {
 	for key, spoil := range map[string]func(*analyzer.Config) string{
 		"tenant_key_file":       func(c *analyzer.Config) string { return c.TenantKeyFile },

@@ -8,6 +8,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -29,6 +30,9 @@ type Config struct {
 	State state.Config `mapstructure:"state"`
 	// Announce says how verdicts are signed.
 	Announce announce.Config `mapstructure:"announce"`
+	// Store says where ClickHouse is and how rows are batched. Without brokers of
+	// its own it takes those of kafka.
+	Store store.Config `mapstructure:"store"`
 	// Admin is the operators' port.
 	Admin Admin `mapstructure:"admin"`
 }
@@ -64,11 +68,21 @@ type Admin struct {
 
 // DefaultConfig lacks only keys and brokers.
 func DefaultConfig() Config {
+	rows := store.DefaultConfig()
+	rows.Brokers = nil
 	return Config{
 		Lanes:  topic.LanesDefault,
-		Ingest: ingest.DefaultConfig(), State: state.DefaultConfig(), Announce: announce.DefaultConfig(),
+		Ingest: ingest.DefaultConfig(), State: state.DefaultConfig(), Announce: announce.DefaultConfig(), Store: rows,
 		Admin: Admin{Address: "127.0.0.1:8081"},
 	}
+}
+
+// storing is the configuration of the storing path with brokers filled in.
+func (c Config) storing() store.Config {
+	if len(c.Store.Brokers) == 0 {
+		c.Store.Brokers = c.Kafka.Brokers
+	}
+	return c.Store
 }
 
 // Validate reports every fault at once, each named by its key.
@@ -99,6 +113,9 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("admin.address: %w", err))
 	}
 	errs = append(errs, under("ingest", c.Ingest.Validate()), under("state", c.State.Validate()), under("announce", c.Announce.Validate()))
+	if len(c.Kafka.Brokers) > 0 { // Else one fault would be told twice.
+		errs = append(errs, under("store", c.storing().Validate()))
+	}
 	return errors.Join(errs...)
 }
 
@@ -107,7 +124,7 @@ func under(section string, err error) error {
 	if err == nil {
 		return nil
 	}
-	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // Only the outermost join is taken apart.
+	many, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return fmt.Errorf("%s.%w", section, err)
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/judge"
 )
 
+// TestMain finds goroutines that outlive the tests.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type rig struct {
@@ -122,7 +123,7 @@ func (r *rig) read(name string, partition int) []kafka.Message {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	first, last, err := conn.ReadOffsets()
 	if err != nil {
 		r.t.Fatal(err)
@@ -183,6 +184,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// Nothing that a gateway, an operator or a trace needs is left out.
 func TestVerdictCarriesEverything(t *testing.T) {
 	r := newRig(t)
 	p := r.adopt(r.announcer(60), 1)
@@ -214,6 +216,7 @@ func TestVerdictCarriesEverything(t *testing.T) {
 	}
 }
 
+// Whoever takes a partition over goes on from what stands in the topic.
 func TestSuccessorHasAHigherEpochAndTheSameFold(t *testing.T) {
 	r := newRig(t)
 	first := r.adopt(r.announcer(60), 0)
@@ -258,6 +261,7 @@ func TestForgedRecordsInTheTopicAreNotBelieved(t *testing.T) {
 	}
 }
 
+// Who catches up throws nobody out for what is long over.
 func TestOldEventsAreCappedAtStepUpButFactsAreNot(t *testing.T) {
 	r := newRig(t)
 	p := r.adopt(r.announcer(60), 0)
@@ -285,6 +289,7 @@ func TestOldEventsAreCappedAtStepUpButFactsAreNot(t *testing.T) {
 	}
 }
 
+// Beyond the limit revokes wait for a person; facts and weaker verdicts do not.
 func TestFuseHoldsRevokesButNotFacts(t *testing.T) {
 	r := newRig(t)
 	p := r.adopt(r.announcer(2), 0)
@@ -304,6 +309,7 @@ func TestFuseHoldsRevokesButNotFacts(t *testing.T) {
 	}
 }
 
+// A model that observes announces nothing.
 func TestShadowProposalsStayInside(t *testing.T) {
 	r := newRig(t)
 	p := r.adopt(r.announcer(60), 0)
@@ -316,6 +322,7 @@ func TestShadowProposalsStayInside(t *testing.T) {
 	}
 }
 
+// A lane appears soon after it is scored, and never steps back.
 func TestHeartbeatsSayWhatIsScored(t *testing.T) {
 	r := newRig(t)
 	p := r.adopt(r.announcer(60), 2)
@@ -351,6 +358,7 @@ func TestHeartbeatsSayWhatIsScored(t *testing.T) {
 	}
 }
 
+// Time alone brings the weaker verdict into force, and later a tombstone.
 func TestLapsedRevokeGivesWayAndIsSweptAway(t *testing.T) {
 	r := newRig(t)
 	p := r.adopt(r.announcer(60), 0)
@@ -389,6 +397,7 @@ func (r *rig) operators(action string, clears ...*verdict.Clear) *verdict.Verdic
 	}
 }
 
+// The admin port is no way round the classes of keys.
 func TestRelayRefusesAllButOperators(t *testing.T) {
 	r := newRig(t)
 	a := r.announcer(60)

@@ -37,8 +37,8 @@ func (c Config) Validate() error {
 	if c.KeyID == "" {
 		errs = append(errs, errors.New("kid: is required"))
 	}
-	if c.Heartbeat < beatGapMin || c.Heartbeat > time.Minute {
-		errs = append(errs, fmt.Errorf("heartbeat: must be between %v and 1m, is %v", beatGapMin, c.Heartbeat))
+	if c.Heartbeat < beatGap || c.Heartbeat > time.Minute {
+		errs = append(errs, fmt.Errorf("heartbeat: must be between %v and 1m, is %v", beatGap, c.Heartbeat))
 	}
 	if c.RevokesPerMinute < 1 {
 		errs = append(errs, fmt.Errorf("revokes_per_minute: must be at least 1, is %d", c.RevokesPerMinute))

@@ -126,7 +126,7 @@ func gains(stands *verdict.Verdict, l layer) bool {
 	switch {
 	case l.until.Sub(stands.Until.AsTime()) > life/2:
 		return true
-	case !l.notBefore.IsZero() && stands.NotBefore != nil && l.notBefore.Sub(stands.NotBefore.AsTime()) >= repeatGapMin:
+	case !l.notBefore.IsZero() && stands.NotBefore != nil && l.notBefore.Sub(stands.NotBefore.AsTime()) >= repeatGap:
 		return true
 	case hard(l.verdict) && !hard(stands):
 		return true

@@ -42,6 +42,7 @@ type step struct {
 	reason    string
 }
 
+// What is announced is decided by strength, gain and order.
 func TestFold(t *testing.T) {
 	tests := map[string][]step{
 		"a first verdict is announced": {
@@ -120,6 +121,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
+// A weaker verdict waits behind the stronger one.
 func TestWeakerVerdictComesIntoForceWhenTheStrongerLapses(t *testing.T) {
 	e := entry{judged: -1}
 	for _, p := range []*verdict.Verdict{said(1, verdict.ActionRevoke, 30, 9), said(2, verdict.ActionThrottle, 60, 5)} {
@@ -161,6 +163,7 @@ func TestRecalledVerdictKeepsItsOffset(t *testing.T) {
 	}
 }
 
+// One tenant never pays for another, and the fuses are bounded.
 func TestFuseBlowsPerTenant(t *testing.T) {
 	f := newFuse(3)
 	for i := range 3 {

@@ -34,7 +34,7 @@ func (p *Partition) Run(ctx context.Context) error {
 			}
 		case <-p.wake:
 			err = p.beat(ctx, false)
-			pause(ctx, beatGapMin)
+			pause(ctx, beatGap)
 		}
 		if ctx.Err() != nil {
 			return nil

@@ -10,11 +10,11 @@ const (
 	tenantsMax = 1024
 	// evidenceMax bounds the reasons in a verdict: the strongest come first.
 	evidenceMax = 20
-	// beatGapMin is the shortest time between two heartbeats of a partition.
-	beatGapMin = 100 * time.Millisecond
-	// repeatGapMin is how much later not_before must be before a verdict of the
+	// beatGap is the shortest time between two heartbeats of a partition.
+	beatGap = 100 * time.Millisecond
+	// repeatGap is how much later not_before must be before a verdict of the
 	// same strength is worth announcing again.
-	repeatGapMin = 10 * time.Second
+	repeatGap = 10 * time.Second
 	// clearedFor is how long the observe verdict that a restore leaves says so.
 	clearedFor = 24 * time.Hour
 	// tombstoneAfter is how long a lapsed verdict stays in the compacted topic.
@@ -24,8 +24,8 @@ const (
 
 	// writeTimeout bounds one attempt to write, in time; attempts go on until the caller gives up.
 	writeTimeout = 5 * time.Second
-	// writeBackoffMin and writeBackoffMax bound the wait between two attempts.
-	writeBackoffMin = 20 * time.Millisecond
+	// writeBackoff, doubled each time, and writeBackoffMax bound the wait between two attempts.
+	writeBackoff    = 20 * time.Millisecond
 	writeBackoffMax = time.Second
 	// readTimeout bounds reading one partition of vigil.verdicts at assignment.
 	readTimeout = 30 * time.Second

@@ -64,7 +64,7 @@ func (w *Writer) Write(ctx context.Context, topic string, partition int, records
 	if len(records) == 0 {
 		return nil
 	}
-	backoff := writeBackoffMin
+	backoff := writeBackoff
 	for {
 		err := w.attempt(ctx, topic, partition, records)
 		switch {

@@ -47,8 +47,12 @@ func (c Config) Validate() error {
 		key   string
 		value time.Duration
 	}{
-		{"heartbeat", c.Heartbeat}, {"session_timeout", c.SessionTimeout}, {"rebalance_timeout", c.RebalanceTimeout},
-		{"fetch_wait", c.FetchWait}, {"commit_every", c.CommitEvery}, {"drain", c.Drain},
+		{"heartbeat", c.Heartbeat},
+		{"session_timeout", c.SessionTimeout},
+		{"rebalance_timeout", c.RebalanceTimeout},
+		{"fetch_wait", c.FetchWait},
+		{"commit_every", c.CommitEvery},
+		{"drain", c.Drain},
 	} {
 		if d.value < time.Millisecond || d.value > time.Hour {
 			errs = append(errs, fmt.Errorf("%s: must be between 1ms and 1h, is %v", d.key, d.value))

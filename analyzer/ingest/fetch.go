@@ -43,12 +43,12 @@ var errGone = errors.New("offset is not in the partition")
 // broker holds a read open until there is a record, so nothing is added to a
 // record's latency. It returns errGone where the offset has been deleted.
 func (w *worker) fetch(ctx context.Context, offset int64) error {
-	backoff, misses := fetchBackoffMin, 0
+	backoff, misses := fetchBackoff, 0
 	for ctx.Err() == nil {
 		got, err := w.read(ctx, offset)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			continue
 		case errors.Is(err, kafka.OffsetOutOfRange):
 			return fmt.Errorf("offset %d: %w", offset, errGone)
 		case err != nil:
@@ -57,7 +57,7 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 			backoff = min(2*backoff, fetchBackoffMax)
 			continue
 		}
-		backoff = fetchBackoffMin
+		backoff = fetchBackoff
 		if len(got.records) == 0 {
 			w.end.Store(got.end)
 			if got.end <= offset {
@@ -65,7 +65,7 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 				continue
 			}
 			misses++
-			pause(ctx, fetchBackoffMin)
+			pause(ctx, fetchBackoff)
 			if misses >= missMax {
 				w.ingest.fault(ctx, "fetch", fmt.Errorf("no record at offset %d, below the end %d: passed over", offset, got.end))
 				offset, misses = offset+1, 0

@@ -33,6 +33,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
+// TestMain finds goroutines that outlive the tests.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // tally is an engine that one can see through: it counts the events of each
@@ -240,7 +241,7 @@ func (r *rig) read(name string, partition int) []kafka.Message {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	first, last, err := conn.ReadOffsets()
 	if err != nil {
 		r.t.Fatal(err)
@@ -337,6 +338,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// The straight line, once.
 func TestProposalBecomesSignedVerdictInItsPartition(t *testing.T) {
 	r := newRig(t)
 	r.start(t.TempDir())
@@ -355,6 +357,7 @@ func TestProposalBecomesSignedVerdictInItsPartition(t *testing.T) {
 	}
 }
 
+// Whatever a stranger writes into the topic costs one record in vigil.dead.
 func TestPoisonGoesToDeadAndThePartitionGoesOn(t *testing.T) {
 	r := newRig(t)
 	r.start(t.TempDir())

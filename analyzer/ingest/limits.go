@@ -27,6 +27,6 @@ const (
 
 	joinBackoff     = 200 * time.Millisecond
 	requestTimeout  = 5 * time.Second
-	fetchBackoffMin = 10 * time.Millisecond
+	fetchBackoff    = 10 * time.Millisecond
 	fetchBackoffMax = time.Second
 )

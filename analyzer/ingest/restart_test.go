@@ -144,6 +144,7 @@ func TestReplayAnnouncesNothingTwice(t *testing.T) {
 	}
 }
 
+// A flipped bit on disk costs a longer replay.
 func TestDamagedStateFallsBackAndReplays(t *testing.T) {
 	r := newRig(t)
 	dir := t.TempDir()

@@ -142,7 +142,7 @@ func (w *worker) warm(ctx context.Context) (from string, err error) {
 	if path == "" {
 		return fromEmpty, w.fresh(func(Engine) error { return nil })
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return "", fmt.Errorf("state.warm_start: %w", err)
 	}

@@ -41,11 +41,11 @@ type Header struct {
 
 // write writes one file and syncs it.
 func write(path string, h Header, body func(io.Writer) error) (int64, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // The path is made of the operator's folder and our own names.
 	if err != nil {
 		return 0, fmt.Errorf("create state file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // Closed below where all went well.
 	out := &summed{w: bufio.NewWriterSize(f, 1<<20), sum: xxh3.New()}
 	head, err := json.Marshal(h)
 	if err != nil {
@@ -77,11 +77,11 @@ func write(path string, h Header, body func(io.Writer) error) (int64, error) {
 
 // read checks one file as a whole and only then hands its body over.
 func read(path string, body func(Header, io.Reader) error) error {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // The path is made of the operator's folder and our own names.
 	if err != nil {
 		return fmt.Errorf("open state file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	h, at, size, err := check(f)
 	if err != nil {
 		return err

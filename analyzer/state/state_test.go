@@ -47,6 +47,7 @@ func load(t *testing.T, s *state.Store) (next int64, body string, found bool) {
 
 const file = "requests/partition-3.state"
 
+// The plain case.
 func TestSaveThenLoadGivesTheNewest(t *testing.T) {
 	s := open(t, t.TempDir())
 	_, _, found := load(t, s)
@@ -106,6 +107,7 @@ func TestDamagedFileFallsBackToPrevious(t *testing.T) {
 	}
 }
 
+// The one moment at which no file has its name.
 func TestCrashBetweenRenamesKeepsPrevious(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -123,6 +125,7 @@ func TestCrashBetweenRenamesKeepsPrevious(t *testing.T) {
 	}
 }
 
+// A full disk costs the new file alone.
 func TestFailedSnapshotLeavesTheOldFile(t *testing.T) {
 	s := open(t, t.TempDir())
 	err := save(t, s, 1, 1, "good")
@@ -140,6 +143,7 @@ func TestFailedSnapshotLeavesTheOldFile(t *testing.T) {
 	}
 }
 
+// Who has lost the partition cannot overwrite its successor.
 func TestZombieIsFenced(t *testing.T) {
 	s := open(t, t.TempDir())
 	err := save(t, s, 10, 5, "owner")
@@ -156,6 +160,7 @@ func TestZombieIsFenced(t *testing.T) {
 	}
 }
 
+// A file that somebody renamed is not believed.
 func TestFileOfAnotherPartitionIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -173,6 +178,7 @@ func TestFileOfAnotherPartitionIsRefused(t *testing.T) {
 	}
 }
 
+// All faults at once, each by its key.
 func TestConfigNamesEveryFault(t *testing.T) {
 	err := state.Config{Replay: -1}.Validate()
 	for _, key := range []string{"every:", "records:", "replay:"} {
