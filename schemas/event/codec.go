@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -46,7 +47,24 @@ func Decode(record []byte, e *RequestEvent) error {
 	if err != nil {
 		return fmt.Errorf("decode record: %w: %w", ErrMalformed, err)
 	}
+	if !wireFormat(e.unknownFields) || !wireFormat(e.Time.ProtoReflect().GetUnknown()) || !wireFormat(e.AuthTime.ProtoReflect().GetUnknown()) {
+		return fmt.Errorf("decode record: fields of a later version: %w", ErrMalformed)
+	}
 	return e.Check()
+}
+
+// wireFormat reports whether unknown holds whole fields. The fast decoder
+// takes groups that never end or end as another; protobuf's own code, which
+// may meet the event later, panics on them.
+func wireFormat(unknown []byte) bool {
+	for len(unknown) > 0 {
+		_, _, n := protowire.ConsumeField(unknown)
+		if n < 0 {
+			return false
+		}
+		unknown = unknown[n:]
+	}
+	return true
 }
 
 // Check reports why e is not acceptable: no time, a field over its limit, text

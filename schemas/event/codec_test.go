@@ -105,9 +105,10 @@ func TestDecodeRefuses(t *testing.T) {
 		record []byte
 		want   error
 	}{
-		"nothing":             {nil, event.ErrMalformed},
-		"text":                {[]byte("GET / HTTP/1.1"), event.ErrMalformed},
-		"more than the limit": {make([]byte, event.RecordBytesMax+1), event.ErrTooLarge},
+		"nothing":                      {nil, event.ErrMalformed},
+		"text":                         {[]byte("GET / HTTP/1.1"), event.ErrMalformed},
+		"a group that ends as another": {[]byte{0x0a, 0, 0xfb, 0xff, 0x03, 0x24}, event.ErrMalformed},
+		"more than the limit":          {make([]byte, event.RecordBytesMax+1), event.ErrTooLarge},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

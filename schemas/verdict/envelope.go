@@ -9,6 +9,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
+	"google.golang.org/protobuf/proto"
 )
 
 // EnvelopeBytesMax bounds a signed record: a verdict with twenty pieces of
@@ -99,7 +100,7 @@ func (k *KeySet) Open(record []byte) (Message, error) {
 	switch typ {
 	case typVerdict:
 		v := new(Verdict)
-		err = v.UnmarshalVT(payload)
+		err = proto.Unmarshal(payload, v) // Stricter than the fast decoder: UTF-8, well-formed groups.
 		if err != nil {
 			return Message{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
@@ -109,7 +110,7 @@ func (k *KeySet) Open(record []byte) (Message, error) {
 		return Message{Verdict: v}, v.check()
 	case typHeartbeat:
 		h := new(Heartbeat)
-		err = h.UnmarshalVT(payload)
+		err = proto.Unmarshal(payload, h)
 		if err != nil {
 			return Message{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
