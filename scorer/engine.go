@@ -282,3 +282,25 @@ func kindOf(ev *event.RequestEvent) string {
 	}
 	return ev.GetSubjectKind()
 }
+
+// Stats says how much an engine holds.
+type Stats struct {
+	Sessions, Subjects, Addresses, Tenants int
+	// Evicted counts the entities that were pushed out at a limit.
+	Evicted uint64
+	// Clock is the stream time in nanoseconds since 1970.
+	Clock int64
+}
+
+// Stats returns the size of every table.
+func (e *Engine) Stats() Stats {
+	return Stats{
+		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
+		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted,
+		Clock:   e.clock.Now(),
+	}
+}
+
+// Positions calls yield for each lane with the last sequence number seen, in a
+// fixed order: this is what has been scored through.
+func (e *Engine) Positions(yield func(event.Lane, uint64) bool) { e.positions.All(yield) }

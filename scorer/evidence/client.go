@@ -31,10 +31,10 @@ func (k *Collector) client(x *Context) {
 			fresh = !x.Subject.Kinds[entity.Families].Has(family)
 			switch {
 			case fresh && firstFamily:
-				raw := k.novelty(x, entity.Families, family, familyUniform, familyAttack)
+				raw := k.novelty(x, NewFamily, entity.Families, family, familyUniform, familyAttack)
 				k.sayClient(x, NewFamily, raw, "client "+family, entity.Families)
 			case !fresh && firstSystem:
-				raw := min(systemMax, k.novelty(x, entity.Systems, system, systemUniform, systemAttack))
+				raw := min(systemMax, k.novelty(x, NewFamily, entity.Systems, system, systemUniform, systemAttack))
 				k.sayClient(x, NewFamily, raw, "client "+system, entity.Systems)
 			}
 		}
@@ -46,7 +46,7 @@ func (k *Collector) client(x *Context) {
 	if x.Subject == nil || !first || x.Subject.Kinds[entity.Devices].Total() == 0 {
 		return // Who never showed a device key has no device to miss.
 	}
-	raw := k.novelty(x, entity.Devices, device, deviceUniform, deviceAttack)
+	raw := k.novelty(x, NewDevice, entity.Devices, device, deviceUniform, deviceAttack)
 	if fresh {
 		raw /= 2 // A new program mostly means a new key, too.
 	}
@@ -78,7 +78,7 @@ func (k *Collector) route(x *Context) {
 	if x.Subject == nil || !first {
 		return
 	}
-	raw := k.novelty(x, entity.Routes, name, routeUniform, routeAttack)
+	raw := k.novelty(x, NeverSeenRoute, entity.Routes, name, routeUniform, routeAttack)
 	if x.Event.GetSensitivity() == "low" || x.Event.GetSensitivity() == "" || x.Event.GetSensitivity() == "normal" {
 		raw /= 2
 	}

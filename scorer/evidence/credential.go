@@ -60,6 +60,8 @@ func (k *Collector) outcome(x *Context) {
 	switch {
 	case account == "":
 		l.Test += namelessNats
+	case l.Passed.Has(h):
+		l.Repeats++ // Who has signed in from here before mistypes now and then.
 	case l.Failed.Add(h, entity.AccountsMax):
 		l.Accounts++
 		l.Test += failedNats

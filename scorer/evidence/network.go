@@ -86,7 +86,7 @@ func (k *Collector) newNetwork(x *Context) {
 		first := s.Pending.Note(entity.Countries, short(country))
 		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
 		if first && newCountry {
-			raw := k.novelty(x, entity.Countries, country, countryUniform, countryAttack)
+			raw := k.novelty(x, NewCountry, entity.Countries, country, countryUniform, countryAttack)
 			n := k.cut(NewCountry, veil(raw, ev))
 			if n > 0 {
 				k.add(NewCountry, n, false, fmt.Sprintf("first request from %s for this subject in %d requests; usual: %s",
@@ -101,17 +101,18 @@ func (k *Collector) newNetwork(x *Context) {
 	if x.Subject == nil || !first || newCountry {
 		return
 	}
-	n := k.cut(NewNetwork, veil(k.novelty(x, entity.Networks, x.Network, networkUniform, networkAttack), ev))
+	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkUniform, networkAttack), ev))
 	if n > 0 {
 		k.add(NewNetwork, n, false, fmt.Sprintf("first request from network %s for this subject in %d requests; usual: %s",
 			x.Network, x.Subject.Total, usual(x.Subject.Kinds[entity.Networks].Top())))
 	}
 }
 
-// novelty is the confidence-weighted likelihood ratio of a value of a habit.
-func (k *Collector) novelty(x *Context, kind entity.Kind, name string, uniform, attack float64) float64 {
+// novelty is the likelihood ratio of a value of a habit, cut to the signal's
+// maximum and weighted by how far the habit is known.
+func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string, uniform, attack float64) float64 {
 	raw := x.Subject.Kinds[kind].Novelty(name, &x.Tenant.Subjects.Kinds[kind], uniform, attack, k.params.Concentration)
-	return raw * x.confidence(&k.params)
+	return min(raw, k.params.Max[s]) * x.confidence(&k.params)
 }
 
 // enter notes the event at its place and reports whether the session was not
@@ -119,7 +120,7 @@ func (k *Collector) novelty(x *Context, kind entity.Kind, name string, uniform, 
 func enter(x *Context) (here int, arrived bool) {
 	s, ev := x.Session, x.Event
 	here = slices.IndexFunc(s.Places, func(p entity.Place) bool {
-		return p.Network == x.Network && p.Country == ev.GetCountry() && p.Family == x.Agent.Family
+		return p.Network == x.Network && p.Country == ev.GetCountry() && (p.Family == x.Agent.Family || x.Agent.Family == "")
 	})
 	if here < 0 {
 		here = addPlace(s, entity.Place{
@@ -218,8 +219,10 @@ func concurrency(far, unknown, otherFamily, open bool, switches, requests float6
 		return 10 + 3*min(3, requests-1), true
 	case far:
 		return 3.5 + 1.5*min(5, max(0, switches-1)), false
+	case unknown && otherFamily && open:
+		return 8 + 0.5*min(4, requests-1), false
 	case unknown && otherFamily:
-		return 3 + 0.5*min(4, requests-1), false
+		return 5 + 0.5*min(4, requests-1), false
 	}
 	return 0, false
 }

@@ -12,6 +12,20 @@ type probe struct {
 // probes lists what scanners ask for, lower case. A piece that begins with a
 // slash matches at the start of a path segment, others anywhere.
 var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
+	{"/sap/bc/", "SAP", false},
+	{"/irj/portal", "SAP", false},
+	{"/nwa", "SAP", false},
+	{"/mysqladmin", "a database console", false},
+	{"/sqladmin", "a database console", false},
+	{"/dbadmin", "a database console", false},
+	{"/administrator/", "an administration console", false},
+	{"/webadmin", "an administration console", false},
+	{"/geoserver/", "GeoServer", false},
+	{"/crx/", "Adobe Experience Manager", false},
+	{"/zabbix", "Zabbix", false},
+	{"/druid/", "Druid", false},
+	{"/nagios", "Nagios", false},
+	{"w00tw00t", "a scanner's greeting", true},
 	{"/.env", "an environment file", false},
 	{"/.git/", "a source repository", false},
 	{"/.svn/", "a source repository", false},
@@ -91,6 +105,7 @@ var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constan
 	{"%2e%2e", "a path outside the root", true},
 	{"%252e%252e", "a path outside the root", true},
 	{"%c0%ae", "a path outside the root", true},
+	{"%2fetc%2fpasswd", "the password file", true},
 	{"/etc/passwd", "the password file", true},
 	{"/etc/shadow", "the password file", true},
 	{"/proc/self/", "the process's memory", true},
@@ -172,7 +187,20 @@ func (p *prober) find(path string) (what string, exploit bool) {
 			}
 		}
 	}
+	if what == "" {
+		what = hidden(lower)
+	}
 	return what, false
+}
+
+// hidden tells a path that asks for a file whose name begins with a dot; only
+// .well-known is meant for visitors (RFC 8615).
+func hidden(path string) string {
+	at := strings.Index(path, "/.")
+	if at < 0 || at+2 >= len(path) || strings.HasPrefix(path[at:], "/.well-known") {
+		return ""
+	}
+	return "a hidden file"
 }
 
 func hasUpper(s string) bool {

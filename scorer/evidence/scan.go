@@ -83,7 +83,7 @@ func (k *Collector) probe(x *Context, sc *entity.Scan, path string) {
 	}
 	n := k.cut(ScannerPaths, sc.Probed)
 	if n > 0 {
-		k.add(ScannerPaths, n, true, fmt.Sprintf("asks for %s; %d probes so far", what, sc.Probes.Len()))
+		k.add(ScannerPaths, n, true, fmt.Sprintf("asks for %s; number of probes so far: %d", what, sc.Probes.Len()))
 	}
 }
 

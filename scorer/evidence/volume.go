@@ -14,8 +14,8 @@ import (
 // falls off with the model's Pareto index, as habits do.
 const (
 	plainRate        = 120
-	plainMinuteBytes = 16 << 20
-	plainHourBytes   = 256 << 20
+	plainMinuteBytes = 4 << 20
+	plainHourBytes   = 64 << 20
 	// minutesConcentration is the weight of the peers, in minutes or hours.
 	minutesConcentration = 30
 	// anonymousMax bounds what rates say about an address: a crawler or an office

@@ -27,9 +27,11 @@ const (
 	// walkConcentration is the weight of the peers in walks, walkTail the Pareto
 	// index beyond the widest walk.
 	walkConcentration, walkTail = 2, 3
-	// crawlShare is what a walk by an address counts: crawlers read lists.
-	crawlShare = 0.4
-	digitsMax  = 18
+	// crawlShare is what a walk by an address counts, crawlMax the most: crawlers
+	// read lists, and that alone is no offence.
+	crawlShare, crawlMax = 0.4, 5
+	// digitsMax keeps ids within an int64.
+	digitsMax = 18
 )
 
 // walk follows the ids of one template: runs at one stride, climbs with gaps,
@@ -84,11 +86,11 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	// Without history a run of k ids is as unlikely as 2^-k.
 	prior := exact.Exp2(walkFree - wide)
 	p := own.Upper(wide, peers, prior, walkConcentration, walkTail)
-	raw := min(wide-walkFree, -exact.Ln(p)) + min(refusedMax, float64(refusedNats*w.Refused))
+	raw := min(wide-walkFree, -exact.Ln(p))
 	if x.Subject == nil {
-		raw *= crawlShare
+		raw = min(crawlMax, crawlShare*raw)
 	}
-	n := k.cut(SequentialIDs, raw)
+	n := k.cut(SequentialIDs, raw+min(refusedMax, float64(refusedNats*w.Refused)))
 	if n <= 0 {
 		return
 	}
