@@ -1,0 +1,194 @@
+package gateway
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/emit"
+	"github.com/vigil-gateway/vigil/gateway/revoke"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// admin is the operators' port.
+type admin struct {
+	gateway  *Gateway
+	listener net.Listener
+	server   *http.Server
+	token    []byte // Nil where sessions are not told.
+}
+
+func (g *Gateway) newAdmin(metrics http.Handler) (*admin, error) {
+	token, err := loadToken(g.config.Admin.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	a := &admin{gateway: g, token: token}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.HandleFunc("POST /v1/verdicts", a.verdicts)
+	mux.HandleFunc("GET /v1/sessions", a.sessions)
+	if metrics != nil {
+		mux.Handle("GET /metrics", metrics)
+	}
+	a.server = &http.Server{
+		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
+		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
+	}
+	a.listener, err = net.Listen("tcp", g.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
+	if err != nil {
+		return nil, fmt.Errorf("admin.address: %w", err)
+	}
+	return a, nil
+}
+
+// run serves the port until ctx ends.
+func (a *admin) run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		err := a.server.Serve(a.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("admin port: %w", err)
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminShutdownTimeout)
+		defer cancel()
+		err := a.server.Shutdown(grace)
+		if err != nil {
+			return a.server.Close()
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// readiness is the answer of /readyz?verbose.
+type readiness struct {
+	// Status is ready, degraded (serving, but something is missing) or why not.
+	Status string `json:"status"`
+	// Missing says what a degraded or unready gateway lacks.
+	Missing []string `json:"missing,omitempty"`
+	Feed    string   `json:"feed"`
+	// Visits are open now, Verdicts held.
+	Visits   int    `json:"visits"`
+	Verdicts int    `json:"verdicts"`
+	Routes   int    `json:"routes"`
+	Gateway  string `json:"gateway"`
+	// SilentFor is how long the analyzer has said nothing.
+	SilentFor string       `json:"silent_for"`
+	Emit      emit.Stats   `json:"emit"`
+	Revoke    revoke.Stats `json:"revoke"`
+}
+
+// readyz says whether clients should be sent here. A gateway without Kafka or
+// identity provider is degraded, not unready: the others have none either.
+func (a *admin) readyz(w http.ResponseWriter, r *http.Request) {
+	g := a.gateway
+	out := readiness{
+		Status: "ready", Gateway: g.config.ID, Visits: g.table.Visits(), Verdicts: g.table.Verdicts(),
+		Routes: len(g.rules.Load().routes.Routes()), SilentFor: g.follower.Staleness(g.now()).Round(time.Millisecond).String(),
+		Emit: g.emitter.Stats(), Revoke: g.follower.Stats(),
+	}
+	code := http.StatusOK
+	lacks := func(what string) { out.Status, out.Missing = "degraded", append(out.Missing, what) }
+	if err := g.rules.Load().verifier.Ready(); err != nil { //nolint:noinlineerr // The error lives for one line.
+		lacks(err.Error())
+	}
+	if out.Emit.Requests.Failing > 0 || out.Emit.Enforcements.Failing > 0 {
+		lacks("kafka takes no events")
+	}
+	switch g.feed() {
+	case admit.FeedKnown:
+		out.Feed = "known"
+	case admit.FeedUnknown:
+		out.Feed = "unknown"
+		lacks("verdicts are not known up to now: the routes' postures count")
+	case admit.FeedStarting:
+		out.Feed, out.Status, code = "starting", "starting", http.StatusServiceUnavailable
+	}
+	if g.draining.Load() {
+		out.Status, code = "draining", http.StatusServiceUnavailable
+	}
+	if !r.URL.Query().Has("verbose") {
+		answer(w, code, map[string]string{"status": out.Status})
+		return
+	}
+	answer(w, code, out)
+}
+
+// verdicts takes a signed verdict: its signature is its credential.
+func (a *admin) verdicts(w http.ResponseWriter, r *http.Request) {
+	record, err := io.ReadAll(http.MaxBytesReader(w, r.Body, verdict.EnvelopeBytesMax))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, "the envelope is too large or was broken off")
+		return
+	}
+	err = a.gateway.follower.Accept(record)
+	switch {
+	case err == nil:
+		answer(w, http.StatusOK, map[string]string{"status": "in force"})
+	case errors.Is(err, revoke.ErrStale):
+		refuse(w, http.StatusConflict, err.Error())
+	case errors.Is(err, verdict.ErrUnsigned), errors.Is(err, verdict.ErrUnknownKey), errors.Is(err, verdict.ErrSignature), errors.Is(err, verdict.ErrAuthority):
+		refuse(w, http.StatusForbidden, err.Error())
+	case errors.Is(err, verdict.ErrMalformed), errors.Is(err, verdict.ErrExpired):
+		refuse(w, http.StatusUnprocessableEntity, err.Error())
+	default:
+		refuse(w, http.StatusInternalServerError, err.Error())
+	}
+}
+
+// sessions tells who is here, in pseudonyms: all, or whom a verdict about a
+// target (kind, id, tenant) would touch.
+func (a *admin) sessions(w http.ResponseWriter, r *http.Request) {
+	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if a.token == nil || !isBearer || subtle.ConstantTimeCompare([]byte(given), a.token) != 1 {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="vigil-admin"`)
+		refuse(w, http.StatusUnauthorized, "a valid admin token is required")
+		return
+	}
+	q := r.URL.Query()
+	var open []session.Open
+	if q.Has("kind") {
+		open = a.gateway.table.Touched(q.Get("tenant"), &verdict.Target{Kind: q.Get("kind"), Id: q.Get("id")})
+	} else {
+		open = a.gateway.table.Live()
+	}
+	total := len(open)
+	answer(w, http.StatusOK, struct {
+		Gateway  string         `json:"gateway"`
+		Total    int            `json:"total"`
+		Sessions []session.Open `json:"sessions"`
+	}{a.gateway.config.ID, total, open[:min(total, sessionsListMax)]})
+}
+
+func refuse(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	answer(w, status, map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // An operator who is gone reads no answer either.
+}

@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/origin"
+	"github.com/vigil-gateway/vigil/gateway/problem"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// call is one request on its way, and the event that accounts for it.
+type call struct {
+	gateway *Gateway
+	began   time.Time
+	id      string
+	span    trace.Span
+	event   *event.RequestEvent
+	signIn  *route.SignIn // Nil where the route is none.
+	lasted  bool          // An open event was emitted.
+	emitted bool          // The terminal event was.
+}
+
+// newEvent is what is known of every request. Attributes that clients choose
+// are cut to size by the emitter.
+func (g *Gateway) newEvent(r *http.Request, id string, at time.Time, o origin.Origin) *event.RequestEvent {
+	e := &event.RequestEvent{
+		Kind: event.KindRequest, Id: id, Time: timestamppb.New(at), Phase: event.PhaseComplete, RequestId: id,
+		Tenant: g.config.Tenant, Region: g.config.Region, Binding: event.BindingNone, AuthMethod: "none",
+		Asn: o.ASN, AsOrg: o.ASOrg, Country: o.Country, NetworkTags: o.Tags,
+		UserAgent: r.UserAgent(), Method: r.Method, Host: strings.ToLower(r.Host), Path: r.URL.Path,
+		AuthOutcome: event.AuthNone, Stream: event.StreamRequest,
+	}
+	if o.Address.IsValid() {
+		e.Address = o.Address.String()
+	}
+	if o.HasLocation {
+		e.Latitude, e.Longitude, e.AccuracyRadiusKm = &o.Latitude, &o.Longitude, o.AccuracyKM
+	}
+	return e
+}
+
+// routed notes what the request is for.
+func (c *call) routed(m route.Match) {
+	c.event.Route, c.event.Template, c.event.Resource, c.event.Path = m.Route.ID, m.Template, m.Resource, m.Path
+	c.event.Sensitivity = m.Route.Sensitivity
+	c.signIn = m.Route.SignIn
+}
+
+// identified notes who it acts for.
+func (c *call) identified(id *identity.Identity) {
+	if id == nil {
+		return
+	}
+	e := c.event
+	e.Tenant, e.Issuer, e.Subject, e.Session, e.TokenId, e.ClientId = id.Tenant, id.Issuer, id.Subject, id.Session, id.TokenID, id.ClientID
+	e.Acr, e.Amr, e.Binding, e.AuthMethod, e.SubjectKind = id.ACR, id.AMR, id.Binding, id.Method, id.Kind
+	if !id.AuthTime.IsZero() {
+		e.AuthTime = timestamppb.New(id.AuthTime)
+	}
+}
+
+// who is the visitor as verdicts may name him.
+func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
+	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, Account: c.event.Account}
+	if id != nil {
+		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind
+		w.Aliases, w.AuthTime, w.IssuedAt = id.Aliases, id.AuthTime, id.IssuedAt
+	}
+	return w
+}
+
+// supportCode leads from what a client was told to what happened: to the
+// verdict where there is one, else to the request.
+func (c *call) supportCode(v *verdict.Verdict) string {
+	switch {
+	case v == nil:
+		return event.SupportCode(c.id)
+	case v.GetSupportCode() != "":
+		return v.GetSupportCode()
+	}
+	return event.SupportCode(v.GetId())
+}
+
+// Open emits the event by which a stream begins. It implements proxy.Observer.
+func (c *call) Open(p proxy.Progress) {
+	c.lasted = true
+	c.progress(event.PhaseOpen, p)
+}
+
+// Tick emits the event of a stream's progress. It implements proxy.Observer.
+func (c *call) Tick(p proxy.Progress) { c.progress(event.PhaseTick, p) }
+
+func (c *call) progress(phase string, p proxy.Progress) {
+	now := c.gateway.now()
+	e := proto.CloneOf(c.event)
+	e.Id, e.Phase, e.Time = newID(), phase, timestamppb.New(now)
+	e.Decision, e.Stream, e.Status = event.DecisionPermit, p.Stream, uint32(p.Status)
+	e.BytesIn, e.BytesOut, e.DurationUs = p.BytesIn, p.BytesOut, uint64(max(now.Sub(c.began).Microseconds(), 0))
+	c.gateway.emitter.Emit(e, traceparent(c.span.SpanContext()))
+}
+
+// refused notes an answer of the gateway's own.
+func (c *call) refused(decision string, p problem.Problem) {
+	c.event.Decision, c.event.Reason, c.event.Status, c.event.SupportCode = decision, p.Code, uint32(p.Status), p.SupportCode
+}
+
+// proxied notes how a forwarded request ended.
+func (c *call) proxied(out proxy.Outcome) {
+	e := c.event
+	e.Decision, e.Reason, e.Status, e.Stream = event.DecisionPermit, out.Reason, uint32(out.Status), out.Stream
+	e.BytesIn, e.BytesOut = out.BytesIn, out.BytesOut
+	if out.Cut != nil {
+		e.Decision, e.SupportCode = event.DecisionCut, c.supportCode(out.Cut.Verdict)
+	} else if out.Reason != "" {
+		e.SupportCode = event.SupportCode(c.id)
+	}
+	if out.Lasted {
+		e.Phase = event.PhaseClose
+	}
+	if c.signIn != nil && out.Reason == "" {
+		e.AuthOutcome = c.signIn.Outcome(out.Status)
+	}
+}
+
+// finish emits the one terminal event.
+func (c *call) finish() {
+	if c.emitted {
+		return
+	}
+	c.emitted = true
+	now := c.gateway.now()
+	e := c.event
+	if e.Phase == event.PhaseClose {
+		e.Id, e.Time = newID(), timestamppb.New(now)
+	}
+	e.DurationUs = uint64(max(now.Sub(c.began).Microseconds(), 0))
+	sc := c.span.SpanContext()
+	if sc.HasTraceID() {
+		e.TraceId = sc.TraceID().String()
+	}
+	c.endSpan()
+	c.gateway.emitter.Emit(e, traceparent(sc))
+}

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/emit"
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/origin"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/revoke"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
+
+// Config is a gateway's whole configuration.
+type Config struct {
+	// ID names this gateway in events; unique among gateways, stable over restarts.
+	ID string `mapstructure:"id"`
+	// Region is where it stands, for events.
+	Region string `mapstructure:"region"`
+	// Tenant is that of anonymous requests.
+	Tenant string `mapstructure:"tenant"`
+	// TenantKeyFile holds the tenant's secret of at least 32 bytes, the same as the analyzers'.
+	TenantKeyFile string `mapstructure:"tenant_key_file"`
+	// Lanes is the number of lanes of events, the same as the analyzers'.
+	Lanes int64 `mapstructure:"lanes"`
+	// TrustTrace continues the traces of clients; else each request begins a
+	// trace of its own that links to the client's.
+	TrustTrace bool `mapstructure:"trust_trace"`
+	// StaleMax is how long the analyzer may be silent before each route's
+	// posture counts; 0 for ever.
+	StaleMax time.Duration `mapstructure:"stale_max"`
+	// Kafka says where the topics are.
+	Kafka Kafka `mapstructure:"kafka"`
+	// Keys are the public keys that verdicts are believed by.
+	Keys Keys `mapstructure:"keys"`
+	// Listen says where clients connect.
+	Listen listen.Config `mapstructure:"listen"`
+	// Admin is the operators' port.
+	Admin Admin `mapstructure:"admin"`
+	// Origin says whom to believe about addresses.
+	Origin origin.Config `mapstructure:"origin"`
+	// Routes are what is served; the most specific one wins.
+	Routes []route.Spec `mapstructure:"routes"`
+	// Identity says whose tokens are believed.
+	Identity identity.Config `mapstructure:"identity"`
+	// Session bounds what is open at once.
+	Session session.Config `mapstructure:"session"`
+	// Admit says how narrow a throttled caller is held.
+	Admit admit.Config `mapstructure:"admit"`
+	// Proxy says how upstreams are called.
+	Proxy proxy.Config `mapstructure:"proxy"`
+	// Emit says how events reach Kafka.
+	Emit emit.Config `mapstructure:"emit"`
+	// Revoke says how verdicts are followed.
+	Revoke revoke.Config `mapstructure:"revoke"`
+}
+
+// Kafka says where the topics are.
+type Kafka struct {
+	// Brokers are host:port addresses to begin with.
+	Brokers []string `mapstructure:"brokers"`
+}
+
+// Keys name the public keys that verdicts are believed by.
+type Keys struct {
+	// KeySetFile is the key set, signed by the root.
+	KeySetFile string `mapstructure:"key_set_file"`
+	// RootPublicFile is the root's Ed25519 public key, PKIX in PEM.
+	RootPublicFile string `mapstructure:"root_public_file"`
+}
+
+// Admin is the operators' port.
+type Admin struct {
+	// Address is where to listen, host:port.
+	Address string `mapstructure:"address"`
+	// TokenFile holds the bearer token of what tells about sessions. Empty
+	// switches that off.
+	TokenFile string `mapstructure:"token_file"`
+}
+
+// DefaultConfig lacks an id, keys, brokers, a directory for verdicts, issuers
+// and routes.
+func DefaultConfig() Config {
+	return Config{
+		Tenant: "default", Lanes: topic.LanesDefault, StaleMax: time.Minute,
+		Listen: listen.DefaultConfig(), Admin: Admin{Address: "127.0.0.1:0"}, Origin: origin.DefaultConfig(),
+		Identity: identity.DefaultConfig(), Session: session.DefaultConfig(), Admit: admit.DefaultConfig(),
+		Proxy: proxy.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
+	}
+}
+
+// Validate reports every fault at once, each named by its key.
+func (c Config) Validate() error {
+	var errs []error
+	for _, f := range []struct{ key, value string }{
+		{"id", c.ID},
+		{"tenant", c.Tenant},
+		{"tenant_key_file", c.TenantKeyFile},
+		{"keys.key_set_file", c.Keys.KeySetFile},
+		{"keys.root_public_file", c.Keys.RootPublicFile},
+	} {
+		if f.value == "" {
+			errs = append(errs, fmt.Errorf("%s: is required", f.key))
+		}
+		if strings.ContainsRune(f.value, 0) {
+			errs = append(errs, fmt.Errorf("%s: must not contain NUL, which separates the parts of record keys", f.key))
+		}
+	}
+	if c.Lanes < 1 || c.Lanes > lanesMax {
+		errs = append(errs, fmt.Errorf("lanes: must be between 1 and %d, is %d", lanesMax, c.Lanes))
+	}
+	if c.StaleMax < 0 {
+		errs = append(errs, fmt.Errorf("stale_max: must not be negative, is %s", c.StaleMax))
+	}
+	if len(c.Kafka.Brokers) == 0 || len(c.Kafka.Brokers) > brokersMax {
+		errs = append(errs, fmt.Errorf("kafka.brokers: must be 1 to %d addresses, are %d", brokersMax, len(c.Kafka.Brokers)))
+	}
+	for i, b := range c.Kafka.Brokers {
+		_, _, err := net.SplitHostPort(b)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("kafka.brokers[%d]: %w", i, err))
+		}
+	}
+	_, _, err := net.SplitHostPort(c.Admin.Address)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("admin.address: %w", err))
+	}
+	errs = append(errs,
+		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), route.Config{Routes: c.Routes}.Validate(),
+		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
+		under("proxy", c.Proxy.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
+	return errors.Join(errs...)
+}
+
+// under puts a section's name before each of its faults.
+func under(section string, err error) error {
+	if err == nil {
+		return nil
+	}
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return fmt.Errorf("%s.%w", section, err)
+	}
+	var out []error
+	for _, one := range many.Unwrap() {
+		out = append(out, under(section, one))
+	}
+	return errors.Join(out...)
+}

@@ -1,0 +1,35 @@
+// Package gateway is the policy enforcement point: it puts the packages of its
+// folder into one line, accounts for every request, and runs until it is told to
+// stop.
+//
+//	listen ─► origin ─► route ─► identity ─► session ─► admit ─► proxy ─► upstream
+//	             └──────────┴─────────┴─ event ─┴──────────┴─► emit ─► [vigil.requests]
+//	[vigil.verdicts] ─► revoke ─► session ✂ proxy ─► emit ─► [vigil.enforcements]
+//
+// # Contract
+//
+// Every request that reaches the handler yields exactly one terminal event,
+// whatever becomes of it: served, refused, cut, broken off, or lost to a panic.
+// One that lasts has an open event before and ticks in between, all with
+// cumulative bytes.
+//
+// Nothing on the request's path waits for Kafka, the analyzer or ClickHouse.
+// A gateway that has not read all verdicts serves public routes only; after a
+// while each route's posture counts, until it has.
+//
+// A verdict that ends or refuses a request is answered by an enforcement.
+//
+// # Concurrency
+//
+// Run is called once. Reload may be called at any time; it swaps routes and
+// issuers for new requests and touches no request that is under way.
+//
+// # Non-obvious
+//
+// Run stops in two steps: first the listener with all that it serves, then what
+// carries the events of its last requests. Told to stop at once, emit would drain
+// before those came.
+//
+// The sign-in's body is read before the visit is listed, so that a verdict about
+// the account that is tried applies to this very attempt.
+package gateway

@@ -1,0 +1,357 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/emit"
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/origin"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/revoke"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
+
+// Options are what a [Gateway] depends on. All but Metrics are required.
+type Options struct {
+	Config Config
+	Logger *slog.Logger
+	Meter  metric.Meter
+	Tracer trace.Tracer
+	// Now is the wall clock: deadlines of connections are made from it.
+	Now func() time.Time
+	// Metrics serves /metrics of the admin port; nil for none.
+	Metrics http.Handler
+}
+
+// Gateway is a whole gateway. Its ports are open once New has returned.
+type Gateway struct {
+	config  Config
+	logger  *slog.Logger
+	meter   metric.Meter
+	tracer  trace.Tracer
+	metrics metrics
+	now     func() time.Time
+	names   event.Names
+	started time.Time
+
+	origin   *origin.Resolver
+	rules    atomic.Pointer[rules]
+	swapped  chan struct{} // Tells Run to follow other issuers' keys; holds one.
+	table    *session.Table
+	limiter  *admit.Limiter
+	proxy    *proxy.Proxy
+	emitter  *emit.Emitter
+	follower *revoke.Follower
+	listener *listen.Listener
+	admin    *admin
+
+	stale    atomic.Bool
+	draining atomic.Bool
+	calls    sync.WaitGroup // Handlers that have an event to emit.
+}
+
+// rules are what a reload replaces. Immutable.
+type rules struct {
+	routes   *route.Table
+	verifier *identity.Verifier
+}
+
+// New builds a gateway, puts the verdicts of its last run in force and opens its
+// ports. The error joins the faults of the configuration, or names the file or
+// address that is at fault.
+func New(o Options) (*Gateway, error) {
+	err := o.Config.Validate()
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	if o.Logger == nil || o.Meter == nil || o.Tracer == nil || o.Now == nil {
+		return nil, errors.New("gateway: logger, meter, tracer and now are required")
+	}
+	g := &Gateway{
+		config: o.Config, logger: o.Logger, meter: o.Meter, tracer: o.Tracer, now: o.Now, started: o.Now(), swapped: make(chan struct{}, 1),
+	}
+	err = g.build(o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("gateway: %w", err), g.release())
+	}
+	return g, nil
+}
+
+// build makes the parts in the order in which a request meets them.
+func (g *Gateway) build(o Options) error {
+	c := o.Config
+	key, err := readFile("tenant_key_file", c.TenantKeyFile)
+	if err != nil {
+		return err
+	}
+	g.names, err = event.NewNames(key)
+	if err != nil {
+		return fmt.Errorf("tenant_key_file: %w", err)
+	}
+	g.metrics, err = newMetrics(o.Meter, func() int64 { return int64(g.feed()) })
+	if err != nil {
+		return err
+	}
+	g.origin, err = origin.New(origin.Options{Config: c.Origin, Logger: o.Logger, Meter: o.Meter})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	first, err := g.newRules(c, o.Meter)
+	if err != nil {
+		return err
+	}
+	g.rules.Store(first)
+	g.table, err = session.New(session.Options{Config: c.Session, Tenant: c.Tenant, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	g.limiter, err = admit.NewLimiter(c.Admit)
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	g.proxy, err = proxy.New(proxy.Options{Config: c.Proxy, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	err = g.buildBus(o, topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)})
+	if err != nil {
+		return err
+	}
+	return g.open(o)
+}
+
+// buildBus makes what talks to Kafka, and loads the verdicts of the last run.
+func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
+	c := o.Config
+	var err error
+	g.emitter, err = emit.New(emit.Options{
+		Config: c.Emit, Brokers: c.Kafka.Brokers, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
+		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	keys, err := loadKeys(c.Keys)
+	if err != nil {
+		return err
+	}
+	g.follower, err = revoke.New(revoke.Options{
+		Config: c.Revoke, Brokers: c.Kafka.Brokers, Gateway: c.ID, Keys: keys, Table: g.table,
+		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	err = g.follower.Load()
+	if err != nil {
+		return fmt.Errorf("load verdicts: %w", err)
+	}
+	return nil
+}
+
+// open binds both ports.
+func (g *Gateway) open(o Options) error {
+	var err error
+	g.admin, err = g.newAdmin(o.Metrics)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background() //nolint:forbidigo // Opening a port does not wait, and the listener keeps no deadline of it.
+	g.listener, err = listen.New(ctx, listen.Options{
+		Config: o.Config.Listen, Handler: http.HandlerFunc(g.serve), ConnContext: g.origin.ConnContext, Drain: g.drain,
+		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+	})
+	return err //nolint:wrapcheck // Names its package.
+}
+
+func (g *Gateway) newRules(c Config, m metric.Meter) (*rules, error) {
+	routes, err := route.NewTable(route.Config{Routes: c.Routes})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // Names its keys.
+	}
+	verifier, err := identity.New(identity.Options{Config: c.Identity, Names: g.names, Logger: g.logger, Meter: m, Now: g.now})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // Names its package.
+	}
+	return &rules{routes: routes, verifier: verifier}, nil
+}
+
+// release closes what New has opened when it cannot go on.
+func (g *Gateway) release() error {
+	var errs []error
+	if g.proxy != nil {
+		g.proxy.Close()
+	}
+	if g.admin != nil {
+		errs = append(errs, g.admin.listener.Close())
+	}
+	if g.origin != nil {
+		errs = append(errs, g.origin.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Addr is the address that clients connect to.
+func (g *Gateway) Addr() net.Addr { return g.listener.Addr() }
+
+// AdminAddr is the address of the admin port.
+func (g *Gateway) AdminAddr() net.Addr { return g.admin.listener.Addr() }
+
+// Run serves until ctx ends, drains, and returns nil. Any other reason to stop is
+// its error; the absence of Kafka or of an identity provider is none.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.logger.InfoContext(ctx, "gateway starts", "id", g.config.ID, "address", g.Addr().String(), "admin", g.AdminAddr().String(),
+		"routes", len(g.config.Routes), "issuers", len(g.config.Identity.Issuers), "verdicts", g.table.Verdicts())
+	behind, stopBehind := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBehind()
+	group, behind := errgroup.WithContext(behind)
+	for _, run := range []func(context.Context) error{g.emitter.Run, g.follower.Run, g.followKeys, g.watchFeed, g.admin.run} {
+		group.Go(func() error { return run(behind) })
+	}
+	// Where one of them fails, there is no point in serving on.
+	front, stopFront := context.WithCancel(ctx)
+	defer stopFront()
+	defer context.AfterFunc(behind, stopFront)()
+	err := g.listener.Serve(front)
+	g.settle(ctx)
+	stopBehind()
+	err = errors.Join(err, group.Wait())
+	g.proxy.Close()
+	err = errors.Join(err, g.origin.Close())
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	g.logger.InfoContext(ctx, "gateway has stopped")
+	return nil
+}
+
+// drain is the listener's hook: from now on the gateway is not ready, and what
+// no HTTP server would end is ended.
+func (g *Gateway) drain(context.Context) {
+	g.draining.Store(true)
+	g.proxy.Drain()
+}
+
+// settle waits until the last handlers have emitted their events.
+func (g *Gateway) settle(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		g.calls.Wait()
+		close(done)
+	}()
+	late := time.NewTimer(lastEvents)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+		g.logger.WarnContext(ctx, "requests are still open, their events are lost", "open", g.table.Visits())
+	}
+}
+
+// followKeys keeps the keys of the issuers in force up to date.
+func (g *Gateway) followKeys(ctx context.Context) error {
+	for {
+		inner, stop := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- g.rules.Load().verifier.Run(inner) }()
+		select {
+		case <-ctx.Done():
+		case <-g.swapped:
+		}
+		stop()
+		err := <-done
+		if err != nil {
+			return fmt.Errorf("follow keys: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		default:
+		}
+	}
+}
+
+// watchFeed looks at the age of the analyzer's word, off the request's path.
+func (g *Gateway) watchFeed(ctx context.Context) error {
+	if g.config.StaleMax == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(staleCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		age := g.follower.Staleness(g.now())
+		stale := age > g.config.StaleMax
+		if g.stale.Swap(stale) != stale {
+			g.logger.WarnContext(ctx, "analyzer's word changed", "stale", stale, "age", age.Round(time.Millisecond))
+		}
+	}
+}
+
+// feed is how well the verdicts are known at this moment.
+func (g *Gateway) feed() admit.Feed {
+	switch {
+	case !g.follower.CaughtUp():
+		if g.now().Sub(g.started) < g.config.Admit.ColdStartMax {
+			return admit.FeedStarting
+		}
+		return admit.FeedUnknown
+	case g.stale.Load():
+		return admit.FeedUnknown
+	}
+	return admit.FeedKnown
+}
+
+// Reload puts the routes, issuers and verdict keys of c in force for new
+// requests. Where c is at fault everything stays as it is, and the error says
+// why. All other settings take a restart.
+func (g *Gateway) Reload(ctx context.Context, c Config) error {
+	result := "refused"
+	defer func() {
+		g.metrics.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
+	}()
+	err := c.Validate()
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	next, err := g.newRules(c, g.meter)
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	keys, err := loadKeys(c.Keys)
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	g.follower.SwapKeys(keys)
+	g.rules.Store(next)
+	select {
+	case g.swapped <- struct{}{}:
+	default: // Run has not yet seen the last one, and will find this one.
+	}
+	result = "ok"
+	g.logger.InfoContext(ctx, "routes and issuers in force", "routes", len(c.Routes), "issuers", len(c.Identity.Issuers))
+	return nil
+}

@@ -1,0 +1,232 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/origin"
+	"github.com/vigil-gateway/vigil/gateway/problem"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// serve accounts for a request, whatever becomes of it.
+func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
+	g.calls.Add(1)
+	defer g.calls.Done()
+	w := &writer{ResponseWriter: rw}
+	o := g.origin.Of(r)
+	c := &call{gateway: g, began: g.now(), id: newID()}
+	ctx, span := g.startSpan(r)
+	c.span, c.event = span, g.newEvent(r, c.id, c.began, o)
+	g.metrics.active.Add(ctx, 1)
+	defer func() {
+		e := recover()
+		aborted := e == http.ErrAbortHandler //nolint:errorlint // net/http compares it in the same way.
+		if e != nil && !aborted {
+			g.metrics.panics.Add(ctx, 1)
+			g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
+			p := problem.Internal().With(c.id, c.supportCode(nil))
+			c.refused(event.DecisionPermit, p)
+			if !w.wrote {
+				problem.Write(w, r, p)
+			}
+			aborted = w.wrote && !c.emitted
+		}
+		c.finish()
+		done := context.WithoutCancel(ctx)
+		g.metrics.active.Add(done, -1)
+		g.metrics.done(done, c, g.now().Sub(c.began).Seconds())
+		if aborted {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	g.handle(w, r.WithContext(ctx), c, o)
+}
+
+// handle is the line: route, identity, session, admit, proxy.
+func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o origin.Origin) {
+	in := g.rules.Load()
+	m, err := in.routes.Match(r)
+	if err != nil {
+		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
+		return
+	}
+	c.routed(m)
+	id, err := g.identify(r, c, in, m.Route)
+	if err != nil {
+		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
+		return
+	}
+	c.identified(id)
+	err = c.readAccount(r)
+	if err != nil {
+		g.refuse(w, r, c, event.DecisionDeny, problem.Framing(), nil)
+		return
+	}
+	ctx, visit := g.table.Enter(r.Context(), session.Entry{
+		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
+	})
+	defer visit.Leave()
+	if visit.Err() != nil {
+		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
+		return
+	}
+	now := g.now()
+	d := g.limiter.Apply(admit.Decide(admit.Case{
+		Route: m.Route, Method: effect(r), Identity: id, Standing: visit.Standing(), Feed: g.feed(), FreshMax: g.config.Admit.FreshMax, Now: now,
+	}), now)
+	if d.Decision != event.DecisionPermit {
+		g.refuse(w, r, c, d.Decision, d.Problem, d.Verdict)
+		if d.Verdict != nil {
+			g.emitter.Enforce(visit.Refusal(d.Verdict, g.now()), traceparent(c.span.SpanContext()))
+		}
+		return
+	}
+	g.forward(ctx, w, r, c, m, visit, o)
+}
+
+// forward calls the upstream, and answers for a cut.
+func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call, m route.Match, visit *session.Visit, o origin.Origin) {
+	out := g.proxy.Serve(w, r.WithContext(ctx), proxy.Call{
+		Match: m, Visit: visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: o.Address,
+		Header: c.outgoing(r, g.config.TrustTrace), Observer: c,
+		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, m.Route) },
+	})
+	c.proxied(out)
+	if out.Cut != nil {
+		receipt := visit.Receipt(out.Cut, out.CutAt)
+		receipt.BytesOut, receipt.SupportCode = out.BytesOut, c.event.SupportCode
+		g.emitter.Enforce(receipt, c.cutSpan(ctx, out.Cut))
+		if receipt.EventToCutUs > 0 {
+			g.metrics.toCut.Record(context.WithoutCancel(ctx), float64(receipt.EventToCutUs)/1e6, byStream(out.Stream))
+		}
+	} else if out.Err != nil && out.Status >= http.StatusInternalServerError {
+		g.logger.WarnContext(ctx, "upstream fault", "route", m.Route.ID, "code", out.Reason, "error", out.Err, "request", c.id)
+	}
+	c.finish()
+	if out.Abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// refuse answers with a problem. v is the verdict behind it, if there is one.
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
+	p = p.With(c.id, c.supportCode(v))
+	c.refused(decision, p)
+	problem.Write(w, r, p)
+}
+
+// goodbye words a cut.
+func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
+	p := problem.Revoked(v)
+	switch v.GetAction() {
+	case verdict.ActionBlock:
+		p = problem.Blocked(v)
+	case verdict.ActionStepUp:
+		p = problem.StepUp(v, rt.ACR, rt.MaxAge)
+	}
+	return p.With(c.id, c.supportCode(v))
+}
+
+// identify returns who the request acts for, nil for nobody. On a public route a
+// bad credential is nobody's, and noted: whoever holds an expired token must
+// still reach the sign-in page.
+func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
+	id, err := in.verifier.Verify(r.Context(), r)
+	switch {
+	case err == nil:
+		return &id, nil
+	case errors.Is(err, identity.ErrNone):
+		return nil, nil //nolint:nilnil // Nobody is not an error here: the route decides.
+	case rt.Public:
+		fault, isFault := errors.AsType[*identity.Error](err)
+		if isFault {
+			c.event.Attributes = map[string]string{"credential": fault.Code}
+		}
+		return nil, nil //nolint:nilnil // As above.
+	}
+	return nil, fmt.Errorf("identify: %w", err)
+}
+
+// readAccount reads which account a sign-in is for, from as much of its body as
+// the route looks at; the upstream gets all of it.
+func (c *call) readAccount(r *http.Request) error {
+	if c.signIn == nil || r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	head, err := io.ReadAll(io.LimitReader(r.Body, route.SignInBodyBytesMax))
+	if err != nil {
+		return fmt.Errorf("read sign-in: %w", err)
+	}
+	name := c.signIn.Account(head, r.Header.Get("Content-Type"))
+	if name != "" {
+		c.event.Account = c.gateway.names.Account(name)
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	return nil
+}
+
+// outgoing is what the upstream is told beside the client's request.
+func (c *call) outgoing(r *http.Request, trusted bool) http.Header {
+	h := http.Header{"X-Request-Id": {c.id}}
+	if c.event.Subject != "" {
+		h["X-Vigil-Subject"], h["X-Vigil-Session"] = []string{c.event.Subject}, []string{c.event.Session}
+	}
+	tp := traceparent(c.span.SpanContext())
+	if tp != "" {
+		h["Traceparent"] = []string{tp}
+	}
+	if trusted {
+		for _, name := range []string{"Tracestate", "Baggage"} {
+			if v := r.Header[name]; v != nil {
+				h[name] = v
+			}
+		}
+	}
+	return h
+}
+
+// effect is the request's method as far as it may change something: a WebSocket
+// begins with GET and can do anything.
+func effect(r *http.Request) string {
+	if r.Header.Get("Upgrade") != "" {
+		return "UPGRADE"
+	}
+	return r.Method
+}
+
+// writer notes whether an answer has begun.
+type writer struct {
+	http.ResponseWriter
+
+	wrote bool
+}
+
+// WriteHeader begins the answer.
+func (w *writer) WriteHeader(status int) {
+	w.wrote = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write begins the answer too.
+func (w *writer) Write(b []byte) (int, error) {
+	w.wrote = true
+	return w.ResponseWriter.Write(b) //nolint:wrapcheck // Passed through.
+}
+
+// Unwrap is for http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

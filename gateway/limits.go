@@ -1,0 +1,27 @@
+package gateway
+
+import "time"
+
+const (
+	// lanesMax bounds the lanes; see emit.
+	lanesMax = 1024
+	// brokersMax bounds the addresses that Kafka is first tried at.
+	brokersMax = 64
+	// fileBytesMax bounds a key file.
+	fileBytesMax = 1 << 20
+	// tokenBytesMin is the least length of an admin token: 96 bits in base64.
+	tokenBytesMin = 16
+	// sessionsListMax bounds one answer of the admin port.
+	sessionsListMax = 10_000
+	// lastEvents is how long Run waits for handlers whose connections the
+	// listener has closed, so that their events are emitted.
+	lastEvents = 5 * time.Second
+	// staleCheck is how often the age of the analyzer's word is looked at.
+	staleCheck = time.Second
+	// Timeouts of the admin port, whose answers are small.
+	adminReadTimeout     = 5 * time.Second
+	adminWriteTimeout    = 30 * time.Second
+	adminIdleTimeout     = 60 * time.Second
+	adminShutdownTimeout = 2 * time.Second
+	adminHeaderBytesMax  = 16 << 10
+)
