@@ -9,13 +9,14 @@ import (
 // Fault is one thing that is wrong with a configuration, and where.
 type Fault struct {
 	// Source is the file, an environment variable or the flag that said so.
-	Source string
+	Source string `json:"source"`
 	// Line and Column count from 1; both are 0 where Source is not a file.
-	Line, Column int
+	Line   int `json:"line"`
+	Column int `json:"column"`
 	// Key is the dotted path of the value, such as routes[2].upstream.
-	Key string
+	Key string `json:"key"`
 	// Text says what is wrong and, where that can be guessed, what was meant.
-	Text string
+	Text string `json:"text"`
 }
 
 // String is the fault in the form file:line:column: key: text.

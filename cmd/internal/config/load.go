@@ -29,6 +29,9 @@ type Sources struct {
 	// Written lists keys, with [] for every entry of a list, of files that the
 	// program makes itself, so that they need not exist.
 	Written []string
+	// SkipFiles does not look whether the files that keys name exist, for a
+	// machine that holds no secrets.
+	SkipFiles bool
 }
 
 // Loaded is a configuration that is valid as a whole. Immutable.
@@ -75,7 +78,9 @@ func Load[T any](s Sources, defaults T) (Loaded[T], error) {
 	if s.File != "" {
 		loaded.files = append(loaded.files, s.File)
 	}
-	loaded.files = append(loaded.files, r.checkFiles(reflect.ValueOf(out), s.Written)...)
+	if !s.SkipFiles {
+		loaded.files = append(loaded.files, r.checkFiles(reflect.ValueOf(out), s.Written)...)
+	}
 	v, ok := any(out).(interface{ Validate() error })
 	if ok {
 		r.validation(v.Validate(), reflect.ValueOf(out), s.File)

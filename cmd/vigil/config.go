@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/config"
+)
+
+// configOptions are the flags that the config commands share.
+type configOptions struct {
+	role    string
+	set     []string
+	noEnv   bool
+	noFiles bool
+}
+
+func (o *configOptions) addTo(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.role, "role", "", "what the file configures: gateway or analyzer (default: seen from its keys)")
+	f.StringArrayVar(&o.set, "set", nil, "set one key, as vigil-gateway --set does; may be repeated")
+	f.BoolVar(&o.noEnv, "no-env", false, "leave VIGIL_… environment variables out")
+	f.BoolVar(&o.noFiles, "no-files", false, "do not look whether the files that keys name exist")
+}
+
+func (o *configOptions) sources(env app.Env, file string) config.Sources {
+	s := config.Sources{File: file, Set: o.set, SkipFiles: o.noFiles}
+	if !o.noEnv {
+		s.Env = env.Environ
+	}
+	return s
+}
+
+// newConfigCommand looks after configuration files.
+func newConfigCommand(env app.Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Check, print and begin configuration files",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newConfigValidateCommand(env), newConfigPrintCommand(env), newConfigSchemaCommand(env), newConfigInitCommand(env))
+	return c
+}
+
+func newConfigValidateCommand(env app.Env) *cobra.Command {
+	var o configOptions
+	c := &cobra.Command{
+		Use:   "validate FILE…",
+		Short: "Say everything that is wrong with a configuration, at once",
+		Long: `Say everything that is wrong with a configuration, at once, each fault as
+file:line:column: key: what is wrong. Exit code 2 where there is any.`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	o.addTo(c)
+	c.RunE = func(cmd *cobra.Command, files []string) error { return validate(cmd, env, o, files) }
+	return c
+}
+
+// report is what -o json says about one file.
+type report struct {
+	File     string         `json:"file"`
+	Role     string         `json:"role"`
+	OK       bool           `json:"ok"`
+	Warnings []string       `json:"warnings,omitempty"`
+	Faults   []config.Fault `json:"faults,omitempty"`
+}
+
+func validate(c *cobra.Command, env app.Env, o configOptions, files []string) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	bad := false
+	for _, file := range files {
+		r, err := roleFor(o.role, file)
+		if err != nil {
+			return err
+		}
+		warnings, err := r.check(o.sources(env, file))
+		one := report{File: file, Role: r.name, OK: err == nil, Warnings: warnings}
+		var faults config.Faults
+		if err != nil && !errors.As(err, &faults) {
+			return app.Usage("%w", err)
+		}
+		one.Faults = faults
+		bad = bad || err != nil
+		if asJSON {
+			err = writeJSON(env.Stdout, one)
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		for _, w := range warnings {
+			fmt.Fprintf(env.Stderr, "warning: %s\n", w)
+		}
+		if err != nil {
+			fmt.Fprintln(env.Stderr, err)
+			continue
+		}
+		fmt.Fprintf(env.Stdout, "%s: ok (%s)\n", file, r.name)
+	}
+	if bad {
+		return &app.ExitError{Code: app.ExitUsage}
+	}
+	return nil
+}
+
+func newConfigPrintCommand(env app.Env) *cobra.Command {
+	var o configOptions
+	var p printOptions
+	c := &cobra.Command{
+		Use:   "print FILE",
+		Short: "Print what a configuration comes to, and where each value is from",
+		Long: `Print what file, environment and flags come to, as YAML that can be loaded.
+
+Secrets do not appear: a configuration names only the files that hold them.`,
+		Example: "  vigil config print --effective --origin gateway.yaml",
+		Args:    cobra.ExactArgs(1),
+	}
+	o.addTo(c)
+	c.Flags().BoolVar(&p.effective, "effective", false, "also the values that nobody set")
+	c.Flags().BoolVar(&p.origin, "origin", false, "say behind each value where it is from")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		asJSON, err := wantsJSON(cmd)
+		if err != nil {
+			return err
+		}
+		p.json = asJSON
+		r, err := roleFor(o.role, args[0])
+		if err != nil {
+			return err
+		}
+		err = r.print(env.Stdout, o.sources(env, args[0]), p)
+		var faults config.Faults
+		if err != nil && !errors.As(err, &faults) {
+			return app.Usage("%w", err)
+		}
+		return err
+	}
+	return c
+}
+
+func newConfigSchemaCommand(env app.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:       "schema gateway|analyzer",
+		Short:     "Print the JSON Schema of a configuration, for editors",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: roleNames(),
+		RunE: func(_ *cobra.Command, args []string) error {
+			r, err := roleFor(args[0], "")
+			if err != nil {
+				return err
+			}
+			b, err := r.schema()
+			if err != nil {
+				return err
+			}
+			_, err = env.Stdout.Write(b)
+			return err
+		},
+	}
+}
+
+func newConfigInitCommand(env app.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:       "init gateway|analyzer",
+		Short:     "Print a commented configuration to begin with",
+		Example:   "  vigil config init gateway >gateway.yaml",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: roleNames(),
+		RunE: func(_ *cobra.Command, args []string) error {
+			r, err := roleFor(args[0], "")
+			if err != nil {
+				return err
+			}
+			return r.init(env.Stdout)
+		},
+	}
+}
