@@ -1,0 +1,239 @@
+package query_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vigil-gateway/vigil/analyzer/query"
+	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	err := olaptest.Close()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// open returns a connection to a migrated database of the test's own.
+func open(t *testing.T) driver.Conn {
+	t.Helper()
+	c := store.DefaultConfig()
+	c.Addresses, c.Protocol, c.Database = []string{olaptest.Server(t).Addr()}, store.ProtocolHTTP, olaptest.Database(t)
+	_, err := store.Migrate(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := store.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// history is an hour of a small installation: 1,000 requests of ten ordinary
+// subjects, one address that stuffs, one session that walks and is cut.
+const history = `
+INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, subject, session, address, country, route, method, path, template, resource, status, decision, auth_outcome, account, duration_us, bytes_out, support_code, ingested_at)
+SELECT 'default', now64(6) - number, 'request', concat('n', toString(number)), 'g1', 1, 0, number + 1, concat('s', toString(number % 10)), concat('x', toString(number % 10)),
+ '192.0.2.1', 'DE', if(number % 2 = 0, 'api', 'web'), 'GET', '/a', '/a/{id}', toString(number % 3), if(number % 100 = 0, 500, 200), 'permit', '', '', 1000 * (number % 100), 10, '', now64(3) FROM numbers(1000);
+INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, address, route, status, decision, auth_outcome, account, ingested_at)
+SELECT 'default', now64(6) - number, 'request', concat('f', toString(number)), 'g2', 1, 0, number + 1, '198.51.100.9', 'login', 401, 'permit', if(number = 7, 'success', 'failure'), concat('a', toString(number)), now64(3) FROM numbers(40);
+INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, subject, session, address, route, template, resource, status, decision, reason, support_code, ingested_at)
+SELECT 'default', now64(6) - 60 + number, 'request', concat('w', toString(number)), 'g1', 2, 0, number + 1, 'thief', 'stolen', '203.0.113.5', 'api', '/a/{id}', toString(number), if(number % 2 = 0, 404, 200), if(number = 49, 'deny', 'permit'), if(number = 49, 'verdict', ''), if(number = 49, 'VG-CODE-0001', ''), now64(3) FROM numbers(50);
+INSERT INTO requests (tenant, time, kind, id, gateway, epoch, ingested_at) SELECT 'default', now64(6), 'session', 'login', 'g1', 2, now64(3);
+INSERT INTO losses (time, gateway, epoch, lane, seq, seq_end, n, reason, ingested_at) VALUES (now64(6), 'g1', 2, 0, 51, 60, 10, 'queue_full', now64(3)), (now64(6), 'g1', 2, 1, 1, 3, 3, 'gap', now64(3));
+INSERT INTO assessments (tenant, time, event_id, subject, session, score, session_score, action, ingested_at) SELECT 'default', now64(6), 'w49', 'thief', 'stolen', 12.5, 20.25, 'revoke', now64(3);
+INSERT INTO verdicts (tenant, time, id, epoch, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_group, evidence_nats, evidence_text, evidence_hard, evidence_technique, cause_event_id, public_text, operator_text, subject, ingested_at)
+SELECT 'default', now64(6), 'v1', number, 'subject', 'session', 'stolen', 'revoke', now64(6) + 3600, 12.5, ['net.new_country', 'walk.ids'], ['network', 'walk'], [4.5, 8], ['a new country', '50 ids in a row'], [false, false], ['', 'API1:2023'], 'w49', 'please sign in again', 'walked over ids', 'thief', now64(3) FROM numbers(2);
+INSERT INTO enforcements (tenant, time, id, verdict_id, action, stream, session, subject, event_to_cut_us, apply_us, support_code, ingested_at)
+SELECT 'default', now64(6), concat('e', toString(number)), 'v1', 'revoke', if(number = 0, 'websocket', 'request'), 'stolen', 'thief', 1000 * (number + 1), 100, if(number = 0, 'VG-CODE-0001', ''), now64(3) FROM numbers(4)`
+
+func fill(t *testing.T) driver.Conn {
+	t.Helper()
+	conn := open(t)
+	for statement := range strings.SplitSeq(history, ";\n") {
+		err := conn.Exec(t.Context(), statement)
+		if err != nil {
+			t.Fatalf("%v in %s", err, statement)
+		}
+	}
+	return conn
+}
+
+// Every question runs on generated data, and says what the data was made to say.
+func TestQuestions(t *testing.T) {
+	conn := fill(t)
+	tests := map[string]struct {
+		params map[string]string
+		pick   []string // The columns to compare, with the rows in full.
+		want   [][]string
+	}{
+		"traffic": {
+			pick: []string{"route", "requests", "refused", "failed", "subjects"},
+			want: [][]string{{"api", "550", "1", "10", "6"}, {"web", "500", "0", "0", "5"}, {"login", "40", "0", "0", "1"}},
+		},
+		"timeline": {
+			params: map[string]string{"subject": "thief", "limit": "2"},
+			pick:   []string{"event_id", "status", "decision", "score", "session_score", "action"},
+			want:   [][]string{{"w49", "200", "deny", "12.5", "20.25", "revoke"}, {"w48", "404", "permit", "0", "0", ""}},
+		},
+		"why": {
+			params: map[string]string{"code": "VG-CODE-0001"},
+			pick:   []string{"verdict_id", "signal", "nats", "text", "technique"},
+			want:   [][]string{{"v1", "walk.ids", "8", "50 ids in a row", "API1:2023"}, {"v1", "net.new_country", "4.5", "a new country", ""}},
+		},
+		"stuffing": {
+			pick: []string{"address", "accounts", "tries", "failures", "successes", "failure_share"},
+			want: [][]string{{"198.51.100.9", "40", "40", "39", "1", "0.975"}},
+		},
+		"latency": {
+			pick: []string{"stream", "cuts", "p50_ms", "max_ms", "apply_p99_ms"},
+			want: [][]string{{"request", "3", "3", "4", "0.1"}, {"websocket", "1", "1", "1", "0.1"}},
+		},
+		"accounting": {
+			pick: []string{"gateway", "epoch", "requests", "sessions", "dropped", "missing", "repeated"},
+			want: [][]string{{"g1", "1", "1000", "0", "0", "0", "0"}, {"g1", "2", "50", "1", "10", "3", "0"}, {"g2", "1", "40", "0", "0", "0", "0"}},
+		},
+		"verdicts": {
+			pick: []string{"verdict_id", "action", "target", "top", "cut", "fastest_ms"},
+			want: [][]string{{"v1", "revoke", "session stolen", "walk.ids", "4", "1"}},
+		},
+		"walks": {
+			pick: []string{"subject", "session", "template", "resources", "requests", "refused_share"},
+			want: [][]string{{"thief", "stolen", "/a/{id}", "50", "50", "0.5"}},
+		},
+		"explain": {
+			params: map[string]string{"code": "VG-CODE-0001"},
+			pick:   []string{"what", "id", "verdict_id", "action", "reason", "public_text"},
+			want: [][]string{
+				{"request", "w49", "", "deny", "verdict", ""},
+				{"verdict", "v1", "v1", "revoke", "walked over ids", "please sign in again"},
+				{"enforcement", "e0", "v1", "revoke", "websocket", ""},
+			},
+		},
+	}
+	for _, q := range query.Names() {
+		t.Run(q.Name, func(t *testing.T) {
+			tt, ok := tests[q.Name]
+			if !ok {
+				t.Fatal("the question has no test")
+			}
+			columns, rows, err := query.Run(t.Context(), conn, q.Name, tt.params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got [][]string
+			for _, row := range rows {
+				var cells []string
+				for _, name := range tt.pick {
+					for i, c := range columns {
+						if c == name {
+							cells = append(cells, fmt.Sprint(row[i]))
+						}
+					}
+				}
+				got = append(got, cells)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the head of a file says is what the SQL does.
+func TestDocumentationFitsTheSQL(t *testing.T) {
+	conn := open(t)
+	placeholder := regexp.MustCompile(`\{(\w+):(\w+)\}`)
+	for _, q := range query.Names() {
+		params := make(map[string]string)
+		used := make(map[string]string)
+		for _, match := range placeholder.FindAllStringSubmatch(q.SQL, -1) {
+			used[match[1]] = match[2]
+		}
+		documented := make(map[string]string)
+		for _, p := range q.Params {
+			documented[p.Name] = p.Type
+			if p.Required {
+				params[p.Name] = "x"
+			}
+		}
+		if diff := cmp.Diff(used, documented); diff != "" {
+			t.Errorf("%s: parameters (-used +documented):\n%s", q.Name, diff)
+		}
+		_, _, err := query.Run(t.Context(), conn, q.Name, params)
+		if err != nil {
+			t.Errorf("%s on empty tables: %v", q.Name, err)
+		}
+		sql := placeholder.ReplaceAllStringFunc(q.SQL, func(s string) string {
+			if strings.HasSuffix(s, ":String}") {
+				return "'x'"
+			}
+			return "1"
+		})
+		var names []string
+		rows, err := conn.Query(t.Context(), "DESCRIBE TABLE ("+sql+")")
+		if err != nil {
+			t.Fatalf("%s: %v", q.Name, err)
+		}
+		for rows.Next() {
+			var name, kind, skip string
+			err = rows.Scan(&name, &kind, &skip, &skip, &skip, &skip, &skip)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, name)
+		}
+		err = errors.Join(rows.Err(), rows.Close())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, c := range q.Columns {
+			want = append(want, c.Name)
+		}
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Errorf("%s: columns (-documented +real):\n%s", q.Name, diff)
+		}
+	}
+}
+
+func TestParametersAreChecked(t *testing.T) {
+	conn := fill(t)
+	tests := map[string]struct {
+		name   string
+		params map[string]string
+		want   error
+	}{
+		"unknown question":       {name: "nope", want: query.ErrUnknown},
+		"required parameter":     {name: "timeline", want: query.ErrParameters},
+		"unknown parameter":      {name: "traffic", params: map[string]string{"hour": "1"}, want: query.ErrParameters},
+		"not a number":           {name: "traffic", params: map[string]string{"hours": "1; DROP TABLE requests"}, want: query.ErrParameters},
+		"too long":               {name: "traffic", params: map[string]string{"tenant": strings.Repeat("x", query.ValueBytesMax+1)}, want: query.ErrParameters},
+		"hostile text is a text": {name: "timeline", params: map[string]string{"subject": "' OR 1=1 -- \\"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, rows, err := query.Run(t.Context(), conn, tt.name, tt.params)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("error = %v, want %v", err, tt.want)
+			}
+			if len(rows) > 0 {
+				t.Errorf("%d rows, want none", len(rows))
+			}
+		})
+	}
+}
