@@ -37,8 +37,8 @@ func bearerToken(h http.Header) (string, error) {
 type parsed struct {
 	alg, kid, typ string
 	hasType       bool
-	payload       []byte // Decoded.
 	claims        object
+	signature     []byte
 	signing       string // Header and payload as they stand in the token.
 }
 
@@ -61,45 +61,38 @@ func parse(token string) (parsed, error) {
 		return parsed{}, err
 	}
 	p := parsed{signing: signing}
-	err = p.readHeader(header.members)
+	err = p.readHeader(header)
 	if err != nil {
 		return parsed{}, err
 	}
-	_, err = decode64(token[len(signing)+1:])
+	p.signature, err = decode64(token[len(signing)+1:])
 	if err != nil {
 		return parsed{}, err
 	}
-	claims, err := decodeObject(body, TokenBytesMax)
+	p.claims, err = decodeObject(body, TokenBytesMax)
 	if err != nil {
 		return parsed{}, err
 	}
-	p.payload, p.claims = claims.text, claims.members
 	return p, nil
 }
 
-// decoded is a part of a token.
-type decoded struct {
-	text    []byte
-	members object
-}
-
 // decodeObject reads one part of a token as an object.
-func decodeObject(part string, bytesMax int) (decoded, error) {
+func decodeObject(part string, bytesMax int) (object, error) {
 	text, err := decode64(part)
 	if err != nil {
-		return decoded{}, err
+		return nil, err
 	}
 	if len(text) > bytesMax {
-		return decoded{}, fault(CodeTooLarge, "The token's header is too large")
+		return nil, fault(CodeTooLarge, "The token's header is too large")
 	}
 	o, err := parseObject(text)
 	switch {
 	case errors.Is(err, errDuplicate):
-		return decoded{}, fault(CodeDuplicateMember, "The token names a member twice")
+		return nil, fault(CodeDuplicateMember, "The token names a member twice")
 	case err != nil:
-		return decoded{}, fault(CodeMalformed, "The token is not JSON that can be read in one way only")
+		return nil, fault(CodeMalformed, "The token is not JSON that can be read in one way only")
 	}
-	return decoded{text: text, members: o}, nil
+	return o, nil
 }
 
 // decode64 reads canonical base64url: no padding, no line breaks (which Go's
