@@ -30,8 +30,6 @@ type Run struct {
 	Console string `json:"console"`
 	// Kafka lists the brokers, host:port.
 	Kafka []string `json:"kafka"`
-	// TopicPrefix is put in front of every topic's name.
-	TopicPrefix string `json:"topic_prefix,omitempty"`
 	// Partitions is that of vigil.requests.
 	Partitions int `json:"partitions"`
 	// ClickHouse is how clickhouse-go reaches the database, with its protocol,

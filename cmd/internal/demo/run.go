@@ -1,0 +1,231 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
+	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+	"github.com/vigil-gateway/vigil/gateway/origin"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+// Options say what to show. Dir and Logger are required.
+type Options struct {
+	// Dir holds the installation; it should be empty.
+	Dir string
+	// Library is the path of libchdb.so; see devstack.FindLibrary.
+	Library string
+	// Kafka names an outside cluster's brokers; empty runs the embedded one.
+	Kafka []string
+	// Seed decides everything but the clock.
+	Seed uint64
+	// Users is how many ordinary people there are, Attackers how many others.
+	Users, Attackers int
+	// Once ends the demo when the last attack has ended; otherwise it goes on
+	// until the context does.
+	Once bool
+	// JSON takes the NDJSON, Text the story for people; nil for none.
+	JSON, Text io.Writer
+	Logger     *slog.Logger
+}
+
+// run is one demo.
+type run struct {
+	options    Options
+	population *Population
+	crowd      *crowd
+	attackers  []*attacker
+	story      *story
+	ledger     Ledger
+
+	stack   *devstack.Stack
+	idp     *idp.Provider
+	gateway string // Base URL.
+	names   event.Names
+	issuer  string
+	roster  roster
+}
+
+// roster knows the people behind pseudonyms, for the story alone: the product
+// does not.
+type roster struct {
+	mu    sync.Mutex
+	names map[string]string
+}
+
+func (r *roster) add(id, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.names == nil {
+		r.names = make(map[string]string)
+	}
+	r.names[id] = name
+}
+
+func (r *roster) name(id string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.names[id]
+}
+
+// Durations of the live part.
+const (
+	// liveMin is how long ordinary people are watched even if no attack lasts.
+	liveMin = 20 * time.Second
+	// settleMax bounds the wait for the last rows.
+	settleMax = 30 * time.Second
+)
+
+// Run shows the demo. The summary is valid where the error is nil; whether the
+// product kept its promise is for [Summary.OK] to say.
+func Run(ctx context.Context, o Options) (Summary, error) {
+	d := &run{options: o}
+	d.population = NewPopulation(o.Seed, o.Users, time.Now())
+	d.attackers = newAttackers(o.Seed, o.Attackers, d.population.People)
+	d.crowd = &crowd{demo: d}
+	d.story = &story{text: o.Text, begun: time.Now(), who: d.roster.name}
+	if o.JSON != nil {
+		d.story.json = json.NewEncoder(o.JSON)
+	}
+	d.story.say("seed %d: --seed %d shows the same people, attacks and order again", o.Seed, o.Seed)
+	err := d.start(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	sum, err := d.show(ctx)
+	return sum, errors.Join(err, d.stack.Stop(), d.story.failed())
+}
+
+// start brings the installation up, with the history in the analyzer's warm
+// start.
+func (d *run) start(ctx context.Context) error {
+	o := devstack.DefaultOptions()
+	o.Dir, o.Library, o.Kafka, o.Logger = d.options.Dir, d.options.Library, d.options.Kafka, d.options.Logger
+	o.Mode = devstack.ModeEnforce
+	o.Users = make(map[string]string)
+	o.DownloadRate = downloadRate
+	for _, u := range d.population.People {
+		o.Users[u.Name] = u.Password
+	}
+	o.Configure = d.configure
+	o.Prepare = d.warmStart
+	stack, err := devstack.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	d.stack, d.idp, d.gateway = stack, stack.IDP(), stack.Run().Gateway
+	d.story.emit(stack.Ready())
+	d.story.say("serving: gateway %s, Kafka %v, ClickHouse %s", stack.Run().Gateway, stack.Run().Kafka, stack.Run().ClickHouse)
+	return nil
+}
+
+// configure tells the gateway where addresses are, and that PROXY headers of
+// this machine are true.
+func (d *run) configure(c *devstack.Config) error {
+	c.Gateway.Listen.ProxyProtocol.Trusted = []string{"127.0.0.1"}
+	for _, n := range d.population.World.Networks {
+		c.Gateway.Origin.Networks = append(c.Gateway.Origin.Networks, origin.Static{
+			Prefix: n.Prefix.String(), Country: n.Country, ASN: n.ASN, Org: n.Org,
+			Latitude: &n.Latitude, Longitude: &n.Longitude, AccuracyKM: n.AccuracyKM, Tags: n.Tags,
+		})
+	}
+	// On a cluster that other demos have used, theirs is not our history.
+	c.Analyzer.State.Replay = time.Second
+	return nil
+}
+
+// warmStart scores thirty days of history offline, as "vigil score --state" does.
+func (d *run) warmStart(ctx context.Context, p devstack.Prepared) (string, error) {
+	d.names, d.issuer = p.Names, p.Issuer
+	began := time.Now()
+	routes, err := route.NewTable(route.Config{Routes: p.Config.Gateway.Routes})
+	if err != nil {
+		return "", err
+	}
+	n := &Narrator{Names: p.Names, Routes: routes, Issuer: p.Issuer, Tenant: devstack.Tenant, Host: p.Host, Tick: p.Config.Gateway.Proxy.TickEvery}
+	events, err := n.History(d.population)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(p.Places.State, "history.state")
+	err = learn(ctx, p.Config.Analyzer.Model.File, events, file)
+	if err != nil {
+		return "", err
+	}
+	d.story.say("history: %d people, %d days, %d events, scored offline in %.1f s for the analyzer's warm start",
+		len(d.population.People), HistoryDays, len(events), time.Since(began).Seconds())
+	return file, nil
+}
+
+// show is the live part.
+func (d *run) show(ctx context.Context) (Summary, error) {
+	// What was begun is finished and counted also when somebody presses Ctrl-C.
+	watchCtx, stopWatch := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatch()
+	w := newWatch(d)
+	watching := make(chan error, 1)
+	go func() { watching <- w.follow(watchCtx) }()
+
+	crowdCtx, stopCrowd := context.WithCancel(ctx)
+	defer stopCrowd()
+	begun := time.Now()
+	var people, bad sync.WaitGroup
+	insiders := make(map[*Person]bool)
+	for _, a := range d.attackers {
+		if a.who != nil {
+			insiders[a.who] = true
+		}
+	}
+	for i, u := range d.population.People {
+		if !insiders[u] {
+			people.Go(func() { d.crowd.live(crowdCtx, i, u) })
+		}
+	}
+	d.story.say("%d people come to work; each does what he has done for the last %d days", len(d.population.People)-len(insiders), HistoryDays)
+	if sleep(ctx, arrival+2*time.Second) {
+		for _, a := range d.attackers {
+			bad.Go(func() { d.attack(crowdCtx, a) })
+		}
+	}
+	bad.Wait()
+	if d.options.Once {
+		sleep(ctx, max(2*time.Second, liveMin-time.Since(begun)))
+	} else {
+		d.story.say("that was the last attack; ordinary work goes on until Ctrl-C")
+		<-ctx.Done()
+	}
+	stopCrowd()
+	people.Wait()
+
+	err := w.settle(watchCtx)
+	stopWatch()
+	err = errors.Join(err, <-watching)
+	if err != nil {
+		return Summary{}, err
+	}
+	sum := d.sum(w)
+	d.story.summary(sum)
+	return sum, nil
+}
+
+// sum draws the line under it.
+func (d *run) sum(w *watch) Summary {
+	s := Summary{Event: "summary", Seed: d.options.Seed, Attackers: len(d.attackers), Requests: d.ledger.Sent(), Rows: w.rows}
+	for _, a := range d.attackers {
+		if a.caught {
+			s.Caught++
+		}
+	}
+	s.HonestSessions, s.HonestInterrupted = d.crowd.honest()
+	s.Verdicts, s.Cuts = len(w.verdicts), len(w.cuts)
+	s.EventToCutMS = w.latency()
+	return s
+}

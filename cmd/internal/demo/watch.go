@@ -1,0 +1,212 @@
+package demo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+// watch reads verdicts and enforcements out of ClickHouse as they arrive,
+// which shows that they are there too.
+type watch struct {
+	run      *run
+	password string
+	client   *http.Client
+
+	verdicts map[string]VerdictLine
+	cuts     map[string]CutLine
+	rows     uint64
+}
+
+const (
+	// lookEvery is the pause between two looks.
+	lookEvery = 150 * time.Millisecond
+	// answerBytesMax bounds one answer.
+	answerBytesMax = 16 << 20
+)
+
+func newWatch(d *run) *watch {
+	return &watch{
+		run: d, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
+		verdicts: make(map[string]VerdictLine), cuts: make(map[string]CutLine),
+	}
+}
+
+// follow looks again and again until ctx is done, and once more then.
+func (w *watch) follow(ctx context.Context) error {
+	defer w.client.CloseIdleConnections()
+	password, err := os.ReadFile(w.run.stack.Run().ClickHousePasswordFile)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	w.password = strings.TrimSpace(string(password))
+	for sleep(ctx, lookEvery) {
+		err := w.look(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return w.look(context.WithoutCancel(ctx))
+}
+
+// verdictRow and cutRow are rows as ClickHouse writes them.
+type verdictRow struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"target_kind"`
+	Target   string    `json:"target_id"`
+	Subject  string    `json:"subject"`
+	Action   string    `json:"action"`
+	Score    float64   `json:"score"`
+	Signals  []string  `json:"evidence_signal"`
+	Nats     []float64 `json:"evidence_nats"`
+	Evidence []string  `json:"evidence_text"`
+}
+
+type cutRow struct {
+	ID      string `json:"id"`
+	Verdict string `json:"verdict_id"`
+	Stream  string `json:"stream"`
+	Action  string `json:"action"`
+	Session string `json:"session"`
+	Subject string `json:"subject"`
+	Target  string `json:"target_id"`
+	EventUS int64  `json:"event_to_cut_us"`
+	ApplyUS int64  `json:"apply_us"`
+}
+
+// look tells what is new.
+func (w *watch) look(ctx context.Context) error {
+	err := each(ctx, w, `SELECT id, target_kind, target_id, subject, action, score, evidence_signal, evidence_nats, evidence_text
+		FROM verdicts FINAL WHERE origin = 'model' ORDER BY time, id`, func(r verdictRow) {
+		if _, known := w.verdicts[r.ID]; known {
+			return
+		}
+		line := VerdictLine{Event: "verdict", ID: r.ID, Subject: r.Subject, Target: r.Kind, TargetID: r.Target, Action: r.Action, Score: r.Score, Evidence: []Reason{}}
+		if r.Kind == "session" {
+			line.Session = r.Target
+		}
+		for i := range r.Signals {
+			line.Evidence = append(line.Evidence, Reason{Signal: r.Signals[i], Nats: r.Nats[i], Text: r.Evidence[i]})
+		}
+		w.verdicts[r.ID] = line
+		w.run.story.verdict(line)
+	})
+	if err != nil {
+		return err
+	}
+	return each(ctx, w, `SELECT id, verdict_id, stream, action, session, subject, target_id, event_to_cut_us, apply_us
+		FROM enforcements FINAL ORDER BY time, id`, func(r cutRow) {
+		if _, known := w.cuts[r.ID]; known {
+			return
+		}
+		line := CutLine{
+			Event: "cut", Kind: r.Stream, Session: r.Session, Subject: r.Subject, Verdict: r.Verdict, Action: r.Action,
+			EventToCutMS: float64(r.EventUS) / 1000, ApplyMS: float64(r.ApplyUS) / 1000,
+		}
+		w.cuts[r.ID] = line
+		w.run.story.cut(line, r.Target)
+	})
+}
+
+// settle waits until ClickHouse has a row for each request, or has had its time.
+func (w *watch) settle(ctx context.Context) error {
+	deadline := time.Now().Add(settleMax)
+	for {
+		err := each(ctx, w, `SELECT count() AS n FROM requests WHERE kind = 'request'`, func(r struct {
+			N uint64 `json:"n"`
+		}) {
+			w.rows = r.N
+		})
+		if err != nil {
+			return err
+		}
+		if w.rows >= w.run.ledger.Sent() || time.Now().After(deadline) || !sleep(ctx, lookEvery) {
+			return nil
+		}
+	}
+}
+
+// latency is the distribution of event to cut: of each verdict the streams that
+// it ended, and where it ended none, its first refusal. Later refusals say only
+// when somebody knocked again.
+func (w *watch) latency() Latency {
+	var ms []float64
+	first := make(map[string]float64)
+	streams := make(map[string]bool)
+	for _, c := range w.cuts {
+		if c.Kind != event.StreamRequest {
+			streams[c.Verdict] = true
+			ms = append(ms, c.EventToCutMS)
+			continue
+		}
+		least, known := first[c.Verdict]
+		if !known || c.EventToCutMS < least {
+			first[c.Verdict] = c.EventToCutMS
+		}
+	}
+	for id, least := range first {
+		if !streams[id] {
+			ms = append(ms, least)
+		}
+	}
+	if len(ms) == 0 {
+		return Latency{}
+	}
+	slices.Sort(ms)
+	at := func(q float64) float64 { return ms[min(len(ms)-1, int(q*float64(len(ms))))] }
+	return Latency{P50: at(0.5), P99: at(0.99)}
+}
+
+// each runs a query and visits its rows.
+func each[R any](ctx context.Context, w *watch, query string, visit func(R)) error {
+	body, err := w.query(ctx, query)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(body))
+	lines.Buffer(nil, answerBytesMax)
+	for lines.Scan() {
+		var row R
+		err := json.Unmarshal(lines.Bytes(), &row)
+		if err != nil {
+			return fmt.Errorf("watch: read row: %w", err)
+		}
+		visit(row)
+	}
+	return lines.Err()
+}
+
+// query asks ClickHouse over HTTP, as any tool of an analyst's could.
+func (w *watch) query(ctx context.Context, query string) ([]byte, error) {
+	r := w.run.stack.Run()
+	params := url.Values{"database": {r.ClickHouseDatabase}, "output_format_json_quote_64bit_integers": {"0"}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.ClickHouse+"/?"+params.Encode(), strings.NewReader(query+" FORMAT JSONEachRow"))
+	if err != nil {
+		return nil, fmt.Errorf("ask clickhouse: %w", err)
+	}
+	req.SetBasicAuth(r.ClickHouseUser, w.password)
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask clickhouse: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytesMax))
+	if err != nil {
+		return nil, fmt.Errorf("ask clickhouse: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask clickhouse: status %d: %s", resp.StatusCode, body[:min(len(body), 300)])
+	}
+	return body, nil
+}

@@ -1,0 +1,218 @@
+package devstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vigil-gateway/vigil/analyzer"
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
+	"github.com/vigil-gateway/vigil/gateway"
+	"github.com/vigil-gateway/vigil/gateway/identity"
+)
+
+// GatewayID names the one gateway of an installation.
+const GatewayID = "gateway-1"
+
+// configure puts the configuration of both roles together, then lets the
+// caller have the last word.
+func (s *Stack) configure(ctx context.Context) error {
+	s.config.Telemetry = telemetry.DefaultConfig()
+	err := errors.Join(s.configureGateway(), s.configureAnalyzer())
+	if err != nil {
+		return err
+	}
+	if s.options.Configure != nil {
+		err = s.options.Configure(&s.config)
+		if err != nil {
+			return err
+		}
+	}
+	err = s.config.Validate()
+	if err != nil {
+		return err
+	}
+	if s.options.Prepare == nil {
+		return nil
+	}
+	file, err := s.options.Prepare(ctx, Prepared{
+		Places: s.places, Names: s.names, Issuer: s.run.Issuer, Host: s.config.Gateway.Listen.Address,
+		Config: &s.config,
+	})
+	if err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	if file != "" {
+		s.config.Analyzer.State.WarmStart = file
+	}
+	return nil
+}
+
+func (s *Stack) configureGateway() error {
+	c := gateway.DefaultConfig()
+	c.ID, c.Tenant, c.TenantKeyFile = GatewayID, Tenant, s.places.TenantKey
+	c.Kafka.Brokers = s.run.Kafka
+	c.Keys = gateway.Keys{KeySetFile: s.places.KeySet, RootPublicFile: s.places.RootPublic}
+	c.Revoke.Dir = filepath.Join(s.places.State, "gateway")
+	c.Admin.TokenFile = s.places.AdminToken
+	c.Listen.Address = s.options.Listen
+	c.Listen.DrainTimeout = drainTimeout
+	var err error
+	if c.Listen.Address == "" {
+		c.Listen.Address, err = keepPort(hostPort(s.run.Gateway))
+		if err != nil {
+			return err
+		}
+	}
+	c.Admin.Address, err = keepPort(hostPort(s.run.GatewayAdmin))
+	if err != nil {
+		return err
+	}
+	issuer := identity.Issuer{Issuer: s.run.Issuer}
+	if s.idp != nil {
+		c.Routes = SampleRoutes(s.run.Upstream)
+		issuer.JWKSURL, issuer.Audiences = s.idp.JWKSURL(), []string{SampleAudience}
+		// One person signs in and works a whole day with one token of the sample.
+		c.Identity.AllowPrivate = true
+	} else {
+		c.Routes = WholeRoutes(s.run.Upstream)
+		if s.options.Audience != "" {
+			issuer.Audiences = []string{s.options.Audience}
+		}
+		c.Identity.AllowPrivate = onLoopback(s.run.Issuer)
+	}
+	c.Identity.Issuers = []identity.Issuer{issuer}
+	s.config.Gateway = c
+	return nil
+}
+
+func (s *Stack) configureAnalyzer() error {
+	c := analyzer.DefaultConfig()
+	c.TenantKeyFile = s.places.TenantKey
+	c.Kafka.Brokers = s.run.Kafka
+	c.Keys = analyzer.Keys{KeySetFile: s.places.KeySet, RootPublicFile: s.places.RootPublic}
+	c.Announce.KeyFile, c.Announce.KeyID = s.places.AnalyzerKey, AnalyzerKid
+	c.State.Dir = filepath.Join(s.places.State, "analyzer")
+	c.Admin.TokenFile = s.places.AdminToken
+	c.Store = s.storeConfig()
+	var err error
+	c.Admin.Address, err = keepPort(hostPort(s.run.Console))
+	if err != nil {
+		return err
+	}
+	c.Model.File, err = modelFile(s.places, s.options.Mode)
+	if err != nil {
+		return err
+	}
+	s.config.Analyzer = c
+	return nil
+}
+
+// onLoopback reports whether a URL is of this machine, where no TLS is asked for.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(hostPort(address))
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (s *Stack) startAnalyzer(ctx context.Context) error {
+	t, err := s.observe(ctx, "vigil-analyzer")
+	if err != nil {
+		return err
+	}
+	a, err := analyzer.New(analyzer.Options{
+		Config: s.config.Analyzer, Logger: s.logger("analyzer"), Meter: t.Meter("vigil/analyzer"), Tracer: t.Tracer("vigil/analyzer"),
+		Now: time.Now, Metrics: t.Metrics(),
+	})
+	if err != nil {
+		return err
+	}
+	s.parts.run("analyzer", a.Run)
+	s.run.Console = "http://" + a.AdminAddr().String()
+	return s.waitReady(ctx, "analyzer", s.run.Console)
+}
+
+func (s *Stack) startGateway(ctx context.Context) error {
+	t, err := s.observe(ctx, "vigil-gateway")
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(gateway.Options{
+		Config: s.config.Gateway, Logger: s.logger("gateway"), Meter: t.Meter("vigil/gateway"), Tracer: t.Tracer("vigil/gateway"),
+		Now: time.Now, Metrics: t.Metrics(),
+	})
+	if err != nil {
+		return err
+	}
+	s.parts.run("gateway", g.Run)
+	scheme := "http://"
+	if s.config.Gateway.Listen.TLS.CertFile != "" {
+		scheme = "https://"
+	}
+	s.run.Gateway, s.run.GatewayAdmin = scheme+g.Addr().String(), "http://"+g.AdminAddr().String()
+	return s.waitReady(ctx, "gateway", s.run.GatewayAdmin)
+}
+
+// observe sets up the telemetry of one role; its log is the installation's.
+func (s *Stack) observe(ctx context.Context, service string) (*telemetry.Telemetry, error) {
+	t, err := telemetry.Setup(ctx, telemetry.Options{
+		Config: s.config.Telemetry, Log: telemetry.DefaultLog(), Service: service, Version: app.Version().Version,
+		Instance: GatewayID, Stderr: os.Stderr, Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.parts.add(service+" telemetry", func() error {
+		err := t.Shutdown(context.Background())
+		if err != nil {
+			s.options.Logger.Warn("telemetry not delivered", "service", service, "error", err)
+		}
+		return nil // A collector that is away must not look like a loss of data.
+	})
+	return t, nil
+}
+
+// waitReady asks a role's admin port until it is ready.
+func (s *Stack) waitReady(ctx context.Context, name, admin string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	pause := time.NewTicker(readyEvery)
+	defer pause.Stop()
+	last := errors.New("no answer")
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/readyz", nil)
+		if err != nil {
+			return fmt.Errorf("ask %s: %w", name, err)
+		}
+		resp, err := client.Do(req)
+		if err == nil {
+			err = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return err
+			}
+			err = fmt.Errorf("status %d", resp.StatusCode)
+		}
+		if ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case err = <-s.parts.failed:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w", name, last)
+		case <-pause.C:
+		}
+	}
+}
