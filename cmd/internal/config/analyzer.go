@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
@@ -30,11 +29,3 @@ func (a Analyzer) Validate() error {
 
 // AnalyzerWritten lists the keys of files that an analyzer makes itself.
 func AnalyzerWritten() []string { return nil }
-
-// under puts a section's name before its faults.
-func under(section string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", section, err)
-}

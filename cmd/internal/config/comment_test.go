@@ -21,7 +21,7 @@ const module = "github.com/vigil-gateway/vigil/"
 
 // roles are the types of configuration files.
 func roles() []reflect.Type {
-	return []reflect.Type{reflect.TypeFor[config.Analyzer]()}
+	return []reflect.Type{reflect.TypeFor[config.Gateway](), reflect.TypeFor[config.Analyzer]()}
 }
 
 // Every key of every configuration file has a comment in the source, and

@@ -164,7 +164,8 @@ func (f *field) isPath() bool {
 	return strings.HasSuffix(f.name, "_file") || strings.HasSuffix(f.name, "_files") || strings.HasSuffix(f.name, "_dir") || f.name == "databases"
 }
 
-// isSize reports whether the value is a number of bytes.
+// isSize reports whether the value is a number of bytes: header_bytes,
+// header_bytes_max.
 func (f *field) isSize() bool {
-	return strings.HasSuffix(f.name, "_bytes") && f.typ.Kind() != reflect.String && f.form == formScalar
+	return strings.Contains(f.name+"_", "bytes_") && f.typ.Kind() != reflect.String && f.form == formScalar
 }
