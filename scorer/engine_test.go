@@ -15,11 +15,11 @@ import (
 var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
 // newEngine returns an engine on the model that ships.
-func newEngine(t testing.TB, offline bool) *scorer.Engine {
-	t.Helper()
+func newEngine(tb testing.TB, offline bool) *scorer.Engine {
+	tb.Helper()
 	e, err := scorer.New(scorer.Options{Model: model.Default(), OfflineClock: offline})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return e
 }

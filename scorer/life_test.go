@@ -257,21 +257,21 @@ func (l *life) take() []*event.RequestEvent {
 }
 
 // warm runs the history offline and hands its state to a live engine.
-func warm(t testing.TB, history []*event.RequestEvent) (live *scorer.Engine, verdicts []judge.Proposal) {
-	t.Helper()
-	off := newEngine(t, true)
+func warm(tb testing.TB, history []*event.RequestEvent) (live *scorer.Engine, verdicts []judge.Proposal) {
+	tb.Helper()
+	off := newEngine(tb, true)
 	for i, ev := range history {
 		verdicts = append(verdicts, off.Assess(scorer.Record{Event: ev, Topic: "history", Offset: int64(i)}).Proposals...)
 	}
 	var b bytes.Buffer
 	err := off.Snapshot(&b)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	live = newEngine(t, false)
+	live = newEngine(tb, false)
 	err = live.Restore(&b, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return live, verdicts
 }
@@ -440,4 +440,44 @@ func wanted(attacker string) string {
 		return verdict.ActionBlock
 	}
 	return verdict.ActionStepUp
+}
+
+// TestRestartOnLives restarts an engine in the middle of ordinary lives and
+// attacks; what it says afterwards is the same to the byte.
+func TestRestartOnLives(t *testing.T) {
+	l := newLife(7, 8)
+	l.days(12)
+	l.attack(start.Add(-30 * time.Minute))
+	for _, p := range l.people {
+		l.session(p, start.Add(-time.Hour), 50*time.Minute)
+	}
+	events := l.take()
+	whole := newEngine(t, true)
+	want := make([]string, len(events))
+	var snapshots []bytes.Buffer
+	cuts := []int{1, len(events) / 3, len(events) - 400, len(events) - 250, len(events) - 120, len(events) - 30}
+	for i, ev := range events {
+		if slices.Contains(cuts, i) {
+			var b bytes.Buffer
+			err := whole.Snapshot(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			snapshots = append(snapshots, b)
+		}
+		want[i] = said(t, whole.Assess(scorer.Record{Event: ev, Topic: "t", Offset: int64(i)}))
+	}
+	for n, cut := range cuts {
+		again := newEngine(t, true)
+		err := again.Restore(bytes.NewReader(snapshots[n].Bytes()), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := cut; i < len(events); i++ {
+			got := said(t, again.Assess(scorer.Record{Event: events[i], Topic: "t", Offset: int64(i)}))
+			if got != want[i] {
+				t.Fatalf("restart at %d: record %d says\n%s\nwant\n%s", cut, i, got, want[i])
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package scorer_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,24 +52,34 @@ func TestScenarios(t *testing.T) {
 				t.Errorf("the scorer says something else (-want +got); UPDATE_GOLDEN=1 accepts it:\n%s", diff)
 			}
 			s.check()
+
+			again := newStory(t)
+			again.restarts = true
+			again.play(string(b))
+			if diff := cmp.Diff(s.out.String(), again.out.String()); diff != "" {
+				t.Errorf("restarts from snapshots change what the scorer says (-without +with):\n%s", diff)
+			}
 		})
 	}
 }
 
 // story plays one scenario.
 type story struct {
-	t       *testing.T
-	engine  *scorer.Engine
-	out     strings.Builder
-	now     time.Time
-	actors  map[string][]string
-	places  map[string][]string
-	loops   []int
-	offset  int64
-	quiet   bool
-	early   int
-	expect  map[string]string
-	reached map[string]string
+	t      *testing.T
+	engine *scorer.Engine
+	out    strings.Builder
+	now    time.Time
+	actors map[string][]string
+	places map[string][]string
+	loops  []int
+	offset int64
+	quiet  bool
+	// restarts replaces the engine by one restored from its snapshot before
+	// each event that is not history.
+	restarts bool
+	early    int
+	expect   map[string]string
+	reached  map[string]string
 }
 
 func newStory(t *testing.T) *story {
@@ -219,6 +230,18 @@ func (s *story) event(words []string, line int) {
 		e.SubjectKind = event.SubjectHuman
 	}
 	e.Time = timestamppb.New(s.now)
+	if s.restarts && !s.quiet {
+		var b bytes.Buffer
+		err := s.engine.Snapshot(&b)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.engine = newEngine(s.t, true)
+		err = s.engine.Restore(&b, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	res := s.engine.Assess(scorer.Record{Event: e, Topic: "vigil.requests", Offset: s.offset})
 	s.offset++
 	if s.quiet {

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"slices"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -107,10 +108,8 @@ type Carried struct {
 
 // Watch notes a session that may have something to teach.
 func (s *Subject) Watch(session string) {
-	for _, o := range s.Open {
-		if o == session {
-			return
-		}
+	if slices.Contains(s.Open, session) {
+		return
 	}
 	if len(s.Open) >= OpenSessionsMax {
 		copy(s.Open, s.Open[1:])

@@ -59,7 +59,6 @@ type Stream struct {
 	ID    uint64
 	Bytes uint64
 	Last  int64
-	Place int
 }
 
 // Window counts within the current minute or hour of the stream clock.
@@ -278,13 +277,12 @@ func (s *Session) Code(k *snapshot.Codec) {
 	k.Bool(&s.Tainted)
 	snapshot.List(k, &s.Places, func(p *Place) { p.code(k) })
 	k.Int(&s.Here)
-	k.F64(&s.Switches.Count)
-	k.I64(&s.Switches.LastAt)
+	k.F64(&s.Count)
+	k.I64(&s.LastAt)
 	snapshot.List(k, &s.Streams, func(st *Stream) {
 		k.U64(&st.ID)
 		k.U64(&st.Bytes)
 		k.I64(&st.Last)
-		k.Int(&st.Place)
 	})
 	s.Minute.code(k)
 	s.Hour.code(k)

@@ -77,6 +77,8 @@ type Description struct {
 }
 
 // catalogue is the table of all signals.
+//
+//nolint:gochecknoglobals // A constant: Go has no constant tables.
 var catalogue = [Count]Description{
 	NewCountry: {
 		ID: "geo.new_country", Group: Network, Technique: "T1078", Needs: "subject, country",
@@ -158,7 +160,7 @@ var catalogue = [Count]Description{
 		Formula:  "fixed: a token that was proven with a key before is shown without it",
 		Innocent: "none known",
 	},
-} //nolint:gochecknoglobals // A constant: Go has no constant tables.
+}
 
 // Describe returns the catalogue row of s.
 func (s Signal) Describe() *Description { return &catalogue[s] }

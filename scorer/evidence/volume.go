@@ -129,7 +129,7 @@ func newBytes(x *Context) float64 {
 // gives way, and counts whole should it come back.
 func addStream(x *Context, id uint64) int {
 	s := x.Session
-	st := entity.Stream{ID: id, Last: x.At, Place: s.Here}
+	st := entity.Stream{ID: id, Last: x.At}
 	if len(s.Streams) < entity.StreamsMax {
 		s.Streams = append(s.Streams, st)
 		return len(s.Streams) - 1

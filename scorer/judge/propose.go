@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -134,13 +135,14 @@ func publicText(action string) string {
 }
 
 func operatorText(p *Proposal) string {
-	text := fmt.Sprintf("%s %s %s at %.1f nats", p.Action, p.Target.GetKind(), p.Target.GetId(), p.Score)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s at %.1f nats", p.Action, p.Target.GetKind(), p.Target.GetId(), p.Score)
 	for i, e := range p.Evidence {
 		sep := "; "
 		if i == 0 {
 			sep = ": "
 		}
-		text += fmt.Sprintf("%s%s (%s %+.1f)", sep, e.GetText(), e.GetSignal(), e.GetNats())
+		fmt.Fprintf(&b, "%s%s (%s %+.1f)", sep, e.GetText(), e.GetSignal(), e.GetNats())
 	}
-	return text
+	return b.String()
 }

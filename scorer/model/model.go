@@ -116,7 +116,7 @@ type Limits struct {
 func Kinds() []string { return []string{"human", "service", "agent", KindAddress} }
 
 //go:embed default.yaml
-var defaultYAML []byte //nolint:gochecknoglobals // Embedding needs a variable; it is never written.
+var defaultYAML []byte
 
 // Default returns the model that ships.
 func Default() *Model {

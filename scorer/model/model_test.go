@@ -94,7 +94,7 @@ func TestShortFileOverridesOnlyWhatItNames(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(model.DefaultYAML()))
+	f.Add(model.DefaultYAML())
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("signals: [{id: scan.paths, max: .inf}]"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -95,10 +95,10 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 		{"limits", func(n *yaml.Node, key string) {
 			l := &m.Limits
 			r.mapping(n, key, []field{
-				{"sessions_max", r.intField(&l.SessionsMax, 1, 1<<24)},
-				{"subjects_max", r.intField(&l.SubjectsMax, 1, 1<<24)},
-				{"addresses_max", r.intField(&l.AddressesMax, 1, 1<<24)},
-				{"tenants_max", r.intField(&l.TenantsMax, 1, 1<<16)},
+				{"sessions_max", r.countField(&l.SessionsMax, 1<<24)},
+				{"subjects_max", r.countField(&l.SubjectsMax, 1<<24)},
+				{"addresses_max", r.countField(&l.AddressesMax, 1<<24)},
+				{"tenants_max", r.countField(&l.TenantsMax, 1<<16)},
 			})
 		}},
 	})

@@ -155,9 +155,10 @@ func (r *reader) floatField(to *float64, least, most float64) func(*yaml.Node, s
 	}
 }
 
-func (r *reader) intField(to *int, least, most float64) func(*yaml.Node, string) {
+// countField reads a whole number of at least one.
+func (r *reader) countField(to *int, most float64) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
-		f, ok := r.number(n, key, least, most)
+		f, ok := r.number(n, key, 1, most)
 		switch {
 		case ok && f != math.Trunc(f):
 			r.fault(n, key, n.Value+" must be a whole number")
