@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vigil-gateway/vigil/analyzer/query"
 	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
@@ -110,6 +111,8 @@ func missing(flag string) error {
 
 // database is the part of a ClickHouse connection that commands read with.
 type database interface {
+	query.Conn
+
 	Select(ctx context.Context, dest any, query string, args ...any) error
 	Exec(ctx context.Context, query string, args ...any) error
 	Close() error

@@ -46,7 +46,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 		commands []func(app.Env) *cobra.Command
 	}{
 		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
-		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand}},
+		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand}},
 		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand}},
 		{groupSet, []func(app.Env) *cobra.Command{newConfigCommand, newMigrateCommand, newVersionCommand}},
 	} {

@@ -67,6 +67,16 @@ func (l Loaded[T]) Print(w io.Writer, effective, origin bool) error {
 	return enc.Close()
 }
 
+// Dump writes a whole configuration, from wherever it came, as YAML that Load
+// reads back.
+func Dump[T any](w io.Writer, c T) error {
+	root, err := treeOf(reflect.TypeFor[T]())
+	if err != nil {
+		return err
+	}
+	return Loaded[T]{Config: c, root: root}.Print(w, true, false)
+}
+
 // node is the YAML of a value, nil where nothing of it was given and only
 // what was given is wanted.
 func (l Loaded[T]) node(f *field, v reflect.Value, path string, effective, origin bool) *yaml.Node {

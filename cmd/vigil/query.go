@@ -1,0 +1,191 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/analyzer/query"
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+)
+
+// newQueryCommand asks the named questions.
+func newQueryCommand(env app.Env) *cobra.Command {
+	var params []string
+	c := &cobra.Command{
+		Use:   "query [NAME]",
+		Short: "Ask one of the named questions; without a name, list them",
+		Example: `  vigil query
+  vigil query traffic
+  vigil query timeline --param subject=q8Xz…  -o json`,
+		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			var all []cobra.Completion
+			for _, q := range query.Names() {
+				all = append(all, cobra.CompletionWithDesc(q.Name, q.Text))
+			}
+			return all, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	l := newLink(c, env, clickhouseParts())
+	c.Flags().StringArrayVarP(&params, "param", "p", nil, "a parameter of the question, key=value; may be repeated")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return listQuestions(cmd, env)
+		}
+		return ask(cmd, env, l, args[0], params)
+	}
+	return c
+}
+
+func listQuestions(c *cobra.Command, env app.Env) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	all := query.Names()
+	if asJSON {
+		type param struct {
+			Name     string `json:"name"`
+			Type     string `json:"type"`
+			Default  string `json:"default,omitempty"`
+			Required bool   `json:"required"`
+			Text     string `json:"text"`
+		}
+		type question struct {
+			Name   string  `json:"name"`
+			Text   string  `json:"text"`
+			Params []param `json:"params"`
+		}
+		out := make([]question, 0, len(all))
+		for _, q := range all {
+			one := question{Name: q.Name, Text: q.Text, Params: []param{}}
+			for _, p := range q.Params {
+				one.Params = append(one.Params, param(p))
+			}
+			out = append(out, one)
+		}
+		return writeJSON(env.Stdout, out)
+	}
+	rows := make([][]string, 0, len(all))
+	for _, q := range all {
+		var params []string
+		for _, p := range q.Params {
+			text := p.Name
+			if !p.Required {
+				text = "[" + p.Name + "=" + p.Default + "]"
+			}
+			params = append(params, text)
+		}
+		rows = append(rows, []string{q.Name, strings.Join(params, " "), q.Text})
+	}
+	return newPrinter(c, env).table([]string{"NAME", "PARAMETERS", "QUESTION"}, rows)
+}
+
+func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	q, err := query.Find(name)
+	if err != nil {
+		return &app.ExitError{Code: app.ExitUsage, Err: err}
+	}
+	params := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		key, value, found := strings.Cut(pair, "=")
+		if !found {
+			return app.Usage("--param: needs the form key=value, is %q", pair)
+		}
+		params[key] = value
+	}
+	run, err := l.read()
+	if err != nil {
+		return err
+	}
+	for _, p := range q.Params {
+		_, given := params[p.Name]
+		if p.Name == "tenant" && !given {
+			params[p.Name] = run.Tenant
+		}
+	}
+	db, err := open(c.Context(), run)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	columns, rows, err := query.Run(c.Context(), db, name, params)
+	switch {
+	case errors.Is(err, query.ErrTruncated):
+		fmt.Fprintf(env.Stderr, "%s; these are the first\n", err)
+	case errors.Is(err, query.ErrParameters):
+		return &app.ExitError{Code: app.ExitUsage, Err: err}
+	case err != nil:
+		return app.Unreachable(err)
+	}
+	if asJSON {
+		return writeJSON(env.Stdout, objects(columns, rows))
+	}
+	return newPrinter(c, env).answer(columns, rows)
+}
+
+// objects gives every value its column's name.
+func objects(columns []string, rows [][]any) []map[string]any {
+	out := make([]map[string]any, 0, len(rows))
+	for _, row := range rows {
+		one := make(map[string]any, len(columns))
+		for i, v := range row {
+			f, ok := v.(float64)
+			if ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+				v = nil // JSON has no such number.
+			}
+			one[columns[i]] = v
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func (p printer) answer(columns []string, rows [][]any) error {
+	head := make([]string, 0, len(columns))
+	for _, c := range columns {
+		head = append(head, strings.ToUpper(strings.ReplaceAll(c, "_", " ")))
+	}
+	cells := make([][]string, 0, len(rows))
+	for _, row := range rows {
+		line := make([]string, 0, len(row))
+		for _, v := range row {
+			line = append(line, clean(shorten(cellText(v), 120)))
+		}
+		cells = append(cells, line)
+	}
+	return p.table(head, cells)
+}
+
+// cellText is a value as a table shows it.
+func cellText(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return "-"
+	case time.Time:
+		return x.UTC().Format("2006-01-02 15:04:05.000")
+	case float64:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	case []string:
+		return strings.Join(x, ", ")
+	case map[string]string:
+		var pairs []string
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			pairs = append(pairs, k+"="+x[k])
+		}
+		return strings.Join(pairs, ", ")
+	}
+	return fmt.Sprint(v)
+}
