@@ -105,8 +105,8 @@ func (c Config) Validate() error {
 	if c.KeysMinInterval <= 0 {
 		errs = append(errs, fmt.Errorf("keys_min_interval: must be positive, is %s", c.KeysMinInterval))
 	}
-	if c.KeysRefresh < c.KeysMinInterval {
-		errs = append(errs, fmt.Errorf("keys_refresh: must be at least keys_min_interval, is %s", c.KeysRefresh))
+	if c.KeysRefresh < max(c.KeysMinInterval, 1) {
+		errs = append(errs, fmt.Errorf("keys_refresh: must be positive and at least keys_min_interval, is %s", c.KeysRefresh))
 	}
 	if c.KeysMaxStale < c.KeysRefresh {
 		errs = append(errs, fmt.Errorf("keys_max_stale: must be at least keys_refresh, is %s", c.KeysMaxStale))

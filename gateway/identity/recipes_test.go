@@ -192,3 +192,17 @@ func TestRecipesAreEnough(t *testing.T) {
 		t.Errorf("%d odd tokens, want at least 20", n)
 	}
 }
+
+// otherSpelling returns the same token with (r, n-s) in place of (r, s).
+func otherSpelling(t *testing.T, token string) string {
+	t.Helper()
+	at := strings.LastIndexByte(token, '.')
+	sig, err := base64.RawURLEncoding.DecodeString(token[at+1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := new(big.Int).SetString(orderP256, 16)
+	s := new(big.Int).SetBytes(sig[32:])
+	n.Sub(n, s).FillBytes(sig[32:])
+	return token[:at+1] + base64.RawURLEncoding.EncodeToString(sig)
+}

@@ -162,7 +162,10 @@ func (p *parser) value(depth int) ([]byte, error) {
 	default:
 		err = p.word()
 	}
-	return p.text[start:p.at:p.at], err
+	if err != nil {
+		return nil, err
+	}
+	return p.text[start:p.at:p.at], nil
 }
 
 // array reads an array from its bracket on and shows each element's text.
@@ -277,7 +280,10 @@ func (p *parser) escaped(out []byte) (string, error) {
 
 // escape reads what stands behind a backslash.
 func (p *parser) escape() (rune, error) {
-	c := p.peek()
+	if p.at == len(p.text) {
+		return 0, errJSON
+	}
+	c := p.text[p.at]
 	p.at++
 	switch c {
 	case '"', '\\', '/':

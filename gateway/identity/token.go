@@ -47,6 +47,9 @@ func parse(token string) (parsed, error) {
 	if len(token) > TokenBytesMax {
 		return parsed{}, fault(CodeTooLarge, "The token is too large")
 	}
+	if strings.IndexByte(token, ' ') >= 0 || strings.IndexByte(token, ',') >= 0 {
+		return parsed{}, fault(CodeMalformed, "Send one token and nothing else")
+	}
 	switch strings.Count(token, ".") {
 	case 2:
 	case 4:

@@ -121,6 +121,14 @@ func (k keys) jwks() []byte {
 	return append(must(json.MarshalIndent(set, "", "  ")), '\n')
 }
 
+// privateSet is a set that gives its private key away.
+func privateSet(k keys) []byte {
+	set := jwk.NewSet()
+	j := must(jwk.FromRaw(k.rsa))
+	must(0, errors.Join(j.Set(jwk.KeyIDKey, "rsa"), set.AddKey(j)))
+	return must(json.Marshal(set))
+}
+
 // names are the pseudonyms of these tests.
 func names(t testing.TB) event.Names {
 	t.Helper()
@@ -136,15 +144,21 @@ func spec() identity.Issuer {
 	return identity.Issuer{Issuer: issuer, Audiences: []string{"https://api.test"}, JWKSFile: jwksFile}
 }
 
-// verifier trusts the issuer of testdata at its fixed clock.
-func verifier(t testing.TB, change ...func(*identity.Options)) *identity.Verifier {
+// options trust the issuer of testdata at its fixed clock.
+func options(t testing.TB) identity.Options {
 	t.Helper()
 	c := identity.DefaultConfig()
 	c.Issuers = []identity.Issuer{spec()}
-	o := identity.Options{
+	return identity.Options{
 		Config: c, Names: names(t), Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{},
 		Now: func() time.Time { return time.Unix(clock, 0) },
 	}
+}
+
+// verifier is made from options with changes.
+func verifier(t testing.TB, change ...func(*identity.Options)) *identity.Verifier {
+	t.Helper()
+	o := options(t)
 	for _, f := range change {
 		f(&o)
 	}
