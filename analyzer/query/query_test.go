@@ -16,6 +16,7 @@ import (
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
 )
 
+// TestMain ends the shared engine.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	err := olaptest.Close()
@@ -211,6 +212,7 @@ func TestDocumentationFitsTheSQL(t *testing.T) {
 	}
 }
 
+// No value reaches the SQL's text, and every fault is named.
 func TestParametersAreChecked(t *testing.T) {
 	conn := fill(t)
 	tests := map[string]struct {
@@ -235,5 +237,18 @@ func TestParametersAreChecked(t *testing.T) {
 				t.Errorf("%d rows, want none", len(rows))
 			}
 		})
+	}
+}
+
+// An answer is cut at RowsMax and says so.
+func TestAnswersAreBounded(t *testing.T) {
+	conn := open(t)
+	err := conn.Exec(t.Context(), "INSERT INTO requests (tenant, time, subject, id, ingested_at) SELECT 'default', now64(6), 's', toString(number), now64(3) FROM numbers(30000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, err := query.Run(t.Context(), conn, "timeline", map[string]string{"subject": "s", "limit": "30000"})
+	if !errors.Is(err, query.ErrTruncated) || len(rows) != query.RowsMax {
+		t.Errorf("%d rows and %v, want %d and %v", len(rows), err, query.RowsMax, query.ErrTruncated)
 	}
 }

@@ -23,7 +23,7 @@ const (
 	marksMax       = 4096    // Source partitions of one assessments partition.
 	requestTimeout = 10 * time.Second
 	fetchWait      = 250 * time.Millisecond
-	retryMin       = 100 * time.Millisecond
+	retryFirst     = 100 * time.Millisecond
 	stateEvery     = time.Minute
 	missMax        = 20 // Empty reads below the end of a partition before an offset is passed over.
 )

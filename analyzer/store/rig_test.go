@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -35,6 +37,9 @@ type rig struct {
 	signer   verdict.Signer
 	client   *kafka.Client
 	database string
+	meter    metric.Meter
+	tracer   trace.Tracer
+	headers  []kafka.Header
 }
 
 func newRig(t *testing.T) *rig {
@@ -47,6 +52,7 @@ func newRig(t *testing.T) *rig {
 	transport := new(kafka.Transport)
 	t.Cleanup(transport.CloseIdleConnections)
 	r := &rig{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport}, database: olaptest.Database(t)}
+	r.meter, r.tracer = metricnoop.NewMeterProvider().Meter(""), tracenoop.NewTracerProvider().Tracer("")
 	r.config = store.DefaultConfig()
 	r.config.Brokers = []string{b.Addr()}
 	r.config.Addresses = []string{olaptest.Server(t).Addr()}
@@ -81,7 +87,7 @@ func (r *rig) start() (stop func()) {
 	s, err := store.New(store.Options{
 		Config: r.config, Keys: r.keys, Now: time.Now,
 		Logger: slog.New(slog.NewTextHandler(&testLog{r.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Meter:  metricnoop.NewMeterProvider().Meter(""), Tracer: tracenoop.NewTracerProvider().Tracer(""),
+		Meter:  r.meter, Tracer: r.tracer,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -117,7 +123,7 @@ func (r *rig) produce(name string, partition int, values ...[]byte) {
 	r.t.Helper()
 	records := make([]kafka.Record, len(values))
 	for i, v := range values {
-		records[i] = kafka.Record{Time: time.Now(), Key: kafka.NewBytes([]byte("k")), Value: kafka.NewBytes(v)}
+		records[i] = kafka.Record{Time: time.Now(), Key: kafka.NewBytes([]byte("k")), Value: kafka.NewBytes(v), Headers: r.headers}
 	}
 	resp, err := r.client.Produce(context.Background(), &kafka.ProduceRequest{
 		Topic: name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
@@ -191,5 +197,41 @@ func (r *rig) once(n int) {
 	r.eventually("SELECT count(), uniqExact(id) FROM @requests", want)
 	for _, view := range []string{"requests_1m", "sessions", "subject_daily"} {
 		r.eventually("SELECT sum(requests) FROM @"+view, strconv.Itoa(n*partitions)) // A block's views are written after its table.
+	}
+}
+
+// committed waits until the group has committed an offset.
+func (r *rig) committed(name string, partition int, want int64) {
+	r.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	got := int64(-1)
+	for time.Now().Before(deadline) {
+		resp, err := r.client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{
+			GroupID: r.config.Group, Topics: map[string][]int{name: {partition}},
+		})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		got = resp.Topics[name][0].CommittedOffset
+		if got == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.t.Fatalf("committed offset of %s/%d = %d, want %d", name, partition, got, want)
+}
+
+// remake deletes a topic and makes it again.
+func (r *rig) remake(name string) {
+	r.t.Helper()
+	deleted, err := r.client.DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: []string{name}})
+	if err != nil || deleted.Errors[name] != nil {
+		r.t.Fatal(err, deleted)
+	}
+	made, err := r.client.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}},
+	})
+	if err != nil || made.Errors[name] != nil {
+		r.t.Fatal(err, made)
 	}
 }

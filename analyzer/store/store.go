@@ -112,7 +112,7 @@ func (s *Store) Run(ctx context.Context) error {
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, kafka.ErrGroupClosed) {
 				s.fault(ctx, "join", err) // Also a rebalance in progress: the next call waits for its end.
-				pause(ctx, retryMin)
+				pause(ctx, retryFirst)
 			}
 			continue
 		}
@@ -145,7 +145,7 @@ func (s *Store) begin(ctx context.Context, gen *kafka.Generation, name string, p
 		s.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
 			s.fault(ctx, "partition", fmt.Errorf("%s/%d: %w", name, p.ID, err))
-			pause(ctx, retryMin) // Its end ends the generation, and the next one starts it again.
+			pause(ctx, retryFirst) // Its end ends the generation, and the next one starts it again.
 		}
 	})
 }
@@ -204,7 +204,7 @@ func (s *Store) fault(ctx context.Context, stage string, err error) {
 // again calls try until it succeeds, ctx ends or the error is final. It
 // pauses longer each time, up to RetryMax.
 func (s *Store) again(ctx context.Context, stage string, final error, try func() error) error {
-	for wait := retryMin; ; wait = min(2*wait, s.o.Config.RetryMax) {
+	for wait := retryFirst; ; wait = min(2*wait, s.o.Config.RetryMax) {
 		err := try()
 		if err == nil || final != nil && errors.Is(err, final) {
 			return err

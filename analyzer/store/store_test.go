@@ -58,6 +58,7 @@ func signed(t *testing.T, r *rig, id string) []byte {
 	return env
 }
 
+// Each kind of record becomes its row, or its loss, or nothing.
 func TestEveryTopicReachesItsTable(t *testing.T) {
 	r := newRig(t)
 	r.start()
@@ -105,6 +106,7 @@ func TestEveryTopicReachesItsTable(t *testing.T) {
 	r.eventually("SELECT countIf(kind = 'request') FROM @requests", "5")
 }
 
+// Repeated records are recognised, also by the process after.
 func TestRepeatedRecordsAreOneRow(t *testing.T) {
 	r := newRig(t)
 	stop := r.start()
@@ -118,8 +120,8 @@ func TestRepeatedRecordsAreOneRow(t *testing.T) {
 	r.once(80)
 }
 
+// While ClickHouse is down rows wait; when it is back each comes once.
 func TestOutageIsLagAndNothingElse(t *testing.T) {
-	r := newRig(t)
 	server := olaptest.Server(t)
 	for name, fault := range map[string]olap.Fault{"refused": olap.FaultRefuse, "memory limit": olap.FaultMemory, "dropped": olap.FaultDrop} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +130,7 @@ func TestOutageIsLagAndNothingElse(t *testing.T) {
 			r.requests(1, 20)
 			r.once(20)
 			var tries atomic.Int64
-			server.SetFault(func(q *http.Request) olap.Fault {
+			server.SetFault(func(*http.Request) olap.Fault {
 				tries.Add(1)
 				return fault
 			})
@@ -142,7 +144,6 @@ func TestOutageIsLagAndNothingElse(t *testing.T) {
 			r.once(220)
 		})
 	}
-	_ = r
 }
 
 // isInsert picks the inserts into one table out of the requests to the engine.
@@ -236,6 +237,7 @@ func TestRandomStops(t *testing.T) {
 	r.once(int(next - 1))
 }
 
+// Partitions change hands under load and no row is lost or doubled.
 func TestTwoMembersShareThePartitions(t *testing.T) {
 	r := newRig(t)
 	first := r.start()
@@ -249,11 +251,11 @@ func TestTwoMembersShareThePartitions(t *testing.T) {
 	r.once(120)
 }
 
+// What cannot be read is kept for people, and the partition goes on.
 func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 	r := newRig(t)
 	r.start()
 	stranger := newRig(t)
-	_ = stranger
 	large := make([]byte, event.RecordBytesMax+1)
 	poison := map[string][]byte{
 		topic.Requests: []byte("\xff\xffnot an event"), topic.Assessments: []byte("{}"),
@@ -314,6 +316,7 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 	}
 }
 
+// All faults at once, each by its key.
 func TestConfigNamesEveryFault(t *testing.T) {
 	err := store.Config{Addresses: []string{"nowhere"}, Database: "a; DROP", Heartbeat: time.Second, SessionTimeout: time.Second}.Validate()
 	for _, key := range []string{"brokers:", "group:", "addresses:", "protocol:", "database:", "records_max:", "batch_bytes:", "linger:", "heartbeat:"} {

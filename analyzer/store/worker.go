@@ -153,9 +153,6 @@ func (w *worker) read(ctx context.Context, wait time.Duration) error {
 		return err
 	})
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
 		return w.outOfRange(ctx, err)
 	}
 	for _, r := range records {
@@ -179,6 +176,9 @@ func (w *worker) read(ctx context.Context, wait time.Duration) error {
 // outOfRange goes on where the partition now begins, if it has been deleted
 // up to there. Otherwise the topic is another one.
 func (w *worker) outOfRange(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
 	first, _, boundsErr := w.store.broker.bounds(ctx, w.kind.topic, w.partition)
 	if boundsErr != nil {
 		return errors.Join(err, boundsErr)

@@ -17,6 +17,7 @@ import (
 
 const golden = "../../testdata/clickhouse/schema.golden.sql"
 
+// TestMain ends the shared engine.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	err := olaptest.Close()
@@ -85,6 +86,7 @@ func TestSchemaGolden(t *testing.T) {
 	}
 }
 
+// A migration that broke off is applied again; one that is done is not.
 func TestMigrateIsRepeatable(t *testing.T) {
 	conn := open(t)
 	all := clickhouse.Migrations()
@@ -118,6 +120,7 @@ func TestMigrateIsRepeatable(t *testing.T) {
 	}
 }
 
+// Each kind of drift is named.
 func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	tests := map[string]struct {
 		damage string

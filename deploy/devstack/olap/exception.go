@@ -19,6 +19,8 @@ const (
 )
 
 // Exception is an error of the engine, or of the server in its form.
+//
+//nolint:errname // ClickHouse's own name, which clickhouse-go uses too.
 type Exception struct {
 	// Code is ClickHouse's number, such as 60 for an unknown table; 1001 where none was given.
 	Code int

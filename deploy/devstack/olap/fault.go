@@ -1,9 +1,6 @@
 package olap
 
-import (
-	"errors"
-	"net/http"
-)
+import "net/http"
 
 // Fault is what goes wrong with one request, for tests of the code that talks
 // to ClickHouse.
@@ -52,9 +49,6 @@ func (s *Server) faultOf(r *http.Request) Fault {
 	}
 	return f(r)
 }
-
-// errCut is what a request ends with whose connection a fault has closed.
-var errCut = errors.New("connection cut by a fault")
 
 // suffer applies a fault that comes before the statement. It reports whether
 // the request has ended by it.

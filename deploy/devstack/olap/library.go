@@ -101,6 +101,8 @@ type conn struct {
 }
 
 // open connects to the engine, booting it on the first call of the process.
+//
+//nolint:gosec // C takes addresses; everything they point to is kept alive over the call.
 func (l *library) open(args []string) (*conn, error) {
 	argv := make([]unsafe.Pointer, 0, len(args)+2)
 	for _, a := range append([]string{"clickhouse"}, args...) {
@@ -136,6 +138,8 @@ type parameter struct{ name, value string }
 
 // run executes one statement and returns the result in a format. The error is
 // an [*Exception] where the engine refused.
+//
+//nolint:gosec // C takes addresses; everything they point to is kept alive over the call.
 func (c *conn) run(query, format string, params []parameter) ([]byte, error) {
 	names, nameLens := make([]*byte, len(params)+1), make([]uintptr, len(params)+1)
 	values, valueLens := make([]*byte, len(params)+1), make([]uintptr, len(params)+1)
@@ -159,6 +163,8 @@ func (c *conn) run(query, format string, params []parameter) ([]byte, error) {
 }
 
 // take copies a result out of C's memory and frees it.
+//
+//nolint:gosec // The buffer is the library's until destroyResult, which comes after the copy.
 func (c *conn) take(result uintptr) (body []byte, written uint64, err error) {
 	if result == 0 {
 		return nil, 0, errors.New("the engine gave no result")
@@ -183,6 +189,8 @@ type insertStream struct {
 
 // beginInsert starts an INSERT whose text carries no FORMAT clause: with the
 // clause the engine would look for the data in the text.
+//
+//nolint:gosec // C takes addresses; everything they point to is kept alive over the call.
 func (c *conn) beginInsert(query, format string) (*insertStream, error) {
 	handle := c.lib.insert(c.handle, unsafe.StringData(query), uintptr(len(query)),
 		unsafe.StringData(format), uintptr(len(format)))
@@ -198,6 +206,8 @@ func (c *conn) beginInsert(query, format string) (*insertStream, error) {
 }
 
 // write pushes one chunk; the engine copies it, and blocks while it is behind.
+//
+//nolint:gosec // C takes an address; the chunk is kept alive over the call.
 func (s *insertStream) write(chunk []byte) error {
 	state := s.c.lib.appendData(s.handle, unsafe.SliceData(chunk), uintptr(len(chunk)))
 	runtime.KeepAlive(chunk)

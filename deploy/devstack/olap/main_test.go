@@ -10,6 +10,7 @@ import (
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
 )
 
+// TestMain ends the shared engine and looks for goroutines that it left.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	err := olaptest.Close()

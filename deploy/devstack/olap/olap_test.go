@@ -3,6 +3,7 @@ package olap_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -61,6 +62,14 @@ func count(t *testing.T, conn driver.Conn, from string) uint64 {
 	return n
 }
 
+func closing(t *testing.T, c io.Closer) {
+	t.Helper()
+	err := c.Close()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 type row struct {
 	ID   uint64            `ch:"id"`
 	Time time.Time         `ch:"time"`
@@ -86,7 +95,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer batch.Close()
+			defer func() { _ = batch.Close() }()
 			for i := range 3000 {
 				r := row{
 					ID: uint64(i), Time: time.UnixMicro(1_700_000_000_000_000 + int64(i)).UTC(), Name: "n" + strconv.Itoa(i%7),
@@ -117,6 +126,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A value stays a value, whatever is in it.
 func TestParametersAreBoundNotPasted(t *testing.T) {
 	conn := open(t, clickhouse.CompressionNone)
 	hostile := "x'; DROP TABLE t; -- \\ \t\n"
@@ -132,25 +142,22 @@ func TestParametersAreBoundNotPasted(t *testing.T) {
 	}
 }
 
+// Errors arrive as clickhouse-go's exceptions, and settings end with their statement.
 func TestErrorsKeepTheirCode(t *testing.T) {
 	conn := open(t, clickhouse.CompressionLZ4)
 	tests := map[string]struct {
-		query string
-		ctx   context.Context
-		code  int32
+		query    string
+		settings clickhouse.Settings
+		code     int32
 	}{
-		"unknown table":   {query: "SELECT * FROM nope", code: 60},
-		"syntax":          {query: "SELEKT 1", code: 62},
-		"unknown setting": {query: "SELECT 1", ctx: clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"no_such": 1, "max_threads": 1})), code: 115},
-		"result too large": {query: "SELECT number FROM numbers(100000)",
-			ctx: clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"max_result_bytes": 1000})), code: 396},
+		"unknown table":    {query: "SELECT * FROM nope", code: 60},
+		"syntax":           {query: "SELEKT 1", code: 62},
+		"unknown setting":  {query: "SELECT 1", settings: clickhouse.Settings{"no_such": 1, "max_threads": 1}, code: 115},
+		"result too large": {query: "SELECT number FROM numbers(100000)", settings: clickhouse.Settings{"max_result_bytes": 1000}, code: 396},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ctx := tt.ctx
-			if ctx == nil {
-				ctx = t.Context()
-			}
+			ctx := clickhouse.Context(t.Context(), clickhouse.WithSettings(tt.settings))
 			err := conn.Exec(ctx, tt.query)
 			var ex *clickhouse.Exception
 			if !errors.As(err, &ex) || ex.Code != tt.code {
@@ -182,7 +189,7 @@ func TestDeduplicationToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer batch.Close()
+		defer func() { _ = batch.Close() }()
 		for i := range 10 {
 			err = batch.Append(uint64(i))
 			if err != nil {
@@ -207,6 +214,7 @@ func TestDeduplicationToken(t *testing.T) {
 	}
 }
 
+// Each fault does to the client what it says, and no more to the data.
 func TestFaults(t *testing.T) {
 	server := olaptest.Server(t)
 	conn := open(t, clickhouse.CompressionNone)
@@ -256,7 +264,7 @@ func TestCutOffInsertLeavesNothing(t *testing.T) {
 	resp, err := http.DefaultClient.Do(req)
 	wg.Wait()
 	if err == nil {
-		resp.Body.Close()
+		defer closing(t, resp.Body)
 		t.Fatalf("status %d, want the request to be cut", resp.StatusCode)
 	}
 	if n := count(t, conn, "t"); n != 0 {
@@ -282,6 +290,7 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Statements on different connections do not see each other's settings.
 func TestConcurrentStatementsKeepTheirSettings(t *testing.T) {
 	conn := open(t, clickhouse.CompressionNone)
 	var wg sync.WaitGroup
@@ -300,6 +309,7 @@ func TestConcurrentStatementsKeepTheirSettings(t *testing.T) {
 	wg.Wait()
 }
 
+// The edges of the protocol, with the status and code of each.
 func TestReadOnlyGetAndSizes(t *testing.T) {
 	url := olaptest.Server(t).URL()
 	tests := map[string]struct {
@@ -328,7 +338,7 @@ func TestReadOnlyGetAndSizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer resp.Body.Close()
+			defer closing(t, resp.Body)
 			if resp.StatusCode != tt.status || resp.Header.Get("X-ClickHouse-Exception-Code") != tt.code {
 				t.Errorf("status %d, code %q, want %d, %q", resp.StatusCode, resp.Header.Get("X-ClickHouse-Exception-Code"), tt.status, tt.code)
 			}

@@ -49,6 +49,7 @@ func TestRestartFindsTheDataAndChecksThePassword(t *testing.T) {
 	}
 }
 
+// What cannot work is refused before the engine is loaded.
 func TestOptionsAreChecked(t *testing.T) {
 	for name, o := range map[string]olap.Options{
 		"no directory": {Library: "x"},

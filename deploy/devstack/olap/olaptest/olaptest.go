@@ -80,7 +80,7 @@ func Server(tb testing.TB) *olap.Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	shared.dir, err = os.MkdirTemp("", "vigil-olap-")
+	shared.dir, err = os.MkdirTemp("", "vigil-olap-") //nolint:usetesting // Outlives the test that happens to come first.
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func Exec(tb testing.TB, query string) string {
 	return text
 }
 
-func post(url, query string) (string, error) {
+func post(url, query string) (text string, err error) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, strings.NewReader(query))
 	if err != nil {
 		return "", err
@@ -123,7 +123,7 @@ func post(url, query string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close()
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("status %d: %s", resp.StatusCode, body)
