@@ -137,6 +137,8 @@ func (d *run) configure(c *devstack.Config) error {
 			Latitude: &n.Latitude, Longitude: &n.Longitude, AccuracyKM: n.AccuracyKM, Tags: n.Tags,
 		})
 	}
+	// The story is told from ClickHouse, so rows should not wait long for company.
+	c.Analyzer.Store.Linger = 200 * time.Millisecond
 	// On a cluster that other demos have used, theirs is not our history.
 	c.Analyzer.State.Replay = time.Second
 	return nil
@@ -225,7 +227,7 @@ func (d *run) sum(w *watch) Summary {
 		}
 	}
 	s.HonestSessions, s.HonestInterrupted = d.crowd.honest()
-	s.Verdicts, s.Cuts = len(w.verdicts), len(w.cuts)
+	s.Verdicts, s.Cuts, s.Refusals = len(w.verdicts), len(w.cuts)-len(w.refused), w.refusals
 	s.EventToCutMS = w.latency()
 	return s
 }

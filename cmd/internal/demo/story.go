@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
 // story tells what happens, to people as text and to programs as NDJSON.
@@ -16,13 +18,9 @@ type story struct {
 	begun time.Time
 	who   func(id string) string // The person behind a pseudonym, else "".
 
-	mu   sync.Mutex
-	told map[string]int // Cuts told as text, by verdict.
-	err  error          // The first write that did not work.
+	mu  sync.Mutex
+	err error // The first write that did not work.
 }
-
-// cutsTold is how many cuts of one verdict are told as text.
-const cutsTold = 6
 
 // say writes a line of text with the time since the start.
 func (s *story) say(format string, args ...any) {
@@ -109,9 +107,13 @@ type Summary struct {
 	// Requests is what the clients sent, Rows what ClickHouse has of it.
 	Requests uint64 `json:"requests"`
 	Rows     uint64 `json:"rows"`
-	// Verdicts is how many there were, Cuts how many streams and requests they ended.
-	Verdicts     int     `json:"verdicts"`
-	Cuts         int     `json:"cuts"`
+	// Verdicts is how many there were, Cuts how many streams they ended,
+	// Refusals how many requests they turned away.
+	Verdicts int `json:"verdicts"`
+	Cuts     int `json:"cuts"`
+	Refusals int `json:"refusals"`
+	// EventToCutMS is from the offending event to the end of a stream that was
+	// open, in milliseconds; where none was, to the first refusal.
 	EventToCutMS Latency `json:"event_to_cut_ms"`
 }
 
@@ -136,17 +138,11 @@ func (s *story) cut(c CutLine, target string) {
 	if c.Session == "" {
 		name = s.named(target)
 	}
-	s.mu.Lock()
-	if s.told == nil {
-		s.told = make(map[string]int)
+	if c.Kind == event.StreamRequest {
+		s.say("REFUSED  the next request of %s, %.0f ms after the event: %s", name, c.EventToCutMS, c.Action)
+		return
 	}
-	s.told[c.Verdict]++
-	again := s.told[c.Verdict] > cutsTold
-	s.mu.Unlock()
-	if again {
-		return // He goes on knocking.
-	}
-	s.say("CUT      %s of %s, %.0f ms after the event (%.1f ms in the gateway)", c.Kind, name, c.EventToCutMS, c.ApplyMS)
+	s.say("CUT      %s of %s, %.0f ms after the event, %.1f ms of them in the gateway: %s", c.Kind, name, c.EventToCutMS, c.ApplyMS, c.Action)
 }
 
 // named is a person's name with the pseudonym, or the pseudonym alone.

@@ -25,7 +25,9 @@ type watch struct {
 	client   *http.Client
 
 	verdicts map[string]VerdictLine
-	cuts     map[string]CutLine
+	cuts     map[string]CutLine // By id of the receipt; of refusals only the first of a verdict.
+	refused  map[string]string  // Id of the first refusal by verdict.
+	refusals int
 	rows     uint64
 }
 
@@ -39,7 +41,7 @@ const (
 func newWatch(d *run) *watch {
 	return &watch{
 		run: d, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
-		verdicts: make(map[string]VerdictLine), cuts: make(map[string]CutLine),
+		verdicts: make(map[string]VerdictLine), cuts: make(map[string]CutLine), refused: make(map[string]string),
 	}
 }
 
@@ -81,9 +83,18 @@ type cutRow struct {
 	Session string `json:"session"`
 	Subject string `json:"subject"`
 	Target  string `json:"target_id"`
-	EventUS int64  `json:"event_to_cut_us"`
+	EventUS int64  `json:"event_us"`
 	ApplyUS int64  `json:"apply_us"`
 }
+
+// A refused request has no cut to measure: what counts is how long after the
+// offending event it was turned away, both on the gateway's clock. The verdict
+// itself may be stored a moment after its receipt; then the receipt waits too.
+const cutQuery = `SELECT e.id AS id, e.verdict_id AS verdict_id, e.stream AS stream, e.action AS action, e.session AS session,
+	e.subject AS subject, e.target_id AS target_id, e.apply_us AS apply_us,
+	if(e.event_to_cut_us > 0, e.event_to_cut_us, dateDiff('microsecond', v.cause_event_time, e.time)) AS event_us
+	FROM enforcements AS e FINAL INNER JOIN verdicts AS v FINAL ON v.tenant = e.tenant AND v.id = e.verdict_id
+	WHERE v.origin = 'model' ORDER BY e.time, id`
 
 // look tells what is new.
 func (w *watch) look(ctx context.Context) error {
@@ -105,8 +116,16 @@ func (w *watch) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, w, `SELECT id, verdict_id, stream, action, session, subject, target_id, event_to_cut_us, apply_us
-		FROM enforcements FINAL ORDER BY time, id`, func(r cutRow) {
+	w.refusals = 0
+	return each(ctx, w, cutQuery, func(r cutRow) {
+		if r.Stream == event.StreamRequest {
+			w.refusals++
+			first, known := w.refused[r.Verdict]
+			if known && first != r.ID {
+				return // He goes on knocking.
+			}
+			w.refused[r.Verdict] = r.ID
+		}
 		if _, known := w.cuts[r.ID]; known {
 			return
 		}
@@ -137,28 +156,21 @@ func (w *watch) settle(ctx context.Context) error {
 	}
 }
 
-// latency is the distribution of event to cut: of each verdict the streams that
-// it ended, and where it ended none, its first refusal. Later refusals say only
-// when somebody knocked again.
+// latency is the distribution of event to cut over the streams that were cut:
+// when a refused client knocks is his choice, so refusals count only where
+// nothing was open.
 func (w *watch) latency() Latency {
-	var ms []float64
-	first := make(map[string]float64)
-	streams := make(map[string]bool)
+	var streams, refusals []float64
 	for _, c := range w.cuts {
-		if c.Kind != event.StreamRequest {
-			streams[c.Verdict] = true
-			ms = append(ms, c.EventToCutMS)
-			continue
-		}
-		least, known := first[c.Verdict]
-		if !known || c.EventToCutMS < least {
-			first[c.Verdict] = c.EventToCutMS
+		if c.Kind == event.StreamRequest {
+			refusals = append(refusals, c.EventToCutMS)
+		} else {
+			streams = append(streams, c.EventToCutMS)
 		}
 	}
-	for id, least := range first {
-		if !streams[id] {
-			ms = append(ms, least)
-		}
+	ms := streams
+	if len(ms) == 0 {
+		ms = refusals
 	}
 	if len(ms) == 0 {
 		return Latency{}
