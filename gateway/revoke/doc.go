@@ -21,8 +21,8 @@
 //
 // # Concurrency
 //
-// All methods are safe for concurrent use; Load is called before Run, and both
-// once. A verdict is applied on the goroutine that received it, before it is
+// All methods are safe for concurrent use; Run is called once, and loads the
+// file where nobody has. A verdict is applied on the goroutine that received it, before it is
 // written to the file: enforcement never waits for the disk. Accept alone waits
 // for both.
 //

@@ -39,21 +39,21 @@ type ring struct {
 	forger             verdict.Signer // Says that it is the analyzer.
 }
 
-func newRing(t *testing.T) ring {
-	t.Helper()
-	root, rootKey := pair(t)
-	a, aKey := pair(t)
-	o, oKey := pair(t)
-	_, other := pair(t)
+func newRing(tb testing.TB) ring {
+	tb.Helper()
+	root, rootKey := pair(tb)
+	a, aKey := pair(tb)
+	o, oKey := pair(tb)
+	_, other := pair(tb)
 	signed, err := verdict.SignKeySet(rootKey, []verdict.Key{
 		{ID: "a-1", Class: verdict.ClassAnalyzer, Public: a}, {ID: "o-1", Class: verdict.ClassOperator, Public: o},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	set, err := verdict.OpenKeySet(root, signed)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ring{
 		keys: set, analyzer: verdict.NewSigner("a-1", aKey), operator: verdict.NewSigner("o-1", oKey),
@@ -61,11 +61,11 @@ func newRing(t *testing.T) ring {
 	}
 }
 
-func pair(t *testing.T) (ed25519.PublicKey, ed25519.PrivateKey) {
-	t.Helper()
+func pair(tb testing.TB) (ed25519.PublicKey, ed25519.PrivateKey) {
+	tb.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return public, private
 }
@@ -81,11 +81,11 @@ func revocation(session string, seq uint64) *verdict.Verdict {
 	}
 }
 
-func sign(t *testing.T, s verdict.Signer, v *verdict.Verdict) []byte {
-	t.Helper()
+func sign(tb testing.TB, s verdict.Signer, v *verdict.Verdict) []byte {
+	tb.Helper()
 	b, err := s.Verdict(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -134,8 +134,8 @@ func (b *lockedBuffer) count(s string) int {
 	return strings.Count(b.buf.String(), s)
 }
 
-func newFollower(t *testing.T, addr, dir string, r ring, change ...func(*revoke.Options)) fixture {
-	t.Helper()
+func newFollower(tb testing.TB, addr, dir string, r ring, change ...func(*revoke.Options)) fixture {
+	tb.Helper()
 	f := fixture{table: new(table), log: new(lockedBuffer)}
 	o := revoke.Options{
 		Config: revoke.DefaultConfig(), Brokers: []string{addr}, Gateway: "gw-1", Keys: r.keys, Table: f.table,
@@ -149,15 +149,15 @@ func newFollower(t *testing.T, addr, dir string, r ring, change ...func(*revoke.
 	var err error
 	f.Follower, err = revoke.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
 
 // run runs a follower; stop ends it and returns once Run has.
-func (f fixture) run(t *testing.T) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+func (f fixture) run(tb testing.TB) (stop func()) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
 	var once sync.Once
@@ -167,26 +167,26 @@ func (f fixture) run(t *testing.T) (stop func()) {
 			select {
 			case err := <-done:
 				if err != nil {
-					t.Errorf("Run() = %v, want nil", err)
+					tb.Errorf("Run() = %v, want nil", err)
 				}
 			case <-time.After(time.Minute):
-				t.Error("Run did not return")
+				tb.Error("Run did not return")
 			}
 		})
 	}
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return stop
 }
 
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
+func until(tb testing.TB, what string, done func() bool) {
+	tb.Helper()
 	deadline := time.After(time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		select {
 		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
+			tb.Fatalf("waited in vain until %s", what)
 		case <-tick.C:
 		}
 	}
@@ -620,6 +620,9 @@ func TestDamagedFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			again.wants(t, append([]string{"next-1"}, tt.want...)...)
+			if got := again.Stats().Damaged; got != 0 {
+				t.Errorf("%d damaged lines are still there after the next verdict", got)
+			}
 		})
 	}
 }

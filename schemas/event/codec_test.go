@@ -37,7 +37,7 @@ func TestCheck(t *testing.T) {
 		"a list entry over the limit":             {func(e *event.RequestEvent) { e.Amr = []string{long} }, event.ErrTooLarge},
 		"an attribute over the limit":             {func(e *event.RequestEvent) { e.Attributes = map[string]string{"k": long} }, event.ErrTooLarge},
 		"an attribute's name that is not UTF-8":   {func(e *event.RequestEvent) { e.Attributes = map[string]string{"\xff": ""} }, event.ErrMalformed},
-		"a latitude that is not a number":         {func(e *event.RequestEvent) { e.Latitude = proto.Float64(math.NaN()) }, event.ErrMalformed},
+		"a latitude that is not a number":         {func(e *event.RequestEvent) { e.Latitude = new(math.NaN()) }, event.ErrMalformed},
 		"an accuracy that is infinite":            {func(e *event.RequestEvent) { e.AccuracyRadiusKm = math.Inf(1) }, event.ErrMalformed},
 		"a firewall's score that is not a number": {func(e *event.RequestEvent) { e.WafScore = math.NaN() }, event.ErrMalformed},
 		"more attributes than the limit": {func(e *event.RequestEvent) {

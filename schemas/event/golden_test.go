@@ -21,11 +21,11 @@ import (
 // writes records that are missing.
 const goldens = "../../testdata/events/v1"
 
-func readFile(t testing.TB, path string) []byte {
-	t.Helper()
+func readFile(tb testing.TB, path string) []byte {
+	tb.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return bytes.TrimSpace(b)
 }

@@ -61,12 +61,12 @@ func goldenEnforcement() *verdict.Enforcement {
 
 // stored returns a golden file, which it writes first where it is missing and
 // that is asked for.
-func stored(t *testing.T, name string, make func() ([]byte, error)) []byte {
+func stored(t *testing.T, name string, record func() ([]byte, error)) []byte {
 	t.Helper()
 	path := filepath.Join(goldens, name)
 	_, err := os.Stat(path)
 	if err != nil && os.Getenv("UPDATE_GOLDEN") != "" {
-		b, err := make()
+		b, err := record()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,15 +44,15 @@ func keys() []verdict.Key {
 	}
 }
 
-func keySet(t testing.TB) *verdict.KeySet {
-	t.Helper()
+func keySet(tb testing.TB) *verdict.KeySet {
+	tb.Helper()
 	file, err := verdict.SignKeySet(key(root), keys())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	set, err := verdict.OpenKeySet(public(root), file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return set
 }
