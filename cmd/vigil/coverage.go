@@ -141,7 +141,7 @@ func trafficFindings(ctx context.Context, db database, run runfile.Run, routes [
     countIf(subject = '' AND decision = 'permit') AS anonymous
 FROM requests WHERE tenant = ? AND kind = 'request' AND requests.time >= ? GROUP BY route ORDER BY requests DESC`, run.Tenant, since)
 	if err != nil {
-		return nil, app.Unreachable(fmt.Errorf("read requests: %w", err))
+		return nil, fmt.Errorf("read requests: %w", err)
 	}
 	public, used := make(map[string]bool), make(map[string]bool)
 	for i := range routes {

@@ -106,7 +106,7 @@ func lookUp(ctx context.Context, db database, run runfile.Run, code string) (*ex
 WHERE tenant = ? AND (support_code = ? OR request_id = ? OR id = ? OR session = ?)
 ORDER BY decision != 'permit' DESC, requests.time DESC LIMIT 1`, run.Tenant, code, code, code, code)
 	if err != nil {
-		return nil, app.Unreachable(fmt.Errorf("read requests: %w", err))
+		return nil, fmt.Errorf("read requests: %w", err)
 	}
 	if len(requests) > 0 {
 		x.Request = &requests[0]
@@ -124,7 +124,7 @@ ORDER BY decision != 'permit' DESC, requests.time DESC LIMIT 1`, run.Tenant, cod
 	}
 	err = db.Select(ctx, &cuts, "SELECT count() AS n FROM enforcements FINAL WHERE tenant = ? AND verdict_id = ?", run.Tenant, x.Verdict.ID)
 	if err != nil {
-		return nil, app.Unreachable(fmt.Errorf("read enforcements: %w", err))
+		return nil, fmt.Errorf("read enforcements: %w", err)
 	}
 	x.Cuts = cuts[0].N
 	return x, nil

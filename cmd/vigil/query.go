@@ -128,7 +128,7 @@ func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) er
 	case errors.Is(err, query.ErrParameters):
 		return &app.ExitError{Code: app.ExitUsage, Err: err}
 	case err != nil:
-		return app.Unreachable(err)
+		return err
 	}
 	if asJSON {
 		return writeJSON(env.Stdout, objects(columns, rows))

@@ -2,7 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
@@ -16,18 +23,54 @@ const touchWindow = time.Hour
 // touchTimeout bounds the look: nobody who stops a thief waits for statistics.
 const touchTimeout = 2 * time.Second
 
+// sessionsAnswerMax bounds a gateway's list of sessions.
+const sessionsAnswerMax = 16 << 20
+
 // touches is what a verdict about a target meets, as far as the last hour shows.
 type touches struct {
-	Sessions uint64    `json:"sessions" ch:"sessions"`
-	Subjects uint64    `json:"subjects" ch:"subjects"`
-	Requests uint64    `json:"requests" ch:"requests"`
-	Last     time.Time `json:"last" ch:"last"`
-	// Unknown says why it cannot be said.
+	Sessions uint64    `json:"sessions"`
+	Subjects uint64    `json:"subjects"`
+	Requests uint64    `json:"requests"`
+	Last     time.Time `json:"last"`
+	// Unknown says why that cannot be said.
 	Unknown string `json:"unknown,omitempty"`
+	// Open is what each gateway has open now.
+	Open []openNow `json:"open,omitempty"`
+}
+
+// openNow is what one gateway would cut.
+type openNow struct {
+	Gateway string         `json:"gateway"`
+	Total   int            `json:"total"`
+	Streams map[string]int `json:"streams,omitempty"`
+	Error   string         `json:"error,omitempty"`
 }
 
 // String is the sentence for a person.
+func (o openNow) String() string {
+	if o.Error != "" {
+		return fmt.Sprintf("%s does not say what is open: %s", o.Gateway, o.Error)
+	}
+	if o.Total == 0 {
+		return fmt.Sprintf("open now at %s: nothing", o.Gateway)
+	}
+	var kinds []string
+	for _, k := range slices.Sorted(maps.Keys(o.Streams)) {
+		kinds = append(kinds, fmt.Sprintf("%d %s", o.Streams[k], k))
+	}
+	return fmt.Sprintf("open now at %s: %d (%s)", o.Gateway, o.Total, strings.Join(kinds, ", "))
+}
+
+// String is one line for what was seen and one for each gateway.
 func (t *touches) String() string {
+	lines := []string{t.seen()}
+	for _, o := range t.Open {
+		lines = append(lines, o.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (t *touches) seen() string {
 	switch {
 	case t.Unknown != "":
 		return "what it touches cannot be said: " + t.Unknown
@@ -57,21 +100,84 @@ func condition(t *verdict.Target) string {
 // touch looks what a target meets. It never fails: a verdict must go out also
 // while ClickHouse is down.
 func touch(ctx context.Context, env app.Env, run runfile.Run, t *verdict.Target) *touches {
+	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
+	defer cancel()
+	seen := lastHour(ctx, env, run, t)
+	gateways, _, err := adminURLs(run)
+	if err != nil {
+		return seen // Said again, and louder, when the verdict is to be sent.
+	}
+	token, err := adminToken(run)
+	if err != nil || token == "" {
+		return seen
+	}
+	for _, u := range gateways {
+		seen.Open = append(seen.Open, askOpen(ctx, u, token, run.Tenant, t))
+	}
+	return seen
+}
+
+func lastHour(ctx context.Context, env app.Env, run runfile.Run, t *verdict.Target) *touches {
 	if run.ClickHouse == "" {
 		return &touches{Unknown: "no ClickHouse is known (--clickhouse)"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, touchTimeout)
-	defer cancel()
 	db, err := open(ctx, run)
 	if err != nil {
 		return &touches{Unknown: err.Error()}
 	}
 	defer func() { _ = db.Close() }()
-	var rows []touches
+	var rows []struct {
+		Sessions uint64    `ch:"sessions"`
+		Subjects uint64    `ch:"subjects"`
+		Requests uint64    `ch:"requests"`
+		Last     time.Time `ch:"last"`
+	}
 	err = db.Select(ctx, &rows, `SELECT uniqExact(session) AS sessions, uniqExact(subject) AS subjects, count() AS requests, max(time) AS last
 FROM requests WHERE tenant = ? AND time > ? AND `+condition(t), run.Tenant, env.Now().Add(-touchWindow), t.Id)
 	if err != nil {
 		return &touches{Unknown: err.Error()}
 	}
-	return &rows[0]
+	r := rows[0]
+	return &touches{Sessions: r.Sessions, Subjects: r.Subjects, Requests: r.Requests, Last: r.Last}
+}
+
+// askOpen asks one gateway whom a verdict would touch at this moment.
+func askOpen(ctx context.Context, base, token, tenant string, t *verdict.Target) openNow {
+	out := openNow{Gateway: base}
+	q := url.Values{"kind": {t.Kind}, "id": {t.Id}, "tenant": {tenant}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/sessions?"+q.Encode(), nil)
+	if err != nil {
+		out.Error = err.Error()
+		return out
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		out.Error = err.Error()
+		return out
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		out.Error = resp.Status
+		return out
+	}
+	var answer struct {
+		Gateway  string `json:"gateway"`
+		Total    int    `json:"total"`
+		Sessions []struct {
+			Stream string `json:"stream"`
+		} `json:"sessions"`
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, sessionsAnswerMax)).Decode(&answer)
+	if err != nil {
+		out.Error = err.Error()
+		return out
+	}
+	out.Gateway, out.Total, out.Streams = answer.Gateway, answer.Total, make(map[string]int)
+	for _, s := range answer.Sessions {
+		out.Streams[s.Stream]++
+	}
+	return out
 }

@@ -192,7 +192,7 @@ func selectVerdicts(ctx context.Context, db database, where string, args ...any)
 	rows := []verdictRow{}
 	err := db.Select(ctx, &rows, "SELECT "+verdictColumns+" FROM verdicts FINAL WHERE "+where, args...)
 	if err != nil {
-		return nil, app.Unreachable(fmt.Errorf("read verdicts: %w", err))
+		return nil, fmt.Errorf("read verdicts: %w", err)
 	}
 	for i := range rows {
 		r := &rows[i]

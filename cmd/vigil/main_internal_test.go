@@ -1,0 +1,226 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/deploy/devstack/olap"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// TestMain lets scripts run this command: the test binary is vigil where it is
+// called by that name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"vigil": func() { os.Exit(app.Main(app.OSEnv(), newRootCommand)) },
+	})
+}
+
+// Scripts need nothing but files.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE_GOLDEN") != "",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("CONFIG", filepath.Join(root(t), "testdata", "config"))
+			return nil
+		},
+	})
+}
+
+// Operator scripts have a ClickHouse with a few rows in it, two admin ports
+// that note what they receive, and an operator's key.
+func TestOperatorScripts(t *testing.T) {
+	db := startClickHouse(t)
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "operator"), RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE_GOLDEN") != "",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("VIGIL_CLICKHOUSE", db)
+			e.Setenv("NOBODY", closedPort(t))
+			return setUpAdmin(t, e)
+		},
+	})
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// closedPort is an address where nobody listens.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func startClickHouse(t *testing.T) string {
+	t.Helper()
+	s, err := olap.Start(olap.Options{
+		Dir:     t.TempDir(),
+		Library: filepath.Join(root(t), ".cache/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"),
+	})
+	if err != nil {
+		t.Fatalf("%v; \"make engines\" fetches it", err)
+	}
+	t.Cleanup(func() {
+		err := s.Close()
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	c := store.DefaultConfig()
+	c.Protocol, c.Addresses = store.ProtocolHTTP, []string{s.Addr()}
+	_, err = store.Migrate(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := store.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for _, statement := range []string{
+		// The thief's request, with the verdict that it caused.
+		`INSERT INTO requests (tenant, time, kind, id, phase, request_id, subject, session, address, country, as_org, user_agent, method, host, path, route, status, decision, reason, support_code, ingested_at)
+SELECT 'default', now64(6) - 60, 'request', 'ev-1', 'complete', 'rq-1', 'subj-1', 'sess-1', '203.0.113.7', 'NL', 'Example Hosting', 'curl/8', 'GET', 'shop.example', '/accounts/1', 'accounts', 401, 'deny', 'session_revoked', 'VG-AAAA-AAAA', now64(3)`,
+		// Somebody else's, refused for its own sake, and one that met no route.
+		`INSERT INTO requests (tenant, time, kind, id, phase, request_id, subject, session, address, user_agent, method, host, path, route, status, decision, reason, support_code, ingested_at)
+SELECT 'default', now64(6) - 50, 'request', 'ev-2', 'complete', 'rq-2', '', '', '203.0.113.8', 'curl/8', 'GET', 'shop.example', '/accounts/2', 'accounts', 401, 'deny', 'token_expired', 'VG-BBBB-BBBB', now64(3)`,
+		`INSERT INTO requests (tenant, time, kind, id, phase, request_id, subject, session, address, user_agent, method, host, path, route, status, decision, reason, ingested_at)
+SELECT 'default', now64(6) - 40, 'request', 'ev-3', 'complete', 'rq-3', '', '', '203.0.113.8', 'curl/8', 'GET', 'shop.example', '/nowhere', '', 404, 'deny', 'no_route', now64(3)`,
+		`INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_group, evidence_nats, evidence_text, evidence_hard, evidence_technique, origin, cause_event_id, support_code, subject, ingested_at)
+SELECT 'default', now64(6) - 60, 'vd-1', 3, 17, 'subject', 'session', 'sess-1', 'revoke', now64(6) + 3600, 21.5, ['geo.impossible_travel'], ['network'], [12.25], ['Lisbon to Amsterdam in 40 s'], [false], ['T1078'], 'model', 'ev-0', 'VG-CCCC-CCCC', 'subj-1', now64(3)`,
+		`INSERT INTO enforcements (tenant, time, id, gateway, verdict_id, target_kind, target_id, action, stream, session, subject, request_id, event_to_cut_us, support_code, ingested_at)
+SELECT 'default', now64(6) - 60, 'en-1', 'gw-1', 'vd-1', 'session', 'sess-1', 'revoke', 'request', 'sess-1', 'subj-1', 'rq-1', 8000, 'VG-AAAA-AAAA', now64(3)`,
+	} {
+		err = conn.Exec(t.Context(), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return "http://" + s.Addr()
+}
+
+const testToken = "an-admin-token-of-some-length"
+
+// setUpAdmin makes an operator's key with its key set, and admin ports that
+// verify what they are sent, as a gateway and an analyzer do.
+func setUpAdmin(t *testing.T, e *testscript.Env) error {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	rootPublic, rootPrivate, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	file, err := verdict.SignKeySet(rootPrivate, []verdict.Key{{ID: "operator-1", Class: verdict.ClassOperator, Public: public}})
+	if err != nil {
+		return err
+	}
+	keys, err := verdict.OpenKeySet(rootPublic, file)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		os.WriteFile(filepath.Join(e.WorkDir, "operator.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600),
+		os.WriteFile(filepath.Join(e.WorkDir, "token"), []byte(testToken+"\n"), 0o600),
+		os.WriteFile(filepath.Join(e.WorkDir, "tenant.key"), []byte(strings.Repeat("k", 32)), 0o600),
+	)
+	if err != nil {
+		return err
+	}
+	pseudonyms, err := event.NewNames([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		return err
+	}
+	e.Setenv("ALICE", pseudonyms.Subject("https://idp.example", "alice"))
+	var mu sync.Mutex
+	for _, role := range []string{"gateway", "analyzer"} {
+		s := httptest.NewServer(admin(role, keys, &mu, filepath.Join(e.WorkDir, "received")))
+		e.Defer(s.Close)
+		e.Setenv("VIGIL_"+strings.ToUpper(role)+"_ADMIN", s.URL)
+	}
+	e.Setenv("VIGIL_OPERATOR_KEY_FILE", filepath.Join(e.WorkDir, "operator.pem"))
+	e.Setenv("VIGIL_OPERATOR_KID", "operator-1")
+	e.Setenv("VIGIL_ADMIN_TOKEN_FILE", filepath.Join(e.WorkDir, "token"))
+	e.Setenv("VIGIL_TENANT_KEY_FILE", filepath.Join(e.WorkDir, "tenant.key"))
+	return nil
+}
+
+// admin notes what it accepts, one line each, in a file.
+func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/sessions", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+testToken {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if r.URL.Query().Get("id") == "sess-1" {
+			fmt.Fprint(w, `{"gateway":"gw-1","total":2,"sessions":[{"session":"sess-1","stream":"websocket"},{"session":"sess-1","stream":"request"}]}`)
+			return
+		}
+		fmt.Fprint(w, `{"gateway":"gw-1","total":0,"sessions":[]}`)
+	})
+	mux.HandleFunc("POST /v1/verdicts", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Authorization") != "Bearer "+testToken {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		m, err := keys.Open(body)
+		if err != nil {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, err)
+			return
+		}
+		v := m.Verdict
+		line := fmt.Sprintf("%s: %s %s %s %s for %s not_before=%t %s", role, v.Authority, v.Action, v.Target.Kind, v.Target.Id,
+			v.Until.AsTime().Sub(v.Time.AsTime()).Round(60e9), v.NotBefore != nil, v.OperatorText)
+		for _, c := range v.Clears {
+			line += fmt.Sprintf(" clears %s %d:%d", c.Authority, c.Epoch, c.Seq)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintln(f, line)
+		_ = f.Close()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return mux
+}
