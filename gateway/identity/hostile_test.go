@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"math/big"
 	"strings"
 
@@ -39,12 +40,8 @@ func nonCanonical(s string) string {
 // hostile tokens are refused, each with its own code.
 func hostile() map[string]recipe {
 	all := hostileForms()
-	for name, r := range hostileHeaders() {
-		all[name] = r
-	}
-	for name, r := range hostileClaims() {
-		all[name] = r
-	}
+	maps.Copy(all, hostileHeaders())
+	maps.Copy(all, hostileClaims())
 	return all
 }
 
@@ -101,7 +98,7 @@ func hostileForms() map[string]recipe {
 			n, _ := new(big.Int).SetString(orderP256, 16)
 			return b64(`{"alg":"ES256","typ":"at+jwt","kid":"ec"}`) + "." + b64(claims) + "." + base64.RawURLEncoding.EncodeToString(append(n.Bytes(), n.Bytes()...))
 		}},
-		"es256-der": {identity.CodeSignature, "a signature in DER", func(k keys) string {
+		"es256-der": {identity.CodeSignature, "a signature in DER", func(keys) string {
 			return b64(`{"alg":"ES256","typ":"at+jwt","kid":"ec"}`) + "." + b64(claims) + ".MEUCIQDxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxAA"
 		}},
 	}

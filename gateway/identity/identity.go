@@ -59,6 +59,7 @@ type Error struct {
 	Description string // Safe for the client: without anything that the token says.
 }
 
+// Error names the code and what the client is told.
 func (e *Error) Error() string { return e.Code + ": " + e.Description }
 
 // Is makes errors.Is compare codes.

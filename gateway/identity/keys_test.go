@@ -87,7 +87,8 @@ func TestKeysByURL(t *testing.T) {
 	}
 	verify(t, v, k.sign(header, claims))
 	verify(t, v, k.sign(`{"alg":"EdDSA","typ":"at+jwt","kid":"ed"}`, claims))
-	if err := v.Ready(); err != nil || p.fetches.Load() != 1 {
+	err := v.Ready()
+	if err != nil || p.fetches.Load() != 1 {
 		t.Errorf("Ready() = %v after %d fetches", err, p.fetches.Load())
 	}
 }
@@ -317,7 +318,8 @@ func TestRunFetchesAtTheStart(t *testing.T) {
 		}
 	}
 	cancel()
-	if err := <-done; err != nil {
+	err := <-done
+	if err != nil {
 		t.Errorf("Run() = %v", err)
 	}
 }

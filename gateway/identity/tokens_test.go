@@ -49,20 +49,18 @@ func updating() bool { return os.Getenv("UPDATE_GOLDEN") != "" }
 
 // loadKeys reads the private keys; with UPDATE_GOLDEN it makes those that are
 // missing, and writes their public halves as a key set.
-func loadKeys(t testing.TB) keys {
-	t.Helper()
+func loadKeys(tb testing.TB) keys {
+	tb.Helper()
 	k := keys{
-		rsa:   load(t, "rsa", func() any { return must(rsa.GenerateKey(rand.Reader, 2048)) }).(*rsa.PrivateKey),
-		other: load(t, "rsa-other", func() any { return must(rsa.GenerateKey(rand.Reader, 2048)) }).(*rsa.PrivateKey),
-		weak: load(t, "rsa-1024", func() any {
-			return must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // To be refused.
-		}).(*rsa.PrivateKey),
-		ec: load(t, "ec", func() any { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }).(*ecdsa.PrivateKey),
-		ed: load(t, "ed", func() any { _, private, err := ed25519.GenerateKey(rand.Reader); return must(private, err) }).(ed25519.PrivateKey),
+		rsa:   load(tb, "rsa", func() any { return must(rsa.GenerateKey(rand.Reader, 2048)) }).(*rsa.PrivateKey),
+		other: load(tb, "rsa-other", func() any { return must(rsa.GenerateKey(rand.Reader, 2048)) }).(*rsa.PrivateKey),
+		weak:  load(tb, "rsa-1024", func() any { return must(rsa.GenerateKey(rand.Reader, 1024)) }).(*rsa.PrivateKey),
+		ec:    load(tb, "ec", func() any { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }).(*ecdsa.PrivateKey),
+		ed:    load(tb, "ed", func() any { _, private, err := ed25519.GenerateKey(rand.Reader); return must(private, err) }).(ed25519.PrivateKey),
 	}
 	k.rsaPEM = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(k.rsa.Public()))})
 	if updating() {
-		write(t, jwksFile, k.jwks())
+		write(tb, jwksFile, k.jwks())
 	}
 	return k
 }
@@ -75,28 +73,28 @@ func must[T any](v T, err error) T {
 }
 
 // load reads one private key in PEM.
-func load(t testing.TB, name string, generate func() any) any {
-	t.Helper()
+func load(tb testing.TB, name string, generate func() any) any {
+	tb.Helper()
 	file := filepath.Join(keyDir, name+".pem")
 	b, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) && updating() {
 		der := must(x509.MarshalPKCS8PrivateKey(generate()))
 		b = append([]byte("TEST ONLY: this key is public and protects nothing.\n"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
-		write(t, file, b)
+		write(tb, file, b)
 		err = nil
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	block, _ := pem.Decode(b)
 	return must(x509.ParsePKCS8PrivateKey(block.Bytes))
 }
 
-func write(t testing.TB, file string, b []byte) {
-	t.Helper()
+func write(tb testing.TB, file string, b []byte) {
+	tb.Helper()
 	err := os.WriteFile(file, b, 0o600)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -130,11 +128,11 @@ func privateSet(k keys) []byte {
 }
 
 // names are the pseudonyms of these tests.
-func names(t testing.TB) event.Names {
-	t.Helper()
+func names(tb testing.TB) event.Names {
+	tb.Helper()
 	n, err := event.NewNames([]byte("a tenant key of 32 bytes, in tests"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return n
 }
@@ -145,26 +143,26 @@ func spec() identity.Issuer {
 }
 
 // options trust the issuer of testdata at its fixed clock.
-func options(t testing.TB) identity.Options {
-	t.Helper()
+func options(tb testing.TB) identity.Options {
+	tb.Helper()
 	c := identity.DefaultConfig()
 	c.Issuers = []identity.Issuer{spec()}
 	return identity.Options{
-		Config: c, Names: names(t), Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{},
+		Config: c, Names: names(tb), Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{},
 		Now: func() time.Time { return time.Unix(clock, 0) },
 	}
 }
 
 // verifier is made from options with changes.
-func verifier(t testing.TB, change ...func(*identity.Options)) *identity.Verifier {
-	t.Helper()
-	o := options(t)
+func verifier(tb testing.TB, change ...func(*identity.Options)) *identity.Verifier {
+	tb.Helper()
+	o := options(tb)
 	for _, f := range change {
 		f(&o)
 	}
 	v, err := identity.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return v
 }
@@ -220,11 +218,11 @@ func TestTokens(t *testing.T) {
 }
 
 // readToken reads a file of testdata/tokens.
-func readToken(t testing.TB, file string) (expect, token string) {
-	t.Helper()
+func readToken(tb testing.TB, file string) (expect, token string) {
+	tb.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	head, body, ok := strings.Cut(string(b), "\n\n")
 	for line := range strings.Lines(head + "\n") {
@@ -234,7 +232,7 @@ func readToken(t testing.TB, file string) (expect, token string) {
 		}
 	}
 	if !ok || expect == "" {
-		t.Fatalf("%s has no expectation", file)
+		tb.Fatalf("%s has no expectation", file)
 	}
 	return expect, strings.TrimSuffix(body, "\n")
 }

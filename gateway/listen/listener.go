@@ -154,11 +154,15 @@ func (l *Listener) stop(ctx context.Context, served <-chan error) error {
 	}()
 	err := l.server.Shutdown(ctx)
 	<-hook
-	<-served
+	ended := <-served
+	if errors.Is(ended, http.ErrServerClosed) {
+		ended = nil // As we asked it to.
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		l.log.WarnContext(ctx, "drain time is over, connections are closed", "drain_timeout", l.config.DrainTimeout)
 		err = l.server.Close()
 	}
+	err = errors.Join(err, ended)
 	if err != nil {
 		return fmt.Errorf("drain %s: %w", l.Addr(), err)
 	}

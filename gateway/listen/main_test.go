@@ -48,7 +48,10 @@ func serve(t *testing.T, h http.Handler, change ...func(*listen.Options)) *serve
 	}()
 	t.Cleanup(func() {
 		cancel()
-		<-s.served
+		err := <-s.served
+		if err != nil {
+			t.Errorf("Serve() = %v", err)
+		}
 	})
 	return s
 }

@@ -3,6 +3,7 @@ package origin
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -14,8 +15,7 @@ func (r *Resolver) client(req *http.Request, peer netip.Addr) netip.Addr {
 	best := peer
 	hops := 0
 	values := req.Header[r.header]
-	for i := len(values) - 1; i >= 0; i-- {
-		rest := values[i]
+	for _, rest := range slices.Backward(values) {
 		for rest != "" {
 			var hop string
 			rest, hop = cutLast(rest)

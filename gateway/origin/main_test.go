@@ -11,8 +11,8 @@ import (
 )
 
 // resolver returns one over the test databases, with changes to its config.
-func resolver(t testing.TB, change ...func(*origin.Config)) *origin.Resolver {
-	t.Helper()
+func resolver(tb testing.TB, change ...func(*origin.Config)) *origin.Resolver {
+	tb.Helper()
 	c := origin.DefaultConfig()
 	for _, name := range []string{"GeoIP2-City-Test.mmdb", "GeoLite2-ASN-Test.mmdb", "GeoIP2-Anonymous-IP-Test.mmdb"} {
 		c.Databases = append(c.Databases, filepath.Join("..", "..", "testdata", "geo", name))
@@ -22,12 +22,12 @@ func resolver(t testing.TB, change ...func(*origin.Config)) *origin.Resolver {
 	}
 	r, err := origin.New(origin.Options{Config: c, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		err := r.Close()
 		if err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return r

@@ -16,14 +16,12 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/origin"
 )
 
-func degrees(f float64) *float64 { return &f }
-
 func TestLookup(t *testing.T) {
 	r := resolver(t, func(c *origin.Config) {
 		c.Networks = []origin.Static{
-			{Prefix: "198.51.100.0/24", Country: "NZ", ASN: 64500, Org: "Example", Latitude: degrees(-41.3), Longitude: degrees(174.8), AccuracyKM: 5},
+			{Prefix: "198.51.100.0/24", Country: "NZ", ASN: 64500, Org: "Example", Latitude: new(-41.3), Longitude: new(174.8), AccuracyKM: 5},
 			{Prefix: "198.51.100.128/25", Country: "CL", Tags: []string{"vpn"}},
-			{Prefix: "2001:db8::/32", Country: "FJ", Latitude: degrees(0), Longitude: degrees(0)},
+			{Prefix: "2001:db8::/32", Country: "FJ", Latitude: new(float64(0)), Longitude: new(float64(0))},
 			{Prefix: "2.125.160.217", Country: "FR"},
 			{Prefix: "::ffff:203.0.113.0/120", Country: "IS"},
 		}
@@ -158,7 +156,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 		"everything else": {
 			origin.Config{
 				TrustedProxies: []string{"10.0.0.1/8", "x"}, Header: "x-real-ip",
-				Networks: []origin.Static{{Prefix: "y", Country: "Germany", Latitude: degrees(99), AccuracyKM: -1}},
+				Networks: []origin.Static{{Prefix: "y", Country: "Germany", Latitude: new(float64(99)), AccuracyKM: -1}},
 			},
 			[]string{
 				`trusted_proxies[0]: "10.0.0.1/8" has bits set behind its length, did you mean "10.0.0.0/8"?`, "trusted_proxies[1]:", "header: must be",

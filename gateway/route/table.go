@@ -25,6 +25,7 @@ type MethodError struct {
 	Allow []string // Sorted, for the header Allow.
 }
 
+// Error names the methods that the path takes.
 func (e *MethodError) Error() string {
 	return "method not allowed, the path takes " + strings.Join(e.Allow, ", ")
 }

@@ -19,8 +19,8 @@ func methods(m ...string) func(*route.Spec) { return func(s *route.Spec) { s.Met
 func host(h string) func(*route.Spec) { return func(s *route.Spec) { s.Host = h } }
 
 // table is the routing table of these tests.
-func table(t testing.TB) *route.Table {
-	t.Helper()
+func table(tb testing.TB) *route.Table {
+	tb.Helper()
 	tab, err := route.NewTable(route.Config{Routes: []route.Spec{
 		spec("rest", "/{path...}", host("api.example")),
 		spec("orders", "/accounts/{id}/orders/{order}", host("api.example")),
@@ -36,17 +36,17 @@ func table(t testing.TB) *route.Table {
 		spec("space", "/a%20b/{id}"),
 	}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tab
 }
 
 // request parses a request as a server would.
-func request(t testing.TB, method, target, host string) *http.Request {
-	t.Helper()
+func request(tb testing.TB, method, target, host string) *http.Request {
+	tb.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\n\r\n", method, target, host))))
 	if err != nil {
-		t.Fatalf("net/http refuses it itself: %v", err)
+		tb.Fatalf("net/http refuses it itself: %v", err)
 	}
 	return r
 }

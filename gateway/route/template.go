@@ -65,8 +65,9 @@ func parseSegment(part string) (s segment, name string, err error) {
 	}
 	name = strings.TrimSuffix(strings.TrimPrefix(part, "{"), "}")
 	s.kind = variable
-	if strings.HasSuffix(name, "...") {
-		s.kind, name = catchAll, strings.TrimSuffix(name, "...")
+	rest, all := strings.CutSuffix(name, "...")
+	if all {
+		s.kind, name = catchAll, rest
 	}
 	if len(part) < 2 || part[0] != '{' || part[len(part)-1] != '}' || !identifier(name) {
 		return segment{}, "", fmt.Errorf("segment %q: write {name}, {name...} or plain text", part)
