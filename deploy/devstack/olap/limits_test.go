@@ -63,9 +63,9 @@ func TestSettingsAndParametersAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer closing(t, resp.Body)
 		if code := resp.Header.Get("X-ClickHouse-Exception-Code"); code != "307" {
 			t.Errorf("%d of %s gave code %q, want 307", most+1, prefix, code)
 		}
-		closing(t, resp.Body)
 	}
 }
