@@ -41,7 +41,7 @@ func TestCutDownload(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer res.Body.Close()
+			defer func() { _ = res.Body.Close() }()
 			_, err = io.CopyN(io.Discard, res.Body, 9<<20)
 			if err != nil {
 				t.Fatal(err)
@@ -53,7 +53,7 @@ func TestCutDownload(t *testing.T) {
 				t.Error("the client took the cut for the end")
 			}
 			wasCut(t, g.outcome(t), event.StreamDownload)
-			await(t, ended, "the upstream's handler to end")
+			ends(t, ended)
 		})
 	}
 }
@@ -68,11 +68,11 @@ func TestCutDownloadOfAClientThatDoesNotRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer res.Body.Close()
+			defer func() { _ = res.Body.Close() }()
 			await(t, g.observer.began, "the stall to count as a stream")
 			g.revoke("thief")
 			wasCut(t, g.outcome(t), event.StreamDownload)
-			await(t, ended, "the upstream's handler to end")
+			ends(t, ended)
 		})
 	}
 }
@@ -135,7 +135,7 @@ func TestCutSSE(t *testing.T) {
 			})
 			g := newRig(t, url)
 			client := g.client(t, h2)
-			res, err := client.Do(g.request(t, "GET", "/", "thief", nil))
+			res, err := client.Do(g.request(t, "GET", "/", "thief", nil)) //nolint:bodyclose // Read to its end below.
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +158,7 @@ func TestCutSSE(t *testing.T) {
 				t.Errorf("the client saw %+v", events)
 			}
 			wasCut(t, g.outcome(t), event.StreamSSE)
-			await(t, ended, "the upstream's handler to end")
+			ends(t, ended)
 
 			// The connection is as good as before.
 			again, err := client.Do(g.request(t, "GET", "/", "owner", nil))
@@ -187,7 +187,7 @@ func TestCutCompressedSSE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	first := make([]byte, 1)
 	_, err = io.ReadFull(res.Body, first)
 	if err != nil {
@@ -224,7 +224,7 @@ func TestCutWaitingRequest(t *testing.T) {
 				t.Errorf("the client saw %d %s", res.StatusCode, text)
 			}
 			wasCut(t, g.outcome(t), event.StreamRequest)
-			await(t, ended, "the upstream's handler to end")
+			ends(t, ended)
 		})
 	}
 }
@@ -238,7 +238,7 @@ func TestCutUpload(t *testing.T) {
 			out, in := io.Pipe()
 			stop := make(chan struct{})
 			go func() {
-				defer in.Close()
+				defer func() { _ = in.Close() }()
 				block := make([]byte, 64<<10)
 				for {
 					_, err := in.Write(block)
@@ -270,7 +270,7 @@ func TestCutUpload(t *testing.T) {
 			if got.BytesIn == 0 {
 				t.Error("no byte was counted")
 			}
-			await(t, ended, "the upstream's handler to end")
+			ends(t, ended)
 		})
 	}
 }
@@ -295,7 +295,7 @@ func TestCutStalledUpload(t *testing.T) {
 	if got.BytesIn != 3 {
 		t.Errorf("%d bytes in, want 3", got.BytesIn)
 	}
-	await(t, ended, "the upstream's handler to end")
+	ends(t, ended)
 }
 
 // What nothing moves on ends by itself.
@@ -318,9 +318,38 @@ func TestIdleStreamEnds(t *testing.T) {
 	if out := g.outcome(t); out.Reason != "upstream_timeout" || out.Cut != nil {
 		t.Errorf("outcome = %+v", out)
 	}
-	await(t, ended, "the upstream's handler to end")
+	ends(t, ended)
 }
 
 func quick(c *proxyConfig) {
 	c.LongAfter, c.TickEvery, c.IdleTimeout = time.Millisecond, 5*time.Millisecond, 50*time.Millisecond
+}
+
+// A gateway that goes away ends event streams cleanly, without an event of its
+// own, so that clients come back to another.
+func TestDrainEndsSSE(t *testing.T) {
+	url, ended := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: hello\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	g := newRig(t, url)
+	res, err := g.client(t, false).Do(g.request(t, "GET", "/", "s", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, len("data: hello\n\n"))
+	_, err = io.ReadFull(res.Body, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.proxy.Drain()
+	if rest := body(t, res); rest != "" {
+		t.Errorf("the client saw %q", rest)
+	}
+	if out := g.outcome(t); out.Cut != nil || out.Abort || out.Reason != "" {
+		t.Errorf("outcome = %+v", out)
+	}
+	ends(t, ended)
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -97,15 +98,22 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 		Method: x.r.Method, URL: target, Host: target.Host, Header: h,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
-	if x.r.Body != nil && x.r.Body != http.NoBody && x.r.ContentLength != 0 {
-		src := x.r.Body
-		if limit := x.proxy.config.BodyBytesMax; limit > 0 {
-			src = http.MaxBytesReader(nil, src, limit)
-		}
-		x.body = newBody(src, x.r.ContentLength, x.moved)
+	if x.body != nil {
 		out.Body, out.ContentLength = x.body, x.r.ContentLength
 	}
 	return out
+}
+
+// takeBody puts the counting body before the client's, where it has one.
+func (x *exchange) takeBody() {
+	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 {
+		return
+	}
+	src := x.r.Body
+	if limit := x.proxy.config.BodyBytesMax; limit > 0 {
+		src = http.MaxBytesReader(nil, src, limit)
+	}
+	x.body = newBody(src, x.r.ContentLength, x.moved)
 }
 
 func (p *Proxy) send(r *http.Request, upstream *url.URL, grpc bool) (*http.Response, error) {
@@ -184,7 +192,7 @@ func (x *exchange) gone(err error) Outcome {
 // deadline, so that a cut does not wait with it.
 func (x *exchange) unblock(cause error) {
 	_, isCut := errors.AsType[*session.Cut](cause)
-	if !isCut && !errors.Is(cause, errIdle) {
+	if !isCut && !errors.Is(cause, errIdle) && !errors.Is(cause, errDrain) {
 		return
 	}
 	x.mu.Lock()
@@ -198,15 +206,14 @@ func (x *exchange) unblock(cause error) {
 	}
 	if x.body.unfinished() {
 		x.body.closed.Store(true)
-		stop := past()
-		if x.r.ProtoMajor == 1 && at.After(stop) {
-			stop = x.proxy.now().Add(sendingPause)
-		}
-		_ = x.rc.SetReadDeadline(stop)
+		_ = x.rc.SetReadDeadline(past())
 	}
 	x.hurried = true
 	_ = x.rc.SetWriteDeadline(at) // Only a test's recorder has no deadlines.
 }
+
+// drain implements drainer.
+func (x *exchange) drain() { x.cancel(errDrain) }
 
 // finish settles everything that outlives run, and completes the outcome.
 func (x *exchange) finish(out *Outcome) {
@@ -220,17 +227,33 @@ func (x *exchange) finish(out *Outcome) {
 	x.mu.Unlock()
 	if (out.Abort || x.hurried) && x.body.unfinished() {
 		// The transport may still read for a request that has ended, and
-		// net/http would wait for it, or take the reader away under it. A client
-		// that is to read the answer may send for a moment more: a connection
-		// that is closed with unread bytes takes the answer with it.
-		at := past()
-		if !out.Abort {
-			at = x.proxy.now().Add(x.proxy.config.GoodbyeTimeout)
+		// net/http would wait for it, or take the reader away under it.
+		x.body.settle(func() { _ = x.rc.SetReadDeadline(past()) })
+		if !out.Abort && x.r.ProtoMajor == 1 {
+			x.listenOut()
 		}
-		x.body.settle(func() { _ = x.rc.SetReadDeadline(at) })
 	}
 	out.BytesIn, out.BytesOut = x.bytesIn(), x.out.Load()
 	out.Stream = x.call.Visit.Stream()
+}
+
+// listenOut lets a client that is still sending its body read the answer that
+// it has been given: a connection that is closed with unread bytes takes the
+// answer with it. net/http would do so only for a body that it can still read.
+func (x *exchange) listenOut() {
+	conn, _, err := x.rc.Hijack()
+	if err != nil {
+		return // The connection is gone, and so is the client.
+	}
+	x.proxy.lingering.Go(func() {
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(x.proxy.now().Add(x.proxy.config.GoodbyeTimeout))
+		half, ok := conn.(interface{ CloseWrite() error })
+		if ok {
+			_ = half.CloseWrite()
+		}
+		_, _ = io.Copy(io.Discard, conn)
+	})
 }
 
 func (x *exchange) bytesIn() uint64 {

@@ -38,10 +38,10 @@ func TestUpstreamFaults(t *testing.T) {
 		status   int
 		code     string
 	}{
-		"refuses":                 {refusing, 502, "upstream_refused"},
-		"has no such name":        {"http://upstream.invalid", 502, "upstream_refused"},
-		"hangs":                   {raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), 504, "upstream_timeout"},
-		"resets":                  {raw(t, func(c net.Conn) {
+		"refuses":          {refusing, 502, "upstream_refused"},
+		"has no such name": {"http://upstream.invalid", 502, "upstream_refused"},
+		"hangs":            {raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), 504, "upstream_timeout"},
+		"resets": {raw(t, func(c net.Conn) {
 			_, _ = http.ReadRequest(bufio.NewReader(c))
 			_ = c.(*net.TCPConn).SetLinger(0)
 		}), 502, "upstream_reset"},
@@ -152,7 +152,7 @@ func TestClientGoesAway(t *testing.T) {
 			_, _ = io.WriteString(conn, request)
 			await(t, arrived, "the request to arrive")
 			_ = conn.Close()
-			await(t, ended, "the upstream's handler to end")
+			ends(t, ended)
 			if out := g.outcome(t); out.Status != 499 || out.Reason != "client_closed_request" {
 				t.Errorf("outcome = %+v", out)
 			}
@@ -277,8 +277,9 @@ func TestConnectIsRefused(t *testing.T) {
 	_, _ = io.WriteString(conn, "CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || res.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("the client saw %v, %v", res, err)
+		t.Fatalf("the client saw %v, %v", res, err)
 	}
+	body(t, res)
 	g.outcome(t)
 }
 

@@ -150,7 +150,7 @@ func TestCutGRPCServerStream(t *testing.T) {
 	_, err = stream.Recv()
 	wasTold(t, err)
 	wasCut(t, g.outcome(t), event.StreamGRPC)
-	await(t, impl.ended, "the upstream's call to end")
+	ends(t, impl.ended)
 	err = neighbour.Send(&testgrpc.StreamingOutputCallRequest{Payload: &testgrpc.Payload{Body: []byte("still here")}})
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func TestCutGRPCBeforeItsHeader(t *testing.T) {
 	err = upload.RecvMsg(new(testgrpc.StreamingInputCallResponse))
 	wasTold(t, err)
 	wasCut(t, g.outcome(t), event.StreamGRPC)
-	await(t, impl.ended, "the upstream's call to end")
+	ends(t, impl.ended)
 }
 
 // A bidirectional stream that is idle on both sides ends at once.
@@ -200,5 +200,5 @@ func TestCutGRPCBidirectional(t *testing.T) {
 	_, err = stream.Recv()
 	wasTold(t, err)
 	wasCut(t, g.outcome(t), event.StreamGRPC)
-	await(t, impl.ended, "the upstream's call to end")
+	ends(t, impl.ended)
 }

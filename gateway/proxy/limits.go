@@ -14,11 +14,5 @@ const (
 	waitCheck = time.Second
 )
 
-// sendingPause is how long a client that is cut in the middle of an HTTP/1.1
-// body has to send its next piece, before it counts as one that has stopped. A
-// chunked body whose read timed out cannot be drained any more, and the answer
-// would be lost with the connection of a client that is still sending.
-const sendingPause = 10 * time.Millisecond
-
 // past is a deadline that has gone by.
 func past() time.Time { return time.Unix(1, 0) }

@@ -44,7 +44,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	drained bool
-	tunnels map[*tunnel]struct{}
+	endless map[drainer]struct{}
 }
 
 // Observer hears how a stream goes. Its methods must not block.
@@ -109,7 +109,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p := &Proxy{
 		config: o.Config, logger: o.Logger, now: o.Now,
-		strip: make(map[string]struct{}), tunnels: make(map[*tunnel]struct{}),
+		strip: make(map[string]struct{}), endless: make(map[drainer]struct{}),
 	}
 	p.buffers.New = func() any { return new([bufferBytes]byte) }
 	for _, h := range o.Config.StripHeaders {
@@ -174,19 +174,41 @@ func (p *Proxy) transport(trust *tls.Config, h2c, headerTimeout bool) *http.Tran
 	return t
 }
 
-// Drain ends every upgraded connection with "going away" and refuses new ones;
-// http.Server.Shutdown does not know them.
+// drainer is a stream without an end of its own.
+type drainer interface{ drain() }
+
+// Drain ends, in their own words, the streams that have no end: WebSockets with
+// "going away", event streams between two events, gRPC streams with
+// UNAVAILABLE. New ones end at once. http.Server.Shutdown does not know the
+// first and would wait for the others until its time is over.
 func (p *Proxy) Drain() {
 	p.mu.Lock()
 	p.drained = true
-	open := make([]*tunnel, 0, len(p.tunnels))
-	for t := range p.tunnels {
-		open = append(open, t)
+	open := make([]drainer, 0, len(p.endless))
+	for d := range p.endless {
+		open = append(open, d)
 	}
 	p.mu.Unlock()
-	for _, t := range open {
-		t.end(farewell{code: closeGoingAway, reason: "gateway is going away", cause: errDrain})
+	for _, d := range open {
+		d.drain()
 	}
+}
+
+// keep lists a stream for Drain, or ends it where that has been called.
+func (p *Proxy) keep(d drainer) {
+	p.mu.Lock()
+	drained := p.drained
+	p.endless[d] = struct{}{}
+	p.mu.Unlock()
+	if drained {
+		d.drain()
+	}
+}
+
+func (p *Proxy) forget(d drainer) {
+	p.mu.Lock()
+	delete(p.endless, d)
+	p.mu.Unlock()
 }
 
 // Close drains, waits at most the goodbye timeout for cut clients, and closes
@@ -204,8 +226,11 @@ func (p *Proxy) Close() {
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c Call) Outcome {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w), cancel: cancel}
-	stop := context.AfterFunc(ctx, func() { x.unblock(context.Cause(ctx)) })
+	x.takeBody()
+	x.mu.Lock()
 	x.timer = time.AfterFunc(p.config.LongAfter, x.beat)
+	x.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { x.unblock(context.Cause(ctx)) })
 	out := x.run(ctx)
 	stop()
 	x.finish(&out)

@@ -38,6 +38,10 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 	if sse || grpc && res.Header.Get("Grpc-Status") == "" || len(res.Trailer) > 0 {
 		_ = x.rc.Flush() // A client that is gone is noticed by the first write.
 	}
+	if polite {
+		x.proxy.keep(x)
+		defer x.proxy.forget(x)
+	}
 	var tail tail
 	readErr, writeErr := x.copy(ctx, res, &tail)
 	out := Outcome{Status: res.StatusCode}
@@ -49,6 +53,9 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 		out.Reason = x.call.Goodbye(cut).Code
 		out.Abort = !polite || !x.goodbye(grpc, &tail, x.call.Goodbye(cut))
 		out.CutAt = x.proxy.now()
+		return out
+	case errors.Is(cause, errDrain):
+		out.Err, out.Abort = errDrain, !x.partWays(grpc, &tail)
 		return out
 	case errors.Is(cause, errIdle):
 		out.Reason, out.Err, out.Abort = problem.CodeUpstreamTimeout, errIdle, true
@@ -123,12 +130,33 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 // reports whether the client can have read them.
 func (x *exchange) goodbye(grpc bool, tail *tail, p problem.Problem) bool {
 	if grpc {
-		h := x.w.Header()
-		h.Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(p.GRPCStatus()))
-		h.Set(http.TrailerPrefix+"Grpc-Message", strings.ReplaceAll(url.QueryEscape(p.Text()), "+", "%20"))
+		x.trailers(p.GRPCStatus(), p.Text())
 		return true
 	}
-	_, err := x.w.Write(tail.last(p.JSON()))
+	return x.write(tail.last(p.JSON()))
+}
+
+// partWays ends such a stream because the gateway goes away, so that the client
+// comes back to another. It reports whether the client can have seen it.
+func (x *exchange) partWays(grpc bool, tail *tail) bool {
+	if grpc {
+		x.trailers(grpcUnavailable, "gateway is going away")
+		return true
+	}
+	return x.write(tail.half())
+}
+
+// grpcUnavailable is what gRPC clients retry (https://grpc.io/docs/guides/status-codes).
+const grpcUnavailable = 14
+
+func (x *exchange) trailers(code int, text string) {
+	h := x.w.Header()
+	h.Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(code))
+	h.Set(http.TrailerPrefix+"Grpc-Message", strings.ReplaceAll(url.QueryEscape(text), "+", "%20"))
+}
+
+func (x *exchange) write(b []byte) bool {
+	_, err := x.w.Write(b)
 	if err == nil {
 		err = x.rc.Flush()
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
+// TestMain sees that no test leaves a goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen; never for what must not.
@@ -183,6 +184,12 @@ func (g *rig) request(t *testing.T, method, path, name string, body io.Reader) *
 func (g *rig) outcome(t *testing.T) proxy.Outcome {
 	t.Helper()
 	return await(t, g.outcomes, "the call to end")
+}
+
+// ends waits for an upstream's handler.
+func ends(t *testing.T, c <-chan error) {
+	t.Helper()
+	_ = await(t, c, "the upstream's handler to end") // Its error says nothing about the proxy.
 }
 
 func await[T any](t *testing.T, c <-chan T, what string) T {

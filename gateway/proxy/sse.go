@@ -18,17 +18,22 @@ func (t *tail) see(b []byte) {
 	}
 }
 
-// last is the final event. Half an event is ended first, under a name that
-// nobody listens to, so that it is not taken for a whole one.
-func (t *tail) last(problem []byte) []byte {
+// half ends half an event, under a name that nobody listens to, so that it is
+// not taken for a whole one. Nothing where no event has begun.
+func (t *tail) half() []byte {
 	var out []byte
-	if !t.between() {
-		if t.b[len(t.b)-1] != '\n' {
-			out = append(out, '\n') // After \r it is the rest of that line's end.
-		}
-		out = append(out, "event: vigil.truncated\n\n"...)
+	if t.between() {
+		return out
 	}
-	out = append(out, "event: vigil.revoked\ndata: "...)
+	if t.b[len(t.b)-1] != '\n' {
+		out = append(out, '\n') // After \r it is the rest of that line's end.
+	}
+	return append(out, "event: vigil.truncated\n\n"...)
+}
+
+// last is the final event.
+func (t *tail) last(problem []byte) []byte {
+	out := append(t.half(), "event: vigil.revoked\ndata: "...)
 	out = append(out, problem...)
 	return append(out, "\n\n"...)
 }

@@ -200,19 +200,7 @@ func (t *tunnel) hangUp() {
 	_ = t.client.Close()
 }
 
-// keep lists a tunnel for Drain, or ends it where that has been called.
-func (p *Proxy) keep(t *tunnel) {
-	p.mu.Lock()
-	drained := p.drained
-	p.tunnels[t] = struct{}{}
-	p.mu.Unlock()
-	if drained {
-		t.end(farewell{code: closeGoingAway, reason: "gateway is going away", cause: errDrain})
-	}
-}
-
-func (p *Proxy) forget(t *tunnel) {
-	p.mu.Lock()
-	delete(p.tunnels, t)
-	p.mu.Unlock()
+// drain implements drainer.
+func (t *tunnel) drain() {
+	t.end(farewell{code: closeGoingAway, reason: "gateway is going away", cause: errDrain})
 }

@@ -20,6 +20,7 @@ import (
 
 // chat is an upstream WebSocket: it sends a greeting of size bytes, then echoes.
 func chat(t *testing.T, size int, ended chan<- error) http.HandlerFunc {
+	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
@@ -46,7 +47,7 @@ func (g *rig) websocket(t *testing.T, name string) (*websocket.Conn, context.Con
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	c, res, err := websocket.Dial(ctx, g.server.URL, &websocket.DialOptions{
+	c, res, err := websocket.Dial(ctx, g.server.URL, &websocket.DialOptions{ //nolint:bodyclose // Closed by the package.
 		HTTPClient: g.client(t, false), HTTPHeader: http.Header{"X-Test-Session": {name}},
 	})
 	if err != nil {
