@@ -349,8 +349,12 @@ func TestDrain(t *testing.T) {
 		hijacked <- c
 	})
 	s := serve(t, mux, func(o *listen.Options) {
-		o.Drain = func(context.Context) {
-			_ = (<-hijacked).Close()
+		o.Drain = func(ctx context.Context) {
+			select {
+			case c := <-hijacked:
+				_ = c.Close()
+			case <-ctx.Done():
+			}
 			close(release)
 		}
 	})
@@ -358,6 +362,9 @@ func TestDrain(t *testing.T) {
 	_, err := io.WriteString(stream, strings.Replace(get, "/", "/hijack", 1))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for len(hijacked) == 0 {
+		time.Sleep(time.Millisecond) // The test's own deadline bounds it.
 	}
 	slow := s.dial(t)
 	_, err = io.WriteString(slow, strings.Replace(get, "/", "/slow", 1))
