@@ -26,6 +26,7 @@ func newEngine(tb testing.TB, offline bool) *scorer.Engine {
 
 func at(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(start.Add(d)) }
 
+// BenchmarkAssess scores ordinary requests.
 func BenchmarkAssess(b *testing.B) {
 	e := newEngine(b, true)
 	events := make([]*event.RequestEvent, 5000)

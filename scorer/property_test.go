@@ -88,6 +88,8 @@ func fresh(t interface{ Fatal(...any) }, offline bool) *scorer.Engine {
 	return e
 }
 
+// TestReplayRestartAndDuplicatesChangeNothing plays random records twice, once with a
+// restart in between and every record repeated.
 func TestReplayRestartAndDuplicatesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records := drawRecords(t, 60)
@@ -127,6 +129,7 @@ func TestReplayRestartAndDuplicatesChangeNothing(t *testing.T) {
 	})
 }
 
+// TestScoreIsTheSumOfItsEvidence plays random records and adds up.
 func TestScoreIsTheSumOfItsEvidence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := fresh(t, rapid.Bool().Draw(t, "offline"))
@@ -169,6 +172,7 @@ func TestOthersDoNotMatter(t *testing.T) {
 	})
 }
 
+// TestRestoreRefusesDamage changes each byte and cuts at each length.
 func TestRestoreRefusesDamage(t *testing.T) {
 	e := fresh(t, true)
 	e.Assess(scorer.Record{Event: &event.RequestEvent{Time: timestamppb.New(start), Subject: "u", Session: "s", Country: "DE"}})
@@ -177,21 +181,22 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := b.Bytes()
+	whole, other := b.Bytes(), fresh(t, true)
 	for i := range whole {
 		bad := bytes.Clone(whole)
 		bad[i] ^= 0x40
-		err = fresh(t, true).Restore(bytes.NewReader(bad), nil)
+		err = other.Restore(bytes.NewReader(bad), nil)
 		if err == nil {
 			t.Fatalf("a snapshot with byte %d changed was accepted", i)
 		}
-		err = fresh(t, true).Restore(bytes.NewReader(whole[:i]), nil)
+		err = other.Restore(bytes.NewReader(whole[:i]), nil)
 		if err == nil {
 			t.Fatalf("a snapshot of %d of %d bytes was accepted", i, len(whole))
 		}
 	}
 }
 
+// TestRestoreKeepsWhatItIsAskedTo restores by request key.
 func TestRestoreKeepsWhatItIsAskedTo(t *testing.T) {
 	e := fresh(t, true)
 	for i := range 10 {
@@ -216,6 +221,8 @@ func TestRestoreKeepsWhatItIsAskedTo(t *testing.T) {
 	}
 }
 
+// TestStateIsBounded sends a million entities in a minute, one subject among them
+// with a quarter of a million sessions.
 func TestStateIsBounded(t *testing.T) {
 	m, err := model.Parse("small.yaml", []byte("limits: {sessions_max: 1000, subjects_max: 800, addresses_max: 500, tenants_max: 3}"))
 	if err != nil {
@@ -260,6 +267,7 @@ func TestStateIsBounded(t *testing.T) {
 	}
 }
 
+// TestHostileFieldsStayFinite sends what no gateway sends.
 func TestHostileFieldsStayFinite(t *testing.T) {
 	e := fresh(t, false)
 	nan, inf := math.NaN(), math.Inf(1)
@@ -297,6 +305,7 @@ func TestHostileFieldsStayFinite(t *testing.T) {
 	}
 }
 
+// TestProposalNamesItsAuthority blocks an address, which is a facet.
 func TestProposalNamesItsAuthority(t *testing.T) {
 	e := fresh(t, true)
 	var got *verdict.Target

@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/exact"
 )
 
+// TestLnAgreesWithMath compares with the standard library.
 func TestLnAgreesWithMath(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := math.Exp(rapid.Float64Range(-600, 600).Draw(t, "ln x"))
@@ -19,6 +20,7 @@ func TestLnAgreesWithMath(t *testing.T) {
 	})
 }
 
+// TestExp2AgreesWithMath compares with the standard library.
 func TestExp2AgreesWithMath(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := rapid.Float64Range(-900, 900).Draw(t, "x")
@@ -29,6 +31,7 @@ func TestExp2AgreesWithMath(t *testing.T) {
 	})
 }
 
+// TestEdgesStayFinite feeds what no honest sum holds.
 func TestEdgesStayFinite(t *testing.T) {
 	for _, x := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64} {
 		for name, y := range map[string]float64{"Ln": exact.Ln(x), "Exp2": exact.Exp2(x), "Decay": exact.Decay(x, x)} {
@@ -39,6 +42,7 @@ func TestEdgesStayFinite(t *testing.T) {
 	}
 }
 
+// TestKilometres measures known distances.
 func TestKilometres(t *testing.T) {
 	tests := map[string]struct{ lat1, lon1, lat2, lon2, want float64 }{
 		"the same point":            {52.5, 13.4, 52.5, 13.4, 0},

@@ -11,6 +11,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
+// TestDefaultShipsAsTestdata keeps the two copies of the file together.
 func TestDefaultShipsAsTestdata(t *testing.T) {
 	b, err := os.ReadFile("../../testdata/models/default.yaml")
 	if err != nil {
@@ -28,6 +29,7 @@ func TestDefaultShipsAsTestdata(t *testing.T) {
 	}
 }
 
+// TestParseReportsEveryFault reads one file with every kind of mistake.
 func TestParseReportsEveryFault(t *testing.T) {
 	const file = `version: 2
 mod: enforce
@@ -73,6 +75,7 @@ session: [1]
 	}
 }
 
+// TestShortFileOverridesOnlyWhatItNames reads files of one line.
 func TestShortFileOverridesOnlyWhatItNames(t *testing.T) {
 	m, err := model.Parse("m.yaml", []byte("name: mine\nsignals: [{id: scan.paths, on: false}]\n"))
 	if err != nil {
@@ -93,6 +96,7 @@ func TestShortFileOverridesOnlyWhatItNames(t *testing.T) {
 	}
 }
 
+// FuzzParse reads anything.
 func FuzzParse(f *testing.F) {
 	f.Add(model.DefaultYAML())
 	f.Add([]byte("a: &a [*a]\n"))

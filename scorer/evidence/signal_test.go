@@ -1,0 +1,260 @@
+package evidence_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/profile"
+)
+
+const (
+	chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+	newer  = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"
+	mac    = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
+)
+
+// params are those of the model that ships, with every signal on.
+func params() evidence.Params {
+	p := evidence.Params{Confidence: 3, Concentration: 2, Kappa: 0.1, Tail: 2.5, Look: 1.5}
+	for i := range p.On {
+		p.On[i], p.Max[i] = true, 20
+	}
+	return p
+}
+
+// step is one event of a case; in is the time since the one before.
+type step struct {
+	in time.Duration
+	ev *event.RequestEvent
+}
+
+// world is an actor whose subject has thirty clean sessions from Berlin.
+type world struct {
+	agents  evidence.Agents
+	collect *evidence.Collector
+	session *entity.Session
+	subject *entity.Subject
+	tenant  *entity.Tenant
+	now     int64
+}
+
+func newWorld(anonymous bool) *world {
+	w := &world{collect: evidence.NewCollector(params()), session: &entity.Session{Key: entity.Key{ID: "now"}}, tenant: &entity.Tenant{}, now: int64(1e18)}
+	if anonymous {
+		return w
+	}
+	w.subject = &entity.Subject{Total: 212}
+	for range 30 {
+		var p entity.Pending
+		p.Note(entity.Countries, "DE")
+		p.Note(entity.Networks, "AS3320")
+		p.Note(entity.Families, "Chrome")
+		p.Note(entity.Systems, "Chrome on Windows")
+		p.Note(entity.Devices, "laptop")
+		p.Note(entity.Routes, "/accounts/{id}")
+		for range 10 {
+			p.Rate.Add(profile.Bucket(4))
+			p.MinuteBytes.Add(profile.Bucket(10000))
+		}
+		p.HourBytes.Add(profile.Bucket(100000))
+		p.Runs.Add(profile.Bucket(1))
+		w.subject.Learn(&p, w.now, 30*24*time.Hour, false)
+		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, true)
+	}
+	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
+	w.subject.LastSession = "before"
+	return w
+}
+
+// see collects the evidence of one event, by signal.
+func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
+	w.now += int64(s.in)
+	found := map[evidence.Signal]evidence.Finding{}
+	for _, f := range w.collect.Collect(&evidence.Context{
+		Event: s.ev, Now: w.now, At: w.now, Session: w.session, Subject: w.subject, Tenant: w.tenant,
+		Agent: w.agents.Of(s.ev.GetUserAgent()), Network: evidence.NetworkOf(s.ev),
+	}) {
+		found[f.Signal] = f
+	}
+	return found
+}
+
+// from returns an event at a place; what it lacks is unknown.
+func from(country string, asn uint32, lat, lon float64, agent string, tags ...string) *event.RequestEvent {
+	e := &event.RequestEvent{Country: country, Asn: asn, Address: "198.51.100.7", UserAgent: agent, Status: 200, NetworkTags: tags}
+	if lat != 0 {
+		e.Latitude, e.Longitude = &lat, &lon
+	}
+	return e
+}
+
+func with(e *event.RequestEvent, change func(*event.RequestEvent)) *event.RequestEvent {
+	change(e)
+	return e
+}
+
+func berlin() *event.RequestEvent { return from("DE", 3320, 52.5, 13.4, chrome) }
+func saopaulo(agent string, tags ...string) *event.RequestEvent {
+	return from("BR", 64500, -23.5, -46.6, agent, tags...)
+}
+
+func path(p string, status uint32) *event.RequestEvent {
+	return &event.RequestEvent{Address: "203.0.113.9", Path: p, Status: status, UserAgent: "x"}
+}
+
+func signIn(outcome, account string) *event.RequestEvent {
+	return &event.RequestEvent{Address: "203.0.113.9", Method: "POST", Path: "/login", Status: 401, AuthOutcome: outcome, Account: account}
+}
+
+func resource(id string, status uint32) *event.RequestEvent {
+	return with(berlin(), func(e *event.RequestEvent) { e.Template, e.Resource, e.Status = "/accounts/{id}", id, status })
+}
+
+// many returns n events, one every so often.
+func many(n int, every time.Duration, each func(i int) *event.RequestEvent) []step {
+	var steps []step
+	for i := range n {
+		steps = append(steps, step{every, each(i)})
+	}
+	return steps
+}
+
+// TestSignals plays a few events and looks at what one signal says about the
+// last: at least and at most so many nats, 0 and 0 for silence.
+func TestSignals(t *testing.T) {
+	socket := func(phase string) *event.RequestEvent {
+		return with(berlin(), func(e *event.RequestEvent) { e.Phase, e.RequestId, e.Stream = phase, "ws", "websocket" })
+	}
+	download := func(mib uint64) *event.RequestEvent {
+		return with(berlin(), func(e *event.RequestEvent) { e.Phase, e.RequestId, e.BytesOut = event.PhaseTick, "dl", mib<<20 })
+	}
+	bound := func(binding, device string) *event.RequestEvent {
+		return with(berlin(), func(e *event.RequestEvent) { e.TokenId, e.Binding, e.Device = "t", binding, device })
+	}
+	tests := map[string]struct {
+		signal      evidence.Signal
+		anonymous   bool
+		steps       []step
+		least, most float64
+		weak        bool
+	}{
+		"a country that is new":                    {evidence.NewCountry, false, []step{{0, saopaulo(chrome)}}, 4, 20, true},
+		"the usual country":                        {evidence.NewCountry, false, []step{{0, berlin()}}, 0, 0, false},
+		"an unknown country is no country":         {evidence.NewCountry, false, []step{{0, from("", 3320, 0, 0, chrome)}}, 0, 0, false},
+		"a new country counts once":                {evidence.NewCountry, false, []step{{0, saopaulo(chrome)}, {0, saopaulo(chrome)}}, 0, 0, false},
+		"a VPN's country counts half":              {evidence.NewCountry, false, []step{{0, saopaulo(chrome, "vpn")}}, 1, 4, true},
+		"a network that is new":                    {evidence.NewNetwork, false, []step{{0, from("DE", 8881, 52.5, 13.4, chrome)}}, 2, 20, true},
+		"the network of a new country is no news":  {evidence.NewNetwork, false, []step{{0, saopaulo(chrome)}}, 0, 0, false},
+		"no network is no network":                 {evidence.NewNetwork, false, []step{{0, with(berlin(), func(e *event.RequestEvent) { e.Asn, e.Address = 0, "unparsable" })}}, 0, 0, false},
+		"across the ocean in an hour":              {evidence.ImpossibleTravel, false, []step{{0, saopaulo(chrome)}}, 3, 5, true},
+		"across the ocean in a day":                {evidence.ImpossibleTravel, false, []step{{24 * time.Hour, saopaulo(chrome)}}, 0, 0, false},
+		"without coordinates nobody travels":       {evidence.ImpossibleTravel, false, []step{{0, from("BR", 64500, 0, 0, chrome)}}, 0, 0, false},
+		"coordinates off the earth are none":       {evidence.ImpossibleTravel, false, []step{{0, from("BR", 64500, 1000, math.NaN(), chrome)}}, 0, 0, false},
+		"a radius as wide as the ocean":            {evidence.ImpossibleTravel, false, []step{{0, with(saopaulo(chrome), func(e *event.RequestEvent) { e.AccuracyRadiusKm = 10000 })}}, 0, 0, false},
+		"a socket at home and a script abroad":     {evidence.ConcurrentPlaces, false, []step{{0, socket(event.PhaseOpen)}, {5 * time.Second, socket(event.PhaseTick)}, {time.Second, saopaulo("curl/8")}}, 15, 20, false},
+		"the same without a socket":                {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo("curl/8")}}, 9, 12, false},
+		"the same client in both places":           {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo(chrome)}}, 2, 6, true},
+		"a VPN in between":                         {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo("curl/8", "vpn")}}, 4, 6, true},
+		"two hours later it is not concurrent":     {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {2 * time.Hour, saopaulo("curl/8")}}, 0, 0, false},
+		"a closed socket is closed":                {evidence.ConcurrentPlaces, false, []step{{0, socket(event.PhaseOpen)}, {time.Second, socket(event.PhaseClose)}, {2 * time.Minute, saopaulo("curl/8")}}, 0, 0, false},
+		"Wi-Fi and mobile network in one town":     {evidence.ConcurrentPlaces, false, []step{{0, socket(event.PhaseOpen)}, {time.Second, from("DE", 8881, 52.6, 13.3, chrome)}}, 0, 0, false},
+		"two networks, place unknown, two clients": {evidence.ConcurrentPlaces, false, []step{{0, from("", 1, 0, 0, chrome)}, {time.Second, from("", 2, 0, 0, "curl/8")}}, 4, 6, true},
+		"another program":                          {evidence.NewFamily, false, []step{{0, from("DE", 3320, 52.5, 13.4, "python-requests/2.31")}}, 3, 20, true},
+		"a new version is nothing new":             {evidence.NewFamily, false, []step{{0, from("DE", 3320, 52.5, 13.4, newer)}}, 0, 0, false},
+		"the same program on another system":       {evidence.NewFamily, false, []step{{0, from("DE", 3320, 52.5, 13.4, mac)}}, 0.5, 1.5, true},
+		"no user agent is no client":               {evidence.NewFamily, false, []step{{0, from("DE", 3320, 52.5, 13.4, "")}}, 0, 0, false},
+		"another device key":                       {evidence.NewDevice, false, []step{{0, with(berlin(), func(e *event.RequestEvent) { e.Device = "stranger" })}}, 2, 20, true},
+		"the usual device key":                     {evidence.NewDevice, false, []step{{0, with(berlin(), func(e *event.RequestEvent) { e.Device = "laptop" })}}, 0, 0, false},
+		"a page never used":                        {evidence.NeverSeenRoute, false, []step{{0, with(berlin(), func(e *event.RequestEvent) { e.Template, e.Sensitivity = "/admin", "critical" })}}, 2, 20, true},
+		"a page used every day":                    {evidence.NeverSeenRoute, false, []step{{0, resource("1", 200)}}, 0, 0, false},
+		"two hundred requests in a minute":         {evidence.RequestRate, false, many(200, 100*time.Millisecond, func(int) *event.RequestEvent { return berlin() }), 4, 20, true},
+		"four requests in a minute, as always":     {evidence.RequestRate, false, many(4, 10*time.Second, func(int) *event.RequestEvent { return berlin() }), 0, 0, false},
+		"an address is never more than fast":       {evidence.RequestRate, true, many(2000, 10*time.Millisecond, func(int) *event.RequestEvent { return path("/", 200) }), 0, 4, true},
+		"a gigabyte through one stream":            {evidence.BytesOut, false, []step{{0, download(10)}, {time.Second, download(1000)}}, 10, 20, true},
+		"a stream's counter is not a sum": {evidence.BytesOut, false, many(50, time.Second, func(int) *event.RequestEvent {
+			return with(download(0), func(e *event.RequestEvent) { e.BytesOut = 9000 })
+		}), 0, 0, false},
+		"twenty ids in a row":                    {evidence.SequentialIDs, false, many(20, time.Second, func(i int) *event.RequestEvent { return resource(fmt.Sprint(500+i), 200) }), 9, 20, false},
+		"twenty ids backwards in steps of seven": {evidence.SequentialIDs, false, many(20, time.Second, func(i int) *event.RequestEvent { return resource(fmt.Sprint(900-7*i), 200) }), 9, 20, false},
+		"ids with a prefix":                      {evidence.SequentialIDs, false, many(20, time.Second, func(i int) *event.RequestEvent { return resource(fmt.Sprint("acc-", 500+i), 200) }), 9, 20, false},
+		"forty ids in no order":                  {evidence.SequentialIDs, false, many(40, time.Second, func(i int) *event.RequestEvent { return resource(fmt.Sprint(i*7919%104729), 200) }), 5, 20, false},
+		"three ids in a row":                     {evidence.SequentialIDs, false, many(3, time.Second, func(i int) *event.RequestEvent { return resource(fmt.Sprint(i), 200) }), 0, 0, false},
+		"one id over and over":                   {evidence.SequentialIDs, false, many(50, time.Second, func(int) *event.RequestEvent { return resource("7", 200) }), 0, 0, false},
+		"refused ids weigh more":                 {evidence.SequentialIDs, false, many(10, time.Second, func(i int) *event.RequestEvent { return resource(fmt.Sprint(i), 403) }), 9, 20, false},
+		"a crawler reads a list":                 {evidence.SequentialIDs, true, many(90, time.Second, func(i int) *event.RequestEvent { return path(fmt.Sprint("/page/", i), 200) }), 3, 5, false},
+		"twenty paths that are not there":        {evidence.NotFoundShare, true, many(20, time.Second, func(i int) *event.RequestEvent { return path(fmt.Sprint("/guess-", i), 404) }), 12, 20, false},
+		"twenty pictures that are not there":     {evidence.NotFoundShare, true, many(20, time.Second, func(i int) *event.RequestEvent { return path(fmt.Sprint("/p", i, ".png"), 404) }), 0, 2, false},
+		"one dead link over and over":            {evidence.NotFoundShare, true, many(50, time.Second, func(int) *event.RequestEvent { return path("/dead", 404) }), 0, 0, false},
+		"a dead link among many that work":       {evidence.NotFoundShare, true, many(60, time.Second, func(i int) *event.RequestEvent { return path(fmt.Sprint("/p-", i), []uint32{200, 200, 404}[i%3]) }), 0, 0, false},
+		"twelve accounts fail from one address":  {evidence.FailuresByAddress, true, many(12, time.Second, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), 14, 20, false},
+		"one account fails six times":            {evidence.FailuresByAddress, true, many(6, time.Second, func(int) *event.RequestEvent { return signIn(event.AuthFailure, "a") }), 0, 2, false},
+		"every fifth fails in an office": {evidence.FailuresByAddress, true, many(51, time.Second, func(i int) *event.RequestEvent {
+			return signIn([]string{event.AuthFailure, event.AuthSuccess, event.AuthSuccess, event.AuthSuccess, event.AuthSuccess}[i%5], fmt.Sprint(i))
+		}), 0, 2, false},
+		"failures that took place long ago":   {evidence.FailuresByAddress, true, append(many(12, time.Second, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), step{5 * time.Hour, signIn(event.AuthFailure, "z")}), 1, 2, false},
+		"ten refused posts to a sign-in":      {evidence.LoginRate, true, many(10, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 8, 20, false},
+		"three refused posts to a sign-in":    {evidence.LoginRate, true, many(3, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 0, 2, false},
+		"an environment file":                 {evidence.ScannerPaths, true, []step{{0, path("/app/.env", 404)}}, 3, 3, false},
+		"a traversal":                         {evidence.ScannerPaths, true, []step{{0, path("/static/%2e%2e/%2E%2E/etc/passwd", 400)}}, 9, 9, false},
+		"the login of a blog that is one":     {evidence.ScannerPaths, true, []step{{0, path("/wp-login.php", 200)}}, 0.5, 1, false},
+		"what is well known may be asked for": {evidence.ScannerPaths, true, []step{{0, path("/.well-known/security.txt", 404)}}, 0, 0, false},
+		"an ordinary page":                    {evidence.ScannerPaths, true, []step{{0, path("/about/environment", 200)}}, 0, 0, false},
+		"one token, two keys":                 {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "b")}}, 20, 20, false},
+		"one token, one key":                  {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "a")}}, 0, 0, false},
+		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
+		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
+	}
+	covered := map[evidence.Signal]bool{}
+	for name, tt := range tests {
+		covered[tt.signal] = true
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(tt.anonymous)
+			var got map[evidence.Signal]evidence.Finding
+			for _, s := range tt.steps {
+				got = w.see(s)
+			}
+			f := got[tt.signal]
+			if math.IsNaN(f.Nats) || f.Nats < tt.least || f.Nats > tt.most {
+				t.Errorf("%s says %.2f nats (%s), want %g to %g", tt.signal.Describe().ID, f.Nats, f.Text, tt.least, tt.most)
+			}
+			if f.Nats > 0 && f.Strong == tt.weak {
+				t.Errorf("strong is %v", f.Strong)
+			}
+		})
+	}
+	for s := range evidence.Signal(evidence.Count) {
+		d := s.Describe()
+		if !covered[s] || d.ID == "" || d.Technique == "" || d.Formula == "" || d.Needs == "" || d.Innocent == "" {
+			t.Errorf("signal %d %q: covered %v, %+v", s, d.ID, covered[s], d)
+		}
+		back, ok := evidence.Lookup(d.ID)
+		if !ok || back != s {
+			t.Errorf("Lookup(%q) = %v", d.ID, back)
+		}
+	}
+}
+
+// TestSlotsHoldTheCatalogue keeps the sizes of an entity's suspicion and the
+// catalogue together.
+func TestSlotsHoldTheCatalogue(t *testing.T) {
+	if evidence.Count > entity.SignalSlots || evidence.GroupCount > entity.GroupSlots {
+		t.Errorf("%d signals in %d groups do not fit %d and %d slots", evidence.Count, evidence.GroupCount, entity.SignalSlots, entity.GroupSlots)
+	}
+}
+
+// TestAgentsAreBounded parses more user agents than are remembered.
+func TestAgentsAreBounded(t *testing.T) {
+	var a evidence.Agents
+	want := a.Of(chrome)
+	for i := range 10000 {
+		a.Of(fmt.Sprint("agent", i))
+	}
+	if got := a.Of(chrome); got != want || got.Family != "Chrome" {
+		t.Errorf("Of(chrome) = %+v, was %+v", got, want)
+	}
+}

@@ -1,0 +1,83 @@
+package judge_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// act is what a signal finds, after how long.
+type act struct {
+	in     time.Duration
+	signal evidence.Signal
+	nats   float64
+	strong bool
+}
+
+// TestLadder adds findings up and reads the ladder after the last.
+func TestLadder(t *testing.T) {
+	tests := map[string]struct {
+		kind     string
+		acts     []act
+		want     string
+		announce bool
+	}{
+		"nothing is nothing":                          {"human", []act{{0, evidence.NewCountry, 0, false}}, verdict.ActionObserve, false},
+		"two weak facts add up":                       {"human", []act{{0, evidence.NewCountry, 5.5, false}, {time.Second, evidence.ImpossibleTravel, 5, false}}, verdict.ActionStepUp, true},
+		"one fact seen twice counts once":             {"human", []act{{0, evidence.ImpossibleTravel, 6, false}, {time.Second, evidence.ImpossibleTravel, 6, false}, {time.Minute, evidence.ImpossibleTravel, 6, false}}, verdict.ActionObserve, false},
+		"suspicion fades":                             {"human", []act{{0, evidence.NewCountry, 5.5, false}, {2 * time.Hour, evidence.ImpossibleTravel, 5, false}}, verdict.ActionObserve, false},
+		"novelty never revokes, however much":         {"human", []act{{0, evidence.NewCountry, 40, false}, {0, evidence.ImpossibleTravel, 40, false}, {0, evidence.NewFamily, 40, false}, {0, evidence.NewDevice, 40, false}}, verdict.ActionStepUp, false},
+		"concurrency that is weak never revokes":      {"human", []act{{0, evidence.ConcurrentPlaces, 20, false}}, verdict.ActionStepUp, true},
+		"concurrency that is strong does":             {"human", []act{{0, evidence.ConcurrentPlaces, 16, true}}, verdict.ActionRevoke, true},
+		"weak first, strong then, counted once":       {"human", []act{{0, evidence.ConcurrentPlaces, 14, false}, {time.Second, evidence.ConcurrentPlaces, 14, true}}, verdict.ActionStepUp, false},
+		"volume slows down before it asks":            {"human", []act{{0, evidence.BytesOut, 9.2, false}}, verdict.ActionThrottle, true},
+		"novelty does not slow down":                  {"human", []act{{0, evidence.ImpossibleTravel, 9.2, false}}, verdict.ActionObserve, false},
+		"a fast minute alone is forgiven":             {"human", []act{{0, evidence.RequestRate, 5, false}, {10 * time.Minute, evidence.RequestRate, 5, false}}, verdict.ActionObserve, false},
+		"many fast minutes add up":                    {"human", []act{{0, evidence.RequestRate, 5, false}, {time.Minute, evidence.RequestRate, 5, false}, {time.Minute, evidence.RequestRate, 5, false}, {time.Minute, evidence.RequestRate, 5, false}}, verdict.ActionStepUp, false},
+		"many requests of one fast minute do not":     {"human", []act{{0, evidence.RequestRate, 5, false}, {time.Second, evidence.RequestRate, 5, false}, {time.Second, evidence.RequestRate, 5, false}, {time.Second, evidence.RequestRate, 5, false}}, verdict.ActionObserve, false},
+		"a hard fact revokes below every threshold":   {"human", []act{{0, evidence.TwoKeys, 1, true}}, verdict.ActionRevoke, true},
+		"an address is blocked":                       {"address", []act{{0, evidence.FailuresByAddress, 15, true}}, verdict.ActionBlock, true},
+		"an address is not asked for a second factor": {"address", []act{{0, evidence.NotFoundShare, 10, false}}, verdict.ActionThrottle, true},
+		"the same verdict is not repeated":            {"human", []act{{0, evidence.ConcurrentPlaces, 12, false}, {time.Minute, evidence.ConcurrentPlaces, 13, false}}, verdict.ActionStepUp, false},
+		"it is renewed before it lapses":              {"human", []act{{0, evidence.ConcurrentPlaces, 15, false}, {25 * time.Minute, evidence.ConcurrentPlaces, 15, false}}, verdict.ActionStepUp, true},
+		"hysteresis holds what is in force":           {"human", []act{{0, evidence.ConcurrentPlaces, 11, false}, {15 * time.Minute, evidence.NewDevice, 0.1, false}}, verdict.ActionStepUp, false},
+		"and lets go of what has lapsed":              {"human", []act{{0, evidence.ConcurrentPlaces, 11, false}, {31 * time.Minute, evidence.NewDevice, 0.1, false}}, verdict.ActionObserve, false},
+		"an unknown kind is treated as human":         {"alien", []act{{0, evidence.ConcurrentPlaces, 16, true}}, verdict.ActionRevoke, true},
+	}
+	m := model.Default()
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var s entity.Suspicion
+			var r judge.Ruling
+			now := int64(1e18)
+			for _, a := range tt.acts {
+				now += int64(a.in)
+				shares, _ := judge.Weigh(m, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil)
+				r = judge.Step(m, m.Ladder(tt.kind), &s, shares, now)
+				if r.Announce {
+					s.Level, s.LevelUntil = verdict.Strength(r.Action), now+int64(r.Rung.For)
+				}
+			}
+			if r.Action != tt.want || r.Announce != tt.announce {
+				t.Errorf("asks for %s (announce %v) at %.1f of %.1f, want %s (%v)", r.Action, r.Announce, r.Score, r.Total, tt.want, tt.announce)
+			}
+		})
+	}
+}
+
+// TestWeighClipsGroups sums a group beyond its clip.
+func TestWeighClipsGroups(t *testing.T) {
+	m := model.Default()
+	shares, score := judge.Weigh(m, []evidence.Finding{
+		{Signal: evidence.NewFamily, Nats: 9}, {Signal: evidence.NewDevice, Nats: 3}, {Signal: evidence.NewCountry, Nats: 5}, {Signal: evidence.NewNetwork, Nats: 0},
+	}, nil)
+	clip := m.Clips[evidence.Client]
+	if len(shares) != 3 || score != clip+5 || shares[0].Nats != clip*0.75 || shares[1].Finding.Nats != 3 {
+		t.Errorf("score %g of %+v, want %g", score, shares, clip+5)
+	}
+}
