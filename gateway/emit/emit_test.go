@@ -102,7 +102,7 @@ type stored struct {
 // readAll reads every partition of a topic to its end.
 func readAll(t *testing.T, addr, name string) []stored {
 	t.Helper()
-	tr := &kafka.Transport{MetadataTTL: 100 * time.Millisecond}
+	tr := &kafka.Transport{MetadataTTL: 2 * time.Second}
 	defer tr.CloseIdleConnections()
 	c := &kafka.Client{Addr: kafka.TCP(addr), Transport: tr, Timeout: 20 * time.Second}
 	md, err := c.Metadata(t.Context(), &kafka.MetadataRequest{Topics: []string{name}})

@@ -101,7 +101,7 @@ func create(ctx context.Context, t *testing.T, addr string) {
 // writable waits until every partition has a leader again.
 func writable(ctx context.Context, t *testing.T, addr string) {
 	t.Helper()
-	tr := &kafka.Transport{MetadataTTL: 50 * time.Millisecond}
+	tr := &kafka.Transport{MetadataTTL: 2 * time.Second}
 	defer tr.CloseIdleConnections()
 	c := &kafka.Client{Addr: kafka.TCP(addr), Transport: tr, Timeout: 5 * time.Second}
 	until(t, "every partition has a leader", func() bool {

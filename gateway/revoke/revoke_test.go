@@ -220,7 +220,7 @@ func nobody(t *testing.T) string {
 // write writes one record to a partition of the verdicts.
 func write(t *testing.T, addr string, partition int, key, value []byte, typ string) {
 	t.Helper()
-	tr := &kafka.Transport{MetadataTTL: 50 * time.Millisecond}
+	tr := &kafka.Transport{MetadataTTL: 2 * time.Second}
 	defer tr.CloseIdleConnections()
 	c := &kafka.Client{Addr: kafka.TCP(addr), Transport: tr, Timeout: 10 * time.Second}
 	res, err := c.Produce(t.Context(), &kafka.ProduceRequest{

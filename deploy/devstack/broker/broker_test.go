@@ -25,7 +25,7 @@ func start(t *testing.T, o broker.Options) *broker.Broker {
 
 func client(t *testing.T, addr string) *kafka.Client {
 	t.Helper()
-	tr := &kafka.Transport{MetadataTTL: 100 * time.Millisecond}
+	tr := &kafka.Transport{MetadataTTL: 2 * time.Second}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &kafka.Client{Addr: kafka.TCP(addr), Transport: tr, Timeout: 10 * time.Second}
 }
