@@ -66,6 +66,9 @@ func Load[T any](s Sources, defaults T) (Loaded[T], error) {
 			return Loaded[T]{}, fmt.Errorf("read configuration: %w", err)
 		}
 		fromFile = r.file(content)
+		if fromFile == nil {
+			return Loaded[T]{}, r.faults // Nothing after it can be trusted.
+		}
 		absolutePaths(fromFile, root, filepath.Dir(s.File))
 	}
 	overlay, warnings := r.overlay(s, fromFile)
