@@ -37,6 +37,7 @@ type Store struct {
 	broker    broker
 	ledger    *ledger
 	metrics   *metrics
+	observed  metric.Registration
 	kinds     map[string]kind
 	rows      atomic.Int64
 	down      atomic.Bool // The last insert failed.
@@ -81,7 +82,7 @@ func New(o Options) (*Store, error) {
 	for _, k := range kinds(o.Keys) {
 		s.kinds[k.topic] = k
 	}
-	_, err = o.Meter.RegisterCallback(s.observe, x.lag, x.depth, x.capacity)
+	s.observed, err = o.Meter.RegisterCallback(s.observe, x.lag, x.depth, x.capacity)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), conn.Close())
 	}
@@ -93,9 +94,9 @@ func New(o Options) (*Store, error) {
 func (s *Store) Run(ctx context.Context) error {
 	defer func() {
 		s.transport.CloseIdleConnections()
-		err := s.conn.Close()
+		err := errors.Join(s.observed.Unregister(), s.conn.Close())
 		if err != nil {
-			s.o.Logger.WarnContext(ctx, "close clickhouse", "error", err)
+			s.o.Logger.WarnContext(ctx, "close the store", "error", err)
 		}
 	}()
 	c := s.o.Config
