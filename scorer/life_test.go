@@ -54,8 +54,12 @@ type life struct {
 }
 
 var countries = []place{
-	{country: "DE", lat: 52.5, lon: 13.4}, {country: "DE", lat: 48.1, lon: 11.6}, {country: "NL", lat: 52.4, lon: 4.9},
-	{country: "FR", lat: 48.9, lon: 2.4}, {country: "PL", lat: 52.2, lon: 21.0}, {country: "AT", lat: 48.2, lon: 16.4},
+	{country: "DE", lat: 52.5, lon: 13.4},
+	{country: "DE", lat: 48.1, lon: 11.6},
+	{country: "NL", lat: 52.4, lon: 4.9},
+	{country: "FR", lat: 48.9, lon: 2.4},
+	{country: "PL", lat: 52.2, lon: 21.0},
+	{country: "AT", lat: 48.2, lon: 16.4},
 }
 
 var desktops = []string{

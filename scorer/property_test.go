@@ -276,7 +276,8 @@ func TestHostileFieldsStayFinite(t *testing.T) {
 		{Latitude: &nan, Longitude: &inf, AccuracyRadiusKm: nan, WafScore: inf},
 		{Subject: long, Session: long, Path: long, Template: long, Resource: long, UserAgent: long, Address: long, Country: long},
 		{BytesOut: math.MaxUint64, DurationUs: math.MaxUint64, Seq: math.MaxUint64},
-		{Time: &timestamppb.Timestamp{Seconds: 253402300799}}, {Time: &timestamppb.Timestamp{Seconds: -62135596800}},
+		{Time: &timestamppb.Timestamp{Seconds: 253402300799}},
+		{Time: &timestamppb.Timestamp{Seconds: -62135596800}},
 		{Kind: event.KindTick, Time: &timestamppb.Timestamp{Seconds: 253402300799}},
 		{Kind: "no such kind", Phase: "no such phase", SubjectKind: "no such kind"},
 	}

@@ -108,6 +108,9 @@ func reasons(s *entity.Suspicion) []*verdict.Evidence {
 	list := make([]*verdict.Evidence, 0, len(s.Reasons))
 	for i := range s.Reasons {
 		r := &s.Reasons[i]
+		if r.Signal < 0 || r.Signal >= evidence.Count {
+			continue // From a snapshot of a build that had more signals.
+		}
 		d := evidence.Signal(r.Signal).Describe()
 		list = append(list, &verdict.Evidence{
 			Signal: d.ID, Group: d.Group.String(), Nats: r.Nats, RawNats: r.Raw, Text: r.Text, Hard: d.Hard, Technique: d.Technique,
