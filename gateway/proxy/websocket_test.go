@@ -92,7 +92,7 @@ func TestCutWebSocket(t *testing.T) {
 			if !out.Lasted || out.Status != 101 || out.BytesIn == 0 || out.BytesOut <= uint64(size) {
 				t.Errorf("outcome = %+v", out)
 			}
-			await(t, ended, "the upstream to lose the connection")
+			ends(t, ended)
 
 			err = other.Write(ctx2, websocket.MessageText, []byte("still here"))
 			if err != nil {
@@ -157,7 +157,7 @@ func TestCutWebSocketOfAClientThatDoesNotRead(t *testing.T) {
 	await(t, g.observer.began, "the stream to open")
 	g.revoke("thief")
 	wasCut(t, g.outcome(t), event.StreamWebSocket)
-	await(t, ended, "the upstream to lose the connection")
+	ends(t, ended)
 }
 
 // Both sides can end a WebSocket in their own words.
