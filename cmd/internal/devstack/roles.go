@@ -12,6 +12,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
 	"github.com/vigil-gateway/vigil/gateway"
 	"github.com/vigil-gateway/vigil/gateway/identity"
@@ -97,7 +98,7 @@ func (s *Stack) configureAnalyzer() error {
 	c.TenantKeyFile = s.places.TenantKey
 	c.Kafka.Brokers = s.run.Kafka
 	c.Keys = analyzer.Keys{KeySetFile: s.places.KeySet, RootPublicFile: s.places.RootPublic}
-	c.Announce.KeyFile, c.Announce.KeyID = s.places.AnalyzerKey, AnalyzerKid
+	c.Announce.KeyFile, c.Announce.KeyID = s.places.AnalyzerKey, keys.AnalyzerKid
 	c.State.Dir = filepath.Join(s.places.State, "analyzer")
 	c.Admin.TokenFile = s.places.AdminToken
 	c.Store = s.storeConfig()
@@ -172,9 +173,10 @@ func (s *Stack) observe(ctx context.Context, service string) (*telemetry.Telemet
 		return nil, err
 	}
 	s.parts.add(service+" telemetry", func() error {
-		err := t.Shutdown(context.Background())
+		ctx := context.WithoutCancel(ctx)
+		err := t.Shutdown(ctx)
 		if err != nil {
-			s.options.Logger.Warn("telemetry not delivered", "service", service, "error", err)
+			s.options.Logger.WarnContext(ctx, "telemetry not delivered", "service", service, "error", err)
 		}
 		return nil // A collector that is away must not look like a loss of data.
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
@@ -79,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("start %s: %w", step.name, err), s.parts.stop())
 		}
-		o.Logger.Debug("started", "part", step.name, "took", time.Since(began))
+		o.Logger.DebugContext(ctx, "started", "part", step.name, "took", time.Since(began))
 	}
 	return s, nil
 }
@@ -275,7 +276,7 @@ func (s *Stack) writeRun(context.Context) error {
 	s.run.PID = os.Getpid()
 	s.run.Tenant, s.run.TenantKeyFile = Tenant, s.places.TenantKey
 	s.run.AdminTokenFile = s.places.AdminToken
-	s.run.OperatorKeyFile, s.run.OperatorKid = s.places.OperatorKey, OperatorKid
+	s.run.OperatorKeyFile, s.run.OperatorKid = s.places.OperatorKey, keys.OperatorKid
 	s.run.KeySetFile, s.run.RootFile = s.places.KeySet, s.places.RootPublic
 	err := runfile.Write(s.places.Dir, s.run)
 	if err != nil {

@@ -1,4 +1,4 @@
-package devstack
+package keys
 
 import (
 	"crypto/ed25519"
@@ -21,34 +21,30 @@ const (
 	OperatorKid = "operator-1"
 )
 
-// Places are the files and folders of an installation, all absolute.
-type Places struct {
-	Dir        string
-	Kafka      string // Folder of the embedded broker.
-	ClickHouse string // Folder of the embedded database.
-	State      string // Folder of snapshots and of the gateway's verdict file.
-	IDP        string // Folder of the sample provider's keys.
-
-	TenantKey          string
-	RootKey            string // Private; a production installation keeps it offline.
-	RootPublic         string
-	AnalyzerKey        string
-	OperatorKey        string
-	KeySet             string
-	AdminToken         string
+// Files are where the keys and secrets of an installation lie.
+type Files struct {
+	// TenantKey holds the 32 bytes under which names become pseudonyms.
+	TenantKey string
+	// RootKey is private and signs key sets; a production installation keeps it offline.
+	RootKey string
+	// RootPublic is what gateways and analyzers verify key sets by.
+	RootPublic string
+	// AnalyzerKey signs verdicts.
+	AnalyzerKey string
+	// OperatorKey signs operators' verdicts.
+	OperatorKey string
+	// KeySet lists the public keys, signed by the root.
+	KeySet string
+	// AdminToken opens the admin ports.
+	AdminToken string
+	// ClickHousePassword is that of the database user.
 	ClickHousePassword string
 }
 
-// placesOf names the files of an installation in dir.
-func placesOf(dir string) Places {
+// In names the files of an installation in dir.
+func In(dir string) Files {
 	keys, secrets := filepath.Join(dir, "keys"), filepath.Join(dir, "secrets")
-	return Places{
-		Dir:        dir,
-		Kafka:      filepath.Join(dir, "kafka"),
-		ClickHouse: filepath.Join(dir, "clickhouse"),
-		State:      filepath.Join(dir, "state"),
-		IDP:        filepath.Join(dir, "idp"),
-
+	return Files{
 		TenantKey:          filepath.Join(secrets, "tenant.key"),
 		RootKey:            filepath.Join(keys, "root.pem"),
 		RootPublic:         filepath.Join(keys, "root.pub.pem"),
@@ -60,14 +56,19 @@ func placesOf(dir string) Places {
 	}
 }
 
-// furnish makes what is missing of an installation's folders, keys and secrets.
-func furnish(p Places) error {
-	for _, dir := range []string{p.Dir, p.Kafka, p.ClickHouse, p.State, p.IDP, filepath.Dir(p.KeySet), filepath.Dir(p.TenantKey)} {
-		err := os.MkdirAll(dir, 0o700)
+// Init makes what is missing of an installation's keys and secrets in dir.
+func Init(dir string) (Files, error) {
+	p := In(dir)
+	for _, folder := range []string{dir, filepath.Dir(p.KeySet), filepath.Dir(p.TenantKey)} {
+		err := os.MkdirAll(folder, 0o700)
 		if err != nil {
-			return fmt.Errorf("make folder: %w", err)
+			return p, fmt.Errorf("make folder: %w", err)
 		}
 	}
+	return p, p.fill()
+}
+
+func (p Files) fill() error {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // Never fails; see its documentation.
 	err := errors.Join(
@@ -141,7 +142,7 @@ func ensureKey(name string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(name) //nolint:gosec // The operator names the directory.
 	if err != nil {
 		return nil, fmt.Errorf("read key: %w", err)
 	}
