@@ -445,6 +445,28 @@ func TestRelayRefusesAllButOperators(t *testing.T) {
 	}
 }
 
+// A broker refuses a batch above 1 MiB, however small its records are.
+func TestWriterCutsWhatABrokerWouldRefuse(t *testing.T) {
+	r := newRig(t)
+	records := make([]announce.Record, 12)
+	for i := range records {
+		records[i] = announce.Record{Key: []byte{byte(i)}, Value: make([]byte, 400<<10)}
+	}
+	err := r.writer.Write(t.Context(), topic.Assessments, 0, records...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range r.read(topic.Assessments, 0) {
+		if int(m.Key[0]) != i {
+			t.Errorf("record %d stands in place %d", m.Key[0], i)
+		}
+	}
+	err = r.writer.Write(t.Context(), topic.Assessments, 0, announce.Record{Value: make([]byte, 2<<20)})
+	if !errors.Is(err, announce.ErrRefused) {
+		t.Errorf("Write of 2 MiB = %v, want ErrRefused", err)
+	}
+}
+
 // A restore makes the fold forget, here and for whoever comes next, and a
 // replay of what went before it revokes nobody again.
 func TestRestoreIsFinal(t *testing.T) {

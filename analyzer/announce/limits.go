@@ -22,6 +22,10 @@ const (
 	// tombstonesMax bounds the tombstones written per heartbeat.
 	tombstonesMax = 100
 
+	// writeBytesMax is where a write is cut into batches: a broker refuses a
+	// batch above 1 MiB. recordOverheadBytes is more than a record's framing.
+	writeBytesMax       = 900 << 10
+	recordOverheadBytes = 16
 	// writeTimeout bounds one attempt to write, in time; attempts go on until the caller gives up.
 	writeTimeout = 5 * time.Second
 	// writeBackoff, doubled each time, and writeBackoffMax bound the wait between two attempts.

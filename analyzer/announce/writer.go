@@ -61,9 +61,32 @@ func (w *Writer) Close() { w.transport.CloseIdleConnections() }
 // tries until ctx ends; after an attempt that timed out the records may stand
 // twice. The error wraps [ErrRefused], or is that of ctx.
 func (w *Writer) Write(ctx context.Context, topic string, partition int, records ...Record) error {
-	if len(records) == 0 {
-		return nil
+	for len(records) > 0 {
+		n, size := 1, records[0].size()
+		for n < len(records) && size+records[n].size() <= writeBytesMax {
+			size += records[n].size()
+			n++
+		}
+		err := w.batch(ctx, topic, partition, records[:n])
+		if err != nil {
+			return err
+		}
+		records = records[n:]
 	}
+	return nil
+}
+
+// size is about what a record takes on the wire.
+func (r Record) size() int {
+	n := recordOverheadBytes + len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += recordOverheadBytes + len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+// batch writes records as one batch, which a broker takes or refuses as a whole.
+func (w *Writer) batch(ctx context.Context, topic string, partition int, records []Record) error {
 	backoff := writeBackoff
 	for {
 		err := w.attempt(ctx, topic, partition, records)

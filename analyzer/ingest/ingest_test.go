@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +63,9 @@ func (e *tally) Assess(r scorer.Record) scorer.Result {
 		EventId: ev.Id, EventTime: ev.Time, StreamTime: ev.Time, Offset: r.Offset, Subject: ev.Subject,
 		Score: float64(e.Count[ev.Subject]), Model: e.model.Digest(),
 	}
+	if ev.Path == "/big" {
+		a.Evidence = []*verdict.Evidence{{Text: strings.Repeat("x", 2000)}}
+	}
 	res := scorer.Result{Assessment: a}
 	if ev.Path == "/steal" {
 		res.Proposals = []judge.Proposal{{
@@ -95,7 +99,7 @@ func (e *tally) SwapModel(m *model.Model) { e.model = m }
 
 // rig is a broker, keys, and whatever runs on them.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	signer verdict.Signer
 	keys   *verdict.KeySet
@@ -105,7 +109,7 @@ type rig struct {
 
 const partitions = 4
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	b, err := broker.Start(broker.Options{Partitions: partitions})
 	if err != nil {
@@ -115,7 +119,7 @@ func newRig(t *testing.T) *rig {
 	return rigOn(t, b.Addr())
 }
 
-func rigOn(t *testing.T, addr string) *rig {
+func rigOn(t testing.TB, addr string) *rig {
 	t.Helper()
 	root := ed25519.NewKeyFromSeed(make([]byte, 32))
 	key := ed25519.NewKeyFromSeed([]byte("analyzer key for tests, 32 bytes"))
@@ -354,6 +358,33 @@ func TestProposalBecomesSignedVerdictInItsPartition(t *testing.T) {
 		if n := len(r.verdicts(p)) + len(r.assessments(p)); n != 0 {
 			t.Errorf("partition %d has %d records, want 0", p, n)
 		}
+	}
+}
+
+// One read may bring about many times its size in assessments.
+func TestAssessmentsAreCutIntoRecords(t *testing.T) {
+	r := newRig(t)
+	const n = 2000
+	events := make([]*event.RequestEvent, n)
+	for i := range events {
+		events[i] = request(i, "alice", "/big")
+	}
+	r.send(3, events...)
+	r.start("")
+	eventually(t, "every event is assessed", func() bool { return len(r.assessments(3)) == n })
+	next := int64(0)
+	for _, m := range r.read(topic.Assessments, 3) {
+		b, err := assessment.Decode(m.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.FirstOffset != next || b.Partition != 3 || b.Topic != topic.Requests {
+			t.Errorf("record of %s/%d from %d, want from %d", b.Topic, b.Partition, b.FirstOffset, next)
+		}
+		next = b.LastOffset + 1
+	}
+	if next != n {
+		t.Errorf("the records end at %d, want %d", next, n)
 	}
 }
 
