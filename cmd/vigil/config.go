@@ -39,7 +39,7 @@ func newConfigCommand(env app.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Check, print and begin configuration files",
-		Args:  cobra.NoArgs,
+		Args:  noSuchCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newConfigValidateCommand(env), newConfigPrintCommand(env), newConfigSchemaCommand(env), newConfigInitCommand(env))

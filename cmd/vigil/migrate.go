@@ -23,7 +23,7 @@ func newMigrateCommand(env app.Env) *cobra.Command {
 
 Migrations are numbered and go forward only. A migration that was applied is
 never changed; verify and status say so where a database disagrees.`,
-		Args: cobra.NoArgs,
+		Args: noSuchCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	for _, sub := range []struct {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
@@ -31,7 +33,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 		Short:   "A zero-trust API gateway that never stops checking",
 		Long:    rootLong,
 		Version: app.Version().Version,
-		Args:    cobra.NoArgs,
+		Args:    noSuchCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetVersionTemplate("vigil {{.Version}}\n")
@@ -61,4 +63,18 @@ func newRootCommand(env app.Env) *cobra.Command {
 	root.PersistentFlags().StringP("output", "o", outputTable, "form of the result: table or json")
 	root.PersistentFlags().Bool("no-color", false, "no colours, also on a terminal (as does the variable NO_COLOR)")
 	return root
+}
+
+// noSuchCommand refuses arguments of a command that only has commands below
+// it, and says which one was probably meant.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	guess := ""
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		guess = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), guess)
 }

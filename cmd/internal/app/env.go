@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/config"
 )
 
 // Env is the world of a command: tests bring their own.
@@ -68,7 +70,7 @@ func Execute(ctx context.Context, env Env, c *cobra.Command) int {
 		err = fmt.Errorf("%w\nSee \"%s --help\".", err, c.CommandPath()) //nolint:staticcheck // Two sentences for a person.
 	}
 	if err.Error() != "" && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(env.Stderr, prefixLines(c.Name()+": ", err.Error()))
+		fmt.Fprintln(env.Stderr, withName(c.Name(), err))
 	}
 	return code
 }
@@ -89,11 +91,12 @@ func markRun(c *cobra.Command, ran *bool) {
 	}
 }
 
-// prefixLines puts the program's name before a message of one line; faults
-// with their own file:line stay as editors expect them.
-func prefixLines(prefix, text string) string {
-	if strings.Contains(text, "\n") {
-		return text
+// withName puts the program's name before a message; faults with a place of
+// their own stay as editors expect them.
+func withName(name string, err error) string {
+	var faults config.Faults
+	if errors.As(err, &faults) {
+		return err.Error()
 	}
-	return prefix + text
+	return name + ": " + err.Error()
 }
