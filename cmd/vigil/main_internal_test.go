@@ -42,6 +42,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CONFIG", filepath.Join(root(t), "testdata", "config"))
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "embedded" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return embedded, nil
+		},
 	})
 }
 

@@ -62,8 +62,8 @@ func TestExecuteTellsUsageFromFailure(t *testing.T) {
 		"ok":             {[]string{"do"}, nil, 0, ""},
 		"failure":        {[]string{"do"}, errors.New("broke"), 1, "prog: broke\n"},
 		"findings":       {[]string{"do"}, app.Findings(), 1, ""},
-		"wrong argument": {[]string{"do", "x"}, nil, 2, "prog: unknown command \"x\" for \"prog do\"\nSee \"prog --help\".\n"},
-		"wrong flag":     {[]string{"do", "--x"}, nil, 2, "prog: unknown flag: --x\nSee \"prog --help\".\n"},
+		"wrong argument": {[]string{"do", "x"}, nil, 2, "prog: unknown command \"x\" for \"prog do\"\nSee \"prog do --help\".\n"},
+		"wrong flag":     {[]string{"do", "--x"}, nil, 2, "prog: unknown flag: --x\nSee \"prog do --help\".\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

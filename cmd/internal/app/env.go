@@ -60,14 +60,14 @@ func Execute(ctx context.Context, env Env, c *cobra.Command) int {
 	c.SilenceErrors, c.SilenceUsage = true, true
 	ran := false
 	markRun(c, &ran)
-	err := c.ExecuteContext(ctx)
+	at, err := c.ExecuteContextC(ctx)
 	if err == nil {
 		return ExitOK
 	}
 	code := CodeOf(err)
 	if !ran && code == ExitFindings {
 		code = ExitUsage                                                 // Flags or arguments were refused before the command began.
-		err = fmt.Errorf("%w\nSee \"%s --help\".", err, c.CommandPath()) //nolint:staticcheck // Two sentences for a person.
+		err = fmt.Errorf("%w\nSee \"%s --help\".", err, at.CommandPath()) //nolint:staticcheck // Two sentences for a person.
 	}
 	if err.Error() != "" && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(env.Stderr, withName(c.Name(), err))
