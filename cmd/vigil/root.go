@@ -50,7 +50,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
 		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand}},
 		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand}},
-		{groupSet, []func(app.Env) *cobra.Command{newConfigCommand, newMigrateCommand, newVersionCommand}},
+		{groupSet, []func(app.Env) *cobra.Command{newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newVersionCommand}},
 	} {
 		for _, newCommand := range group.commands {
 			c := newCommand(env)
