@@ -36,7 +36,7 @@ func FuzzRestore(f *testing.F) {
 			t.Fatal(err)
 		}
 		e := fresh(t, true)
-		_ = e.Restore(&b, nil) //nolint:errcheck // An error is as good as a state that holds.
+		_ = e.Restore(&b, nil) // An error is as good as a state that holds.
 		e.Assess(scorer.Record{Event: &event.RequestEvent{Time: timestamppb.New(start), Subject: "u", Session: "u", Address: "192.0.2.1", Path: "/a/1", Status: 200, Resource: "2"}})
 	})
 }
