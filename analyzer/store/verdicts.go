@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"time"
 
@@ -36,16 +35,9 @@ func decodeEnforcement(r record) (message any, blank bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if len(r.value) > verdict.EnvelopeBytesMax {
-		return nil, false, fmt.Errorf("enforcement of %d B: %w", len(r.value), verdict.ErrMalformed)
-	}
-	e := new(verdict.Enforcement)
-	err = e.UnmarshalVT(r.value)
+	e, err := verdict.DecodeEnforcement(r.value)
 	if err != nil {
-		return nil, false, fmt.Errorf("decode enforcement: %w: %w", verdict.ErrMalformed, err)
-	}
-	if e.Id == "" {
-		return nil, false, fmt.Errorf("enforcement has no id: %w", verdict.ErrMalformed)
+		return nil, false, err
 	}
 	return e, false, nil
 }
