@@ -28,7 +28,6 @@ type call struct {
 	event   *event.RequestEvent
 	signIn  *route.SignIn // Nil where the route is none.
 	lasted  bool          // An open event was emitted.
-	emitted bool          // The terminal event was.
 }
 
 // newEvent is what is known of every request. Attributes that clients choose
@@ -135,10 +134,6 @@ func (c *call) proxied(out proxy.Outcome) {
 
 // finish emits the one terminal event.
 func (c *call) finish() {
-	if c.emitted {
-		return
-	}
-	c.emitted = true
 	now := c.gateway.now()
 	e := c.event
 	if e.Phase == event.PhaseClose {

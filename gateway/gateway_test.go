@@ -445,3 +445,40 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		}
 	}
 }
+
+// The event of the last request is not lost, however long its goodbye takes.
+func TestStopWaitsForTheLastEvent(t *testing.T) {
+	g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		// Half a large frame: there is no place for a close frame until the rest comes.
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x82\x7f\x00\x00\x00\x00\x00\x10\x00\x00half")
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+	})
+	g.start(t, true)
+	conn, err := net.Dial("tcp", g.gateway.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = fmt.Fprintf(conn, "GET /events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", g.token("ann"))
+	in := bufio.NewReader(conn)
+	for line := ""; line != "half"; {
+		b, err := in.ReadByte()
+		if err != nil {
+			t.Fatal(err)
+		}
+		line = (line + string(b))[max(0, len(line)-3):]
+	}
+	err = g.stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if events := g.events(t)["events"]; len(events) != 2 || !events[1].Terminal() {
+		t.Errorf("events %v", events)
+	}
+}

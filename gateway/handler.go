@@ -38,10 +38,10 @@ func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
 			g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
 			p := problem.Internal().With(c.id, c.supportCode(nil))
 			c.refused(event.DecisionPermit, p)
-			if !w.wrote {
+			aborted = w.wrote
+			if !aborted {
 				problem.Write(w, r, p)
 			}
-			aborted = w.wrote && !c.emitted
 		}
 		c.finish()
 		done := context.WithoutCancel(ctx)
@@ -114,7 +114,6 @@ func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 	} else if out.Err != nil && out.Status >= http.StatusInternalServerError {
 		g.logger.WarnContext(ctx, "upstream fault", "route", m.Route.ID, "code", out.Reason, "error", out.Err, "request", c.id)
 	}
-	c.finish()
 	if out.Abort {
 		panic(http.ErrAbortHandler)
 	}

@@ -99,7 +99,7 @@ func newGRPC(t *testing.T) (*rig, testgrpc.TestServiceClient, *service) {
 
 func as(t *testing.T, name string) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	t.Cleanup(cancel)
 	return metadata.AppendToOutgoingContext(ctx, "x-test-session", name)
 }

@@ -170,7 +170,8 @@ func (g *rig) dial(t *testing.T) net.Conn {
 
 func (g *rig) request(t *testing.T, method, path, name string, body io.Reader) *http.Request {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	// Longer than any await: no client's impatience may pass for a cut.
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, method, g.server.URL+path, body)
 	if err != nil {

@@ -45,7 +45,7 @@ func chat(t *testing.T, size int, ended chan<- error) http.HandlerFunc {
 
 func (g *rig) websocket(t *testing.T, name string) (*websocket.Conn, context.Context) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	t.Cleanup(cancel)
 	c, res, err := websocket.Dial(ctx, g.server.URL, &websocket.DialOptions{ //nolint:bodyclose // Closed by the package.
 		HTTPClient: g.client(t, false), HTTPHeader: http.Header{"X-Test-Session": {name}},
