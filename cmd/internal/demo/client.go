@@ -101,7 +101,7 @@ func (c *Client) do(ctx context.Context, s *Step) (Answer, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{Cut: true, Reason: "connection closed", At: time.Now()}, nil //nolint:nilerr // A closed connection is an answer too.
+		return Answer{Cut: true, Reason: "connection closed", At: time.Now()}, nil // A closed connection is an answer too.
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if s.Stream == "" || resp.StatusCode != s.Status {
@@ -245,8 +245,8 @@ func (c *Client) websocket(ctx context.Context, s *Step) (Answer, error) {
 		if left() {
 			return a, nil
 		}
-		var closed websocket.CloseError
-		if errors.As(err, &closed) {
+		closed, ok := errors.AsType[websocket.CloseError](err)
+		if ok {
 			a.Reason = fmt.Sprintf("%d %s", closed.Code, closed.Reason)
 			a.Support = supportIn(closed.Reason)
 		}

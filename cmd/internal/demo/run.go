@@ -78,8 +78,8 @@ func (r *roster) name(id string) string {
 
 // Durations of the live part.
 const (
-	// liveMin is how long ordinary people are watched even if no attack lasts.
-	liveMin = 20 * time.Second
+	// liveLeast is how long ordinary people are watched even if no attack lasts.
+	liveLeast = 20 * time.Second
 	// settleMax bounds the wait for the last rows.
 	settleMax = 30 * time.Second
 )
@@ -199,7 +199,7 @@ func (d *run) show(ctx context.Context) (Summary, error) {
 	}
 	bad.Wait()
 	if d.options.Once {
-		sleep(ctx, max(2*time.Second, liveMin-time.Since(begun)))
+		sleep(ctx, max(2*time.Second, liveLeast-time.Since(begun)))
 	} else {
 		d.story.say("that was the last attack; ordinary work goes on until Ctrl-C")
 		<-ctx.Done()

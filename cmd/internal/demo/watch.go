@@ -62,7 +62,7 @@ func (w *watch) follow(ctx context.Context) error {
 	return w.look(context.WithoutCancel(ctx))
 }
 
-// verdictRow and cutRow are rows as ClickHouse writes them.
+// verdictRow, countRow and cutRow are rows as ClickHouse writes them.
 type verdictRow struct {
 	ID       string    `json:"id"`
 	Kind     string    `json:"target_kind"`
@@ -73,6 +73,10 @@ type verdictRow struct {
 	Signals  []string  `json:"evidence_signal"`
 	Nats     []float64 `json:"evidence_nats"`
 	Evidence []string  `json:"evidence_text"`
+}
+
+type countRow struct {
+	N uint64 `json:"n"`
 }
 
 type cutRow struct {
@@ -142,11 +146,7 @@ func (w *watch) look(ctx context.Context) error {
 func (w *watch) settle(ctx context.Context) error {
 	deadline := time.Now().Add(settleMax)
 	for {
-		err := each(ctx, w, `SELECT count() AS n FROM requests WHERE kind = 'request'`, func(r struct {
-			N uint64 `json:"n"`
-		}) {
-			w.rows = r.N
-		})
+		err := each(ctx, w, `SELECT count() AS n FROM requests WHERE kind = 'request'`, func(r countRow) { w.rows = r.N })
 		if err != nil {
 			return err
 		}

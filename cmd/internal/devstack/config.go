@@ -37,7 +37,7 @@ func under(section string, err error) error {
 	if err == nil {
 		return nil
 	}
-	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // Only the outermost join is taken apart.
+	many, ok := err.(interface{ Unwrap() []error }) // Only the outermost join is taken apart.
 	if !ok {
 		return fmt.Errorf("%s.%w", section, err)
 	}

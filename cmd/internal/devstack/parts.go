@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -75,13 +76,13 @@ func (p *parts) stop() error {
 	p.list = nil
 	p.mu.Unlock()
 	var errs []error
-	for i := len(list) - 1; i >= 0; i-- {
+	for _, one := range slices.Backward(list) {
 		began := time.Now()
-		err := list[i].stop()
+		err := one.stop()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", list[i].name, err))
+			errs = append(errs, fmt.Errorf("stop %s: %w", one.name, err))
 		}
-		p.logger.Debug("part stopped", "part", list[i].name, "took", time.Since(began))
+		p.logger.Debug("part stopped", "part", one.name, "took", time.Since(began))
 	}
 	return errors.Join(errs...)
 }

@@ -62,7 +62,7 @@ type Run struct {
 func Read(dir string) (Run, error) {
 	var r Run
 	name := filepath.Join(dir, Name)
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(name) //nolint:gosec // The operator names the directory.
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, fmt.Errorf("%s: %w", name, ErrNone)
 	}

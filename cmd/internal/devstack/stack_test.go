@@ -1,0 +1,196 @@
+package devstack_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+)
+
+func options(t *testing.T, dir string) devstack.Options {
+	t.Helper()
+	library, err := devstack.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := devstack.DefaultOptions()
+	o.Dir, o.Library, o.Logger = dir, library, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	o.Partitions = 3
+	o.Configure = func(c *devstack.Config) error {
+		c.Analyzer.Store.Linger = 50 * time.Millisecond
+		return nil
+	}
+	return o
+}
+
+func start(t *testing.T, o devstack.Options) *devstack.Stack {
+	t.Helper()
+	s, err := devstack.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func stop(t *testing.T, s *devstack.Stack) {
+	t.Helper()
+	http.DefaultClient.CloseIdleConnections()
+	err := s.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// status is what one request through the gateway is answered with.
+func status(t *testing.T, s *devstack.Stack, path, token string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Run().Gateway+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, err = io.Copy(io.Discard, resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
+}
+
+// rows counts the requests in ClickHouse.
+func rows(t *testing.T, s *devstack.Stack) int {
+	t.Helper()
+	r := s.Run()
+	password, err := os.ReadFile(r.ClickHousePasswordFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.ClickHouse+"/?database="+url.QueryEscape(r.ClickHouseDatabase),
+		strings.NewReader("SELECT toInt32(count()) AS n FROM requests WHERE kind = 'request' FORMAT JSONEachRow"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(r.ClickHouseUser, string(password))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var row struct{ N int }
+	err = json.NewDecoder(resp.Body).Decode(&row)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("count rows: status %d, error %v", resp.StatusCode, err)
+	}
+	return row.N
+}
+
+// waitRows polls until there are n rows.
+func waitRows(t *testing.T, s *devstack.Stack, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); rows(t, s) != n; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d rows, want %d", rows(t, s), n)
+		}
+	}
+}
+
+// TestSecondStartGoesOn checks that a directory keeps data, keys and ports, that
+// what was served just before a stop is not lost, and that nobody else gets in.
+func TestSecondStartGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	o := options(t, dir)
+	s := start(t, o)
+	token := s.IDP().Mint(idp.Claims{Subject: "ana", SessionID: "s1", Expires: time.Now().Add(time.Hour)})
+	if got := status(t, s, "/accounts/1234", token); got != http.StatusOK {
+		t.Errorf("with a token: status %d", got)
+	}
+	if got := status(t, s, "/accounts/1234", ""); got != http.StatusUnauthorized {
+		t.Errorf("without a token: status %d", got)
+	}
+	waitRows(t, s, 2)
+	_, err := devstack.Start(t.Context(), o)
+	if !errors.Is(err, devstack.ErrLocked) {
+		t.Errorf("second Start beside the first: %v, want %v", err, devstack.ErrLocked)
+	}
+	// These have had no time to reach ClickHouse.
+	for range 20 {
+		status(t, s, "/", token)
+	}
+	first := s.Run()
+	stop(t, s)
+	kept, err := runfile.Read(dir)
+	if err != nil || kept.PID != 0 {
+		t.Errorf("run file after the stop: pid %d, error %v", kept.PID, err)
+	}
+
+	s = start(t, o)
+	defer stop(t, s)
+	if diff := cmp.Diff(first, s.Run(), cmpopts.IgnoreFields(runfile.Run{}, "PID")); diff != "" {
+		t.Errorf("the second start is somewhere else (-first +second):\n%s", diff)
+	}
+	if got := status(t, s, "/accounts/1234", token); got != http.StatusOK {
+		t.Errorf("the first start's token: status %d", got)
+	}
+	waitRows(t, s, 23)
+	if got := s.Upstream().Total(); got != 1 {
+		t.Errorf("the upstream of the second start has served %d", got)
+	}
+	for _, name := range []string{"keys/root.pem", "keys/analyzer.pem", "keys/operator.pem", "secrets/tenant.key", "secrets/admin-token", "run.json"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, error %v", name, info, err)
+		}
+	}
+}
+
+// TestStartRefuses names what is wrong before anything is started.
+func TestStartRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*devstack.Options)
+		want   string
+	}{
+		"no partitions":              {func(o *devstack.Options) { o.Partitions = 0 }, "partitions:"},
+		"unknown mode":               {func(o *devstack.Options) { o.Mode = "maybe" }, "mode:"},
+		"upstream without an issuer": {func(o *devstack.Options) { o.Upstream = "http://127.0.0.1:1" }, "upstream and issuer:"},
+	} {
+		o := options(t, t.TempDir())
+		tt.change(&o)
+		_, err := devstack.Start(t.Context(), o)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestFindLibrary checks that a library that is named is the one that is taken.
+func TestFindLibrary(t *testing.T) {
+	_, err := devstack.FindLibrary(filepath.Join(t.TempDir(), "none.so"))
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a named library that is not there: %v", err)
+	}
+	t.Chdir(t.TempDir())
+	_, err = devstack.FindLibrary("")
+	if !errors.Is(err, devstack.ErrNoLibrary) {
+		t.Errorf("outside of a checkout: %v, want %v", err, devstack.ErrNoLibrary)
+	}
+}
