@@ -448,7 +448,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 
 // The event of the last request is not lost, however long its goodbye takes.
 func TestStopWaitsForTheLastEvent(t *testing.T) {
-	g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+	g := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
