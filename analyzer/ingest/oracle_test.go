@@ -88,13 +88,13 @@ func TestRestartsGiveTheBytesOfOneLife(t *testing.T) {
 				if random.IntN(2) == 0 {
 					eventually(t, "it works", func() bool { return len(a.Status()) == partitions && a.Status()[1].Ready })
 				}
-				lose.Store(true)
+				lose.Store(writes + random.Int32N(2))
 			}
 			r.send(1, ev)
 		}
 		if life < lives-1 {
 			a.stop()
-			lose.Store(false)
+			lose.Store(nothing)
 		}
 	}
 	got := func() map[int64][]byte {
