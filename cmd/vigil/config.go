@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -96,13 +95,13 @@ func validate(c *cobra.Command, env app.Env, o configOptions, files []string) er
 			continue
 		}
 		for _, w := range warnings {
-			fmt.Fprintf(env.Stderr, "warning: %s\n", w)
+			say(env.Stderr, "warning: %s\n", w)
 		}
 		if err != nil {
-			fmt.Fprintln(env.Stderr, err)
+			sayln(env.Stderr, err)
 			continue
 		}
-		fmt.Fprintf(env.Stdout, "%s: ok (%s)\n", file, r.name)
+		say(env.Stdout, "%s: ok (%s)\n", file, r.name)
 	}
 	if bad {
 		return &app.ExitError{Code: app.ExitUsage}

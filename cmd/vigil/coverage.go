@@ -85,7 +85,7 @@ func coverage(c *cobra.Command, env app.Env, l *link, file string, since time.Du
 	if len(rows) > 0 {
 		return app.Findings()
 	}
-	fmt.Fprintln(env.Stderr, "every route has a policy, and every event that should has an identity")
+	sayln(env.Stderr, "every route has a policy, and every event that should has an identity")
 	return nil
 }
 
@@ -100,7 +100,7 @@ func configuredRoutes(env app.Env, l *link, file string) ([]route.Spec, error) {
 		file = filepath.Join(dir, "gateway.yaml")
 		_, err := os.Stat(file)
 		if err != nil {
-			fmt.Fprintln(env.Stderr, "no configuration of a gateway was named (--config): routes are judged by their traffic alone")
+			sayln(env.Stderr, "no configuration of a gateway was named (--config): routes are judged by their traffic alone")
 			return nil, nil //nolint:nilerr // Nobody named it.
 		}
 	}

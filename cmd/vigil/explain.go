@@ -84,7 +84,7 @@ func explain(c *cobra.Command, env app.Env, l *link, code string) error {
 		return err
 	}
 	if x.Request == nil && x.Verdict == nil {
-		fmt.Fprintf(env.Stderr, "nothing is known under %s; what happened shows about a second later, and for 30 days\n", clean(code))
+		say(env.Stderr, "nothing is known under %s; what happened shows about a second later, and for 30 days\n", clean(code))
 		return app.Findings()
 	}
 	if asJSON {
@@ -152,33 +152,33 @@ ORDER BY verdicts.time DESC LIMIT 1`, run.Tenant, session, subject)
 
 func (x *explanation) print(w io.Writer, now time.Time) {
 	if r := x.Request; r != nil {
-		fmt.Fprintf(w, "What happened   %s %s%s at %s was answered %d (%s%s)\n",
+		say(w, "What happened   %s %s%s at %s was answered %d (%s%s)\n",
 			clean(r.Method), clean(r.Host), clean(shorten(r.Path, 120)), r.Time.UTC().Format(time.RFC3339), r.Status, r.Decision, orNothing(", ", r.Reason))
-		fmt.Fprintf(w, "Was this you?   from %s%s%s with %s\n",
+		say(w, "Was this you?   from %s%s%s with %s\n",
 			clean(r.Address), orNothing(", ", clean(r.Country)), orNothing(", ", clean(r.ASOrg)), orWord(clean(shorten(r.UserAgent, 120)), "no user agent"))
-		fmt.Fprintf(w, "Session         %s of subject %s\n", orWord(r.Session, "none"), orWord(r.Subject, "nobody"))
+		say(w, "Session         %s of subject %s\n", orWord(r.Session, "none"), orWord(r.Subject, "nobody"))
 	}
 	v := x.Verdict
 	if v == nil {
-		fmt.Fprintln(w, "Verdict         none: the request was judged by its own credential and route alone")
+		sayln(w, "Verdict         none: the request was judged by its own credential and route alone")
 		return
 	}
-	fmt.Fprintf(w, "Verdict         %s %s %s at %s by %s, score %.1f nats\n",
+	say(w, "Verdict         %s %s %s at %s by %s, score %.1f nats\n",
 		v.Action, v.TargetKind, clean(v.TargetID), v.Time.UTC().Format(time.RFC3339), v.Origin, v.Score)
 	for _, e := range x.Evidence {
-		fmt.Fprintf(w, "                %+6.1f  %-28s %s\n", e.Nats, e.Signal, clean(e.Text))
+		say(w, "                %+6.1f  %-28s %s\n", e.Nats, e.Signal, clean(e.Text))
 	}
 	if v.OperatorText != "" && len(x.Evidence) == 0 {
-		fmt.Fprintf(w, "                %s\n", clean(v.OperatorText))
+		say(w, "                %s\n", clean(v.OperatorText))
 	}
-	fmt.Fprintf(w, "Effect          %d requests and streams ended or refused\n", x.Cuts)
+	say(w, "Effect          %d requests and streams ended or refused\n", x.Cuts)
 	switch {
 	case !v.Until.After(now):
-		fmt.Fprintf(w, "How to lift it  it has lapsed at %s\n", v.Until.UTC().Format(time.RFC3339))
+		say(w, "How to lift it  it has lapsed at %s\n", v.Until.UTC().Format(time.RFC3339))
 	case v.Action == verdict.ActionStepUp:
-		fmt.Fprintf(w, "How to lift it  the person signs in again; or: vigil restore %s -- %s\n", v.TargetKind, v.TargetID)
+		say(w, "How to lift it  the person signs in again; or: vigil restore %s -- %s\n", v.TargetKind, v.TargetID)
 	default:
-		fmt.Fprintf(w, "How to lift it  vigil restore %s -- %s (else it lapses at %s)\n", v.TargetKind, v.TargetID, v.Until.UTC().Format(time.RFC3339))
+		say(w, "How to lift it  vigil restore %s -- %s (else it lapses at %s)\n", v.TargetKind, v.TargetID, v.Until.UTC().Format(time.RFC3339))
 	}
 }
 

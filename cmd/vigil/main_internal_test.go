@@ -194,10 +194,10 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 			return
 		}
 		if r.URL.Query().Get("id") == "sess-1" {
-			fmt.Fprint(w, `{"gateway":"gw-1","total":2,"sessions":[{"session":"sess-1","stream":"websocket"},{"session":"sess-1","stream":"request"}]}`)
+			_, _ = fmt.Fprint(w, `{"gateway":"gw-1","total":2,"sessions":[{"session":"sess-1","stream":"websocket"},{"session":"sess-1","stream":"request"}]}`)
 			return
 		}
-		fmt.Fprint(w, `{"gateway":"gw-1","total":0,"sessions":[]}`)
+		_, _ = fmt.Fprint(w, `{"gateway":"gw-1","total":0,"sessions":[]}`)
 	})
 	mux.HandleFunc("POST /v1/verdicts", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -208,7 +208,7 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 		m, err := keys.Open(body)
 		if err != nil {
 			w.WriteHeader(http.StatusForbidden)
-			fmt.Fprint(w, err)
+			_, _ = fmt.Fprint(w, err)
 			return
 		}
 		v := m.Verdict
@@ -224,7 +224,7 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
-		fmt.Fprintln(f, line)
+		_, _ = fmt.Fprintln(f, line)
 		_ = f.Close()
 		w.WriteHeader(http.StatusNoContent)
 	})

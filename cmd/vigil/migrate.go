@@ -74,12 +74,12 @@ func migratePlan(c *cobra.Command, env app.Env, l *link) error {
 			return writeJSON(env.Stdout, out)
 		}
 		if len(pending) == 0 {
-			fmt.Fprintln(env.Stderr, "nothing is pending")
+			sayln(env.Stderr, "nothing is pending")
 		}
 		for _, m := range pending {
-			fmt.Fprintf(env.Stdout, "-- %d %s\n", m.Version, m.Name)
+			say(env.Stdout, "-- %d %s\n", m.Version, m.Name)
 			for _, s := range m.Statements {
-				fmt.Fprintf(env.Stdout, "%s;\n", s)
+				say(env.Stdout, "%s;\n", s)
 			}
 		}
 		return nil
@@ -150,7 +150,7 @@ func migrateVerify(c *cobra.Command, env app.Env, l *link) error {
 	return withSchema(c.Context(), l, func(db database) error {
 		err := schema.Verify(c.Context(), db)
 		if errors.Is(err, schema.ErrDrift) || errors.Is(err, schema.ErrChanged) {
-			fmt.Fprintln(env.Stderr, err)
+			sayln(env.Stderr, err)
 			return app.Findings()
 		}
 		if err != nil {

@@ -166,3 +166,9 @@ func (p printer) rows(rows [][]string) error {
 	}
 	return nil
 }
+
+// say tells a person something. Whoever has gone away reads nothing, and that
+// is no failure of the command.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+
+func sayln(w io.Writer, args ...any) { _, _ = fmt.Fprintln(w, args...) }

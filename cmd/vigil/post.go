@@ -132,9 +132,9 @@ func outcome(all []delivery) error {
 func printDeliveries(w io.Writer, all []delivery) {
 	for _, d := range all {
 		if d.OK {
-			fmt.Fprintf(w, "%s %s accepted it in %.1f ms\n", d.Role, d.URL, d.MS)
+			say(w, "%s %s accepted it in %.1f ms\n", d.Role, d.URL, d.MS)
 			continue
 		}
-		fmt.Fprintf(w, "%s %s did not accept it: %s\n", d.Role, d.URL, d.Error)
+		say(w, "%s %s did not accept it: %s\n", d.Role, d.URL, d.Error)
 	}
 }

@@ -124,7 +124,7 @@ func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) er
 	columns, rows, err := query.Run(c.Context(), db, name, params)
 	switch {
 	case errors.Is(err, query.ErrTruncated):
-		fmt.Fprintf(env.Stderr, "%s; these are the first\n", err)
+		say(env.Stderr, "%s; these are the first\n", err)
 	case errors.Is(err, query.ErrParameters):
 		return &app.ExitError{Code: app.ExitUsage, Err: err}
 	case err != nil:

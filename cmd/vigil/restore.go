@@ -80,14 +80,14 @@ func restore(c *cobra.Command, env app.Env, l *link, o restoreOptions, args []st
 		return err
 	}
 	if len(found) == 0 {
-		fmt.Fprintf(env.Stderr, "nothing stands against %s %s; a verdict shows about a second after it was made\n", t.Kind, t.Id)
+		say(env.Stderr, "nothing stands against %s %s; a verdict shows about a second after it was made\n", t.Kind, t.Id)
 		return app.Findings()
 	}
 	v := lifting(env.Now(), run.Tenant, t, found)
 	v.OperatorText = o.reason
 	if !asJSON {
 		for _, s := range found {
-			fmt.Fprintf(env.Stdout, "lifts %s of authority %s (epoch %d, seq %d), which held until %s\n",
+			say(env.Stdout, "lifts %s of authority %s (epoch %d, seq %d), which held until %s\n",
 				s.Action, s.Authority, s.Epoch, s.Seq, s.Until.UTC().Format(time.RFC3339))
 		}
 	}

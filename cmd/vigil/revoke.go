@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -82,7 +81,7 @@ func revoke(c *cobra.Command, env app.Env, l *link, o revokeOptions, args []stri
 		if asJSON {
 			return writeJSON(env.Stdout, map[string]any{"dry_run": true, "target": v.Target, "action": v.Action, "until": v.Until.AsTime(), "touches": touched})
 		}
-		fmt.Fprintf(env.Stdout, "would %s %s %s until %s\n%s\n", v.Action, v.Target.Kind, v.Target.Id, v.Until.AsTime().Format(time.RFC3339), touched)
+		say(env.Stdout, "would %s %s %s until %s\n%s\n", v.Action, v.Target.Kind, v.Target.Id, v.Until.AsTime().Format(time.RFC3339), touched)
 		return nil
 	}
 	return send(c.Context(), env, run, v, asJSON, touched)
@@ -104,10 +103,10 @@ func send(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict,
 		}
 		return outcome(all)
 	}
-	fmt.Fprintf(env.Stdout, "%s %s %s until %s (verdict %s, support code %s)\n",
+	say(env.Stdout, "%s %s %s until %s (verdict %s, support code %s)\n",
 		v.Action, v.Target.Kind, v.Target.Id, v.Until.AsTime().Format(time.RFC3339), v.Id, v.SupportCode)
 	if touched != nil {
-		fmt.Fprintln(env.Stdout, touched)
+		sayln(env.Stdout, touched)
 	}
 	printDeliveries(env.Stdout, all)
 	return outcome(all)

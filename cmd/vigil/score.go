@@ -130,7 +130,7 @@ func readModel(file string) (*model.Model, error) {
 	if file == "" {
 		return model.Default(), nil
 	}
-	b, err := os.ReadFile(file)
+	b, err := os.ReadFile(file) //nolint:gosec // The operator names it.
 	if err != nil {
 		return nil, app.Usage("read model: %w", err)
 	}
@@ -175,7 +175,7 @@ func (s *scoring) inputs(ctx context.Context, stdin io.Reader, files []string) e
 func (s *scoring) input(ctx context.Context, stdin io.Reader, name string) error {
 	r := stdin
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := os.Open(name) //nolint:gosec // The operator names it.
 		if err != nil {
 			return app.Usage("open input: %w", err)
 		}
@@ -258,7 +258,7 @@ func (s *scoring) ndjson(r io.Reader) func(*event.RequestEvent) error {
 func (s *scoring) complain(name string, bad *accesslog.LineError) {
 	s.bad++
 	if s.bad == badLinesShown+1 {
-		fmt.Fprintln(s.stderr, "… further bad lines are only counted")
+		sayln(s.stderr, "… further bad lines are only counted")
 	}
 	if s.bad > badLinesShown {
 		return
@@ -266,7 +266,7 @@ func (s *scoring) complain(name string, bad *accesslog.LineError) {
 	if name == "-" {
 		name = "stdin"
 	}
-	fmt.Fprintf(s.stderr, "%s:%d: %s\n", name, bad.Line, bad.Err)
+	say(s.stderr, "%s:%d: %s\n", name, bad.Line, bad.Err)
 }
 
 func (s *scoring) one(e *event.RequestEvent) error {
@@ -318,14 +318,14 @@ func (s *scoring) summary() {
 	if s.bad > 0 {
 		fmt.Fprintf(&b, "; %d lines could not be read", s.bad)
 	}
-	fmt.Fprintln(s.stderr, b.String())
+	sayln(s.stderr, b.String())
 }
 
 func readState(engine *scorer.Engine, file string) error {
 	if file == "" {
 		return nil
 	}
-	f, err := os.Open(file)
+	f, err := os.Open(file) //nolint:gosec // The operator names it.
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -38,15 +37,15 @@ func newTopicsCommand(env app.Env) *cobra.Command {
 					return reached(err)
 				}
 				for _, m := range state.Missing {
-					fmt.Fprintf(env.Stdout, "missing  %-22s %d partitions\n", m.Name, m.Partitions)
+					say(env.Stdout, "missing  %-22s %d partitions\n", m.Name, m.Partitions)
 				}
 				if state.Faults != nil {
-					fmt.Fprintln(env.Stdout, state.Faults)
+					sayln(env.Stdout, state.Faults)
 				}
 				if len(state.Missing) > 0 || state.Faults != nil {
 					return app.Findings()
 				}
-				fmt.Fprintln(env.Stderr, "every topic is there as it has to be")
+				sayln(env.Stderr, "every topic is there as it has to be")
 				return nil
 			},
 		},
@@ -56,7 +55,7 @@ func newTopicsCommand(env app.Env) *cobra.Command {
 				o.Specs = topic.All(partitions)
 				created, err := topics.Ensure(c.Context(), o)
 				for _, name := range created {
-					fmt.Fprintf(env.Stdout, "made %s\n", name)
+					say(env.Stdout, "made %s\n", name)
 				}
 				return reached(err)
 			},

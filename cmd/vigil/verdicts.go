@@ -108,7 +108,7 @@ func verdicts(c *cobra.Command, env app.Env, l *link, o verdictsOptions) error {
 			return writeJSON(env.Stdout, rows)
 		}
 		if len(rows) == 0 {
-			fmt.Fprintln(env.Stderr, "no verdicts; a model in mode observe announces none (vigil query lists what it would have done)")
+			sayln(env.Stderr, "no verdicts; a model in mode observe announces none (vigil query lists what it would have done)")
 		}
 		return p.verdicts(rows, true)
 	}
@@ -166,7 +166,7 @@ func (o *verdictsOptions) followFrom(ctx context.Context, env app.Env, db databa
 		var err error
 		rows, err = o.rows(ctx, db, run, since)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // Ctrl-C is how one stops following.
+			return nil // Ctrl-C is how one stops following.
 		}
 		if err != nil {
 			return err

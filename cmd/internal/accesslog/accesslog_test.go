@@ -34,6 +34,7 @@ func request(mods ...func(*event.RequestEvent)) *event.RequestEvent {
 	return e
 }
 
+// TestParse reads lines as servers write them, and names why it cannot read others.
 func TestParse(t *testing.T) {
 	tests := map[string]struct {
 		line string
@@ -151,6 +152,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestReaderGoesOn checks that one bad line costs one line.
 func TestReaderGoesOn(t *testing.T) {
 	good := `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12` + "\r\n"
 	r := accesslog.NewReader(strings.NewReader("\ufeff"+good+"\n"+strings.Repeat("x", accesslog.LineBytesMax+1)+"\nrubbish\n"+strings.TrimSpace(good)), "default")
@@ -161,8 +163,8 @@ func TestReaderGoesOn(t *testing.T) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		var bad *accesslog.LineError
-		if errors.As(err, &bad) {
+		_, ok := errors.AsType[*accesslog.LineError](err)
+		if ok {
 			got = append(got, err.Error())
 			continue
 		}

@@ -22,8 +22,10 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
 )
 
+// TestMain fails where a goroutine is left behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// TestCodeOf pins the exit codes, which scripts rely on.
 func TestCodeOf(t *testing.T) {
 	tests := map[string]struct {
 		err  error
@@ -47,6 +49,7 @@ func TestCodeOf(t *testing.T) {
 	}
 }
 
+// TestExecuteTellsUsageFromFailure checks what a person is told, and with which exit code.
 func TestExecuteTellsUsageFromFailure(t *testing.T) {
 	command := func(err error) *cobra.Command {
 		root := &cobra.Command{Use: "prog"}
@@ -62,8 +65,8 @@ func TestExecuteTellsUsageFromFailure(t *testing.T) {
 		"ok":             {[]string{"do"}, nil, 0, ""},
 		"failure":        {[]string{"do"}, errors.New("broke"), 1, "prog: broke\n"},
 		"findings":       {[]string{"do"}, app.Findings(), 1, ""},
-		"wrong argument": {[]string{"do", "x"}, nil, 2, "prog: unknown command \"x\" for \"prog do\"\nSee \"prog do --help\".\n"},
-		"wrong flag":     {[]string{"do", "--x"}, nil, 2, "prog: unknown flag: --x\nSee \"prog do --help\".\n"},
+		"wrong argument": {[]string{"do", "x"}, nil, 2, "prog: unknown command \"x\" for \"prog do\"; see \"prog do --help\"\n"},
+		"wrong flag":     {[]string{"do", "--x"}, nil, 2, "prog: unknown flag: --x; see \"prog do --help\"\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +122,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeFailures checks the exit code of every way in which a role does not run.
 func TestServeFailures(t *testing.T) {
 	tests := map[string]struct {
 		args []string
@@ -127,7 +131,7 @@ func TestServeFailures(t *testing.T) {
 		want string
 	}{
 		"no such file":      {args: []string{"-c", "absent.yaml"}, code: 2, want: "read configuration: open absent.yaml: no such file or directory"},
-		"faulty flag":       {args: []string{"--set", "nmae=x"}, code: 2, want: `--set nmae: nmae: unknown key; did you mean "name"?`},
+		"faulty flag":       {args: []string{"--set", "nam=x"}, code: 2, want: `--set nam: nam: unknown key; did you mean "name"?`},
 		"the role gives up": {run: errors.New("broke"), code: 1, want: "vigil-test: broke"},
 		"nothing to reach":  {run: app.Unreachable(errors.New("kafka is away")), code: 4, want: "vigil-test: kafka is away"},
 	}

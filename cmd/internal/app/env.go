@@ -66,11 +66,11 @@ func Execute(ctx context.Context, env Env, c *cobra.Command) int {
 	}
 	code := CodeOf(err)
 	if !ran && code == ExitFindings {
-		code = ExitUsage                                                 // Flags or arguments were refused before the command began.
-		err = fmt.Errorf("%w\nSee \"%s --help\".", err, at.CommandPath()) //nolint:staticcheck // Two sentences for a person.
+		code = ExitUsage // Flags or arguments were refused before the command began.
+		err = fmt.Errorf("%w; see \"%s --help\"", err, at.CommandPath())
 	}
 	if err.Error() != "" && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(env.Stderr, withName(c.Name(), err))
+		_, _ = fmt.Fprintln(env.Stderr, withName(c.Name(), err))
 	}
 	return code
 }
@@ -94,8 +94,8 @@ func markRun(c *cobra.Command, ran *bool) {
 // withName puts the program's name before a message; faults with a place of
 // their own stay as editors expect them.
 func withName(name string, err error) string {
-	var faults config.Faults
-	if errors.As(err, &faults) {
+	_, ok := errors.AsType[config.Faults](err)
+	if ok {
 		return err.Error()
 	}
 	return name + ": " + err.Error()

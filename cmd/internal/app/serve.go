@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -99,8 +100,8 @@ func serve[C any](ctx context.Context, env Env, role Role[C], s config.Sources) 
 }
 
 func usageUnlessFaults(err error) error {
-	var faults config.Faults
-	if errors.As(err, &faults) {
+	_, ok := errors.AsType[config.Faults](err)
+	if ok {
 		return err
 	}
 	return &ExitError{Code: ExitUsage, Err: err}
@@ -164,7 +165,8 @@ func addressAttrs(addresses []Address) []any {
 
 // WriteReady writes the ready line: event first, then the addresses in their order.
 func WriteReady(env Env, addresses []Address) error {
-	line := `{"event":"ready"`
+	var line strings.Builder
+	line.WriteString(`{"event":"ready"`)
 	for _, a := range addresses {
 		name, err := json.Marshal(a.Name)
 		if err != nil {
@@ -174,9 +176,9 @@ func WriteReady(env Env, addresses []Address) error {
 		if err != nil {
 			return fmt.Errorf("encode ready line: %w", err)
 		}
-		line += "," + string(name) + ":" + string(url)
+		line.WriteString("," + string(name) + ":" + string(url))
 	}
-	_, err := io.WriteString(env.Stdout, line+"}\n")
+	_, err := io.WriteString(env.Stdout, line.String()+"}\n")
 	if err != nil {
 		return fmt.Errorf("write ready line: %w", err)
 	}

@@ -34,8 +34,7 @@ func TestCommentsAreFresh(t *testing.T) {
 	got := make(map[string]string)
 	for s := range structs {
 		docs := fieldDocs(t, s)
-		for i := range s.NumField() {
-			f := s.Field(i)
+		for f := range s.Fields() {
 			tag := f.Tag.Get("mapstructure")
 			if tag == "" || tag == "-" || strings.Contains(tag, "squash") {
 				continue
@@ -94,9 +93,9 @@ func collect(t reflect.Type, into map[reflect.Type]bool) {
 		return
 	}
 	into[t] = true
-	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("mapstructure") != "" {
-			collect(t.Field(i).Type, into)
+	for f := range t.Fields() {
+		if f.Tag.Get("mapstructure") != "" {
+			collect(f.Type, into)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (f Fault) String() string {
 
 // Faults is everything that is wrong with a configuration, in the order of
 // the file. It is never empty where it is returned as an error.
-type Faults []Fault
+type Faults []Fault //nolint:errname // Callers range over it; that it is an error comes second.
 
 // Error is one fault per line.
 func (f Faults) Error() string {

@@ -31,11 +31,12 @@ type field struct {
 	elem     *field   // Of a list.
 }
 
-// duration and textReader are compared with the types of fields.
-var (
-	durationType = reflect.TypeFor[time.Duration]()
-	textReader   = reflect.TypeFor[encoding.TextUnmarshaler]()
-)
+func isDuration(t reflect.Type) bool { return t == reflect.TypeFor[time.Duration]() }
+
+// readsText reports whether values of t read themselves, as netip.Prefix does.
+func readsText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
 
 // treeOf walks the fields of T. A type that viper or a file cannot carry is an
 // error in the program, not in a configuration.
@@ -52,7 +53,7 @@ func (f *field) fill(depth int) error {
 		f.typ = f.typ.Elem()
 	}
 	switch {
-	case f.typ == durationType || reflect.PointerTo(f.typ).Implements(textReader):
+	case isDuration(f.typ) || readsText(f.typ):
 		f.form = formScalar
 		return nil
 	case f.typ.Kind() == reflect.Struct:

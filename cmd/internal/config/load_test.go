@@ -22,14 +22,13 @@ type tls struct {
 }
 
 type listen struct {
-	Address      string         `mapstructure:"address"`
-	ReadTimeout  time.Duration  `mapstructure:"read_timeout"`
-	HeaderBytes  int64          `mapstructure:"header_bytes"`
-	TLS          tls            `mapstructure:"tls"`
-	TrustedHops  uint8          `mapstructure:"trusted_hops"`
-	ProxyFrom    []string       `mapstructure:"proxy_from"`
-	Networks     []netip.Prefix `mapstructure:"networks"`
-	unconfigured int
+	Address     string         `mapstructure:"address"`
+	ReadTimeout time.Duration  `mapstructure:"read_timeout"`
+	HeaderBytes int64          `mapstructure:"header_bytes"`
+	TLS         tls            `mapstructure:"tls"`
+	TrustedHops uint8          `mapstructure:"trusted_hops"`
+	ProxyFrom   []string       `mapstructure:"proxy_from"`
+	Networks    []netip.Prefix `mapstructure:"networks"`
 }
 
 type signIn struct {
@@ -84,6 +83,7 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
+// TestLoadLayers checks who wins, and that every value knows where it is from.
 func TestLoadLayers(t *testing.T) {
 	file := write(t, "vigil.yaml", `
 listen:
@@ -117,7 +117,7 @@ routes:
 		},
 		Ratio: 0.25, Mode: "observe",
 	}
-	if diff := cmp.Diff(want, got.Config, cmp.AllowUnexported(listen{}), cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got.Config, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("Load (-want +got):\n%s", diff)
 	}
 	if len(got.Warnings) != 0 {
@@ -143,6 +143,7 @@ routes:
 	}
 }
 
+// TestLoadFaults checks that everything is said at once, in exactly these words.
 func TestLoadFaults(t *testing.T) {
 	tests := map[string]struct {
 		file string
@@ -152,7 +153,7 @@ func TestLoadFaults(t *testing.T) {
 		"everything at once, in the order of the file": {
 			file: `
 listen:
-  adress: ":80"
+  adddress: ":80"
   read_timeout: 30
   header_bytes: 64Kib
   trusted_hops: 256
@@ -163,10 +164,10 @@ routes:
     upstream: http://a
     public: yes
   - id: b
-unknwon: 1
+unkwon: 1
 `,
 			want: `
-F:3:3: listen.adress: unknown key; did you mean "address"?
+F:3:3: listen.adddress: unknown key; did you mean "address"?
 F:4:17: listen.read_timeout: "30" has no unit: a duration needs one, such as 30s, 30ms or 30m
 F:5:17: listen.header_bytes: needs a size such as 65536 or 64KiB, is "64Kib"
 F:6:17: listen.trusted_hops: must be below 256, is 256
@@ -174,7 +175,7 @@ F:7:20: listen.tls.cert_file: file DIR/absent.pem does not exist
 F:8:7: mode: must be one of observe, enforce, is "enforced"; did you mean "enforce"?
 F:12:13: routes[0].public: needs true or false, is "yes"; did you mean "true"?
 F:13:5: routes[1].upstream: must not be empty
-F:14:1: unknwon: unknown key; known here: listen, routes, ratio, mode`,
+F:14:1: unkwon: unknown key; known here: listen, routes, ratio, mode`,
 		},
 		"a key in the wrong section is found in the right one": {
 			file: "address: x\n",
@@ -211,11 +212,11 @@ F:3:8: ratio: needs one value, is a list`,
 			file: "ratio: 1\n",
 			src: config.Sources{
 				Env: []string{"VIGIL_LISTEN_READ_TIMEOUT=5", "VIGIL_MODE=x"},
-				Set: []string{"listen.addres=x", "ratio", "routes[1].id=x", "listen.address="},
+				Set: []string{"listen.adddress=x", "ratio", "routes[1].id=x", "listen.address="},
 			},
 			want: `
 env VIGIL_LISTEN_READ_TIMEOUT: listen.read_timeout: "5" has no unit: a duration needs one, such as 5s, 5ms or 5m
---set listen.addres: listen.addres: unknown key; did you mean "listen.address"?
+--set listen.adddress: listen.adddress: unknown key; did you mean "listen.address"?
 --set ratio: needs the form key=value, is "ratio"
 --set routes[1].id: routes[1].id: index [1]: the list has 0 entries, so the next one is [0]
 --set listen.address: listen.address: must not be empty
@@ -230,8 +231,8 @@ env VIGIL_MODE: mode: must be one of observe, enforce, is "x"`,
 		t.Run(name, func(t *testing.T) {
 			tt.src.File = write(t, "v.yaml", tt.file)
 			_, err := config.Load(tt.src, defaults())
-			var faults config.Faults
-			if !errors.As(err, &faults) {
+			_, ok := errors.AsType[config.Faults](err)
+			if !ok {
 				t.Fatalf("Load = %v, want faults", err)
 			}
 			got := strings.ReplaceAll(err.Error(), tt.src.File, "F")
@@ -243,12 +244,13 @@ env VIGIL_MODE: mode: must be one of observe, enforce, is "x"`,
 	}
 }
 
+// TestMistypedVariableIsAWarning checks that a variable which is nobody's does no harm.
 func TestMistypedVariableIsAWarning(t *testing.T) {
-	got, err := config.Load(config.Sources{Env: []string{"VIGIL_LISTEN_ADRESS=x"}}, defaults())
+	got, err := config.Load(config.Sources{Env: []string{"VIGIL_LISTEN_ADDESS=x"}}, defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"environment variable VIGIL_LISTEN_ADRESS is not used; did you mean VIGIL_LISTEN_ADDRESS?"}
+	want := []string{"environment variable VIGIL_LISTEN_ADDESS is not used; did you mean VIGIL_LISTEN_ADDRESS?"}
 	if diff := cmp.Diff(want, got.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -273,11 +275,12 @@ func TestPrintLoadsBack(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, out.String())
 	}
-	if diff := cmp.Diff(first.Config, second.Config, cmp.AllowUnexported(listen{}), cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(first.Config, second.Config, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("printed and loaded (-want +got):\n%s", diff)
 	}
 }
 
+// TestDefaultsStayTheCallers checks that Load writes nothing into its arguments.
 func TestDefaultsStayTheCallers(t *testing.T) {
 	d := defaults()
 	file := write(t, "v.yaml", "listen: {proxy_from: [x]}\n")
@@ -290,6 +293,7 @@ func TestDefaultsStayTheCallers(t *testing.T) {
 	}
 }
 
+// TestMapsAreRefused keeps viper's lower-casing away from users' own keys.
 func TestMapsAreRefused(t *testing.T) {
 	type bad struct {
 		Headers map[string]string `mapstructure:"headers"`

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -51,9 +52,7 @@ func replaced(at any, steps []string, v any) (any, error) {
 	if !strings.HasPrefix(step, "[") {
 		section, _ := at.(map[string]any)
 		out := make(map[string]any, len(section)+1)
-		for k, old := range section {
-			out[k] = old
-		}
+		maps.Copy(out, section)
 		value, err := replaced(out[step], steps[1:], v)
 		if err != nil {
 			return nil, err

@@ -254,12 +254,12 @@ func kindName(n *yaml.Node) string {
 // scalar reads one value as the type of its field says. The error says what
 // is needed and what is there.
 func scalar(s string, f *field) (any, error) {
-	if f.typ == durationType {
+	if isDuration(f.typ) {
 		return parseDuration(s)
 	}
-	if reflect.PointerTo(f.typ).Implements(textReader) {
+	if readsText(f.typ) {
 		v := reflect.New(f.typ)
-		err := v.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)) //nolint:forcetypeassert,errcheck // Checked in the line above.
+		err := v.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)) //nolint:forcetypeassert // Checked in the line above.
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", s, err)
 		}

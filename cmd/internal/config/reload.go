@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -82,8 +83,8 @@ func (r *Reloader[T]) reload(ctx context.Context, why string) {
 	next, err := r.o.Load()
 	if err != nil {
 		r.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("result", "rejected")))
-		var faults Faults
-		if !errors.As(err, &faults) {
+		faults, ok := errors.AsType[Faults](err)
+		if !ok {
 			r.o.Logger.ErrorContext(ctx, "configuration not read, the old one stays in force", "why", why, "error", err)
 			return
 		}
@@ -108,14 +109,14 @@ func (r *Reloader[T]) reload(ctx context.Context, why string) {
 
 // stamps is a comparable picture of files: what changes when one of them does.
 func stamps(files []string) string {
-	var all string
+	var all strings.Builder
 	for _, name := range files {
 		info, err := os.Stat(name)
 		if err != nil {
-			all += name + " absent\n"
+			all.WriteString(name + " absent\n")
 			continue
 		}
-		all += fmt.Sprintf("%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+		fmt.Fprintf(&all, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
 	}
-	return all
+	return all.String()
 }

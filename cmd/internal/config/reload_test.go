@@ -14,12 +14,12 @@ import (
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-
 	"go.uber.org/goleak"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 )
 
+// TestMain fails where a goroutine is left behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // reloading is a running reloader over one file.
@@ -154,6 +154,7 @@ func TestReloadKeepsTheOldOne(t *testing.T) {
 	}
 }
 
+// TestReloadSeesAChangedFile needs no signal.
 func TestReloadSeesAChangedFile(t *testing.T) {
 	r := startReloading(t, time.Millisecond)
 	r.rewrite(t, "ratio: 0.25\nmode: enforce\n")

@@ -87,11 +87,11 @@ func describe(f *field, value reflect.Value, docs map[string]string) *property {
 func (p *property) typed(f *field) {
 	zero := 0.0
 	switch {
-	case f.typ == durationType:
+	case isDuration(f.typ):
 		p.Type, p.Pattern, p.Examples = "string", durationPattern, []any{"5s"}
 	case f.isSize():
 		p.Type, p.Pattern, p.Examples = []string{"integer", "string"}, sizePattern, []any{"64KiB", 65536}
-	case reflect.PointerTo(f.typ).Implements(textReader), f.typ.Kind() == reflect.String:
+	case readsText(f.typ), f.typ.Kind() == reflect.String:
 		p.Type = "string"
 	case f.typ.Kind() == reflect.Bool:
 		p.Type = "boolean"
@@ -106,10 +106,10 @@ func (p *property) typed(f *field) {
 }
 
 func jsonDefault(f *field, v reflect.Value) any {
-	if f.typ == durationType || f.isSize() {
+	if isDuration(f.typ) || f.isSize() {
 		return text(f, v)
 	}
-	m, ok := v.Interface().(encoding.TextMarshaler)
+	m, ok := reflect.TypeAssert[encoding.TextMarshaler](v)
 	if ok {
 		b, err := m.MarshalText()
 		if err == nil {

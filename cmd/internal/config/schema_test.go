@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 )
 
+// TestSchema looks at one of each kind of value.
 func TestSchema(t *testing.T) {
 	b, err := config.Schema("sample", defaults())
 	if err != nil {

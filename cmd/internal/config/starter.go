@@ -51,16 +51,16 @@ func (s *starter) section(f *field, value reflect.Value, indent string) {
 			continue
 		}
 		cv, ok := fieldValue(value, c)
-		switch {
-		case c.form == formSection:
+		switch c.form {
+		case formSection:
 			s.out.WriteString(indent + c.name + ":\n")
 			if !ok {
 				cv = reflect.New(c.typ).Elem()
 			}
 			s.section(c, cv, indent+"  ")
-		case c.form == formList:
+		case formList:
 			s.out.WriteString(indent + "#" + c.name + ": " + listText(c, cv, ok) + "\n")
-		default:
+		case formScalar:
 			s.out.WriteString(indent + "#" + c.name + ": " + scalarText(c, cv, ok) + "\n")
 		}
 	}
@@ -147,7 +147,7 @@ func TopKeys[T any]() ([]string, error) {
 // FileKeys lists the top-level keys that a file has, none where it is not
 // YAML: then every role has the same to say about it.
 func FileKeys(file string) []string {
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(file) //nolint:gosec // The operator names it.
 	if err != nil {
 		return nil
 	}

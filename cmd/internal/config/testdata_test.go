@@ -39,8 +39,8 @@ func TestFiles(t *testing.T) {
 				}
 				return
 			}
-			var faults config.Faults
-			if !errors.As(err, &faults) {
+			_, ok := errors.AsType[config.Faults](err)
+			if !ok {
 				t.Fatalf("Load = %v, want faults", err)
 			}
 			got := strings.NewReplacer(file+":", "", filepath.Dir(file)+"/", "").Replace(err.Error())

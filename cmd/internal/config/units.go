@@ -9,28 +9,32 @@ import (
 	"time"
 )
 
-// sizeUnits lists longer suffixes first, so that KiB is not read as B.
-var sizeUnits = []struct {
+type sizeUnit struct {
 	suffix string
 	bytes  float64
-}{
-	{"KiB", 1 << 10},
-	{"MiB", 1 << 20},
-	{"GiB", 1 << 30},
-	{"TiB", 1 << 40},
-	{"kB", 1e3},
-	{"KB", 1e3},
-	{"MB", 1e6},
-	{"GB", 1e9},
-	{"TB", 1e12},
-	{"B", 1},
+}
+
+// sizeUnits lists longer suffixes first, so that KiB is not read as B.
+func sizeUnits() []sizeUnit {
+	return []sizeUnit{
+		{"KiB", 1 << 10},
+		{"MiB", 1 << 20},
+		{"GiB", 1 << 30},
+		{"TiB", 1 << 40},
+		{"kB", 1e3},
+		{"KB", 1e3},
+		{"MB", 1e6},
+		{"GB", 1e9},
+		{"TB", 1e12},
+		{"B", 1},
+	}
 }
 
 // parseSize reads a number of bytes: 65536, "64KiB", "1.5 GiB".
 func parseSize(s string) (int64, error) {
 	t := strings.TrimSpace(s)
 	factor := 1.0
-	for _, u := range sizeUnits {
+	for _, u := range sizeUnits() {
 		rest, found := strings.CutSuffix(t, u.suffix)
 		if found {
 			t, factor = strings.TrimSpace(rest), u.bytes

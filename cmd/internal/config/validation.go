@@ -37,7 +37,7 @@ func (r *reader) validation(err error, config reflect.Value, file string) {
 // flatten returns the messages of the leaves of a tree of errors, each with
 // the prefixes that its wrappers put before it.
 func flatten(err error) []string {
-	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // The tree itself is walked.
+	many, ok := err.(interface{ Unwrap() []error })
 	if ok {
 		inner := many.Unwrap()
 		if _, prefixed := strings.CutPrefix(err.Error(), firstText(inner)); prefixed {
@@ -49,7 +49,7 @@ func flatten(err error) []string {
 		}
 		return []string{oneLine(err)} // fmt.Errorf with two %w: one sentence.
 	}
-	one, ok := err.(interface{ Unwrap() error }) //nolint:errorlint // The tree itself is walked.
+	one, ok := err.(interface{ Unwrap() error })
 	if !ok || one.Unwrap() == nil {
 		return []string{oneLine(err)}
 	}

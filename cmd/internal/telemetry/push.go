@@ -146,7 +146,7 @@ func readHeaders(file string) (map[string]string, error) {
 	if file == "" {
 		return headers, nil
 	}
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(file) //nolint:gosec // The configuration names it.
 	if err != nil {
 		return nil, fmt.Errorf("read otlp headers: %w", err)
 	}

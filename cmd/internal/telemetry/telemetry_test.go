@@ -28,6 +28,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
 )
 
+// TestMain fails where a goroutine is left behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // receiver is a collector: it remembers the names of what it was sent.
@@ -226,6 +227,7 @@ func page(t *testing.T, tel *telemetry.Telemetry) string {
 	return w.Body.String()
 }
 
+// TestMetricsPage checks units, buckets, the limit of attribute sets, and that no identity gets through.
 func TestMetricsPage(t *testing.T) {
 	tel := setup(t, telemetry.DefaultConfig(), io.Discard)
 	defer func() { _ = tel.Shutdown(t.Context()) }()
@@ -258,6 +260,7 @@ func TestMetricsPage(t *testing.T) {
 	}
 }
 
+// TestLogLeadsToItsTrace checks the ids in a line of the log.
 func TestLogLeadsToItsTrace(t *testing.T) {
 	var log safeBuffer
 	tel := setup(t, telemetry.DefaultConfig(), &log)
@@ -275,6 +278,7 @@ func TestLogLeadsToItsTrace(t *testing.T) {
 	}
 }
 
+// TestSampling checks that the ratio is used.
 func TestSampling(t *testing.T) {
 	c := telemetry.DefaultConfig()
 	c.SampleRatio = 0
@@ -286,6 +290,7 @@ func TestSampling(t *testing.T) {
 	}
 }
 
+// TestValidateNamesEveryKey checks that faults come at once.
 func TestValidateNamesEveryKey(t *testing.T) {
 	err := telemetry.Config{OTLP: telemetry.OTLP{Endpoint: "collector", Protocol: "udp"}, SampleRatio: 2}.Validate()
 	for _, key := range []string{"otlp.endpoint: ", "otlp.protocol: ", "otlp.timeout: ", "sample_ratio: ", "metrics_interval: "} {
