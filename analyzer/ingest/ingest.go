@@ -127,6 +127,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 			i.o.Logger.WarnContext(ctx, "leaving the group", "error", err)
 		}
 	}()
+	said := "" // The last fault, so that an outage is logged once and not five times a second.
 	for {
 		gen, err := group.Next(ctx)
 		switch {
@@ -136,9 +137,15 @@ func (i *Ingest) Run(ctx context.Context) error {
 			continue
 		case err != nil:
 			i.joined.Store(false)
+			if err.Error() == said {
+				i.metrics.errors.Add(ctx, 1, metric.WithAttributes(attribute.String("stage", "join")))
+				continue
+			}
+			said = err.Error()
 			i.fault(ctx, "join", err)
 			continue
 		}
+		said = ""
 		i.joined.Store(true)
 		i.begin(ctx, gen)
 	}

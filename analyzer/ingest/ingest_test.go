@@ -109,32 +109,32 @@ type rig struct {
 
 const partitions = 4
 
-func newRig(t testing.TB) *rig {
-	t.Helper()
+func newRig(tb testing.TB) *rig {
+	tb.Helper()
 	b, err := broker.Start(broker.Options{Partitions: partitions})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(b.Close)
-	return rigOn(t, b.Addr())
+	tb.Cleanup(b.Close)
+	return rigOn(tb, b.Addr())
 }
 
-func rigOn(t testing.TB, addr string) *rig {
-	t.Helper()
+func rigOn(tb testing.TB, addr string) *rig {
+	tb.Helper()
 	root := ed25519.NewKeyFromSeed(make([]byte, 32))
 	key := ed25519.NewKeyFromSeed([]byte("analyzer key for tests, 32 bytes"))
 	file, err := verdict.SignKeySet(root, []verdict.Key{{ID: "a", Class: verdict.ClassAnalyzer, Public: key.Public().(ed25519.PublicKey)}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keys, err := verdict.OpenKeySet(root.Public().(ed25519.PublicKey), file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	tr := &kafka.Transport{}
-	t.Cleanup(tr.CloseIdleConnections)
+	tb.Cleanup(tr.CloseIdleConnections)
 	return &rig{
-		t: t, addr: addr, signer: verdict.NewSigner("a", key), keys: keys,
+		t: tb, addr: addr, signer: verdict.NewSigner("a", key), keys: keys,
 		client: &kafka.Client{Addr: kafka.TCP(addr), Transport: tr}, tracer: tracenoop.Tracer{},
 	}
 }
