@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -49,9 +50,11 @@ type run struct {
 	stack   *devstack.Stack
 	idp     *idp.Provider
 	gateway string // Base URL.
-	names   event.Names
-	issuer  string
-	roster  roster
+	// gatewayID is the gateway's name in its events.
+	gatewayID string
+	names     event.Names
+	issuer    string
+	roster    roster
 }
 
 // roster knows the people behind pseudonyms, for the story alone: the product
@@ -87,7 +90,7 @@ const (
 // Run shows the demo. The summary is valid where the error is nil; whether the
 // product kept its promise is for [Summary.OK] to say.
 func Run(ctx context.Context, o Options) (Summary, error) {
-	d := &run{options: o}
+	d := &run{options: o, gatewayID: fmt.Sprintf("demo-%d-%d", o.Seed, time.Now().UnixMilli())}
 	d.population = NewPopulation(o.Seed, o.Users, time.Now())
 	d.attackers = newAttackers(o.Seed, o.Attackers, d.population.People)
 	d.crowd = &crowd{demo: d}
@@ -130,6 +133,8 @@ func (d *run) start(ctx context.Context) error {
 // configure tells the gateway where addresses are, and that PROXY headers of
 // this machine are true.
 func (d *run) configure(c *devstack.Config) error {
+	// A name that no other demo on the same cluster has: its rows are ours.
+	c.Gateway.ID = d.gatewayID
 	c.Gateway.Listen.ProxyProtocol.Trusted = []string{"127.0.0.1"}
 	for _, n := range d.population.World.Networks {
 		c.Gateway.Origin.Networks = append(c.Gateway.Origin.Networks, origin.Static{

@@ -146,7 +146,7 @@ func (w *watch) look(ctx context.Context) error {
 func (w *watch) settle(ctx context.Context) error {
 	deadline := time.Now().Add(settleMax)
 	for {
-		err := each(ctx, w, `SELECT count() AS n FROM requests WHERE kind = 'request'`, func(r countRow) { w.rows = r.N })
+		err := each(ctx, w, `SELECT count() AS n FROM requests WHERE kind = 'request' AND gateway = '`+w.run.gatewayID+`'`, func(r countRow) { w.rows = r.N })
 		if err != nil {
 			return err
 		}
