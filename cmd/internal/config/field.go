@@ -159,11 +159,19 @@ func (f *field) find(path string) *field {
 	return at
 }
 
-// isPath reports whether the value names files or a folder. Only databases,
-// the MaxMind-format files of the gateway, do not say so in their name.
+// isPath reports whether the value names files or a folder, as its name says.
+// Only databases, the MaxMind-format files of the gateway, and warm_start, the
+// analyzer's history, have other names.
 func (f *field) isPath() bool {
-	return strings.HasSuffix(f.name, "_file") || strings.HasSuffix(f.name, "_files") || strings.HasSuffix(f.name, "_dir") || f.name == "databases"
+	switch f.name {
+	case "file", "databases", "warm_start":
+		return true
+	}
+	return f.isFolder() || strings.HasSuffix(f.name, "_file") || strings.HasSuffix(f.name, "_files")
 }
+
+// isFolder reports whether the value names a folder; it need not be there.
+func (f *field) isFolder() bool { return f.name == "dir" || strings.HasSuffix(f.name, "_dir") }
 
 // isSize reports whether the value is a number of bytes: header_bytes,
 // header_bytes_max.

@@ -313,7 +313,7 @@ func absolute(value any, f *field, folder string) any {
 func (r *reader) checkFiles(config reflect.Value, written []string) []string {
 	var files []string
 	walk(r.root, config, "", func(path string, f *field, v reflect.Value) {
-		if !f.isPath() || strings.HasSuffix(f.name, "_dir") || f.typ.Kind() != reflect.String || v.String() == "" {
+		if !f.isPath() || f.isFolder() || f.typ.Kind() != reflect.String || v.String() == "" {
 			return
 		}
 		if slices.Contains(written, f.path) {

@@ -83,3 +83,29 @@ func wanted(t *testing.T, file, got string) string {
 	}
 	return strings.Join(want, "\n")
 }
+
+// TestPathsCountFromTheFile checks that each key of the analyzer that names a
+// file or folder counts from the configuration's own folder.
+func TestPathsCountFromTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "analyzer.yaml")
+	text := "tenant_key_file: f\nkafka: {brokers: [\"127.0.0.1:9\"]}\nmodel: {file: f}\nkeys: {key_set_file: f, root_public_file: f}\n" +
+		"state: {dir: d, warm_start: f}\nannounce: {key_file: f, kid: k}\n"
+	for name, content := range map[string]string{file: text, filepath.Join(dir, "f"): ""} {
+		err := os.WriteFile(name, []byte(content), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	loaded, err := config.Load(config.Sources{File: file}, config.DefaultAnalyzer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loaded.Config
+	f := filepath.Join(dir, "f")
+	want := []string{f, f, f, f, filepath.Join(dir, "d"), f, f}
+	got := []string{c.TenantKeyFile, c.Model.File, c.Keys.KeySetFile, c.Keys.RootPublicFile, c.State.Dir, c.State.WarmStart, c.Announce.KeyFile}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
