@@ -122,7 +122,10 @@ func (e *Engine) Assess(r Record) Result {
 	case event.KindTick:
 		e.clock.Tick(ev.GetGateway(), at)
 		return Result{Missing: missing}
-	case event.KindTombstone, event.KindControl:
+	case event.KindControl:
+		e.control(ev)
+		return Result{Missing: missing}
+	case event.KindTombstone:
 		return Result{Missing: missing}
 	}
 	e.clock.Event(at)

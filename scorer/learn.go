@@ -96,9 +96,45 @@ func (e *Engine) prove(x *evidence.Context) {
 	if s.Suspicion.Level > verdict.Strength(verdict.ActionStepUp) {
 		return // A revoked session does not come back.
 	}
-	s.Suspicion.Clear(verdict.Strength(verdict.ActionStepUp))
+	absolve(s, verdict.ActionStepUp, x.Now)
+	x.Subject.Carry(x.Agent.Family, 0, x.Now)
+}
+
+// absolve forgets what a session is suspected of as far as it supports at most
+// an action, and lets it teach again after another quarantine.
+func absolve(s *entity.Session, action string, now int64) {
+	s.Suspicion.Clear(verdict.Strength(action))
 	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.VerdictAt = 0, 0, 0
 	s.Tainted = false
-	s.Pending.Since = x.Now
-	x.Subject.Carry(x.Agent.Family, 0, x.Now)
+	s.Pending.Since = now
+}
+
+// control takes an operator's word: what was lifted starts again from nothing,
+// or the next event would bring the verdict back. Signals keep their peaks, so
+// only what goes beyond the lifted facts counts.
+func (e *Engine) control(ev *event.RequestEvent) {
+	if ev.GetReason() != event.ReasonClear {
+		return
+	}
+	now := e.clock.Now()
+	lift := func(table *entity.Table[entity.Session], kind, id string) {
+		s := table.Peek(entity.Key{Tenant: ev.GetTenant(), Kind: kind, ID: id})
+		if id != "" && s != nil {
+			absolve(s, verdict.ActionBlock, now)
+		}
+	}
+	lift(e.sessions, verdict.TargetSession, ev.GetSession())
+	lift(e.addresses, verdict.TargetAddress, ev.GetAddress())
+	own := e.subjects.Peek(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})
+	if own == nil {
+		return
+	}
+	own.Absolve()
+	if ev.GetSession() != "" {
+		return // Only that session was lifted.
+	}
+	lift(e.sessions, verdict.TargetSubject, ev.GetSubject())
+	for _, id := range own.Open {
+		lift(e.sessions, verdict.TargetSession, id)
+	}
 }

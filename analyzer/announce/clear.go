@@ -11,8 +11,6 @@ import (
 // Attributes of the control event that repeats an operator's clears; for each
 // authority one more, clearPrefix and its name, with "epoch:seq".
 const (
-	// ReasonClear is the control event's reason.
-	ReasonClear = "clear"
 	// AttributeTargetKind and AttributeTargetID name what is cleared.
 	AttributeTargetKind = "target_kind"
 	AttributeTargetID   = "target_id"
@@ -25,7 +23,7 @@ const (
 // clearEvent is the control event that repeats v's clears.
 func clearEvent(v *verdict.Verdict) *event.RequestEvent {
 	ev := &event.RequestEvent{
-		Kind: event.KindControl, Id: v.Id, Tenant: v.Tenant, Reason: ReasonClear,
+		Kind: event.KindControl, Id: v.Id, Tenant: v.Tenant, Reason: event.ReasonClear,
 		Attributes: map[string]string{
 			AttributeTargetKind: v.Target.GetKind(), AttributeTargetID: v.Target.GetId(), AttributeVerdict: v.Id,
 		},

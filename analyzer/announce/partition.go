@@ -158,7 +158,7 @@ func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 // Control folds a control event of the requests partition: a restore makes the
 // fold forget, and says so in the topic. Other control events are nothing here.
 func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset int64) error {
-	if ev.GetKind() != event.KindControl || ev.GetReason() != ReasonClear {
+	if ev.GetKind() != event.KindControl || ev.GetReason() != event.ReasonClear {
 		return nil
 	}
 	kind, id, list := clears(ev)

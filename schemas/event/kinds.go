@@ -9,6 +9,10 @@ const (
 	KindControl   = "control"
 )
 
+// ReasonClear is the reason of a control event by which an operator lifts what
+// was said about its session, subject or address.
+const ReasonClear = "clear"
+
 // Phases of a request.
 const (
 	PhaseComplete = "complete"

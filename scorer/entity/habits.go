@@ -146,6 +146,9 @@ func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) floa
 	return 0
 }
 
+// Absolve forgets what every client has left behind.
+func (s *Subject) Absolve() { s.Carried = nil }
+
 // Code writes or reads the subject.
 func (s *Subject) Code(k *snapshot.Codec) {
 	codeKey(k, &s.Key)
