@@ -107,6 +107,7 @@ type site struct {
 	upstream *upstream.Server
 
 	gateway, analyzer *process
+	said              <-chan string // The first line of an analyzer that was launched.
 	ledger            ledger
 	people            int // How many were made, for fresh names and addresses.
 }
@@ -211,9 +212,6 @@ store:
 admin: {address: "127.0.0.1:0", token_file: secrets/admin-token}
 `, s.kafka.Addr(), s.olap, s.database)
 }
-
-
-
 
 // vigil runs the operator's tool and returns what it prints.
 func (s *site) vigil(t *testing.T, args ...string) string {

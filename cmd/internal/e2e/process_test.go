@@ -119,20 +119,26 @@ func (p *process) keep(out io.Reader, log io.Closer, line chan<- string, started
 func start(t *testing.T, dir, name string, args ...string) *process {
 	t.Helper()
 	p, line := launch(t, dir, name, args...)
+	p.listen(t, line)
+	return p
+}
+
+// listen waits until the program says where it serves.
+func (p *process) listen(t *testing.T, line <-chan string) {
+	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	select {
 	case text := <-line:
 		err := json.Unmarshal([]byte(text), &p.ready)
 		if err != nil {
-			t.Fatalf("%s: first line %q: %v", name, text, err)
+			t.Fatalf("%s: first line %q: %v", p.name, text, err)
 		}
 	case <-p.done:
-		t.Fatalf("%s ended: %v\n%s", name, p.err, p.tail())
+		t.Fatalf("%s ended: %v\n%s", p.name, p.err, p.tail())
 	case <-deadline.C:
-		t.Fatalf("%s does not say where it serves\n%s", name, p.tail())
+		t.Fatalf("%s does not say where it serves\n%s", p.name, p.tail())
 	}
-	return p
 }
 
 // kill ends the program as a crash would and waits until it is gone.

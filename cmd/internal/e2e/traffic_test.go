@@ -190,10 +190,7 @@ func (p *person) get(path string) (status int, body string) {
 // watch opens the live view. The channel gives how it ended, once.
 func (p *person) watch(ctx context.Context, t *testing.T) <-chan error {
 	t.Helper()
-	header := http.Header{"User-Agent": {p.agent}, "Authorization": {"Bearer " + p.token}}
-	conn, resp, err := websocket.Dial(p.counted(ctx), p.site.gateway.ready["gateway"]+"/ws", &websocket.DialOptions{ //nolint:bodyclose // The library gives a body of its own.
-		HTTPClient: p.http, HTTPHeader: header,
-	})
+	conn, resp, err := p.dial(ctx)
 	if err != nil {
 		t.Fatalf("open the live view: %v", err)
 	}
@@ -227,8 +224,9 @@ func pace(ctx context.Context, perSecond float64, each func()) {
 }
 
 // browse has n people each ask for a page perSecond times a second, until the
-// returned function is called; it waits for their last answers.
-func (s *site) browse(t *testing.T, seed uint64, n int, perSecond float64) (leave func()) {
+// returned function is called; it waits for their last answers. One page in
+// twenty is one of more.
+func (s *site) browse(t *testing.T, seed uint64, n int, perSecond float64, more ...string) (leave func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var crowd sync.WaitGroup
@@ -237,7 +235,13 @@ func (s *site) browse(t *testing.T, seed uint64, n int, perSecond float64) (leav
 		own := 1000 + r.IntN(8000)
 		pages := []string{"/", "/me", "/accounts", fmt.Sprintf("/accounts/%d", own), fmt.Sprintf("/accounts/%d", own)}
 		crowd.Go(func() {
-			pace(ctx, perSecond, func() { p.get(pages[r.IntN(len(pages))]) })
+			pace(ctx, perSecond, func() {
+				from := pages
+				if len(more) > 0 && r.IntN(20) == 0 {
+					from = more
+				}
+				p.get(from[r.IntN(len(from))])
+			})
 			p.http.CloseIdleConnections()
 		})
 	}
@@ -247,6 +251,101 @@ func (s *site) browse(t *testing.T, seed uint64, n int, perSecond float64) (leav
 	})
 	t.Cleanup(leave)
 	return leave
+}
+
+// knock has n people without a token ask for pages that need one.
+func (s *site) knock(t *testing.T, n int, perSecond float64) (leave func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var crowd sync.WaitGroup
+	for range n {
+		p := s.stranger()
+		crowd.Go(func() {
+			pace(ctx, perSecond, func() { p.get("/me") })
+			p.http.CloseIdleConnections()
+		})
+	}
+	leave = sync.OnceFunc(func() {
+		cancel()
+		crowd.Wait()
+	})
+	t.Cleanup(leave)
+	return leave
+}
+
+// stream has n people of each kind open streams, one after the other: server-sent
+// events and live views that they leave after a while, and downloads to the end.
+func (s *site) stream(t *testing.T, n int) (leave func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var crowd sync.WaitGroup
+	each := func(once func(p *person)) {
+		for range n {
+			p := s.somebody()
+			crowd.Go(func() {
+				for ctx.Err() == nil {
+					once(p)
+				}
+				p.http.CloseIdleConnections()
+			})
+		}
+	}
+	each(func(p *person) { p.listen(3 * time.Second) })
+	each(func(p *person) { p.get("/download?bytes=400000&rate=200000") })
+	each(func(p *person) { p.look(t, 3*time.Second) })
+	leave = sync.OnceFunc(func() {
+		cancel()
+		crowd.Wait()
+	})
+	t.Cleanup(leave)
+	return leave
+}
+
+// listen reads server-sent events for a while and leaves.
+func (p *person) listen(lasts time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	resp, err := p.request(ctx, "/events")
+	if err != nil {
+		p.site.ledger.failed(err)
+		return
+	}
+	leave := time.AfterFunc(lasts, cancel)
+	defer leave.Stop()
+	_, err = io.Copy(io.Discard, resp.Body)
+	if ctx.Err() == nil {
+		p.site.ledger.failed(fmt.Errorf("/events ended by itself: %w", err))
+	}
+	_ = resp.Body.Close()
+}
+
+// look has the live view open for a while and leaves.
+func (p *person) look(t *testing.T, lasts time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, resp, err := p.dial(ctx)
+	if err != nil {
+		p.site.ledger.failed(err)
+		return
+	}
+	p.site.ledger.answered(resp.StatusCode)
+	defer func() { _ = conn.CloseNow() }()
+	for until := time.Now().Add(lasts); time.Now().Before(until); {
+		_, _, err := conn.Read(ctx)
+		if err != nil {
+			p.site.ledger.failed(fmt.Errorf("/ws ended by itself: %w", err))
+			return
+		}
+	}
+	_ = conn.Close(websocket.StatusNormalClosure, "")
+}
+
+// dial opens a WebSocket.
+func (p *person) dial(ctx context.Context) (*websocket.Conn, *http.Response, error) {
+	return websocket.Dial(p.counted(ctx), p.site.gateway.ready["gateway"]+"/ws", &websocket.DialOptions{ //nolint:bodyclose,wrapcheck // The library gives a body of its own.
+		HTTPClient: p.http, HTTPHeader: http.Header{"User-Agent": {p.agent}, "Authorization": {"Bearer " + p.token}},
+	})
 }
 
 // theft is the story of a stolen token: its owner has his live view open in
