@@ -82,7 +82,7 @@ func runDemo(c *cobra.Command, env app.Env, o demoOptions) error {
 	}
 	o.demo.Library, err = devstack.FindLibrary(o.demo.Library)
 	if err != nil {
-		return err
+		return usageIfAsked(err)
 	}
 	o.demo.Logger = stackLogger(env.Stderr, o.verbose)
 	o.demo.Text = env.Stdout

@@ -69,7 +69,7 @@ func newUpCommand(env app.Env) *cobra.Command {
 func up(ctx context.Context, env app.Env, o upOptions) error {
 	library, err := devstack.FindLibrary(o.stack.Library)
 	if err != nil {
-		return err
+		return usageIfAsked(err)
 	}
 	o.stack.Library, o.stack.Logger = library, stackLogger(env.Stderr, o.verbose)
 	if o.enforce {
@@ -84,7 +84,7 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return usageIfAsked(err)
 	}
 	line, err := json.Marshal(stack.Ready())
 	if err != nil {
@@ -101,6 +101,14 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 	case err = <-stack.Failed():
 	}
 	return errors.Join(err, stack.Stop())
+}
+
+// usageIfAsked makes exit code 2 of what was asked wrongly.
+func usageIfAsked(err error) error {
+	if errors.Is(err, devstack.ErrOptions) {
+		return &app.ExitError{Code: app.ExitUsage, Err: err}
+	}
+	return err
 }
 
 // The one user of the sample upstream in "vigil up".
@@ -122,7 +130,8 @@ func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
 	say("\n  gateway     %s  →  %s\n  console     %s\n  kafka       %v\n  clickhouse  %s", r.Gateway, r.Upstream, r.Console, r.Kafka, r.ClickHouse)
 	p := s.IDP()
 	if p == nil {
-		say("\nTokens of %s are taken. Try:\n  curl -i %s/", r.Issuer, r.Gateway)
+		say("\nTokens of %s are taken, as in\n  curl -i -H \"Authorization: Bearer $TOKEN\" %s/", r.Issuer, r.Gateway)
+		say("\nWhich routes have no policy yet, and which requests no identity, says vigil coverage.")
 		return
 	}
 	now := time.Now()

@@ -30,6 +30,7 @@ type attacker struct {
 
 	// What became of him, written by his own goroutine.
 	started  time.Time
+	ended    bool // Else Ctrl-C came first, and nobody knows.
 	caught   bool
 	requests int
 	loot     uint64 // Bytes that he got.
@@ -73,6 +74,7 @@ func (d *run) attack(ctx context.Context, a *attacker) {
 	if !sleep(ctx, a.at) {
 		return
 	}
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, attackMax)
 	defer cancel()
 	a.started = time.Now()
@@ -86,6 +88,7 @@ func (d *run) attack(ctx context.Context, a *attacker) {
 	case attackExfil:
 		d.exfiltrate(ctx, a)
 	}
+	a.ended = a.caught || whole.Err() == nil
 	d.story.attackEnded(a)
 }
 

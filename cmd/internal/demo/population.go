@@ -93,6 +93,7 @@ func NewPopulation(seed uint64, n int, now time.Time) *Population {
 		offices = append(offices, spot{network, address})
 	}
 	names := personNames()
+	r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	for i := range n {
 		name := names[i%len(names)]
 		if i >= len(names) {
@@ -113,6 +114,9 @@ func (p *Population) person(i int, name string, offices []spot) *Person {
 		hours:     8 + r.IntN(4),
 		diligence: 0.75 + 0.24*r.Float64(),
 		think:     time.Duration(2000+r.IntN(3000)) * time.Millisecond,
+	}
+	if i < 3 {
+		u.role = roleDesk // Also the smallest company has somebody whose token is worth stealing.
 	}
 	// The current hour lies well inside the working day: nobody is at work
 	// outside his hours just because somebody started a demo.

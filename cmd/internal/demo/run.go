@@ -205,7 +205,7 @@ func (d *run) show(ctx context.Context) (Summary, error) {
 	bad.Wait()
 	if d.options.Once {
 		sleep(ctx, max(2*time.Second, liveLeast-time.Since(begun)))
-	} else {
+	} else if ctx.Err() == nil {
 		d.story.say("that was the last attack; ordinary work goes on until Ctrl-C")
 		<-ctx.Done()
 	}
@@ -225,8 +225,11 @@ func (d *run) show(ctx context.Context) (Summary, error) {
 
 // sum draws the line under it.
 func (d *run) sum(w *watch) Summary {
-	s := Summary{Event: "summary", Seed: d.options.Seed, Attackers: len(d.attackers), Requests: d.ledger.Sent(), Rows: w.rows}
+	s := Summary{Event: "summary", Seed: d.options.Seed, Requests: d.ledger.Sent(), Rows: w.rows}
 	for _, a := range d.attackers {
+		if a.ended {
+			s.Attackers++
+		}
 		if a.caught {
 			s.Caught++
 		}

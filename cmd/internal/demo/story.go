@@ -164,8 +164,8 @@ func (s *story) attackBegins(a *attacker, what string) {
 func (s *story) attackEnded(a *attacker) {
 	took := time.Since(a.started)
 	switch {
-	case a.started.IsZero():
-		s.say("attack %d %s did not begin", a.number, a.kind)
+	case !a.ended:
+		s.say("attack %d %s was broken off", a.number, a.kind)
 	case a.caught:
 		s.say("STOPPED  attack %d %s after %d requests and %.1f s: %s", a.number, a.kind, a.requests, took.Seconds(), a.last.words())
 	default:

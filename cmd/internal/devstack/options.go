@@ -80,6 +80,9 @@ func DefaultOptions() Options {
 	return Options{Partitions: PartitionsDefault, Mode: ModeObserve}
 }
 
+// ErrOptions means that what was asked for cannot be, whatever the machine.
+var ErrOptions = errors.New("cannot run so")
+
 func (o Options) validate() error {
 	var errs []error
 	if o.Dir == "" || o.Logger == nil {
@@ -94,5 +97,8 @@ func (o Options) validate() error {
 	if (o.Upstream == "") != (o.Issuer == "") {
 		errs = append(errs, errors.New("upstream and issuer: name both, or neither for the samples"))
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrOptions, errors.Join(errs...))
 }

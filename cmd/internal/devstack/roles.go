@@ -37,7 +37,7 @@ func (s *Stack) configure(ctx context.Context) error {
 	}
 	err = s.config.Validate()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	if s.options.Prepare == nil {
 		return nil

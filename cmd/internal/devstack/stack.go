@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/cmd/internal/config"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
@@ -48,7 +49,7 @@ type Stack struct {
 
 // Start starts everything and returns when the gateway serves with every live
 // verdict in force. The error wraps [ErrLocked] where another process runs the
-// installation.
+// installation, [ErrOptions] where o or the configuration is at fault.
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	err := o.validate()
 	if err != nil {
@@ -78,11 +79,21 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("start %s: %w", step.name, err), s.parts.stop())
+			return nil, errors.Join(named(step.name, err), s.parts.stop())
 		}
 		o.Logger.DebugContext(ctx, "started", "part", step.name, "took", time.Since(began))
 	}
 	return s, nil
+}
+
+// named says which part did not start; faults of a configuration file name
+// their own place.
+func named(step string, err error) error {
+	_, faults := errors.AsType[config.Faults](err)
+	if faults {
+		return err
+	}
+	return fmt.Errorf("start %s: %w", step, err)
 }
 
 // Run is what the run file says.

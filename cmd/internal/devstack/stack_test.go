@@ -171,12 +171,13 @@ func TestStartRefuses(t *testing.T) {
 	}{
 		"no partitions":              {func(o *devstack.Options) { o.Partitions = 0 }, "partitions:"},
 		"unknown mode":               {func(o *devstack.Options) { o.Mode = "maybe" }, "mode:"},
+		"upstream that is no URL":    {func(o *devstack.Options) { o.Upstream, o.Issuer = "host", "http://127.0.0.1:1" }, "gateway.routes[0].upstream:"},
 		"upstream without an issuer": {func(o *devstack.Options) { o.Upstream = "http://127.0.0.1:1" }, "upstream and issuer:"},
 	} {
 		o := options(t, t.TempDir())
 		tt.change(&o)
 		_, err := devstack.Start(t.Context(), o)
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
+		if !errors.Is(err, devstack.ErrOptions) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
