@@ -11,6 +11,8 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/gateway/problem"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -132,22 +134,31 @@ ORDER BY decision != 'permit' DESC, requests.time DESC LIMIT 1`, run.Tenant, cod
 
 // verdictOf finds the verdict that a code, or the request found for it, leads to.
 func (x *explanation) verdictOf(ctx context.Context, db database, run runfile.Run, code string) ([]verdictRow, error) {
-	requestID, session, subject, event := code, code, "", code
+	requestID, session, subject, eventID := code, code, "", code
 	if x.Request != nil {
-		requestID, session, subject, event = x.Request.RequestID, x.Request.Session, x.Request.Subject, x.Request.ID
+		requestID, session, subject, eventID = x.Request.RequestID, x.Request.Session, x.Request.Subject, x.Request.ID
 	}
 	found, err := selectVerdicts(ctx, db, `tenant = ? AND (support_code = ? OR id = ? OR cause_event_id = ? OR id IN
     (SELECT verdict_id FROM enforcements WHERE tenant = ? AND (support_code = ? OR request_id = ?)))
-ORDER BY verdicts.time DESC LIMIT 1`, run.Tenant, code, code, event, run.Tenant, code, requestID)
-	if err != nil || len(found) > 0 || x.Request != nil && x.Request.Decision == "permit" && x.Request.Session != code {
+ORDER BY verdicts.time DESC LIMIT 1`, run.Tenant, code, code, eventID, run.Tenant, code, requestID)
+	if err != nil || len(found) > 0 {
 		return found, err
 	}
-	if x.Request != nil && (x.Request.Decision == "" || x.Request.Decision == "deny" && !strings.Contains(x.Request.Reason, "verdict") && !strings.Contains(x.Request.Reason, "revoked")) && session != code {
-		return nil, nil // Refused for its own sake, such as an expired token.
+	if x.Request != nil && x.Request.Session != code && !byVerdict(x.Request) {
+		return nil, nil // Let through, or refused for its own sake, such as an expired token.
 	}
 	return selectVerdicts(ctx, db, `tenant = ? AND action != 'observe' AND target_id != '' AND
     (target_kind = 'session' AND target_id = ? OR target_kind = 'subject' AND target_id = ?)
 ORDER BY verdicts.time DESC LIMIT 1`, run.Tenant, session, subject)
+}
+
+// byVerdict reports whether a request met what a verdict had said.
+func byVerdict(r *requestRow) bool {
+	switch r.Reason {
+	case problem.CodeRevoked, problem.CodeBlocked, problem.CodeStepUp, problem.CodeReadOnly, problem.CodeThrottled:
+		return true
+	}
+	return r.Decision == event.DecisionCut
 }
 
 func (x *explanation) print(w io.Writer, now time.Time) {

@@ -122,6 +122,11 @@ SELECT 'default', now64(6) - 50, 'request', 'ev-2', 'complete', 'rq-2', '', '', 
 SELECT 'default', now64(6) - 40, 'request', 'ev-3', 'complete', 'rq-3', '', '', '203.0.113.8', 'curl/8', 'GET', 'shop.example', '/nowhere', '', 404, 'deny', 'no_route', now64(3)`,
 		`INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_group, evidence_nats, evidence_text, evidence_hard, evidence_technique, origin, cause_event_id, support_code, subject, ingested_at)
 SELECT 'default', now64(6) - 60, 'vd-1', 3, 17, 'subject', 'session', 'sess-1', 'revoke', now64(6) + 3600, 21.5, ['geo.impossible_travel'], ['network'], [12.25], ['Lisbon to Amsterdam in 40 s'], [false], ['T1078'], 'model', 'ev-0', 'VG-CCCC-CCCC', 'subj-1', now64(3)`,
+		// An address that an operator has let in again.
+		`INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, origin, ingested_at)
+SELECT 'default', now64(6) - 60, 'vd-2', 1, 5, 'facet', 'address', '192.0.2.99', 'block', now64(6) + 3600, 'model', now64(3)`,
+		`INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, origin, clears_authority, clears_epoch, clears_seq, ingested_at)
+SELECT 'default', now64(6) - 50, 'vd-3', 1700000000, 1, 'operator', 'address', '192.0.2.99', 'observe', now64(6) + 3600, 'operator', ['facet'], [1], [5], now64(3)`,
 		`INSERT INTO enforcements (tenant, time, id, gateway, verdict_id, target_kind, target_id, action, stream, session, subject, request_id, event_to_cut_us, support_code, ingested_at)
 SELECT 'default', now64(6) - 60, 'en-1', 'gw-1', 'vd-1', 'session', 'sess-1', 'revoke', 'request', 'sess-1', 'subj-1', 'rq-1', 8000, 'VG-AAAA-AAAA', now64(3)`,
 	} {

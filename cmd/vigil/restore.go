@@ -131,7 +131,7 @@ func (o *restoreOptions) standings(ctx context.Context, run runfile.Run, t *verd
 FROM (
     SELECT toString(authority) AS by, max((epoch, seq)) AS position,
         argMax(toString(action), (epoch, seq)) AS last_action, argMax(until, (epoch, seq)) AS last_until
-    FROM verdicts WHERE tenant = ? AND target_kind = ? AND target_id = ? GROUP BY by
+    FROM verdicts WHERE tenant = ? AND target_kind = ? AND target_id = ?`+notCleared+` GROUP BY by
 ) WHERE last_until > now64(6) AND last_action != 'observe' ORDER BY by`, run.Tenant, t.Kind, t.Id)
 	if err != nil {
 		return nil, fmt.Errorf("look up verdicts: %w", err)

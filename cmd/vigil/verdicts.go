@@ -49,6 +49,16 @@ const verdictColumns = `time, id, epoch, seq, toString(authority) AS authority, 
     toString(action) AS action, until, score, CAST(evidence_signal, 'Array(String)') AS evidence_signal, evidence_nats, evidence_text,
     toString(origin) AS origin, cause_event_id, public_text, operator_text, support_code`
 
+// notCleared leaves out what an operator has lifted: the clears of a verdict
+// outlive it, and so do they in a gateway.
+const notCleared = ` AND id NOT IN (
+    SELECT v.id FROM verdicts AS v FINAL INNER JOIN (
+        SELECT tenant, target_kind, target_id, cleared, max((to_epoch, to_seq)) AS up_to
+        FROM verdicts ARRAY JOIN clears_authority AS cleared, clears_epoch AS to_epoch, clears_seq AS to_seq
+        GROUP BY tenant, target_kind, target_id, cleared
+    ) AS c ON v.tenant = c.tenant AND v.target_kind = c.target_kind AND v.target_id = c.target_id AND v.authority = c.cleared
+    WHERE (v.epoch, v.seq) <= c.up_to)`
+
 // verdictsOptions are the flags of vigil verdicts.
 type verdictsOptions struct {
 	since        time.Duration
@@ -108,7 +118,7 @@ func verdicts(c *cobra.Command, env app.Env, l *link, o verdictsOptions) error {
 			return writeJSON(env.Stdout, rows)
 		}
 		if len(rows) == 0 {
-			sayln(env.Stderr, "no verdicts; a model in mode observe announces none (vigil query lists what it would have done)")
+			sayln(env.Stderr, "no verdicts; a model in mode observe announces none")
 		}
 		return p.verdicts(rows, true)
 	}
@@ -179,7 +189,7 @@ func (o *verdictsOptions) followFrom(ctx context.Context, env app.Env, db databa
 func (o *verdictsOptions) rows(ctx context.Context, db database, run runfile.Run, since time.Time) ([]verdictRow, error) {
 	where, args := "tenant = ? AND verdicts.time >= ?", []any{run.Tenant, since}
 	if o.live {
-		where += " AND until > now64(6) AND action != 'observe'"
+		where += " AND until > now64(6) AND action != 'observe'" + notCleared
 	}
 	if o.id != "" {
 		where += " AND (target_id = ? OR subject = ?)"
