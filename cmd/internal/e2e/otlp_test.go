@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	metrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
@@ -39,6 +40,7 @@ func startReceiver(t *testing.T) *receiver {
 	r := &receiver{addr: lis.Addr().String()}
 	srv := grpc.NewServer()
 	collector.RegisterTraceServiceServer(srv, r)
+	metrics.RegisterMetricsServiceServer(srv, meters{})
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(lis) }()
 	t.Cleanup(func() {
@@ -46,6 +48,16 @@ func startReceiver(t *testing.T) *receiver {
 		<-done
 	})
 	return r
+}
+
+// meters takes metrics, because the product pushes both, and keeps none.
+type meters struct {
+	metrics.UnimplementedMetricsServiceServer
+}
+
+// Export takes a batch of metrics.
+func (meters) Export(context.Context, *metrics.ExportMetricsServiceRequest) (*metrics.ExportMetricsServiceResponse, error) {
+	return &metrics.ExportMetricsServiceResponse{}, nil
 }
 
 // Export takes a batch of spans.
