@@ -216,13 +216,13 @@ func concurrency(far, unknown, otherFamily, open bool, switches, requests float6
 	case far && otherFamily && open:
 		return 16 + min(3, requests-1), true
 	case far && otherFamily:
-		return 10 + 3*min(3, requests-1), true
+		return 10 + float64(3*min(3, requests-1)), true
 	case far:
-		return 3.5 + 1.5*min(5, max(0, switches-1)), false
+		return 3.5 + float64(1.5*min(5, max(0, switches-1))), false
 	case unknown && otherFamily && open:
-		return 8 + 0.5*min(4, requests-1), false
+		return 8 + float64(0.5*min(4, requests-1)), false
 	case unknown && otherFamily:
-		return 5 + 0.5*min(4, requests-1), false
+		return 5 + float64(0.5*min(4, requests-1)), false
 	}
 	return 0, false
 }

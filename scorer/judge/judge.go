@@ -26,7 +26,7 @@ func Weigh(m *model.Model, findings []evidence.Finding, dst []Share) (shares []S
 	var sums [evidence.GroupCount]float64
 	shares = dst
 	for _, f := range findings {
-		nats := f.Nats * m.Signals[f.Signal].Weight
+		nats := float64(f.Nats * m.Signals[f.Signal].Weight) // Not fused with the sum, see package exact.
 		if !(nats > 0) {
 			continue
 		}
