@@ -100,9 +100,18 @@ func (x *RequestEvent) Check() error {
 // Clamp cuts every text and list of e to its limit, repairs what is not UTF-8
 // and drops numbers and times that are none, so that whatever a client, token
 // or database said, the gateway's own event passes Check once it has a time.
+// Lists and attributes are replaced and never written to: the events of one
+// token share them.
 func (x *RequestEvent) Clamp() {
 	x.clampAttributes()
-	x.eachText(func(_ string, s *string) { *s = clampText(*s) })
+	for _, list := range []*[]string{&x.Amr, &x.NetworkTags, &x.WafRules} {
+		*list = clampList(*list)
+	}
+	x.eachText(func(_ string, s *string) {
+		if cut := clampText(*s); cut != *s {
+			*s = cut
+		}
+	})
 	if !finite(x.GetLatitude()) || !finite(x.GetLongitude()) {
 		x.Latitude, x.Longitude = nil, nil // Missing, never zero: that is a place.
 	}
@@ -117,9 +126,6 @@ func (x *RequestEvent) Clamp() {
 	if x.Time != nil && !x.Time.IsValid() {
 		x.Time = nil
 	}
-	x.Amr = x.Amr[:min(len(x.Amr), ListMax)]
-	x.NetworkTags = x.NetworkTags[:min(len(x.NetworkTags), ListMax)]
-	x.WafRules = x.WafRules[:min(len(x.WafRules), ListMax)]
 }
 
 func clampText(s string) string {
@@ -130,6 +136,19 @@ func clampText(s string) string {
 		s = strings.ToValidUTF8(s, "")
 	}
 	return s
+}
+
+// clampList makes a new list where one entry of the old does not pass.
+func clampList(list []string) []string {
+	list = list[:min(len(list), ListMax)]
+	if !slices.ContainsFunc(list, func(s string) bool { return clampText(s) != s }) {
+		return list
+	}
+	kept := make([]string, len(list))
+	for i, s := range list {
+		kept[i] = clampText(s)
+	}
+	return kept
 }
 
 // clampAttributes makes a new map where one of the old does not pass; the

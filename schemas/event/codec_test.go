@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +74,29 @@ func TestClampLeavesWhatPasses(t *testing.T) {
 	e.Clamp()
 	if diff := cmp.Diff(want, e, protocmp.Transform()); diff != "" {
 		t.Errorf("Clamp changed a good event (-want +got):\n%s", diff)
+	}
+}
+
+// TestClampWritesToNothingThatIsShared lets two requests of one token end at
+// once: their events share the token's list and the network's tags.
+func TestClampWritesToNothingThatIsShared(t *testing.T) {
+	amr, tags := []string{"pwd", "otp\xff"}, []string{"vpn", strings.Repeat("x", event.FieldBytesMax+1)}
+	before := fmt.Sprint(amr, tags)
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() { // The race detector watches.
+			e := minimal()
+			e.Amr, e.NetworkTags = amr, tags
+			e.Clamp()
+			err := e.Check()
+			if err != nil {
+				t.Errorf("Check() after Clamp() = %v, want nil", err)
+			}
+		})
+	}
+	both.Wait()
+	if fmt.Sprint(amr, tags) != before {
+		t.Error("Clamp changed a list that others hold")
 	}
 }
 
