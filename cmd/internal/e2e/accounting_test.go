@@ -39,7 +39,7 @@ func TestAccounting(t *testing.T) {
 			t.Logf("statements that ClickHouse met with a fault: %v", faults.counts())
 
 			before := s.ledger.sent.Load()
-			await(t, "load after the outage", func() bool { return s.ledger.sent.Load() > before+1500 })
+			await(t, "load after the outage", func() bool { return s.ledger.sent.Load() > before+4500 })
 			for _, f := range leave {
 				f()
 			}

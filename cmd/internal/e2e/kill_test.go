@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -75,7 +76,7 @@ func TestKillGateway(t *testing.T) {
 		}
 	}
 	s.revoke(t, victim)
-	s.expect(t, victim, "/me", http.StatusUnauthorized)
+	s.refused(t, victim)
 	await(t, "the verdict on the topic", func() bool {
 		return s.number(t, "SELECT count() FROM db.verdicts WHERE authority = 'operator' AND target_id = '"+victim.session()+"'") > 0
 	})
@@ -91,7 +92,7 @@ func TestKillGateway(t *testing.T) {
 			s.kafka.Crash()
 		}
 		s.startGateway(t)
-		s.expect(t, victim, "/me", http.StatusUnauthorized)
+		s.refused(t, victim)
 		if without {
 			s.expect(t, other, "/static/app.js", http.StatusOK)
 			s.kafka.Return(t)
@@ -106,7 +107,7 @@ func TestKillGateway(t *testing.T) {
 	s.startGateway(t)
 	s.expect(t, victim, "/me", http.StatusUnauthorized, http.StatusServiceUnavailable)
 	s.awaitReady(t, s.gateway)
-	s.expect(t, victim, "/me", http.StatusUnauthorized)
+	s.refused(t, victim)
 
 	// With neither, only what is public is served.
 	s.gateway.kill()
@@ -117,7 +118,7 @@ func TestKillGateway(t *testing.T) {
 	s.expect(t, victim, "/static/app.js", http.StatusOK)
 	s.kafka.Return(t)
 	s.awaitReady(t, s.gateway)
-	s.expect(t, victim, "/me", http.StatusUnauthorized)
+	s.refused(t, victim)
 }
 
 // revoke ends a person's session as an operator does.
@@ -148,6 +149,16 @@ func (s *site) expect(t *testing.T, p *person, path string, want ...int) {
 		}
 	}
 	t.Fatalf("%s: status %d, want %v: %s", path, status, want, body)
+}
+
+// refused checks that a person's request is refused by the verdict about him.
+func (s *site) refused(t *testing.T, p *person) {
+	t.Helper()
+	p.http.CloseIdleConnections()
+	status, body := p.get("/me")
+	if status != http.StatusUnauthorized || !strings.Contains(body, "session_revoked") {
+		t.Fatalf("the revoked session's request: status %d: %s", status, body)
+	}
 }
 
 // launchAnalyzer starts the analyzer and does not wait for it.

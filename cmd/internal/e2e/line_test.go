@@ -80,7 +80,7 @@ func (s *site) reckon(t *testing.T) {
 	}
 	// Nothing failed at the upstream, so it was asked what was permitted, the
 	// streams that were cut later, and perhaps pages that were cut on their way.
-	if n := s.number(t, "SELECT count() FROM db.requests WHERE status IN (502, 503, 504)"); n != 0 {
+	if n := s.number(t, "SELECT count() FROM db.requests WHERE decision = 'permit' AND status IN (502, 503, 504)"); n != 0 {
 		t.Errorf("%d requests failed at the upstream", n)
 	}
 	least := s.number(t, "SELECT count() FROM db.requests WHERE kind = 'request' AND (decision = 'permit' OR decision = 'cut' AND stream != '')")
