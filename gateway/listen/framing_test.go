@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/vigil-gateway/vigil/gateway/listen"
 )
 
 // What a handler must never see, whoever refuses it: net/http, or Strict where
@@ -33,6 +35,7 @@ func TestMalformedFraming(t *testing.T) {
 		"absolute form for another host":      {"GET http://b.example/ HTTP/1.1\r\n" + host + "\r\n", 400},
 		"absolute form for the same host":     {"GET http://a.example/ HTTP/1.1\r\n" + host + "\r\n", 400},
 		"user in the target":                  {"GET http://u:p@a.example/ HTTP/1.1\r\n" + host + "\r\n", 400},
+		"query with a number sign":            {"GET /?a#b HTTP/1.1\r\n" + host + "\r\n", 400},
 		"space before the colon":              {"GET / HTTP/1.1\r\n" + host + "Content-Length : 3\r\n\r\nabc", 400},
 		"space in a header name":              {"GET / HTTP/1.1\r\n" + host + "Content Length: 3\r\n\r\nabc", 400},
 		"nul in a header":                     {"GET / HTTP/1.1\r\n" + host + "X: a\x00b\r\n\r\n", 400},
@@ -76,6 +79,29 @@ func TestMalformedFraming(t *testing.T) {
 				t.Error("the connection stays open behind a malformed request")
 			}
 		})
+	}
+}
+
+// An upstream that speaks HTTP/1 would find its protocol version in the middle
+// of the target.
+func TestQueryThatEndsTheRequestLine(t *testing.T) {
+	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("handler saw %q", r.RequestURI) }),
+		func(o *listen.Options) { o.Config.H2C = true })
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr().String()+"/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.URL.RawQuery = "a HTTP/1.1"
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.ProtoMajor != 2 || resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("answer is %s %d, want HTTP/2.0 400", resp.Proto, resp.StatusCode)
 	}
 }
 

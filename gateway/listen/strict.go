@@ -18,6 +18,9 @@ import (
 //   - A Host that is not the name that TLS was asked for (status 421).
 //   - A Content-Length or Transfer-Encoding that is still among the headers
 //     means a client of another protocol tried to smuggle one.
+//   - A query with a space, which HTTP/2 can carry and the request line of an
+//     HTTP/1 upstream cannot, or with a number sign, which some servers take for
+//     the end of the target.
 //
 // An upgrade to anything but WebSocket is taken out of the request and thereby
 // declined, so that nobody talks cleartext HTTP/2 to an upstream past us.
@@ -45,6 +48,9 @@ func wellFormed(r *http.Request) bool {
 		return false
 	}
 	if r.Host == "" && r.ProtoAtLeast(1, 1) || !hostOnly(r.Host) {
+		return false
+	}
+	if strings.ContainsAny(r.URL.RawQuery, " #") {
 		return false
 	}
 	for _, name := range []string{"Host", "Transfer-Encoding"} {
