@@ -19,6 +19,9 @@ type Agent struct {
 	Family, System string
 	// Bot says that it calls itself a crawler.
 	Bot bool
+	// Tool is the attack tool that it calls itself, or the attack that it is;
+	// empty for everybody else.
+	Tool string
 }
 
 // Agents parses user agents and remembers what it has parsed: two generations
@@ -53,7 +56,55 @@ func parseAgent(s string) Agent {
 		family, _, _ = strings.Cut(s, "/")
 		family, _, _ = strings.Cut(family, " ")
 	}
-	return Agent{Family: strings.Clone(short(family)), System: strings.Clone(short(ua.OS)), Bot: ua.Bot}
+	return Agent{Family: strings.Clone(short(family)), System: strings.Clone(short(ua.OS)), Bot: ua.Bot, Tool: tool(s)}
+}
+
+// tools are the names under which attack tools present themselves, and pieces
+// of attacks that are sent as a user agent, lower case.
+var tools = []struct{ piece, name string }{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
+	{"sqlmap", "sqlmap"},
+	{"nikto", "Nikto"},
+	{"nmap scripting", "Nmap"},
+	{"masscan", "masscan"},
+	{"zgrab", "ZGrab"},
+	{"nuclei", "Nuclei"},
+	{"wpscan", "WPScan"},
+	{"dirbuster", "DirBuster"},
+	{"gobuster", "Gobuster"},
+	{"feroxbuster", "feroxbuster"},
+	{"fuzz faster u fool", "ffuf"},
+	{"wfuzz", "Wfuzz"},
+	{"acunetix", "Acunetix"},
+	{"netsparker", "Netsparker"},
+	{"nessus", "Nessus"},
+	{"openvas", "OpenVAS"},
+	{"w3af", "w3af"},
+	{"arachni", "Arachni"},
+	{"havij", "Havij"},
+	{"jorgee", "Jorgee"},
+	{"zmeu", "ZmEu"},
+	{"morfeus", "Morfeus"},
+	{"commix", "commix"},
+	{"joomscan", "JoomScan"},
+	{"whatweb", "WhatWeb"},
+	{"thc-hydra", "Hydra"},
+	{"${jndi:", "a Log4j lookup"},
+	{"${${", "a nested lookup"},
+	{"() {", "a Shellshock command"},
+	{"<script", "a script"},
+	{"/etc/passwd", "the password file"},
+	{"union select", "an SQL injection"},
+}
+
+// tool finds what no visitor's user agent has in it.
+func tool(userAgent string) string {
+	lower := lowerCase(userAgent)
+	for _, t := range tools {
+		if strings.Contains(lower, t.piece) {
+			return t.name
+		}
+	}
+	return ""
 }
 
 // short cuts a name that a client chose to what a habit keeps.

@@ -146,8 +146,8 @@ var catalogue = [Count]Description{
 		Innocent: "a forgotten password, an office behind one address",
 	},
 	ScannerPaths: {
-		ID: "scan.paths", Group: Payload, Technique: "T1595.002", Needs: "path",
-		Formula:  "3 per distinct probe for software that is not there, 9 for a traversal or a known exploit, less where the server has it",
+		ID: "scan.paths", Group: Payload, Technique: "T1595.002", Needs: "path; attributes query and request, user_agent sharpen it",
+		Formula:  "3 per distinct probe for software that is not there or for another protocol, 9 for a traversal, an injection, a known exploit or an attack tool's name, 0.7 once for what the server has",
 		Innocent: "the owner's own vulnerability scan",
 	},
 	TwoKeys: {

@@ -61,12 +61,15 @@ func (x *Context) confidence(p *Params) float64 {
 // Collector runs the signals. Its result is valid until the next call.
 type Collector struct {
 	params   Params
-	prober   *prober
+	paths    *prober // Of probes.
+	payloads *prober
 	findings []Finding
 }
 
 // NewCollector returns a collector with the given parameters.
-func NewCollector(p Params) *Collector { return &Collector{params: p, prober: newProber()} }
+func NewCollector(p Params) *Collector {
+	return &Collector{params: p, paths: newProber(probes), payloads: newProber(payloads)}
+}
 
 // Collect returns what the signals find in one event, in the order of the
 // catalogue's groups, and notes in the session what the event did.

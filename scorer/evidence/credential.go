@@ -120,10 +120,7 @@ func login(x *Context) *entity.Login {
 
 // signIn reports whether a path looks like that of a sign-in.
 func signIn(path string) bool {
-	lower := path
-	if hasUpper(path) {
-		lower = strings.ToLower(path)
-	}
+	lower := lowerCase(path)
 	for _, piece := range []string{"login", "signin", "sign-in", "sign_in", "logon", "/auth", "authenticate", "/session", "/token", "xmlrpc.php"} {
 		if strings.Contains(lower, piece) {
 			return true

@@ -1,6 +1,9 @@
 package evidence
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // probe is a piece of a path that tells what is looked for.
 type probe struct {
@@ -10,8 +13,10 @@ type probe struct {
 }
 
 // probes lists what scanners ask for, lower case. A piece that begins with a
-// slash matches at the start of a path segment, others anywhere.
-var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
+// slash matches at the start of a path segment, others anywhere. They are
+// looked for in paths only: a query may name any of them.
+var probes = []probe{
+	//nolint:gochecknoglobals // A constant: Go has no constant lists.
 	{"/sap/bc/", "SAP", false},
 	{"/irj/portal", "SAP", false},
 	{"/nwa", "SAP", false},
@@ -50,7 +55,6 @@ var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constan
 	{"/pma/", "phpMyAdmin", false},
 	{"/myadmin", "phpMyAdmin", false},
 	{"/adminer", "Adminer", false},
-	{"/phpinfo", "PHP settings", false},
 	{"/info.php", "PHP settings", false},
 	{"/test.php", "a test page", false},
 	{"/shell.php", "a web shell", false},
@@ -58,7 +62,6 @@ var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constan
 	{"/r57.php", "a web shell", false},
 	{"/administrator/index.php", "the Joomla administration", false},
 	{"/sites/default/files", "Drupal", false},
-	{"/user/register?element_parents", "a Drupal exploit", true},
 	{"/manager/html", "the Tomcat manager", false},
 	{"/actuator", "Spring management endpoints", false},
 	{"/jolokia", "a JMX bridge", false},
@@ -98,99 +101,208 @@ var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constan
 	{"/web.config", "a server configuration", false},
 	{"/config.json", "a configuration", false},
 	{"/docker-compose.yml", "a configuration", false},
-	{"/login.action?redirect:", "a Struts exploit", true},
 	{"../", "a path outside the root", true},
 	{"..\\", "a path outside the root", true},
 	{"..;/", "a path outside the root", true},
 	{"%2e%2e", "a path outside the root", true},
 	{"%252e%252e", "a path outside the root", true},
 	{"%c0%ae", "a path outside the root", true},
-	{"%2fetc%2fpasswd", "the password file", true},
+	{"phpinfo", "PHP settings", false},
+	{"/admin.php", "an administration console", false},
+	{"/+cscoe+/", "a VPN appliance", false},
+	{"/global-protect/", "a VPN appliance", false},
+	{"/vpns/", "a VPN appliance", false},
+	{"/ghost/api/admin/", "the Ghost administration", false},
+	{"/fckeditor/", "an editor's upload page", false},
+	{"/elfinder/", "a file manager", false},
+	{"/debug/pprof", "a debugger", false},
+	{"/debug/default/view", "a debugger", false},
+	{"/_profiler/", "a debugger", false},
+	{"/telescope/requests", "a debugger", false},
+	{"/v2/_catalog", "a container registry", false},
+	{"/_cat/indices", "Elasticsearch", false},
+	{"/trace.axd", "a server's traces", false},
+	{"/elmah.axd", "a server's errors", false},
+	{"/service/extension/backup/mboximport", "a Zimbra exploit", true},
+	{"/mifs/.;/", "a MobileIron exploit", true},
+	{"/invoker/jmxinvokerservlet", "a JBoss exploit", true},
+	{"/invoker/readonly", "a JBoss exploit", true},
+	{"/wls-wsat/", "a WebLogic exploit", true},
+	{"/_async/asyncresponseservice", "a WebLogic exploit", true},
+	{"/htmlawedtest.php", "a GLPI exploit", true},
+	{"/catalog-portal/ui/oauth/verify", "a Workspace ONE exploit", true},
+	{"/functionrouter", "a Spring exploit", true},
+	{"/s/opensearch.xml", "a Jira exploit", false},
+	{"/druid/indexer/v1/sampler", "a Druid exploit", true},
+}
+
+// payloads lists what does harm wherever it ends up, lower case and decoded.
+// They are looked for in paths and in queries.
+var payloads = []probe{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
 	{"/etc/passwd", "the password file", true},
 	{"/etc/shadow", "the password file", true},
 	{"/proc/self/", "the process's memory", true},
 	{"boot.ini", "a Windows file", true},
 	{"win.ini", "a Windows file", true},
+	{"../../", "a path outside the root", true},
+	{"..\\..\\", "a path outside the root", true},
 	{"${jndi:", "a Log4j lookup", true},
-	{"%24%7bjndi", "a Log4j lookup", true},
+	{"${${", "a nested lookup", true},
+	{"${::", "a nested lookup", true},
+	{"${lower:", "a nested lookup", true},
+	{"${upper:", "a nested lookup", true},
+	{"${env:", "a lookup of the environment", true},
+	{"${sys:", "a lookup of the environment", true},
 	{"${script:", "a Text4Shell lookup", true},
-	{"%24%7bscript", "a Text4Shell lookup", true},
+	{"${url:", "a Text4Shell lookup", true},
+	{"${dns:", "a Text4Shell lookup", true},
 	{"${(", "an expression", true},
-	{"%24%7b%28", "an expression", true},
-	{"%24%7b%40", "an expression", true},
+	{"${@", "an expression", true},
+	{"%{(", "an expression", true},
+	{"${t(", "an expression", true},
 	{"@java.lang", "an expression", true},
-	{"%40java.lang", "an expression", true},
+	{"java.lang.runtime", "Java code", true},
+	{"class.module.classloader", "a Spring exploit", true},
 	{"<script", "a script", true},
-	{"%3cscript", "a script", true},
-	{"javascript:", "a script", true},
-	{"union+select", "an SQL injection", true},
-	{"union%20select", "an SQL injection", true},
+	{"<svg/onload", "a script", true},
+	{"<svg onload", "a script", true},
+	{"onerror=", "a script", true},
 	{"union select", "an SQL injection", true},
+	{"union all select", "an SQL injection", true},
+	{"union/**/", "an SQL injection", true},
 	{"information_schema", "an SQL injection", true},
-	{"'+or+'1", "an SQL injection", true},
-	{"%27%20or%20", "an SQL injection", true},
+	{"' or '1", "an SQL injection", true},
+	{"' or 1=1", "an SQL injection", true},
+	{"' and '1", "an SQL injection", true},
+	{" and 1=1", "an SQL injection", true},
+	{"'; drop table", "an SQL injection", true},
+	{"extractvalue(", "an SQL injection", true},
+	{"updatexml(", "an SQL injection", true},
+	{"waitfor delay", "an SQL injection", true},
+	{"pg_sleep(", "an SQL injection", true},
 	{"sleep(", "an SQL injection", true},
 	{"benchmark(", "an SQL injection", true},
-	{"wget+http", "a shell command", true},
-	{"wget%20http", "a shell command", true},
+	{"xp_cmdshell", "an SQL injection", true},
+	{"wget http", "a shell command", true},
+	{"curl http", "a shell command", true},
 	{";wget", "a shell command", true},
+	{"${ifs}", "a shell command", true},
+	{"$(echo", "a shell command", true},
+	{"|bash", "a shell command", true},
 	{"/bin/sh", "a shell command", true},
 	{"/bin/bash", "a shell command", true},
 	{"cmd.exe", "a shell command", true},
+	{"() {", "a Shellshock command", true},
 	{"php://input", "a PHP stream", true},
 	{"php://filter", "a PHP stream", true},
+	{"expect://", "a PHP stream", true},
+	{"phar://", "a PHP stream", true},
 	{"allow_url_include", "a PHP setting", true},
+	{"auto_prepend_file", "a PHP setting", true},
 	{"base64_decode(", "PHP code", true},
+	{"invokefunction&function", "a ThinkPHP exploit", true},
 	{"file:///", "a local file", true},
+	{"gopher://", "a request to an inside address", true},
 	{"169.254.169.254", "cloud metadata", true},
+	{"metadata.google.internal", "cloud metadata", true},
+	{"=http://127.", "a request to an inside address", false},
+	{"=http://10.", "a request to an inside address", false},
+	{"=http://192.168.", "a request to an inside address", false},
+	{"=https://127.", "a request to an inside address", false},
+	{"=https://10.", "a request to an inside address", false},
+	{"=https://192.168.", "a request to an inside address", false},
 }
 
-// prober finds probes in paths. It is immutable.
+// prober finds probes in a text. It is immutable.
 type prober struct {
+	list []probe
 	// starts maps the first two bytes of a piece to the probes that begin so,
 	// and pairs says whether there is any, as a bitmap.
 	starts map[uint16][]int
 	pairs  [1 << 16 / 64]uint64
 }
 
-func newProber() *prober {
-	p := &prober{starts: make(map[uint16][]int)}
-	for i := range probes {
-		pair := uint16(probes[i].piece[0])<<8 | uint16(probes[i].piece[1])
+func newProber(list []probe) *prober {
+	p := &prober{list: list, starts: make(map[uint16][]int)}
+	for i := range list {
+		pair := uint16(list[i].piece[0])<<8 | uint16(list[i].piece[1])
 		p.starts[pair] = append(p.starts[pair], i)
 		p.pairs[pair/64] |= 1 << (pair % 64)
 	}
 	return p
 }
 
-// find returns what a path probes for, "" for nothing. An exploit outweighs
-// whatever else is in the path.
-func (p *prober) find(path string) (what string, exploit bool) {
-	lower := path
-	if hasUpper(path) {
-		lower = strings.ToLower(path)
-	}
+// find returns what a lower-case text probes for, "" for nothing. An exploit
+// outweighs whatever else is in it.
+func (p *prober) find(lower string) (what string, exploit bool) {
 	for i := 0; i+1 < len(lower); i++ {
 		pair := uint16(lower[i])<<8 | uint16(lower[i+1])
 		if p.pairs[pair/64]&(1<<(pair%64)) == 0 {
 			continue
 		}
 		for _, j := range p.starts[pair] {
-			if !strings.HasPrefix(lower[i:], probes[j].piece) {
+			if !strings.HasPrefix(lower[i:], p.list[j].piece) {
 				continue
 			}
-			if probes[j].exploit {
-				return probes[j].what, true
+			if p.list[j].exploit {
+				return p.list[j].what, true
 			}
 			if what == "" {
-				what = probes[j].what
+				what = p.list[j].what
 			}
 		}
 	}
-	if what == "" {
-		what = hidden(lower)
-	}
 	return what, false
+}
+
+// wanted tells what a request probes for, by its path and its query.
+func (k *Collector) wanted(path, query string) (what string, exploit bool) {
+	path = lowerCase(path)
+	what, exploit = k.paths.find(path)
+	texts := [...]string{path, decoded(path), decoded(strings.ReplaceAll(lowerCase(query), "+", " "))}
+	for i, text := range texts {
+		if exploit || text == "" || i == 1 && text == path {
+			continue
+		}
+		found, grave := k.payloads.find(text)
+		if grave || what == "" {
+			what, exploit = found, grave
+		}
+	}
+	if what == "" {
+		what = hidden(path)
+	}
+	return what, exploit
+}
+
+// decoded undoes percent encoding, twice at most: some servers decode twice,
+// and that is what a payload that is encoded twice hopes for.
+func decoded(s string) string {
+	for range 2 {
+		if strings.IndexByte(s, '%') < 0 {
+			return s
+		}
+		s = lowerCase(decodedOnce(s))
+	}
+	return s
+}
+
+// decodedOnce leaves what is not an escape as it is.
+func decodedOnce(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			if err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // hidden tells a path that asks for a file whose name begins with a dot; only
@@ -203,11 +315,12 @@ func hidden(path string) string {
 	return "a hidden file"
 }
 
-func hasUpper(s string) bool {
+// lowerCase allocates only where there is something to do.
+func lowerCase(s string) string {
 	for i := range len(s) {
 		if s[i] >= 'A' && s[i] <= 'Z' {
-			return true
+			return strings.ToLower(s)
 		}
 	}
-	return false
+	return s
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 )
@@ -18,13 +19,15 @@ const (
 	missingMax  = 24
 	// Weights of one probe.
 	probeNats, probeFoundNats, exploitNats = 3.0, 0.7, 9.0
+	// greetingBytes of what is not HTTP tell its protocol.
+	greetingBytes = 3
 )
 
 // scan looks for probing: paths that only scanners ask for, and many different
 // paths that are not there.
 func (k *Collector) scan(x *Context) {
-	path := x.Event.GetPath()
-	if path == "" || !x.answered() {
+	path, foreign := x.Event.GetPath(), x.Event.GetAttributes()[event.AttributeRequest]
+	if path == "" && foreign == "" || !x.answered() {
 		return
 	}
 	sc := &x.Session.Scan
@@ -34,8 +37,17 @@ func (k *Collector) scan(x *Context) {
 		sc.Probed *= f
 	}
 	sc.Last = max(sc.Last, x.At)
+	if path == "" {
+		// Somebody who knocks in one language may have the wrong door; a scanner
+		// tries many. The first bytes tell a protocol.
+		k.probed(x, sc, "a service that is not HTTP", hash(foreign[:min(len(foreign), greetingBytes)]), probeNats)
+		return
+	}
 	k.notFound(x, sc, path)
 	k.probe(x, sc, path)
+	if x.Agent.Tool != "" {
+		k.probed(x, sc, "weaknesses with "+x.Agent.Tool, hash(x.Agent.Tool), exploitNats)
+	}
 }
 
 // notFound is a sequential test over distinct paths.
@@ -65,21 +77,26 @@ func (k *Collector) notFound(x *Context, sc *entity.Scan, path string) {
 }
 
 func (k *Collector) probe(x *Context, sc *entity.Scan, path string) {
-	what, exploit := k.prober.find(path)
-	if what == "" {
-		return
+	query := x.Event.GetAttributes()[event.AttributeQuery]
+	what, exploit := k.wanted(path, query)
+	status := x.Event.GetStatus()
+	switch {
+	case what == "":
+	case exploit:
+		k.probed(x, sc, what, hash(what)^hash(path), exploitNats)
+	case status >= 200 && status < 400:
+		// The server has it, so somebody may be meant to use it: it counts once,
+		// however many of its pages are read.
+		k.probed(x, sc, what, hash(what), probeFoundNats)
+	default:
+		k.probed(x, sc, what, hash(what)^hash(path), probeNats)
 	}
-	if sc.Probes.Add(hash(what)^hash(path), entity.RecentMax) {
-		status := x.Event.GetStatus()
-		switch {
-		case exploit:
-			sc.Probed += exploitNats
-		case status >= 200 && status < 400:
-			sc.Probed += probeFoundNats // The server has it: somebody may be meant to use it.
-		default:
-			sc.Probed += probeNats
-		}
-		sc.Probed = min(sc.Probed, missingMax)
+}
+
+// probed adds one probe; the same one again, by its key, says nothing new.
+func (k *Collector) probed(x *Context, sc *entity.Scan, what string, key uint64, nats float64) {
+	if sc.Probes.Add(key, entity.RecentMax) {
+		sc.Probed = min(sc.Probed+nats, missingMax)
 	}
 	n := k.cut(ScannerPaths, sc.Probed)
 	if n > 0 {

@@ -107,6 +107,16 @@ func path(p string, status uint32) *event.RequestEvent {
 	return &event.RequestEvent{Address: "203.0.113.9", Path: p, Status: status, UserAgent: "x"}
 }
 
+// asked is a page of the site with a query.
+func asked(query string) *event.RequestEvent {
+	return with(path("/search", 200), func(e *event.RequestEvent) { e.Attributes = map[string]string{event.AttributeQuery: query} })
+}
+
+// foreign is what a web server logs of a client that does not speak HTTP.
+func foreign(text string) *event.RequestEvent {
+	return with(path("", 400), func(e *event.RequestEvent) { e.Attributes = map[string]string{event.AttributeRequest: text} })
+}
+
 func signIn(outcome, account string) *event.RequestEvent {
 	return &event.RequestEvent{Address: "203.0.113.9", Method: "POST", Path: "/login", Status: 401, AuthOutcome: outcome, Account: account}
 }
@@ -203,6 +213,15 @@ func TestSignals(t *testing.T) {
 		"a traversal":                         {evidence.ScannerPaths, true, []step{{0, path("/static/%2e%2e/%2E%2E/etc/passwd", 400)}}, 9, 9, false},
 		"the login of a blog that is one":     {evidence.ScannerPaths, true, []step{{0, path("/wp-login.php", 200)}}, 0.5, 1, false},
 		"what is well known may be asked for": {evidence.ScannerPaths, true, []step{{0, path("/.well-known/security.txt", 404)}}, 0, 0, false},
+		"a console that is there is read":     {evidence.ScannerPaths, true, many(9, time.Second, func(i int) *event.RequestEvent { return path(fmt.Sprint("/nagios/view-", i), 200) }), 0, 1, false},
+		"a console that is not is sought":     {evidence.ScannerPaths, true, many(3, time.Second, func(i int) *event.RequestEvent { return path(fmt.Sprint("/nagios/view-", i), 404) }), 8.9, 9, false},
+		"an injection in a query":             {evidence.ScannerPaths, true, []step{{0, asked("q=1%27+UNION%20Select+null")}}, 9, 9, false},
+		"an injection that is encoded twice":  {evidence.ScannerPaths, true, []step{{0, asked("q=%2524%257Bjndi:ldap://x%257d")}}, 9, 9, false},
+		"a request to an inside address":      {evidence.ScannerPaths, true, []step{{0, asked("url=http://10.0.0.1/")}}, 0.5, 1, false},
+		"a query may name a console":          {evidence.ScannerPaths, true, []step{{0, asked("next=/wp-admin/&page=../list")}}, 0, 0, false},
+		"an attack tool by its name":          {evidence.ScannerPaths, true, []step{{0, with(path("/", 200), func(e *event.RequestEvent) { e.UserAgent = "Mozilla/5.00 (Nikto/2.5.0)" })}}, 9, 9, false},
+		"many protocols, none of them HTTP":   {evidence.ScannerPaths, true, many(5, time.Second, func(i int) *event.RequestEvent { return foreign(fmt.Sprint(i, "-hello")) }), 14, 15, false},
+		"one protocol at the wrong door":      {evidence.ScannerPaths, true, many(50, time.Second, func(i int) *event.RequestEvent { return foreign(fmt.Sprint("\x16\x03\x01", i)) }), 2.5, 3, false},
 		"an ordinary page":                    {evidence.ScannerPaths, true, []step{{0, path("/about/environment", 200)}}, 0, 0, false},
 		"one token, two keys":                 {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "b")}}, 20, 20, false},
 		"one token, one key":                  {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "a")}}, 0, 0, false},

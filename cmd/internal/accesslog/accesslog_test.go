@@ -45,7 +45,7 @@ func TestParse(t *testing.T) {
 			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 12 "http://r/" "Mozilla/5.0 (X11)"`,
 			want: request(func(e *event.RequestEvent) {
 				e.UserAgent = "Mozilla/5.0 (X11)"
-				e.Attributes = map[string]string{"referer": "http://r/"}
+				e.Attributes = map[string]string{"query": "b=c", "referer": "http://r/"}
 			}),
 		},
 		"common": {
@@ -123,7 +123,7 @@ func TestParse(t *testing.T) {
 		},
 		"a request to a proxy": {
 			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET http://victim.example/a?x HTTP/1.1" 200 12`,
-			want: request(func(e *event.RequestEvent) { e.Host = "victim.example" }),
+			want: request(func(e *event.RequestEvent) { e.Host, e.Attributes = "victim.example", map[string]string{"query": "x"} }),
 		},
 		"blanks in the path": {
 			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a b HTTP/1.1" 200 12`,

@@ -13,7 +13,8 @@
 // and the next call goes on with the next line.
 //
 // A request that is not HTTP, such as the bytes of a TLS handshake, becomes an
-// event with an empty method, and its text in the attribute "request".
+// event with an empty method, and its text in the attribute "request"; a query is
+// the attribute "query".
 //
 // # Concurrency
 //

@@ -255,13 +255,16 @@ func setRequest(e *event.RequestEvent, request string) {
 	}
 	if !found || !methodWord.MatchString(method) || at < 0 && !strings.HasPrefix(target, "/") {
 		if text := dash(request); text != "" {
-			setAttribute(e, "request", text[:min(len(text), requestTextMax)])
+			setAttribute(e, event.AttributeRequest, text[:min(len(text), requestTextMax)])
 		}
 		return
 	}
 	e.Method = method
-	path, _, _ := strings.Cut(target, "?")
+	path, query, _ := strings.Cut(target, "?")
 	path, _, _ = strings.Cut(path, "#")
+	if query != "" {
+		setAttribute(e, event.AttributeQuery, query)
+	}
 	_, after, absolute := strings.Cut(path, "://")
 	if absolute && !strings.HasPrefix(path, "/") { // A request to a proxy.
 		host, inHost, _ := strings.Cut(after, "/")
