@@ -15,8 +15,7 @@ type probe struct {
 // probes lists what scanners ask for, lower case. A piece that begins with a
 // slash matches at the start of a path segment, others anywhere. They are
 // looked for in paths only: a query may name any of them.
-var probes = []probe{
-	//nolint:gochecknoglobals // A constant: Go has no constant lists.
+var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
 	{"/sap/bc/", "SAP", false},
 	{"/irj/portal", "SAP", false},
 	{"/nwa", "SAP", false},

@@ -40,13 +40,13 @@ func (k *Collector) scan(x *Context) {
 	if path == "" {
 		// Somebody who knocks in one language may have the wrong door; a scanner
 		// tries many. The first bytes tell a protocol.
-		k.probed(x, sc, "a service that is not HTTP", hash(foreign[:min(len(foreign), greetingBytes)]), probeNats)
+		k.probed(sc, "a service that is not HTTP", hash(foreign[:min(len(foreign), greetingBytes)]), probeNats)
 		return
 	}
 	k.notFound(x, sc, path)
 	k.probe(x, sc, path)
 	if x.Agent.Tool != "" {
-		k.probed(x, sc, "weaknesses with "+x.Agent.Tool, hash(x.Agent.Tool), exploitNats)
+		k.probed(sc, "weaknesses with "+x.Agent.Tool, hash(x.Agent.Tool), exploitNats)
 	}
 }
 
@@ -83,18 +83,18 @@ func (k *Collector) probe(x *Context, sc *entity.Scan, path string) {
 	switch {
 	case what == "":
 	case exploit:
-		k.probed(x, sc, what, hash(what)^hash(path), exploitNats)
+		k.probed(sc, what, hash(what)^hash(path), exploitNats)
 	case status >= 200 && status < 400:
 		// The server has it, so somebody may be meant to use it: it counts once,
 		// however many of its pages are read.
-		k.probed(x, sc, what, hash(what), probeFoundNats)
+		k.probed(sc, what, hash(what), probeFoundNats)
 	default:
-		k.probed(x, sc, what, hash(what)^hash(path), probeNats)
+		k.probed(sc, what, hash(what)^hash(path), probeNats)
 	}
 }
 
 // probed adds one probe; the same one again, by its key, says nothing new.
-func (k *Collector) probed(x *Context, sc *entity.Scan, what string, key uint64, nats float64) {
+func (k *Collector) probed(sc *entity.Scan, what string, key uint64, nats float64) {
 	if sc.Probes.Add(key, entity.RecentMax) {
 		sc.Probed = min(sc.Probed+nats, missingMax)
 	}
