@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -74,9 +75,5 @@ func (f *faults) next(*http.Request) olap.Fault {
 func (f *faults) counts() map[olap.Fault]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := make(map[olap.Fault]int, len(f.seen))
-	for k, v := range f.seen {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(f.seen)
 }

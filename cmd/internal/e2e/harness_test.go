@@ -266,6 +266,7 @@ func (s *site) awaitReady(t *testing.T, p *process) {
 
 // explain prints the ends of the logs of a test that failed.
 func (s *site) explain(t *testing.T) {
+	t.Helper()
 	if !t.Failed() {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -143,12 +144,9 @@ func (s *site) expect(t *testing.T, p *person, path string, want ...int) {
 	t.Helper()
 	p.http.CloseIdleConnections()
 	status, body := p.get(path)
-	for _, w := range want {
-		if status == w {
-			return
-		}
+	if !slices.Contains(want, status) {
+		t.Fatalf("%s: status %d, want %v: %s", path, status, want, body)
 	}
-	t.Fatalf("%s: status %d, want %v: %s", path, status, want, body)
 }
 
 // refused checks that a person's request is refused by the verdict about him.

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,13 +58,8 @@ func (l *ledger) check(t *testing.T, fine ...int) {
 	if len(l.faults) > 0 {
 		t.Errorf("%d requests had no answer, the first: %s", len(l.faults), l.faults[0])
 	}
-	odd := make(map[int]int)
-	for status, n := range l.statuses {
-		odd[status] = n
-	}
-	for _, status := range fine {
-		delete(odd, status)
-	}
+	odd := maps.Clone(l.statuses)
+	maps.DeleteFunc(odd, func(status, _ int) bool { return slices.Contains(fine, status) })
 	if len(odd) > 0 {
 		t.Errorf("answers by status that nobody expected: %v", odd)
 	}
@@ -343,7 +340,7 @@ func (p *person) look(t *testing.T, lasts time.Duration) {
 
 // dial opens a WebSocket.
 func (p *person) dial(ctx context.Context) (*websocket.Conn, *http.Response, error) {
-	return websocket.Dial(p.counted(ctx), p.site.gateway.ready["gateway"]+"/ws", &websocket.DialOptions{ //nolint:bodyclose,wrapcheck // The library gives a body of its own.
+	return websocket.Dial(p.counted(ctx), p.site.gateway.ready["gateway"]+"/ws", &websocket.DialOptions{ //nolint:wrapcheck // A test.
 		HTTPClient: p.http, HTTPHeader: http.Header{"User-Agent": {p.agent}, "Authorization": {"Bearer " + p.token}},
 	})
 }
