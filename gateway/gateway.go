@@ -345,6 +345,7 @@ func (g *Gateway) Reload(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
+	next.verifier.InheritKeys(g.rules.Load().verifier)
 	g.follower.SwapKeys(keys)
 	g.rules.Store(next)
 	select {

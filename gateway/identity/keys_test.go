@@ -206,6 +206,29 @@ func TestProviderIsAway(t *testing.T) {
 	verify(t, v, token)
 }
 
+// A reload makes a new verifier: what the old one knew of the same provider
+// serves on, for no longer than it would have.
+func TestKeysAreInherited(t *testing.T) {
+	k := loadKeys(t)
+	p := serveKeys(t, k.jwks())
+	old, _ := p.fetching(t)
+	token := k.sign(header, swap(claims, "1795349100", fmt.Sprint(clock+1_000_000)))
+	verify(t, old, token)
+	p.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	next, now := p.fetching(t)
+	next.InheritKeys(old)
+	verify(t, next, token)
+	now.Add(int64(25 * time.Hour))
+	if got := outcome(t.Context(), next, bearer(token)); !strings.Contains(got, "status 500") {
+		t.Errorf("inherited keys that are too old: %q", got)
+	}
+	elsewhere, _ := p.fetching(t, func(o *identity.Options) { o.Config.Issuers[0].JWKSURL += "/other" })
+	elsewhere.InheritKeys(old)
+	if got := outcome(t.Context(), elsewhere, bearer(token)); !strings.Contains(got, "status 500") {
+		t.Errorf("with keys from another URL: %q", got)
+	}
+}
+
 // After a failure the provider is asked again soon, then ever more rarely.
 func TestFetchBacksOff(t *testing.T) {
 	k := loadKeys(t)

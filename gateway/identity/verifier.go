@@ -74,6 +74,20 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
+// InheritKeys gives v the key sets that old has of the same issuers from the same
+// URLs, as long as they may serve, so that a reload while a provider is away
+// locks nobody out. Call it before the first Verify.
+func (v *Verifier) InheritKeys(old *Verifier) {
+	for name, is := range v.issuers {
+		was := old.issuers[name]
+		if was == nil || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
+			continue
+		}
+		is.keys.Store(was.keys.Load())
+		is.freshUntil.Store(min(was.freshUntil.Load(), is.now().Add(is.maxStale).UnixNano()))
+	}
+}
+
 // Verify returns who a request acts for. The error wraps [ErrNone] where there
 // is no bearer token, and is an [Error] where the token is at fault. Any other
 // error means that the verifier is, and the gateway fails closed.
