@@ -17,6 +17,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
@@ -497,6 +498,23 @@ func TestRestoreIsFinal(t *testing.T) {
 		}
 	}
 	const offset = 10
+	for name, forge := range map[string]func(ev *event.RequestEvent){
+		"no envelope":         func(ev *event.RequestEvent) { ev.Attributes = nil },
+		"another's signature": func(ev *event.RequestEvent) { ev.Attributes = envelope(t, r.stranger, op) },
+		"an analyzer's own": func(ev *event.RequestEvent) {
+			ev.Attributes = envelope(t, r.analyzer, &verdict.Verdict{
+				Id: "x", Time: op.Time, Until: op.Until, Target: op.Target, Tenant: op.Tenant, Action: op.Action, Authority: verdict.AuthoritySubject,
+			})
+		},
+	} {
+		forged := proto.CloneOf(&control)
+		forge(forged)
+		err = p.Control(t.Context(), forged, offset)
+		list, _ = r.said(0)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("a clear with %s: %v, %v", name, err, list)
+		}
+	}
 	err = p.Control(t.Context(), &control, offset)
 	if err != nil {
 		t.Fatal(err)
@@ -521,6 +539,47 @@ func TestRestoreIsFinal(t *testing.T) {
 	list, _ = r.said(0)
 	if len(list) != 3 || list[2].Action != verdict.ActionRevoke {
 		t.Errorf("new evidence after the restore brings %v", list[2:])
+	}
+}
+
+// envelope is a control event's attribute with a verdict that anybody has signed.
+func envelope(t *testing.T, s verdict.Signer, v *verdict.Verdict) map[string]string {
+	t.Helper()
+	env, err := s.Verdict(proto.CloneOf(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"envelope.0": string(env)}
+}
+
+// What an operator writes may be longer than a field of an event, and not
+// longer than an event.
+func TestRestoreWithManyWords(t *testing.T) {
+	r := newRig(t)
+	a := r.announcer(60)
+	p := r.adopt(a, 0)
+	r.announce(p, r.finding(5, verdict.TargetSession, "s", verdict.ActionRevoke, 0))
+	list, _ := r.said(0)
+	op := r.operators(verdict.ActionObserve, &verdict.Clear{Authority: verdict.AuthoritySubject, Epoch: list[0].Epoch, Seq: list[0].Seq})
+	op.OperatorText = strings.Repeat("found it. ", 1000)
+	err := a.Relay(t.Context(), []byte(envelope(t, r.operator, op)["envelope.0"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var control event.RequestEvent
+	err = event.Decode(r.read(topic.Requests, 0)[0].Value, &control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Control(t.Context(), &control, 10)
+	list, _ = r.said(0)
+	if err != nil || len(list) != 2 {
+		t.Errorf("Control() = %v, the topic says %v", err, list)
+	}
+	op.OperatorText = strings.Repeat("found it. ", 3000)
+	err = a.Relay(t.Context(), []byte(envelope(t, r.operator, op)["envelope.0"]))
+	if !errors.Is(err, announce.ErrNotRelayed) {
+		t.Errorf("Relay of too many words = %v, want ErrNotRelayed", err)
 	}
 }
 

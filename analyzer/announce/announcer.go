@@ -21,7 +21,8 @@ import (
 )
 
 // ErrNotRelayed means that an envelope is authentic but not one that may be
-// relayed: an analyzer's own, a heartbeat, or one that has lapsed.
+// relayed: an analyzer's own, a heartbeat, one that has lapsed, or one with clears that is
+// too large for the control record that repeats them.
 var ErrNotRelayed = errors.New("envelope is not an operator's live verdict")
 
 // source is the ce_source of what the analyzer writes.
@@ -130,6 +131,9 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 	if !v.Live(a.now()) && len(v.Clears) == 0 {
 		return fmt.Errorf("relay: verdict %s: %w: %w", v.Id, ErrNotRelayed, verdict.ErrExpired)
 	}
+	if len(v.Clears) > 0 && len(record) > envelopePiecesMax*event.FieldBytesMax {
+		return fmt.Errorf("relay: verdict %s has clears and %d B: %w", v.Id, len(record), ErrNotRelayed)
+	}
 	n, err := a.writer.Partitions(ctx, topic.Verdicts)
 	if err != nil {
 		return fmt.Errorf("relay: %w", err)
@@ -143,7 +147,7 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 		return fmt.Errorf("relay verdict %s: %w", v.Id, err)
 	}
 	a.logger.InfoContext(ctx, "operator's verdict relayed", "verdict", v.Id, "action", v.Action, "clears", len(v.Clears))
-	return a.control(ctx, v)
+	return a.control(ctx, v, record)
 }
 
 // RelayPartition is the partition among n that an operator's verdict with this
@@ -153,11 +157,11 @@ func RelayPartition(key []byte, n int) int { return int(xxh3.Hash(key) % uint64(
 
 // control repeats the clears of an operator's verdict in every requests
 // partition: any of them may hold state about the target.
-func (a *Announcer) control(ctx context.Context, v *verdict.Verdict) error {
+func (a *Announcer) control(ctx context.Context, v *verdict.Verdict, record []byte) error {
 	if len(v.Clears) == 0 {
 		return nil
 	}
-	ev := clearEvent(v)
+	ev := clearEvent(v, record)
 	ev.Time = timestamppb.New(a.now())
 	value, err := event.Append(nil, ev)
 	if err != nil {

@@ -1,32 +1,22 @@
 package announce
 
 import (
+	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Attributes of the control event that repeats an operator's clears; for each
-// authority one more, clearPrefix and its name, with "epoch:seq".
-const (
-	// AttributeTargetKind and AttributeTargetID name what is cleared.
-	AttributeTargetKind = "target_kind"
-	AttributeTargetID   = "target_id"
-	// AttributeVerdict is the id of the operator's verdict.
-	AttributeVerdict = "verdict_id"
+// envelopePrefix and a number name the attributes of a control event that hold
+// the operator's signed verdict, in pieces that fit a field.
+const envelopePrefix = "envelope."
 
-	clearPrefix = "clear."
-)
-
-// clearEvent is the control event that repeats v's clears.
-func clearEvent(v *verdict.Verdict) *event.RequestEvent {
+// clearEvent is the control event that repeats v's clears. record is v's
+// envelope, of at most envelopePiecesMax pieces.
+func clearEvent(v *verdict.Verdict, record []byte) *event.RequestEvent {
 	ev := &event.RequestEvent{
-		Kind: event.KindControl, Id: v.Id, Tenant: v.Tenant, Reason: event.ReasonClear,
-		Attributes: map[string]string{
-			AttributeTargetKind: v.Target.GetKind(), AttributeTargetID: v.Target.GetId(), AttributeVerdict: v.Id,
-		},
+		Kind: event.KindControl, Id: v.Id, Tenant: v.Tenant, Reason: event.ReasonClear, Attributes: make(map[string]string),
 	}
 	switch v.Target.GetKind() { // So that a scorer finds the entity where it finds it in any event.
 	case verdict.TargetSubject:
@@ -40,29 +30,27 @@ func clearEvent(v *verdict.Verdict) *event.RequestEvent {
 	case verdict.TargetAccount:
 		ev.Account = v.Target.Id
 	}
-	for _, c := range v.Clears {
-		ev.Attributes[clearPrefix+c.Authority] = strconv.FormatUint(c.Epoch, 10) + ":" + strconv.FormatUint(c.Seq, 10)
+	for i := 0; len(record) > 0; i++ {
+		n := min(len(record), event.FieldBytesMax)
+		ev.Attributes[envelopePrefix+strconv.Itoa(i)] = string(record[:n])
+		record = record[n:]
 	}
 	return ev
 }
 
-// clears reads a control event back: per authority up to where it is void.
-func clears(ev *event.RequestEvent) (kind, id string, list []*verdict.Clear) {
-	for _, authority := range []string{verdict.AuthoritySubject, verdict.AuthorityFacet} {
-		text, ok := ev.Attributes[clearPrefix+authority]
-		if !ok {
-			continue
-		}
-		e, s, _ := strings.Cut(text, ":")
-		epoch, err := strconv.ParseUint(e, 10, 64)
-		if err != nil {
-			continue
-		}
-		seq, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			continue
-		}
-		list = append(list, &verdict.Clear{Authority: authority, Epoch: epoch, Seq: seq})
+// cleared returns the operator's verdict that a control event repeats. Only his
+// signature counts: whoever may write events may lift nothing.
+func (a *Announcer) cleared(ev *event.RequestEvent) (*verdict.Verdict, error) {
+	var record []byte
+	for i := range envelopePiecesMax {
+		record = append(record, ev.GetAttributes()[envelopePrefix+strconv.Itoa(i)]...)
 	}
-	return ev.Attributes[AttributeTargetKind], ev.Attributes[AttributeTargetID], list
+	msg, err := a.keys.Open(record)
+	if err != nil {
+		return nil, fmt.Errorf("open the operator's envelope: %w", err)
+	}
+	if msg.Verdict.GetAuthority() != verdict.AuthorityOperator {
+		return nil, fmt.Errorf("open the operator's envelope: %w", ErrNotRelayed)
+	}
+	return msg.Verdict, nil
 }

@@ -30,6 +30,10 @@
 // before: without this rule a replay after an operator's restore would revoke
 // again what the operator has just restored.
 //
+// A control record is believed for the operator's envelope in it, never for
+// what else it says: many may write to vigil.requests, and none of them may lift
+// a verdict and have it signed here.
+//
 // A restore writes an observe verdict over the key that it clears. Otherwise
 // the next owner would find the cleared verdict in the topic and hold it to be
 // in force.

@@ -10,6 +10,9 @@ const (
 	tenantsMax = 1024
 	// evidenceMax bounds the reasons in a verdict: the strongest come first.
 	evidenceMax = 20
+	// envelopePiecesMax bounds the operator's envelope in a control event: 32 KiB,
+	// half of what an event may have.
+	envelopePiecesMax = 16
 	// beatGap is the shortest time between two heartbeats of a partition.
 	beatGap = 100 * time.Millisecond
 	// repeatGap is how much later not_before must be before a verdict of the

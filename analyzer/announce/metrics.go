@@ -8,16 +8,17 @@ import (
 
 // metrics are the instruments of this package.
 type metrics struct {
-	announced  metric.Int64Counter     // Verdicts written, by action, authority.
-	withheld   metric.Int64Counter     // Proposals not written, by reason.
-	held       metric.Int64Counter     // Verdicts that wait for a person.
-	capped     metric.Int64Counter     // Verdicts weakened because their event is old.
-	lag        metric.Float64Histogram // From event to acknowledged verdict.
-	beats      metric.Int64Counter     // Heartbeats written.
-	relayed    metric.Int64Counter     // Operators' envelopes, by result.
-	tombstones metric.Int64Counter     // Lapsed verdicts removed from the topic.
-	forgotten  metric.Int64Counter     // Targets dropped at targetsMax.
-	retries    metric.Int64Counter     // Writes that had to be repeated, by topic.
+	announced   metric.Int64Counter     // Verdicts written, by action, authority.
+	withheld    metric.Int64Counter     // Proposals not written, by reason.
+	held        metric.Int64Counter     // Verdicts that wait for a person.
+	capped      metric.Int64Counter     // Verdicts weakened because their event is old.
+	lag         metric.Float64Histogram // From event to acknowledged verdict.
+	beats       metric.Int64Counter     // Heartbeats written.
+	relayed     metric.Int64Counter     // Operators' envelopes, by result.
+	tombstones  metric.Int64Counter     // Lapsed verdicts removed from the topic.
+	forgotten   metric.Int64Counter     // Targets dropped at targetsMax.
+	disbelieved metric.Int64Counter     // Clears without an operator's signature.
+	retries     metric.Int64Counter     // Writes that had to be repeated, by topic.
 }
 
 func newMetrics(m metric.Meter) (*metrics, error) {
@@ -36,6 +37,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.relayed = counter("relayed", "{verdict}", "Operators' verdicts received for relaying, by result.")
 	x.tombstones = counter("verdict_tombstones", "{verdict}", "Lapsed verdicts removed from the topic.")
 	x.forgotten = counter("verdict_targets_forgotten", "{target}", "Targets dropped because the partition remembers too many.")
+	x.disbelieved = counter("clears_disbelieved", "{record}", "Control records that lift a verdict without an operator's signature.")
 	x.retries = counter("write_retries", "{attempt}", "Writes to Kafka that had to be repeated.")
 	var err error
 	// Milliseconds matter up to a second; above, only that something is wrong.

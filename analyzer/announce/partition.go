@@ -156,24 +156,30 @@ func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 }
 
 // Control folds a control event of the requests partition: a restore makes the
-// fold forget, and says so in the topic. Other control events are nothing here.
+// fold forget, and says so in the topic. Other control events are nothing here,
+// and one without an operator's signature has no effect but a counter.
 func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset int64) error {
 	if ev.GetKind() != event.KindControl || ev.GetReason() != event.ReasonClear {
 		return nil
 	}
-	kind, id, list := clears(ev)
+	op, err := p.announcer.cleared(ev)
+	if err != nil {
+		p.announcer.metrics.disbelieved.Add(ctx, 1)
+		p.announcer.logger.WarnContext(ctx, "a clear is not believed", "partition", p.number, "offset", offset, "error", err)
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.announcer.now()
 	var out []*verdict.Verdict
-	for _, c := range list {
-		key := target{ev.Tenant, kind, id, c.Authority}
+	for _, c := range op.Clears {
+		key := target{op.Tenant, op.Target.GetKind(), op.Target.GetId(), c.Authority}
 		e, known := p.entries[key]
 		if !known || e.stands == nil || verdict.Later(e.stands.Epoch, e.stands.Seq, c.Epoch, c.Seq) || e.judged >= offset {
 			continue // Nothing of ours, or said after the operator looked.
 		}
 		v := &verdict.Verdict{
-			Id: ev.Attributes[AttributeVerdict] + "." + c.Authority, Tenant: ev.Tenant, Target: &verdict.Target{Kind: kind, Id: id},
+			Id: op.Id + "." + c.Authority, Tenant: op.Tenant, Target: op.Target,
 			Action: verdict.ActionObserve, Until: timestamppb.New(now.Add(clearedFor)), Authority: c.Authority, Origin: "model",
 			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: topic.Requests, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
 		}
@@ -181,7 +187,7 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 		p.remember(ctx, key, entry{judged: -1}.announced(v), now)
 		out = append(out, v)
 	}
-	err := p.write(ctx, out)
+	err = p.write(ctx, out)
 	if err != nil {
 		return fmt.Errorf("clear in partition %d: %w", p.number, err)
 	}
