@@ -2,7 +2,6 @@ package emit
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,25 +9,21 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Options are what an [Emitter] depends on. All but TLS and Prefix are required.
+// Options are what an [Emitter] depends on. All are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
 	Brokers []string
-	// TLS secures the connections; nil is plain text.
-	TLS *tls.Config
-	// Prefix stands in front of the topics' names.
-	Prefix string
 	// Gateway is this gateway's id: unique among gateways, stable over restarts.
 	Gateway string
 	// Epoch is a number that grows with each start of this gateway, such as its
@@ -49,8 +44,7 @@ type Emitter struct {
 	epoch        uint64
 	log          *slog.Logger
 	now          func() time.Time
-	client       *kafka.Client
-	conns        *connections
+	client       *bus.Client
 	metrics      metrics
 	buffers      buffers
 	requests     *stream
@@ -65,8 +59,6 @@ func New(o Options) (*Emitter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emit: %w", err)
 	}
-	requests, enforcements := o.Prefix+topic.Requests, o.Prefix+topic.Enforcements
-	conns, client := dial(o, requests, enforcements)
 	e := &Emitter{
 		cfg:     o.Config,
 		gateway: o.Gateway,
@@ -74,13 +66,14 @@ func New(o Options) (*Emitter, error) {
 		epoch:   o.Epoch,
 		log:     o.Logger,
 		now:     o.Now,
-		client:  client,
-		conns:   conns,
-		lanes:   o.Lanes,
-		lane:    make([]lane, o.Lanes.Count),
+		client: bus.New(bus.Options{
+			Brokers: o.Brokers, Gateway: o.Gateway, Topics: []string{topic.Requests, topic.Enforcements}, Timeout: o.Config.ProduceTimeout,
+		}),
+		lanes: o.Lanes,
+		lane:  make([]lane, o.Lanes.Count),
 	}
-	e.requests = newStream(requests, o.Lanes.Count, o.Config.QueueRecordsMax, o.Config.QueueBytesMax)
-	e.enforcements = newStream(enforcements, 1, o.Config.EnforcementsMax, o.Config.QueueBytesMax)
+	e.requests = newStream(topic.Requests, o.Lanes.Count, o.Config.QueueRecordsMax, o.Config.QueueBytesMax)
+	e.enforcements = newStream(topic.Enforcements, 1, o.Config.EnforcementsMax, o.Config.QueueBytesMax)
 	e.metrics, err = newMetrics(o.Meter, e.requests, e.enforcements)
 	if err != nil {
 		return nil, fmt.Errorf("emit: %w", err)
@@ -202,7 +195,7 @@ func (e *Emitter) Run(ctx context.Context) error {
 	e.tick(ctx)
 	e.drain()
 	stop()
-	e.conns.close()
+	e.client.Close()
 	work.Wait()
 	e.account()
 	return nil

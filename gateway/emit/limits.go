@@ -26,8 +26,4 @@ const (
 	rangesMax = 16
 	// watchInterval is how often the number of partitions is looked at.
 	watchInterval = 5 * time.Second
-	// metadataTTL is how old a client's idea of the cluster may get; it
-	// bounds how long a moved partition or a new topic goes unseen. It is also
-	// the time that kafka-go gives the answer, so it must not be short.
-	metadataTTL = 2 * time.Second
 )

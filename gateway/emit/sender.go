@@ -3,13 +3,12 @@ package emit
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -33,35 +32,21 @@ type sender struct {
 func (e *Emitter) supervise(ctx context.Context, s *stream) {
 	wait := e.backoff()
 	for ctx.Err() == nil {
-		n, err := e.partitions(ctx, s.topic)
+		n, err := e.client.Partitions(ctx, s.topic)
 		if err != nil {
 			e.waitForTopic(ctx, s, err, wait)
 			continue
 		}
-		wait.reset()
+		wait.Reset()
 		e.produce(ctx, s, n)
 	}
 }
 
-func (e *Emitter) waitForTopic(ctx context.Context, s *stream, err error, wait *backoff) {
+func (e *Emitter) waitForTopic(ctx context.Context, s *stream, err error, wait *bus.Backoff) {
 	if s.count.failing.Swap(1) == 0 && ctx.Err() == nil {
 		e.log.WarnContext(ctx, "kafka topic not reachable, events wait", "topic", s.topic, "error", err)
 	}
-	wait.pause(ctx)
-}
-
-// partitions asks the cluster how many partitions a topic has.
-func (e *Emitter) partitions(ctx context.Context, name string) (int, error) {
-	md, err := e.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
-	if err != nil {
-		return 0, fmt.Errorf("read metadata: %w", err)
-	}
-	for _, t := range md.Topics {
-		if t.Name == name && t.Error == nil && len(t.Partitions) > 0 {
-			return len(t.Partitions), nil
-		}
-	}
-	return 0, fmt.Errorf("topic %s: %w", name, kafka.UnknownTopicOrPartition)
+	wait.Pause(ctx)
 }
 
 // produce runs n senders until ctx ends or the topic has fewer than n
@@ -102,7 +87,7 @@ func (e *Emitter) watch(ctx context.Context, s *stream, n int) {
 			return
 		case <-t.C:
 		}
-		now, err := e.partitions(ctx, s.topic)
+		now, err := e.client.Partitions(ctx, s.topic)
 		switch {
 		case err != nil:
 		case now < n:
@@ -190,7 +175,7 @@ func (p *sender) deliver(ctx context.Context) {
 			return
 		}
 		p.failed(ctx, err)
-		wait.pause(ctx)
+		wait.Pause(ctx)
 	}
 }
 
@@ -319,22 +304,4 @@ func (p *sender) recovered(ctx context.Context) {
 	p.e.log.InfoContext(ctx, "kafka takes events again", "topic", p.s.topic, "partition", p.partition)
 }
 
-// backoff is a pause that doubles, with full jitter over its upper half so
-// that gateways do not return in step.
-type backoff struct{ next, low, high time.Duration }
-
-func (e *Emitter) backoff() *backoff {
-	return &backoff{next: e.cfg.RetryMin, low: e.cfg.RetryMin, high: e.cfg.RetryMax}
-}
-
-func (b *backoff) reset() { b.next = b.low }
-
-func (b *backoff) pause(ctx context.Context) {
-	t := time.NewTimer(b.next/2 + rand.N(b.next/2+1)) //nolint:gosec // Jitter is no secret.
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-	b.next = min(2*b.next, b.high)
-}
+func (e *Emitter) backoff() *bus.Backoff { return bus.NewBackoff(e.cfg.RetryMin, e.cfg.RetryMax) }

@@ -2,7 +2,6 @@ package revoke
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -23,15 +22,11 @@ type applier interface {
 	Apply(v *verdict.Verdict, arrived time.Time)
 }
 
-// Options are what a [Follower] depends on. All but TLS and Prefix are required.
+// Options are what a [Follower] depends on. All are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
 	Brokers []string
-	// TLS secures the connections; nil is plain text.
-	TLS *tls.Config
-	// Prefix stands in front of the topic's name.
-	Prefix string
 	// Gateway is this gateway's id, whose lanes the heartbeats are asked about.
 	Gateway string
 	// Keys verify the records; [Follower.SwapKeys] replaces them.
@@ -45,13 +40,11 @@ type Options struct {
 // Follower follows the verdicts.
 type Follower struct {
 	cfg     Config
-	topic   string
 	table   applier
 	log     *slog.Logger
 	now     func() time.Time
 	keys    atomic.Pointer[verdict.KeySet]
-	client  *kafka.Client
-	conns   *connections
+	client  *bus.Client
 	ledger  *ledger
 	file    *file
 	beats   *beats
@@ -82,7 +75,6 @@ func New(o Options) (*Follower, error) {
 	l := newLedger(o.Config.VerdictsMax)
 	f := &Follower{
 		cfg:        o.Config,
-		topic:      o.Prefix + topic.Verdicts,
 		table:      o.Table,
 		log:        o.Logger,
 		now:        o.Now,
@@ -93,7 +85,7 @@ func New(o Options) (*Follower, error) {
 		behind:     -1,
 	}
 	f.keys.Store(o.Keys)
-	f.conns, f.client = dial(o, f.topic)
+	f.client = bus.New(bus.Options{Brokers: o.Brokers, Gateway: o.Gateway, Topics: []string{topic.Verdicts}, Timeout: o.Config.RequestTimeout})
 	f.metrics, err = newMetrics(o.Meter, f)
 	if err != nil {
 		return nil, fmt.Errorf("revoke: %w", err)
@@ -168,12 +160,12 @@ func (f *Follower) Run(ctx context.Context) error {
 		return err
 	}
 	var work sync.WaitGroup
-	stop := context.AfterFunc(ctx, f.conns.close)
+	stop := context.AfterFunc(ctx, f.client.Close)
 	defer stop()
 	work.Go(func() { f.persist(ctx) })
 	work.Go(func() { f.follow(ctx) })
 	work.Wait()
-	f.conns.close()
+	f.client.Close()
 	err = f.file.close()
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)

@@ -25,9 +25,6 @@ const (
 	// positionsMax bounds the lanes whose scored-through position is kept:
 	// the 1,024 lanes that a gateway may have, in two epochs.
 	positionsMax = 2048
-	// metadataTTL is how old the idea of the cluster may get. It is also the
-	// time that kafka-go gives the answer, so it must not be short.
-	metadataTTL = 2 * time.Second
 	// watchInterval is how often new partitions are looked for.
 	watchInterval = 5 * time.Second
 	// sweepInterval is how often lapsed verdicts are dropped.

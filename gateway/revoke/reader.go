@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -36,13 +36,13 @@ func (f *Follower) follow(ctx context.Context) {
 	wait := f.backoff()
 	running, warned := 0, false
 	for ctx.Err() == nil {
-		n, err := f.partitions(ctx)
+		n, err := f.client.Partitions(ctx, topic.Verdicts)
 		if err != nil {
 			if !warned && ctx.Err() == nil {
 				warned = true
-				f.log.WarnContext(ctx, "verdicts not reachable", "topic", f.topic, "error", err)
+				f.log.WarnContext(ctx, "verdicts not reachable", "topic", topic.Verdicts, "error", err)
 			}
-			wait.pause(ctx)
+			wait.Pause(ctx)
 			continue
 		}
 		warned = false
@@ -52,22 +52,8 @@ func (f *Follower) follow(ctx context.Context) {
 			f.beats.expect(int32(running))
 			readers.Go(func() { r.run(ctx) })
 		}
-		sleep(ctx, watchInterval)
+		bus.Sleep(ctx, watchInterval)
 	}
-}
-
-// partitions asks the cluster how many partitions the topic has.
-func (f *Follower) partitions(ctx context.Context) (int, error) {
-	md, err := f.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{f.topic}})
-	if err != nil {
-		return 0, fmt.Errorf("read metadata: %w", err)
-	}
-	for _, t := range md.Topics {
-		if t.Name == f.topic && t.Error == nil && len(t.Partitions) > 0 {
-			return len(t.Partitions), nil
-		}
-	}
-	return 0, fmt.Errorf("topic %s: %w", f.topic, kafka.UnknownTopicOrPartition)
 }
 
 // expect notes how many partitions have to be caught up with. Partitions that
@@ -87,7 +73,7 @@ func (f *Follower) arrived() {
 	f.behind--
 	if f.behind == 0 {
 		f.caughtUp.Store(true)
-		f.log.Info("caught up with verdicts", "topic", f.topic)
+		f.log.Info("caught up with verdicts", "topic", topic.Verdicts)
 	}
 }
 
@@ -100,16 +86,16 @@ func (r *reader) run(ctx context.Context) {
 		case ctx.Err() != nil:
 		case err == nil && failing:
 			failing = false
-			r.f.log.InfoContext(ctx, "verdicts are followed again", "topic", r.f.topic, "partition", r.partition)
-			wait.reset()
+			r.f.log.InfoContext(ctx, "verdicts are followed again", "topic", topic.Verdicts, "partition", r.partition)
+			wait.Reset()
 		case err == nil:
-			wait.reset()
+			wait.Reset()
 		default:
 			if !failing {
 				failing = true
-				r.f.log.WarnContext(ctx, "verdicts not followed", "topic", r.f.topic, "partition", r.partition, "error", err)
+				r.f.log.WarnContext(ctx, "verdicts not followed", "topic", topic.Verdicts, "partition", r.partition, "error", err)
 			}
-			wait.pause(ctx)
+			wait.Pause(ctx)
 		}
 	}
 }
@@ -124,7 +110,7 @@ func (r *reader) poll(ctx context.Context) error {
 		r.check(ctx)
 	}
 	res, err := r.f.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic:     r.f.topic,
+		Topic:     topic.Verdicts,
 		Partition: r.partition,
 		Offset:    r.offset,
 		MinBytes:  1,
@@ -148,12 +134,12 @@ func (r *reader) poll(ctx context.Context) error {
 // locate finds the partition's beginning, and its end where that is not known.
 func (r *reader) locate(ctx context.Context) error {
 	res, err := r.f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		r.f.topic: {kafka.FirstOffsetOf(r.partition), kafka.LastOffsetOf(r.partition)},
+		topic.Verdicts: {kafka.FirstOffsetOf(r.partition), kafka.LastOffsetOf(r.partition)},
 	}})
 	if err != nil {
 		return fmt.Errorf("list offsets: %w", err)
 	}
-	for _, p := range res.Topics[r.f.topic] {
+	for _, p := range res.Topics[topic.Verdicts] {
 		if p.Partition != r.partition {
 			continue
 		}
@@ -295,26 +281,4 @@ func closeBytes(b kafka.Bytes) {
 	}
 }
 
-// backoff is a pause that doubles, with jitter over its upper half so that
-// gateways do not return in step.
-type backoff struct{ next, low, high time.Duration }
-
-func (f *Follower) backoff() *backoff {
-	return &backoff{next: f.cfg.RetryMin, low: f.cfg.RetryMin, high: f.cfg.RetryMax}
-}
-
-func (b *backoff) reset() { b.next = b.low }
-
-func (b *backoff) pause(ctx context.Context) {
-	sleep(ctx, b.next/2+rand.N(b.next/2+1)) //nolint:gosec // Jitter is no secret.
-	b.next = min(2*b.next, b.high)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
+func (f *Follower) backoff() *bus.Backoff { return bus.NewBackoff(f.cfg.RetryMin, f.cfg.RetryMax) }

@@ -7,7 +7,7 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// Names of the topics. A deployment may put a prefix in front of all.
+// Names of the topics.
 const (
 	Requests     = "vigil.requests"
 	Facets       = "vigil.facets"

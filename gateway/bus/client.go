@@ -1,0 +1,101 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Options are what a [Client] depends on. All are required.
+type Options struct {
+	// Brokers are the addresses of the cluster, host:port.
+	Brokers []string
+	// Gateway is this gateway's id, for the brokers' logs.
+	Gateway string
+	// Topics are those that the client is used for.
+	Topics []string
+	// Timeout bounds one request.
+	Timeout time.Duration
+}
+
+// Client is kafka-go's client with connections that close together.
+type Client struct {
+	*kafka.Client
+
+	transport *kafka.Transport
+
+	mu     sync.Mutex
+	open   map[*connection]struct{}
+	closed bool
+}
+
+// connection is one that its client knows of.
+type connection struct {
+	net.Conn
+
+	client *Client
+}
+
+// New returns a client that has not connected yet.
+func New(o Options) *Client {
+	c := &Client{open: make(map[*connection]struct{})}
+	c.transport = &kafka.Transport{
+		Dial: c.dial, ClientID: "vigil-gateway-" + o.Gateway, MetadataTTL: metadataTTL, MetadataTopics: o.Topics, IdleTimeout: idleTimeout,
+	}
+	c.Client = &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: c.transport, Timeout: o.Timeout}
+	return c
+}
+
+// Partitions asks the cluster how many partitions a topic has.
+func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
+	md, err := c.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return 0, fmt.Errorf("read metadata: %w", err)
+	}
+	for _, t := range md.Topics {
+		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
+			return len(t.Partitions), nil
+		}
+	}
+	return 0, fmt.Errorf("topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+}
+
+// Close closes every connection for good. It may be called again.
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for conn := range c.open {
+		_ = conn.Conn.Close() // It was going away; nobody reads the error.
+	}
+}
+
+func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	raw, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to broker: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		_ = raw.Close() // Nothing was sent on it.
+		return nil, net.ErrClosed
+	}
+	conn := &connection{Conn: raw, client: c}
+	c.open[conn] = struct{}{}
+	return conn, nil
+}
+
+// Close closes the connection and forgets it.
+func (c *connection) Close() error {
+	c.client.mu.Lock()
+	delete(c.client.open, c)
+	c.client.mu.Unlock()
+	return c.Conn.Close()
+}
