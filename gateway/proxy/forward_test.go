@@ -50,7 +50,11 @@ func TestUpstreamFaults(t *testing.T) {
 		"has two lengths":         {raw(t, answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")), 502, "upstream_protocol"},
 		"speaks no TLS":           {strings.Replace(raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n"); _, _ = io.Copy(io.Discard, c) }), "http:", "https:", 1), 502, "upstream_refused"},
 		"sends an endless header": {raw(t, func(c net.Conn) {
-			_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+			_, err := http.ReadRequest(bufio.NewReader(c))
+			if err != nil {
+				return
+			}
+			_, err = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 			for i := 0; err == nil && i < 1<<20; i++ {
 				_, err = fmt.Fprintf(c, "X-%d: %s\r\n", i, strings.Repeat("x", 1000))
 			}
@@ -58,7 +62,11 @@ func TestUpstreamFaults(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			g := newRig(t, tt.upstream, func(c *proxy.Config) { c.HeaderTimeout = 50 * time.Millisecond })
+			g := newRig(t, tt.upstream, func(c *proxy.Config) {
+				if tt.code == "upstream_timeout" {
+					c.HeaderTimeout = 50 * time.Millisecond
+				}
+			})
 			res, err := g.client(t, false).Do(g.request(t, "GET", "/", "s", nil))
 			if err != nil {
 				t.Fatal(err)
