@@ -145,7 +145,7 @@ func (s *loggedSite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // readLog reads the lines; the last quote may be missing, as in one of them.
 func readLog(t *testing.T) []logged {
 	t.Helper()
-	f, err := os.Open("testdata/accesslogs/apache_logs.gz")
+	f, err := os.Open(filepath.Join(checkout(t), "testdata/accesslogs/apache.log.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
