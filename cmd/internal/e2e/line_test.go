@@ -46,12 +46,18 @@ func TestLine(t *testing.T) {
 
 	leave := s.browse(t, 1, 50, 2)
 	await(t, "load", func() bool { return s.ledger.sent.Load() > 300 })
+	open := somebody.watch(t.Context(), t)
 	s.kafka.Crash()
 	before := s.ledger.sent.Load()
 	await(t, "requests without a broker", func() bool { return s.ledger.sent.Load() > before+300 })
 	s.kafka.Return(t)
 	s.theft(t) // Verdicts go on.
 	leave()
+	select {
+	case err := <-open:
+		t.Errorf("a stream that no verdict concerns has ended: %v", err)
+	default:
+	}
 	s.ledger.check(t, 101, 200, 401)
 	s.reckon(t)
 	if lost := s.number(t, "SELECT sum(n) FROM db.losses"); lost != 0 {
