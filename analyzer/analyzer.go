@@ -2,9 +2,6 @@ package analyzer
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -233,17 +230,9 @@ func loadKeys(c Keys) (*verdict.KeySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, errors.New("keys.root_public_file: no PEM block")
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	root, err := verdict.ParsePublicKey(b)
 	if err != nil {
 		return nil, fmt.Errorf("keys.root_public_file: %w", err)
-	}
-	root, ok := key.(ed25519.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("keys.root_public_file: is a %T, must be Ed25519", key)
 	}
 	set, err := readFile("keys.key_set_file", c.KeySetFile)
 	if err != nil {

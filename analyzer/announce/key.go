@@ -1,10 +1,6 @@
 package announce
 
 import (
-	"crypto/ed25519"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
 
@@ -17,17 +13,9 @@ func LoadSigner(c Config) (verdict.Signer, error) {
 	if err != nil {
 		return verdict.Signer{}, fmt.Errorf("announce.key_file: %w", err)
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return verdict.Signer{}, errors.New("announce.key_file: no PEM block")
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	private, err := verdict.ParsePrivateKey(b)
 	if err != nil {
 		return verdict.Signer{}, fmt.Errorf("announce.key_file: %w", err)
-	}
-	private, ok := key.(ed25519.PrivateKey)
-	if !ok {
-		return verdict.Signer{}, fmt.Errorf("announce.key_file: is a %T, must be Ed25519", key)
 	}
 	return verdict.NewSigner(c.KeyID, private), nil
 }

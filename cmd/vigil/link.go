@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"net/url"
 	"os"
@@ -179,17 +176,9 @@ func operator(run runfile.Run) (verdict.Signer, error) {
 	if err != nil {
 		return none, app.Usage("read operator key: %w", err)
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return none, app.Usage("read operator key: %s is not a PEM file", run.OperatorKeyFile)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := verdict.ParsePrivateKey(b)
 	if err != nil {
-		return none, app.Usage("read operator key: %w", err)
-	}
-	key, ok := parsed.(ed25519.PrivateKey)
-	if !ok {
-		return none, app.Usage("read operator key: %s holds a %T, needs Ed25519", run.OperatorKeyFile, parsed)
+		return none, app.Usage("read operator key: %s: %w", run.OperatorKeyFile, err)
 	}
 	return verdict.NewSigner(run.OperatorKid, key), nil
 }

@@ -146,17 +146,9 @@ func ensureKey(name string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read key: %w", err)
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, fmt.Errorf("read key %s: not a PEM file", name)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := verdict.ParsePrivateKey(b)
 	if err != nil {
 		return nil, fmt.Errorf("read key %s: %w", name, err)
-	}
-	key, ok := parsed.(ed25519.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("read key %s: not an Ed25519 key", name)
 	}
 	return key, nil
 }

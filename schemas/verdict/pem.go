@@ -1,0 +1,47 @@
+package verdict
+
+import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// errNoPEM means that a key file has no PEM block.
+var errNoPEM = errors.New("no PEM block")
+
+// ParsePublicKey reads the root's public key: Ed25519, PKIX in PEM.
+func ParsePublicKey(file []byte) (ed25519.PublicKey, error) {
+	block, _ := pem.Decode(file)
+	if block == nil {
+		return nil, errNoPEM
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("parse public key: %w", err)
+	}
+	key, ok := parsed.(ed25519.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("is a %T, must be Ed25519", parsed)
+	}
+	return key, nil
+}
+
+// ParsePrivateKey reads the key that an analyzer, operator or feed signs with:
+// Ed25519, PKCS#8 in PEM.
+func ParsePrivateKey(file []byte) (ed25519.PrivateKey, error) {
+	block, _ := pem.Decode(file)
+	if block == nil {
+		return nil, errNoPEM
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("parse private key: %w", err)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("is a %T, must be Ed25519", parsed)
+	}
+	return key, nil
+}
