@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -358,4 +359,69 @@ func ledgerOf(t *testing.T, dir string) map[answered]int {
 		entries[row.answered] = row.N
 	}
 	return entries
+}
+
+// handChecked are the addresses of the log that a person who reads their lines
+// would call scanners, among those that the scorer may act on: they ask for
+// consoles, editors and logins that the site never had, and for little else.
+func handChecked() map[string]string {
+	return map[string]string{
+		"91.236.75.25":   "nine places where FCKeditor's upload page could be",
+		"198.245.61.43":  "/wp-login.php, /administrator/, /admin.php",
+		"188.165.243.45": "/wp-login.php, /administrator/, /admin.php",
+		"195.250.34.144": "/wp-login.php, /administrator/, /admin.php",
+		"95.78.54.93":    "/wp-login.php, /administrator/, /admin.php",
+		"199.168.96.66":  "copies the site in a minute, without a user agent, with two consoles in between",
+		"144.76.194.187": "copies the site in a minute, without a user agent, with two consoles in between",
+		"212.90.148.107": "two WordPress administrations",
+	}
+}
+
+// TestRealAccessLogRanking scores the same log offline. Every line counts, the
+// scanners come first, and hardly anybody else would be slowed down.
+func TestRealAccessLogRanking(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary(t, "vigil"), "score", "--input", "combined", "--by", "address", "--top", "0", "-o", "json",
+		filepath.Join(checkout(t), "testdata/accesslogs/apache.log.gz")).Output()
+	if err != nil {
+		t.Fatalf("score: %v", err) // Exit code 1 would mean that a line was not read.
+	}
+	var ranking []struct {
+		Key    string
+		Events int
+		Max    float64
+		Action string
+	}
+	err = json.Unmarshal(out, &ranking)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, alarms, found, honest := 0, 0, map[string]bool{}, []string(nil)
+	for i, r := range ranking {
+		events += r.Events
+		_, scanner := handChecked()[r.Key]
+		if scanner && i < len(handChecked()) {
+			found[r.Key] = true
+		}
+		if r.Action == "observe" {
+			continue
+		}
+		alarms++
+		if !scanner {
+			honest = append(honest, r.Key)
+		}
+	}
+	if events != loggedLines || len(ranking) != loggedAddresses {
+		t.Errorf("%d events of %d addresses, want %d of %d", events, len(ranking), loggedLines, loggedAddresses)
+	}
+	if len(found) != len(handChecked()) {
+		t.Errorf("the first of the ranking are %v, want all of %v", found, handChecked())
+	}
+	if len(honest) > loggedAddresses/1000 {
+		t.Errorf("%d of %d addresses would be acted on that are no scanners: %v", len(honest), loggedAddresses, honest)
+	}
+	if alarms < 5 {
+		t.Errorf("%d addresses would be acted on, want the 5 that do nothing but scan", alarms)
+	}
 }
