@@ -54,7 +54,7 @@ func Start(o Options) (*Broker, error) {
 		kfake.BrokerConfigs(map[string]string{"default.replication.factor": "1"}),
 	}
 	if o.Dir != "" {
-		opts = append(opts, kfake.DataDir(o.Dir), kfake.SyncWrites())
+		opts = append(opts, kfake.DataDir(o.Dir)) // Not SyncWrites: see the package.
 	}
 	c, err := kfake.NewCluster(opts...)
 	if err != nil {

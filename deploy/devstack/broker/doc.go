@@ -9,8 +9,9 @@
 //
 // Start on a directory and port that an earlier Start used goes on where that
 // one stopped: topics, records and committed offsets are there. With a
-// directory every batch is synced before it is acknowledged, so a killed
-// process loses nothing that was acknowledged.
+// directory every batch is written before it is acknowledged, so a killed
+// process loses nothing that was acknowledged; a power loss may take what the
+// system had not put on the disk yet, as with Apache Kafka's own defaults.
 //
 // # Concurrency
 //
@@ -18,6 +19,10 @@
 // goroutine.
 //
 // # Non-obvious
+//
+// The embedded cluster does everything in one goroutine. Syncing there (two
+// files per batch, about 1.5 ms each) lets it take some 350 batches a second for
+// all topics together, and every verdict stands in that queue.
 //
 // Apache Kafka dies with the process that started it (parent-death signal of
 // the starting thread, so Start keeps its thread alive until the child ends).
