@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -18,59 +19,95 @@ import (
 
 // bareLoop is the least that any product on this broker can do: a record to
 // one topic, a consumer that answers to a second topic, a consumer of that.
-// It uses kafka-go as the gateway and the analyzer do: one request in flight
-// per partition, the same linger, long polls. Every hundredth record is answered.
+// It uses kafka-go as the gateway and the analyzer do, through a client for
+// each of them: one request in flight per partition, the same linger for the
+// records and none for the answers, long polls, acknowledgement by all replicas.
 type bareLoop struct {
-	client     *kafka.Client
-	there      string
-	back       string
-	partitions int
-	linger     time.Duration
+	gateway, analyzer *kafka.Client
+	there, back       string
+	partitions        int
+	linger            time.Duration
 
 	mu   sync.Mutex
 	took []time.Duration // From the record's birth to its answer's arrival. Guarded by mu.
 }
 
-// answerEvery is how many records share one answer: verdicts are rare.
-const answerEvery = 100
+func newBareLoop(brokers []string, partitions int, linger time.Duration) *bareLoop {
+	client := func() *kafka.Client {
+		return &kafka.Client{Addr: kafka.TCP(brokers...), Transport: &kafka.Transport{MetadataTTL: 2 * time.Second}}
+	}
+	return &bareLoop{gateway: client(), analyzer: client(), there: "bare.there", back: "bare.back", partitions: partitions, linger: linger}
+}
 
-// run sends rate records of size bytes a second for d and returns the
-// latencies of the answers.
-func (b *bareLoop) run(ctx context.Context, t *testing.T, rate, size int, d time.Duration) []time.Duration {
+// run sends rate records of size bytes a second for a time, has each of every
+// answered, and returns the latencies of the answers.
+func (b *bareLoop) run(t *testing.T, rate, every, size int, lasts time.Duration) []time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b.took = nil
 	var work sync.WaitGroup
 	queues := make([]chan []byte, b.partitions)
 	for p := range queues {
 		queues[p] = make(chan []byte, 10_000)
-		work.Go(func() { b.produce(ctx, t, b.there, p, queues[p]) })
-		work.Go(func() { b.consume(ctx, t, b.there, p, b.answer(ctx, t, p)) })
-		work.Go(func() { b.consume(ctx, t, b.back, p, b.note) })
+		thereEnd, backEnd := b.end(t, b.there, p), b.end(t, b.back, p)
+		work.Go(func() { b.produce(ctx, t, p, queues[p]) })
+		work.Go(func() { b.consume(ctx, t, b.analyzer, b.there, p, thereEnd, b.answer(ctx, t, p)) })
+		work.Go(func() { b.consume(ctx, t, b.gateway, b.back, p, backEnd, b.note) })
 	}
 	began := time.Now()
+	asked := 0
 	for i := 0; ; i++ {
 		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
-		if due.Sub(began) > d {
+		if due.Sub(began) > lasts {
 			break
 		}
 		time.Sleep(time.Until(due))
 		value := make([]byte, size)
-		if i%answerEvery == 0 {
+		if i%every == 0 {
 			value[0] = 1
+			asked++
 		}
 		binary.LittleEndian.PutUint64(value[1:], uint64(time.Now().UnixNano()))
-		queues[i%b.partitions] <- value
+		queues[rand.IntN(b.partitions)] <- value // As a hash of the subject spreads them.
 	}
-	time.Sleep(time.Second)
+	for deadline := time.Now().Add(waitMax); b.answers() < asked; time.Sleep(lookGap) {
+		if time.Now().After(deadline) {
+			t.Errorf("bare loop: %d of %d answers", b.answers(), asked)
+			break
+		}
+	}
 	cancel()
 	work.Wait()
 	return b.took
 }
 
+func (b *bareLoop) answers() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.took)
+}
+
+// end is where a partition ends now.
+func (b *bareLoop) end(t *testing.T, name string, partition int) int64 {
+	t.Helper()
+	resp, err := b.gateway.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{name: {kafka.LastOffsetOf(partition)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range resp.Topics[name] {
+		if p.Partition == partition && p.Error == nil {
+			return p.LastOffset
+		}
+	}
+	t.Fatalf("bare loop: %s/%d has no end", name, partition)
+	return 0
+}
+
 func (b *bareLoop) answer(ctx context.Context, t *testing.T, partition int) func([]byte) {
 	return func(value []byte) {
 		if value[0] == 1 {
-			b.send(ctx, t, b.back, partition, [][]byte{value})
+			b.send(ctx, t, b.analyzer, b.back, partition, [][]byte{value})
 		}
 	}
 }
@@ -81,7 +118,7 @@ func (b *bareLoop) note(value []byte) {
 	b.took = append(b.took, time.Since(time.Unix(0, int64(binary.LittleEndian.Uint64(value[1:])))))
 }
 
-func (b *bareLoop) produce(ctx context.Context, t *testing.T, name string, partition int, queue <-chan []byte) {
+func (b *bareLoop) produce(ctx context.Context, t *testing.T, partition int, queue <-chan []byte) {
 	for {
 		var batch [][]byte
 		select {
@@ -94,16 +131,16 @@ func (b *bareLoop) produce(ctx context.Context, t *testing.T, name string, parti
 		for len(queue) > 0 && len(batch) < 500 {
 			batch = append(batch, <-queue)
 		}
-		b.send(ctx, t, name, partition, batch)
+		b.send(ctx, t, b.gateway, b.there, partition, batch)
 	}
 }
 
-func (b *bareLoop) send(ctx context.Context, t *testing.T, name string, partition int, values [][]byte) {
+func (b *bareLoop) send(ctx context.Context, t *testing.T, client *kafka.Client, name string, partition int, values [][]byte) {
 	records := make([]kafka.Record, len(values))
 	for i, v := range values {
 		records[i] = kafka.Record{Time: time.Now(), Value: kafka.NewBytes(v)}
 	}
-	resp, err := b.client.Produce(ctx, &kafka.ProduceRequest{
+	resp, err := client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
 	})
 	if err == nil {
@@ -114,10 +151,9 @@ func (b *bareLoop) send(ctx context.Context, t *testing.T, name string, partitio
 	}
 }
 
-func (b *bareLoop) consume(ctx context.Context, t *testing.T, name string, partition int, each func([]byte)) {
-	offset := int64(0)
+func (b *bareLoop) consume(ctx context.Context, t *testing.T, client *kafka.Client, name string, partition int, offset int64, each func([]byte)) {
 	for ctx.Err() == nil {
-		resp, err := b.client.Fetch(ctx, &kafka.FetchRequest{
+		resp, err := client.Fetch(ctx, &kafka.FetchRequest{
 			Topic: name, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond,
 		})
 		if err == nil {

@@ -67,7 +67,7 @@ type open func(t *testing.T, s *stack, v victim) <-chan seen
 // another country from another program, and looks at what the owner's client
 // sees of the verdict.
 func TestCutOfEachKind(t *testing.T) {
-	s := startStack(t, stackOptions{rate: 256 << 10})
+	s := startStack(t, stackOptions{rate: 256 << 10, analyzer: eager()})
 	for i, kind := range []struct {
 		name string
 		open open
@@ -122,6 +122,11 @@ func TestCutOfEachKind(t *testing.T) {
 		t.Logf("event to first refusal: %.1f ms", time.Since(sent).Seconds()*1000)
 		refused(t, s, v)
 	})
+}
+
+// eager has rows stored soon, because these tests wait for them.
+func eager() map[string]any {
+	return map[string]any{"store": map[string]any{"linger": "100ms"}}
 }
 
 // steal uses a victim's token once, from abroad, with another program.

@@ -39,7 +39,7 @@ const (
 // stackOptions say how a stack differs from what "vigil up" does by itself.
 type stackOptions struct {
 	otlp     string         // Address of a collector; empty for none.
-	announce map[string]any // Section analyzer.announce.
+	analyzer map[string]any // Section analyzer.
 	rate     int64          // Bytes per second of a download.
 }
 
@@ -147,10 +147,9 @@ func (s *stack) config(grpcAddr string, o stackOptions) map[string]any {
 				at("upload", "/upload", web, post), at("rpc", "/grpc.testing.TestService/{method}", "h2c://"+grpcAddr, post),
 			},
 		},
-		"analyzer": map[string]any{"store": map[string]any{"linger": "100ms"}},
 	}
-	if o.announce != nil {
-		c["analyzer"].(map[string]any)["announce"] = o.announce //nolint:forcetypeassert // Made above.
+	if o.analyzer != nil {
+		c["analyzer"] = o.analyzer
 	}
 	if o.otlp != "" {
 		c["telemetry"] = map[string]any{"otlp": map[string]any{"endpoint": o.otlp, "protocol": "grpc", "insecure": true}}
@@ -344,7 +343,8 @@ func number(t *testing.T, s *stack, text string) int64 {
 	var n int64
 	err := query(t.Context(), s, text, func(r struct {
 		N int64 `json:"n"`
-	}) {
+	},
+	) {
 		n = r.N
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // the analyzer to the cut of another request's stream, as a collector gets it.
 func TestOneTrace(t *testing.T) {
 	r := startReceiver(t)
-	s := startStack(t, stackOptions{otlp: r.addr, rate: 256 << 10})
+	s := startStack(t, stackOptions{otlp: r.addr, rate: 256 << 10, analyzer: eager()})
 	v := newVictim(t, s, 1)
 	stream := openWebSocket(t, s, v)
 	eventually(t, "the analyzer knows the stream", func() bool {
@@ -35,7 +35,8 @@ func TestOneTrace(t *testing.T) {
 		err := query(t.Context(), s, `SELECT r.trace_id AS trace FROM verdicts AS v FINAL INNER JOIN requests AS r ON r.id = v.cause_event_id
 			WHERE v.target_id = '`+v.session+`' AND v.action = 'revoke'`, func(row struct {
 			Trace string `json:"trace"`
-		}) {
+		},
+		) {
 			id = row.Trace
 		})
 		if err != nil {
