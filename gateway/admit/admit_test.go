@@ -80,7 +80,7 @@ func TestDecide(t *testing.T) {
 			}
 			tt.c.Now, tt.c.FreshMax = t0, 5*time.Minute
 			d := admit.Decide(tt.c)
-			if diff := cmp.Diff(tt.want, want{d.Decision, d.Reason(), d.Throttle}); diff != "" {
+			if diff := cmp.Diff(tt.want, want{d.Decision, d.Problem.Code, d.Throttle}); diff != "" {
 				t.Errorf("Decide (-want +got):\n%s", diff)
 			}
 			if d.Decision != event.DecisionPermit && d.Problem.Status < 400 {

@@ -45,9 +45,6 @@ type Decision struct {
 	Throttle bool
 }
 
-// Reason is the code of what was wrong, empty for a permit.
-func (d Decision) Reason() string { return d.Problem.Code }
-
 // Decide decides c. It reads no clock and keeps nothing.
 func Decide(c Case) Decision {
 	v := c.Standing.Verdict

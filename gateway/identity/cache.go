@@ -99,15 +99,3 @@ func (c *cache) put(e *verified) {
 	}
 	s.young[h] = e
 }
-
-// size counts what is remembered.
-func (c *cache) size() int {
-	n := 0
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.RLock()
-		n += len(s.young) + len(s.old)
-		s.mu.RUnlock()
-	}
-	return n
-}

@@ -192,6 +192,3 @@ func (v *Verifier) Ready() error {
 	}
 	return errors.Join(errs...)
 }
-
-// Cached is how many verified tokens are remembered at the moment.
-func (v *Verifier) Cached() int { return v.cache.size() }

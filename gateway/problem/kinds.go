@@ -1,10 +1,8 @@
 package problem
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
@@ -197,21 +195,4 @@ func Upstream(f UpstreamFault) Problem {
 		p.Code = CodeUpstreamProtocol
 	}
 	return p
-}
-
-// UpstreamError maps a transport's error: a deadline is a timeout, anything
-// else a reset. A caller that knows better uses [Upstream].
-func UpstreamError(err error) Problem {
-	var timeout interface{ Timeout() bool }
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return Upstream(UpstreamTimeout)
-	case strings.Contains(err.Error(), "server response headers exceeded"):
-		return Upstream(UpstreamHeaderTooLarge) // net/http has no error value for it.
-	case strings.Contains(err.Error(), "malformed HTTP"):
-		return Upstream(UpstreamProtocol)
-	case strings.Contains(err.Error(), "connection refused"), strings.Contains(err.Error(), "no such host"):
-		return Upstream(UpstreamRefused)
-	}
-	return Upstream(UpstreamReset)
 }

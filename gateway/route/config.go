@@ -79,9 +79,6 @@ type SignInSpec struct {
 	MFAFailure []int `mapstructure:"mfa_failure"`
 }
 
-// DefaultConfig is a table without routes: everything is refused.
-func DefaultConfig() Config { return Config{} }
-
 // Validate reports every fault at once, each named by its key, among them any
 // two routes that take the same requests.
 func (c Config) Validate() error {

@@ -92,9 +92,6 @@ type slot struct {
 // Err is nil where the visit is listed, else [ErrFull] or [ErrSessionFull].
 func (v *Visit) Err() error { return v.err }
 
-// Entry returns what the visit entered with.
-func (v *Visit) Entry() Entry { return v.entry }
-
 // Stream is the kind of stream that the visit is now.
 func (v *Visit) Stream() string { return *v.stream.Load() }
 
