@@ -25,5 +25,6 @@ const (
 	fetchWait      = 250 * time.Millisecond
 	retryFirst     = 100 * time.Millisecond
 	stateEvery     = time.Minute
+	faultLogEvery  = 10 * time.Second
 	missMax        = 20 // Empty reads below the end of a partition before an offset is passed over.
 )

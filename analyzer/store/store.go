@@ -42,9 +42,12 @@ type Store struct {
 	rows      atomic.Int64
 	down      atomic.Bool // The last insert failed.
 
-	mu       sync.Mutex
-	migrated bool
-	workers  map[*worker]struct{}
+	migrating sync.Mutex // Held while ClickHouse is asked, however long that takes.
+	migrated  bool       // Guarded by migrating.
+
+	mu      sync.Mutex           // Never held while anybody is waited for: readiness and metrics need it.
+	workers map[*worker]struct{} // Guarded by mu.
+	told    map[string]time.Time // When each stage's fault was last logged. Guarded by mu.
 }
 
 // Stats is what a store is doing.
@@ -77,7 +80,7 @@ func New(o Options) (*Store, error) {
 	b := broker{client: &kafka.Client{Addr: kafka.TCP(o.Config.Brokers...), Transport: transport}}
 	s := &Store{
 		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), metrics: x,
-		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), migrated: !o.Config.Migrate,
+		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), told: make(map[string]time.Time), migrated: !o.Config.Migrate,
 	}
 	for _, k := range kinds(o.Keys) {
 		s.kinds[k.topic] = k
@@ -180,8 +183,8 @@ func (s *Store) observe(_ context.Context, to metric.Observer) error {
 
 // migrate applies the migrations once per process, before its first insert.
 func (s *Store) migrate(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.migrating.Lock()
+	defer s.migrating.Unlock()
 	if s.migrated {
 		return nil
 	}
@@ -196,9 +199,20 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// fault counts and logs what went wrong at a stage that is tried again.
+// fault counts what went wrong at a stage that is tried again, and logs it
+// unless that was done a moment ago: an outage must not fill the log.
 func (s *Store) fault(ctx context.Context, stage string, err error) {
 	s.metrics.retries.Add(ctx, 1, metric.WithAttributes(attribute.String("stage", stage)))
+	now := s.o.Now()
+	s.mu.Lock()
+	quiet := now.Sub(s.told[stage]) < faultLogEvery
+	if !quiet {
+		s.told[stage] = now
+	}
+	s.mu.Unlock()
+	if quiet {
+		return
+	}
 	s.o.Logger.WarnContext(ctx, "storing is held up", "stage", stage, "error", err)
 }
 
