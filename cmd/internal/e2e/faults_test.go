@@ -22,6 +22,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
+	"github.com/vigil-gateway/vigil/deploy/devstack/olap"
+	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -64,6 +66,36 @@ func TestKafkaAbsentAtStart(t *testing.T) {
 	if lost := s.number(t, "SELECT sum(n) FROM db.losses"); lost != 0 {
 		t.Errorf("%d events were lost, though the queue was never full", lost)
 	}
+}
+
+// TestClickHouseHangsAtStart starts an installation whose ClickHouse takes
+// connections and never answers. It is ready all the same and verdicts go out;
+// the rows come later, tables included.
+func TestClickHouseHangsAtStart(t *testing.T) {
+	s := newSite(t, newEmbeddedKafka(t))
+	s.makeTopics(t)
+	const gaveUp = 12 * time.Second // When a statement without an answer is given up: long, so that waiting for it shows.
+	s.write(t, "analyzer.yaml", strings.ReplaceAll(s.analyzerFile(), "insert_timeout: 5s", "insert_timeout: "+gaveUp.String()))
+	olaptest.Server(t).SetFault(func(*http.Request) olap.Fault { return olap.FaultHang })
+	s.startAnalyzer(t)
+	s.startGateway(t)
+	s.awaitReady(t, s.gateway)
+	s.somebody().get("/me") // Something to store, so that ClickHouse is asked for its tables.
+	await(t, "ClickHouse is down, says the analyzer", func() bool {
+		began := time.Now()
+		status, body := s.analyzer.ask("/readyz?verbose")
+		if time.Since(began) > gaveUp*2/3 {
+			t.Fatal("the analyzer's readiness waits for ClickHouse")
+		}
+		return status == http.StatusOK && strings.Contains(body, `"clickhouse":"down"`)
+	})
+	s.theft(t)
+	olaptest.Server(t).Resume()
+	await(t, "the tables", func() bool {
+		return s.number(t, "SELECT count() FROM system.tables WHERE database = '"+s.database+"' AND name IN ('losses', 'verdicts', 'assessments')") == 3
+	})
+	s.ledger.check(t, http.StatusSwitchingProtocols, http.StatusOK, http.StatusUnauthorized)
+	s.reckon(t)
 }
 
 // TestForgedVerdicts writes records to vigil.verdicts that nobody may believe.
