@@ -17,6 +17,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -29,6 +30,7 @@ var (
 	loopProduct = flag.Duration("loop.product", 15*time.Second, "measured time of the product per round")
 	loopBare    = flag.Duration("loop.bare", 10*time.Second, "time of the bare loop per round")
 	loopVictims = flag.Duration("loop.victims", 60*time.Millisecond, "pause between two stolen tokens")
+	loopStore   = flag.Duration("loop.store", store.DefaultConfig().Linger, "linger of the storing path: rows of that time make one insert")
 )
 
 const (
@@ -51,6 +53,7 @@ func TestLoop(t *testing.T) {
 	// A theft every 60 ms is more than the announcer's fuse lets out as revokes.
 	s := startStack(t, stackOptions{rate: 64 << 10, analyzer: map[string]any{
 		"announce": map[string]any{"revokes_per_minute": 100_000},
+		"store":    map[string]any{"linger": loopStore.String()},
 	}})
 	crowd := newCrowd(t, s)
 	crowd.run(t, 5*time.Second) // Warm: tokens verified, connections open, code paged in.
@@ -95,8 +98,8 @@ func TestLoop(t *testing.T) {
 	parts := join(t, s, samples, sent)
 
 	say := func(format string, args ...any) { fmt.Fprintf(t.Output(), format+"\n", args...) }
-	say("%d partitions, linger %v, %d B records, %d ordinary requests in %v (%.0f/s), %d thefts; load average %s",
-		partitions, emit.DefaultConfig().Linger, bytes, requests, on, float64(requests)/on.Seconds(), len(samples), loadAverage(t))
+	say("%d partitions, linger %v (storing %v), %d B records, %d ordinary requests in %v (%.0f/s), %d thefts; load average %s",
+		partitions, emit.DefaultConfig().Linger, *loopStore, bytes, requests, on, float64(requests)/on.Seconds(), len(samples), loadAverage(t))
 	say("%-58s %9s %9s %9s %6s", "ms", "p50", "p99", "p99.9", "n")
 	row := func(name string, d []time.Duration) {
 		say("%-58s %9.1f %9.1f %9.1f %6d", name, ms(d, .5), ms(d, .99), ms(d, .999), len(d))
