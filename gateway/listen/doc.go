@@ -1,12 +1,13 @@
 // Package listen accepts connections and hands well-formed requests on.
 //
-//	TCP ──► connection cap ──► PROXY protocol ──► TLS ──► net/http (HTTP/1.1, HTTP/2) ──► Strict ──► handler
+//	TCP ──► connection cap ──► PROXY protocol ──► TLS ──► net/http (HTTP/1.1, HTTP/2) ──► strict ──► handler
 //
 // # Contract
 //
 // Malformed framing is answered with 400 and the end of the connection before
-// any handler runs, so it never counts against an upstream. A PROXY header is
-// taken from trusted peers only; from anybody else it ends the connection.
+// any handler runs, so it never counts against an upstream, yields no event and
+// is counted here. A PROXY header is taken from trusted peers only; from anybody
+// else it ends the connection.
 // [Listener.Serve] returns after the drain: no new connection, requests in
 // flight get the drain time, what is left is closed.
 //

@@ -7,6 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"github.com/vigil-gateway/vigil/gateway/listen"
 )
 
@@ -102,6 +106,34 @@ func TestQueryThatEndsTheRequestLine(t *testing.T) {
 	_ = resp.Body.Close()
 	if resp.ProtoMajor != 2 || resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("answer is %s %d, want HTTP/2.0 400", resp.Proto, resp.StatusCode)
+	}
+}
+
+// What no handler sees yields no event: it is counted here or nowhere.
+func TestMalformedRequestsAreCounted(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	s := serve(t, http.NotFoundHandler(), func(o *listen.Options) {
+		o.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	})
+	s.send(t, "GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	s.send(t, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	var data metricdata.ResourceMetrics
+	err := reader.Collect(t.Context(), &data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int64)
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			sum, ok := m.Data.(metricdata.Sum[int64])
+			for i := 0; ok && i < len(sum.DataPoints); i++ {
+				code, _ := sum.DataPoints[i].Attributes.Value("code")
+				got[m.Name+" "+code.AsString()] += sum.DataPoints[i].Value
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]int64{"vigil.gateway.requests.malformed malformed_request": 1}, got); diff != "" {
+		t.Errorf("counted (-want +got):\n%s", diff)
 	}
 }
 

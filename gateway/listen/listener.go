@@ -52,7 +52,7 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	l := &Listener{config: o.Config, drain: o.Drain, log: o.Logger}
-	l.server = newServer(o)
+	l.server = newServer(o, m)
 	if o.Config.TLS.CertFile != "" {
 		l.tls = true
 		certs := &certificate{config: o.Config.TLS, now: o.Now, log: o.Logger, metrics: m}
@@ -74,9 +74,9 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 }
 
 // newServer sets every timeout and limit that does not end a long stream.
-func newServer(o Options) *http.Server {
+func newServer(o Options, m metrics) *http.Server {
 	s := &http.Server{
-		Handler:           Strict(o.Handler, o.Config.BodyIdleTimeout, o.Now),
+		Handler:           strict(o.Handler, o.Config.BodyIdleTimeout, o.Now, m),
 		ReadHeaderTimeout: o.Config.HeaderTimeout,
 		IdleTimeout:       o.Config.IdleTimeout,
 		MaxHeaderBytes:    int(o.Config.HeaderBytesMax),

@@ -10,7 +10,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/problem"
 )
 
-// Strict refuses what net/http lets through and two servers could understand
+// strict refuses and counts what net/http lets through and two servers could understand
 // differently, and bounds the pauses in the body of an HTTP/1 request.
 //
 //   - A target in absolute form: net/http lets it override the Host header.
@@ -24,14 +24,14 @@ import (
 //
 // An upgrade to anything but WebSocket is taken out of the request and thereby
 // declined, so that nobody talks cleartext HTTP/2 to an upstream past us.
-func Strict(next http.Handler, bodyIdle time.Duration, now func() time.Time) http.Handler {
+func strict(next http.Handler, bodyIdle time.Duration, now func() time.Time, m metrics) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !wellFormed(r):
-			problem.Write(w, r, problem.Framing())
+			m.refuse(w, r, problem.Framing())
 			return
 		case misdirected(r):
-			problem.Write(w, r, problem.Misdirected())
+			m.refuse(w, r, problem.Misdirected())
 			return
 		}
 		declineUpgrade(r.Header)
