@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +40,7 @@ func TestCodeOf(t *testing.T) {
 		"wrong usage, wrapped":  {fmt.Errorf("a: %w", app.Usage("x")), 2},
 		"faulty configuration":  {fmt.Errorf("a: %w", config.Faults{{Text: "x"}}), 2},
 		"marked as unreachable": {app.Unreachable(errors.New("x")), 4},
+		"a missing file":        {fmt.Errorf("a: %w", &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}), 1},
 		"nobody listens":        {fmt.Errorf("a: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), 4},
 	}
 	for name, tt := range tests {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 )
@@ -54,7 +55,9 @@ func Findings() error { return &ExitError{Code: ExitFindings} }
 func CodeOf(err error) int {
 	var exit *ExitError
 	var faults config.Faults
-	var network net.Error
+	var network *net.OpError // Not net.Error: a missing file is one too.
+	var address *net.DNSError
+	var request *url.Error
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return ExitOK
@@ -62,7 +65,7 @@ func CodeOf(err error) int {
 		return exit.Code
 	case errors.As(err, &faults):
 		return ExitUsage
-	case errors.As(err, &network):
+	case errors.As(err, &network), errors.As(err, &address), errors.As(err, &request):
 		return ExitUnreachable
 	}
 	return ExitFindings
