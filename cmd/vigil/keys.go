@@ -26,7 +26,7 @@ keys/root.pem signs the key set and is needed for nothing else: take it offline.
 Gateways get keys/keys.jws, keys/root.pub.pem, secrets/tenant.key and
 secrets/admin-token; the analyzer also keys/analyzer.pem and
 secrets/clickhouse-password; operators get keys/operator.pem.`,
-		Example: "  vigil keys init deploy/compose/secrets",
+		Example: "  vigil keys init deploy/compose/installation",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(c)
