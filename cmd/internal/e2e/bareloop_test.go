@@ -105,6 +105,7 @@ func (b *bareLoop) end(t *testing.T, name string, partition int) int64 {
 }
 
 func (b *bareLoop) answer(ctx context.Context, t *testing.T, partition int) func([]byte) {
+	t.Helper()
 	return func(value []byte) {
 		if value[0] == 1 {
 			b.send(ctx, t, b.analyzer, b.back, partition, [][]byte{value})
@@ -119,6 +120,7 @@ func (b *bareLoop) note(value []byte) {
 }
 
 func (b *bareLoop) produce(ctx context.Context, t *testing.T, partition int, queue <-chan []byte) {
+	t.Helper()
 	for {
 		var batch [][]byte
 		select {
@@ -136,6 +138,7 @@ func (b *bareLoop) produce(ctx context.Context, t *testing.T, partition int, que
 }
 
 func (b *bareLoop) send(ctx context.Context, t *testing.T, client *kafka.Client, name string, partition int, values [][]byte) {
+	t.Helper()
 	records := make([]kafka.Record, len(values))
 	for i, v := range values {
 		records[i] = kafka.Record{Time: time.Now(), Value: kafka.NewBytes(v)}
@@ -152,6 +155,7 @@ func (b *bareLoop) send(ctx context.Context, t *testing.T, client *kafka.Client,
 }
 
 func (b *bareLoop) consume(ctx context.Context, t *testing.T, client *kafka.Client, name string, partition int, offset int64, each func([]byte)) {
+	t.Helper()
 	for ctx.Err() == nil {
 		resp, err := client.Fetch(ctx, &kafka.FetchRequest{
 			Topic: name, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 500 * time.Millisecond,

@@ -82,7 +82,7 @@ func TestCutOfEachKind(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			v := newVictim(t, s, i+1)
 			ended := kind.open(t, s, v)
-			eventually(t, "the analyzer knows the stream", func() bool {
+			await(t, "the analyzer knows the stream", func() bool {
 				return number(t, s, "SELECT count() AS n FROM assessments WHERE session = '"+v.session+"'") > 0
 			})
 			select {
@@ -107,17 +107,15 @@ func TestCutOfEachKind(t *testing.T) {
 	t.Run("next request", func(t *testing.T) {
 		v := newVictim(t, s, 100)
 		tr := s.transport(t, address(home, v.number))
-		ask := func() (*http.Response, []byte) {
+		ask := func() reply {
 			return roundTrip(t, tr, s.request(t, http.MethodGet, "/accounts", v.token, ownersAgent, nil))
 		}
-		resp, _ := ask()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("before the theft: status %d", resp.StatusCode)
+		if before := ask(); before.status != http.StatusOK {
+			t.Fatalf("before the theft: status %d", before.status)
 		}
 		sent := steal(t, s, v)
-		eventually(t, "the next request is refused", func() bool {
-			resp, _ = ask()
-			return resp.StatusCode != http.StatusOK
+		await(t, "the next request is refused", func() bool {
+			return ask().status != http.StatusOK
 		})
 		t.Logf("event to first refusal: %.1f ms", time.Since(sent).Seconds()*1000)
 		refused(t, s, v)
@@ -134,14 +132,21 @@ func steal(t *testing.T, s *stack, v victim) (sent time.Time) {
 	t.Helper()
 	req := s.request(t, http.MethodGet, "/accounts", v.token, thiefsAgent, nil)
 	sent = time.Now()
-	resp, body := roundTrip(t, s.transport(t, address(abroad, v.number)), req)
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("the thief's first request: status %d: %s", resp.StatusCode, body)
+	r := roundTrip(t, s.transport(t, address(abroad, v.number)), req)
+	if r.status != http.StatusOK {
+		t.Fatalf("the thief's first request: status %d: %s", r.status, r.body)
 	}
 	return sent
 }
 
-func roundTrip(t *testing.T, tr *http.Transport, req *http.Request) (*http.Response, []byte) {
+// reply is an answer that was read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func roundTrip(t *testing.T, tr *http.Transport, req *http.Request) reply {
 	t.Helper()
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
@@ -155,7 +160,7 @@ func roundTrip(t *testing.T, tr *http.Transport, req *http.Request) (*http.Respo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, body
+	return reply{resp.StatusCode, resp.Header, body}
 }
 
 // told is what a problem document says.
@@ -168,12 +173,12 @@ type told struct {
 // refused checks what the owner is told by his next request.
 func refused(t *testing.T, s *stack, v victim) {
 	t.Helper()
-	resp, body := roundTrip(t, s.transport(t, address(home, v.number)), s.request(t, http.MethodGet, "/", v.token, ownersAgent, nil))
+	r := roundTrip(t, s.transport(t, address(home, v.number)), s.request(t, http.MethodGet, "/", v.token, ownersAgent, nil))
 	var p told
-	err := json.Unmarshal(body, &p)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || p.Status != resp.StatusCode || !supportCode(p.Support) ||
-		resp.Header.Get("WWW-Authenticate") == "" || resp.Header.Get("Content-Type") != "application/problem+json" {
-		t.Errorf("next request: status %d, headers %v, error %v: %s", resp.StatusCode, resp.Header, err, body)
+	err := json.Unmarshal(r.body, &p)
+	if err != nil || r.status != http.StatusUnauthorized || p.Status != r.status || !supportCode(p.Support) ||
+		r.header.Get("WWW-Authenticate") == "" || r.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("next request: status %d, headers %v, error %v: %s", r.status, r.header, err, r.body)
 	}
 }
 
@@ -182,7 +187,7 @@ func supportCode(text string) bool { return strings.HasPrefix(text, "VG-") }
 // receipt checks that ClickHouse knows the cut and its cause.
 func receipt(t *testing.T, s *stack, v victim) {
 	t.Helper()
-	eventually(t, "the receipt is in ClickHouse", func() bool {
+	await(t, "the receipt is in ClickHouse", func() bool {
 		return number(t, s, `SELECT count() AS n FROM enforcements AS e FINAL INNER JOIN verdicts AS v FINAL ON v.tenant = e.tenant AND v.id = e.verdict_id
 			INNER JOIN requests AS r ON r.id = v.cause_event_id
 			WHERE e.event_to_cut_us > 0 AND e.session = '`+v.session+`' AND v.action = 'revoke' AND r.country = 'AU'`) > 0

@@ -97,7 +97,7 @@ func TestLoop(t *testing.T) {
 	sent := crowd.sent() + 2*int64(len(samples))
 	parts := join(t, s, samples, sent)
 
-	say := func(format string, args ...any) { fmt.Fprintf(t.Output(), format+"\n", args...) }
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(t.Output(), format+"\n", args...) }
 	say("%d partitions, linger %v (storing %v), %d B records, %d ordinary requests in %v (%.0f/s), %d thefts; load average %s",
 		partitions, emit.DefaultConfig().Linger, *loopStore, bytes, requests, on, float64(requests)/on.Seconds(), len(samples), loadAverage(t))
 	say("%-58s %9s %9s %9s %6s", "ms", "p50", "p99", "p99.9", "n")

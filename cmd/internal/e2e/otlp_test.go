@@ -41,8 +41,11 @@ func startReceiver(t *testing.T) *receiver {
 	srv := grpc.NewServer()
 	collector.RegisterTraceServiceServer(srv, r)
 	metrics.RegisterMetricsServiceServer(srv, meters{})
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(lis) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(lis) // What it says at the end is that it was stopped.
+	}()
 	t.Cleanup(func() {
 		srv.Stop()
 		<-done

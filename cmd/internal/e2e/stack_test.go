@@ -234,8 +234,11 @@ func startGRPC(t *testing.T) string {
 	}
 	srv := grpc.NewServer()
 	testgrpc.RegisterTestServiceServer(srv, rpc{})
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(lis) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(lis) // What it says at the end is that it was stopped.
+	}()
 	t.Cleanup(func() {
 		srv.Stop()
 		<-done
@@ -351,14 +354,4 @@ func number(t *testing.T, s *stack, text string) int64 {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// eventually polls until ok, or fails the test.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(waitMax); !ok(); time.Sleep(lookGap) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, waitMax)
-		}
-	}
 }

@@ -126,7 +126,7 @@ func (x *theft) open(t *testing.T, s *stack, tr *http.Transport, token string) (
 	if x.kind == "download" {
 		path = "/download?bytes=1000000000&rate=50000"
 	}
-	resp, err := tr.RoundTrip(s.request(t, http.MethodGet, path, token, ownersAgent, nil))
+	resp, err := tr.RoundTrip(s.request(t, http.MethodGet, path, token, ownersAgent, nil)) //nolint:bodyclose // By what reads it, below.
 	if err != nil {
 		return nil, err
 	}

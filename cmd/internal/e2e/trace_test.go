@@ -17,7 +17,7 @@ func TestOneTrace(t *testing.T) {
 	s := startStack(t, stackOptions{otlp: r.addr, rate: 256 << 10, analyzer: eager()})
 	v := newVictim(t, s, 1)
 	stream := openWebSocket(t, s, v)
-	eventually(t, "the analyzer knows the stream", func() bool {
+	await(t, "the analyzer knows the stream", func() bool {
 		return number(t, s, "SELECT count() AS n FROM assessments WHERE session = '"+v.session+"'") > 0
 	})
 	steal(t, s, v)
@@ -31,7 +31,7 @@ func TestOneTrace(t *testing.T) {
 	}
 	// The offending request and its trace are those that the verdict names.
 	var id string
-	eventually(t, "the verdict and its cause are in ClickHouse", func() bool {
+	await(t, "the verdict and its cause are in ClickHouse", func() bool {
 		err := query(t.Context(), s, `SELECT r.trace_id AS trace FROM verdicts AS v FINAL INNER JOIN requests AS r ON r.id = v.cause_event_id
 			WHERE v.target_id = '`+v.session+`' AND v.action = 'revoke'`, func(row struct {
 			Trace string `json:"trace"`
@@ -53,7 +53,7 @@ func TestOneTrace(t *testing.T) {
 		{"vigil-gateway", "gateway.cut"},
 	}
 	var spans []span
-	eventually(t, "the collector has the whole trace", func() bool {
+	await(t, "the collector has the whole trace", func() bool {
 		spans = r.trace(id)
 		return len(spans) >= len(line)
 	})
@@ -84,7 +84,7 @@ func TestOneTrace(t *testing.T) {
 		t.Fatalf("the cut has %d links, want one to the stream's request", len(before.GetLinks()))
 	}
 	link := before.GetLinks()[0]
-	eventually(t, "the collector has the request that was cut", func() bool {
+	await(t, "the collector has the request that was cut", func() bool {
 		cut := r.trace(hex.EncodeToString(link.GetTraceId()))
 		return slices.ContainsFunc(cut, func(x span) bool {
 			return x.service == "vigil-gateway" && x.GetName() == "gateway.request" && bytes.Equal(x.GetSpanId(), link.GetSpanId())
