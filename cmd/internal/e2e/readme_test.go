@@ -106,7 +106,8 @@ func freshCopy(t *testing.T) string {
 	from, to := checkout(t), t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	out, err := shell(ctx, from, "git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from - --ignore-failed-read | tar --extract --directory '"+to+"'").CombinedOutput()
+	// A developer's own installation in .vigil stays where it is.
+	out, err := shell(ctx, from, "git ls-files -z --cached --others --exclude-standard -- . ':!.vigil' | tar --create --null --files-from - --ignore-failed-read | tar --extract --directory '"+to+"'").CombinedOutput()
 	if err != nil {
 		t.Fatalf("copy the checkout: %v\n%s", err, out)
 	}
