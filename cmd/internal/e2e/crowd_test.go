@@ -60,11 +60,11 @@ func newCrowd(t *testing.T, s *stack) *crowd {
 	return c
 }
 
-// run sends loopRate requests a second for a time. Latencies of the last run
+// run sends -loop.rate requests a second for a time. Latencies of the last run
 // are added to those of the runs before.
 func (c *crowd) run(t *testing.T, lasts time.Duration) {
 	t.Helper()
-	pause := time.Second * crowdDesks / loopRate
+	pause := time.Second * crowdDesks / time.Duration(*loopRate)
 	began := time.Now()
 	var work sync.WaitGroup
 	for i, d := range c.desks {

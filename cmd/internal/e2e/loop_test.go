@@ -29,12 +29,12 @@ var (
 	loopRounds  = flag.Int("loop.rounds", 4, "how often product and bare loop take turns")
 	loopProduct = flag.Duration("loop.product", 15*time.Second, "measured time of the product per round")
 	loopBare    = flag.Duration("loop.bare", 10*time.Second, "time of the bare loop per round")
+	loopRate    = flag.Int("loop.rate", 2000, "ordinary requests, and records of the bare loop, per second")
 	loopVictims = flag.Duration("loop.victims", 60*time.Millisecond, "pause between two stolen tokens")
 	loopStore   = flag.Duration("loop.store", store.DefaultConfig().Linger, "linger of the storing path: rows of that time make one insert")
 )
 
 const (
-	loopRate = 2000 // Ordinary requests, and records of the bare loop, per second.
 	// bareAnswers of the bare loop's records are answered: verdicts are rare.
 	bareAnswers = 100
 	// probeRate is that of the bare loop beside the product, every record of
@@ -64,7 +64,7 @@ func TestLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	bare := newBareLoop(s.run.Kafka, partitions, emit.DefaultConfig().Linger)
-	bare.run(t, loopRate, bareAnswers, bytes, 2*time.Second) // Warm too.
+	bare.run(t, *loopRate, bareAnswers, bytes, 2*time.Second) // Warm too.
 
 	var alone, beside []time.Duration
 	var samples []*theft
@@ -72,7 +72,7 @@ func TestLoop(t *testing.T) {
 	before := crowd.sent()
 	for range *loopRounds {
 		bareCPU -= cpuTime(t, s.pid)
-		alone = append(alone, bare.run(t, loopRate, bareAnswers, bytes, *loopBare)...)
+		alone = append(alone, bare.run(t, *loopRate, bareAnswers, bytes, *loopBare)...)
 		now := cpuTime(t, s.pid)
 		bareCPU += now
 		cpu -= now
@@ -117,13 +117,13 @@ func TestLoop(t *testing.T) {
 	row("  request sent → its event emitted", parts.served)
 	row("  event emitted → verdict made", parts.judged)
 	row("  verdict made → victim's last byte", parts.cut)
-	row(fmt.Sprintf("bare two-hop loop at %d/s, alone", loopRate), alone)
+	row(fmt.Sprintf("bare two-hop loop at %d/s, alone", *loopRate), alone)
 	row(fmt.Sprintf("bare two-hop loop at %d/s, beside the product's load", probeRate), beside)
 	row("ordinary requests, from their scheduled time", crowd.latency())
 	say("ratio to the bare loop alone: p50 %.2f, p99 %.2f; beside the load: p50 %.2f, p99 %.2f",
 		ms(whole, .5)/ms(alone, .5), ms(whole, .99)/ms(alone, .99), ms(whole, .5)/ms(beside, .5), ms(whole, .99)/ms(beside, .99))
 	say("CPU of \"vigil up\" (broker, gateway, analyzer, ClickHouse): %.0f µs per request; of its broker alone under the bare loop: %.0f µs per record",
-		cpu.Seconds()*1e6/float64(max(1, requests)), bareCPU.Seconds()*1e6/(loopRate*loopBare.Seconds()*float64(*loopRounds)))
+		cpu.Seconds()*1e6/float64(max(1, requests)), bareCPU.Seconds()*1e6/(float64(*loopRate**loopRounds)*loopBare.Seconds()))
 	say("requests sent %d, rows in ClickHouse %d, ordinary requests refused or broken %d, sent late (over 100 ms) %d",
 		sent, parts.rows, crowd.failed(), crowd.late())
 	if parts.rows != sent || crowd.failed() > 0 || len(whole) == 0 {
