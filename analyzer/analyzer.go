@@ -163,13 +163,16 @@ func (a *Analyzer) Run(ctx context.Context) error {
 // storeRows stores until ctx ends. Whatever goes wrong there is begun again and
 // never touches scoring.
 func (a *Analyzer) storeRows(ctx context.Context) {
+	rows := a.store.Load()
 	for {
-		err := a.store.Load().Run(ctx)
-		if ctx.Err() != nil {
-			return
+		if rows != nil {
+			err := rows.Run(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			a.metrics.stores.Add(ctx, 1)
+			a.logger.ErrorContext(ctx, "storing ended and is begun again", "error", err, "after", storeBackoff)
 		}
-		a.metrics.stores.Add(ctx, 1)
-		a.logger.ErrorContext(ctx, "storing ended and is begun again", "error", err, "after", storeBackoff)
 		wait := time.NewTimer(storeBackoff)
 		select {
 		case <-wait.C:
@@ -177,10 +180,11 @@ func (a *Analyzer) storeRows(ctx context.Context) {
 			wait.Stop()
 			return
 		}
-		rows, err := store.New(a.storing)
+		var err error
+		rows, err = store.New(a.storing)
 		if err != nil {
 			a.logger.ErrorContext(ctx, "storing cannot be begun again", "error", err)
-			continue // The old one's Run ends at once, and we come by again.
+			continue
 		}
 		a.store.Store(rows)
 	}

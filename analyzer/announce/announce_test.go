@@ -514,6 +514,14 @@ func TestRestoreIsFinal(t *testing.T) {
 		if err != nil || len(list) != 1 {
 			t.Fatalf("a clear with %s: %v, %v", name, err, list)
 		}
+		if p.Believe(forged) == nil {
+			t.Errorf("a clear with %s is believed", name)
+		}
+	}
+	elsewhere := proto.CloneOf(&control)
+	elsewhere.Session = "somebody else's"
+	if p.Believe(elsewhere) == nil || p.Believe(&control) != nil {
+		t.Errorf("a clear counts for its own target alone: elsewhere %v, there %v", p.Believe(elsewhere), p.Believe(&control))
 	}
 	err = p.Control(t.Context(), &control, offset)
 	if err != nil {

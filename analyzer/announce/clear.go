@@ -38,6 +38,25 @@ func clearEvent(v *verdict.Verdict, record []byte) *event.RequestEvent {
 	return ev
 }
 
+// Believe reports why a control event must have no effect, not even on the
+// scorer: a clear counts only where an operator has signed it, for the very
+// target that the event names. Other control events are believed.
+func (p *Partition) Believe(ev *event.RequestEvent) error {
+	if ev.GetKind() != event.KindControl || ev.GetReason() != event.ReasonClear {
+		return nil
+	}
+	op, err := p.announcer.cleared(ev)
+	if err != nil {
+		return err
+	}
+	want := clearEvent(op, nil)
+	if ev.Tenant != want.Tenant || ev.Subject != want.Subject || ev.Session != want.Session || ev.TokenId != want.TokenId ||
+		ev.Address != want.Address || ev.Account != want.Account {
+		return fmt.Errorf("the event names another target than the operator's verdict %s: %w", op.Id, ErrNotRelayed)
+	}
+	return nil
+}
+
 // cleared returns the operator's verdict that a control event repeats. Only his
 // signature counts: whoever may write events may lift nothing.
 func (a *Announcer) cleared(ev *event.RequestEvent) (*verdict.Verdict, error) {

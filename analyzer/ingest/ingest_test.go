@@ -389,6 +389,18 @@ func TestAssessmentsAreCutIntoRecords(t *testing.T) {
 }
 
 // Whatever a stranger writes into the topic costs one record in vigil.dead.
+// unsignedClear is what somebody with write access to vigil.requests might try.
+func unsignedClear(t *testing.T) []byte {
+	t.Helper()
+	ev := request(0, "alice", "/")
+	ev.Kind, ev.Reason = event.KindControl, event.ReasonClear
+	b, err := event.Append(nil, ev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func TestPoisonGoesToDeadAndThePartitionGoesOn(t *testing.T) {
 	r := newRig(t)
 	r.start(t.TempDir())
@@ -405,6 +417,7 @@ func TestPoisonGoesToDeadAndThePartitionGoesOn(t *testing.T) {
 		"not json":             {Value: kafka.NewBytes([]byte("{")), Headers: []kafka.Header{{Key: "content-type", Value: []byte("application/json")}}},
 		"unknown content type": {Value: kafka.NewBytes([]byte("x")), Headers: []kafka.Header{{Key: "content-type", Value: []byte("text/plain")}}},
 		"structured mode":      {Value: kafka.NewBytes([]byte("{}")), Headers: []kafka.Header{{Key: "content-type", Value: []byte("application/cloudevents+json")}}},
+		"an unsigned clear":    {Value: kafka.NewBytes(unsignedClear(t))},
 		"too large":            {Value: kafka.NewBytes(make([]byte, event.RecordBytesMax+1))},
 	}
 	n := 0

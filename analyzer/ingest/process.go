@@ -95,6 +95,9 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	effective := r.offset >= w.effective
 	begin := w.ingest.o.Now()
 	at, err := w.decode(r)
+	if err == nil {
+		err = w.verdict.Believe(&w.event)
+	}
 	var res scorer.Result
 	if err == nil {
 		res, err = w.assess(ctx, r)

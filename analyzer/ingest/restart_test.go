@@ -82,7 +82,7 @@ func TestKilledAnywhereNothingIsLostOrScoredTwice(t *testing.T) {
 			n := 0
 			for life := range lives {
 				a := r.start(dir, impatient)
-				dies := random.IntN(each)
+				dies := 1 + random.IntN(each-1) // Not before there is anything to do.
 				for i := range each {
 					if i == dies && life < lives-1 {
 						if random.IntN(2) == 0 {
