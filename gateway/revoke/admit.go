@@ -74,8 +74,8 @@ func (f *Follower) refuse(origin string, key []byte, err error) {
 	at := reasonOf(err)
 	reason := reasons()[at].name
 	f.counts.refused[at].Add(1)
-	if reason == "expired" || reason == "stale" {
-		return // Every compacted topic holds some.
+	if reason == "stale" || reason == "expired" && !f.CaughtUp() {
+		return // Every compacted topic holds some. Once it is read, one that comes in lapsed is odd.
 	}
 	key = key[:min(len(key), 128)]
 	id := origin + "\x00" + reason + "\x00" + string(key)

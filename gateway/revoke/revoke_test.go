@@ -310,7 +310,7 @@ func TestWhatIsNotAVerdictHasNoEffect(t *testing.T) {
 	if diff := cmp.Diff(want, f.Stats().Refused); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
-	// Once per key and reason: five records and a heartbeat; what has expired is no news.
+	// Once per key and reason: five records and a heartbeat; what had lapsed before the topic was read is no news.
 	if got := f.log.count("verdict refused"); got != 6 {
 		t.Errorf("logged %d refusals, want 6", got)
 	}
