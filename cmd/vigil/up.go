@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -127,7 +128,7 @@ func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
 	} else {
 		say("The risk model ACTS: a verdict ends a session while it is being used.")
 	}
-	say("\n  gateway     %s  →  %s\n  console     %s\n  kafka       %v\n  clickhouse  %s", r.Gateway, r.Upstream, r.Console, r.Kafka, r.ClickHouse)
+	say("\n  gateway     %s  →  %s\n  console     %s\n  kafka       %s\n  clickhouse  %s", r.Gateway, r.Upstream, r.Console, strings.Join(r.Kafka, ","), r.ClickHouse)
 	p := s.IDP()
 	if p == nil {
 		say("\nTokens of %s are taken, as in\n  curl -i -H \"Authorization: Bearer $TOKEN\" %s/", r.Issuer, r.Gateway)

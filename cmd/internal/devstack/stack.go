@@ -1,6 +1,7 @@
 package devstack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
+	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
@@ -289,7 +291,7 @@ func (s *Stack) writeRun(context.Context) error {
 	s.run.AdminTokenFile = s.places.AdminToken
 	s.run.OperatorKeyFile, s.run.OperatorKid = s.places.OperatorKey, keys.OperatorKid
 	s.run.KeySetFile, s.run.RootFile = s.places.KeySet, s.places.RootPublic
-	err := runfile.Write(s.places.Dir, s.run)
+	err := errors.Join(runfile.Write(s.places.Dir, s.run), s.writeConfig())
 	if err != nil {
 		return err
 	}
@@ -297,6 +299,21 @@ func (s *Stack) writeRun(context.Context) error {
 		s.run.PID = 0
 		return runfile.Write(s.places.Dir, s.run)
 	})
+	return nil
+}
+
+// writeConfig leaves the gateway's configuration as it runs beside the run
+// file, for "vigil coverage" and for whoever wants to begin from it.
+func (s *Stack) writeConfig() error {
+	var b bytes.Buffer
+	err := config.Dump(&b, config.Gateway{Config: s.config.Gateway, Telemetry: s.config.Telemetry, Log: telemetry.DefaultLog()})
+	if err != nil {
+		return fmt.Errorf("write gateway configuration: %w", err)
+	}
+	err = os.WriteFile(filepath.Join(s.places.Dir, "gateway.yaml"), b.Bytes(), 0o600)
+	if err != nil {
+		return fmt.Errorf("write gateway configuration: %w", err)
+	}
 	return nil
 }
 
