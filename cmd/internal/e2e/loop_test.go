@@ -146,7 +146,8 @@ func join(t *testing.T, s *stack, samples []*theft, sent int64) stages {
 	deadline := time.Now().Add(2 * waitMax)
 	for ; time.Now().Before(deadline); time.Sleep(10 * lookGap) {
 		out.rows = number(t, s, "SELECT count() AS n FROM requests WHERE kind = 'request'")
-		if out.rows >= sent {
+		stored := number(t, s, "SELECT uniqExact(target_id) AS n FROM verdicts WHERE action = 'revoke'")
+		if out.rows >= sent && stored >= int64(len(samples)) {
 			break
 		}
 	}
