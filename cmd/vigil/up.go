@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -128,7 +129,7 @@ func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
 	} else {
 		say("The risk model ACTS: a verdict ends a session while it is being used.")
 	}
-	say("\n  gateway     %s  →  %s\n  console     %s\n  kafka       %s\n  clickhouse  %s", r.Gateway, r.Upstream, r.Console, strings.Join(r.Kafka, ","), r.ClickHouse)
+	say("\n  gateway     %s  →  %s\n  console     %s\n  kafka       %s\n  clickhouse  %s\n  issuer      %s", r.Gateway, r.Upstream, r.Console, strings.Join(r.Kafka, ","), r.ClickHouse, r.Issuer)
 	p := s.IDP()
 	if p == nil {
 		say("\nTokens of %s are taken, as in\n  curl -i -H \"Authorization: Bearer $TOKEN\" %s/", r.Issuer, r.Gateway)
@@ -145,9 +146,9 @@ func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
 	say("\nThis answers 401 and says why:")
 	say("  curl -i %s/accounts/1234", r.Gateway)
 	if o.stack.Dir == runfile.DirDefault {
-		say("\nThen look: vigil query --help, vigil verdicts")
+		say("\nThen look: %[1]s query, %[1]s verdicts", os.Args[0])
 	} else {
-		say("\nThen look: vigil query --help, vigil verdicts --data %s", o.stack.Dir)
+		say("\nThen look: %[1]s query --data %[2]s, %[1]s verdicts --data %[2]s", os.Args[0], o.stack.Dir)
 	}
 }
 

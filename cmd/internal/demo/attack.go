@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/exact"
 )
 
 // Kinds of attack.
@@ -102,7 +103,7 @@ func (d *run) steal(ctx context.Context, a *attacker) {
 		}
 	}
 	v := &a.prey.visit
-	from := d.abroad(a.rand, v.Person.Country)
+	from := d.abroad(a.rand, v.Spot.network)
 	agent := randomDevice(a.rand, desktops()).agent(120 + a.rand.IntN(8))
 	d.story.attackBegins(a, fmt.Sprintf("somebody in %s uses the token of %s, whose live view is open in %s", from.network.City, v.Person.Name, v.Spot.network.City))
 	c := newClient(d.gateway, from, agent, a.prey.token, &d.ledger)
@@ -201,11 +202,15 @@ func (d *run) insider(a *attacker) *Client {
 	return newClient(d.gateway, v.Spot, v.Agent, d.signedIn(&v), &d.ledger)
 }
 
-// abroad is a home in a country that is not the given one.
-func (d *run) abroad(r *rand.Rand, not string) spot {
+// abroadKM is how far away a thief is at least. A mobile network is placed to
+// 250 km only: a phone in Zurich may be in Munich, and is no evidence there.
+const abroadKM = 1000
+
+// abroad is a home in another country, far from a network.
+func (d *run) abroad(r *rand.Rand, here Network) spot {
 	for {
 		c := cities()[r.IntN(len(cities()))]
-		if c.country != not {
+		if c.country != here.Country && exact.Kilometres(c.latitude, c.longitude, here.Latitude, here.Longitude) >= abroadKM {
 			n := d.population.World.homes[c.name][r.IntN(2)]
 			return spot{n, n.address(r)}
 		}
