@@ -24,6 +24,11 @@
 // files per batch, about 1.5 ms each) lets it take some 350 batches a second for
 // all topics together, and every verdict stands in that queue.
 //
+// The embedded cluster gives a group's member its session timer with the answer
+// to its join. A member whose process dies while it waits for that answer gets
+// none, counts as alive for ever and keeps its share of the partitions. Apache
+// Kafka does not do that, so what kills members at random is tested there.
+//
 // Apache Kafka dies with the process that started it (parent-death signal of
 // the starting thread, so Start keeps its thread alive until the child ends).
 // A broker that was killed comes back only after its session has lapsed; the
