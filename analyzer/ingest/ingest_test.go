@@ -26,6 +26,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
+	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -430,12 +431,13 @@ func TestPoisonGoesToDeadAndThePartitionGoesOn(t *testing.T) {
 	eventually(t, "all good records assessed", func() bool { return len(r.assessments(0)) == want })
 	eventually(t, "all poison in vigil.dead", func() bool { return len(r.read(topic.Dead, 0)) == want })
 	for i, m := range r.read(topic.Dead, 0) {
-		h := make(map[string]string)
-		for _, x := range m.Headers {
-			h[x.Key] = string(x.Value)
+		var l deadletter.Letter
+		err := json.Unmarshal(m.Value, &l)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if h["vigil_topic"] != topic.Requests || h["vigil_partition"] != "0" || h["vigil_offset"] != strconv.Itoa(2*i+1-i/len(poison)) || h["vigil_reason"] == "" {
-			t.Errorf("dead record %d says %v", i, h)
+		if l.Topic != topic.Requests || l.Stage != deadletter.StageScoring || l.Partition != 0 || l.Offset != int64(2*i+1-i/len(poison)) || l.Reason == "" {
+			t.Errorf("dead record %d says %+v", i, l)
 		}
 	}
 }

@@ -15,10 +15,6 @@ const (
 	batchBytesMax = 800 << 10
 	// linksMax bounds the span links of one read.
 	linksMax = 32
-	// deadBytesMax bounds the value that is kept of a poison record, and
-	// reasonBytesMax the reason.
-	deadBytesMax   = 512 << 10
-	reasonBytesMax = 1 << 10
 	// missMax is after how many reads that give nothing at an offset below the
 	// end the offset is passed over: it holds a transaction marker.
 	missMax = 10

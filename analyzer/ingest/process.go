@@ -17,6 +17,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -111,7 +112,11 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		fx.results[result]++
 		if effective {
 			w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, err))
-			fx.dead = append(fx.dead, w.dead(r, err))
+			letter, err := w.dead(r, err)
+			if err != nil {
+				return err
+			}
+			fx.dead = append(fx.dead, letter)
 		}
 		return nil
 	}
@@ -258,34 +263,17 @@ func (w *worker) pack(first int64, list []*assessment.Assessment) ([]announce.Re
 	return out, nil
 }
 
-// dead is the record for vigil.dead: the value as it came, with where it came
-// from and why it could not be scored.
-func (w *worker) dead(r record, why error) announce.Record {
-	id := strconv.Itoa(w.partition) + "-" + strconv.FormatInt(r.offset, 10)
-	reason := why.Error()
-	headers := cloudevent.Attributes{
-		ID: id, Source: "vigil-analyzer", Type: cloudevent.TypeDead, Time: w.ingest.o.Now(), ContentType: "application/octet-stream",
-	}.Headers()
-	headers = append(headers,
-		cloudevent.Header{Key: "vigil_topic", Value: []byte(topic.Requests)},
-		cloudevent.Header{Key: "vigil_partition", Value: []byte(strconv.Itoa(w.partition))},
-		cloudevent.Header{Key: "vigil_offset", Value: []byte(strconv.FormatInt(r.offset, 10))},
-		cloudevent.Header{Key: "vigil_reason", Value: []byte(reason[:min(len(reason), reasonBytesMax)])},
-	)
-	value := r.value
-	if len(value) > deadBytesMax {
-		headers = append(headers, cloudevent.Header{Key: "vigil_cut", Value: []byte(strconv.Itoa(len(value)))})
-		value = value[:deadBytesMax]
+// dead is the record for vigil.dead.
+func (w *worker) dead(r record, why error) (announce.Record, error) {
+	l := &deadletter.Letter{
+		Topic: topic.Requests, Partition: w.partition, Offset: r.offset, Stage: deadletter.StageScoring,
+		Reason: why.Error(), Time: w.ingest.o.Now(), Key: r.key, Value: r.value,
 	}
-	if value == nil {
-		value = []byte{}
+	for _, h := range r.headers {
+		l.AddHeader(h.Key, h.Value)
 	}
-	for _, h := range r.headers[:min(len(r.headers), linksMax)] {
-		if len(h.Value) <= reasonBytesMax {
-			headers = append(headers, cloudevent.Header{Key: "original_" + h.Key, Value: h.Value})
-		}
-	}
-	return announce.Record{Key: append(topic.SourceKey(topic.Requests, w.partition), "\x00"+strconv.FormatInt(r.offset, 10)...), Value: value, Headers: headers}
+	key, value, attributes, err := l.Seal()
+	return announce.Record{Key: key, Value: value, Headers: attributes.Headers()}, err
 }
 
 // links are the traces of the first records of a read.

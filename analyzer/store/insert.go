@@ -2,16 +2,12 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -37,46 +33,23 @@ func (s *Store) insert(ctx context.Context, b block, token string) error {
 	return nil
 }
 
-// deadLetter is a record that could not be read, as vigil.dead keeps it.
-type deadLetter struct {
-	Topic     string    `json:"topic"`
-	Partition int       `json:"partition"`
-	Offset    int64     `json:"offset"`
-	Reason    string    `json:"reason"`
-	Time      time.Time `json:"time"`
-	Key       []byte    `json:"key,omitempty"`
-	Value     []byte    `json:"value,omitempty"`
-	// Bytes is the value's whole size; more than Value has where that was cut.
-	Bytes   int               `json:"bytes"`
-	Headers map[string][]byte `json:"headers,omitempty"`
-}
-
 // bury sends a poison record to vigil.dead. A record that is met again after a
 // crash is buried again, under the same key.
 func (s *Store) bury(ctx context.Context, i item) error {
-	letter := deadLetter{
-		Topic: i.topic, Partition: i.partition, Offset: i.offset, Reason: i.poison.Error(), Time: i.time,
-		Key: i.key, Value: i.value[:min(len(i.value), DeadValueMax)], Bytes: len(i.value), Headers: make(map[string][]byte),
-	}
-	size := 0
-	for _, h := range i.headers {
-		size += len(h.Key) + len(h.Value)
-		if size <= DeadValueMax {
-			letter.Headers[h.Key] = h.Value
-		}
-	}
-	value, err := json.Marshal(letter)
-	if err != nil {
-		return fmt.Errorf("encode dead letter: %w", err)
-	}
-	key := append(topic.SourceKey(i.topic, i.partition), 0)
-	key = strconv.AppendInt(key, i.offset, 10)
 	now := s.o.Now()
+	l := &deadletter.Letter{
+		Topic: i.topic, Partition: i.partition, Offset: i.offset, Stage: deadletter.StageStoring,
+		Reason: i.poison.Error(), Time: now, Key: i.key, Value: i.value,
+	}
+	for _, h := range i.headers {
+		l.AddHeader(h.Key, h.Value)
+	}
+	key, value, attributes, err := l.Seal()
+	if err != nil {
+		return err
+	}
 	var headers []kafka.Header
-	for _, h := range (cloudevent.Attributes{
-		ID: fmt.Sprintf("%s/%d/%d", i.topic, i.partition, i.offset), Source: "//vigil/analyzer/store",
-		Type: cloudevent.TypeDead, Time: now, ContentType: cloudevent.JSON,
-	}).Headers() {
+	for _, h := range attributes.Headers() {
 		headers = append(headers, kafka.Header{Key: h.Key, Value: h.Value})
 	}
 	err = s.again(ctx, "bury", nil, func() error {
@@ -88,6 +61,6 @@ func (s *Store) bury(ctx context.Context, i item) error {
 	}
 	s.metrics.dead.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", i.topic)))
 	s.o.Logger.WarnContext(ctx, "record is poison: sent to the dead letters", "topic", i.topic, "partition", i.partition,
-		"offset", i.offset, "reason", letter.Reason)
+		"offset", i.offset, "reason", i.poison)
 	return nil
 }

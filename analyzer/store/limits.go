@@ -12,8 +12,6 @@ const (
 	// CutBytesMax bounds a cut record, below Kafka's default of 1 MiB. Lanes of
 	// the oldest epochs are left out where a state would not fit.
 	CutBytesMax = 900 << 10
-	// DeadValueMax is how much of a poison record vigil.dead keeps.
-	DeadValueMax = 256 << 10
 	// LinksMax bounds the links of a batch's span.
 	LinksMax = 32
 

@@ -18,6 +18,7 @@ import (
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
+	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -271,13 +272,7 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 	r.once(10)
 	r.eventually("SELECT groupArray(id) FROM @verdicts FINAL", "['v1']")
 
-	type letter struct {
-		Topic, Reason     string
-		Partition, Offset int
-		Value             []byte
-		Bytes             int
-	}
-	got := make(map[string]letter)
+	got := make(map[string]deadletter.Letter)
 	deadline := time.Now().Add(30 * time.Second)
 	for len(got) < len(poison)+1 && time.Now().Before(deadline) {
 		resp, err := r.client.Fetch(context.Background(), &kafka.FetchRequest{Topic: topic.Dead, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 50 * time.Millisecond})
@@ -293,7 +288,7 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var l letter
+			var l deadletter.Letter
 			err = json.Unmarshal(value, &l)
 			if err != nil {
 				t.Fatal(err)
@@ -307,7 +302,7 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 	}
 	for name, value := range poison {
 		l := got[name]
-		if l.Reason == "" || string(l.Value) != string(value) || l.Partition != 0 {
+		if l.Reason == "" || l.Stage != deadletter.StageStoring || string(l.Value) != string(value) || l.Partition != 0 {
 			t.Errorf("dead letter of %s = %+v", name, l)
 		}
 	}

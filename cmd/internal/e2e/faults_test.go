@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -24,6 +25,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
+	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -175,18 +177,17 @@ func TestPoison(t *testing.T) {
 	s.ledger.check(t, http.StatusSwitchingProtocols, http.StatusOK, http.StatusUnauthorized)
 	s.reckon(t)
 
-	places := make(map[string]bool)
+	places := make(map[string]bool) // Each is in the dead letters twice, for two readers follow the topic.
 	for _, r := range consume(t, s.kafka, topic.Dead, 0) {
-		if string(r.value) != string(poison) {
-			continue // The storing group's report.
+		var l deadletter.Letter
+		err := json.Unmarshal(r.value, &l)
+		if err != nil || l.Topic != topic.Requests || l.Offset == 0 || l.Reason == "" || string(l.Value) != string(poison) {
+			t.Errorf("a dead letter says %+v, error %v", l, err)
 		}
-		if r.headers["vigil_topic"] != topic.Requests || r.headers["vigil_offset"] == "" || r.headers["vigil_reason"] == "" {
-			t.Errorf("a dead record says %v", r.headers)
-		}
-		places[r.headers["vigil_partition"]] = true
+		places[l.Stage+" "+strconv.Itoa(l.Partition)] = true
 	}
-	if len(places) != partitions {
-		t.Errorf("poison of %d partitions is in %s, want %d", len(places), topic.Dead, partitions)
+	if len(places) != 2*partitions {
+		t.Errorf("poison is in %s for %d readers of partitions, want %d", topic.Dead, len(places), 2*partitions)
 	}
 }
 
