@@ -60,7 +60,10 @@ INSERT INTO assessments (tenant, time, event_id, subject, session, score, sessio
 INSERT INTO verdicts (tenant, time, id, epoch, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_group, evidence_nats, evidence_text, evidence_hard, evidence_technique, cause_event_id, public_text, operator_text, subject, ingested_at)
 SELECT 'default', now64(6), 'v1', number, 'subject', 'session', 'stolen', 'revoke', now64(6) + 3600, 12.5, ['net.new_country', 'walk.ids'], ['network', 'walk'], [4.5, 8], ['a new country', '50 ids in a row'], [false, false], ['', 'API1:2023'], 'w49', 'please sign in again', 'walked over ids', 'thief', now64(3) FROM numbers(2);
 INSERT INTO enforcements (tenant, time, id, verdict_id, action, stream, session, subject, event_to_cut_us, apply_us, support_code, ingested_at)
-SELECT 'default', now64(6), concat('e', toString(number)), 'v1', 'revoke', if(number = 0, 'websocket', 'request'), 'stolen', 'thief', 1000 * (number + 1), 100, if(number = 0, 'VG-CODE-0001', ''), now64(3) FROM numbers(4)`
+SELECT 'default', now64(6), concat('e', toString(number)), 'v1', 'revoke', if(number = 0, 'websocket', 'request'), 'stolen', 'thief', 1000 * (number + 1), 100, if(number = 0, 'VG-CODE-0001', ''), now64(3) FROM numbers(4);
+INSERT INTO verdicts (tenant, time, id, epoch, authority, target_kind, target_id, action, until, origin, ingested_at)
+SELECT 'default', now64(6) - 600, 'v2', 1, 'operator', 'subject', 'lost', 'revoke', now64(6) + 3600, 'operator', now64(3);
+INSERT INTO enforcements (tenant, time, id, verdict_id, action, stream, subject, ingested_at) SELECT 'default', now64(6), 'refusal', 'v2', 'revoke', 'request', 'lost', now64(3)`
 
 func fill(t *testing.T) driver.Conn {
 	t.Helper()
@@ -110,7 +113,7 @@ func TestQuestions(t *testing.T) {
 		},
 		"verdicts": {
 			pick: []string{"verdict_id", "action", "target", "top", "cut", "fastest_ms"},
-			want: [][]string{{"v1", "revoke", "session stolen", "walk.ids", "4", "1"}},
+			want: [][]string{{"v1", "revoke", "session stolen", "walk.ids", "4", "1"}, {"v2", "revoke", "subject lost", "", "1", "<nil>"}},
 		},
 		"walks": {
 			pick: []string{"subject", "session", "template", "resources", "requests", "refused_share"},

@@ -80,7 +80,7 @@ func refused(name string, err error) error {
 	return fmt.Errorf("question %s: %w", name, err)
 }
 
-// scan reads one row into values of the driver's own choice.
+// scan reads one row into values of the driver's own choice, nil for NULL.
 func scan(answer driver.Rows) ([]any, error) {
 	types := answer.ColumnTypes()
 	targets := make([]any, len(types))
@@ -93,7 +93,14 @@ func scan(answer driver.Rows) ([]any, error) {
 	}
 	row := make([]any, len(targets))
 	for i, target := range targets {
-		row[i] = reflect.ValueOf(target).Elem().Interface()
+		v := reflect.ValueOf(target).Elem()
+		if v.Kind() == reflect.Pointer { // A nullable column.
+			if v.IsNil() {
+				continue
+			}
+			v = v.Elem()
+		}
+		row[i] = v.Interface()
 	}
 	return row, nil
 }

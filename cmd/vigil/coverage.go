@@ -63,17 +63,16 @@ func coverage(c *cobra.Command, env app.Env, l *link, file string, since time.Du
 	if err != nil {
 		return err
 	}
-	rows := withoutPolicy(routes)
 	db, err := open(c.Context(), run)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	seen, err := trafficFindings(c.Context(), db, run, routes, env.Now().Add(-since))
+	seen, err := traffic(c.Context(), db, run, env.Now().Add(-since))
 	if err != nil {
 		return err
 	}
-	rows = append(rows, seen...)
+	rows := append(withoutPolicy(routes, seen), trafficFindings(routes, seen)...)
 	if asJSON {
 		err = writeJSON(env.Stdout, rows)
 	} else {
@@ -112,15 +111,19 @@ func configuredRoutes(env app.Env, l *link, file string) ([]route.Spec, error) {
 }
 
 // withoutPolicy finds routes that any valid token passes.
-func withoutPolicy(routes []route.Spec) []coverageRow {
+func withoutPolicy(routes []route.Spec, seen []routeTraffic) []coverageRow {
 	rows := []coverageRow{}
+	requests := make(map[string]uint64)
+	for _, s := range seen {
+		requests[s.Route] = s.Requests
+	}
 	for i := range routes {
 		r := &routes[i]
 		if r.Public || len(r.Scopes) > 0 || len(r.ACR) > 0 || r.MaxAge > 0 {
 			continue
 		}
 		rows = append(rows, coverageRow{
-			Finding: "no_policy", Route: r.ID, Path: r.Host + r.Path,
+			Finding: "no_policy", Route: r.ID, Path: r.Host + r.Path, Requests: requests[r.ID],
 			Text: "any valid token passes: no scopes, acr or max_age",
 		})
 	}
@@ -135,7 +138,8 @@ type routeTraffic struct {
 	Anonymous uint64 `ch:"anonymous"`
 }
 
-func trafficFindings(ctx context.Context, db database, run runfile.Run, routes []route.Spec, since time.Time) ([]coverageRow, error) {
+// traffic reads what each route served, the busiest first.
+func traffic(ctx context.Context, db database, run runfile.Run, since time.Time) ([]routeTraffic, error) {
 	var seen []routeTraffic
 	err := db.Select(ctx, &seen, `SELECT toString(route) AS route, argMax(concat(host, path), time) AS path, count() AS requests,
     countIf(subject = '' AND decision = 'permit') AS anonymous
@@ -143,6 +147,12 @@ FROM requests WHERE tenant = ? AND kind = 'request' AND requests.time >= ? GROUP
 	if err != nil {
 		return nil, fmt.Errorf("read requests: %w", err)
 	}
+	return seen, nil
+}
+
+// trafficFindings finds what the traffic shows: requests without a route or an
+// identity, and routes that nobody uses.
+func trafficFindings(routes []route.Spec, seen []routeTraffic) []coverageRow {
 	public, used := make(map[string]bool), make(map[string]bool)
 	for i := range routes {
 		public[routes[i].ID] = routes[i].Public
@@ -165,7 +175,7 @@ FROM requests WHERE tenant = ? AND kind = 'request' AND requests.time >= ? GROUP
 			rows = append(rows, coverageRow{Finding: "no_traffic", Route: routes[i].ID, Path: routes[i].Host + routes[i].Path, Text: "nobody used it"})
 		}
 	}
-	return rows, nil
+	return rows
 }
 
 func printCoverage(p printer, rows []coverageRow) error {

@@ -45,6 +45,10 @@ type explanation struct {
 	Request  *requestRow   `json:"request,omitempty"`
 	Verdict  *verdictRow   `json:"verdict,omitempty"`
 	Evidence []evidenceRow `json:"evidence,omitempty"`
+	// InForce says that the verdict still holds.
+	InForce bool `json:"in_force"`
+	// Lifted is the operator's verdict that voided it, if that is how it ended.
+	Lifted *verdictRow `json:"lifted,omitempty"`
 	// Cuts counts what was ended or refused by the verdict.
 	Cuts uint64 `json:"cuts"`
 }
@@ -129,7 +133,28 @@ ORDER BY decision != 'permit' DESC, requests.time DESC LIMIT 1`, run.Tenant, cod
 		return nil, fmt.Errorf("read enforcements: %w", err)
 	}
 	x.Cuts = cuts[0].N
-	return x, nil
+	return x, x.follow(ctx, db, run)
+}
+
+// follow finds what became of the verdict.
+func (x *explanation) follow(ctx context.Context, db database, run runfile.Run) error {
+	held, err := selectVerdicts(ctx, db, "tenant = ? AND id = ?"+inForce+" LIMIT 1", run.Tenant, x.Verdict.ID, run.Tenant, run.Tenant, run.Tenant)
+	if err != nil {
+		return err
+	}
+	x.InForce = len(held) > 0
+	if x.InForce {
+		return nil
+	}
+	lifts, err := selectVerdicts(ctx, db, `tenant = ? AND target_kind = ? AND target_id = ? AND authority = 'operator' AND action = 'observe'
+    AND verdicts.time >= ? ORDER BY verdicts.time LIMIT 1`, run.Tenant, x.Verdict.TargetKind, x.Verdict.TargetID, x.Verdict.Time)
+	if err != nil {
+		return err
+	}
+	if len(lifts) > 0 {
+		x.Lifted = &lifts[0]
+	}
+	return nil
 }
 
 // verdictOf finds the verdict that a code, or the request found for it, leads to.
@@ -184,8 +209,12 @@ func (x *explanation) print(w io.Writer, now time.Time) {
 	}
 	say(w, "Effect          %d requests and streams ended or refused\n", x.Cuts)
 	switch {
+	case x.Lifted != nil:
+		say(w, "How to lift it  an operator lifted it at %s%s\n", x.Lifted.Time.UTC().Format(time.RFC3339), orNothing(": ", clean(x.Lifted.OperatorText)))
 	case !v.Until.After(now):
 		say(w, "How to lift it  it has lapsed at %s\n", v.Until.UTC().Format(time.RFC3339))
+	case !x.InForce:
+		sayln(w, "How to lift it  a later verdict about the same target has taken its place: vigil verdicts --for", clean(v.TargetID))
 	case v.Action == verdict.ActionStepUp:
 		say(w, "How to lift it  the person signs in again; or: vigil restore %s -- %s\n", v.TargetKind, v.TargetID)
 	default:

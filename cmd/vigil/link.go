@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -148,6 +150,10 @@ func open(ctx context.Context, run runfile.Run) (database, error) {
 		return nil, err
 	}
 	conn, err := store.Open(ctx, c)
+	network, refused := errors.AsType[*net.OpError](err)
+	if refused { // The driver's own text is a long URL.
+		return nil, app.Unreachable(fmt.Errorf("nobody answers at ClickHouse's address %s: %w; is \"vigil up\" running?", strings.Join(c.Addresses, ", "), network.Err))
+	}
 	if err != nil {
 		return nil, app.Unreachable(err)
 	}

@@ -133,7 +133,11 @@ func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) er
 	if asJSON {
 		return writeJSON(env.Stdout, objects(columns, rows))
 	}
-	return newPrinter(c, env).answer(columns, rows)
+	err = newPrinter(c, env).answer(columns, rows)
+	if err == nil && len(rows) == 0 {
+		say(env.Stderr, "nothing answers this question in its period: %s\n", q.Text)
+	}
+	return err
 }
 
 // objects gives every value its column's name.

@@ -127,12 +127,9 @@ func (o *restoreOptions) standings(ctx context.Context, run runfile.Run, t *verd
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	err = db.Select(ctx, &out, `SELECT by AS authority, position.1 AS epoch, position.2 AS seq, last_action AS action, last_until AS until
-FROM (
-    SELECT toString(authority) AS by, max((epoch, seq)) AS position,
-        argMax(toString(action), (epoch, seq)) AS last_action, argMax(until, (epoch, seq)) AS last_until
-    FROM verdicts WHERE tenant = ? AND target_kind = ? AND target_id = ?`+notCleared+` GROUP BY by
-) WHERE last_until > now64(6) AND last_action != 'observe' ORDER BY by`, run.Tenant, t.Kind, t.Id)
+	err = db.Select(ctx, &out, `SELECT toString(v.authority) AS authority, v.epoch AS epoch, v.seq AS seq, toString(v.action) AS action, v.until AS until
+FROM (SELECT * FROM verdicts FINAL WHERE tenant = ? AND target_kind = ? AND target_id = ?`+inForce+`) AS v ORDER BY authority`,
+		run.Tenant, t.Kind, t.Id, run.Tenant, run.Tenant, run.Tenant)
 	if err != nil {
 		return nil, fmt.Errorf("look up verdicts: %w", err)
 	}

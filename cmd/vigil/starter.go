@@ -9,6 +9,7 @@ what stands without # has no default and is yours to set. Environment variables
 (VIGIL_ADMIN_ADDRESS for admin.address) win over this file, and --set wins over
 both. Paths count from this file's folder.
 
+  vigil keys init .
   vigil config validate analyzer.yaml
   vigil-analyzer --config analyzer.yaml`
 
@@ -17,6 +18,7 @@ what stands without # has no default and is yours to set. Environment variables
 (VIGIL_LISTEN_ADDRESS for listen.address) win over this file, and --set wins
 over both. Paths count from this file's folder.
 
+  vigil keys init .
   vigil config validate gateway.yaml
   vigil-gateway --config gateway.yaml`
 
@@ -49,20 +51,20 @@ func roles() []role {
 	return []role{
 		roleOf(config.RoleGateway, config.DefaultGateway(), config.GatewayWritten(), gatewayHead, map[string]string{
 			"id":                    "gateway-1",
-			"tenant_key_file":       "tenant.key",
+			"tenant_key_file":       "secrets/tenant.key",
 			"kafka.brokers":         "[127.0.0.1:9092]",
-			"keys.key_set_file":     "keys.jws",
-			"keys.root_public_file": "root.pub.pem",
+			"keys.key_set_file":     "keys/keys.jws",
+			"keys.root_public_file": "keys/root.pub.pem",
 			"routes":                exampleRoutes,
 			"identity.issuers":      exampleIssuers,
 			"revoke.dir":            "state",
 		}),
 		roleOf(config.RoleAnalyzer, config.DefaultAnalyzer(), config.AnalyzerWritten(), analyzerHead, map[string]string{
-			"tenant_key_file":       "tenant.key",
+			"tenant_key_file":       "secrets/tenant.key",
 			"kafka.brokers":         "[127.0.0.1:9092]",
-			"keys.key_set_file":     "keys.jws",
-			"keys.root_public_file": "root.pub.pem",
-			"announce.key_file":     "analyzer.pem",
+			"keys.key_set_file":     "keys/keys.jws",
+			"keys.root_public_file": "keys/root.pub.pem",
+			"announce.key_file":     "keys/analyzer.pem",
 			"announce.kid":          "analyzer-1",
 		}),
 	}

@@ -57,6 +57,9 @@ func newTopicsCommand(env app.Env) *cobra.Command {
 				for _, name := range created {
 					say(env.Stdout, "made %s\n", name)
 				}
+				if err == nil && len(created) == 0 {
+					sayln(env.Stderr, "every topic was there already")
+				}
 				return reached(err)
 			},
 		},

@@ -141,7 +141,7 @@ func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
 		Subject: sampleUser, SessionID: fmt.Sprintf("up-%d", now.UnixNano()), ClientID: "curl", Scope: "app",
 		ACR: "urn:vigil:sample:password", AMR: []string{"pwd"}, AuthTime: now, Expires: now.Add(12 * time.Hour),
 	})
-	say("\nThis answers 200, with a token of the sample identity provider (valid for 12 hours):")
+	say("\nThis answers 200 as long as no verdict speaks of %s, with a token of the sample identity provider (valid for 12 hours):", sampleUser)
 	say("  curl -i -H 'Authorization: Bearer %s' %s/accounts/1234", token, r.Gateway)
 	say("\nThis answers 401 and says why:")
 	say("  curl -i %s/accounts/1234", r.Gateway)

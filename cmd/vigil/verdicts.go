@@ -49,15 +49,19 @@ const verdictColumns = `time, id, epoch, seq, toString(authority) AS authority, 
     toString(action) AS action, until, score, CAST(evidence_signal, 'Array(String)') AS evidence_signal, evidence_nats, evidence_text,
     toString(origin) AS origin, cause_event_id, public_text, operator_text, support_code`
 
-// notCleared leaves out what an operator has lifted: the clears of a verdict
-// outlive it, and so do they in a gateway.
-const notCleared = ` AND id NOT IN (
+// inForce leaves verdicts that hold now: not lapsed, the last word of their
+// authority about their target, and not voided by an operator's clear. The
+// clears of a verdict outlive it, and so do they in a gateway.
+const inForce = ` AND until > now64(6) AND action != 'observe' AND (target_kind, target_id, authority, epoch, seq) IN (
+    SELECT target_kind, target_id, authority, max((epoch, seq)).1, max((epoch, seq)).2
+    FROM verdicts WHERE tenant = ? GROUP BY target_kind, target_id, authority
+) AND id NOT IN (
     SELECT v.id FROM verdicts AS v FINAL INNER JOIN (
-        SELECT tenant, target_kind, target_id, cleared, max((to_epoch, to_seq)) AS up_to
+        SELECT target_kind, target_id, cleared, max((to_epoch, to_seq)) AS up_to
         FROM verdicts ARRAY JOIN clears_authority AS cleared, clears_epoch AS to_epoch, clears_seq AS to_seq
-        GROUP BY tenant, target_kind, target_id, cleared
-    ) AS c ON v.tenant = c.tenant AND v.target_kind = c.target_kind AND v.target_id = c.target_id AND v.authority = c.cleared
-    WHERE (v.epoch, v.seq) <= c.up_to)`
+        WHERE tenant = ? GROUP BY target_kind, target_id, cleared
+    ) AS c ON v.target_kind = c.target_kind AND v.target_id = c.target_id AND v.authority = c.cleared
+    WHERE v.tenant = ? AND (v.epoch, v.seq) <= c.up_to)`
 
 // verdictsOptions are the flags of vigil verdicts.
 type verdictsOptions struct {
@@ -189,7 +193,8 @@ func (o *verdictsOptions) followFrom(ctx context.Context, env app.Env, db databa
 func (o *verdictsOptions) rows(ctx context.Context, db database, run runfile.Run, since time.Time) ([]verdictRow, error) {
 	where, args := "tenant = ? AND verdicts.time >= ?", []any{run.Tenant, since}
 	if o.live {
-		where += " AND until > now64(6) AND action != 'observe'" + notCleared
+		where += inForce
+		args = append(args, run.Tenant, run.Tenant, run.Tenant)
 	}
 	if o.id != "" {
 		where += " AND (target_id = ? OR subject = ?)"

@@ -12,7 +12,7 @@
 -- column: top  The heaviest piece of evidence.
 -- column: text  In words.
 -- column: cut  Requests and streams that it ended or refused.
--- column: fastest_ms  From the event to the first cut.
+-- column: fastest_ms  From the event to the first cut; empty where no event caused it or nothing open was cut.
 -- column: until  How long it holds.
 -- column: support_code  What the client was shown.
 SELECT
@@ -37,7 +37,7 @@ FROM
 ) AS v
 LEFT JOIN
 (
-    SELECT verdict_id, count() AS cut, round(min(event_to_cut_us) / 1000, 3) AS fastest_ms
+    SELECT verdict_id, count() AS cut, round(minOrNullIf(event_to_cut_us, event_to_cut_us > 0) / 1000, 3) AS fastest_ms
     FROM (SELECT * FROM enforcements FINAL WHERE tenant = {tenant:String})
     GROUP BY verdict_id
 ) AS e ON e.verdict_id = v.id
