@@ -8,6 +8,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
@@ -49,6 +50,9 @@ type Options struct {
 	// OfflineClock takes the stream clock from the events' own times, for files
 	// that have no lane ticks.
 	OfflineClock bool
+	// Gather takes note of every actor's suspicion, to calibrate thresholds
+	// with; nil gathers nothing.
+	Gather *budget.Collector
 }
 
 // Engine scores the records of one partition. Not safe for concurrent use.
@@ -66,6 +70,8 @@ type Engine struct {
 	subjects  *entity.Table[entity.Subject]
 	tenants   *entity.Table[entity.Tenant]
 	shares    []judge.Share
+	gather    *budget.Collector
+	supports  []float64
 }
 
 // New returns an engine without history.
@@ -73,7 +79,7 @@ func New(o Options) (*Engine, error) {
 	if o.Model == nil {
 		return nil, errors.New("scorer: a model is required")
 	}
-	e := &Engine{clock: entity.NewClock(o.OfflineClock)}
+	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather}
 	e.SwapModel(o.Model)
 	e.empty()
 	return e, nil
@@ -148,7 +154,12 @@ func (e *Engine) score(r Record) Result {
 	s.Pending.Requests++
 	var score float64
 	e.shares, score = judge.Weigh(e.model, findings, e.shares[:0])
-	ruling := judge.Step(e.model, e.model.Ladder(kindOf(r.Event)), &s.Suspicion, e.shares, x.Now)
+	kind := kindOf(r.Event)
+	rungs := e.model.Ladder(kind)
+	ruling := judge.Step(e.model, rungs, &s.Suspicion, e.shares, x.Now)
+	if e.gather != nil {
+		e.note(r.Event, kind, rungs, s, &ruling)
+	}
 	a := e.assessment(r, x, score, &ruling)
 	if x.Subject != nil {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
@@ -164,6 +175,22 @@ func (e *Engine) score(r Record) Result {
 	})
 	a.VerdictId = p.ID
 	return Result{Assessment: a, Proposals: []judge.Proposal{p}}
+}
+
+// note gathers what supports each rung, by the subject, else the address.
+func (e *Engine) note(ev *event.RequestEvent, kind string, rungs []model.Rung, s *entity.Session, ruling *judge.Ruling) {
+	who := ev.GetSubject()
+	if who == "" {
+		who = ev.GetAddress()
+	}
+	reached := -1
+	for i := range rungs {
+		if ruling.Rung == &rungs[i] {
+			reached = i
+		}
+	}
+	e.supports = judge.Supports(rungs, &s.Suspicion, e.supports[:0])
+	e.gather.Observe(kind, ev.GetTenant()+"\x00"+who, e.supports, reached, e.clock.Now())
 }
 
 // look finds, or makes, everything that is known about an event's actor.

@@ -173,6 +173,14 @@ func read(m *model.Model, rungs []model.Rung, s *entity.Suspicion, hard bool) Ru
 	return r
 }
 
+// Supports appends to dst what supports each rung now, in nats.
+func Supports(rungs []model.Rung, s *entity.Suspicion, dst []float64) []float64 {
+	for i := range rungs {
+		dst = append(dst, support(s, &rungs[i]))
+	}
+	return dst
+}
+
 // support is the suspicion whose ceiling and group allow a rung's action.
 func support(s *entity.Suspicion, g *model.Rung) float64 {
 	sum := 0.0
