@@ -1,0 +1,2 @@
+// Package life makes clean lives and attacks.
+package life

@@ -1,0 +1,2 @@
+// Package soak measures the scorer on generated lives.
+package soak

@@ -1,0 +1,92 @@
+package life
+
+import "time"
+
+// visit lets a person use the application, as planned, and queues the events.
+func (w *World) visit(p *person, e errand) {
+	d := newDice(w.options.Seed, forVisit, p.number, p.visits)
+	p.visits++
+	v := w.open(&p.actor, p.tenant)
+	v.traits = e.traits
+	agent, ja4 := w.fleet.userAgent(e.device, e.from)
+	v.looks = append(v.looks, look{agent: agent, ja4: ja4, client: w.fleet.clients[e.device.program], cookie: e.device.cookie, bound: e.device.bound && e.device.cookie != ""})
+	path := w.newRoute(v, p, &e, d)
+	at := w.enter(v, p, e.device, e.from, d)
+	if at == 0 {
+		w.begin(v)
+		return
+	}
+	g := &stroll{w: w, v: v, d: d, taste: &p.taste, device: e.device, route: path, resource: -1}
+	until := at + int64(e.length)
+	g.streams(at, until)
+	g.walk(at, until)
+	if p.tenant.events && d.chance(0.1) {
+		w.signOut(v, until)
+		e.device.login.session = ""
+	}
+	w.ambush(p, v, &e, at, until)
+	w.begin(v)
+}
+
+// route is which line a visit uses when.
+type route struct {
+	w     *World
+	v     *visit
+	d     dice
+	lines []*line // Candidates: the first one is where it begins.
+	hops  []int64 // When each access of the visit was last renewed.
+	now   int     // Index of the line in use.
+	// changeAt is when the visit changes lines for good, 0 for never; flip is the
+	// probability of each request to go the other way, for a phone that uses both.
+	changeAt int64
+	flip     float64
+	index    []uint8 // Of the access of each line.
+	conn     uint64
+}
+
+func (w *World) newRoute(v *visit, p *person, e *errand, d dice) *route {
+	r := &route{w: w, v: v, d: d, lines: []*line{e.line}, conn: d.Uint64()}
+	middle := e.from + int64(d.Float64()*float64(e.length))
+	switch {
+	case e.vpn != nil && e.midway:
+		r.lines, r.changeAt = append(r.lines, e.vpn), middle
+	case e.vpn != nil:
+		r.lines[0] = e.vpn
+	case e.other != nil && e.flips:
+		r.lines, r.flip = append(r.lines, e.other), 0.04
+	case e.other != nil:
+		r.lines, r.changeAt = append(r.lines, e.other), middle
+	}
+	for range r.lines {
+		r.index, r.hops = append(r.index, 0), append(r.hops, 0)
+	}
+	r.hop(e.from)
+	return r
+}
+
+// hop returns the index of the access that a request at a time goes through.
+func (r *route) hop(at int64) uint8 {
+	k := r.now
+	if r.changeAt != 0 && at >= r.changeAt {
+		r.now, k = 1, 1
+	}
+	if r.flip > 0 && r.d.chance(r.flip) {
+		k = 1 - r.now
+		if r.d.chance(0.3) {
+			r.now = k
+		}
+	}
+	// An access is looked at anew each minute: leases end in the middle of work.
+	if r.hops[k] == 0 || at-r.hops[k] > int64(time.Minute) {
+		a := r.lines[k].at(r.w.net, at, r.conn)
+		r.hops[k] = at
+		i := int(r.index[k])
+		if i >= len(r.v.hops) || r.v.hops[i].address != a.address {
+			if len(r.v.hops) < 250 {
+				r.v.hops = append(r.v.hops, a)
+			}
+			r.index[k] = uint8(len(r.v.hops) - 1)
+		}
+	}
+	return r.index[k]
+}
