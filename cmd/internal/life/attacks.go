@@ -67,6 +67,16 @@ func plots() []plot {
 	)
 }
 
+// AttackKinds lists the kinds of attack in the order of the detection table.
+func AttackKinds() []string {
+	all := plots()
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].kind
+	}
+	return names
+}
+
 // plotAttacks chooses victims and times. No two attackers are after the same.
 func (w *World) plotAttacks() {
 	o := w.options

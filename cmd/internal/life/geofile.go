@@ -22,6 +22,8 @@ const (
 	wrongCity     = 0.12  // Blocks in another city of the country.
 	wrongCountry  = 0.002 // Blocks in another country.
 	changedBlocks = 0.03  // Blocks that a new edition judges anew.
+	flippedBlocks = 0.004 // Blocks that an edition, and no other, has in another country.
+	soldNetworks  = 0.015 // Networks of a city that get another number with an edition.
 )
 
 // locate looks a block up in the current edition.
@@ -72,6 +74,7 @@ func (n *internet) judge(w *network, block uint32) place {
 		c = &n.geo.cities[mix(luck, 4)%uint64(len(n.geo.cities))]
 		p.country, p.lat, p.lon = c.country, c.lat, c.lon
 	}
+	n.flip(w, block, &p)
 	// A suburb is not the city hall.
 	p.lat += share(mix(luck, 8))*0.3 - 0.15
 	p.lon += share(mix(luck, 9))*0.3 - 0.15
@@ -84,4 +87,19 @@ func middle(all []*city) (lat, lon float64) {
 		lon += c.lon / float64(len(all))
 	}
 	return lat, lon
+}
+
+// flip is what makes a new edition notorious: blocks that are suddenly abroad,
+// and networks that were sold.
+func (n *internet) flip(w *network, block uint32, p *place) {
+	for e := range n.file.edition {
+		if h := mix(n.seed, uint64(w.asn), hashText(w.city.name), e, 6); share(h) < soldNetworks {
+			p.asn, p.org = w.asn+100_000+uint32(e), "Merged Networks"
+		}
+	}
+	h := mix(n.seed, uint64(block), n.file.edition, 11)
+	if n.file.edition > 0 && share(h) < flippedBlocks {
+		c := &n.geo.cities[h%uint64(len(n.geo.cities))]
+		p.country, p.lat, p.lon = c.country, c.lat, c.lon
+	}
 }

@@ -68,9 +68,9 @@ type actor struct {
 
 // phases, streams and outcomes by their number in a record.
 var (
-	phases   = [...]string{event.PhaseComplete, event.PhaseOpen, event.PhaseTick, event.PhaseClose}                                                        //nolint:gochecknoglobals // A constant: Go has no constant lists.
+	phases   = [...]string{event.PhaseComplete, event.PhaseOpen, event.PhaseTick, event.PhaseClose}                                                 //nolint:gochecknoglobals // A constant: Go has no constant lists.
 	streams  = [...]string{event.StreamRequest, event.StreamWebSocket, event.StreamSSE, event.StreamDownload, event.StreamUpload, event.StreamGRPC} //nolint:gochecknoglobals // As above.
-	outcomes = [...]string{event.AuthNone, event.AuthSuccess, event.AuthFailure, event.AuthMFAFailure}                                                     //nolint:gochecknoglobals // As above.
+	outcomes = [...]string{event.AuthNone, event.AuthSuccess, event.AuthFailure, event.AuthMFAFailure}                                              //nolint:gochecknoglobals // As above.
 )
 
 const (

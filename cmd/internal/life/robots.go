@@ -17,6 +17,7 @@ type robot struct {
 	agent   string
 	lines   []*line
 	mtls    bool
+	apiKey  bool // Shows a key that never changes; others fetch tokens.
 	period  time.Duration
 	hour    float64
 	day     int64 // How much it does each day.
@@ -57,6 +58,7 @@ func (w *World) newRobots(services, agents int) {
 			r.agent = []string{"desk-assistant/2.4", "python-httpx/0.28.1", "node-fetch/3.3"}[d.IntN(3)]
 		}
 		r.mtls = r.kind == event.SubjectService && d.chance(0.2)
+		r.apiKey = r.kind == event.SubjectService && !r.mtls && d.chance(0.35)
 		w.house(r, d)
 		w.robots = append(w.robots, r)
 		w.later(w.start+int64(d.span(0, 2*time.Hour)), func(at int64) { plans[k].run(r, at) })
@@ -98,16 +100,18 @@ func (w *World) startRun(r *robot, at int64, k int) *stroll {
 		l.cookie, l.bound = name(r.number, forName, 3), true
 	}
 	v.looks = append(v.looks, l)
-	if at >= r.tokenAt { // Client credentials: a token each hour, a session of its own.
+	// Tokens of client credentials name no session, so each is one: a build fetches
+	// its own, a server that runs on has a new one each hour.
+	if at >= r.tokenAt || r.traits&(CIRobot|AssistantAgent) != 0 {
 		r.token++
 		r.tokenAt = at + int64(time.Hour)
 	}
-	token := name(r.number, forRobot, r.token)
-	session := token
-	if r.tenant.sids {
-		session = name(r.number, forRobot, 0) // Never ends.
+	p := pass{session: name(r.number, forRobot, r.token)}
+	if r.apiKey {
+		p.session = name(r.number, forRobot, 0) // Never ends.
 	}
-	v.passes = append(v.passes, pass{session: session, token: token})
+	p.token = p.session
+	v.passes = append(v.passes, p)
 	return &stroll{w: w, v: v, d: d, taste: &r.taste, resource: -1}
 }
 
@@ -202,9 +206,6 @@ func (w *World) assist(r *robot, at int64) {
 	}
 	w.later(at+int64(newDice(w.options.Seed, forRobot, r.number, r.runs, 2).wait(wait)), func(at int64) { w.assist(r, at) })
 	g := w.startRun(r, at, 0)
-	if r.tenant.sids { // Each task is a session.
-		g.v.passes[0].session = name(r.number, forRobot, r.runs, 5)
-	}
 	g.resource = r.taste.resources[g.d.pick(r.taste.weights)]
 	t := at
 	for range 4 + int(math.Min(g.d.logNormal(14, 0.8), 150)) {

@@ -72,6 +72,17 @@ func (t *tenant) storming(kind stormKind, at int64) *storm {
 	return nil
 }
 
+// mood is the traits that a day has for everybody of a tenant.
+func (t *tenant) mood(at int64) (all Trait) {
+	for _, k := range []stormKind{appRelease, browserSwap} {
+		s := t.storming(k, at)
+		if s != nil {
+			all |= s.trait
+		}
+	}
+	return all
+}
+
 // blow changes a record to what the storms make of it.
 func (w *World) blow(v *visit, d dice, r *record) {
 	s := v.tenant.storming(brokenDeploy, r.at)

@@ -31,7 +31,7 @@ func tokenPlots() (all []plot) {
 
 // lair is a thief's line and look at a distance.
 func (w *World) lair(s *scene, far distance) (*line, look) {
-	here := w.home(s)
+	here := s.person.city
 	foreign := &device{program: []program{chromeWindows, firefoxLinux, chromePhone}[s.d.IntN(3)], seed: s.d.Uint64()}
 	agent, ja4 := w.fleet.userAgent(foreign, s.from)
 	l := look{agent: agent, ja4: ja4, client: s.visit.looks[0].client}
@@ -55,22 +55,11 @@ func (w *World) lair(s *scene, far distance) (*line, look) {
 		return w.other(s, here), l
 	case residentialProxy:
 		v := s.visit.looks[0] // Whoever hires a proxy beside his victim imitates the browser too, but has not its cookie.
-		return &line{net: w.own(s), seed: s.d.Uint64()}, look{agent: v.agent, ja4: v.ja4, client: v.client}
+		return &line{net: s.person.home.net, seed: s.d.Uint64()}, look{agent: v.agent, ja4: v.ja4, client: v.client}
 	case sameNetwork:
 	}
 	return s.errand.line, l
 }
-
-// home is the city of the victim; of a robot, where its server is.
-func (w *World) home(s *scene) *city {
-	if s.robot != nil {
-		return s.robot.lines[0].net.city
-	}
-	return s.person.city
-}
-
-// own is the network that the victim lives in.
-func (w *World) own(s *scene) *network { return s.person.home.net }
 
 // other is a line of a provider that the victim does not use.
 func (w *World) other(s *scene, c *city) *line {
@@ -216,11 +205,12 @@ func (w *World) lyingGateway(s *scene) {
 
 // keyStolen is a robot's key in the hands of a person.
 func (w *World) keyStolen(s *scene) {
-	_, l := w.lair(s, sameNetwork)
-	l.client = s.visit.looks[0].client
-	l.agent = []string{"curl/8.5.0", "PostmanRuntime/7.43.0", "python-requests/2.31.0"}[s.d.IntN(3)]
+	l := look{
+		agent: []string{"curl/8.5.0", "PostmanRuntime/7.43.0", "python-requests/2.31.0"}[s.d.IntN(3)],
+		ja4:   "t13d3112h2_e8f1e7e78f70_b26ce05bbdd6", client: s.visit.looks[0].client,
+	}
 	at := s.from + int64(10*time.Minute)
-	g := w.raid(s, w.net.homeLine(s.d, w.net.geo.abroad(s.d, w.home(s))), l, at)
+	g := w.raid(s, w.net.homeLine(s.d, w.net.geo.abroad(s.d, s.robot.lines[0].net.city)), l, at)
 	g.clicks(90, &at)
 	w.begin(g.v)
 }

@@ -1,16 +1,19 @@
 package life
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // visit lets a person use the application, as planned, and queues the events.
 func (w *World) visit(p *person, e errand) {
 	d := newDice(w.options.Seed, forVisit, p.number, p.visits)
 	p.visits++
 	v := w.open(&p.actor, p.tenant)
-	v.traits = e.traits
+	v.traits = e.traits | p.tenant.mood(e.from)
 	agent, ja4 := w.fleet.userAgent(e.device, e.from)
 	v.looks = append(v.looks, look{agent: agent, ja4: ja4, client: w.fleet.clients[e.device.program], cookie: e.device.cookie, bound: e.device.bound && e.device.cookie != ""})
-	path := w.newRoute(v, p, &e, d)
+	path := w.newRoute(v, &e, d)
 	at := w.enter(v, p, e.device, e.from, d)
 	if at == 0 {
 		w.begin(v)
@@ -33,18 +36,18 @@ type route struct {
 	w     *World
 	v     *visit
 	d     dice
-	lines []*line // Candidates: the first one is where it begins.
-	hops  []int64 // When each access of the visit was last renewed.
-	now   int     // Index of the line in use.
+	lines []*line // One, or two that the visit changes or flips between.
+	now   int     // Index of the line that a phone with two of them is on.
 	// changeAt is when the visit changes lines for good, 0 for never; flip is the
 	// probability of each request to go the other way, for a phone that uses both.
 	changeAt int64
 	flip     float64
-	index    []uint8 // Of the access of each line.
 	conn     uint64
+	minute   [2]int64 // Of the latest look at a line, and what was found.
+	found    [2]uint8
 }
 
-func (w *World) newRoute(v *visit, p *person, e *errand, d dice) *route {
+func (w *World) newRoute(v *visit, e *errand, d dice) *route {
 	r := &route{w: w, v: v, d: d, lines: []*line{e.line}, conn: d.Uint64()}
 	middle := e.from + int64(d.Float64()*float64(e.length))
 	switch {
@@ -57,10 +60,7 @@ func (w *World) newRoute(v *visit, p *person, e *errand, d dice) *route {
 	case e.other != nil:
 		r.lines, r.changeAt = append(r.lines, e.other), middle
 	}
-	for range r.lines {
-		r.index, r.hops = append(r.index, 0), append(r.hops, 0)
-	}
-	r.hop(e.from)
+	r.on(0, e.from)
 	return r
 }
 
@@ -68,7 +68,7 @@ func (w *World) newRoute(v *visit, p *person, e *errand, d dice) *route {
 func (r *route) hop(at int64) uint8 {
 	k := r.now
 	if r.changeAt != 0 && at >= r.changeAt {
-		r.now, k = 1, 1
+		k = 1
 	}
 	if r.flip > 0 && r.d.chance(r.flip) {
 		k = 1 - r.now
@@ -76,17 +76,24 @@ func (r *route) hop(at int64) uint8 {
 			r.now = k
 		}
 	}
-	// An access is looked at anew each minute: leases end in the middle of work.
-	if r.hops[k] == 0 || at-r.hops[k] > int64(time.Minute) {
-		a := r.lines[k].at(r.w.net, at, r.conn)
-		r.hops[k] = at
-		i := int(r.index[k])
-		if i >= len(r.v.hops) || r.v.hops[i].address != a.address {
-			if len(r.v.hops) < 250 {
-				r.v.hops = append(r.v.hops, a)
-			}
-			r.index[k] = uint8(len(r.v.hops) - 1)
-		}
+	return r.on(k, at)
+}
+
+// on is the access of a line. It is looked at anew each minute: leases end, and
+// carriers change addresses, in the middle of work.
+func (r *route) on(k int, at int64) uint8 {
+	minute := at / int64(time.Minute)
+	if r.minute[k] == minute {
+		return r.found[k]
 	}
-	return r.index[k]
+	a := r.lines[k].at(r.w.net, at, r.conn)
+	i := slices.IndexFunc(r.v.hops, func(h access) bool { return h.address == a.address })
+	if i < 0 {
+		if len(r.v.hops) < 250 {
+			r.v.hops = append(r.v.hops, a)
+		}
+		i = len(r.v.hops) - 1
+	}
+	r.minute[k], r.found[k] = minute, uint8(i)
+	return uint8(i)
 }

@@ -198,28 +198,47 @@ func (g *stroll) transfer(page int, at *int64) {
 	}
 }
 
-// streams opens what stays open while a page is: a WebSocket or a feed.
+// tickEvery is how often a gateway reports a stream's progress.
+const tickEvery = int64(5 * time.Second)
+
+// streams opens what stays open while a page is: a WebSocket or a feed, and on a
+// few screens the whole afternoon. It keeps the token and the line that it
+// began with; when the line is gone, it lingers without a sign of life, and the
+// page opens another one.
 func (g *stroll) streams(at, until int64) {
 	if !g.d.chance(0.12) || until-at < int64(2*time.Minute) {
 		return
 	}
-	pages := g.v.tenant.app.pages[live]
-	k := g.d.IntN(len(pages))
-	g.v.requests++
-	number, sent, phase := g.v.requests, 0.0, uint8(opened)
-	for t := at + int64(time.Second); ; t += int64(30 * time.Second) {
-		if t >= until {
-			phase = closed
-		}
-		g.send(pages[k], t)
-		r := &g.v.records[len(g.v.records)-1]
-		r.phase, r.stream, r.request, r.out = phase, uint8(webSocket+k), number, uint64(sent)
-		if phase == closed {
-			return
-		}
-		phase = ticked
-		sent += g.d.logNormal(900, 1)
+	if g.taste.queue && g.d.chance(0.1) {
+		until = at + int64(g.d.span(30*time.Minute, 150*time.Minute))
 	}
+	at += int64(time.Second)
+	if change := g.route.changeAt; change > at && change < until {
+		g.stream(0, at, change, int64(g.d.span(0, 100*time.Second)))
+		g.stream(1, change+int64(g.d.span(time.Second, 6*time.Second)), until, 0)
+		return
+	}
+	g.stream(0, at, until, 0)
+}
+
+// stream is one of them; it is closed some time after its last tick.
+func (g *stroll) stream(k int, at, until, linger int64) {
+	pages := g.v.tenant.app.pages[live]
+	page := pages[g.d.IntN(len(pages))]
+	kind := uint8(webSocket)
+	if page == pages[1] {
+		kind = serverSent
+	}
+	g.v.requests++
+	r := record{template: int16(page), status: 200, request: g.v.requests, stream: kind, phase: opened, micros: 20000, pass: uint8(max(0, len(g.v.passes)-1))}
+	for ; at < until; at += tickEvery {
+		r.at, r.hop = at, g.route.on(k, at)
+		g.v.records = append(g.v.records, r)
+		r.phase = ticked
+		r.out += uint64(g.d.logNormal(300, 1))
+	}
+	r.at, r.phase = until+linger, closed
+	g.v.records = append(g.v.records, r)
 }
 
 // send records one request.

@@ -75,7 +75,11 @@ func (b *dayBook) close(r *Report) {
 
 // blockBook is the strongest that each group has said in a block of a session,
 // the unit in which the judge lets a signal count once.
-type blockBook struct{ open map[string]*block }
+type blockBook struct {
+	day   int64
+	open  map[string]*block
+	order []*block
+}
 
 type block struct {
 	start int64
@@ -96,11 +100,16 @@ func (b *blockBook) see(r *Report, ev *event.RequestEvent, a *assessment.Assessm
 		key = actorOf(ev)
 	}
 	now := ev.GetTime().GetSeconds()
+	if day := now / 86400; day != b.day {
+		b.close(r)
+		b.day = day
+	}
 	k := b.open[key]
 	switch {
 	case k == nil:
 		k = &block{start: now, kind: kindOf(ev)}
 		b.open[key] = k
+		b.order = append(b.order, k)
 	case now-k.start >= blockLength:
 		k.book(r)
 		*k = block{start: now, kind: k.kind}
@@ -128,9 +137,12 @@ func (k *block) book(r *Report) {
 	}
 }
 
+// close books what is open, in the order in which it began: sums of floats
+// depend on it.
 func (b *blockBook) close(r *Report) {
-	for _, k := range b.open { // A sum whose order matters to nobody: it is rounded when shown.
+	for _, k := range b.order {
 		k.book(r)
 	}
 	clear(b.open)
+	b.order = b.order[:0]
 }

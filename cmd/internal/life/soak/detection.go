@@ -72,7 +72,6 @@ type Detection struct {
 // detect makes the table, in the order in which the kinds are defined.
 func (r *Report) detect(attacks []*life.Attack, cases []incident) {
 	rows := make(map[string]*Detection)
-	var order []string
 	steps, ends, all := make(map[string][]int), make(map[string][]int), make(map[string][]int)
 	for i, a := range attacks {
 		c := &cases[i]
@@ -83,7 +82,6 @@ func (r *Report) detect(attacks []*life.Attack, cases []incident) {
 		if d == nil {
 			d = &Detection{Kind: a.Kind}
 			rows[a.Kind] = d
-			order = append(order, a.Kind)
 		}
 		d.Attacks++
 		all[a.Kind] = append(all[a.Kind], c.requests)
@@ -99,8 +97,11 @@ func (r *Report) detect(attacks []*life.Attack, cases []incident) {
 			ends[a.Kind] = append(ends[a.Kind], c.revoke)
 		}
 	}
-	for _, kind := range order {
+	for _, kind := range life.AttackKinds() {
 		d := rows[kind]
+		if d == nil {
+			continue
+		}
 		d.StepUpMedian, d.StepUpP90 = quantile(steps[kind], 0.5), quantile(steps[kind], 0.9)
 		d.RevokeMedian, d.RevokeP90 = quantile(ends[kind], 0.5), quantile(ends[kind], 0.9)
 		d.Requests = quantile(all[kind], 0.5)
