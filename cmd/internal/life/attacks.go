@@ -21,11 +21,12 @@ type prey int
 
 const (
 	onPerson prey = iota
+	onBound       // A person whose tokens are bound to a key; all others have bearer tokens.
 	onRobot
 	onNobody
 )
 
-// plot is a kind of attack. idle plots wait until the owner has left.
+// plot is a kind of attack.
 type plot struct {
 	kind string
 	prey prey
@@ -84,7 +85,7 @@ func (w *World) plotAttacks() {
 		return
 	}
 	d := newDice(o.Seed, forAttack)
-	people, robots := d.Perm(len(w.people)), d.Perm(len(w.robots))
+	free := w.victims(d)
 	span := int64(o.Days-o.AttackDay) * int64(day)
 	kinds := plots()
 	for range o.Attacks {
@@ -92,30 +93,66 @@ func (w *World) plotAttacks() {
 			a := &Attack{Kind: kinds[k].kind, number: len(w.attacks), plot: &kinds[k]}
 			due := w.start + int64(o.AttackDay)*int64(day) + int64(d.Float64()*0.7*float64(span))
 			a.Due = time.Unix(0, due).UTC()
-			switch kinds[k].prey {
-			case onPerson:
-				for len(people) > 0 && w.people[people[0]].kiosk {
-					people = people[1:]
-				}
-				if len(people) == 0 {
-					continue
-				}
-				w.people[people[0]].attack, a.Subject = a, w.people[people[0]].subject
-				people = people[1:]
-			case onRobot:
-				if len(robots) == 0 {
-					continue
-				}
-				w.robots[robots[0]].attack, a.Subject = a, w.robots[robots[0]].subject
-				robots = robots[1:]
-			case onNobody:
+			if kinds[k].prey == onNobody {
 				w.later(due, func(at int64) {
 					a.plot.run(w, &scene{attack: a, d: newDice(w.options.Seed, forAttack, uint64(a.number)), from: at})
 				})
+			} else if !free.next(kinds[k].prey, a) {
+				continue // Everybody has his attacker.
 			}
 			w.attacks = append(w.attacks, a)
 		}
 	}
+}
+
+// victims are those whom nobody is after yet, in a random order.
+type victims struct {
+	people, bound []*person
+	robots        []*robot
+}
+
+// victims leaves out who shares a machine, and robots with a certificate, which
+// a thief of tokens cannot show.
+func (w *World) victims(d dice) *victims {
+	var v victims
+	for _, i := range d.Perm(len(w.people)) {
+		p := w.people[i]
+		switch {
+		case p.kiosk:
+		case p.tenant.bound:
+			v.bound = append(v.bound, p)
+		default:
+			v.people = append(v.people, p)
+		}
+	}
+	for _, i := range d.Perm(len(w.robots)) {
+		if !w.robots[i].mtls {
+			v.robots = append(v.robots, w.robots[i])
+		}
+	}
+	return &v
+}
+
+// next gives an attack its victim, and is false where there is none left.
+func (v *victims) next(of prey, a *Attack) bool {
+	if of == onRobot {
+		if len(v.robots) == 0 {
+			return false
+		}
+		v.robots[0].attack, a.Subject = a, v.robots[0].subject
+		v.robots = v.robots[1:]
+		return true
+	}
+	list := &v.people
+	if of == onBound {
+		list = &v.bound
+	}
+	if len(*list) == 0 {
+		return false
+	}
+	(*list)[0].attack, a.Subject = a, (*list)[0].subject
+	*list = (*list)[1:]
+	return true
 }
 
 // ambush begins the attack that waits for a person, in an ordinary visit: not

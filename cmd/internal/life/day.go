@@ -41,6 +41,7 @@ func (w *World) live(p *person, at int64) {
 	if weekend {
 		traits |= Weekend
 	}
+	w.background(p, midnight, d, traits)
 	nights := p.role.nights > 0 && share(mix(p.number, uint64(n/7), forDay)) < p.role.nights
 	if p.role.calls > 0 && share(mix(p.number, uint64(n/7), forDay)) < p.role.calls && d.chance(0.2) {
 		w.called(p, midnight, d, traits)
@@ -111,6 +112,19 @@ func (w *World) workday(p *person, from int64, hours, minutes float64, d dice, t
 			}
 			w.plan(p, e)
 		}
+	}
+}
+
+// background is the app on a phone that fetches what is new, at any hour and
+// wherever the phone is.
+func (w *World) background(p *person, midnight int64, d dice, traits Trait) {
+	if p.phone.program != appApple && p.phone.program != appAndroid {
+		return
+	}
+	for range d.IntN(4) {
+		e := errand{from: midnight + int64(d.span(wakeHour*time.Hour, (wakeHour+24)*time.Hour)), minutes: 0.3, traits: traits | Background, device: p.phone}
+		w.connect(p, &e, false, true, d)
+		w.plan(p, e)
 	}
 }
 

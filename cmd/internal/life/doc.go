@@ -69,6 +69,10 @@
 //   - Within 30 days, one person in eight is away for one to two weeks, 3 % get
 //     another phone, 4 % try another browser, 6 % are new, 2 % change their role.
 //   - Every seventh phone uses Wi-Fi and the mobile network at once.
+//   - Apps on phones fetch what is new up to three times a day, at any hour.
+//   - Four apps in ten hand over to the browser now and then, and four developers
+//     in ten paste their token into a command line: one session, two programs, one
+//     network.
 //   - Browsers follow trains of four weeks, which reach a device after some days,
 //     and one machine in twelve after weeks; user agents are frozen as browsers
 //     do it, so a release changes one number for everybody.
@@ -94,7 +98,8 @@
 //
 // Attackers begin within an ordinary visit of their victim, with the owner at
 // work or gone, and not while he travels or uses a VPN: then nobody could say
-// who is where, and the table would measure luck. An event is suspicious from
+// who is where, and the table would measure luck. Their victims have bearer
+// tokens, but for one kind of attack: who steals a bound token has no key. An event is suspicious from
 // where a person who sees all events would say so: at once for another person
 // with the token, at the fifth id of a walk, at the third large download or
 // refused account. Thieves take two or three seconds between clicks.

@@ -18,7 +18,7 @@ import (
 var monday = time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
 
 func options() life.Options {
-	return life.Options{Seed: 3, Start: monday, Days: 16, Subjects: 300, AttackDay: 6}
+	return life.Options{Seed: 3, Start: monday, Days: 16, Subjects: 200, AttackDay: 6}
 }
 
 // history calls each for every event.
@@ -142,7 +142,7 @@ func TestAttackersChangeNobodyElse(t *testing.T) {
 // history that is long enough, so that none is only promised.
 func TestEverythingHappens(t *testing.T) {
 	o := options()
-	o.Subjects, o.Attacks = 1000, 4
+	o.Subjects, o.Attacks = 600, 3
 	traits := map[life.Trait]int{}
 	attacks := map[string]int{}
 	templates := map[string]map[string]bool{}

@@ -1,7 +1,6 @@
 package life
 
 import (
-	"math"
 	"strconv"
 	"time"
 
@@ -26,6 +25,10 @@ type person struct {
 	phone   *device
 	tablet  *device // Or a second machine, nil for most.
 	kiosk   bool
+	// helper is a second program that shows the tokens of the first, nil for most:
+	// the browser to which an app hands over, or the command line into which a
+	// developer pastes a token.
+	helper *device
 
 	opens     float64 // Local hour at which he begins.
 	hours     float64
@@ -148,6 +151,15 @@ func (p *person) equip(d dice) {
 	if d.chance(0.15) {
 		p.traits |= DualHomed
 	}
+	switch {
+	case p.tenant.bound: // Nobody else can show the tokens.
+	case p.role.trait == Developer && d.chance(0.4):
+		p.helper = &device{program: commandLine, seed: d.Uint64()}
+	case p.phone.program == appApple && d.chance(0.4):
+		p.helper = &device{program: safariPhone, seed: d.Uint64()}
+	case p.phone.program == appAndroid && d.chance(0.4):
+		p.helper = &device{program: chromePhone, seed: d.Uint64()}
+	}
 }
 
 // habits gives a person his rhythm and what changes in his life.
@@ -173,12 +185,6 @@ func (p *person) habits(w *World, d dice) {
 	if d.chance(float64(days) / 700) {
 		p.browserDay = d.IntN(days)
 	}
-}
-
-// local is the hour of the day where the person lives.
-func (p *person) local(at int64) float64 {
-	h := math.Mod(float64(at)/float64(time.Hour)+float64(p.city.zone), 24)
-	return math.Mod(h+24, 24)
 }
 
 // stayAt is where the person is at a time, nil for the city where he lives.

@@ -79,7 +79,11 @@ func (d dice) pick(weights []float64) int {
 	for _, w := range weights {
 		sum += w
 	}
-	x := d.Float64() * sum
+	return slot(weights, d.Float64()*sum)
+}
+
+// slot is the index in whose weight x falls, as they lie one after the other.
+func slot(weights []float64, x float64) int {
 	for i, w := range weights {
 		x -= w
 		if x < 0 {

@@ -24,7 +24,7 @@ type record struct {
 	outcome  uint8
 	// anonymous records show no token, session ones speak of the session itself.
 	anonymous, session bool
-	suspicious, hidden bool
+	suspicious         bool
 	forged             bool // By a gateway that lies.
 	request            uint32
 	path, reason       string

@@ -31,20 +31,21 @@ type robot struct {
 // signs out; its key is years old.
 func (w *World) newRobots(services, agents int) {
 	plans := []struct {
-		trait  Trait
-		weight float64
-		run    func(*robot, int64)
+		trait Trait
+		share float64
+		run   func(*robot, int64)
 	}{
-		{BeaconRobot, 45, w.beacon}, {BatchRobot, 20, w.batch}, {CIRobot, 25, w.build}, {ProbeRobot, 10, w.probe}, {AssistantAgent, 0, w.assist},
+		{BeaconRobot, 0.45, w.beacon}, {BatchRobot, 0.2, w.batch}, {CIRobot, 0.25, w.build}, {ProbeRobot, 0.1, w.probe}, {AssistantAgent, 0, w.assist},
 	}
 	d := newDice(w.options.Seed, forRobot)
 	weights := make([]float64, len(plans))
 	for i := range plans {
-		weights[i] = plans[i].weight
+		weights[i] = plans[i].share
 	}
+	const golden = 0.6180339887498949 // Deals out each kind in its share, in a small company too.
 	for i := range services + agents {
 		t := w.tenants[d.zipf(len(w.tenants))]
-		k := d.pick(weights)
+		k := slot(weights, math.Mod(float64(i)*golden, 1))
 		r := &robot{number: uint64(i), tenant: t, period: time.Duration(30+d.IntN(600)) * time.Second, hour: d.between(0, 6), day: int64(d.logNormal(120, 0.8))}
 		r.kind = event.SubjectService
 		if i >= services {

@@ -26,7 +26,10 @@ func tokenPlots() (all []plot) {
 			}},
 		)
 	}
-	return append(all, plot{"token.parallel_streams", onPerson, (*World).parallelStreams})
+	return append(all,
+		plot{"token.parallel_streams", onPerson, (*World).parallelStreams},
+		plot{"token.bound_without_key", onBound, func(w *World, s *scene) { w.useToken(s, otherCountry, s.mid(), 30) }},
+	)
 }
 
 // lair is a thief's line and look at a distance.

@@ -40,6 +40,8 @@ const (
 	NewPhone
 	NewBrowser
 	MobileChurn
+	TwoClients
+	Background
 	RetryStorm
 	ExpiredStorm
 	BulkExport
@@ -68,7 +70,7 @@ func (t Trait) String() string {
 		"clerk", "support", "sales", "field", "analyst", "accountant", "manager", "developer", "administrator", "warehouse (shared kiosk)",
 		"night shift", "executive", "on call", "remote worker", "commuter between cities", "marathon traveller", "dual-homed phone",
 		"carrier-grade NAT", "IPv6 home", "consumer VPN", "new employee", "role change", "back from vacation", "travelling", "company VPN",
-		"hotel or café", "roaming", "new phone", "new browser", "mobile network", "password retries", "expired-token storm", "bulk export",
+		"hotel or café", "roaming", "new phone", "new browser", "mobile network", "two clients of a session", "background refresh", "password retries", "expired-token storm", "bulk export",
 		"work through ids", "weekend", "month end", "broken deploy", "app release", "GeoIP change", "office failover", "browser swap",
 		"beacon robot", "batch robot", "CI robot", "probe robot", "assistant agent", "office NAT", "visitor", "crawler",
 	}

@@ -20,6 +20,12 @@ func (w *World) visit(p *person, e errand) {
 		return
 	}
 	g := &stroll{w: w, v: v, d: d, taste: &p.taste, device: e.device, route: path, resource: -1}
+	if p.helps(e.device) && d.chance(0.2) {
+		agent, ja4 := w.fleet.userAgent(p.helper, e.from)
+		v.looks = append(v.looks, look{agent: agent, ja4: ja4, client: w.fleet.clients[p.helper.program]})
+		v.traits |= TwoClients
+		g.helper = 0.2
+	}
 	until := at + int64(e.length)
 	g.streams(at, until)
 	g.walk(at, until)
@@ -29,6 +35,17 @@ func (w *World) visit(p *person, e errand) {
 	}
 	w.ambush(p, v, &e, at, until)
 	w.begin(v)
+}
+
+// helps reports whether the person's second program goes with a device.
+func (p *person) helps(dev *device) bool {
+	switch {
+	case p.helper == nil:
+		return false
+	case p.helper.program == commandLine:
+		return dev == p.desktop
+	}
+	return dev == p.phone && (dev.program == appApple || dev.program == appAndroid)
 }
 
 // route is which line a visit uses when.

@@ -19,6 +19,8 @@ type stroll struct {
 	id       int64
 	queue    int64 // Where a queue worker is.
 	mark     func(*record)
+	helper   float64 // How often the second program is at work.
+	look     uint8
 }
 
 // recordsMax bounds a visit; nobody clicks that often in three hours.
@@ -36,6 +38,12 @@ func (g *stroll) walk(at, until int64) {
 // step goes to the next page and sends what its script sends.
 func (g *stroll) step(at *int64) {
 	app := g.v.tenant.app
+	if g.helper > 0 {
+		g.look = 0
+		if g.d.chance(g.helper) {
+			g.look = 1
+		}
+	}
 	to := moves(g.kind)
 	for k := range to {
 		to[k] *= g.taste.likes[k]
@@ -266,7 +274,7 @@ func (g *stroll) send(page int, at int64) {
 	if g.device != nil {
 		g.tokens(at)
 	}
-	r.pass = uint8(max(0, len(v.passes)-1))
+	r.pass, r.look = uint8(max(0, len(v.passes)-1)), g.look
 	if g.route != nil {
 		r.hop = g.route.hop(at)
 	}

@@ -72,6 +72,8 @@ type Kind struct {
 	Kind        string `json:"kind"`
 	SubjectDays int    `json:"subject_days"`
 	Alarms
+	// Affected is how many different subjects, or addresses, the alarms hit.
+	Affected int `json:"affected"`
 	// MeanPerEvent and MeanPerBlock are the mean of exp(L) for each group, over
 	// events, and over the peaks of the blocks of a minute of each session.
 	MeanPerEvent map[string]float64 `json:"mean_exp_per_event"`
@@ -79,6 +81,7 @@ type Kind struct {
 
 	events, blocks     float64
 	perEvent, perBlock [evidence.GroupCount]float64
+	affected           map[string]bool
 }
 
 // Segment is the subject-days of one kind with one trait.
@@ -114,7 +117,7 @@ func newReport(o Options) *Report {
 func (r *Report) kind(name string) *Kind {
 	k := r.kinds[name]
 	if k == nil {
-		k = &Kind{Kind: name}
+		k = &Kind{Kind: name, affected: make(map[string]bool)}
 		r.kinds[name] = k
 		r.Kinds = append(r.Kinds, k)
 	}
@@ -133,8 +136,9 @@ func (r *Report) segment(kind string, t life.Trait) *Segment {
 }
 
 // alarm books a proposal against somebody honest.
-func (r *Report) alarm(kind string, traits life.Trait, p *judge.Proposal) {
+func (r *Report) alarm(kind, actor string, traits life.Trait, p *judge.Proposal) {
 	r.kind(kind).add(p.Action)
+	r.kind(kind).affected[actor] = true
 	for _, t := range life.Traits() {
 		if traits&t != 0 {
 			r.segment(kind, t).add(p.Action)
@@ -181,6 +185,7 @@ func (r *Report) finish(s scorer.Stats) {
 	r.Sessions, r.Evicted = s.Sessions, s.Evicted
 	slices.SortFunc(r.Kinds, func(a, b *Kind) int { return cmp.Compare(b.SubjectDays, a.SubjectDays) })
 	for _, k := range r.Kinds {
+		k.Affected = len(k.affected)
 		k.MeanPerEvent, k.MeanPerBlock = make(map[string]float64), make(map[string]float64)
 		for _, g := range evidence.Groups() {
 			k.MeanPerEvent[g.String()] = 1 + k.perEvent[g]/max(1, k.events)

@@ -103,7 +103,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 		case victim >= 0:
 			r.cases[victim].take(p, label.Attack >= 0)
 		default:
-			r.report.alarm(kindOf(ev), r.days.traits(ev, label), p)
+			r.report.alarm(kindOf(ev), actorOf(ev), r.days.traits(ev, label), p)
 		}
 	}
 	if victim < 0 {
