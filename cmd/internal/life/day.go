@@ -243,8 +243,7 @@ func (w *World) roaming(p *person, s *stay, d dice) *line {
 	if s.city.country == p.city.country || d.chance(0.75) {
 		return p.carrier
 	}
-	local := w.net.carriers[s.city.country]
-	return &line{net: local[d.IntN(len(local))], seed: mix(p.number, uint64(s.from))}
+	return w.net.carrierLine(newDice(p.number, uint64(s.from)), s.city) // One network for the whole stay.
 }
 
 // plan queues a visit, unless it lies outside the history or in a time in

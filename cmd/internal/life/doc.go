@@ -37,7 +37,8 @@
 //     phones always are, with 240 addresses a country that change every 3 to 28
 //     minutes (Richter et al., IMC 2016; Balakrishnan et al., IMC 2009).
 //   - Carriers' addresses are believed to be in one to three cities of the
-//     country, wherever the phone is, within 50 to 500 km.
+//     country, within 50 to 500 km; a phone goes through the site that is next to
+//     where its owner lives, and now and then through another one.
 //   - Six in ten providers speak IPv6; a device keeps its prefix as long as four
 //     leases and has a new interface id each day (RFC 8981); one connection in
 //     fourteen goes by IPv4 all the same (RFC 8305).
@@ -66,9 +67,11 @@
 //   - Flights take distance at 800 km/h, 0.6 h for climb and descent and 1.8 h at
 //     either airport; below 500 km it is a train at 130 km/h with a phone in it.
 //     Marathon travellers go on from city to city for a week.
-//   - Within 30 days, one person in eight is away for one to two weeks, 3 % get
+//   - Within a history of a month, one person in eight is away for one to two weeks, 3 % get
 //     another phone, 4 % try another browser, 6 % are new, 2 % change their role.
 //   - Every seventh phone uses Wi-Fi and the mobile network at once.
+//   - Three in ten who need no office live elsewhere, most of them within 1,200 km
+//     of it, 15 % of them anywhere.
 //   - Apps on phones fetch what is new up to three times a day, at any hour.
 //   - Four apps in ten hand over to the browser now and then, and four developers
 //     in ten paste their token into a command line: one session, two programs, one

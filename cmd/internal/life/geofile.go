@@ -53,7 +53,7 @@ func (n *internet) judge(w *network, block uint32) place {
 	}
 	c := w.city
 	if len(w.gateways) > 0 {
-		c = w.gateways[mix(luck, 5)%uint64(len(w.gateways))]
+		c = w.gateways[w.site(block)]
 	}
 	p := place{asn: w.asn, org: w.org, country: c.country, lat: c.lat, lon: c.lon, located: true, tags: w.tags}
 	p.radius = []float64{5, 10, 20, 20, 50, 100}[mix(luck, 1)%6]
@@ -79,6 +79,14 @@ func (n *internet) judge(w *network, block uint32) place {
 	p.lat += share(mix(luck, 8))*0.3 - 0.15
 	p.lon += share(mix(luck, 9))*0.3 - 0.15
 	return p
+}
+
+// site is the number of the carrier's site that uses a block.
+func (w *network) site(block uint32) int {
+	if block&sixBlock != 0 {
+		return int(block&0xf) % len(w.gateways)
+	}
+	return int(block-w.blocks[0]) % len(w.gateways)
 }
 
 func middle(all []*city) (lat, lon float64) {

@@ -2,6 +2,9 @@ package life
 
 import "time"
 
+// sixBlock marks the number of a network of IPv6 among those of /24 blocks.
+const sixBlock = 1 << 31
+
 // line is where a device is plugged in: a home, an office, a phone's carrier, a
 // hotel. Its address changes by the rules of its network.
 type line struct {
@@ -14,6 +17,8 @@ type line struct {
 	six bool
 	// fixed addresses have no lease.
 	fixed bool
+	// gateway is the carrier's site through which a phone goes, mostly.
+	gateway int
 }
 
 // access is what an event shows of where it came from.
@@ -38,15 +43,22 @@ func (l *line) at(n *internet, now int64, conn uint64) access {
 		day := uint64(now / int64(24*time.Hour))
 		customer := uint16(mix(l.seed, lease/4))
 		a := access{address: sixth(l.net.six, customer, mix(l.seed, day, 1))}
-		a.place = n.locate(l.net, 1<<31|l.net.six<<8|uint32(customer>>12))
+		a.place = n.locate(l.net, sixBlock|l.net.six<<8|uint32(customer>>12)<<4|uint32(l.gateway))
 		return a
 	}
 	h := mix(l.seed, lease)
 	switch {
 	case l.net.kind == mobile:
 		// A carrier's customers share few addresses, and which one is theirs
-		// changes all the time, mostly within a block.
-		block := l.net.blocks[mix(l.seed, lease/3)%uint64(len(l.net.blocks))]
+		// changes all the time, mostly within a block; now and then another site
+		// takes over.
+		site := l.gateway
+		if share(mix(l.seed, lease/12, 5)) < 0.03 {
+			site++
+		}
+		sites := len(l.net.gateways)
+		k := site%sites + sites*int(mix(l.seed, lease/3)%uint64(len(l.net.blocks)/sites))
+		block := l.net.blocks[k]
 		return access{four(block, byte(1+h%40)), n.locate(l.net, block)}
 	case l.egress > 0:
 		k := mix(l.seed, conn) % uint64(l.egress)
@@ -68,11 +80,16 @@ func (n *internet) homeLine(d dice, c *city) *line {
 	return l
 }
 
-// carrierLine makes a phone contract of a country.
-func (n *internet) carrierLine(d dice, country string) *line {
-	of := n.carriers[country]
+// carrierLine makes a phone contract of somebody who lives in a city.
+func (n *internet) carrierLine(d dice, c *city) *line {
+	of := n.carriers[c.country]
 	l := &line{net: of[d.IntN(len(of))], seed: d.Uint64()}
 	l.six = l.net.six != 0 && d.chance(0.8)
+	for i, g := range l.net.gateways {
+		if kilometres(c, g) < kilometres(c, l.net.gateways[l.gateway]) {
+			l.gateway = i
+		}
+	}
 	return l
 }
 

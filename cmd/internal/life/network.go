@@ -34,7 +34,8 @@ type network struct {
 	// lease is how long a customer keeps an address, churn the same for a
 	// carrier's translation.
 	lease, churn time.Duration
-	// gateways are the cities where a carrier's addresses are believed to be.
+	// gateways are the cities where a carrier's addresses are believed to be, each
+	// with its share of the blocks.
 	gateways []*city
 }
 
@@ -118,7 +119,7 @@ func (n *internet) country(d dice, country string) {
 			kind: mobile, asn: n.newASN(), org: org + " " + country, city: all[0], tags: []string{"mobile"},
 			churn: time.Duration(3+d.IntN(25)) * time.Minute,
 		}
-		for i := range min(len(all), 1+d.IntN(3)) {
+		for _, i := range d.Perm(len(all))[:min(len(all), 1+d.IntN(3))] {
 			w.gateways = append(w.gateways, all[i])
 		}
 		n.add(w, 6)

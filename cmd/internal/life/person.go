@@ -93,7 +93,7 @@ func (w *World) newPerson(i int, t *tenant) *person {
 	if p.role.office < 0.7 && d.chance(0.3) {
 		p.traits |= RemoteWorker
 		p.office = nil
-		if d.chance(0.5) {
+		if d.chance(0.15) {
 			p.city = w.net.geo.anyCity(d)
 		} else if c := w.net.geo.near(d, p.city, 30, 1200); c != nil {
 			p.city = c
@@ -108,7 +108,7 @@ func (w *World) newPerson(i int, t *tenant) *person {
 // settle gives a person his networks.
 func (p *person) settle(w *World, d dice) {
 	p.home = w.net.homeLine(d, p.city)
-	p.carrier = w.net.carrierLine(d, p.city.country)
+	p.carrier = w.net.carrierLine(d, p.city)
 	if p.home.egress > 0 {
 		p.traits |= CarrierNAT
 	}

@@ -32,7 +32,7 @@ func (w *World) visitor(n, k int, at int64) {
 	c := w.net.geo.anyCity(d)
 	l := w.net.homeLine(d, c)
 	if d.chance(0.4) {
-		l = w.net.carrierLine(d, c.country)
+		l = w.net.carrierLine(d, c)
 	}
 	v.hops = append(v.hops, l.at(w.net, at, d.Uint64()))
 	agent, ja4 := w.fleet.userAgent(&device{program: program(d.IntN(int(appApple))), seed: d.Uint64()}, at)

@@ -51,7 +51,7 @@ func (g *stroll) step(at *int64) {
 	next := pageKind(g.d.pick(to[:]))
 	if next == dash || next == plain || next == admin {
 		g.resource = -1
-	} else if g.resource < 0 || g.d.chance(0.08) || next == list && g.d.chance(0.25) {
+	} else if g.resource < 0 || (next == list || next == search || next == suggest || next == create) && g.d.chance(0.25) {
 		g.resource = g.taste.resources[g.d.pick(g.taste.weights)]
 	}
 	day := g.today(*at)

@@ -38,9 +38,13 @@ func TestIncidents(t *testing.T) {
 			[]string{strange, verdict.ActionThrottle},
 			incident{seen: true, suspicious: true, requests: 1, throttle: 1},
 		},
-		"what comes too early is luck": {
-			[]string{calm, verdict.ActionStepUp},
-			incident{seen: true},
+		"to be earlier than a person is to be at once": {
+			[]string{calm, verdict.ActionStepUp, strange},
+			incident{seen: true, suspicious: true, requests: 1, stepUp: 1},
+		},
+		"what the owner did before is another matter": {
+			[]string{calm, owner, strange},
+			incident{seen: true, suspicious: true, requests: 1},
 		},
 		"the owner's step-up catches the thief": {
 			[]string{strange, owner},

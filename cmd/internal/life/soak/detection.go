@@ -28,12 +28,13 @@ func (c *incident) see(label life.Label, begins bool) {
 }
 
 func (c *incident) take(p *judge.Proposal, byAttacker bool) {
-	if !c.suspicious {
+	if !c.suspicious && !byAttacker {
 		return // Before there was anything to see.
 	}
 	if !byAttacker {
 		c.owner++
 	}
+	// Whoever sees an attacker before a person would has him at once.
 	set := func(n *int) {
 		if *n == 0 {
 			*n = max(1, c.requests)
