@@ -112,6 +112,11 @@ bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Ka
 soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection table; SOAK_SUBJECTS, SOAK_DAYS, SOAK_SEED, SOAK_JSON.
 	@go test -count=1 -timeout 60m -tags soak -run TestSoakScorer -v ./cmd/internal/life/soak
 
+.PHONY: replay
+replay: ## A million events replayed at one worker, at eight, with restarts, and on arm64: every byte the same.
+	$(call need,qemu-aarch64-static,install your distribution's package qemu-user-static)
+	@go test -count=1 -timeout 60m -tags soak -run 'TestReplayOfAMillion|TestReplayOnAnotherArchitecture' -v ./cmd/internal/life/soak
+
 .PHONY: clean
 clean: ## Remove what was built; the fetched engines stay.
 	@rm -rf bin
