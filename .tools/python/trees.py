@@ -14,7 +14,8 @@ library saves it, and NAME.rows.json with
     bias           its expected margin (LightGBM alone)
 
 Everything follows from fixed seeds; data are generated here. --small writes
-the few kilobytes that testdata/trees holds.
+the few kilobytes that testdata/trees holds. Files there that have a version in
+their name were written by this script under that older release.
 """
 
 import argparse

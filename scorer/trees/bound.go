@@ -129,7 +129,7 @@ func (b *Bound) perTree(sum float64) float64 {
 // at the splits on that column (the path method: Saabas, "Interpreting random
 // forests", 2014; XGBoost's approx_contribs). Bias plus contributions, summed
 // in order, is the margin but for rounding: XGBoost sums in single precision,
-// so there the two differ by up to 1e-6 of the margin's size.
+// so there the two differ by up to about 1e-5.
 func (b *Bound) Explain(row, contributions []float64) Score {
 	row, contributions = row[:len(b.columns)], contributions[:len(b.columns)]
 	clear(contributions)
@@ -156,14 +156,14 @@ type Reason struct {
 
 // String says it in words: bytes_out = 9.1e+06 adds 1.42.
 func (r Reason) String() string {
-	value := fmt.Sprintf("%s = %.4g", r.Column, r.Value)
+	what := fmt.Sprintf("%s = %.4g", r.Column, r.Value)
 	if math.IsNaN(r.Value) {
-		value = r.Column + " is missing:"
+		what = r.Column + " (missing)"
 	}
 	if r.Adds < 0 {
-		return fmt.Sprintf("%s takes off %.3g", strings.TrimSuffix(value, ":"), -r.Adds)
+		return fmt.Sprintf("%s takes off %.3g", what, -r.Adds)
 	}
-	return fmt.Sprintf("%s adds %.3g", strings.TrimSuffix(value, ":"), r.Adds)
+	return fmt.Sprintf("%s adds %.3g", what, r.Adds)
 }
 
 // Reasons names the columns that moved the margin most, at most most of them:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -57,7 +58,7 @@ type tree struct {
 	Left        []int32   `json:"left_children"` // -1: a leaf.
 	Right       []int32   `json:"right_children"`
 	Features    []int32   `json:"split_indices"`
-	Conditions  []float32 `json:"split_conditions"` // Of a leaf: its output.
+	Conditions  singles   `json:"split_conditions"` // Of a leaf: its output.
 	DefaultLeft flags     `json:"default_left"`
 	Cover       []float32 `json:"sum_hessian"`
 	Kinds       []int8    `json:"split_type"` // 1: categorical.
@@ -75,9 +76,12 @@ type grove []tree
 // UnmarshalJSON reads a list of at most TreesMax trees.
 func (g *grove) UnmarshalJSON(list []byte) error {
 	d := json.NewDecoder(bytes.NewReader(list))
-	_, err := d.Token()
+	start, err := d.Token()
 	if err != nil {
 		return err
+	}
+	if start != json.Delim('[') {
+		return errors.New("trees: is not a list; the file is damaged, save the model again")
 	}
 	for d.More() {
 		if len(*g) == TreesMax {
@@ -86,7 +90,12 @@ func (g *grove) UnmarshalJSON(list []byte) error {
 		var t tree
 		err := d.Decode(&t)
 		if err != nil {
-			return fmt.Errorf("trees[%d]%w", len(*g), located(err))
+			var kind *json.UnmarshalTypeError
+			if errors.As(err, &kind) { // Its offset begins at the tree, which helps nobody.
+				path := strings.TrimSuffix(fmt.Sprintf("trees[%d].%s", len(*g), kind.Field), ".")
+				return fmt.Errorf("%s: is %s, want %s; the file is damaged, save the model again", path, kind.Value, wanted(kind.Type))
+			}
+			return fmt.Errorf("trees[%d].%w", len(*g), err)
 		}
 		*g = append(*g, t)
 	}
@@ -112,6 +121,57 @@ func (f *flags) UnmarshalJSON(list []byte) error {
 		(*f)[i] = n != 0
 	}
 	return err
+}
+
+// singles are numbers in single precision. A text in the list is not a number;
+// see standard.
+type singles []float32
+
+// UnmarshalJSON reads a list.
+func (s *singles) UnmarshalJSON(list []byte) error {
+	inner := strings.TrimSpace(strings.Trim(string(list), "[]"))
+	if inner == "" {
+		return nil
+	}
+	for word := range strings.SplitSeq(inner, ",") {
+		word = strings.TrimSpace(word)
+		if strings.HasPrefix(word, `"`) {
+			word = "NaN"
+		}
+		number, err := strconv.ParseFloat(word, 32)
+		if err != nil {
+			return fmt.Errorf("split_conditions[%d]: %s is not a number in single precision; the file is damaged, save the model again", len(*s), quote(word))
+		}
+		*s = append(*s, float32(number))
+	}
+	return nil
+}
+
+// standard makes JSON of what XGBoost writes: NaN and Infinity, which JSON does
+// not have, become texts of the same length, so that the places of faults stay
+// right. Version 2 writes them as conditions of categorical splits.
+func standard(file []byte) []byte {
+	if !bytes.Contains(file, []byte("NaN")) && !bytes.Contains(file, []byte("Infinity")) {
+		return file
+	}
+	file = bytes.Clone(file)
+	text := false
+	for i := 0; i < len(file); i++ {
+		switch {
+		case file[i] == '"':
+			text = !text
+		case text && file[i] == '\\':
+			i++
+		case text:
+		case bytes.HasPrefix(file[i:], []byte("NaN")):
+			i += copy(file[i:], `"?"`) - 1
+		case bytes.HasPrefix(file[i:], []byte("Infinity")):
+			i += copy(file[i:], `"??????"`) - 1
+		case bytes.HasPrefix(file[i:], []byte("-Infinity")):
+			i += copy(file[i:], `"???????"`) - 1
+		}
+	}
+	return file
 }
 
 // scalar is a parameter. XGBoost writes numbers as strings.
@@ -142,7 +202,7 @@ func decode(file []byte, doc *document) error {
 	if len(start) > 1 && start[0] == '{' && !bytes.ContainsAny(start[1:2], "\" \t\r\n}") {
 		return errors.New("byte 1: looks like XGBoost's binary form (UBJSON); save the model with Booster.save_model, to NAME.json")
 	}
-	err := json.Unmarshal(file, doc)
+	err := json.Unmarshal(standard(file), doc)
 	if err != nil {
 		return located(err)
 	}
@@ -157,7 +217,21 @@ func located(err error) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("byte %d: %w; the file was cut or changed: save the model again, to NAME.json", syntax.Offset, err)
 	case errors.As(err, &kind):
-		return fmt.Errorf("%s (byte %d): is %s, want %s; the file is damaged, save the model again", kind.Field, kind.Offset, kind.Value, kind.Type)
+		return fmt.Errorf("%s (byte %d): is %s, want %s; the file is damaged, save the model again", kind.Field, kind.Offset, kind.Value, wanted(kind.Type))
 	}
 	return err
+}
+
+// wanted is what a Go type is called in JSON.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct:
+		return "an object"
+	case reflect.String:
+		return "a text"
+	default:
+		return "a number"
+	}
 }

@@ -97,7 +97,7 @@ func (f *forest) add(b *branch, features int) error {
 	case len(f.nodes) == NodesMax:
 		return fmt.Errorf("the model has more than %d splits and leaves; train fewer or smaller trees", NodesMax)
 	case n.kind == leaf && !(math.Abs(n.at) <= LeafMax):
-		return fmt.Errorf("output %g is not a number within ±%g; the file is damaged or training diverged", n.at, LeafMax)
+		return fmt.Errorf("output %.4g is not a number within ±%g; the file is damaged or training diverged", n.at, LeafMax)
 	case math.IsNaN(n.at): // An infinite threshold is right: it parts what is there from what is missing.
 		return errors.New("the threshold is not a number; the file is damaged or training diverged")
 	case n.kind == leaf && !(b.cover >= 0 && b.cover <= math.MaxFloat32):

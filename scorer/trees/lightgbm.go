@@ -1,6 +1,7 @@
 package trees
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,6 +26,9 @@ func ParseLightGBM(file []byte) (*Ensemble, error) {
 		return nil, err
 	}
 	r := &lineReader{text: string(file)}
+	if first, _, _ := strings.Cut(r.text, "\n"); strings.HasSuffix(first, "\r") {
+		return nil, errors.New("line 1: the lines end in carriage return and line feed, so the sizes of the trees are wrong: the file was changed after it was saved; copy it as binary")
+	}
 	header, err := r.section(true)
 	if err != nil {
 		return nil, err
@@ -142,6 +146,9 @@ func objective(s section) (slope float64, err error) {
 // readTree reads tree i, whose text has size bytes.
 func (e *Ensemble) readTree(r *lineReader, i, size int) error {
 	start := r.offset
+	if strings.HasPrefix(r.text[start:], "end of trees") {
+		return r.next().fault("the trees end before tree %d, which tree_sizes tells of: the file was cut or changed; save the model again", i)
+	}
 	s, err := r.section(false)
 	if err != nil {
 		return err
