@@ -106,14 +106,6 @@ func (b *Bound) Score(row []float64) Score {
 	return Score{Margin: margin, Response: b.response(margin)}
 }
 
-// leaf is the output of the leaf that a row falls on in one tree.
-func (b *Bound) leaf(i int32, row []float64) float64 {
-	for b.nodes[i].kind != leaf {
-		i = b.next(i, row[b.nodes[i].feature])
-	}
-	return b.nodes[i].at
-}
-
 // perTree turns a sum over the trees into a mean where the model asks for one.
 func (b *Bound) perTree(sum float64) float64 {
 	if b.average {

@@ -148,30 +148,57 @@ func (f *forest) weigh(root int, covers []float64) {
 	}
 }
 
+// leaf is the output of the leaf that a row falls on in the tree below node i.
+func (f *forest) leaf(i int32, row []float64) float64 {
+	for {
+		n := &f.nodes[i]
+		switch n.kind {
+		case atMost: // Most splits are: here without a call, and without a jump that nobody can predict.
+			i = n.compare(i, row[n.feature])
+		case leaf:
+			return n.at
+		default:
+			i = f.decide(i, row[n.feature])
+		}
+	}
+}
+
 // next is the child of split i that a value leads to.
 func (f *forest) next(i int32, value float64) int32 {
 	n := &f.nodes[i]
+	if n.kind == atMost {
+		return n.compare(i, value)
+	}
+	return f.decide(i, value)
+}
+
+// compare is next for a split of kind atMost.
+func (n *node) compare(i int32, value float64) int32 {
+	child := n.right
+	if value <= n.at {
+		child = i + 1
+	}
+	if n.missingLeft && math.IsNaN(value) {
+		child = i + 1
+	}
+	return child
+}
+
+// decide is next for a split of another kind.
+func (f *forest) decide(i int32, value float64) int32 {
+	n := &f.nodes[i]
 	left := n.missingLeft
-	switch n.kind {
-	case leaf:
-		return i
-	case atMost:
-		if !math.IsNaN(value) {
+	switch {
+	case math.IsNaN(value):
+	case n.kind == atMostOrZero:
+		if math.Abs(value) > zeroMax {
 			left = value <= n.at
 		}
-	case atMostOrZero:
-		if !math.IsNaN(value) && !(math.Abs(value) <= zeroMax) {
-			left = value <= n.at
-		}
-	case among:
-		if !math.IsNaN(value) {
-			left = value > -1 && f.member(n, value)
-		}
-	case amongSingle:
-		if !math.IsNaN(value) {
-			single := float64(float32(value))
-			left = single >= 0 && f.member(n, single)
-		}
+	case n.kind == among:
+		left = value > -1 && f.member(n, value)
+	case n.kind == amongSingle:
+		single := float64(float32(value))
+		left = single >= 0 && f.member(n, single)
 	}
 	if left {
 		return i + 1
