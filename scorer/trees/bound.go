@@ -65,9 +65,7 @@ func (e *Ensemble) Bind(columns []string) (*Bound, error) {
 	b := &Bound{columns: slices.Clone(columns), forest: e.forest, link: e.link}
 	b.nodes = slices.Clone(e.nodes)
 	for i := range b.nodes {
-		if b.nodes[i].kind != leaf {
-			b.nodes[i].feature = int32(to[b.nodes[i].feature])
-		}
+		b.nodes[i].feature = int32(to[b.nodes[i].feature])
 	}
 	b.used = slices.Sorted(slices.Values(to))
 	for _, root := range b.roots {
@@ -90,18 +88,41 @@ func (b *Bound) Bias() float64 { return b.bias }
 // Columns, which is a programmer's mistake.
 func (b *Bound) Score(row []float64) Score {
 	row = row[:len(b.columns)]
-	margin := 0.0
+	sum := b.sum()
+	roots := b.roots
+	for ; len(roots) >= abreast; roots = roots[abreast:] {
+		for _, leaf := range b.fall(roots, row) {
+			sum.add(b.means[leaf])
+		}
+	}
+	for _, i := range roots {
+		for next := b.next(i, row); next != i; next = b.next(i, row) {
+			i = next
+		}
+		sum.add(b.means[i])
+	}
+	return b.score(sum)
+}
+
+// sum adds up outputs of leaves, in both precisions. In single precision the
+// order shows: XGBoost begins with the base score.
+type sum struct {
+	double float64
+	single float32
+}
+
+func (b *Bound) sum() sum { return sum{double: b.base, single: float32(b.base)} }
+
+func (s *sum) add(output float64) {
+	s.double += output
+	s.single += float32(output)
+}
+
+// score is what the library makes of a sum.
+func (b *Bound) score(s sum) Score {
+	margin := b.perTree(s.double)
 	if b.single {
-		sum := float32(b.base)
-		for _, root := range b.roots {
-			sum += float32(b.leaf(root, row))
-		}
-		margin = float64(sum)
-	} else {
-		for _, root := range b.roots {
-			margin += b.leaf(root, row)
-		}
-		margin = b.base + b.perTree(margin)
+		margin = float64(s.single)
 	}
 	return Score{Margin: margin, Response: b.response(margin)}
 }
@@ -125,18 +146,18 @@ func (b *Bound) perTree(sum float64) float64 {
 func (b *Bound) Explain(row, contributions []float64) Score {
 	row, contributions = row[:len(b.columns)], contributions[:len(b.columns)]
 	clear(contributions)
+	sum := b.sum()
 	for _, i := range b.roots {
-		for b.nodes[i].kind != leaf {
-			column := b.nodes[i].feature
-			child := b.next(i, row[column])
-			contributions[column] += b.means[child] - b.means[i]
-			i = child
+		for next := b.next(i, row); next != i; next = b.next(i, row) {
+			contributions[b.nodes[i].feature] += b.means[next] - b.means[i]
+			i = next
 		}
+		sum.add(b.means[i])
 	}
 	for _, column := range b.used {
 		contributions[column] = b.perTree(contributions[column])
 	}
-	return b.Score(row)
+	return b.score(sum)
 }
 
 // Reason is what one column adds to a margin.

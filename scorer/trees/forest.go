@@ -10,19 +10,20 @@ import (
 type kind uint8
 
 const (
-	leaf         kind = iota
-	atMost            // Left if the value is at most the threshold.
-	atMostOrZero      // The same, but a zero is missing: LightGBM's missing type zero.
-	among             // Left if the value, cut to a whole number, is in the set: LightGBM.
-	amongSingle       // The same for the value in single precision, and none below zero: XGBoost.
+	atMost       kind = iota // Left if the value is at most the threshold.
+	atMostOrZero             // The same, but a zero is missing: LightGBM's missing type zero.
+	among                    // Left if the value, cut to a whole number, is in the set: LightGBM.
+	amongSingle              // The same for the value in single precision, and none below zero: XGBoost.
+	leaf                     // In a branch alone: a node that is a leaf leads to itself.
 )
 
 // node is a split or a leaf. A split's left child is the next node, so every
-// walk goes forward and ends.
+// walk goes forward until it comes to a leaf, which is its own right child, and
+// whose threshold, not a number, sends every value there.
 type node struct {
-	at          float64 // A split's threshold, or a leaf's output.
-	feature     int32   // Of a split: the column of the row.
-	right       int32   // Of a split: the right child.
+	at          float64 // The threshold.
+	feature     int32   // The column of the row.
+	right       int32   // The right child.
 	set         int32   // Of a categorical split: the first word of its set in forest.sets.
 	words       uint16  // And the number of its words.
 	kind        kind
@@ -32,7 +33,7 @@ type node struct {
 // forest is all trees of a model in flat arrays.
 type forest struct {
 	nodes []node
-	means []float64 // Of each node: the mean output of the leaves below, weighed by cover.
+	means []float64 // Of a leaf its output, of a split the mean of those below, weighed by cover.
 	roots []int32
 	sets  []uint32 // Bitsets of categories: bit c%32 of word c/32 is category c.
 }
@@ -40,7 +41,7 @@ type forest struct {
 // branch is one node of a tree as a reader found it; children are indices into
 // the same tree.
 type branch struct {
-	node
+	node       // Of a leaf, at is its output.
 	left       int
 	right      int
 	cover      float64 // Of a leaf: how much training data it holds.
@@ -125,15 +126,16 @@ func (f *forest) add(b *branch, features int) error {
 	return nil
 }
 
-// weigh fills the means of the tree that was planted last: of a leaf its
-// output, of a split the mean of its children by cover, or their plain mean
-// where no training data fell on either.
+// weigh fills the means of the tree that was planted last, and makes its leaves
+// lead to themselves. The mean of a split is that of its children by cover, or
+// their plain mean where no training data fell on either.
 func (f *forest) weigh(root int, covers []float64) {
 	f.means = append(f.means, make([]float64, len(f.nodes)-root)...)
 	for i := len(f.nodes) - 1; i >= root; i-- {
 		n := &f.nodes[i]
 		if n.kind == leaf {
 			f.means[i] = n.at
+			*n = node{at: math.NaN(), right: int32(i)}
 			continue
 		}
 		left, right := i+1, int(n.right)
@@ -148,34 +150,33 @@ func (f *forest) weigh(root int, covers []float64) {
 	}
 }
 
-// leaf is the output of the leaf that a row falls on in the tree below node i.
-func (f *forest) leaf(i int32, row []float64) float64 {
+// abreast is how many trees a row walks through at once.
+const abreast = 4
+
+// fall returns the leaves that a row falls on in the first trees of roots, of
+// which there are at least abreast. No walk waits for the other, and none knows
+// its own length: a processor that had to guess where each ends would take
+// nearly twice as long.
+func (f *forest) fall(roots []int32, row []float64) [abreast]int32 {
+	a, b, c, d := roots[0], roots[1], roots[2], roots[3]
 	for {
-		n := &f.nodes[i]
-		switch n.kind {
-		case atMost: // Most splits are: here without a call, and without a jump that nobody can predict.
-			i = n.compare(i, row[n.feature])
-		case leaf:
-			return n.at
-		default:
-			i = f.decide(i, row[n.feature])
+		a1, b1, c1, d1 := f.next(a, row), f.next(b, row), f.next(c, row), f.next(d, row)
+		if a1 == a && b1 == b && c1 == c && d1 == d {
+			return [abreast]int32{a, b, c, d}
 		}
+		a, b, c, d = a1, b1, c1, d1
 	}
 }
 
-// next is the child of split i that a value leads to.
-func (f *forest) next(i int32, value float64) int32 {
+// next is the child of node i that a row leads to; a leaf's is the leaf.
+func (f *forest) next(i int32, row []float64) int32 {
 	n := &f.nodes[i]
-	if n.kind == atMost {
-		return n.compare(i, value)
+	value := row[n.feature]
+	if n.kind != atMost {
+		return f.decide(i, value)
 	}
-	return f.decide(i, value)
-}
-
-// compare is next for a split of kind atMost.
-func (n *node) compare(i int32, value float64) int32 {
 	child := n.right
-	if value <= n.at {
+	if value <= n.at { // Compiled to a move, not to a jump that nobody can predict.
 		child = i + 1
 	}
 	if n.missingLeft && math.IsNaN(value) {
