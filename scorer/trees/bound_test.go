@@ -12,11 +12,11 @@ import (
 )
 
 // parsed is one of the models that a person can evaluate.
-func parsed(t testing.TB, text string) *trees.Ensemble {
-	t.Helper()
+func parsed(tb testing.TB, text string) *trees.Ensemble {
+	tb.Helper()
 	e, err := trees.Parse([]byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return e
 }

@@ -90,8 +90,8 @@ func (g *grove) UnmarshalJSON(list []byte) error {
 		var t tree
 		err := d.Decode(&t)
 		if err != nil {
-			var kind *json.UnmarshalTypeError
-			if errors.As(err, &kind) { // Its offset begins at the tree, which helps nobody.
+			kind, ok := errors.AsType[*json.UnmarshalTypeError](err)
+			if ok { // Its offset begins at the tree, which helps nobody.
 				path := strings.TrimSuffix(fmt.Sprintf("trees[%d].%s", len(*g), kind.Field), ".")
 				return fmt.Errorf("%s: is %s, want %s; the file is damaged, save the model again", path, kind.Value, wanted(kind.Type))
 			}
@@ -211,12 +211,12 @@ func decode(file []byte, doc *document) error {
 
 // located puts the place of a fault of package json in front.
 func located(err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
+	syntax, ok := errors.AsType[*json.SyntaxError](err)
+	if ok {
 		return fmt.Errorf("byte %d: %w; the file was cut or changed: save the model again, to NAME.json", syntax.Offset, err)
-	case errors.As(err, &kind):
+	}
+	kind, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if ok {
 		return fmt.Errorf("%s (byte %d): is %s, want %s; the file is damaged, save the model again", kind.Field, kind.Offset, kind.Value, wanted(kind.Type))
 	}
 	return err
@@ -224,14 +224,13 @@ func located(err error) error {
 
 // wanted is what a Go type is called in JSON.
 func wanted(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Slice:
+	switch kind := t.Kind(); {
+	case kind == reflect.Slice:
 		return "a list"
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		return "an object"
-	case reflect.String:
+	case kind == reflect.String:
 		return "a text"
-	default:
-		return "a number"
 	}
+	return "a number"
 }

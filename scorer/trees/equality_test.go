@@ -81,7 +81,7 @@ func compare(t *testing.T, dir string, atLeast int) {
 	}
 }
 
-func load(t testing.TB, dir, name string) fixture {
+func load(t *testing.T, dir, name string) fixture {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, name+".rows.json"))
 	if err != nil {
@@ -105,7 +105,7 @@ func load(t testing.TB, dir, name string) fixture {
 
 // bind lays the model over columns in another order than the file's, with one
 // that the model does not know. place maps a feature to its column.
-func (f fixture) bind(t testing.TB) (b *trees.Bound, place []int) {
+func (f fixture) bind(t *testing.T) (b *trees.Bound, place []int) {
 	t.Helper()
 	e, err := trees.Parse(f.model)
 	if err != nil {
@@ -123,7 +123,7 @@ func (f fixture) bind(t testing.TB) (b *trees.Bound, place []int) {
 	return b, place
 }
 
-func (f fixture) row(t testing.TB, i int, place []int) []float64 {
+func (f fixture) row(t *testing.T, i int, place []int) []float64 {
 	t.Helper()
 	row := make([]float64, len(place)+1)
 	for j, word := range strings.Fields(f.Rows[i]) {

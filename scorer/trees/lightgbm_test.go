@@ -3,7 +3,6 @@ package trees_test
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -75,16 +74,20 @@ end of parameters
 pandas_categorical:null
 `
 
-var treeStart = regexp.MustCompile(`(?m)^Tree=|^end of trees`)
-
 // resize makes tree_sizes say what the trees measure.
 func resize(text string) string {
-	starts := treeStart.FindAllStringIndex(text, -1)
-	var sizes []string
-	for i := 1; i < len(starts); i++ {
-		sizes = append(sizes, fmt.Sprint(starts[i][0]-starts[i-1][0]))
+	before, rest, ok := strings.Cut(text, "\ntree_sizes=")
+	if !ok {
+		return text
 	}
-	return regexp.MustCompile(`(?m)^tree_sizes=.*$`).ReplaceAllLiteralString(text, "tree_sizes="+strings.Join(sizes, " "))
+	_, body, _ := strings.Cut(rest, "\n")
+	var sizes []string
+	parts := strings.Split(body, "\nTree=")
+	for _, part := range parts[1:] {
+		part, _, _ = strings.Cut(part, "\nend of trees")
+		sizes = append(sizes, fmt.Sprint(len("\nTree=")+len(part)))
+	}
+	return before + "\ntree_sizes=" + strings.Join(sizes, " ") + "\n" + body
 }
 
 // edit replaces what must be there.
