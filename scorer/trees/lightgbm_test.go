@@ -123,6 +123,11 @@ func TestLightGBMByHand(t *testing.T) {
 		"missing goes right where the default is right":          {row: []float64{0, 1, nan}, edits: []string{"decision_type=10", "decision_type=8"}, want: 21},
 		"zero is missing where training said so":                 {row: []float64{0, 1, 0}, edits: []string{"decision_type=10", "decision_type=4"}, want: 21},
 		"what is nearly zero is zero":                            {row: []float64{0, 1, -1e-36}, edits: []string{"decision_type=10", "decision_type=4"}, want: 21},
+		"the largest zero is missing":                            {row: []float64{0, 1, 1.0000000180025095e-35}, edits: []string{"decision_type=10", "decision_type=4"}, want: 21},
+		"what is just above it is there":                         {row: []float64{0, 1, math.Nextafter(1.0000000180025095e-35, 1)}, edits: []string{"decision_type=10", "decision_type=4"}, want: 11},
+		"a category is cut to zero also from below":              {row: []float64{0, -0.5, 0}, edits: []string{"cat_threshold=2", "cat_threshold=3"}, want: 11},
+		"missing as zero goes left at a threshold of zero":       {row: []float64{nan, 1, 0}, edits: []string{"threshold=10.5", "threshold=0"}, want: 11},
+		"missing as zero goes right at one below":                {row: []float64{nan, 1, 0}, edits: []string{"threshold=10.5", "threshold=-1"}, want: 12},
 		"what is not zero is not missing":                        {row: []float64{0, 1, 1e-34}, edits: []string{"decision_type=10", "decision_type=4"}, want: 11},
 		"infinities have their place":                            {row: []float64{-inf, inf, inf}, want: 24},
 		"an infinite threshold parts the present from the rest":  {row: []float64{1e300, 1, 0}, edits: []string{"threshold=10.5 0", "threshold=inf 0"}, want: 11},
@@ -242,29 +247,6 @@ func TestLightGBMDamage(t *testing.T) {
 			wantError(t, err, tt.want)
 		})
 	}
-}
-
-// TestDepthIsBounded hangs one split under the other.
-func TestDepthIsBounded(t *testing.T) {
-	chain := func(splits int) []byte {
-		var feature, threshold, decision, left, right, output []string
-		for i := range splits {
-			feature, threshold, decision = append(feature, "0"), append(threshold, "0"), append(decision, "0")
-			left, right, output = append(left, fmt.Sprint(i+1)), append(right, fmt.Sprint(^i)), append(output, "1")
-		}
-		left[splits-1], output = fmt.Sprint(^splits), append(output, "1")
-		join := func(list []string) string { return strings.Join(list, " ") }
-		tree := fmt.Sprintf("Tree=0\nnum_leaves=%d\nnum_cat=0\nsplit_feature=%s\nthreshold=%s\ndecision_type=%s\nleft_child=%s\nright_child=%s\nleaf_value=%s\nleaf_count=%s\n\n",
-			splits+1, join(feature), join(threshold), join(decision), join(left), join(right), join(output), join(output))
-		head, _, _ := strings.Cut(lightGBMText, "Tree=0")
-		return []byte(resize(head + tree + "end of trees\n"))
-	}
-	_, err := trees.ParseLightGBM(chain(trees.DepthMax))
-	if err != nil {
-		t.Errorf("%d splits deep: %v", trees.DepthMax, err)
-	}
-	_, err = trees.ParseLightGBM(chain(trees.DepthMax + 1))
-	wantError(t, err, "split 512 is more than 512 splits deep; train with a smaller max_depth")
 }
 
 func wantError(t *testing.T, err error, want string) {

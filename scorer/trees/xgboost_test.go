@@ -160,31 +160,36 @@ func TestXGBoostFaults(t *testing.T) {
 // TestXGBoostComparesInSinglePrecision compares a split with the comparison
 // itself, around thresholds where rounding decides.
 func TestXGBoostComparesInSinglePrecision(t *testing.T) {
-	special := []float32{0, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 1, -1, 0.1, 1 << 24}
-	rapid.Check(t, func(rt *rapid.T) {
-		threshold := rapid.OneOf(rapid.SampledFrom(special), rapid.Float32Range(-math.MaxFloat32, math.MaxFloat32)).Draw(rt, "threshold")
-		e, err := trees.ParseXGBoost([]byte(edit(t, xgboostText, "[2, 10, 20]", fmt.Sprintf("[%g, 10, 20]", threshold))))
+	least, most := math.Inf(-1), math.Inf(1)
+	around := func(t interface{ Fatalf(string, ...any) }, threshold float32) {
+		e, err := trees.ParseXGBoost([]byte(strings.Replace(xgboostText, "[2, 10, 20]", fmt.Sprintf("[%g, 10, 20]", threshold), 1)))
 		if err != nil {
-			rt.Fatal(err)
+			t.Fatalf("%v", err)
 		}
 		b, err := e.Bind(e.Features())
 		if err != nil {
-			rt.Fatal(err)
+			t.Fatalf("%v", err)
 		}
-		below := math.Nextafter32(threshold, float32(math.Inf(-1)))
-		x := rapid.SampledFrom([]float64{
+		below := math.Nextafter32(threshold, float32(least))
+		for _, middle := range []float64{
 			float64(threshold), float64(below), (float64(threshold) + float64(below)) / 2,
-			math.MaxFloat32 + 1<<103, -math.MaxFloat32 - 1<<103, math.Inf(1), math.Inf(-1), 0,
-		}).Draw(rt, "x")
-		for range rapid.IntRange(0, 2).Draw(rt, "steps") {
-			x = math.Nextafter(x, rapid.SampledFrom([]float64{math.Inf(-1), math.Inf(1)}).Draw(rt, "way"))
+			math.MaxFloat32 + 1<<103, -math.MaxFloat32 - 1<<103, 0, most, least,
+		} {
+			for _, x := range []float64{math.Nextafter(middle, least), middle, math.Nextafter(middle, most)} {
+				want := 24.0
+				if float32(x) < threshold {
+					want = 14
+				}
+				if got := b.Score([]float64{1, 1, x}).Margin; got != want {
+					t.Fatalf("%.17g (single %g) < %g: margin %g, want %g", x, float32(x), threshold, got, want)
+				}
+			}
 		}
-		want := 24.0
-		if float32(x) < threshold {
-			want = 14
-		}
-		if got := b.Score([]float64{1, 1, x}).Margin; got != want {
-			rt.Fatalf("%g (single %g) < %g: margin %g, want %g", x, float32(x), threshold, got, want)
-		}
+	}
+	for _, threshold := range []float32{0, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 1, -1, 0.1, 1 << 24} {
+		around(t, threshold)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		around(t, rapid.Float32Range(-math.MaxFloat32, math.MaxFloat32).Draw(t, "threshold"))
 	})
 }
