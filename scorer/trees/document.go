@@ -2,6 +2,7 @@ package trees
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,13 +225,6 @@ func located(err error) error {
 
 // wanted is what a Go type is called in JSON.
 func wanted(t reflect.Type) string {
-	switch kind := t.Kind(); {
-	case kind == reflect.Slice:
-		return "a list"
-	case kind == reflect.Struct:
-		return "an object"
-	case kind == reflect.String:
-		return "a text"
-	}
-	return "a number"
+	names := map[reflect.Kind]string{reflect.Slice: "a list", reflect.Struct: "an object", reflect.String: "a text"}
+	return cmp.Or(names[t.Kind()], "a number")
 }
