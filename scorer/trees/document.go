@@ -18,8 +18,8 @@ type document struct {
 }
 
 type learner struct {
-	Features   []string `json:"feature_names"`
-	Booster    booster  `json:"gradient_booster"`
+	Features   names   `json:"feature_names"`
+	Booster    booster `json:"gradient_booster"`
 	Parameters struct {
 		Base     scalar `json:"base_score"`
 		Classes  scalar `json:"num_class"`
@@ -46,7 +46,7 @@ type treeList struct {
 	Groups     []int32 `json:"tree_info"`
 	Trees      grove   `json:"trees"`
 	Categories struct {
-		Encodings []json.RawMessage `json:"enc"`
+		Encodings json.RawMessage `json:"enc"`
 	} `json:"cats"`
 }
 
@@ -68,6 +68,17 @@ type tree struct {
 	SetNodes   []int32 `json:"categories_nodes"`
 	SetStarts  []int   `json:"categories_segments"`
 	SetSizes   []int   `json:"categories_sizes"`
+}
+
+// names are those of the features, of a length that a model may have.
+type names []string
+
+// UnmarshalJSON reads a list.
+func (n *names) UnmarshalJSON(list []byte) error {
+	if len(list) > namesBytesMax {
+		return fmt.Errorf("learner.feature_names: has %d bytes, at most %d; train on fewer features or shorten their names", len(list), namesBytesMax)
+	}
+	return json.Unmarshal(list, (*[]string)(n))
 }
 
 // grove are the trees, read one by one, so that a small file cannot become a

@@ -44,7 +44,11 @@ func ParseLightGBM(file []byte) (*Ensemble, error) {
 			return nil, err
 		}
 	}
-	return e, e.readEnd(r)
+	err = e.readEnd(r)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // readHeader reads what stands above the first tree and returns the sizes of
@@ -79,9 +83,12 @@ func (e *Ensemble) readHeader(s section) (sizes []int, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.features, err = names.words(last + 1)
+	words, err := names.words(last + 1)
 	if err != nil {
 		return nil, err
+	}
+	for _, word := range words {
+		e.features = append(e.features, strings.Clone(word)) // Without the rest of the file.
 	}
 	err = named(e.features)
 	if err != nil {

@@ -19,6 +19,8 @@ const (
 	FeaturesMax = 4096
 	// NameBytesMax bounds the name of a feature.
 	NameBytesMax = 256
+	// namesBytesMax bounds the list of all names in an XGBoost file.
+	namesBytesMax = FeaturesMax * (NameBytesMax + 4)
 	// CategoryMax is the largest code of a category; a split's set is a bitset
 	// of at most that many bits, 8 KiB.
 	CategoryMax = 65_535

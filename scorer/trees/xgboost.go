@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,11 @@ func ParseXGBoost(file []byte) (*Ensemble, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e, e.readBooster(&doc.Learner.Booster)
+	err = e.readBooster(&doc.Learner.Booster)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // readLearner reads the names of the features and the link.
@@ -116,7 +121,7 @@ func (e *Ensemble) readBooster(b *booster) error {
 		return fmt.Errorf("%s.tree_info: has %d entries for %d trees; the file is damaged, save the model again", path, len(model.Groups), len(model.Trees))
 	case b.Name == "dart" && len(b.Weights) != len(model.Trees):
 		return fmt.Errorf(xgboostBooster+".weight_drop: has %d entries for %d trees; the file is damaged, save the model again", len(b.Weights), len(model.Trees))
-	case len(model.Categories.Encodings) > 0:
+	case !slices.Contains([]string{"", "[]", "null"}, string(model.Categories.Encodings)):
 		return fmt.Errorf("%s.cats: the model was trained on categories that the data frame has coded by itself; code them as integers before you train, as the row that is scored does", path)
 	}
 	for i := range model.Trees {

@@ -99,6 +99,8 @@ func TestXGBoostFaults(t *testing.T) {
 		"several classes":                          {[]string{`"num_class": "0"`, `"num_class": "3"`}, `learner.learner_model_param.num_class: is "3"; only models with one output are read`},
 		"several targets":                          {[]string{`"num_target": "1"`, `"num_target": "2"`}, `learner.learner_model_param.num_target: is "2"; only`},
 		"no names":                                 {[]string{`["bytes", "country", "failures"]`, "[]"}, "learner.feature_names: is empty, and features are found by name; name the columns when you train"},
+		"names beyond all measure":                 {[]string{`["bytes"`, `["` + strings.Repeat("x", 2<<20) + `"`}, "learner.feature_names: has 2097179 bytes, at most 1064960"},
+		"a list of names that is a number":         {[]string{`["bytes", "country", "failures"]`, "7"}, "learner.feature_names"},
 		"a name that is empty":                     {[]string{`"bytes"`, `""`}, "learner.feature_names: feature 0 has no name"},
 		"two features of one name":                 {[]string{`"bytes"`, `"country"`}, `learner.feature_names: two features are named "country"`},
 		"more names than features":                 {[]string{`"num_feature": "3", "num_target"`, `"num_feature": "2", "num_target"`}, `learner.learner_model_param.num_feature: is "2", but feature_names has 3`},
