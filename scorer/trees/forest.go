@@ -154,9 +154,8 @@ func (f *forest) weigh(root int, covers []float64) {
 const abreast = 4
 
 // fall returns the leaves that a row falls on in the first trees of roots, of
-// which there are at least abreast. No walk waits for the other, and none knows
-// its own length: a processor that had to guess where each ends would take
-// nearly twice as long.
+// which there are at least abreast. The walks do not wait for each other, which
+// saves about a fifth of the time of one after the other.
 func (f *forest) fall(roots []int32, row []float64) [abreast]int32 {
 	a, b, c, d := roots[0], roots[1], roots[2], roots[3]
 	for {
@@ -179,7 +178,7 @@ func (f *forest) next(i int32, row []float64) int32 {
 	if value <= n.at { // Compiled to a move, not to a jump that nobody can predict.
 		child = i + 1
 	}
-	if n.missingLeft && math.IsNaN(value) {
+	if math.IsNaN(value) && n.missingLeft {
 		child = i + 1
 	}
 	return child
