@@ -44,7 +44,7 @@ func list(n int, between string, value func(i int) any) string {
 // all together are too many.
 func TestNodesAreBounded(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads 50 MB")
+		t.Skip("reads 25 MB")
 	}
 	const leaves, splits = trees.LeavesMax, trees.LeavesMax - 1
 	child := func(c int) any { // Of a split in heap order: a leaf is the complement of its number.
@@ -69,7 +69,7 @@ func TestNodesAreBounded(t *testing.T) {
 	}
 	_, err = trees.ParseLightGBM(model(fit + 1))
 	wantError(t, err, fmt.Sprintf("tree %d: ", fit))
-	wantError(t, err, "the model has more than 4194304 splits and leaves; train fewer or smaller trees")
+	wantError(t, err, "the model has more than 2097152 splits and leaves; train fewer or smaller trees")
 }
 
 // TestCategoriesAreBounded reads a perfect tree all of whose sets are as large
