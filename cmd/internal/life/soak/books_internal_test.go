@@ -2,6 +2,7 @@ package soak
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,51 +18,61 @@ func TestIncidents(t *testing.T) {
 		strange = "strange" // One that a person would.
 		tick    = "tick"    // Of an open stream.
 		owner   = "owner"   // A step-up on the owner's own request.
+		later   = "later"   // Two hours pass.
 	)
+	origin := time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
+	until := origin.Add(time.Hour)
 	tests := map[string]struct {
 		story []string
 		want  incident
 	}{
 		"requests count from the first suspicious one": {
 			[]string{calm, calm, strange, strange, verdict.ActionStepUp},
-			incident{seen: true, suspicious: true, requests: 2, stepUp: 2},
+			incident{suspicious: true, requests: 2, stepUp: 2},
 		},
 		"ticks of a stream are no requests": {
 			[]string{strange, tick, tick, verdict.ActionRevoke},
-			incident{seen: true, suspicious: true, requests: 1, stepUp: 1, revoke: 1},
+			incident{suspicious: true, requests: 1, stepUp: 1, revoke: 1},
 		},
 		"only the first time counts": {
 			[]string{strange, verdict.ActionStepUp, strange, verdict.ActionStepUp, strange, verdict.ActionBlock},
-			incident{seen: true, suspicious: true, requests: 3, stepUp: 1, revoke: 3},
+			incident{suspicious: true, requests: 3, stepUp: 1, revoke: 3},
 		},
 		"slowing down is not catching": {
 			[]string{strange, verdict.ActionThrottle},
-			incident{seen: true, suspicious: true, requests: 1, throttle: 1},
+			incident{suspicious: true, requests: 1, throttle: 1},
 		},
-		"to be earlier than a person is to be at once": {
-			[]string{calm, verdict.ActionStepUp, strange},
-			incident{seen: true, suspicious: true, requests: 1, stepUp: 1},
+		"who is held already is held at once": {
+			[]string{calm, verdict.ActionRevoke, strange, strange},
+			incident{suspicious: true, requests: 2, stepUp: 1, revoke: 1, earlyRevoke: origin.Add(time.Hour)},
+		},
+		"a verdict that has lapsed holds nobody": {
+			[]string{calm, verdict.ActionStepUp, later, strange},
+			incident{suspicious: true, requests: 1, earlyStepUp: origin.Add(time.Hour)},
 		},
 		"what the owner did before is another matter": {
 			[]string{calm, owner, strange},
-			incident{seen: true, suspicious: true, requests: 1},
+			incident{suspicious: true, requests: 1},
 		},
 		"the owner's step-up catches the thief": {
 			[]string{strange, owner},
-			incident{seen: true, suspicious: true, requests: 1, stepUp: 1, owner: 1},
+			incident{suspicious: true, requests: 1, stepUp: 1},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var c incident
+			at := origin
 			for _, s := range tt.story {
 				switch s {
 				case calm, strange, tick:
-					c.see(life.Label{Suspicious: s != calm}, s != tick)
+					c.see(life.Label{Suspicious: s != calm}, s != tick, at)
+				case later:
+					at = at.Add(2 * time.Hour)
 				case owner:
-					c.take(&judge.Proposal{Action: verdict.ActionStepUp}, false)
+					c.take(&judge.Proposal{Action: verdict.ActionStepUp, Until: until}, false)
 				default:
-					c.take(&judge.Proposal{Action: s}, true)
+					c.take(&judge.Proposal{Action: s, Until: until}, true)
 				}
 			}
 			if diff := cmp.Diff(tt.want, c, cmp.AllowUnexported(incident{})); diff != "" {

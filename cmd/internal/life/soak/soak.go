@@ -95,7 +95,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 	}
 	victim := r.mark(ev, label)
 	if label.Attack >= 0 {
-		r.cases[label.Attack].see(label, begins)
+		r.cases[label.Attack].see(label, begins, ev.GetTime().AsTime())
 	}
 	for i := range res.Proposals {
 		p := &res.Proposals[i]
