@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 )
@@ -106,5 +107,36 @@ func TestPromises(t *testing.T) {
 	}
 	if newReport(Options{}).Promised("human") == nil {
 		t.Error("a promise to nobody is kept")
+	}
+}
+
+// TestVictims tells whose alarms are no false alarms once an attack has begun.
+func TestVictims(t *testing.T) {
+	r := &run{touched: make(map[string]int)}
+	stolen := &event.RequestEvent{Subject: "ana", Session: "s1", Address: "240.0.0.1"}
+	guess := &event.RequestEvent{Address: "240.0.0.2"}
+	if got := r.mark(stolen, life.Label{Attack: -1}); got != -1 {
+		t.Fatalf("before any attack an event belongs to %d", got)
+	}
+	if r.mark(stolen, life.Label{Attack: 4}) != 4 || r.mark(guess, life.Label{Attack: 7}) != 7 {
+		t.Fatal("an attack's own events do not belong to it")
+	}
+	tests := map[string]struct {
+		ev   *event.RequestEvent
+		want int
+	}{
+		"the owner in the stolen session":           {&event.RequestEvent{Subject: "ana", Session: "s1", Address: "240.0.0.9"}, 4},
+		"the owner in another session":              {&event.RequestEvent{Subject: "ana", Session: "s2"}, 4},
+		"a stranger at the address of who guesses":  {&event.RequestEvent{Address: "240.0.0.2"}, 7},
+		"somebody signed in at that address":        {&event.RequestEvent{Subject: "ben", Session: "s3", Address: "240.0.0.2"}, -1},
+		"a stranger at the address of a stolen one": {&event.RequestEvent{Address: "240.0.0.1"}, -1},
+		"somebody else altogether":                  {&event.RequestEvent{Subject: "eva", Session: "s4", Address: "240.0.0.5"}, -1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := r.mark(tt.ev, life.Label{Attack: -1}); got != tt.want {
+				t.Errorf("belongs to %d, want %d", got, tt.want)
+			}
+		})
 	}
 }
