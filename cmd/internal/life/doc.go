@@ -25,8 +25,10 @@
 //
 // # Assumptions
 //
-// Each says why. A paper is named for the effect, not for the number: the
-// numbers are ours, and round.
+// Where there was a choice it fell on the harder life: on one working day in ten
+// a session changes its network within a minute, and on one in forty a person
+// shows a country for the first time. Each assumption says why. A paper is named
+// for the effect, not for the number: the numbers are ours, and round.
 //
 // Networks:
 //   - A provider of homes has one ASN in a country and blocks of /24 in each
@@ -34,7 +36,7 @@
 //   - Home addresses change after a lease of 1, 9 or 40 days by provider: some
 //     renumber daily, others hardly ever (Padmanabhan et al., IMC 2016).
 //   - 15 % of homes are behind carrier-grade NAT with six addresses; carriers of
-//     phones always are, with 240 addresses a country that change every 3 to 28
+//     phones always are, with 240 addresses a country that change every 3 to 27
 //     minutes (Richter et al., IMC 2016; Balakrishnan et al., IMC 2009).
 //   - Carriers' addresses are believed to be in one to three cities of the
 //     country, within 50 to 500 km; a phone goes through the site that is next to
@@ -61,7 +63,7 @@
 //     eight is worked. Night shifts last a week; who is on call is called at any
 //     hour. Times follow the local clock, without summer time.
 //   - Between two clicks passes a log-normal time, median 6 to 16 s by role and
-//     sigma 1 (Barford and Crovella, SIGMETRICS 1998, for the shape).
+//     sigma 1: most pauses are short, and some are a coffee.
 //   - Answers are log-normal by path; one export in twelve is the whole table,
 //     with a Pareto tail of index 1.3 from 8 MiB (Crovella and Bestavros, 1997).
 //   - Flights take distance at 800 km/h, 0.6 h for climb and descent and 1.8 h at

@@ -91,7 +91,7 @@ const blockLength = int64(time.Minute / time.Second)
 
 func newBlockBook() *blockBook { return &blockBook{open: make(map[string]*block)} }
 
-func (b *blockBook) see(r *Report, ev *event.RequestEvent, a *assessment.Assessment) {
+func (b *blockBook) see(r *Report, ev *event.RequestEvent, label life.Label, a *assessment.Assessment) {
 	if a == nil {
 		return
 	}
@@ -121,20 +121,23 @@ func (b *blockBook) see(r *Report, ev *event.RequestEvent, a *assessment.Assessm
 			sums[s.Describe().Group] += e.GetNats()
 		}
 	}
-	kind := r.kind(k.kind)
-	kind.events++
+	var more [evidence.GroupCount]float64
 	for g, nats := range sums {
 		k.peak[g] = max(k.peak[g], nats)
-		kind.perEvent[g] += math.Exp(nats) - 1
+		more[g] = math.Exp(nats) - 1
+	}
+	r.kind(k.kind).mean.add(&more)
+	for rest := uint64(label.Traits); rest != 0; rest &= rest - 1 {
+		r.segment(k.kind, life.Trait(rest&-rest)).mean.add(&more)
 	}
 }
 
 func (k *block) book(r *Report) {
-	kind := r.kind(k.kind)
-	kind.blocks++
+	var more [evidence.GroupCount]float64
 	for g, nats := range k.peak {
-		kind.perBlock[g] += math.Exp(nats) - 1
+		more[g] = math.Exp(nats) - 1
 	}
+	r.kind(k.kind).peaks.add(&more)
 }
 
 // close books what is open, in the order in which it began: sums of floats
@@ -145,4 +148,29 @@ func (b *blockBook) close(r *Report) {
 	}
 	clear(b.open)
 	b.order = b.order[:0]
+}
+
+// mean is the mean of exp(L)-1 for each group.
+type mean struct {
+	n   float64
+	sum [evidence.GroupCount]float64
+}
+
+func (m *mean) add(more *[evidence.GroupCount]float64) {
+	m.n++
+	for g := range more {
+		m.sum[g] += more[g]
+	}
+}
+
+// of is the mean of exp(L) of a group.
+func (m *mean) of(g evidence.Group) float64 { return 1 + m.sum[g]/max(1, m.n) }
+
+// byName is the same for all groups.
+func (m *mean) byName() map[string]float64 {
+	all := make(map[string]float64)
+	for _, g := range evidence.Groups() {
+		all[g.String()] = m.of(g)
+	}
+	return all
 }

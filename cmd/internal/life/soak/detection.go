@@ -2,6 +2,7 @@ package soak
 
 import (
 	"slices"
+	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -11,41 +12,58 @@ import (
 // incident is one attack as it is seen: requests are counted from the first
 // suspicious one on.
 type incident struct {
-	seen, suspicious bool
-	requests         int
-	throttle         int // Requests until the first throttle or read_only, 0 for never.
-	stepUp           int // Until step-up or more.
-	revoke           int // Until revoke or block.
-	owner            int // Proposals that the owner's own events brought about.
+	suspicious bool
+	requests   int
+	throttle   int // Requests until the first throttle or read_only, 0 for never.
+	stepUp     int // Until step-up or more.
+	revoke     int // Until revoke or block.
+	// Until when an attacker's step-up, and his revoke, of before the first
+	// suspicious request are in force: who is still held then is held at once.
+	earlyStepUp, earlyRevoke time.Time
 }
 
-func (c *incident) see(label life.Label, begins bool) {
-	c.seen = true
-	c.suspicious = c.suspicious || label.Suspicious
+// see books an event of the attack; begins says that it begins a request.
+func (c *incident) see(label life.Label, begins bool, at time.Time) {
+	if label.Suspicious && !c.suspicious {
+		c.suspicious = true
+		if c.earlyStepUp.After(at) || c.earlyRevoke.After(at) {
+			c.stepUp = 1
+		}
+		if c.earlyRevoke.After(at) {
+			c.revoke = 1
+		}
+	}
 	if c.suspicious && begins {
 		c.requests++
 	}
 }
 
+// take books a proposal on an event of the attacker, or of the owner.
 func (c *incident) take(p *judge.Proposal, byAttacker bool) {
-	if !c.suspicious && !byAttacker {
-		return // Before there was anything to see.
+	level := verdict.Strength(p.Action)
+	ends := level >= verdict.Strength(verdict.ActionRevoke)
+	caught := level >= verdict.Strength(verdict.ActionStepUp)
+	switch {
+	case c.suspicious:
+	case byAttacker && ends:
+		c.earlyRevoke = p.Until
+		return
+	case byAttacker && caught:
+		c.earlyStepUp = p.Until
+		return
+	default:
+		return // The owner's own affair.
 	}
-	if !byAttacker {
-		c.owner++
-	}
-	// Whoever sees an attacker before a person would has him at once.
 	set := func(n *int) {
 		if *n == 0 {
 			*n = max(1, c.requests)
 		}
 	}
-	level := verdict.Strength(p.Action)
 	switch {
-	case level >= verdict.Strength(verdict.ActionRevoke):
+	case ends:
 		set(&c.revoke)
 		set(&c.stepUp)
-	case level >= verdict.Strength(verdict.ActionStepUp):
+	case caught:
 		set(&c.stepUp)
 	default:
 		set(&c.throttle)

@@ -18,7 +18,9 @@
 // at once. Thieves confirm nothing. Nobody is cut off: an attack runs to its
 // end, and the table says after how many requests it would have ended.
 //
-// An attack is caught at a step-up or more, ended at a revoke or block.
+// An attack is caught at a step-up or more, ended at a revoke or block. Requests
+// count from the first suspicious one on; whom an earlier verdict still holds
+// then is caught at the first.
 //
 // # Concurrency
 //

@@ -82,8 +82,7 @@ func (r *Report) printCauses(t io.Writer) {
 }
 
 func (r *Report) printEvidence(t io.Writer) {
-	say(t, "\nmean of exp(L) on clean data, over events | over blocks of a minute; asked: at most 1\n")
-	say(t, "group")
+	say(t, "\nmean of exp(L) on clean data, over events | over blocks of a minute | over events of the worst segment; asked: at most 1\ngroup")
 	for _, k := range r.Kinds {
 		say(t, "\t%s", k.Kind)
 	}
@@ -91,10 +90,21 @@ func (r *Report) printEvidence(t io.Writer) {
 	for _, g := range evidence.Groups() {
 		say(t, "%s", g.String())
 		for _, k := range r.Kinds {
-			say(t, "\t%.3g | %.3g", k.MeanPerEvent[g.String()], k.MeanPerBlock[g.String()])
+			say(t, "\t%.3g | %.3g | %s", k.mean.of(g), k.peaks.of(g), r.worst(k.Kind, g))
 		}
 		say(t, "\n")
 	}
+}
+
+// worst names the segment of a kind in which a group's mean is the largest.
+func (r *Report) worst(kind string, g evidence.Group) string {
+	most, name := 1.0, ""
+	for _, s := range r.Segments {
+		if s.Kind == kind && s.SubjectDays >= segmentDaysMin && s.mean.of(g) > most {
+			most, name = s.mean.of(g), " ("+s.Trait+")"
+		}
+	}
+	return fmt.Sprintf("%.3g%s", most, name)
 }
 
 func (r *Report) printDetection(t io.Writer) {

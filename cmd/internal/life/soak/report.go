@@ -8,7 +8,6 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
-	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 )
 
@@ -79,9 +78,8 @@ type Kind struct {
 	MeanPerEvent map[string]float64 `json:"mean_exp_per_event"`
 	MeanPerBlock map[string]float64 `json:"mean_exp_per_block"`
 
-	events, blocks     float64
-	perEvent, perBlock [evidence.GroupCount]float64
-	affected           map[string]bool
+	mean, peaks mean
+	affected    map[string]bool
 }
 
 // Segment is the subject-days of one kind with one trait.
@@ -90,6 +88,11 @@ type Segment struct {
 	Trait       string `json:"trait"`
 	SubjectDays int    `json:"subject_days"`
 	Alarms
+	// MeanPerEvent is the mean of exp(L) for each group, over the events that have
+	// the trait themselves.
+	MeanPerEvent map[string]float64 `json:"mean_exp_per_event"`
+
+	mean mean
 }
 
 // Cause is what false alarms of one action rested on.
@@ -186,11 +189,10 @@ func (r *Report) finish(s scorer.Stats) {
 	slices.SortFunc(r.Kinds, func(a, b *Kind) int { return cmp.Compare(b.SubjectDays, a.SubjectDays) })
 	for _, k := range r.Kinds {
 		k.Affected = len(k.affected)
-		k.MeanPerEvent, k.MeanPerBlock = make(map[string]float64), make(map[string]float64)
-		for _, g := range evidence.Groups() {
-			k.MeanPerEvent[g.String()] = 1 + k.perEvent[g]/max(1, k.events)
-			k.MeanPerBlock[g.String()] = 1 + k.perBlock[g]/max(1, k.blocks)
-		}
+		k.MeanPerEvent, k.MeanPerBlock = k.mean.byName(), k.peaks.byName()
+	}
+	for _, g := range r.Segments {
+		g.MeanPerEvent = g.mean.byName()
 	}
 	slices.SortStableFunc(r.Segments, func(a, b *Segment) int { return cmp.Compare(b.perDay(), a.perDay()) })
 	slices.SortStableFunc(r.Causes, func(a, b *Cause) int { return cmp.Compare(b.Count, a.Count) })

@@ -95,7 +95,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 	}
 	victim := r.mark(ev, label)
 	if label.Attack >= 0 {
-		r.cases[label.Attack].see(label, begins)
+		r.cases[label.Attack].see(label, begins, ev.GetTime().AsTime())
 	}
 	for i := range res.Proposals {
 		p := &res.Proposals[i]
@@ -108,7 +108,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 	}
 	if victim < 0 {
 		r.days.see(r.report, ev, label)
-		r.blocks.see(r.report, ev, res.Assessment)
+		r.blocks.see(r.report, ev, label, res.Assessment)
 	}
 	r.answer(ev, label, res.Proposals)
 }
