@@ -15,6 +15,7 @@ const gateways = 4
 
 // Limits of [Options].
 const (
+	SubjectsMin = 20 // A person for each company, and each kind of robot.
 	SubjectsMax = 200_000
 	DaysMax     = 400
 )
@@ -44,8 +45,8 @@ func (o Options) Validate() error {
 	if o.Days < 1 || o.Days > DaysMax {
 		errs = append(errs, fmt.Errorf("days: must be 1 to %d, is %d", DaysMax, o.Days))
 	}
-	if o.Subjects < 20 || o.Subjects > SubjectsMax {
-		errs = append(errs, fmt.Errorf("subjects: must be 20 to %d, is %d", SubjectsMax, o.Subjects))
+	if o.Subjects < SubjectsMin || o.Subjects > SubjectsMax {
+		errs = append(errs, fmt.Errorf("subjects: must be %d to %d, is %d", SubjectsMin, SubjectsMax, o.Subjects))
 	}
 	if o.Attacks < 0 || o.Attacks > 0 && (o.AttackDay < 0 || o.AttackDay >= o.Days) {
 		errs = append(errs, fmt.Errorf("attack day: must lie within the %d days, is %d", o.Days, o.AttackDay))
@@ -134,6 +135,9 @@ func (w *World) populate() {
 	d := newDice(o.Seed, forPerson)
 	for i := range o.Subjects - services - agents {
 		t := w.tenants[d.pick(weights)]
+		if i < len(w.tenants) {
+			t = w.tenants[i] // No company is without people, however small the world.
+		}
 		p := w.newPerson(i, t)
 		w.people = append(w.people, p)
 		t.people = append(t.people, p)

@@ -21,7 +21,11 @@ import (
 var monday = time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
 
 func options() life.Options {
-	return life.Options{Seed: 3, Start: monday, Days: 16, Subjects: 200, AttackDay: 6}
+	o := life.Options{Seed: 3, Start: monday, Days: 16, Subjects: 200, AttackDay: 6}
+	if raceEnabled {
+		o.Subjects = 50 // Ten times slower, and nothing here is concurrent.
+	}
+	return o
 }
 
 // history calls each for every event.
@@ -80,6 +84,18 @@ func TestEvents(t *testing.T) {
 		ids[ev.GetId()] = true
 		owners[session] = ev.GetSubject()
 	})
+}
+
+// TestSmallestWorld lives and is attacked although hardly anybody is there.
+func TestSmallestWorld(t *testing.T) {
+	for seed := range uint64(10) {
+		o := life.Options{Seed: seed, Start: monday, Days: 3, Subjects: life.SubjectsMin, Attacks: 5}
+		n := 0
+		history(t, o, func(*event.RequestEvent, life.Label) { n++ })
+		if n == 0 {
+			t.Errorf("seed %d: nothing happens", seed)
+		}
+	}
 }
 
 // digest hashes what every subject does, address by address and path by path.

@@ -123,7 +123,7 @@ func (w *World) signIn(v *visit, p *person, at int64, d dice) int64 {
 	}
 	try(success, 200)
 	if t.events {
-		v.records = append(v.records, record{at: at + 1e6, template: int16(page), status: 200, outcome: success, session: true, reason: "", micros: 1000})
+		v.records = append(v.records, record{at: at + 1e6, template: int16(page), status: 200, outcome: success, session: true, micros: 1000})
 	}
 	return at + int64(d.logNormal(1.2, 0.4)*float64(time.Second))
 }

@@ -67,11 +67,11 @@ func TestHonestAreLeftAlone(t *testing.T) {
 
 // TestAttacksAreMet looks for the attacks that leave no doubt.
 func TestAttacksAreMet(t *testing.T) {
-	subjects := 300
+	subjects, attacks := 300, 3
 	if testing.Short() || raceEnabled {
-		subjects = 120
+		subjects, attacks = 60, 1
 	}
-	r := measure(t, plan(2, subjects, 6, 5, 3))
+	r := measure(t, plan(2, subjects, 6, 5, attacks))
 	limits := map[string]int{"credential.stuffing": 12, "scanner": 10, "walk.fast": 60}
 	for _, d := range r.Detection {
 		limit, known := limits[d.Kind]
