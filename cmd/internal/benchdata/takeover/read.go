@@ -76,7 +76,7 @@ func readLabels(path string) (map[string][]bool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read labels: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // Only read.
+	defer func() { _ = f.Close() }() // Only read.
 	table := csv.NewReader(f)
 	table.FieldsPerRecord = -1
 	rows, err := table.ReadAll()
@@ -136,7 +136,7 @@ func readPerson(path string) (person, error) {
 	if err != nil {
 		return person{}, fmt.Errorf("read log: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // Only read.
+	defer func() { _ = f.Close() }() // Only read.
 	p := person{name: filepath.Base(path)}
 	lines := bufio.NewScanner(f)
 	for lines.Scan() && len(p.commands) < commandsMax {
