@@ -11,7 +11,7 @@ import (
 // subject, a usual one at most natsMin for him.
 const (
 	natsMin = -3
-	natsMax = 5
+	natsMax = 3
 )
 
 // How a subject's normal is followed.
@@ -28,7 +28,7 @@ const (
 	share = 0.7
 	// spreadMin is the least spread of a block, in nats: a subject whose blocks
 	// have all been alike may still have a new one.
-	spreadMin = 30
+	spreadMin = 60
 	// strayMax is how many spreads a block may stray to widen the spread.
 	strayMax = 3
 )
@@ -50,7 +50,7 @@ type Habit struct {
 // Known is whether the habit has been taught enough to judge by.
 func (h *Habit) Known() bool { return h.taught >= HabitEventsMin }
 
-// Nats is ln p(x | prev, tenant) - ln p(x | prev, subject), in [-3, 5]: how
+// Nats is ln p(x | prev, tenant) - ln p(x | prev, subject), in [-3, 3]: how
 // much more likely another of the tenant's people is to do x after prev. It is
 // 0 while the prior knows too little.
 func (h *Habit) Nats(p *Prior, prev, x Symbol) float64 {

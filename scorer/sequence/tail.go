@@ -89,7 +89,7 @@ func (t *Tail) Fit() (Curve, bool) {
 		}
 		excess := (float64(i-start) + 0.5) * tailStep
 		mean += float64(k*excess) / float64(above)
-		rest := 1 - (rank+float64(k-1)/2+0.65)/float64(above)
+		rest := 1 - (rank+float64((k-1)/2)+0.65)/float64(above)
 		weighted += float64(float64(k*excess)*rest) / float64(above)
 		rank += k
 	}

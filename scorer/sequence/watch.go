@@ -6,10 +6,18 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// drift is what the level loses with each event, in spreads: half a spread a
-// block, so that an ordinary session stays near 0 and a takeover of one spread
-// a block still rises.
-const drift = 0.005
+// keep is the share of the level that outlasts an event: half of it is gone
+// after 100, so that a takeover of some dozens of events stands out and months
+// of small strangeness do not add up.
+const keep = 0.9930925
+
+// From heldLevel on only one event in heldLeak teaches, so that a thief does
+// not become a habit while the evidence gathers; none at all would leave an
+// owner with new work a stranger to himself for ever.
+const (
+	heldLevel = 2
+	heldLeak  = 4
+)
 
 // natsUnit is the step to which the nats of a pending event are rounded.
 const natsUnit = 16
@@ -31,7 +39,7 @@ type Watch struct {
 
 // Step is what a watch makes of one event.
 type Step struct {
-	// Nats is the event's own evidence, in [-3, 5].
+	// Nats is the event's own evidence, in [-3, 3].
 	Nats float64
 	// Gain is what it adds to the level, in spreads of the subject's blocks and
 	// before the floor at 0; Level is the session's.
@@ -44,8 +52,8 @@ func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
 	nats := h.Nats(p, w.last, x)
 	gain := 0.0
 	if h.Known() {
-		gain = h.normal(nats) - drift
-		w.Level = max(0, w.Level+gain)
+		gain = h.normal(nats)
+		w.Level = Advance(w.Level, gain)
 		w.Peak = max(w.Peak, w.Level)
 	}
 	if w.n == PendingMax {
@@ -59,11 +67,18 @@ func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
 	return Step{Nats: nats, Gain: gain, Level: w.Level}
 }
 
-// Teach teaches the habit all but the newest keep of the pending events.
-func (w *Watch) Teach(h *Habit, keep int) {
-	for int(w.n) > keep {
+// Advance is the level after an event that gains so much: it fades, it adds,
+// and it never falls below 0.
+func Advance(level, gain float64) float64 { return max(0, float64(keep*level)+gain) }
+
+// Teach teaches the habit all but the newest of the pending events, and drops
+// most of them untaught while the level is high.
+func (w *Watch) Teach(h *Habit, newest int) {
+	for int(w.n) > newest {
 		i := int(w.from)
-		h.Learn(w.before, w.symbols[i], float64(w.nats[i])/natsUnit)
+		if w.Level < heldLevel || i%heldLeak == 0 {
+			h.Learn(w.before, w.symbols[i], float64(w.nats[i])/natsUnit)
+		}
 		w.drop()
 	}
 }

@@ -30,7 +30,7 @@ func same(level float64) threshold { return func(int) float64 { return level } }
 func (s *stream) alarms(level float64, found func(at int)) {
 	w := 0.0
 	for i, g := range s.gains {
-		w = max(0, w+g)
+		w = sequence.Advance(w, g)
 		if w > level {
 			found(i)
 			w = 0
@@ -84,20 +84,32 @@ func fitted(own [][]float64, budget float64) threshold {
 			if j == i {
 				continue
 			}
-			w, peak := 0.0, 0.0
-			for k, g := range gains {
-				w = max(0, w+g)
-				peak = max(peak, w)
-				if k%day == day-1 {
-					t.Observe(peak)
-					peak = 0
-				}
+			for _, peak := range dayPeaks(gains) {
+				t.Observe(peak)
 			}
 		}
 		curve, _ := t.Fit()
 		levels[i] = min(levelMax, curve.Threshold(budget*day/1e4))
 	}
 	return func(person int) float64 { return levels[person] }
+}
+
+// dayPeaks is the highest level of each whole day. What rises above 0 and
+// falls back counts once, on the day of its peak: it would be cut once.
+func dayPeaks(gains []float64) []float64 {
+	peaks := make([]float64, len(gains)/day)
+	w, peak, at := 0.0, 0.0, 0
+	for k, g := range gains[:len(peaks)*day] {
+		w = sequence.Advance(w, g)
+		if w > peak {
+			peak, at = w, k/day
+		}
+		peaks[at] = max(peaks[at], peak)
+		if w == 0 {
+			peak, at = 0, k/day
+		}
+	}
+	return peaks
 }
 
 // measureLabelled counts the strangers' days with an alarm.
@@ -143,13 +155,13 @@ func measureSplices(streams []stream, splices []splice, budget float64, level th
 		h := levels[s.owner]
 		w := 0.0
 		for _, g := range streams[s.owner].gains[:s.cut-prefix] {
-			w = max(0, w+g)
+			w = sequence.Advance(w, g)
 			if w > h {
 				w = 0
 			}
 		}
 		for k, g := range s.gains {
-			w = max(0, w+g)
+			w = sequence.Advance(w, g)
 			if w > h {
 				delays = append(delays, k+1)
 				if k < day {
