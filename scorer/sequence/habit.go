@@ -35,7 +35,7 @@ const (
 
 // Habit is what a subject does: decayed counts of symbols and pairs, and the
 // mean and spread of his own evidence. The zero value knows nothing. It takes
-// 1,400 B and no other memory.
+// 1,392 B and no other memory.
 type Habit struct {
 	slots [HabitSlots]slot
 	total uint32  // Sum of the symbols' counts.

@@ -7,15 +7,15 @@ import (
 )
 
 // keep is the share of the level that outlasts an event: half of it is gone
-// after 100, so that a takeover of some dozens of events stands out and months
+// after 150, so that a takeover of some dozens of events stands out and months
 // of small strangeness do not add up.
-const keep = 0.9930925
+const keep = 0.9953897
 
 // From heldLevel on only one event in heldLeak teaches, so that a thief does
 // not become a habit while the evidence gathers; none at all would leave an
 // owner with new work a stranger to himself for ever.
 const (
-	heldLevel = 2
+	heldLevel = 2.5
 	heldLeak  = 4
 )
 
