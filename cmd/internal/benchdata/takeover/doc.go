@@ -12,9 +12,9 @@
 // template. Everything is prequential: a person's model learns from his past
 // alone, a thief's commands teach like any other, and nobody is ever cut. The
 // tenant's prior is made of the first 2,500 commands of every other person;
-// where a splice is judged, the thief's are left out too, so that he is a
-// stranger to it. One configuration serves both sets. The same data give the
-// same report to the last bit; its hash covers the raw scores.
+// where a splice is judged with a stranger, the thief's are left out too. One
+// configuration serves both sets. The same data give the same report to the
+// last bit; its hash covers the raw scores.
 //
 // # Concurrency
 //
@@ -25,5 +25,7 @@
 // A subject-day is a hundred commands, as a hundred requests make one in the
 // budget of false verdicts. One false cut in 10,000 subject-days is therefore
 // one in a million commands, more than both sets hold: that row of the table
-// rests on the fitted tail.
+// rests on the fitted tail. The labelled part has fifty takeovers and 45,000
+// clean commands, so one burst of honest new work moves it by several percent:
+// read the splices first.
 package takeover

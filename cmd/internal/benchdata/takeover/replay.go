@@ -64,8 +64,9 @@ type splice struct {
 }
 
 // spliceAll joins, for every ordered pair of people, the tail of one to the
-// session of the other, each times over.
-func spliceAll(people []person, each int) []splice {
+// session of the other, each times over. A colleague's own commands are part
+// of the owner's prior, a stranger's are not.
+func spliceAll(people []person, each int, colleague bool) []splice {
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // Drawn again the same, by design.
 	var all []splice
 	for owner := range people {
@@ -74,6 +75,9 @@ func spliceAll(people []person, each int) []splice {
 				continue
 			}
 			prior := priorWithout(people, owner, thief)
+			if colleague {
+				prior = priorWithout(people, owner)
+			}
 			cuts := make([]int, each)
 			for i := range cuts {
 				cuts[i] = cutMin + random.IntN(people[owner].clean-cutMin)

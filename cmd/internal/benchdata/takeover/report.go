@@ -51,7 +51,9 @@ type Labelled struct {
 
 // Set is all pairs of one set, spliced.
 type Set struct {
-	Name      string  `json:"name"`
+	Name string `json:"name"`
+	// Colleague says that thieves are people whom the tenant's prior knows.
+	Colleague bool    `json:"colleague"`
 	People    int     `json:"people"`
 	Splices   int     `json:"splices"`
 	Commands  int     `json:"commands"` // Clean ones.
@@ -69,7 +71,11 @@ func (r Report) String() string {
 	writePoints(&b, "threshold in hindsight", m.Hindsight, false)
 	writePoints(&b, "threshold by tail fit", m.Fitted, false)
 	for _, s := range r.Splices {
-		fmt.Fprintf(&b, "\n%s, spliced: %d people, %d splices, %d clean commands\n", s.Name, s.People, s.Splices, s.Commands)
+		thief := "stranger"
+		if s.Colleague {
+			thief = "colleague"
+		}
+		fmt.Fprintf(&b, "\n%s, spliced with a %s: %d people, %d splices, %d clean commands\n", s.Name, thief, s.People, s.Splices, s.Commands)
 		writeBlocks(&b, s.Blocks)
 		writePoints(&b, "threshold in hindsight", s.Hindsight, true)
 		writePoints(&b, "threshold by tail fit", s.Fitted, true)

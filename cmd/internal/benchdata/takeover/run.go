@@ -30,9 +30,15 @@ func Run(dir string) (Report, error) {
 	var r Report
 	own := clean(masquerade)
 	r.Masquerade = labelled(masquerade, own, sum)
-	r.Splices = []Set{
-		spliced("masquerade", masquerade, own, masqueradeEach, sum),
-		spliced("purdue", purdue, clean(purdue), purdueEach, sum),
+	for _, colleague := range []bool{false, true} {
+		r.Splices = append(r.Splices, spliced("masquerade", masquerade, own, spliceAll(masquerade, masqueradeEach, colleague), sum))
+	}
+	own = clean(purdue)
+	for _, colleague := range []bool{false, true} {
+		r.Splices = append(r.Splices, spliced("purdue", purdue, own, spliceAll(purdue, purdueEach, colleague), sum))
+	}
+	for i := range r.Splices {
+		r.Splices[i].Colleague = i%2 == 1
 	}
 	r.Hash = hex.EncodeToString(sum.Sum(nil))
 	return r, nil
@@ -79,8 +85,7 @@ func labelled(people []person, own [][]float64, sum hash.Hash) Labelled {
 }
 
 // spliced measures all pairs of a set.
-func spliced(name string, people []person, own [][]float64, each int, sum hash.Hash) Set {
-	splices := spliceAll(people, each)
+func spliced(name string, people []person, own [][]float64, splices []splice, sum hash.Hash) Set {
 	r := Set{Name: name, People: len(people), Splices: len(splices)}
 	var blocks contrast
 	streams := make([]stream, len(own))

@@ -107,7 +107,7 @@ func TestRunFindsWhatIsEasy(t *testing.T) {
 	if m.Blocks.AUC < 0.99 {
 		t.Errorf("AUC of people who share no task = %.3f", m.Blocks.AUC)
 	}
-	if len(r.Splices) != 2 || r.Splices[0].Splices != 40 || r.Splices[1].Splices != 120 {
+	if len(r.Splices) != 4 || r.Splices[0].Splices != 40 || r.Splices[3].Splices != 120 || !r.Splices[3].Colleague {
 		t.Fatalf("splices: %+v", r.Splices)
 	}
 	for _, s := range r.Splices {
@@ -125,7 +125,7 @@ func TestRunFindsWhatIsEasy(t *testing.T) {
 		t.Errorf("a second run differs (-first +second):\n%s", diff)
 	}
 	table := r.String()
-	for _, want := range []string{"masquerade, labelled: 6 strangers' blocks", "purdue, spliced: 3 people", r.Hash} {
+	for _, want := range []string{"masquerade, labelled: 6 strangers' blocks", "purdue, spliced with a colleague: 3 people", r.Hash} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
 		}
