@@ -31,6 +31,8 @@ const (
 	spreadMin = 60
 	// strayMax is how many spreads a block may stray to widen the spread.
 	strayMax = 3
+	// vMax bounds the mean square of a snapshot: no block can be further off.
+	vMax = block * block * (natsMax - natsMin) * (natsMax - natsMin)
 )
 
 // Habit is what a subject does: decayed counts of symbols and pairs, and the
@@ -60,8 +62,9 @@ func (h *Habit) Nats(p *Prior, prev, x Symbol) float64 {
 	other := p.p(prev, x)
 	own := (count(h.slots[:], symbolKey(x)) + float64(toTenant*other)) / (float64(h.total) + toTenant)
 	if prev != 0 {
-		n := count(h.slots[:], symbolKey(prev))
-		own = (count(h.slots[:], pairKey(prev, x)) + float64(toSubject*own)) / (n + toSubject)
+		pair := count(h.slots[:], pairKey(prev, x))
+		n := max(pair, count(h.slots[:], symbolKey(prev))) // It may have given way to a newer one.
+		own = (pair + float64(toSubject*own)) / (n + toSubject)
 	}
 	return min(natsMax, max(natsMin, exact.Ln(other/own)))
 }
@@ -135,6 +138,8 @@ func (h *Habit) Code(k *snapshot.Codec) {
 	k.F64(&h.mean)
 	k.F64(&h.v)
 	k.F64(&h.sum)
-	h.v = max(0, h.v)
+	h.mean = min(natsMax, max(natsMin, h.mean))
+	h.v = min(vMax, max(0, h.v))
+	h.sum = min(block*natsMax, max(block*natsMin, h.sum))
 	h.taught, h.filled = min(h.taught, math.MaxUint32-1), min(h.filled, block-1)
 }

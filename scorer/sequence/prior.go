@@ -97,8 +97,9 @@ func (p *Prior) p(prev, x Symbol) float64 {
 	if prev == 0 {
 		return single
 	}
-	n := count(p.slots, symbolKey(prev))
-	return (count(p.slots, pairKey(prev, x)) + float64(toTenantPair*single)) / (n + toTenantPair)
+	pair := count(p.slots, pairKey(prev, x))
+	n := max(pair, count(p.slots, symbolKey(prev))) // It may have given way to a newer one.
+	return (pair + float64(toTenantPair*single)) / (n + toTenantPair)
 }
 
 // Code writes or reads the prior.

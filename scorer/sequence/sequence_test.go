@@ -275,7 +275,14 @@ func TestSnapshotGoesOnAlike(t *testing.T) {
 	var h sequence.Habit
 	var s sequence.Watch
 	owner := newWalker(1)
-	live(&h, &s, prior, owner, 1234)
+	live(&h, &s, prior, owner, 3001)
+	thief := newWalker(2)
+	for range 201 {
+		s.Step(&h, prior, thief.step())
+	}
+	if s.Level < 3 {
+		t.Fatalf("level = %.2f, want one at which most is held back", s.Level)
+	}
 	out := snapshot.Writer()
 	prior.Code(out)
 	h.Code(out)
@@ -290,7 +297,7 @@ func TestSnapshotGoesOnAlike(t *testing.T) {
 		t.Fatalf("read snapshot: %v", err)
 	}
 	for i := range 500 {
-		x := owner.step()
+		x := thief.step()
 		want, got := s.Step(&h, prior, x), s2.Step(&h2, prior2, x)
 		s.Teach(&h, sequence.Lag)
 		s2.Teach(&h2, sequence.Lag)

@@ -19,6 +19,10 @@ const (
 	heldLeak  = 4
 )
 
+// levelMax bounds the level of a snapshot: at the most an event can gain, it
+// rises no higher.
+const levelMax = (natsMax - natsMin) / (spreadMin * (1 - keep))
+
 // natsUnit is the step to which the nats of a pending event are rounded.
 const natsUnit = 16
 
@@ -108,10 +112,11 @@ func (w *Watch) Code(k *snapshot.Codec) {
 	k.F64(&w.Peak)
 	codeSymbol(k, &w.last)
 	codeSymbol(k, &w.before)
+	from := uint64(w.from)
+	k.U64(&from)
 	n := min(k.Len(int(w.n)), PendingMax)
-	if k.Reading() {
-		w.from, w.n = 0, uint8(n)
-	}
+	w.from, w.n = uint8(from%PendingMax), uint8(n)
+	w.Level, w.Peak = min(levelMax, max(0, w.Level)), max(0, w.Peak)
 	for j := range n {
 		i := (int(w.from) + j) % PendingMax
 		codeSymbol(k, &w.symbols[i])
