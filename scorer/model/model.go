@@ -11,6 +11,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
 // Modes: whether verdicts leave the analyzer.
@@ -40,6 +41,11 @@ type Model struct {
 	// Ladders has one entry per kind of actor, in the order of [Kinds].
 	Ladders []Ladder
 	Limits  Limits
+	// RouteClasses are asked in their order, the first that fits counts.
+	RouteClasses []RouteClass
+	// Rules are the custom ones, compiled.
+	Rules      []*rules.Rule
+	Exceptions []Exception
 
 	digest string
 }
@@ -110,6 +116,9 @@ type Rung struct {
 // Limits bound the state of one partition; the least recently used go first.
 type Limits struct {
 	SessionsMax, SubjectsMax, AddressesMax, TenantsMax int
+	// RuleCostMax is the most that one expression of a rule may cost for one
+	// event, in units of the Common Expression Language.
+	RuleCostMax int
 }
 
 // Kinds lists the kinds of actor that have a ladder.
@@ -184,7 +193,38 @@ func (m *Model) Canonical() []byte {
 		}
 	}
 	line("limits", strconv.Itoa(m.Limits.SessionsMax), strconv.Itoa(m.Limits.SubjectsMax), strconv.Itoa(m.Limits.AddressesMax), strconv.Itoa(m.Limits.TenantsMax))
+	for i := range m.RouteClasses {
+		c := &m.RouteClasses[i]
+		line("route_class", quote(c.ID), quote(c.Routes...), quote(c.Templates...))
+		for _, w := range c.Own {
+			line("route_class_signal", w.Signal.Describe().ID, num(w.Weight))
+		}
+	}
+	for _, r := range m.Rules {
+		line("rule", quote(r.ID, r.Group.String(), r.Expression, r.Nats, r.Text, r.Ceiling, r.Technique, r.Owner), quote(r.Kinds...))
+	}
+	if len(m.Rules) > 0 {
+		line("rule_cost_max", strconv.Itoa(m.Limits.RuleCostMax))
+	}
+	for i := range m.Exceptions {
+		x := &m.Exceptions[i]
+		prefix := ""
+		if x.Prefix.IsValid() {
+			prefix = x.Prefix.String()
+		}
+		line("exception", quote(x.ID, x.Owner, x.Reason, x.From.Format(time.RFC3339Nano), x.Until.Format(time.RFC3339Nano),
+			x.Subject, x.ClientID, prefix, x.Route), quote(x.Signals...))
+	}
 	return []byte(b.String())
+}
+
+// quote writes texts of the author's so that no two lists look alike.
+func quote(texts ...string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = strconv.Quote(t)
+	}
+	return "[" + strings.Join(quoted, " ") + "]"
 }
 
 // actions that a rung may name, weakest first.

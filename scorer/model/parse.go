@@ -11,10 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/rules"
 )
-
-// FileBytesMax bounds a model file; the one that ships has 5 KiB.
-const FileBytesMax = 1 << 20
 
 // Parse reads a model file over the model that ships. file is its name for
 // messages. The error joins every fault, one a line, each as
@@ -44,11 +42,16 @@ func parseOver(m *Model, file string, b []byte) (*Model, error) {
 		r.fault(&second, "", "only one document is read")
 	}
 	r.model(doc.Content[0], m)
+	r.compile(m)
+	if r.later != nil {
+		r.later()
+	}
 	r.consistent(doc.Content[0], m)
 	err = errors.Join(r.faults...)
 	if err != nil {
 		return nil, err
 	}
+	m.weigh()
 	m.seal()
 	return m, nil
 }
@@ -99,17 +102,19 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 				{"subjects_max", r.countField(&l.SubjectsMax, 1<<24)},
 				{"addresses_max", r.countField(&l.AddressesMax, 1<<24)},
 				{"tenants_max", r.countField(&l.TenantsMax, 1<<16)},
+				{"rule_cost_max", r.countField(&l.RuleCostMax, rules.CostMax)},
 			})
+		}},
+		{"route_classes", func(n *yaml.Node, key string) { r.routeClasses(n, key, m) }},
+		{"rules", r.rules},
+		{"exceptions", func(n *yaml.Node, key string) {
+			r.later = func() { r.exceptions(n, key, m) } // They may name rules that stand below.
 		}},
 	})
 }
 
 func (r *reader) signals(n *yaml.Node, key string, m *Model) {
-	ids := make([]string, evidence.Count)
-	for i := range ids {
-		ids[i] = evidence.Signal(i).Describe().ID
-	}
-	r.named(n, key, "id", ids, func(n *yaml.Node, key string, i int) {
+	r.named(n, key, "id", signalNames(), func(n *yaml.Node, key string, i int) {
 		s := &m.Signals[i]
 		r.mapping(n, key, []field{
 			{"id", nil},
@@ -190,6 +195,14 @@ func (r *reader) consistent(n *yaml.Node, m *Model) {
 			r.fault(n, "groups", fmt.Sprintf("the clip of group %s is 0, so signal %s can say nothing: turn the signal off instead", d.Group, d.ID))
 		}
 	}
+}
+
+func signalNames() []string {
+	ids := make([]string, evidence.Count)
+	for i := range ids {
+		ids[i] = evidence.Signal(i).Describe().ID
+	}
+	return ids
 }
 
 func groupNames() []string {

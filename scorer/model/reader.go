@@ -15,6 +15,9 @@ import (
 type reader struct {
 	file   string
 	faults []error
+	// What can only be read once the whole file is known.
+	pending []ruleNode
+	later   func()
 }
 
 // field is one key that a mapping may have; a nil read means that the caller
