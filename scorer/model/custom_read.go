@@ -137,7 +137,7 @@ func (r *reader) compile(m *Model) {
 			if f.Unknown != "" {
 				f.Text += didYouMean(f.Unknown, ruleNames())
 			}
-			r.fault(within(one.nodes[f.Field], f.Line, f.Column), join(one.key, f.Field), f.Text)
+			r.fault(r.within(one.nodes[f.Field], f.Line, f.Column), join(one.key, f.Field), f.Text)
 		}
 		if rule == nil {
 			continue
@@ -159,16 +159,18 @@ func ruleNames() []string {
 	return names
 }
 
-// within is the place of a line and column of an expression in the file. A
-// block of several lines begins below its key; its columns count from its text.
-func within(n *yaml.Node, line, column int) *yaml.Node {
-	if line == 0 {
-		return n
-	}
+// within is the place in the file of a line and column of an expression.
+func (r *reader) within(n *yaml.Node, line, column int) *yaml.Node {
 	at := *n
 	switch {
-	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-		at.Line, at.Column = n.Line+line, column
+	case line == 0 || n.Style&yaml.FoldedStyle != 0:
+		// Of the whole, or of lines that YAML has joined.
+	case n.Style&yaml.LiteralStyle != 0: // Begins below its key, and is indented.
+		text := ""
+		if n.Line < len(r.lines) {
+			text = r.lines[n.Line]
+		}
+		at.Line, at.Column = n.Line+line, column+len(text)-len(strings.TrimLeft(text, " "))
 	case line > 1:
 		at.Line, at.Column = n.Line+line-1, column
 	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:

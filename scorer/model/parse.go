@@ -35,7 +35,7 @@ func parseOver(m *Model, file string, b []byte) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	r := &reader{file: file}
+	r := &reader{file: file, lines: strings.Split(string(b), "\n")}
 	var second yaml.Node
 	err = dec.Decode(&second)
 	if !errors.Is(err, io.EOF) {

@@ -14,6 +14,7 @@ import (
 // reader walks YAML nodes and collects faults with their place.
 type reader struct {
 	file   string
+	lines  []string
 	faults []error
 	// What can only be read once the whole file is known.
 	pending []ruleNode

@@ -123,7 +123,7 @@ func program(e *cel.Env, tree *cel.Ast, costMax uint64) (cel.Program, error) {
 func translate(field string, issues *cel.Issues) []Fault {
 	faults := make([]Fault, 0, len(issues.Errors()))
 	for _, err := range issues.Errors() {
-		f := Fault{Field: field, Text: strings.TrimPrefix(err.Message, "Syntax error: ")}
+		f := Fault{Field: field, Text: syntax(err.Message)}
 		if err.Location != nil && err.Location.Line() > 0 {
 			f.Line, f.Column = err.Location.Line(), err.Location.Column()+1
 		}
@@ -139,6 +139,15 @@ func translate(field string, issues *cel.Issues) []Fault {
 		faults = append(faults, f)
 	}
 	return faults
+}
+
+// syntax says what the parser says, without its list of all that might have been.
+func syntax(message string) string {
+	text, _, _ := strings.Cut(strings.TrimPrefix(message, "Syntax error: "), " expecting {")
+	if text == "mismatched input '<EOF>'" {
+		return "ends too early"
+	}
+	return strings.ReplaceAll(text, "'<EOF>'", "the end")
 }
 
 // overload says which types do not go together, from what CEL says about it:
