@@ -226,4 +226,3 @@ func say(t *cel.Type) string {
 	}
 	return t.String()
 }
-

@@ -105,7 +105,7 @@ func TestCompileRefuses(t *testing.T) {
 		"an empty expression":                    {expression: " ", want: []rules.Fault{{Field: "expression", Text: "is empty"}}},
 		"what may cost more than is allowed":     {expression: `event.network_tags.all(a, event.network_tags.all(b, a.contains(b)))`, want: []rules.Fault{{Field: "expression", Text: "may cost"}}},
 		"an expression that is nested too deep":  {expression: strings.Repeat("(", 60) + "true" + strings.Repeat(")", 60), want: []rules.Fault{{Field: "expression", Text: "expression recursion limit exceeded: 40"}}},
-		"types that do not go together":         {expression: `state.score == 2`, want: []rules.Fault{{Field: "expression", Line: 1, Column: 13, Text: "== does not take (double, int): write 2.0 instead of 2"}}},
+		"types that do not go together":          {expression: `state.score == 2`, want: []rules.Fault{{Field: "expression", Line: 1, Column: 13, Text: "== does not take (double, int): write 2.0 instead of 2"}}},
 		"a syntax error":                         {expression: `event.country =`, want: []rules.Fault{{Field: "expression", Line: 1, Column: 15, Text: "token recognition error at: '='"}}},
 		"an expression longer than anybody read": {expression: strings.Repeat("x", rules.ExpressionBytesMax+1), want: []rules.Fault{{Field: "expression", Text: "has 4097 B, at most 4096 B are read"}}},
 	}
