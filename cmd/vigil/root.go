@@ -47,7 +47,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 		id       string
 		commands []func(app.Env) *cobra.Command
 	}{
-		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand, newCalibrateCommand}},
+		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand, newTestCommand, newCalibrateCommand}},
 		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand}},
 		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand}},
 		{groupSet, []func(app.Env) *cobra.Command{newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newVersionCommand}},

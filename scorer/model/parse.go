@@ -15,8 +15,9 @@ import (
 )
 
 // Parse reads a model file over the model that ships. file is its name for
-// messages. The error joins every fault, one a line, each as
-// file:line:column: key: what is wrong.
+// messages. The error joins every [Fault], one a line, each as
+// file:line:column: key: what is wrong; a file that is no YAML at all, or too
+// large, is one plain error.
 func Parse(file string, b []byte) (*Model, error) {
 	return parseOver(Default(), file, b)
 }
