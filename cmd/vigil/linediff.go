@@ -60,10 +60,10 @@ func middle(x, y []string) []string {
 	for i := range common {
 		common[i] = make([]int, len(y)+1)
 	}
-	for i := len(x) - 1; i >= 0; i-- {
+	for i, line := range slices.Backward(x) {
 		for j := len(y) - 1; j >= 0; j-- {
 			common[i][j] = max(common[i+1][j], common[i][j+1])
-			if x[i] == y[j] {
+			if line == y[j] {
 				common[i][j] = common[i+1][j+1] + 1
 			}
 		}

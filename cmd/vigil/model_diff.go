@@ -46,7 +46,9 @@ func modelDiff(old, now *model.Model) []string {
 
 type differ struct{ lines []string }
 
-func (d *differ) say(format string, args ...any) { d.lines = append(d.lines, fmt.Sprintf(format, args...)) }
+func (d *differ) say(format string, args ...any) {
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+}
 
 // change says a number that differs; the format takes what it is of, the new
 // number and the old one.
@@ -220,7 +222,9 @@ func (d *differ) classes(old, now *model.Model) {
 	d.order("route classes", ids(old.RouteClasses, id), ids(now.RouteClasses, id))
 }
 
-func routesOf(c *model.RouteClass) string { return strings.Join(slices.Concat(c.Routes, c.Templates), ", ") }
+func routesOf(c *model.RouteClass) string {
+	return strings.Join(slices.Concat(c.Routes, c.Templates), ", ")
+}
 
 func ids[T any](list []T, id func(*T) string) []string {
 	names := make([]string, len(list))

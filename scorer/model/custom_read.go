@@ -25,8 +25,6 @@ type ruleNode struct {
 }
 
 // idPattern is what an id of a rule, class or exception looks like.
-//
-//nolint:gochecknoglobals // A constant: Go has no constant expressions of this kind.
 var idPattern = regexp.MustCompile(`^[a-zA-Z0-9_]+([.-][a-zA-Z0-9_]+)*$`)
 
 // entries reads a list whose entries carry an id of the author's, each once.

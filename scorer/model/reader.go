@@ -12,7 +12,7 @@ import (
 )
 
 // Fault is one thing that is wrong with a model file, and where.
-type Fault struct {
+type Fault struct { //nolint:errname // As in package config: what is wrong with a file comes first, that it is an error second.
 	File string
 	// Line and Column count from 1.
 	Line, Column int

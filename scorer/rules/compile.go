@@ -171,7 +171,7 @@ func inspect(field string, tree *cel.Ast) []Fault {
 		faults = append(faults, Fault{Field: field, Line: at.Line(), Column: at.Column() + 1, Text: fmt.Sprintf(format, args...)})
 	}
 	ast.PostOrderVisit(native.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		switch e.Kind() {
+		switch e.Kind() { //nolint:exhaustive // All others are as the types allow.
 		case ast.ComprehensionKind:
 			over := native.GetType(e.AsComprehension().IterRange().ID())
 			if over.Kind() != types.ListKind {
@@ -210,7 +210,7 @@ func literal(e ast.Expr) (string, bool) {
 
 // say names a type as people do.
 func say(t *cel.Type) string {
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // The others call themselves well enough.
 	case types.BoolKind:
 		return "true or false"
 	case types.StringKind:

@@ -129,7 +129,7 @@ func (sizes) EstimateSize(n cost.AstNode) *cost.SizeEstimate {
 // EstimateCallCost implements cost.Estimator.
 func (sizes) EstimateCallCost(function, _ string, _ *cost.AstNode, _ []cost.AstNode) *cost.CallEstimate {
 	if function == functionWithin {
-		return &cost.CallEstimate{CostEstimate: cost.CostEstimate{Min: withinCost, Max: withinCost}}
+		return &cost.CallEstimate{CostEstimate: cost.Estimate{Min: withinCost, Max: withinCost}}
 	}
 	return nil
 }

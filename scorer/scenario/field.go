@@ -35,7 +35,7 @@ func Agent(name string) string {
 	return name
 }
 
-//nolint:gochecknoglobals // A constant: Go has no constant expressions of this kind.
+// index finds the counts of loops in a text.
 var index = regexp.MustCompile(`\{(i|j)([+*]\d{1,9})?\}`)
 
 // number replaces {i} by the innermost loop's count from 1 and {j} by the one
@@ -85,18 +85,20 @@ func setField(e *event.RequestEvent, f string, places map[string][]string, now *
 		return nil
 	}
 	name, isAttribute := strings.CutPrefix(key, "attr.")
-	switch {
-	case key == "query":
-		name, isAttribute = event.AttributeQuery, true
-	case key == "at":
+	if isAttribute {
+		setAttribute(e, name, value)
+		return nil
+	}
+	switch key {
+	case "query":
+		setAttribute(e, event.AttributeQuery, value)
+	case "at":
 		return setPlace(e, value, places, now)
-	case key == "ua":
+	case "ua":
 		e.UserAgent = Agent(value)
-		return nil
-	case key == "tag":
+	case "tag":
 		e.NetworkTags = append(e.NetworkTags, value)
-		return nil
-	case key == "in" || key == "signed-in": // signed-in: how long ago.
+	case "in", "signed-in": // signed-in: how long ago.
 		d, err := duration(value)
 		if err != nil {
 			return err
@@ -106,16 +108,17 @@ func setField(e *event.RequestEvent, f string, places map[string][]string, now *
 		} else {
 			e.AuthTime = timestamppb.New(now.Add(-d))
 		}
-		return nil
+	default:
+		return setNumber(e, key, value)
 	}
-	if isAttribute {
-		if e.Attributes == nil {
-			e.Attributes = make(map[string]string)
-		}
-		e.Attributes[name] = value
-		return nil
+	return nil
+}
+
+func setAttribute(e *event.RequestEvent, name, value string) {
+	if e.Attributes == nil {
+		e.Attributes = make(map[string]string)
 	}
-	return setNumber(e, key, value)
+	e.Attributes[name] = value
 }
 
 func setPlace(e *event.RequestEvent, name string, places map[string][]string, now *time.Time) error {

@@ -208,7 +208,7 @@ func (p *parser) repeat(s *statement, depth int) {
 	s.body = p.block(depth + 1)
 }
 
-// expect reads: expect NAME ACTION [SIGNAL|-SIGNAL|LOW..HIGH]…
+// expect reads NAME ACTION and then SIGNAL, -SIGNAL and LOW..HIGH in any order.
 func (p *parser) expect(s *statement) {
 	if len(s.words) < 2 {
 		p.fault(s.line, "want: expect NAME ACTION [SIGNAL] [-SIGNAL] [LOW..HIGH]")
