@@ -14,6 +14,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/model"
+	"github.com/vigil-gateway/vigil/scorer/rules"
 	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
@@ -77,6 +78,7 @@ type played struct {
 	Updated bool `json:"updated,omitempty"`
 
 	signals map[string]int
+	missed  []rules.Count
 }
 
 // testReport is the whole result.
@@ -86,6 +88,8 @@ type testReport struct {
 	// Signals says in how many scenarios each signal and rule was found, those
 	// that the model has on.
 	Signals []signalUse `json:"signals"`
+	// Missed are the rules that gave no answer for some events.
+	Missed []missedRule `json:"missed,omitempty"`
 }
 
 type signalUse struct {
@@ -122,6 +126,9 @@ func test(c *cobra.Command, env app.Env, o testOptions, args []string) error {
 		r.Scenarios = append(r.Scenarios, one)
 	}
 	r.Signals = uses(m, r.Scenarios)
+	for i := range r.Scenarios {
+		r.Missed = addMissed(r.Missed, r.Scenarios[i].missed)
+	}
 	if asJSON {
 		err = writeJSON(env.Stdout, r)
 	} else {
@@ -188,7 +195,7 @@ func playStory(file string, s *scenario.Script, m *model.Model, update bool) (pl
 	if err != nil {
 		return one, app.Usage("play %s: %w", file, err)
 	}
-	one.Failures, one.signals = out.Failures(), out.Signals
+	one.Failures, one.signals, one.missed = out.Failures(), out.Signals, out.Rules
 	golden := one.Name + ".golden"
 	want, err := os.ReadFile(golden) //nolint:gosec // Beside what the operator names.
 	switch {
@@ -254,6 +261,9 @@ func (r *testReport) print(p printer, o testOptions) {
 		for _, line := range one.Diff {
 			say(p.w, "      %s\n", p.paint(diffColor(line), clean(line)))
 		}
+	}
+	for _, missed := range r.Missed {
+		say(p.w, "%s\n", p.paint(amber, missed.String()))
 	}
 	var untouched []string
 	for _, s := range r.Signals {

@@ -13,6 +13,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
 // Start is when every story begins: a Monday morning.
@@ -38,6 +39,8 @@ type Outcome struct {
 	// Signals counts how often each signal and custom rule was found, also in
 	// the history.
 	Signals map[string]int
+	// Rules says how each custom rule fared, since the last restart.
+	Rules []rules.Count
 }
 
 // Actor is somebody in a story and what came of it.
@@ -84,7 +87,7 @@ func Play(s *Script, o Options) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Outcome{Text: p.out.String(), Signals: p.found}
+	out := &Outcome{Text: p.out.String(), Signals: p.found, Rules: p.engine.Rules()}
 	for _, name := range p.order {
 		out.Actors = append(out.Actors, *p.actors[name])
 	}
