@@ -178,14 +178,15 @@ func showModel(p printer, m *model.Model, costs []ruleCost, now time.Time) error
 	rows = nil
 	for _, l := range m.Ladders {
 		for _, g := range l.Rungs {
-			rows = append(rows, []string{l.Kind, g.Action, number(g.Threshold), span(g.For), orWord(groupList(g.Groups), "all")})
+			rows = append(rows, []string{l.Kind, g.Action, number(g.Threshold), span(g.For), number(m.Budget(l.Kind, g.Action)), orWord(groupList(g.Groups), "all")})
 		}
 	}
 	sayln(p.w)
-	err = p.table([]string{"LADDER", "ACTION", "FROM", "FOR", "EVIDENCE OF"}, rows)
+	err = p.table([]string{"LADDER", "ACTION", "FROM", "FOR", "BUDGET", "EVIDENCE OF"}, rows)
 	if err != nil {
 		return err
 	}
+	sayln(p.w, "BUDGET counts false alarms per 10,000 subject-days; vigil calibrate keeps to it")
 	say(p.w, "\nlearning  quarantine %s, confidence %s, concentration %s, half-life %s\n",
 		span(m.Learning.Quarantine), number(m.Learning.Confidence), number(m.Learning.Concentration), span(m.Learning.HalfLife))
 	say(p.w, "volume    kappa %s, tail %s, look %s\n", number(m.Volume.Kappa), number(m.Volume.Tail), number(m.Volume.Look))

@@ -34,6 +34,9 @@ func modelDiff(old, now *model.Model) []string {
 	d.numbers(old, now)
 	for _, kind := range model.Kinds() {
 		d.ladder(kind, old.Ladder(kind), now.Ladder(kind))
+		for _, action := range ladder()[1:] {
+			d.change(old.Budget(kind, action), now.Budget(kind, action), "budget for "+plural(kind)+": %s on %s of 10,000 subject-days instead of %s", action)
+		}
 	}
 	d.classes(old, now)
 	d.rules(old, now)
@@ -116,7 +119,7 @@ func (d *differ) numbers(old, now *model.Model) {
 }
 
 func (d *differ) ladder(kind string, old, now []model.Rung) {
-	who := map[string]string{"human": "humans", "service": "services", "agent": "agents", model.KindAddress: "addresses"}[kind]
+	who := plural(kind)
 	for _, action := range ladder() {
 		find := func(rungs []model.Rung) *model.Rung {
 			i := slices.IndexFunc(rungs, func(g model.Rung) bool { return g.Action == action })
@@ -146,6 +149,13 @@ func (d *differ) ladder(kind string, old, now []model.Rung) {
 			d.say("%s for %s counts the evidence of %s instead of %s", action, who, orWord(groupList(b.Groups), "all groups"), orWord(groupList(a.Groups), "all groups"))
 		}
 	}
+}
+
+func plural(kind string) string {
+	if kind == model.KindAddress {
+		return "addresses"
+	}
+	return kind + "s"
 }
 
 func fewer(yes bool) string {

@@ -25,7 +25,7 @@ func TestModelDiffSaysEveryChange(t *testing.T) {
 			"ladders: [{kind: address, rungs: [{action: throttle, threshold: 9, for: 10m}, {action: block, threshold: 14, for: 1h}]}]",
 			"ladders: [{kind: address, rungs: [{action: throttle, threshold: 8, for: 11m}, {action: block, threshold: 14, for: 1h}]}]",
 			"ladders: [{kind: address, rungs: [{action: throttle, threshold: 8, for: 10m, groups: [walk]}, {action: block, threshold: 14, for: 1h}]}]",
-			"limits: {sessions_max: 1}", "limits: {subjects_max: 1}", "limits: {addresses_max: 1}", "limits: {tenants_max: 1}", "limits: {rule_cost_max: 1999}",
+			"budget: [{kind: service, revoke: 2}]", "budget: [{kind: address, throttle: 2}]", "limits: {sessions_max: 1}", "limits: {subjects_max: 1}", "limits: {addresses_max: 1}", "limits: {tenants_max: 1}", "limits: {rule_cost_max: 1999}",
 		},
 		"rules: [": {
 			"", strings.ReplaceAll(rule, "rule.a", "rule.b"), strings.ReplaceAll(rule, "walk", "volume"), strings.ReplaceAll(rule, "owner: o", "owner: p"),

@@ -34,6 +34,7 @@ type rungView struct {
 	Action    string   `json:"action"`
 	Threshold float64  `json:"threshold"`
 	For       string   `json:"for"`
+	Budget    float64  `json:"budget"`
 	Groups    []string `json:"groups,omitempty"`
 }
 
@@ -76,7 +77,7 @@ func viewOf(m *model.Model, costs []ruleCost, now time.Time) modelView {
 	}
 	for _, l := range m.Ladders {
 		for _, g := range l.Rungs {
-			r := rungView{Kind: l.Kind, Action: g.Action, Threshold: g.Threshold, For: g.For.String()}
+			r := rungView{Kind: l.Kind, Action: g.Action, Threshold: g.Threshold, For: g.For.String(), Budget: m.Budget(l.Kind, g.Action)}
 			for _, group := range g.Groups {
 				r.Groups = append(r.Groups, group.String())
 			}

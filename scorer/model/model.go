@@ -40,6 +40,8 @@ type Model struct {
 	Session  Session
 	// Ladders has one entry per kind of actor, in the order of [Kinds].
 	Ladders []Ladder
+	// Budgets has one entry per kind of actor, in the order of [Kinds].
+	Budgets []Budget
 	Limits  Limits
 	// RouteClasses are asked in their order, the first that fits counts.
 	RouteClasses []RouteClass
@@ -111,6 +113,32 @@ type Rung struct {
 	For time.Duration
 	// Groups limits whose evidence supports the action; empty means all.
 	Groups []evidence.Group
+}
+
+// BudgetDays is how many subject-days a budget counts against.
+const BudgetDays = 10_000
+
+// Budget is how many false alarms one kind of actor may meet.
+type Budget struct {
+	Kind string
+	// Days is for each action, by its [verdict.Strength], on how many of
+	// [BudgetDays] clean subject-days it may be asked for; 0 names no budget.
+	Days [verdictsMax]float64
+}
+
+// verdictsMax is the number of actions, with observe.
+const verdictsMax = 6
+
+// Budget returns on how many of [BudgetDays] clean subject-days an action may
+// be asked for, 0 where the model names no budget.
+func (m *Model) Budget(kind, action string) float64 {
+	strength := verdict.Strength(action)
+	for i := range m.Budgets {
+		if m.Budgets[i].Kind == kind && strength > 0 {
+			return m.Budgets[i].Days[strength]
+		}
+	}
+	return 0
 }
 
 // Limits bound the state of one partition; the least recently used go first.
@@ -190,6 +218,11 @@ func (m *Model) Canonical() []byte {
 				groups[i] = g.String()
 			}
 			line("rung", l.Kind, r.Action, num(r.Threshold), r.For.String(), strings.Join(groups, ","))
+		}
+	}
+	for _, b := range m.Budgets {
+		for i, days := range b.Days[1:] {
+			line("budget", b.Kind, actions()[i], num(days))
 		}
 	}
 	line("limits", strconv.Itoa(m.Limits.SessionsMax), strconv.Itoa(m.Limits.SubjectsMax), strconv.Itoa(m.Limits.AddressesMax), strconv.Itoa(m.Limits.TenantsMax))

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/rules"
 )
@@ -96,6 +97,7 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 			})
 		}},
 		{"ladders", func(n *yaml.Node, key string) { r.ladders(n, key, m) }},
+		{"budget", func(n *yaml.Node, key string) { r.budgets(n, key, m) }},
 		{"limits", func(n *yaml.Node, key string) {
 			l := &m.Limits
 			r.mapping(n, key, []field{
@@ -151,6 +153,22 @@ func (r *reader) ladders(n *yaml.Node, key string, m *Model) {
 				r.ascending(n, key, m.Ladders[i].Rungs)
 			}},
 		})
+	})
+}
+
+func (r *reader) budgets(n *yaml.Node, key string, m *Model) {
+	m.Budgets = slices.Clone(m.Budgets)
+	for _, kind := range Kinds() {
+		if !slices.ContainsFunc(m.Budgets, func(b Budget) bool { return b.Kind == kind }) {
+			m.Budgets = append(m.Budgets, Budget{Kind: kind})
+		}
+	}
+	r.named(n, key, "kind", Kinds(), func(n *yaml.Node, key string, i int) {
+		fields := []field{{"kind", nil}}
+		for _, action := range actions() {
+			fields = append(fields, field{action, r.floatField(&m.Budgets[i].Days[verdict.Strength(action)], 0.001, BudgetDays)})
+		}
+		r.mapping(n, key, fields)
 	})
 }
 
