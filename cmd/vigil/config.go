@@ -54,7 +54,8 @@ func newConfigValidateCommand(env app.Env) *cobra.Command {
 file:line:column: key: what is wrong. Exit code 2 where there is any.
 
 A risk model is checked like a configuration, and with an analyzer's
-configuration the model that it names; exceptions that have expired are warned of.`,
+configuration the model that it names. Exceptions that have expired are warned
+of. --role model says that a file is a model where its keys do not show it.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	o.addTo(c)

@@ -34,7 +34,7 @@ func newModelShowCommand(env app.Env) *cobra.Command {
 		Long: `Show what a model comes to: the file over the model that ships, which is shown
 where no file is named. Rules are measured on this machine, on an event that
 has every field: time and allocations for one event, and the worst case in
-units of the Common Expression Language that limits.rule_cost_max is held against.`,
+units of the Common Expression Language, against limits.rule_cost_max.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(cmd)
@@ -58,7 +58,7 @@ func newModelDiffCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "diff OLD NEW",
 		Short:   "Say in words how two models differ",
-		Long:    "Say in words how the model of file NEW differs from that of file OLD. A - in place\nof a file is the model that ships. Exit code 0 where they are the same, 1 where\nthey differ, 2 where one cannot be read.",
+		Long:    "Say in words how the model of file NEW differs from that of file OLD. A - in\nplace of a file is the model that ships. Exit code 0 where they are the same, 1\nwhere they differ, 2 where one cannot be read.",
 		Example: "  vigil model diff - model.yaml",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -113,7 +113,7 @@ A rule is written so:
     - id: rule.night_export       # Begins with rule.
       group: volume               # Clipped together with this group's signals.
       expression: event.template == "/export/{id}" && state.hour < 6
-      nats: 2.5                   # Or an expression, such as min(6.0, state.score)
+      nats: 2.5                   # Or an expression: min(6.0, state.score)
       text: an export at night    # What the verdict says.
       ceiling: step_up            # Strongest action that it supports alone.
       owner: data-protection@example.com
@@ -132,18 +132,36 @@ fails nothing.`,
 				Type string `json:"type"`
 				Doc  string `json:"doc,omitempty"`
 			}
-			var all []name
-			var rows [][]string
-			for _, v := range append(rules.Variables(), rules.Functions()...) {
-				all = append(all, name{v.Name, v.Type, v.Doc})
-				rows = append(rows, []string{v.Name, v.Type, v.Doc})
-			}
 			if asJSON {
+				var all []name
+				for _, v := range append(rules.Variables(), rules.Functions()...) {
+					all = append(all, name{v.Name, v.Type, v.Doc})
+				}
 				return writeJSON(env.Stdout, all)
 			}
-			return newPrinter(cmd, env).table([]string{"NAME", "TYPE", "WHAT"}, rows)
+			return printNames(newPrinter(cmd, env))
 		},
 	}
+}
+
+// printNames writes what fits a terminal of 80 columns; signals are told once.
+func printNames(p printer) error {
+	var names, functions [][]string
+	for _, v := range rules.Variables() {
+		if !strings.HasPrefix(v.Name, "signal.") {
+			names = append(names, []string{v.Name, v.Type, v.Doc})
+		}
+	}
+	names = append(names, []string{"signal.ID", "number", "its nats, as signal.geo.new_country"})
+	for _, v := range rules.Functions() {
+		functions = append(functions, []string{v.Name, v.Type, v.Doc})
+	}
+	err := p.table([]string{"NAME", "TYPE", "WHAT"}, names)
+	if err != nil {
+		return err
+	}
+	sayln(p.w)
+	return p.table([]string{"FUNCTION", "TYPE", "WHAT"}, functions)
 }
 
 func newModelInitCommand(env app.Env) *cobra.Command {

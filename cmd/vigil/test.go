@@ -60,7 +60,7 @@ func newTestCommand(env app.Env) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return test(cmd, env, o, args) },
 	}
 	c.Flags().StringVar(&o.model, "model", "", "risk model file; without it the model that ships")
-	c.Flags().BoolVar(&o.update, "update", false, "write the goldens anew; read their diff before you keep it")
+	c.Flags().BoolVar(&o.update, "update", false, "write the goldens anew; read their diff")
 	c.Flags().BoolVarP(&o.all, "verbose", "v", false, "also list the stories that end as expected")
 	return c
 }

@@ -57,7 +57,7 @@ func (in *Input) Parent() cel.Activation { return nil }
 // Variable is a name that expressions may use.
 type Variable struct {
 	Name string
-	// Type is text, number, whole number, true or false, or a list or map of text.
+	// Type is text, number, whole number, true or false, texts, or text by text.
 	Type string
 	Doc  string
 
@@ -105,22 +105,22 @@ var signals = func() map[string]evidence.Signal {
 var variables = []Variable{
 	str("event.kind", "request or session", func(in *Input) string { return in.Event.GetKind() }),
 	str("event.phase", "complete, open, tick or close", func(in *Input) string { return in.Event.GetPhase() }),
-	str("event.stream", "websocket, sse, grpc, download, upload or request", func(in *Input) string { return in.Event.GetStream() }),
+	str("event.stream", "websocket, sse, grpc, download or upload", func(in *Input) string { return in.Event.GetStream() }),
 	str("event.gateway", "the gateway that saw it", func(in *Input) string { return in.Event.GetGateway() }),
 	str("event.tenant", "", func(in *Input) string { return in.Event.GetTenant() }),
 	str("event.subject", "pseudonym of who acts", func(in *Input) string { return in.Event.GetSubject() }),
 	str("event.issuer", "", func(in *Input) string { return in.Event.GetIssuer() }),
 	str("event.session", "pseudonym of the session", func(in *Input) string { return in.Event.GetSession() }),
-	str("event.client_id", "OAuth client, API key or service account", func(in *Input) string { return in.Event.GetClientId() }),
+	str("event.client_id", "OAuth client, API key, service account", func(in *Input) string { return in.Event.GetClientId() }),
 	str("event.device", "a proven key or a signed cookie", func(in *Input) string { return in.Event.GetDevice() }),
 	str("event.binding", "none, cookie, dpop or mtls", func(in *Input) string { return in.Event.GetBinding() }),
-	str("event.auth_method", "jwt, introspection, mtls, api_key, cookie or none", func(in *Input) string { return in.Event.GetAuthMethod() }),
+	str("event.auth_method", "jwt, mtls, api_key, cookie, none …", func(in *Input) string { return in.Event.GetAuthMethod() }),
 	str("event.acr", "authentication context", func(in *Input) string { return in.Event.GetAcr() }),
 	list("event.amr", "authentication methods", func(in *Input) []string { return in.Event.GetAmr() }),
-	whole("event.auth_age", "seconds since the sign-in, -1 where unknown", authAge),
+	whole("event.auth_age", "seconds since the sign-in, -1 if unknown", authAge),
 	str("event.subject_kind", "human, service or agent", func(in *Input) string { return in.Event.GetSubjectKind() }),
 	str("event.address", "client address", func(in *Input) string { return in.Event.GetAddress() }),
-	whole("event.asn", "autonomous system, 0 where unknown", func(in *Input) int64 { return int64(in.Event.GetAsn()) }),
+	whole("event.asn", "AS number, 0 where unknown", func(in *Input) int64 { return int64(in.Event.GetAsn()) }),
 	str("event.as_org", "", func(in *Input) string { return in.Event.GetAsOrg() }),
 	str("event.country", "ISO 3166-1 alpha-2", func(in *Input) string { return in.Event.GetCountry() }),
 	flag("event.located", "latitude and longitude are known", func(in *Input) bool { return in.Event.Latitude != nil && in.Event.Longitude != nil }),
@@ -132,7 +132,7 @@ var variables = []Variable{
 	str("event.method", "", func(in *Input) string { return in.Event.GetMethod() }),
 	str("event.host", "", func(in *Input) string { return in.Event.GetHost() }),
 	str("event.path", "without its query", func(in *Input) string { return in.Event.GetPath() }),
-	str("event.route", "the route's id in the gateway's configuration", func(in *Input) string { return in.Event.GetRoute() }),
+	str("event.route", "the route's id at the gateway", func(in *Input) string { return in.Event.GetRoute() }),
 	str("event.template", "such as /accounts/{id}", func(in *Input) string { return in.Event.GetTemplate() }),
 	str("event.resource", "the id that the path names", func(in *Input) string { return in.Event.GetResource() }),
 	str("event.sensitivity", "low, normal, high or critical", func(in *Input) string { return in.Event.GetSensitivity() }),
@@ -141,33 +141,33 @@ var variables = []Variable{
 	str("event.decision", "permit, deny, step_up or cut", func(in *Input) string { return in.Event.GetDecision() }),
 	str("event.reason", "why, such as token_expired", func(in *Input) string { return in.Event.GetReason() }),
 	str("event.auth_outcome", "none, success, failure or mfa_failure", func(in *Input) string { return in.Event.GetAuthOutcome() }),
-	str("event.account", "pseudonym of the login name that was tried", func(in *Input) string { return in.Event.GetAccount() }),
+	str("event.account", "pseudonym of the login name", func(in *Input) string { return in.Event.GetAccount() }),
 	whole("event.bytes_in", "", func(in *Input) int64 { return signed(in.Event.GetBytesIn()) }),
 	whole("event.bytes_out", "", func(in *Input) int64 { return signed(in.Event.GetBytesOut()) }),
 	whole("event.duration_us", "", func(in *Input) int64 { return signed(in.Event.GetDurationUs()) }),
 	number("event.waf_score", "", func(in *Input) *float64 { s := in.Event.GetWafScore(); return &s }),
 	list("event.waf_rules", "", func(in *Input) []string { return in.Event.GetWafRules() }),
-	dict("event.attributes", "whatever else the gateway noted, by name", func(in *Input) map[string]string { return in.Event.GetAttributes() }),
+	dict("event.attributes", "what else was noted, by name", func(in *Input) map[string]string { return in.Event.GetAttributes() }),
 
-	whole("state.hour", "hour of the day of the event, UTC, 0 to 23", func(in *Input) int64 { return int64(time.Unix(0, in.At).UTC().Hour()) }),
-	whole("state.weekday", "day of the week of the event, UTC, 0 is Sunday", func(in *Input) int64 { return int64(time.Unix(0, in.At).UTC().Weekday()) }),
-	str("state.kind", "human, service, agent or address: whose ladder applies", func(in *Input) string { return in.Kind }),
+	whole("state.hour", "hour of the day, UTC, 0 to 23", func(in *Input) int64 { return int64(time.Unix(0, in.At).UTC().Hour()) }),
+	whole("state.weekday", "day of the week, UTC, 0 is Sunday", func(in *Input) int64 { return int64(time.Unix(0, in.At).UTC().Weekday()) }),
+	str("state.kind", "human, service, agent or address", func(in *Input) string { return in.Kind }),
 	str("state.network", "AS number, else /24 or /48", func(in *Input) string { return in.Network }),
 	str("state.client", "browser or program without its version", func(in *Input) string { return in.Agent.Family }),
 	str("state.route_class", "the model's class of the route", func(in *Input) string { return in.Class }),
-	whole("state.session_age", "seconds since the session was first seen", func(in *Input) int64 { return (in.Now - in.Session.Start) / int64(time.Second) }),
-	whole("state.session_requests", "requests of the session, with this one", func(in *Input) int64 { return signed(in.Session.Requests) }),
-	whole("state.minute_requests", "requests of the session in this minute", func(in *Input) int64 { return truncated(in.Session.Minute.Requests) }),
-	whole("state.minute_bytes", "bytes sent to the session in this minute", func(in *Input) int64 { return truncated(in.Session.Minute.Bytes) }),
-	whole("state.hour_bytes", "bytes sent to the session in this hour", func(in *Input) int64 { return truncated(in.Session.Hour.Bytes) }),
-	whole("state.subject_requests", "requests of the subject ever, with this one; 0 without a subject", subjectRequests),
-	number("state.history", "clean sessions that have taught the subject's habits", history),
+	whole("state.session_age", "seconds since the session began", func(in *Input) int64 { return (in.Now - in.Session.Start) / int64(time.Second) }),
+	whole("state.session_requests", "of the session, with this one", func(in *Input) int64 { return signed(in.Session.Requests) }),
+	whole("state.minute_requests", "of the session", func(in *Input) int64 { return truncated(in.Session.Minute.Requests) }),
+	whole("state.minute_bytes", "bytes sent to the session", func(in *Input) int64 { return truncated(in.Session.Minute.Bytes) }),
+	whole("state.hour_bytes", "bytes sent to the session", func(in *Input) int64 { return truncated(in.Session.Hour.Bytes) }),
+	whole("state.subject_requests", "requests of the subject, with this one", subjectRequests),
+	number("state.history", "clean sessions that taught the subject", history),
 	flag("state.new_country", "the subject's habit has not this country", func(in *Input) bool { return in.fresh(entity.Countries, in.Event.GetCountry()) }),
 	flag("state.new_network", "the subject's habit has not this network", func(in *Input) bool { return in.fresh(entity.Networks, in.Network) }),
-	flag("state.new_client", "the subject's habit has not this browser or program", func(in *Input) bool { return in.fresh(entity.Families, in.Agent.Family) }),
-	flag("state.new_device", "the subject's habit has not this device key", func(in *Input) bool { return in.fresh(entity.Devices, in.Event.GetDevice()) }),
-	number("state.score", "what the signals found in this event, in nats", func(in *Input) *float64 { return &in.Score }),
-	number("state.suspicion", "what the session had added up before, in nats", func(in *Input) *float64 { return &in.Suspicion }),
+	flag("state.new_client", "the subject's habit has not this client", func(in *Input) bool { return in.fresh(entity.Families, in.Agent.Family) }),
+	flag("state.new_device", "the subject's habit has not this device", func(in *Input) bool { return in.fresh(entity.Devices, in.Event.GetDevice()) }),
+	number("state.score", "nats of the signals in this event", func(in *Input) *float64 { return &in.Score }),
+	number("state.suspicion", "nats of the session before this event", func(in *Input) *float64 { return &in.Suspicion }),
 }
 
 // fresh reports whether a subject's habit has not a value. Where there is no
@@ -232,7 +232,7 @@ func flag(name, doc string, get func(*Input) bool) Variable {
 }
 
 func list(name, doc string, get func(*Input) []string) Variable {
-	return Variable{Name: name, Type: "list of text", Doc: doc, cel: cel.ListType(cel.StringType), get: func(in *Input) ref.Val {
+	return Variable{Name: name, Type: "texts", Doc: doc, cel: cel.ListType(cel.StringType), get: func(in *Input) ref.Val {
 		all := get(in)
 		texts := make([]string, min(len(all), ListMax))
 		for i := range texts {
@@ -243,7 +243,7 @@ func list(name, doc string, get func(*Input) []string) Variable {
 }
 
 func dict(name, doc string, get func(*Input) map[string]string) Variable {
-	return Variable{Name: name, Type: "map of text to text", Doc: doc, cel: cel.MapType(cel.StringType, cel.StringType), get: func(in *Input) ref.Val {
+	return Variable{Name: name, Type: "text by text", Doc: doc, cel: cel.MapType(cel.StringType, cel.StringType), get: func(in *Input) ref.Val {
 		m := get(in)
 		for _, v := range m {
 			if len(v) > TextBytesMax {

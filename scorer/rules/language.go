@@ -23,11 +23,11 @@ const (
 // Functions says what expressions may call beside CEL's own operators.
 func Functions() []Variable {
 	return []Variable{
-		{Name: `event.address.within("192.0.2.0/24")`, Type: "true or false", Doc: "the address is in the prefix"},
-		{Name: `min(a, b), max(a, b), ln(a)`, Type: "number", Doc: "of numbers: write 2.0, not 2"},
-		{Name: `text.matches("^/export/")`, Type: "true or false", Doc: "regular expression (RE2), a literal"},
-		{Name: `text.contains(t), startsWith, endsWith, size(text)`, Type: "", Doc: "and the other operators of CEL"},
-		{Name: `list.exists(x, x == "tor"), all, exists_one`, Type: "true or false", Doc: "over lists, not over maps"},
+		{Name: `event.address.within("192.0.2.0/24")`, Type: "true or false", Doc: "also IPv6"},
+		{Name: `min(a, b), max(a, b), ln(a)`, Type: "number", Doc: "write 2.0, not 2"},
+		{Name: `text.matches("^/export/")`, Type: "true or false", Doc: "RE2, a literal"},
+		{Name: `text.contains("x"), size(text), …`, Type: "", Doc: "and what else CEL has"},
+		{Name: `texts.exists(t, t == "tor"), all`, Type: "true or false", Doc: "over texts, not over maps"},
 	}
 }
 
