@@ -72,6 +72,7 @@ type Engine struct {
 	shares    []judge.Share
 	gather    *budget.Collector
 	supports  []float64
+	custom    custom
 }
 
 // New returns an engine without history.
@@ -106,6 +107,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 		p.On[i], p.Max[i] = s.On, s.Max
 	}
 	e.collector = evidence.NewCollector(p)
+	e.custom = newCustom(m)
 }
 
 // Assess scores one record and learns from it.
@@ -153,7 +155,7 @@ func (e *Engine) score(r Record) Result {
 	s.Requests++
 	s.Pending.Requests++
 	var score float64
-	e.shares, score = judge.Weigh(e.model, findings, e.shares[:0])
+	e.shares, score = e.weigh(x, findings)
 	kind := kindOf(r.Event)
 	rungs := e.model.Ladder(kind)
 	ruling := judge.Step(e.model, rungs, &s.Suspicion, e.shares, x.Now)
@@ -294,9 +296,12 @@ func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling
 	a.Evidence = make([]*verdict.Evidence, len(e.shares))
 	for i := range e.shares {
 		s := &e.shares[i]
-		d := s.Signal.Describe()
+		d, text := s.Describe(), s.Text
+		if s.Exception != nil {
+			text += " (does not count: exception " + s.Exception.ID + ")"
+		}
 		a.Evidence[i] = &verdict.Evidence{
-			Signal: d.ID, Group: d.Group.String(), Nats: s.Nats, RawNats: s.Finding.Nats, Text: s.Text, Hard: d.Hard, Technique: d.Technique,
+			Signal: d.ID, Group: d.Group.String(), Nats: s.Nats, RawNats: s.Finding.Nats, Text: text, Hard: d.Hard, Technique: d.Technique,
 		}
 	}
 	return a
@@ -318,6 +323,9 @@ type Stats struct {
 	Sessions, Subjects, Addresses, Tenants int
 	// Evicted counts the entities that were pushed out at a limit.
 	Evicted uint64
+	// RulesMissed counts the events for which a custom rule of the model in force
+	// gave no answer, once per rule.
+	RulesMissed uint64
 	// Clock is the stream time in nanoseconds since 1970.
 	Clock int64
 }
@@ -327,7 +335,7 @@ func (e *Engine) Stats() Stats {
 	return Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
 		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted,
-		Clock:   e.clock.Now(),
+		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
 	}
 }
 

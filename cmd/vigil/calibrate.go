@@ -24,7 +24,8 @@ The events of ordinary life, as "vigil score" reads them, go through the live
 scorer. Of each subject and day the largest suspicion counts, for each rung of
 the ladder. A generalised Pareto distribution is fitted to the largest of them,
 and the threshold is where it exceeds the budget: so many days out of 10,000 on
-which an action may be asked for although nothing was wrong.
+which an action may be asked for although nothing was wrong. The budget is the
+model's, for each kind of actor; --budget sets it for all kinds.
 
 The history should be that of an installation that observes, without incidents:
 what is in it is taken for innocent. --state takes a history that was learnt
@@ -32,7 +33,7 @@ before; without it the first days teach and are counted too. "beyond data" says
 how many times rarer the budget is than anything the history can show.`
 
 // perDays is what a budget counts against.
-const perDays = 10_000
+const perDays = model.BudgetDays
 
 // calibrateOptions are the flags of vigil calibrate.
 type calibrateOptions struct {
@@ -54,9 +55,7 @@ func newCalibrateCommand(env app.Env) *cobra.Command {
 	}
 	o.score.inputFlags(c)
 	f := c.Flags()
-	f.StringToStringVar(&o.budget, "budget", map[string]string{
-		verdict.ActionThrottle: "20", verdict.ActionReadOnly: "20", verdict.ActionStepUp: "100", verdict.ActionRevoke: "1", verdict.ActionBlock: "1",
-	}, "false alarms allowed per 10,000 subject-days, by action")
+	f.StringToStringVar(&o.budget, "budget", nil, "false alarms allowed per 10,000 subject-days, by action, in place of the model's")
 	f.BoolVar(&o.ladders, "ladders", false, "print the section ladders of a model file instead of a table")
 	return c
 }
@@ -130,7 +129,7 @@ func calibrate(c *cobra.Command, env app.Env, o calibrateOptions, files []string
 	return err
 }
 
-// allowed reads the budget, by action.
+// allowed reads the budget that was asked for in place of the model's, by action.
 func (o *calibrateOptions) allowed() (map[string]float64, error) {
 	out := make(map[string]float64)
 	for action, text := range o.budget {
@@ -158,9 +157,12 @@ func calibrations(m *model.Model, gather *budget.Collector, allowed map[string]f
 		least := 0.0
 		for i, rung := range m.Ladder(kind) {
 			one := calibration{
-				Kind: kind, Action: rung.Action, Budget: allowed[rung.Action], Days: seen.Days,
+				Kind: kind, Action: rung.Action, Budget: m.Budget(kind, rung.Action), Days: seen.Days,
 				Reached:   perDays * float64(seen.Rungs[i].Reached) / float64(seen.Days),
 				Threshold: rung.Threshold, Suggested: rung.Threshold,
+			}
+			if asked, ok := allowed[rung.Action]; ok {
+				one.Budget = asked
 			}
 			one.fit(seen.Rungs[i].Maxima)
 			one.Suggested = max(one.Suggested, least)

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CONFIG", filepath.Join(root(t), "testdata", "config"))
 			e.Setenv("ACCESSLOG", filepath.Join(root(t), "testdata", "accesslogs", "apache.log.gz"))
+			e.Setenv("MODELS", filepath.Join(root(t), "testdata", "models"))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {

@@ -334,6 +334,9 @@ func (s *scoring) summary() {
 		fmt.Fprintf(&b, "; %d lines could not be read", s.bad)
 	}
 	sayln(s.stderr, b.String())
+	for _, missed := range addMissed(nil, s.engine.Rules()) {
+		sayln(s.stderr, missed)
+	}
 }
 
 func readState(engine *scorer.Engine, file string) error {

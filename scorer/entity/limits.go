@@ -31,6 +31,8 @@ const (
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.
 	ReasonsMax = 16
+	// RulePeaksMax bounds the custom rules that are told apart in one session.
+	RulePeaksMax = 16
 	// SeenMax bounds the values of each kind that a session remembers.
 	SeenMax = 24
 	// OpenSessionsMax bounds the sessions of a subject that wait to teach.

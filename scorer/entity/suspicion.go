@@ -22,6 +22,8 @@ type Suspicion struct {
 	// Peaks is how much of each signal is counted already; Strong the part of
 	// it that supports more than a step-up.
 	Peaks, Strong [SignalSlots]float64
+	// Rules is the same for custom rules, which a model numbers beyond the slots.
+	Rules []RulePeak
 	// Fresh is how much of what is held came from signals that renew.
 	Fresh float64
 	// At is when the numbers were last decayed, Block when the block began.
@@ -31,6 +33,37 @@ type Suspicion struct {
 	Level                 int
 	LevelUntil, VerdictAt int64
 	Reasons               []Reason
+}
+
+// RulePeak is how much of a custom rule is counted already.
+type RulePeak struct {
+	// Number is the rule's, which stays the same from model to model.
+	Number       int
+	Peak, Strong float64
+}
+
+// Slot returns where it is noted how much of a signal or custom rule is counted.
+// Where the rules are too many, the one that counted least gives way.
+func (s *Suspicion) Slot(signal int) (peak, strong *float64) {
+	if signal < SignalSlots {
+		return &s.Peaks[signal], &s.Strong[signal]
+	}
+	least := 0
+	for i := range s.Rules {
+		r := &s.Rules[i]
+		if r.Number == signal {
+			return &r.Peak, &r.Strong
+		}
+		if r.Peak < s.Rules[least].Peak {
+			least = i
+		}
+	}
+	if len(s.Rules) < RulePeaksMax {
+		s.Rules = append(s.Rules, RulePeak{})
+		least = len(s.Rules) - 1
+	}
+	s.Rules[least] = RulePeak{Number: signal}
+	return &s.Rules[least].Peak, &s.Rules[least].Strong
 }
 
 // Reason is the strongest that a signal has said about an actor.
@@ -61,6 +94,9 @@ func (s *Suspicion) Decay(now int64, halfLife time.Duration) {
 	for i := range s.Peaks {
 		s.Peaks[i] = fade(s.Peaks[i], f)
 		s.Strong[i] = fade(s.Strong[i], f)
+	}
+	for i := range s.Rules {
+		s.Rules[i].Peak, s.Rules[i].Strong = fade(s.Rules[i].Peak, f), fade(s.Rules[i].Strong, f)
 	}
 }
 
@@ -104,6 +140,11 @@ func (s *Suspicion) Code(k *snapshot.Codec) {
 		k.F64(&s.Peaks[i])
 		k.F64(&s.Strong[i])
 	}
+	snapshot.List(k, &s.Rules, func(r *RulePeak) {
+		k.Int(&r.Number)
+		k.F64(&r.Peak)
+		k.F64(&r.Strong)
+	})
 	k.F64(&s.Fresh)
 	k.I64(&s.At)
 	k.I64(&s.Block)
