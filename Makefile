@@ -128,6 +128,11 @@ replay: ## A million events replayed at one worker, at eight, with restarts, and
 	$(call need,qemu-aarch64-static,install your distribution's package qemu-user-static)
 	@go test -count=1 -timeout 60m -tags soak -run 'TestReplayOfAMillion|TestReplayOnAnotherArchitecture' -v ./cmd/internal/life/soak
 
+.PHONY: bench-data
+bench-data: ## The anomaly ensemble on labelled tables in DATA (default: those in testdata/bench).
+	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
+	@bin/bench/vigil bench data $(or $(DATA),testdata/bench)
+
 .PHONY: clean
 clean: ## Remove what was built; the fetched engines stay.
 	@rm -rf bin
