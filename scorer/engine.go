@@ -65,7 +65,9 @@ type Engine struct {
 	addresses *entity.Table[entity.Session]
 	subjects  *entity.Table[entity.Subject]
 	tenants   *entity.Table[entity.Tenant]
-	shares    []judge.Share
+	// Facets are bounded as addresses are: sign-ins make them.
+	facets *entity.Table[entity.Facet]
+	shares []judge.Share
 }
 
 // New returns an engine without history.
@@ -86,6 +88,7 @@ func (e *Engine) empty() {
 	e.addresses = entity.NewTable[entity.Session](l.AddressesMax)
 	e.subjects = entity.NewTable[entity.Subject](l.SubjectsMax)
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
+	e.facets = entity.NewTable[entity.Facet](l.AddressesMax)
 }
 
 // SwapModel puts another model in force and keeps the state of all entities.
@@ -182,10 +185,37 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 			e.subjects.Put(key, x.Subject)
 		}
 	}
+	e.signIn(x)
 	x.Session = e.actor(x)
 	x.Session.Last = max(x.Session.Last, now)
 	x.Session.LastEvent = max(x.Session.LastEvent, x.At)
 	return x
+}
+
+// signIn finds what the sign-ins of a prefix and on an account have been.
+func (e *Engine) signIn(x *evidence.Context) {
+	ev := x.Event
+	switch ev.GetAuthOutcome() {
+	case event.AuthFailure, event.AuthMFAFailure, event.AuthSuccess:
+	default:
+		return
+	}
+	if prefix := evidence.PrefixOf(ev.GetAddress()); prefix != "" {
+		x.Prefix = e.facet(ev.GetTenant(), verdict.TargetPrefix, prefix)
+	}
+	if ev.GetAccount() != "" {
+		x.Account = e.facet(ev.GetTenant(), verdict.TargetAccount, ev.GetAccount())
+	}
+}
+
+func (e *Engine) facet(tenant, kind, id string) *entity.Facet {
+	key := entity.Key{Tenant: tenant, Kind: kind, ID: id}
+	f := e.facets.Get(key)
+	if f == nil {
+		f = &entity.Facet{}
+		e.facets.Put(key, f)
+	}
+	return f
 }
 
 func (e *Engine) tenant(id string) *entity.Tenant {
@@ -299,7 +329,7 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	return Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
-		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted,
+		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
 		Clock:   e.clock.Now(),
 	}
 }

@@ -90,7 +90,7 @@ func (e *Engine) prove(x *evidence.Context) {
 	verdictAt := s.Suspicion.VerdictAt
 	signedIn := ev.GetKind() == event.KindSession && ev.GetAuthOutcome() == event.AuthSuccess
 	newer := verdictAt != 0 && ev.GetAuthTime() != nil && ev.GetAuthTime().AsTime().UnixNano() > verdictAt
-	if !signedIn && !newer {
+	if !signedIn && !newer || evidence.WornDown(x.Subject, x.At) {
 		return
 	}
 	if s.Suspicion.Level > verdict.Strength(verdict.ActionStepUp) {

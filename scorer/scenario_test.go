@@ -274,6 +274,7 @@ func (s *story) field(e *event.RequestEvent, f string, line int) {
 		"kind": &e.Kind, "phase": &e.Phase, "request": &e.RequestId, "stream": &e.Stream, "subject": &e.Subject, "session": &e.Session,
 		"token": &e.TokenId, "device": &e.Device, "binding": &e.Binding, "kindof": &e.SubjectKind, "address": &e.Address, "country": &e.Country,
 		"template": &e.Template, "resource": &e.Resource, "sensitivity": &e.Sensitivity, "outcome": &e.AuthOutcome, "account": &e.Account,
+		"reason": &e.Reason, "decision": &e.Decision, "ja4": &e.Ja4, "gateway": &e.Gateway, "tenant": &e.Tenant,
 	}[key]
 	if text != nil {
 		*text = value
@@ -299,6 +300,14 @@ func (s *story) field(e *event.RequestEvent, f string, line int) {
 		e.Longitude = &v
 	case "radius":
 		e.AccuracyRadiusKm = num()
+	case "waf":
+		e.WafScore = num()
+	case "epoch":
+		e.Epoch = uint64(num())
+	case "seq":
+		e.Seq = uint64(num())
+	case "query":
+		e.Attributes = map[string]string{event.AttributeQuery: value}
 	case "tag":
 		e.NetworkTags = append(e.NetworkTags, value)
 	case "status":

@@ -97,6 +97,8 @@ type Subject struct {
 	Open []string
 	// Carried is the suspicion that a new session of the same client inherits.
 	Carried []Carried
+	// Refusals is the decayed number of second factors that were refused.
+	Refusals Fading
 }
 
 // Carried is suspicion left behind by a session.
@@ -162,6 +164,7 @@ func (s *Subject) Code(k *snapshot.Codec) {
 		k.F64(&c.Nats)
 		k.I64(&c.At)
 	})
+	s.Refusals.code(k)
 }
 
 // Tenant is what all subjects of a tenant share in this partition, and apart

@@ -27,6 +27,9 @@ const (
 	RecentMax = 32
 	// AccountsMax bounds the accounts that are told apart at one address.
 	AccountsMax = 128
+	// FacetAccountsMax bounds the accounts and addresses of a prefix that are told
+	// apart, and the networks of an account.
+	FacetAccountsMax = 64
 	// TokensMax bounds the tokens of a session whose keys are remembered.
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.

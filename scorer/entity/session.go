@@ -31,7 +31,12 @@ type Session struct {
 	Scan         Scan
 	Login        *Login
 	Tokens       []TokenKey
-	Pending      Pending
+	// Rotation is nil until the session has shown a token.
+	Rotation *Rotation
+	// SignedOut is the event time at which the session was reported to have
+	// ended, 0 for a session that goes on.
+	SignedOut int64
+	Pending   Pending
 }
 
 // Place is a network, country and client that a session was used from.
@@ -300,6 +305,15 @@ func (s *Session) Code(k *snapshot.Codec) {
 		k.U64(&t.Token)
 		k.U64(&t.Device)
 	})
+	has = s.Rotation != nil
+	k.Bool(&has)
+	if has {
+		if s.Rotation == nil {
+			s.Rotation = new(Rotation)
+		}
+		s.Rotation.code(k)
+	}
+	k.I64(&s.SignedOut)
 	s.Pending.code(k)
 	if k.Reading() && (s.Here < 0 || s.Here >= max(1, len(s.Places))) {
 		s.Here = 0

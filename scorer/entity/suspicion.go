@@ -10,8 +10,8 @@ import (
 // Sizes of [Suspicion], which must hold every signal, group and rung; a test
 // of the engine compares them with the catalogue.
 const (
-	SignalSlots  = 32
-	GroupSlots   = 8
+	SignalSlots  = 48
+	GroupSlots   = 12
 	CeilingSlots = 6
 )
 

@@ -22,6 +22,11 @@ const (
 	ScannerPaths
 	TwoKeys
 	LostProof
+	UseAfterSignOut
+	SprayedPrefix
+	TargetedAccount
+	MFAFatigue
+	RefreshAnomaly
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -154,6 +159,31 @@ var catalogue = [Count]Description{
 		ID: "binding.two_keys", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding dpop or mtls, device",
 		Formula:  "fixed: one token was proven with two different keys",
 		Innocent: "none known",
+	},
+	UseAfterSignOut: {
+		ID: "credential.use_after_sign_out", Group: Credential, Technique: "T1550.001", Hard: true, Needs: "session, a session event with reason logout, decision",
+		Formula:  "fixed: a session is used with success more than 30 s after it was signed out, and no sign-in came in between",
+		Innocent: "none known: what was sent before, refused, or signed in again does not count",
+	},
+	SprayedPrefix: {
+		ID: "credential.spraying", Group: Credential, Technique: "T1110.003", Needs: "address, auth_outcome, account",
+		Formula:  "the sequential test of credential.failures_by_address over a /24 or /48, from two addresses on, less 6 nats and less what the address says alone; accounts that succeeded from there are no step",
+		Innocent: "a company whose directory is down, in its first days",
+	},
+	TargetedAccount: {
+		ID: "credential.targeted_account", Group: Credential, Technique: "T1110.001", Needs: "account, auth_outcome, asn or address",
+		Formula:  "1.2 for each network beyond the third from which one account failed; a network from which it succeeded is none, half-life 6 h",
+		Innocent: "a phone, a laptop and a tablet with the old password",
+	},
+	MFAFatigue: {
+		ID: "credential.mfa_fatigue", Group: Credential, Technique: "T1621", Needs: "auth_outcome mfa_failure; account or subject",
+		Formula:  "0.75 for each refused second factor beyond the second, half-life 1 h; when one is accepted after three, twice that and 3 more",
+		Innocent: "a code that had just changed, twice",
+	},
+	RefreshAnomaly: {
+		ID: "credential.refresh_anomaly", Group: Credential, Technique: "T1550.001", Needs: "session, token_id; asn or address, user_agent",
+		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same",
+		Innocent: "a phone that changes its network between two refreshes",
 	},
 	LostProof: {
 		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding",

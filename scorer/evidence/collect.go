@@ -37,6 +37,9 @@ type Context struct {
 	Agent Agent
 	// Network is the ASN, else the /24 or /48, "" where unknown.
 	Network string
+	// Prefix and Account are what is known about the sign-ins of the event's /24
+	// or /48 and on its account, nil where the event is no sign-in.
+	Prefix, Account *entity.Facet
 }
 
 // request reports whether the event begins a request, as a tick or close does not.
@@ -82,6 +85,7 @@ func (k *Collector) Collect(x *Context) []Finding {
 	k.walk(x)
 	k.scan(x)
 	k.credential(x)
+	k.token(x)
 	k.binding(x)
 	return k.findings
 }

@@ -40,7 +40,12 @@ func NetworkOf(ev *event.RequestEvent) string {
 	if ev.GetAsn() != 0 {
 		return "AS" + strconv.FormatUint(uint64(ev.GetAsn()), 10)
 	}
-	addr, err := netip.ParseAddr(ev.GetAddress())
+	return PrefixOf(ev.GetAddress())
+}
+
+// PrefixOf is the /24 or /48 of an address, "" where it is none.
+func PrefixOf(address string) string {
+	addr, err := netip.ParseAddr(address)
 	if err != nil {
 		return ""
 	}

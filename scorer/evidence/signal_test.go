@@ -2,11 +2,13 @@ package evidence_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/profile"
@@ -33,6 +35,16 @@ type step struct {
 	ev *event.RequestEvent
 }
 
+// signalCase plays a few events and looks at what one signal says about the
+// last: at least and at most so many nats, 0 and 0 for silence.
+type signalCase struct {
+	signal      evidence.Signal
+	anonymous   bool
+	steps       []step
+	least, most float64
+	weak        bool
+}
+
 // world is an actor whose subject has thirty clean sessions from Berlin.
 type world struct {
 	agents  evidence.Agents
@@ -40,11 +52,14 @@ type world struct {
 	session *entity.Session
 	subject *entity.Subject
 	tenant  *entity.Tenant
-	now     int64
+	facets  map[string]*entity.Facet
+	// addresses are those who show no credential.
+	addresses map[string]*entity.Session
+	now       int64
 }
 
 func newWorld(anonymous bool) *world {
-	w := &world{collect: evidence.NewCollector(params()), session: &entity.Session{Key: entity.Key{ID: "now"}}, tenant: &entity.Tenant{}, now: int64(1e18)}
+	w := &world{collect: evidence.NewCollector(params()), session: &entity.Session{Key: entity.Key{Kind: verdict.TargetSession, ID: "now"}}, tenant: &entity.Tenant{}, facets: map[string]*entity.Facet{}, addresses: map[string]*entity.Session{}, now: int64(1e18)}
 	if anonymous {
 		return w
 	}
@@ -75,13 +90,36 @@ func newWorld(anonymous bool) *world {
 func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 	w.now += int64(s.in)
 	found := map[evidence.Signal]evidence.Finding{}
-	for _, f := range w.collect.Collect(&evidence.Context{
+	x := &evidence.Context{
 		Event: s.ev, Now: w.now, At: w.now, Session: w.session, Subject: w.subject, Tenant: w.tenant,
 		Agent: w.agents.Of(s.ev.GetUserAgent()), Network: evidence.NetworkOf(s.ev),
-	}) {
+	}
+	if s.ev.GetAuthOutcome() != "" {
+		x.Prefix = w.facet("prefix " + evidence.PrefixOf(s.ev.GetAddress()))
+		x.Account = w.facet("account " + s.ev.GetAccount())
+	}
+	if w.subject == nil {
+		x.Session = w.anonymous(s.ev.GetAddress())
+	}
+	for _, f := range w.collect.Collect(x) {
 		found[f.Signal] = f
 	}
 	return found
+}
+
+func (w *world) facet(name string) *entity.Facet {
+	if w.facets[name] == nil {
+		w.facets[name] = &entity.Facet{}
+	}
+	return w.facets[name]
+}
+
+// anonymous is the session of an address.
+func (w *world) anonymous(address string) *entity.Session {
+	if w.addresses[address] == nil {
+		w.addresses[address] = &entity.Session{Key: entity.Key{Kind: verdict.TargetAddress, ID: address}}
+	}
+	return w.addresses[address]
 }
 
 // from returns an event at a place; what it lacks is unknown.
@@ -134,8 +172,7 @@ func many(n int, every time.Duration, each func(i int) *event.RequestEvent) []st
 	return steps
 }
 
-// TestSignals plays a few events and looks at what one signal says about the
-// last: at least and at most so many nats, 0 and 0 for silence.
+// TestSignals plays the cases of this package.
 func TestSignals(t *testing.T) {
 	socket := func(phase string) *event.RequestEvent {
 		return with(berlin(), func(e *event.RequestEvent) { e.Phase, e.RequestId, e.Stream = phase, "ws", "websocket" })
@@ -146,13 +183,7 @@ func TestSignals(t *testing.T) {
 	bound := func(binding, device string) *event.RequestEvent {
 		return with(berlin(), func(e *event.RequestEvent) { e.TokenId, e.Binding, e.Device = "t", binding, device })
 	}
-	tests := map[string]struct {
-		signal      evidence.Signal
-		anonymous   bool
-		steps       []step
-		least, most float64
-		weak        bool
-	}{
+	tests := map[string]signalCase{
 		"a country that is new":                    {evidence.NewCountry, false, []step{{0, saopaulo(chrome)}}, 4, 20, true},
 		"the usual country":                        {evidence.NewCountry, false, []step{{0, berlin()}}, 0, 0, false},
 		"an unknown country is no country":         {evidence.NewCountry, false, []step{{0, from("", 3320, 0, 0, chrome)}}, 0, 0, false},
@@ -227,6 +258,9 @@ func TestSignals(t *testing.T) {
 		"one token, one key":                  {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "a")}}, 0, 0, false},
 		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
 		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
+	}
+	for _, more := range []map[string]signalCase{credentialCases()} {
+		maps.Copy(tests, more)
 	}
 	covered := map[evidence.Signal]bool{}
 	for name, tt := range tests {
