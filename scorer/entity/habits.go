@@ -172,6 +172,7 @@ func (s *Subject) Code(k *snapshot.Codec) {
 type Tenant struct {
 	Key                 Key
 	Subjects, Addresses Habits
+	Arrivals            Arrivals
 }
 
 // Code writes or reads the tenant.
@@ -179,4 +180,5 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	codeKey(k, &t.Key)
 	t.Subjects.Code(k)
 	t.Addresses.Code(k)
+	t.Arrivals.code(k)
 }

@@ -30,6 +30,8 @@ const (
 	// FacetAccountsMax bounds the accounts and addresses of a prefix that are told
 	// apart, and the networks of an account.
 	FacetAccountsMax = 64
+	// ArrivalsMax bounds the values of a tenant whose arrival is followed.
+	ArrivalsMax = 256
 	// TokensMax bounds the tokens of a session whose keys are remembered.
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.

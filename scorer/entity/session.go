@@ -33,6 +33,8 @@ type Session struct {
 	Tokens       []TokenKey
 	// Rotation is nil until the session has shown a token.
 	Rotation *Rotation
+	// ReassuredAt is when a proof last took suspicion back.
+	ReassuredAt int64
 	// SignedOut is the event time at which the session was reported to have
 	// ended, 0 for a session that goes on.
 	SignedOut int64
@@ -41,9 +43,9 @@ type Session struct {
 
 // Place is a network, country and client that a session was used from.
 type Place struct {
-	Network, Country, Address, Family string
-	Latitude, Longitude, RadiusKM     float64
-	HasLocation                       bool
+	Network, Country, Address, Prefix, Family string
+	Latitude, Longitude, RadiusKM             float64
+	HasLocation                               bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
 	// First and Last are event times of requests; Alive also counts the ticks of
@@ -164,6 +166,8 @@ const (
 	Systems
 	Devices
 	Routes
+	Prefixes
+	JA4s
 	// KindCount is their number.
 	KindCount int = iota
 )
@@ -313,6 +317,7 @@ func (s *Session) Code(k *snapshot.Codec) {
 		}
 		s.Rotation.code(k)
 	}
+	k.I64(&s.ReassuredAt)
 	k.I64(&s.SignedOut)
 	s.Pending.code(k)
 	if k.Reading() && (s.Here < 0 || s.Here >= max(1, len(s.Places))) {
@@ -324,6 +329,7 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.Str(&p.Network)
 	k.Str(&p.Country)
 	k.Str(&p.Address)
+	k.Str(&p.Prefix)
 	k.Str(&p.Family)
 	k.F64(&p.Latitude)
 	k.F64(&p.Longitude)

@@ -27,6 +27,11 @@ const (
 	TargetedAccount
 	MFAFatigue
 	RefreshAnomaly
+	ProvenKey
+	NewPrefix
+	Anonymiser
+	NewJA4
+	JA4Mismatch
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -184,6 +189,31 @@ var catalogue = [Count]Description{
 		ID: "credential.refresh_anomaly", Group: Credential, Technique: "T1550.001", Needs: "session, token_id; asn or address, user_agent",
 		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same",
 		Innocent: "a phone that changes its network between two refreshes",
+	},
+	ProvenKey: {
+		ID: "binding.proven_key", Group: Binding, Technique: "T1550.001", Needs: "token_id, binding dpop or mtls, device that is a habit of the subject",
+		Formula:  "fixed: -3 once in ten minutes, and no more than the session is suspected of in the network, client, sequence and time groups: a proof says who acts, not what he does",
+		Innocent: "reassures: a stolen device proves its key, too",
+	},
+	NewPrefix: {
+		ID: "net.new_prefix", Group: Network, Technique: "T1078", Needs: "subject, address, asn",
+		Formula:  "as geo.new_country over /24 or /48; silent where the country or the ASN is new, because the chain is conditional, and without ASN",
+		Innocent: "a new lease; who is given one every day is used to it",
+	},
+	Anonymiser: {
+		ID: "net.anonymiser", Group: Network, Technique: "T1090.003", Needs: "network_tags; a human subject",
+		Formula:  "fixed likelihood ratios ln(p(tag|attack)/p(tag|people)): tor 3, proxy 2, hosting 1.5; silent where the network is a habit of the subject",
+		Innocent: "a careful person's first day with Tor; a company's cloud desktop",
+	},
+	NewJA4: {
+		ID: "client.new_ja4", Group: Client, Technique: "T1078", Needs: "subject, ja4, user_agent",
+		Formula:  "as geo.new_country over (family, first two parts of JA4); silent where the family is new, less by how many others show it these days",
+		Innocent: "a browser that was updated; a virus scanner that opens TLS",
+	},
+	JA4Mismatch: {
+		ID: "client.ja4_mismatch", Group: Client, Technique: "T1036", Needs: "ja4, user_agent of a browser, twenty taught sessions of that browser in the tenant",
+		Formula:  "ln(0.05·(n+1)) for a JA4 that none of the tenant's n sessions of the claimed browser had, and 2.5 more where it is that of another program; less by how many others show it these days",
+		Innocent: "a release on its first day; a company's TLS inspection",
 	},
 	LostProof: {
 		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding",

@@ -12,6 +12,7 @@ const (
 	systemUniform, systemAttack = 1.0 / 10, 0.15
 	deviceUniform, deviceAttack = 1.0 / 1e6, 0.01
 	routeUniform, routeAttack   = 1.0 / 500, 0.02
+	ja4Uniform, ja4Attack       = 1.0 / 200, 0.05
 	// systemMax is the most that another operating system says within a known
 	// family, in nats: the same browser on a second machine.
 	systemMax = 1.5
@@ -39,6 +40,7 @@ func (k *Collector) client(x *Context) {
 			}
 		}
 	}
+	k.tls(x, fresh)
 	if device == "" {
 		return
 	}

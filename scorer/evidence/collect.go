@@ -67,6 +67,8 @@ type Collector struct {
 	paths    *prober // Of probes.
 	payloads *prober
 	findings []Finding
+	// news are the values of the current event that its subject never showed.
+	news []arrived
 }
 
 // NewCollector returns a collector with the given parameters.
@@ -77,7 +79,7 @@ func NewCollector(p Params) *Collector {
 // Collect returns what the signals find in one event, in the order of the
 // catalogue's groups, and notes in the session what the event did.
 func (k *Collector) Collect(x *Context) []Finding {
-	k.findings = k.findings[:0]
+	k.findings, k.news = k.findings[:0], k.news[:0]
 	k.network(x)
 	k.client(x)
 	k.route(x)
@@ -87,6 +89,7 @@ func (k *Collector) Collect(x *Context) []Finding {
 	k.credential(x)
 	k.token(x)
 	k.binding(x)
+	k.notice(x)
 	return k.findings
 }
 

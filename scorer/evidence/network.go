@@ -15,6 +15,7 @@ import (
 // Priors of one value of a habit, and how often an attacker shows one as rare.
 const (
 	countryUniform, countryAttack = 1.0 / 200, 0.02
+	prefixUniform, prefixAttack   = 1.0 / 1e5, 0.001
 	networkUniform, networkAttack = 1.0 / 5000, 0.002
 )
 
@@ -30,6 +31,9 @@ const (
 	// accuracy radii, to be two; a border may be nearer.
 	farKM       = 300
 	farBorderKM = 50
+	// ln(p(tag|attack)/p(tag|people)): one attacker in five hides behind Tor or an
+	// open proxy or rents a machine, of people one in a hundred or less.
+	torNats, proxyNats, hostingNats = 3, 2, 1.5
 	// flightKMH is the speed of an airliner.
 	flightKMH = 900
 )
@@ -73,7 +77,7 @@ func (k *Collector) network(x *Context) {
 		last = x.Subject.LastPlace
 	}
 	here, arrived := enter(x)
-	k.newNetwork(x)
+	k.newNetwork(x, s.Places[here].Prefix)
 	if x.Subject == nil || !x.request() {
 		return // An address is where it is.
 	}
@@ -83,14 +87,17 @@ func (k *Collector) network(x *Context) {
 	}
 }
 
-// newNetwork says how new the country and the network are.
-func (k *Collector) newNetwork(x *Context) {
+// newNetwork says how new the country, the network and the prefix are. A prefix
+// that is known and lies in a new country was moved by the GeoIP file.
+func (k *Collector) newNetwork(x *Context, prefix string) {
 	s, ev := x.Session, x.Event
 	newCountry := false
+	firstPrefix := prefix != "" && s.Pending.Note(entity.Prefixes, prefix)
+	knownPrefix := prefix != "" && x.Subject != nil && x.Subject.Kinds[entity.Prefixes].Has(prefix)
 	if country := ev.GetCountry(); country != "" {
 		first := s.Pending.Note(entity.Countries, short(country))
 		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
-		if first && newCountry {
+		if first && newCountry && !knownPrefix {
 			raw := k.novelty(x, NewCountry, entity.Countries, country, countryUniform, countryAttack)
 			n := k.cut(NewCountry, veil(raw, ev))
 			if n > 0 {
@@ -103,7 +110,16 @@ func (k *Collector) newNetwork(x *Context) {
 		return
 	}
 	first := s.Pending.Note(entity.Networks, x.Network)
-	if x.Subject == nil || !first || newCountry {
+	if first {
+		k.anonymiser(x)
+	}
+	if x.Subject == nil || newCountry {
+		return
+	}
+	if firstPrefix && ev.GetAsn() != 0 && x.Subject.Kinds[entity.Networks].Has(x.Network) {
+		k.newPrefix(x, prefix)
+	}
+	if !first {
 		return
 	}
 	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkUniform, networkAttack), ev))
@@ -113,11 +129,55 @@ func (k *Collector) newNetwork(x *Context) {
 	}
 }
 
+// newPrefix says how new a prefix of a known network is.
+func (k *Collector) newPrefix(x *Context, prefix string) {
+	n := k.cut(NewPrefix, veil(k.novelty(x, NewPrefix, entity.Prefixes, prefix, prefixUniform, prefixAttack), x.Event))
+	if n > 0 {
+		k.add(NewPrefix, n, false, fmt.Sprintf("first request from %s of network %s for this subject in %d requests", prefix, x.Network, x.Subject.Total))
+	}
+}
+
+// anonymiser says that a person comes through what hides people, or from where
+// machines live.
+func (k *Collector) anonymiser(x *Context) {
+	human := x.Event.GetSubjectKind() == event.SubjectHuman || x.Event.GetSubjectKind() == ""
+	if x.Subject == nil || !human || x.Subject.Kinds[entity.Networks].Has(x.Network) {
+		return
+	}
+	raw, what := 0.0, ""
+	for _, tag := range x.Event.GetNetworkTags() {
+		nats := 0.0
+		switch tag {
+		case "tor":
+			nats = torNats
+		case "proxy":
+			nats = proxyNats
+		case "hosting":
+			nats = hostingNats
+		}
+		if nats > raw {
+			raw, what = nats, tag
+		}
+	}
+	n := k.cut(Anonymiser, raw)
+	if n > 0 {
+		k.add(Anonymiser, n, false, fmt.Sprintf("a person comes through a network that is known as %s (%s)", what, usual(x.Network)))
+	}
+}
+
 // novelty is the likelihood ratio of a value of a habit, cut to the signal's
 // maximum and weighted by how far the habit is known.
+// What many others show these days for the first time is a release, not a thief.
 func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string, uniform, attack float64) float64 {
 	raw := x.Subject.Kinds[kind].Novelty(name, &x.Tenant.Subjects.Kinds[kind], uniform, attack, k.params.Concentration)
-	return min(raw, k.params.Max[s]) * x.confidence(&k.params)
+	if raw <= 0 {
+		return 0
+	}
+	nats := min(raw, k.params.Max[s]) * x.confidence(&k.params)
+	if !spreads(kind) {
+		return nats
+	}
+	return nats * k.arrival(x, kind, name)
 }
 
 // enter notes the event at its place and reports whether the session was not
@@ -140,7 +200,9 @@ func enter(x *Context) (here int, arrived bool) {
 		s.Here = here
 		p.Requests++
 		p.Last = max(p.Last, x.At)
-		p.Address = short(ev.GetAddress())
+	}
+	if address := short(ev.GetAddress()); p.Address != address {
+		p.Address, p.Prefix = address, PrefixOf(address)
 	}
 	p.Alive = max(p.Alive, x.At)
 	if ev.Latitude != nil && ev.Longitude != nil && onEarth(ev.GetLatitude(), ev.GetLongitude()) {
@@ -190,6 +252,9 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		if o.Network == p.Network && o.Country == p.Country {
 			continue // One place, two programs.
 		}
+		if o.Prefix != "" && o.Prefix == p.Prefix {
+			continue // The GeoIP file has changed its mind.
+		}
 		far, unknown := apart(o, p)
 		other := o.Family != p.Family && o.Family != "" && p.Family != ""
 		if far && !bestFar {
@@ -224,6 +289,10 @@ func concurrency(far, unknown, otherFamily, open bool, switches, requests float6
 		return 10 + float64(3*min(3, requests-1)), true
 	case far:
 		return 3.5 + float64(1.5*min(5, max(0, switches-1))), false
+	case !unknown && otherFamily && open:
+		return 8 + min(3, requests-1), false
+	case !unknown && otherFamily:
+		return 4 + float64(0.5*min(4, requests-1)), false
 	case unknown && otherFamily && open:
 		return 8 + float64(0.5*min(4, requests-1)), false
 	case unknown && otherFamily:
@@ -266,8 +335,8 @@ func apart(a, b *entity.Place) (far, unknown bool) {
 
 // travel compares distance and time since the last place.
 func (k *Collector) travel(x *Context, from, to *entity.Place) {
-	if !from.HasLocation || !to.HasLocation || from.Last == 0 {
-		return // Missing coordinates are missing evidence.
+	if !from.HasLocation || !to.HasLocation || from.Last == 0 || from.Prefix != "" && from.Prefix == to.Prefix {
+		return // Missing coordinates are missing evidence, and a prefix does not travel.
 	}
 	km := exact.Kilometres(from.Latitude, from.Longitude, to.Latitude, to.Longitude) - from.RadiusKM - to.RadiusKM
 	if km < farKM {

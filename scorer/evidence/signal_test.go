@@ -72,6 +72,8 @@ func newWorld(anonymous bool) *world {
 		p.Note(entity.Systems, "Chrome on Windows")
 		p.Note(entity.Devices, "laptop")
 		p.Note(entity.Routes, "/accounts/{id}")
+		p.Note(entity.Prefixes, "198.51.150.0/24")
+		p.Note(entity.JA4s, "Chrome t13d1516h2_8daaf6152771")
 		for range 10 {
 			p.Rate.Add(profile.Bucket(4))
 			p.MinuteBytes.Add(profile.Bucket(10000))
@@ -124,7 +126,7 @@ func (w *world) anonymous(address string) *entity.Session {
 
 // from returns an event at a place; what it lacks is unknown.
 func from(country string, asn uint32, lat, lon float64, agent string, tags ...string) *event.RequestEvent {
-	e := &event.RequestEvent{Country: country, Asn: asn, Address: "198.51.100.7", UserAgent: agent, Status: 200, NetworkTags: tags}
+	e := &event.RequestEvent{Country: country, Asn: asn, Address: fmt.Sprintf("198.51.%d.7", asn%250+80), UserAgent: agent, Status: 200, NetworkTags: tags}
 	if lat != 0 {
 		e.Latitude, e.Longitude = &lat, &lon
 	}
@@ -259,7 +261,7 @@ func TestSignals(t *testing.T) {
 		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
 		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
 	}
-	for _, more := range []map[string]signalCase{credentialCases()} {
+	for _, more := range []map[string]signalCase{credentialCases(), identityCases()} {
 		maps.Copy(tests, more)
 	}
 	covered := map[evidence.Signal]bool{}

@@ -27,15 +27,15 @@ func Weigh(m *model.Model, findings []evidence.Finding, dst []Share) (shares []S
 	shares = dst
 	for _, f := range findings {
 		nats := float64(f.Nats * m.Signals[f.Signal].Weight) // Not fused with the sum, see package exact.
-		if !(nats > 0) {
+		if nats == 0 || nats != nats {
 			continue
 		}
-		sums[f.Signal.Describe().Group] += nats
+		sums[f.Signal.Describe().Group] += max(0, nats) // Reassurance makes no room under a clip.
 		shares = append(shares, Share{Finding: f, Nats: nats})
 	}
 	for i := len(dst); i < len(shares); i++ {
 		g := shares[i].Signal.Describe().Group
-		if sums[g] > m.Clips[g] {
+		if sums[g] > m.Clips[g] && shares[i].Nats > 0 {
 			shares[i].Nats *= m.Clips[g] / sums[g]
 		}
 		score += shares[i].Nats
@@ -66,10 +66,16 @@ func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Shar
 	grown, hard := false, false
 	for i := range shares {
 		f := &shares[i]
+		if f.Nats < 0 {
+			continue
+		}
 		hard = hard || f.Signal.Describe().Hard
 		if add(m, s, f, now) {
 			grown = true
 		}
+	}
+	for i := range shares {
+		takeBack(s, -shares[i].Nats)
 	}
 	if now >= s.LevelUntil {
 		s.Level = 0
@@ -136,6 +142,24 @@ func add(m *model.Model, s *entity.Suspicion, f *Share, now int64) bool {
 	}
 	note(s, f, now)
 	return grown > 0
+}
+
+// takeBack lets a proof answer the suspicion that somebody else acts, as far
+// as it supports at most a step-up. Peaks stay, so that the same facts do not
+// count again.
+func takeBack(s *entity.Suspicion, nats float64) {
+	for c := range verdict.Strength(verdict.ActionStepUp) + 1 {
+		for g := range evidence.GroupCount {
+			if !(nats > 0) {
+				return
+			}
+			if evidence.Group(g).Identity() {
+				back := max(0, min(nats, s.Held[c][g]))
+				s.Held[c][g] -= back
+				nats -= back
+			}
+		}
+	}
 }
 
 // note remembers the strongest that each signal has said.

@@ -74,6 +74,24 @@ func (c *Categorical) Total() float64 { return c.total }
 // Has reports whether a value is among those kept.
 func (c *Categorical) Has(name string) bool { return c.find(name) >= 0 }
 
+// N is the decayed count of a value.
+func (c *Categorical) N(name string) float64 {
+	i := c.find(name)
+	if i < 0 {
+		return 0
+	}
+	return c.values[i].N
+}
+
+// Names calls yield for each kept value, in a fixed order.
+func (c *Categorical) Names(yield func(string) bool) {
+	for i := range c.values {
+		if !yield(c.values[i].Name) {
+			return
+		}
+	}
+}
+
 // Top is the most frequent value, "" for none.
 func (c *Categorical) Top() string {
 	top, most := "", 0.0
