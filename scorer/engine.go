@@ -268,7 +268,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 			most = max(most, g.Threshold)
 		}
 	}
-	s.Suspicion.Held[verdict.Strength(verdict.ActionStepUp)][evidence.Network] = min(nats, float64(inherited*most))
+	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), min(nats, float64(inherited*most)))
 }
 
 func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling *judge.Ruling) *assessment.Assessment {

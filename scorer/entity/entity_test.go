@@ -119,7 +119,7 @@ func TestListsAreBounded(t *testing.T) {
 func TestSuspicionFades(t *testing.T) {
 	var s entity.Suspicion
 	s.Decay(second, time.Minute)
-	s.Held[3][0] = 8
+	s.Hold(3, 0, 8)
 	s.Decay(61*second, time.Minute)
 	if got := s.Total(0); got < 3.999 || got > 4.001 {
 		t.Errorf("held after one half-life: %g, want 4", got)

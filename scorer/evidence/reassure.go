@@ -37,9 +37,9 @@ func (k *Collector) reassure(x *Context) {
 		}
 	}
 	for c := range verdict.Strength(verdict.ActionStepUp) + 1 {
-		for g, held := range s.Suspicion.Held[c] {
-			if Group(g).Identity() {
-				doubt += held
+		for g := range Group(GroupCount) {
+			if g.Identity() {
+				doubt += s.Suspicion.Held(c, int(g))
 			}
 		}
 	}

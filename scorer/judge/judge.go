@@ -103,11 +103,16 @@ func renew(m *model.Model, s *entity.Suspicion, now int64) {
 		if !d.Renews {
 			continue
 		}
-		s.Peaks[i], s.Strong[i] = 0, 0
-		for c := range s.Held {
-			back := min(drift, s.Held[c][d.Group])
+		for j := range s.Marks {
+			if s.Marks[j].Signal == i {
+				s.Marks[j].Peak, s.Marks[j].Strong = 0, 0
+			}
+		}
+		for c := range entity.CeilingSlots {
+			held := s.Held(c, int(d.Group))
+			back := min(drift, held)
 			if back > 0 {
-				s.Held[c][d.Group] -= back
+				s.Hold(c, int(d.Group), held-back)
 				drift -= back
 			}
 		}
@@ -117,25 +122,26 @@ func renew(m *model.Model, s *entity.Suspicion, now int64) {
 // add puts one share on the pile and reports whether the pile grew.
 func add(m *model.Model, s *entity.Suspicion, f *Share, now int64) bool {
 	i := int(f.Signal)
-	g := f.Signal.Describe().Group
+	g := int(f.Signal.Describe().Group)
 	full := verdict.Strength(m.Signals[i].Ceiling)
 	weak := min(full, verdict.Strength(verdict.ActionStepUp))
-	more := max(0, f.Nats-s.Peaks[i])
-	s.Peaks[i] = max(s.Peaks[i], f.Nats)
+	mark := s.Mark(i)
+	more := max(0, f.Nats-mark.Peak)
+	mark.Peak = max(mark.Peak, f.Nats)
 	grown := more
 	if f.Strong && full > weak {
 		// What this signal has counted towards a step-up moves up with it.
-		strong := max(0, f.Nats-s.Strong[i])
-		moved := min(strong-more, s.Held[weak][g])
-		s.Strong[i] = max(s.Strong[i], f.Nats)
-		s.Held[weak][g] -= moved
-		s.Held[full][g] += more + moved
+		strong := max(0, f.Nats-mark.Strong)
+		moved := min(strong-more, s.Held(weak, g))
+		mark.Strong = max(mark.Strong, f.Nats)
+		s.Hold(weak, g, s.Held(weak, g)-moved)
+		s.Hold(full, g, s.Held(full, g)+more+moved)
 		grown = strong
 	} else {
-		s.Held[weak][g] += more
+		s.Hold(weak, g, s.Held(weak, g)+more)
 	}
-	for c := range s.Held {
-		s.Held[c][g] = max(m.Session.Floor, min(s.Held[c][g], holdClips*m.Clips[g]))
+	for c := range entity.CeilingSlots {
+		s.Hold(c, g, max(m.Session.Floor, min(s.Held(c, g), holdClips*m.Clips[g])))
 	}
 	if f.Signal.Describe().Renews {
 		s.Fresh += grown
@@ -154,8 +160,9 @@ func takeBack(s *entity.Suspicion, nats float64) {
 				return
 			}
 			if evidence.Group(g).Identity() {
-				back := max(0, min(nats, s.Held[c][g]))
-				s.Held[c][g] -= back
+				held := s.Held(c, g)
+				back := max(0, min(nats, held))
+				s.Hold(c, g, held-back)
 				nats -= back
 			}
 		}
@@ -202,13 +209,13 @@ func support(s *entity.Suspicion, g *model.Rung) float64 {
 	sum := 0.0
 	for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
 		if len(g.Groups) == 0 {
-			for _, w := range s.Held[c] {
-				sum += w
+			for g := range evidence.GroupCount {
+				sum += s.Held(c, g)
 			}
 			continue
 		}
 		for _, group := range g.Groups {
-			sum += s.Held[c][group]
+			sum += s.Held(c, int(group))
 		}
 	}
 	return sum
