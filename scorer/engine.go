@@ -142,8 +142,11 @@ func (e *Engine) score(r Record) Result {
 	x := e.look(r.Event)
 	s := x.Session
 	e.teach(x)
-	e.prove(x)
+	proven := e.prove(x)
 	findings := e.collector.Collect(x)
+	if proven {
+		evidence.Prove(x)
+	}
 	if x.Subject != nil {
 		x.Subject.Total++
 	}

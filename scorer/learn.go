@@ -31,7 +31,7 @@ func (e *Engine) teach(x *evidence.Context) {
 		case s == nil || s.Subject != x.Event.GetSubject():
 			continue // Pushed out before it could teach.
 		case e.ripe(s, x.Now):
-			e.learn(x, s, &x.Subject.Habits, &x.Tenant.Subjects)
+			e.learn(x, s, x.Subject, &x.Tenant.Subjects)
 			if s != x.Session {
 				continue
 			}
@@ -54,7 +54,9 @@ func (e *Engine) ripe(s *entity.Session, now int64) bool {
 	return s.Suspicion.Total(0) < cleanBelow
 }
 
-func (e *Engine) learn(x *evidence.Context, s *entity.Session, own, peers *entity.Habits) {
+// learn teaches the habits of a session's subject, nil for an address, and of
+// its peers.
+func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subject, peers *entity.Habits) {
 	s.Roll(x.Now)
 	for i := range s.Walks {
 		if s.Walks[i].Best > 0 {
@@ -62,10 +64,16 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own, peers *entit
 			s.Walks[i].Best = 0
 		}
 	}
-	if own != nil {
-		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, false)
+	prefix := ""
+	if len(s.Places) > 0 {
+		prefix = s.Places[s.Here].Prefix
 	}
-	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, true)
+	weight := x.Tenant.Influence.Weight(evidence.Hash(prefix), x.Now)
+	if own != nil {
+		weight *= own.Weight(x.Now)
+		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife)
+	}
+	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, weight)
 	s.Pending.Taught(x.Now)
 }
 
@@ -82,22 +90,25 @@ func settle(x *evidence.Context, suspicion float64) {
 // prove notes that the person has shown who he is since the last verdict: by a
 // step-up, or by a sign-in that is newer. What supported a step-up is settled
 // then; what supports a revoke is not.
-func (e *Engine) prove(x *evidence.Context) {
+//
+// It reports whether he has proven it with this event by more than a password.
+func (e *Engine) prove(x *evidence.Context) bool {
 	ev, s := x.Event, x.Session
 	if x.Subject == nil {
-		return
+		return false
 	}
 	verdictAt := s.Suspicion.VerdictAt
 	signedIn := ev.GetKind() == event.KindSession && ev.GetAuthOutcome() == event.AuthSuccess
 	newer := verdictAt != 0 && ev.GetAuthTime() != nil && ev.GetAuthTime().AsTime().UnixNano() > verdictAt
 	if !signedIn && !newer || evidence.WornDown(x.Subject, x.At) {
-		return
+		return false
 	}
 	if s.Suspicion.Level > verdict.Strength(verdict.ActionStepUp) {
-		return // A revoked session does not come back.
+		return false // A revoked session does not come back.
 	}
 	absolve(s, verdict.ActionStepUp, x.Now)
 	x.Subject.Carry(x.Agent.Family, 0, x.Now)
+	return newer || ev.GetReason() == evidence.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 
 // absolve forgets what a session is suspected of as far as it supports at most

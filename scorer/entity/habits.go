@@ -1,7 +1,6 @@
 package entity
 
 import (
-	"slices"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -40,34 +39,36 @@ func (h *Habits) decay(now int64, halfLife time.Duration) {
 	}
 }
 
-// Learn adds what a session has to teach, as one bounded delta. tenant says
-// that the habits are a tenant's, which keep more values.
-func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, tenant bool) {
-	h.decay(now, halfLife)
-	h.N++
-	h.Requests += p.Requests
-	values, routes := subjectValuesMax, subjectRoutesMax
-	if tenant {
-		values, routes = tenantValuesMax, tenantRoutesMax
-	}
+// Learn adds what a session has to teach, as one bounded delta of the given
+// weight, in (0, 1], to the habits of a tenant. A subject learns by
+// [Subject.Learn].
+func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight float64) {
+	h.begin(p, now, halfLife, weight)
 	for kind := range p.Seen {
-		if tenant && Kind(kind) == Devices {
-			continue // No two people share a device key.
+		if Kind(kind) == Devices || Kind(kind) == Prefixes {
+			continue // No two people share a device key, and few a prefix.
 		}
-		limit := values
+		limit := tenantValuesMax
 		if Kind(kind) == Routes {
-			limit = routes
+			limit = tenantRoutesMax
 		}
 		for _, s := range p.Seen[kind] {
 			if s.Fresh {
-				h.Kinds[kind].Add(s.Name, 1, limit)
+				h.Kinds[kind].Add(s.Name, weight, limit)
 			}
 		}
 	}
-	p.Rate.into(&h.Rate)
-	p.MinuteBytes.into(&h.MinuteBytes)
-	p.HourBytes.into(&h.HourBytes)
-	p.Runs.into(&h.Runs)
+}
+
+// begin counts a delta and adds its numbers.
+func (h *Habits) begin(p *Pending, now int64, halfLife time.Duration, weight float64) {
+	h.decay(now, halfLife)
+	h.N += weight
+	h.Requests += float64(weight * p.Requests)
+	p.Rate.into(&h.Rate, weight)
+	p.MinuteBytes.into(&h.MinuteBytes, weight)
+	p.HourBytes.into(&h.HourBytes, weight)
+	p.Runs.into(&h.Runs, weight)
 }
 
 // Code writes or reads the habits.
@@ -83,96 +84,13 @@ func (h *Habits) Code(k *snapshot.Codec) {
 	}
 }
 
-// Subject is what is known about who acts, over all sessions.
-type Subject struct {
-	Key Key
-	Habits
-	// Total counts every request, whether or not it taught.
-	Total uint64
-	// LastPlace is where the subject last sent a request from, and LastSession
-	// in which session.
-	LastPlace   Place
-	LastSession string
-	// Open are the sessions that wait to teach, oldest first.
-	Open []string
-	// Carried is the suspicion that a new session of the same client inherits.
-	Carried []Carried
-	// Refusals is the decayed number of second factors that were refused.
-	Refusals Fading
-}
-
-// Carried is suspicion left behind by a session.
-type Carried struct {
-	Client string
-	Nats   float64
-	At     int64
-}
-
-// Watch notes a session that may have something to teach.
-func (s *Subject) Watch(session string) {
-	if slices.Contains(s.Open, session) {
-		return
-	}
-	if len(s.Open) >= OpenSessionsMax {
-		copy(s.Open, s.Open[1:])
-		s.Open = s.Open[:len(s.Open)-1]
-	}
-	s.Open = append(s.Open, session)
-}
-
-// Carry notes the suspicion of a session by its client.
-func (s *Subject) Carry(client string, nats float64, now int64) {
-	for i := range s.Carried {
-		if s.Carried[i].Client == client {
-			s.Carried[i].Nats, s.Carried[i].At = nats, now
-			return
-		}
-	}
-	if nats < 0.5 {
-		return
-	}
-	if len(s.Carried) >= CarriedMax {
-		copy(s.Carried, s.Carried[1:])
-		s.Carried = s.Carried[:len(s.Carried)-1]
-	}
-	s.Carried = append(s.Carried, Carried{Client: client, Nats: nats, At: now})
-}
-
-// Inherit is the decayed suspicion that a client left behind.
-func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) float64 {
-	for _, c := range s.Carried {
-		if c.Client == client {
-			return c.Nats * exact.Decay(float64(now-c.At), float64(halfLife))
-		}
-	}
-	return 0
-}
-
-// Absolve forgets what every client has left behind.
-func (s *Subject) Absolve() { s.Carried = nil }
-
-// Code writes or reads the subject.
-func (s *Subject) Code(k *snapshot.Codec) {
-	codeKey(k, &s.Key)
-	s.Habits.Code(k)
-	k.U64(&s.Total)
-	s.LastPlace.code(k)
-	k.Str(&s.LastSession)
-	snapshot.List(k, &s.Open, func(o *string) { k.Str(o) })
-	snapshot.List(k, &s.Carried, func(c *Carried) {
-		k.Str(&c.Client)
-		k.F64(&c.Nats)
-		k.I64(&c.At)
-	})
-	s.Refusals.code(k)
-}
-
 // Tenant is what all subjects of a tenant share in this partition, and apart
 // from it what its anonymous addresses do.
 type Tenant struct {
 	Key                 Key
 	Subjects, Addresses Habits
 	Arrivals            Arrivals
+	Influence           Influence
 }
 
 // Code writes or reads the tenant.
@@ -181,4 +99,5 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.Subjects.Code(k)
 	t.Addresses.Code(k)
 	t.Arrivals.code(k)
+	t.Influence.code(k)
 }

@@ -32,6 +32,8 @@ const (
 	FacetAccountsMax = 64
 	// ArrivalsMax bounds the values of a tenant whose arrival is followed.
 	ArrivalsMax = 256
+	// CandidatesMax bounds the values of a subject that wait to be known.
+	CandidatesMax = 8
 	// TokensMax bounds the tokens of a session whose keys are remembered.
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.

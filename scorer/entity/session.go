@@ -153,6 +153,8 @@ type Seen struct {
 	Name string
 	// Fresh says that it has been shown since the session last taught.
 	Fresh bool
+	// Proven says that the person has proven who he is while he showed it.
+	Proven bool
 }
 
 // Kind numbers the categorical habits.
@@ -209,9 +211,9 @@ func (s *Samples) Add(bucket int) {
 	s.Buckets = append(s.Buckets, Sample{Bucket: uint8(bucket), N: 1})
 }
 
-func (s *Samples) into(h *profile.Numeric) {
+func (s *Samples) into(h *profile.Numeric, weight float64) {
 	for _, b := range s.Buckets {
-		h.Add(int(b.Bucket), float64(b.N))
+		h.Add(int(b.Bucket), float64(weight*float64(b.N)))
 	}
 }
 
@@ -233,11 +235,20 @@ func (p *Pending) Note(kind Kind, name string) bool {
 	return true
 }
 
+// Prove notes that the person has proven who he is while he showed a value.
+func (p *Pending) Prove(kind Kind, name string) {
+	for i := range p.Seen[kind] {
+		if p.Seen[kind][i].Name == name {
+			p.Seen[kind][i].Fresh, p.Seen[kind][i].Proven = true, true
+		}
+	}
+}
+
 // Taught begins the next delta. What the session has shown stays known to it.
 func (p *Pending) Taught(now int64) {
 	for k := range p.Seen {
 		for i := range p.Seen[k] {
-			p.Seen[k][i].Fresh = false
+			p.Seen[k][i].Fresh, p.Seen[k][i].Proven = false, false
 		}
 	}
 	p.Since, p.Requests = now, 0
@@ -396,6 +407,7 @@ func (p *Pending) code(k *snapshot.Codec) {
 		snapshot.List(k, &p.Seen[i], func(s *Seen) {
 			k.Str(&s.Name)
 			k.Bool(&s.Fresh)
+			k.Bool(&s.Proven)
 		})
 	}
 	for _, s := range []*Samples{&p.Rate, &p.MinuteBytes, &p.HourBytes, &p.Runs} {

@@ -105,4 +105,16 @@ func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
 	k.findings = append(k.findings, Finding{Signal: s, Nats: nats, Strong: strong, Text: text})
 }
 
+// Prove notes that the person has proven who he is while he showed the event's
+// network, country and device.
+func Prove(x *Context) {
+	p := &x.Session.Pending
+	p.Prove(entity.Networks, x.Network)
+	p.Prove(entity.Countries, short(x.Event.GetCountry()))
+	p.Prove(entity.Devices, short(x.Event.GetDevice()))
+}
+
+// Hash is the hash by which this package keeps names in the state.
+func Hash(s string) uint64 { return hash(s) }
+
 func hash(s string) uint64 { return xxh3.HashStringSeed(s, hashSeed) }

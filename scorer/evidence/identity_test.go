@@ -81,7 +81,7 @@ func TestForgedBrowser(t *testing.T) {
 		p.Note(entity.Families, "Chrome")
 		p.Note(entity.JA4s, "Chrome t13d1516h2_8daaf6152771")
 		p.Note(entity.JA4s, "curl t13d1812h1_85036bcba153")
-		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, true)
+		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
 	}
 	got := w.see(step{0, greeted(ja4Script, berlin())})[evidence.JA4Mismatch]
 	if got.Nats < 4.5 {
@@ -101,10 +101,8 @@ func TestReleaseMakesNoWave(t *testing.T) {
 			e := session(i)
 			e.Subject = fmt.Sprint("person", i)
 			if known {
-				var p entity.Pending
-				p.Note(entity.Networks, evidence.NetworkOf(e))
-				p.Note(entity.Prefixes, evidence.PrefixOf(e.GetAddress()))
-				w.subject.Learn(&p, w.now, 30*24*time.Hour, false)
+				w.subject.Kinds[entity.Networks].Add(evidence.NetworkOf(e), 1, 10)
+				w.subject.Kinds[entity.Prefixes].Add(evidence.PrefixOf(e.GetAddress()), 1, 10)
 			}
 			found := w.see(step{time.Minute, e})
 			last = found[evidence.NewJA4].Nats + found[evidence.NewFamily].Nats

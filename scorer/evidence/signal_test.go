@@ -80,8 +80,8 @@ func newWorld(anonymous bool) *world {
 		}
 		p.HourBytes.Add(profile.Bucket(100000))
 		p.Runs.Add(profile.Bucket(1))
-		w.subject.Learn(&p, w.now, 30*24*time.Hour, false)
-		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, true)
+		w.subject.Learn(&p, w.now, 30*24*time.Hour)
+		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
 	}
 	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
 	w.subject.LastSession = "before"
