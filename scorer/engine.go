@@ -66,8 +66,9 @@ type Engine struct {
 	subjects  *entity.Table[entity.Subject]
 	tenants   *entity.Table[entity.Tenant]
 	// Facets are bounded as addresses are: sign-ins make them.
-	facets *entity.Table[entity.Facet]
-	shares []judge.Share
+	facets   *entity.Table[entity.Facet]
+	gateways entity.Gateways
+	shares   []judge.Share
 }
 
 // New returns an engine without history.
@@ -89,6 +90,7 @@ func (e *Engine) empty() {
 	e.subjects = entity.NewTable[entity.Subject](l.SubjectsMax)
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 	e.facets = entity.NewTable[entity.Facet](l.AddressesMax)
+	e.gateways = entity.Gateways{}
 }
 
 // SwapModel puts another model in force and keeps the state of all entities.
@@ -124,6 +126,7 @@ func (e *Engine) Assess(r Record) Result {
 	switch ev.GetKind() {
 	case event.KindTick:
 		e.clock.Tick(ev.GetGateway(), at)
+		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
 		return Result{Missing: missing}
 	case event.KindControl:
 		e.control(ev)
@@ -132,14 +135,17 @@ func (e *Engine) Assess(r Record) Result {
 		return Result{Missing: missing}
 	}
 	e.clock.Event(at)
-	res := e.score(r)
+	res := e.score(r, missing)
 	res.Missing = missing
 	return res
 }
 
 // score is the straight line: entity, evidence, judge.
-func (e *Engine) score(r Record) Result {
+func (e *Engine) score(r Record, missing uint64) Result {
 	x := e.look(r.Event)
+	if name := r.Event.GetGateway(); name != "" {
+		x.Gateway = e.gateways.Seen(name, false, missing, x.Now)
+	}
 	s := x.Session
 	e.teach(x)
 	proven := e.prove(x)

@@ -71,6 +71,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	weight := x.Tenant.Influence.Weight(evidence.Hash(prefix), x.Now)
 	if own != nil {
 		weight *= own.Weight(x.Now)
+		x.Tenant.LearnShape(&own.Habits, s, x.Now, e.model.Learning.HalfLife, weight)
 		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife)
 	}
 	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, weight)

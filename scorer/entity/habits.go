@@ -19,6 +19,8 @@ type Habits struct {
 	// Rate counts requests and MinuteBytes bytes per active minute, HourBytes
 	// bytes per active hour, Runs the longest run of ids at one stride.
 	Rate, MinuteBytes, HourBytes, Runs profile.Numeric
+	// Breadth counts distinct resources, by weight, per active hour.
+	Breadth profile.Numeric
 }
 
 // decay lets habits fade to now.
@@ -34,7 +36,7 @@ func (h *Habits) decay(now int64, halfLife time.Duration) {
 	for i := range h.Kinds {
 		h.Kinds[i].Decay(f)
 	}
-	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs} {
+	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs, &h.Breadth} {
 		n.Decay(f)
 	}
 }
@@ -69,6 +71,7 @@ func (h *Habits) begin(p *Pending, now int64, halfLife time.Duration, weight flo
 	p.MinuteBytes.into(&h.MinuteBytes, weight)
 	p.HourBytes.into(&h.HourBytes, weight)
 	p.Runs.into(&h.Runs, weight)
+	p.Breadth.into(&h.Breadth, weight)
 }
 
 // Code writes or reads the habits.
@@ -79,25 +82,7 @@ func (h *Habits) Code(k *snapshot.Codec) {
 	for i := range h.Kinds {
 		h.Kinds[i].Code(k)
 	}
-	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs} {
+	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs, &h.Breadth} {
 		n.Code(k)
 	}
-}
-
-// Tenant is what all subjects of a tenant share in this partition, and apart
-// from it what its anonymous addresses do.
-type Tenant struct {
-	Key                 Key
-	Subjects, Addresses Habits
-	Arrivals            Arrivals
-	Influence           Influence
-}
-
-// Code writes or reads the tenant.
-func (t *Tenant) Code(k *snapshot.Codec) {
-	codeKey(k, &t.Key)
-	t.Subjects.Code(k)
-	t.Addresses.Code(k)
-	t.Arrivals.code(k)
-	t.Influence.code(k)
 }

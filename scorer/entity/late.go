@@ -54,6 +54,7 @@ func dayOf(now int64) int32 { return int32(now / int64(24*time.Hour)) }
 func (s *Subject) Learn(p *Pending, now int64, halfLife time.Duration) {
 	booting := s.N < bootSessions
 	s.begin(p, now, halfLife, 1)
+	p.EachHour(s.Week.Add)
 	day := dayOf(now)
 	strange := false
 	for _, kind := range [...]Kind{Networks, Countries, Devices, Prefixes, Families, Systems, JA4s, Routes} {

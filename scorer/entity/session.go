@@ -27,10 +27,13 @@ type Session struct {
 	Streams []Stream
 	// Minute and Hour count what the session did lately.
 	Minute, Hour Window
-	Walks        []Walk
-	Scan         Scan
-	Login        *Login
-	Tokens       []TokenKey
+	// Spread is how many different things the session has seen this hour.
+	Spread Spread
+	Beat   Beat
+	Walks  []Walk
+	Scan   Scan
+	Login  *Login
+	Tokens []TokenKey
 	// Rotation is nil until the session has shown a token.
 	Rotation *Rotation
 	// ReassuredAt is when a proof last took suspicion back.
@@ -170,6 +173,8 @@ const (
 	Routes
 	Prefixes
 	JA4s
+	// Flagged are path templates at which the gateway's firewall raised its score.
+	Flagged
 	// KindCount is their number.
 	KindCount int = iota
 )
@@ -180,8 +185,32 @@ type Pending struct {
 	Since int64
 	Seen  [KindCount][]Seen
 	// Samples of finished minutes and hours, and of walks.
-	Rate, MinuteBytes, HourBytes, Runs Samples
-	Requests                           float64
+	Rate, MinuteBytes, HourBytes, Runs, Breadth Samples
+	Sizes                                       []Size
+	// Hours are the hours of the week in which there was a request, as bits.
+	Hours    [3]uint64
+	Requests float64
+}
+
+// Size is the size of one answer, as a bucket, and the hash of its template.
+type Size struct {
+	Template uint64
+	Bucket   uint8
+}
+
+// Hour notes an hour of the week and reports whether it is the first time.
+func (p *Pending) Hour(hour int) bool {
+	bit := uint64(1) << (hour % 64)
+	first := p.Hours[hour/64]&bit == 0
+	p.Hours[hour/64] |= bit
+	return first
+}
+
+// Answer notes the size of an answer.
+func (p *Pending) Answer(template uint64, bucket int) {
+	if len(p.Sizes) < sizesPerDelta {
+		p.Sizes = append(p.Sizes, Size{Template: template, Bucket: uint8(bucket)})
+	}
 }
 
 // Samples is a small histogram, at most samplesPerDelta observations.
@@ -252,7 +281,8 @@ func (p *Pending) Taught(now int64) {
 		}
 	}
 	p.Since, p.Requests = now, 0
-	p.Rate, p.MinuteBytes, p.HourBytes, p.Runs = Samples{}, Samples{}, Samples{}, Samples{}
+	p.Rate, p.MinuteBytes, p.HourBytes, p.Runs, p.Breadth = Samples{}, Samples{}, Samples{}, Samples{}, Samples{}
+	p.Sizes, p.Hours = nil, [3]uint64{}
 }
 
 // Roll closes the minute and the hour where the clock has passed them, and
@@ -270,6 +300,10 @@ func (s *Session) Roll(now int64) {
 	if s.Hour.over(now, time.Hour) {
 		if s.Hour.Bytes > 0 {
 			s.Pending.HourBytes.Add(profile.Bucket(s.Hour.Bytes))
+		}
+		if s.Spread.Weight > 0 {
+			s.Pending.Breadth.Add(profile.Bucket(s.Spread.Weight))
+			s.Spread = Spread{}
 		}
 		s.Hour = Window{Start: now}
 	}
@@ -306,6 +340,8 @@ func (s *Session) Code(k *snapshot.Codec) {
 	})
 	s.Minute.code(k)
 	s.Hour.code(k)
+	s.Spread.code(k)
+	s.Beat.code(k)
 	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
 	s.Scan.code(k)
 	has := s.Login != nil
@@ -410,7 +446,7 @@ func (p *Pending) code(k *snapshot.Codec) {
 			k.Bool(&s.Proven)
 		})
 	}
-	for _, s := range []*Samples{&p.Rate, &p.MinuteBytes, &p.HourBytes, &p.Runs} {
+	for _, s := range []*Samples{&p.Rate, &p.MinuteBytes, &p.HourBytes, &p.Runs, &p.Breadth} {
 		snapshot.List(k, &s.Buckets, func(b *Sample) {
 			bucket, n := uint64(b.Bucket), uint64(b.N)
 			k.U64(&bucket)
@@ -418,6 +454,15 @@ func (p *Pending) code(k *snapshot.Codec) {
 			b.Bucket, b.N = uint8(min(bucket, profile.Buckets-1)), uint16(n)
 		})
 		k.Int(&s.Total)
+	}
+	snapshot.List(k, &p.Sizes, func(s *Size) {
+		bucket := uint64(s.Bucket)
+		k.U64(&s.Template)
+		k.U64(&bucket)
+		s.Bucket = uint8(min(bucket, profile.Buckets-1))
+	})
+	for i := range p.Hours {
+		k.U64(&p.Hours[i])
 	}
 	k.F64(&p.Requests)
 }

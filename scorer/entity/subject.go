@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -22,6 +23,7 @@ type Subject struct {
 	Open []string
 	// Carried is the suspicion that a new session of the same client inherits.
 	Carried []Carried
+	Week    profile.Week
 	// Candidates are values that have been shown and are not known yet.
 	Candidates []Candidate
 	// NewDay is the day on which a value last became known, and TaughtDay that of
@@ -86,6 +88,7 @@ func (s *Subject) Absolve() { s.Carried = nil }
 func (s *Subject) Code(k *snapshot.Codec) {
 	codeKey(k, &s.Key)
 	s.Habits.Code(k)
+	s.Week.Code(k)
 	k.U64(&s.Total)
 	s.LastPlace.code(k)
 	k.Str(&s.LastSession)

@@ -32,6 +32,14 @@ const (
 	Anonymiser
 	NewJA4
 	JA4Mismatch
+	ResponseSize
+	UnusualHour
+	Breadth
+	WAFScore
+	SequenceGap
+	GatewaySilence
+	Beaconing
+	ServiceMoved
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -49,13 +57,16 @@ const (
 	Credential
 	Payload
 	Binding
+	Time
+	Loss
+	Machine
 	// GroupCount is the number of groups.
 	GroupCount int = iota
 )
 
 // String is the group's name on the wire and in the model file.
 func (g Group) String() string {
-	return [GroupCount]string{"network", "client", "sequence", "volume", "walk", "credential", "payload", "binding"}[g]
+	return [GroupCount]string{"network", "client", "sequence", "volume", "walk", "credential", "payload", "binding", "time", "loss", "machine"}[g]
 }
 
 // Groups lists all groups in their order.
@@ -132,7 +143,7 @@ var catalogue = [Count]Description{
 	},
 	BytesOut: {
 		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {
@@ -189,6 +200,46 @@ var catalogue = [Count]Description{
 		ID: "credential.refresh_anomaly", Group: Credential, Technique: "T1550.001", Needs: "session, token_id; asn or address, user_agent",
 		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same",
 		Innocent: "a phone that changes its network between two refreshes",
+	},
+	ResponseSize: {
+		ID: "volume.response_size", Group: Volume, Technique: "T1213", Needs: "template, status, bytes_out, fifty answers of the template in the tenant's history",
+		Formula:  "ln(κ·p^(κ-1)) less twice the look, p = two-sided tail of the size under the tenant's log histogram of the template",
+		Innocent: "the first list that is really long; a release that answers more",
+	},
+	UnusualHour: {
+		ID: "time.unusual_hour", Group: Time, Technique: "T1078", Needs: "subject with ten taught sessions and forty active hours",
+		Formula:  "c·(ln((1/168)/p(hour)) - 0.7), p = hours of the week smoothed over an hour either way and over the days at 0.3, backed off to the tenant",
+		Innocent: "on call at three in the morning; another time zone",
+	},
+	Breadth: {
+		ID: "walk.breadth", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path; sensitivity sharpens it",
+		Formula:  "as volume.request_rate over distinct resources in the current hour, low ones counting 0.5, high ones 2, critical ones 4",
+		Innocent: "who opens ticket after ticket for a living, in his first days",
+	},
+	WAFScore: {
+		ID: "payload.waf", Group: Payload, Technique: "T1190", Needs: "waf_score of at least 5",
+		Formula:  "min(0.5·(score-3), -ln p), p = share of the clean sessions with the template that were flagged",
+		Innocent: "an editor that sends HTML",
+	},
+	SequenceGap: {
+		ID: "loss.sequence_gap", Group: Loss, Technique: "T1562.008", Needs: "gateway, lane, seq",
+		Formula:  "0.4·ln(1+n), n = records of the gateway that are missing in this partition, half-life 10 min",
+		Innocent: "a gateway whose disk was full; it concerns every session of the gateway and stays weak",
+	},
+	GatewaySilence: {
+		ID: "loss.gateway_silence", Group: Loss, Technique: "T1562.008", Needs: "gateway that ticks",
+		Formula:  "0.3·ln(silence/30 s) for five minutes after a gateway that ticks was silent for a minute",
+		Innocent: "a cut network",
+	},
+	Beaconing: {
+		ID: "machine.beaconing", Group: Machine, Technique: "T1071.001", Needs: "a human subject; thirty requests of the session",
+		Formula:  "ln(κ·p^(κ-1)) less look, p = lower tail of the coefficient of variation of the gaps between requests under the tenant's sessions",
+		Innocent: "a page that refreshes itself, in its first days",
+	},
+	ServiceMoved: {
+		ID: "machine.service_moved", Group: Machine, Technique: "T1552.001", Needs: "subject_kind service or agent; asn or address, user_agent",
+		Formula:  "5 each for a network and a client family that the service never had, by -ln of how usual news are for it and c = n/(n+n0); half where others of the tenant have it",
+		Innocent: "a move to another cloud with another base image, unannounced",
 	},
 	ProvenKey: {
 		ID: "binding.proven_key", Group: Binding, Technique: "T1550.001", Needs: "token_id, binding dpop or mtls, device that is a habit of the subject",

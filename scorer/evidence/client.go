@@ -23,10 +23,10 @@ const (
 func (k *Collector) client(x *Context) {
 	s := x.Session
 	family, system, device := x.Agent.Family, "", short(x.Event.GetDevice())
-	fresh := false
+	fresh, firstFamily := false, false
 	if family != "" {
 		system = family + " on " + usual(x.Agent.System)
-		firstFamily := s.Pending.Note(entity.Families, family)
+		firstFamily = s.Pending.Note(entity.Families, family)
 		firstSystem := s.Pending.Note(entity.Systems, system)
 		if x.Subject != nil {
 			fresh = !x.Subject.Kinds[entity.Families].Has(family)
@@ -41,6 +41,9 @@ func (k *Collector) client(x *Context) {
 		}
 	}
 	k.tls(x, fresh)
+	if x.Subject != nil {
+		k.moved(x, k.newNetwork, fresh && firstFamily)
+	}
 	if device == "" {
 		return
 	}

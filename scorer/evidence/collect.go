@@ -40,6 +40,8 @@ type Context struct {
 	// Prefix and Account are what is known about the sign-ins of the event's /24
 	// or /48 and on its account, nil where the event is no sign-in.
 	Prefix, Account *entity.Facet
+	// Gateway is the gateway that reports, nil where the event names none.
+	Gateway *entity.Gateway
 }
 
 // request reports whether the event begins a request, as a tick or close does not.
@@ -69,6 +71,9 @@ type Collector struct {
 	findings []Finding
 	// news are the values of the current event that its subject never showed.
 	news []arrived
+	// newNetwork says that the current event brought a network that its subject
+	// never had.
+	newNetwork bool
 }
 
 // NewCollector returns a collector with the given parameters.
@@ -80,12 +85,17 @@ func NewCollector(p Params) *Collector {
 // catalogue's groups, and notes in the session what the event did.
 func (k *Collector) Collect(x *Context) []Finding {
 	k.findings, k.news = k.findings[:0], k.news[:0]
+	k.newNetwork = false
 	k.network(x)
 	k.client(x)
+	k.hour(x)
 	k.route(x)
 	k.volume(x)
 	k.walk(x)
 	k.scan(x)
+	k.waf(x)
+	k.loss(x)
+	k.beacon(x)
 	k.credential(x)
 	k.token(x)
 	k.binding(x)

@@ -77,7 +77,7 @@ func (k *Collector) network(x *Context) {
 		last = x.Subject.LastPlace
 	}
 	here, arrived := enter(x)
-	k.newNetwork(x, s.Places[here].Prefix)
+	k.origin(x, s.Places[here].Prefix)
 	if x.Subject == nil || !x.request() {
 		return // An address is where it is.
 	}
@@ -87,9 +87,9 @@ func (k *Collector) network(x *Context) {
 	}
 }
 
-// newNetwork says how new the country, the network and the prefix are. A prefix
+// origin says how new the country, the network and the prefix are. A prefix
 // that is known and lies in a new country was moved by the GeoIP file.
-func (k *Collector) newNetwork(x *Context, prefix string) {
+func (k *Collector) origin(x *Context, prefix string) {
 	s, ev := x.Session, x.Event
 	newCountry := false
 	firstPrefix := prefix != "" && s.Pending.Note(entity.Prefixes, prefix)
@@ -112,6 +112,7 @@ func (k *Collector) newNetwork(x *Context, prefix string) {
 	first := s.Pending.Note(entity.Networks, x.Network)
 	if first {
 		k.anonymiser(x)
+		k.newNetwork = x.Subject != nil && !x.Subject.Kinds[entity.Networks].Has(x.Network)
 	}
 	if x.Subject == nil || newCountry {
 		return
@@ -381,7 +382,8 @@ func veil(nats float64, ev *event.RequestEvent) float64 {
 
 func veiled(ev *event.RequestEvent) bool {
 	for _, tag := range ev.GetNetworkTags() {
-		if tag == "vpn" || tag == "relay" {
+		switch tag {
+		case "vpn", "relay", "tor", "proxy":
 			return true
 		}
 	}

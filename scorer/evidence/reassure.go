@@ -16,7 +16,7 @@ const (
 
 // Identity reports whether the group's evidence says that somebody else acts,
 // which a proven key answers. What is done, and how much of it, it does not.
-func (g Group) Identity() bool { return g == Network || g == Client || g == Sequence }
+func (g Group) Identity() bool { return g == Network || g == Client || g == Sequence || g == Time }
 
 // reassure takes back suspicion for a key that is a habit of the subject and
 // was proven with this request. It goes no further than what there is to take

@@ -55,6 +55,7 @@ type world struct {
 	facets  map[string]*entity.Facet
 	// addresses are those who show no credential.
 	addresses map[string]*entity.Session
+	gateways  entity.Gateways
 	now       int64
 }
 
@@ -79,9 +80,22 @@ func newWorld(anonymous bool) *world {
 			p.MinuteBytes.Add(profile.Bucket(10000))
 		}
 		p.HourBytes.Add(profile.Bucket(100000))
+		p.Breadth.Add(profile.Bucket(3))
+		for hour := range 12 { // From Saturday to Monday, before noon.
+			p.Hour(hour)
+			p.Hour(5*24 + hour)
+			p.Hour(6*24 + hour)
+		}
 		p.Runs.Add(profile.Bucket(1))
 		w.subject.Learn(&p, w.now, 30*24*time.Hour)
 		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
+	}
+	for i := range 200 {
+		w.tenant.Sizes.Learn(evidence.Hash("/accounts/{id}"), profile.Bucket(10000), 1)
+		w.tenant.Beats.Add(profile.Bucket(float64(60+i)), 1)
+		w.tenant.Subjects.Kinds[entity.Routes].Add("/accounts/{id}", 1, 100)
+		w.tenant.Subjects.Kinds[entity.Routes].Add("/editor", 1, 100)
+		w.tenant.Subjects.Kinds[entity.Flagged].Add("/editor", 1, 100)
 	}
 	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
 	w.subject.LastSession = "before"
@@ -95,6 +109,9 @@ func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 	x := &evidence.Context{
 		Event: s.ev, Now: w.now, At: w.now, Session: w.session, Subject: w.subject, Tenant: w.tenant,
 		Agent: w.agents.Of(s.ev.GetUserAgent()), Network: evidence.NetworkOf(s.ev),
+	}
+	if s.ev.GetGateway() != "" {
+		x.Gateway = w.gateways.Seen(s.ev.GetGateway(), s.ev.GetKind() == event.KindTick, s.ev.GetSeq(), w.now)
 	}
 	if s.ev.GetAuthOutcome() != "" {
 		x.Prefix = w.facet("prefix " + evidence.PrefixOf(s.ev.GetAddress()))
@@ -261,7 +278,7 @@ func TestSignals(t *testing.T) {
 		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
 		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
 	}
-	for _, more := range []map[string]signalCase{credentialCases(), identityCases()} {
+	for _, more := range []map[string]signalCase{credentialCases(), identityCases(), behaviourCases()} {
 		maps.Copy(tests, more)
 	}
 	covered := map[evidence.Signal]bool{}

@@ -113,7 +113,17 @@ func (h *Numeric) Below(x float64) float64 {
 // Upper is the probability of a value at or above x, backed off to the peers
 // and there to prior: (above + a·peer)/(n + a).
 func (h *Numeric) Upper(x float64, peers *Numeric, prior, a, tail float64) float64 {
-	peer := (peers.Above(x, tail) + prior) / (peers.total + 1)
+	return h.Posterior(x, peers.Share(x, prior, tail), a, tail)
+}
+
+// Share is the probability of a value at or above x, backed off to prior.
+func (h *Numeric) Share(x, prior, tail float64) float64 {
+	return (h.Above(x, tail) + prior) / (h.total + 1)
+}
+
+// Posterior is the probability of a value at or above x where the peers say
+// that it is peer.
+func (h *Numeric) Posterior(x, peer, a, tail float64) float64 {
 	return min(1, (h.Above(x, tail)+float64(a*peer))/(h.total+a))
 }
 
