@@ -13,6 +13,8 @@ const (
 	// evenPrior is the weight, in sessions, of the prior by which a coefficient of
 	// variation below c per cent has probability c/evenWidth.
 	evenPrior, evenWidth = 20, 100
+	// beatEvery is after how many gaps the session is looked at again.
+	beatEvery = 10
 	// movedEach is the most that a new network, and a new client, of a service say.
 	movedEach = 5
 )
@@ -23,7 +25,7 @@ func (k *Collector) beacon(x *Context) {
 		return
 	}
 	b := &x.Session.Beat
-	if !b.Tap(x.At) || b.N < entity.BeatLeast || k.machine(x) {
+	if !b.Tap(x.At) || b.N < entity.BeatLeast || b.N%beatEvery != 0 || k.machine(x) {
 		return
 	}
 	cv := b.Variation()
