@@ -34,6 +34,8 @@ const (
 	ArrivalsMax = 256
 	// CandidatesMax bounds the values of a subject that wait to be known.
 	CandidatesMax = 8
+	// FlagsMax bounds the firewall findings of a session that are told apart.
+	FlagsMax = 8
 	// TokensMax bounds the tokens of a session whose keys are remembered.
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.

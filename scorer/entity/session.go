@@ -103,6 +103,10 @@ type Scan struct {
 	// Probed is the decayed weight of the probes, in nats.
 	Probed float64
 	Last   int64
+	// Flagged is the decayed evidence of the gateway's firewall, in nats, and Flags
+	// what it was found in.
+	Flagged Fading
+	Flags   Ring
 }
 
 // Login follows sign-ins.
@@ -414,6 +418,8 @@ func (s *Scan) code(k *snapshot.Codec) {
 	s.Probes.code(k)
 	k.F64(&s.Probed)
 	k.I64(&s.Last)
+	s.Flagged.code(k)
+	s.Flags.code(k)
 }
 
 func (l *Login) code(k *snapshot.Codec) {

@@ -82,6 +82,16 @@ func (s *Suspicion) Mark(signal int) *Mark {
 	return &s.Marks[len(s.Marks)-1]
 }
 
+// Peak is how much of a signal is counted already.
+func (s *Suspicion) Peak(signal int) float64 {
+	for i := range s.Marks {
+		if s.Marks[i].Signal == signal {
+			return s.Marks[i].Peak
+		}
+	}
+	return 0
+}
+
 // Reason is the strongest that a signal has said about an actor.
 type Reason struct {
 	Signal    int

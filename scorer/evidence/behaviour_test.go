@@ -45,6 +45,12 @@ func behaviourCases() map[string]signalCase {
 	}
 	even := func(int) time.Duration { return 10 * time.Second }
 	uneven := func(i int) time.Duration { return time.Duration(1+i*i%17) * time.Second }
+	// A few things of each of many kinds are no walk.
+	spread := func(n int, sensitivity string) []step {
+		return many(n, time.Second, func(i int) *event.RequestEvent {
+			return with(opened(i, sensitivity), func(e *event.RequestEvent) { e.Template = fmt.Sprintf("/kind%d/{id}", i/3) })
+		})
+	}
 	silent := func(for_ time.Duration) []step {
 		return []step{{0, through(0, event.KindTick)}, {for_, through(0, "")}}
 	}
@@ -54,12 +60,12 @@ func behaviourCases() map[string]signalCase {
 		"an answer of a page that nobody knows":             {evidence.ResponseSize, false, []step{{0, answered("/new", 100<<20)}}, 0, 0, true},
 		"an answer without a size":                          {evidence.ResponseSize, false, []step{{0, answered("/accounts/{id}", 0)}}, 0, 0, true},
 		"an error page has another size":                    {evidence.ResponseSize, false, []step{{0, with(answered("/accounts/{id}", 100<<20), func(e *event.RequestEvent) { e.Status = 500 })}}, 0, 0, true},
-		"a Thursday evening of a weekend worker":            {evidence.UnusualHour, false, []step{{monday + 3*24*time.Hour + 11*time.Hour, berlin()}}, 1.2, 6, true},
+		"a Thursday evening of a weekend worker":            {evidence.UnusualHour, false, []step{{monday + 3*24*time.Hour + 11*time.Hour, berlin()}}, 1, 1.7, true},
 		"a Monday morning, as always":                       {evidence.UnusualHour, false, []step{{monday, berlin()}}, 0, 0, true},
 		"an hour later than always":                         {evidence.UnusualHour, false, []step{{monday + 3*time.Hour, berlin()}}, 0, 0.9, true},
 		"the same unusual hour counts once":                 {evidence.UnusualHour, false, []step{{monday + 3*24*time.Hour, berlin()}, {time.Minute, berlin()}}, 0, 0, true},
-		"sixty different things within the hour":            {evidence.Breadth, false, many(60, time.Second, func(i int) *event.RequestEvent { return opened(i, "normal") }), 0.5, 12, true},
-		"twenty critical things within the hour":            {evidence.Breadth, false, many(20, time.Second, func(i int) *event.RequestEvent { return opened(i, "critical") }), 1, 12, true},
+		"sixty different things within the hour":            {evidence.Breadth, false, spread(62, "normal"), 0.5, 12, true},
+		"twenty critical things within the hour":            {evidence.Breadth, false, spread(20, "critical"), 1, 12, true},
 		"three things within the hour, as always":           {evidence.Breadth, false, many(3, time.Second, func(i int) *event.RequestEvent { return opened(i, "normal") }), 0, 0, true},
 		"one thing over and over is one thing":              {evidence.Breadth, false, many(60, time.Second, func(int) *event.RequestEvent { return opened(1, "critical") }), 0, 0, true},
 		"the firewall raises fifteen points":                {evidence.WAFScore, false, []step{{0, flagged("/accounts/{id}", 15)}}, 5, 6, false},
@@ -73,10 +79,10 @@ func behaviourCases() map[string]signalCase {
 		"a gateway that ticks was silent for ten minutes":   {evidence.GatewaySilence, false, silent(10 * time.Minute), 0.8, 1, true},
 		"a gateway that ticks was silent for half a minute": {evidence.GatewaySilence, false, silent(30 * time.Second), 0, 0, true},
 		"a gateway that never ticks has nothing to say":     {evidence.GatewaySilence, false, []step{{0, through(0, "")}, {time.Hour, through(0, "")}}, 0, 0, true},
-		"sixty clicks like a clock":                         {evidence.Beaconing, false, clicks(60, even, ""), 1, 5, true},
+		"sixty clicks like a clock":                         {evidence.Beaconing, false, clicks(61, even, ""), 1, 5, true},
 		"thirty clicks like a clock are too few":            {evidence.Beaconing, false, clicks(30, even, ""), 0, 0, true},
-		"sixty clicks of a person":                          {evidence.Beaconing, false, clicks(60, uneven, ""), 0, 0, true},
-		"a robot is a clock":                                {evidence.Beaconing, false, clicks(60, even, event.SubjectService), 0, 0, true},
+		"sixty clicks of a person":                          {evidence.Beaconing, false, clicks(61, uneven, ""), 0, 0, true},
+		"a robot is a clock":                                {evidence.Beaconing, false, clicks(61, even, event.SubjectService), 0, 0, true},
 		"a key on another network by another program":       {evidence.ServiceMoved, false, []step{{0, robot(24940, "python-requests/2.31")}}, 4.5, 10, true},
 		"a key on another network by the same program":      {evidence.ServiceMoved, false, []step{{0, robot(24940, chrome)}}, 2, 5, true},
 		"a key where it always was":                         {evidence.ServiceMoved, false, []step{{0, robot(3320, chrome)}}, 0, 0, true},

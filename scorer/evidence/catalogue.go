@@ -103,7 +103,7 @@ type Description struct {
 var catalogue = [Count]Description{
 	NewCountry: {
 		ID: "geo.new_country", Group: Network, Technique: "T1078", Needs: "subject, country",
-		Formula:  "c·ln(p(x|attack)/p(x|subject)), hierarchical Dirichlet back-off subject → tenant → uniform, c = n/(n+n0)",
+		Formula:  "c·ln(p(x|attack)/p(x|subject)), hierarchical Dirichlet back-off subject → tenant → uniform, c = n/(n+n0); half where the network is known, silent where the prefix is",
 		Innocent: "a traveller; a network whose country the database has wrong",
 	},
 	NewNetwork: {
@@ -113,12 +113,12 @@ var catalogue = [Count]Description{
 	},
 	ImpossibleTravel: {
 		ID: "geo.impossible_travel", Group: Network, Technique: "T1078", Needs: "latitude, longitude of both places",
-		Formula:  "ln(v/900 km/h) on great-circle distance less both accuracy radii over elapsed time, weakened by VPN and relay tags",
+		Formula:  "ln(v/900 km/h) on great-circle distance less both accuracy radii over elapsed time, weakened by VPN and relay tags and to a quarter between two habits of the subject; silent for programs",
 		Innocent: "VPN switched on, wrong geolocation, a dual-homed phone",
 	},
 	ConcurrentPlaces: {
 		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Needs: "session, address",
-		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation",
+		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation; a quarter where both networks and clients are habits of the subject",
 		Innocent: "a phone between Wi-Fi and mobile network, a relay for some requests only",
 	},
 	NewFamily: {
@@ -138,17 +138,17 @@ var catalogue = [Count]Description{
 	},
 	RequestRate: {
 		ID: "volume.request_rate", Group: Volume, Technique: "API4:2023", Renews: true, Needs: "history of the subject or tenant",
-		Formula:  "ln(κ·p^(κ-1)), p = upper tail of requests in the current minute under the log histogram of the subject, backed off to the tenant, with a Pareto tail",
+		Formula:  "ln(κ·p^(κ-1)), p = upper tail of requests in the current minute, from thirteen on, under the log histogram of the subject, backed off to the tenant, with a Pareto tail",
 		Innocent: "a reload storm, a batch job run by hand",
 	},
 	BytesOut: {
 		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise half the number of ids answered 401, 403 or 404",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit) less look), and likewise half the number of ids answered 401, 403 or 404",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {
@@ -208,17 +208,17 @@ var catalogue = [Count]Description{
 	},
 	UnusualHour: {
 		ID: "time.unusual_hour", Group: Time, Technique: "T1078", Needs: "subject with ten taught sessions and forty active hours",
-		Formula:  "c·(ln((1/168)/p(hour)) - 0.7), p = hours of the week smoothed over an hour either way and over the days at 0.3, backed off to the tenant",
+		Formula:  "c·(ln((1/168)/p(hour)) - 0.7), p = hours of the week smoothed over an hour either way and over the days at 0.3, backed off to the tenant, one in ten hours following no habit",
 		Innocent: "on call at three in the morning; another time zone",
 	},
 	Breadth: {
 		ID: "walk.breadth", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path; sensitivity sharpens it",
-		Formula:  "as volume.request_rate over distinct resources in the current hour, low ones counting 0.5, high ones 2, critical ones 4",
+		Formula:  "as volume.request_rate over distinct resources in the current hour, low ones counting 0.5, high ones 2, critical ones 4, less what walk.sequential_ids says",
 		Innocent: "who opens ticket after ticket for a living, in his first days",
 	},
 	WAFScore: {
 		ID: "payload.waf", Group: Payload, Technique: "T1190", Needs: "waf_score of at least 5",
-		Formula:  "min(0.5·(score-3), -ln p), p = share of the clean sessions with the template that were flagged",
+		Formula:  "sum over requests of min(0.5·(score-3), -ln p), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged",
 		Innocent: "an editor that sends HTML",
 	},
 	SequenceGap: {
@@ -238,7 +238,7 @@ var catalogue = [Count]Description{
 	},
 	ServiceMoved: {
 		ID: "machine.service_moved", Group: Machine, Technique: "T1552.001", Needs: "subject_kind service or agent; asn or address, user_agent",
-		Formula:  "5 each for a network and a client family that the service never had, by -ln of how usual news are for it and c = n/(n+n0); half where others of the tenant have it",
+		Formula:  "6 for a network and 3 for a client family that the service never had, at most -ln of how usual news are for it, times c = n/(n+n0); half where others of the tenant have it",
 		Innocent: "a move to another cloud with another base image, unannounced",
 	},
 	ProvenKey: {

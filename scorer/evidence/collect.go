@@ -74,6 +74,10 @@ type Collector struct {
 	// newNetwork says that the current event brought a network that its subject
 	// never had.
 	newNetwork bool
+	// fast is what the current event says about the rate of requests.
+	fast float64
+	// walked is what the current event says about a walk through one template.
+	walked float64
 }
 
 // NewCollector returns a collector with the given parameters.
@@ -85,7 +89,7 @@ func NewCollector(p Params) *Collector {
 // catalogue's groups, and notes in the session what the event did.
 func (k *Collector) Collect(x *Context) []Finding {
 	k.findings, k.news = k.findings[:0], k.news[:0]
-	k.newNetwork = false
+	k.newNetwork, k.fast = false, 0
 	k.network(x)
 	k.client(x)
 	k.hour(x)

@@ -14,6 +14,8 @@ const (
 	hourSessions, hourLeast = 10, 40
 	// hourFree is what every hour but the most usual would say.
 	hourFree = 0.7
+	// hourAnybody is the share of hours that follow no habit.
+	hourAnybody = 0.1
 )
 
 // hour compares the hour of the week with the subject's own, once per hour. It
@@ -27,7 +29,7 @@ func (k *Collector) hour(x *Context) {
 	if x.Subject == nil || !first || x.Subject.N < hourSessions || x.Subject.Week.Total() < hourLeast {
 		return
 	}
-	p := x.Subject.Week.P(h, &x.Tenant.Week)
+	p := float64((1-hourAnybody)*x.Subject.Week.P(h, &x.Tenant.Week)) + hourAnybody/profile.WeekHours
 	n := k.cut(UnusualHour, x.confidence(&k.params)*(exact.Ln(1/float64(p*profile.WeekHours))-hourFree))
 	if n > 0 {
 		at := time.Unix(0, x.At).UTC()

@@ -15,8 +15,8 @@ const (
 	evenPrior, evenWidth = 20, 100
 	// beatEvery is after how many gaps the session is looked at again.
 	beatEvery = 10
-	// movedEach is the most that a new network, and a new client, of a service say.
-	movedEach = 5
+	// The most that a new network, and a new client, of a service say.
+	movedNetwork, movedFamily = 6, 3
 )
 
 // beacon says that a person clicks like a clock.
@@ -54,18 +54,18 @@ func (k *Collector) moved(x *Context, newNetwork, newFamily bool) {
 		return
 	}
 	raw := 0.0
-	each := func(is bool, kind entity.Kind, name string) {
+	each := func(is bool, kind entity.Kind, name string, most float64) {
 		if !is || x.Subject.Kinds[kind].Total() == 0 {
 			return
 		}
-		nats := min(movedEach, -exact.Ln(min(1, x.Subject.Kinds[kind].PNew(k.params.Concentration))))
+		nats := min(most, -exact.Ln(min(1, x.Subject.Kinds[kind].PNew(k.params.Concentration))))
 		if x.Tenant.Subjects.Kinds[kind].Has(name) {
 			nats /= 2
 		}
 		raw += nats
 	}
-	each(newNetwork, entity.Networks, x.Network)
-	each(newFamily, entity.Families, x.Agent.Family)
+	each(newNetwork, entity.Networks, x.Network, movedNetwork)
+	each(newFamily, entity.Families, x.Agent.Family, movedFamily)
 	n := k.cut(ServiceMoved, raw*x.confidence(&k.params))
 	if n > 0 {
 		k.add(ServiceMoved, n, false, fmt.Sprintf("a %s acts from %s by %s; usual: %s by %s", x.Event.GetSubjectKind(), usual(x.Network), usual(x.Agent.Family),

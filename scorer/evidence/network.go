@@ -34,6 +34,8 @@ const (
 	// ln(p(tag|attack)/p(tag|people)): one attacker in five hides behind Tor or an
 	// open proxy or rents a machine, of people one in a hundred or less.
 	torNats, proxyNats, hostingNats = 3, 2, 1.5
+	// homeShare is what two places count that are both habits of the subject.
+	homeShare = 0.25
 	// flightKMH is the speed of an airliner.
 	flightKMH = 900
 )
@@ -99,6 +101,9 @@ func (k *Collector) origin(x *Context, prefix string) {
 		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
 		if first && newCountry && !knownPrefix {
 			raw := k.novelty(x, NewCountry, entity.Countries, country, countryUniform, countryAttack)
+			if x.Subject.Kinds[entity.Networks].Has(x.Network) {
+				raw /= 2 // Half of all networks are in more than one country.
+			}
 			n := k.cut(NewCountry, veil(raw, ev))
 			if n > 0 {
 				k.add(NewCountry, n, false, fmt.Sprintf("first request from %s for this subject in %d requests; usual: %s",
@@ -262,9 +267,15 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 			bestFar = true
 			countSwitch(x, arrived)
 		}
+		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network) {
+			continue // Programs run in many places at once.
+		}
 		raw, firm := concurrency(far, unknown, other, open, s.Count, float64(p.Requests))
 		if o.Veiled || p.Veiled {
 			raw, firm = raw/2, false
+		}
+		if x.atHome(o) && x.atHome(p) {
+			raw, firm = float64(homeShare*raw), false
 		}
 		if raw > best {
 			best, strong = raw, firm
@@ -276,6 +287,13 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		k.add(ConcurrentPlaces, n, strong, text)
 	}
 	return bestFar
+}
+
+// atHome reports whether a place's network and client are habits of the subject:
+// his office, his mobile network, the exit of his company's VPN. A thief has
+// neither of them for free.
+func (x *Context) atHome(p *entity.Place) bool {
+	return x.Subject.Kinds[entity.Networks].Has(p.Network) && (p.Family == "" || x.Subject.Kinds[entity.Families].Has(p.Family))
 }
 
 // concurrency is the likelihood ratio of two places at once, in nats. Two
@@ -349,7 +367,12 @@ func (k *Collector) travel(x *Context, from, to *entity.Place) {
 		return
 	}
 	raw := 1 + exact.Ln(speed/flightKMH)
-	if from.Veiled || to.Veiled {
+	switch {
+	case k.machine(x):
+		return // See machine.service_moved.
+	case x.atHome(from) && x.atHome(to):
+		raw = float64(homeShare * raw)
+	case from.Veiled || to.Veiled:
 		raw /= 2
 	}
 	n := k.cut(ImpossibleTravel, raw)

@@ -16,6 +16,11 @@ const (
 	plainRate        = 120
 	plainMinuteBytes = 4 << 20
 	plainHourBytes   = 64 << 20
+	// plainNats is the most that such an amount says, whatever the habit.
+	plainNats = 2.5
+	// What a person in a hurry does, whatever his habit: below it nobody is fast
+	// and nothing worth a word has left.
+	calmRate, calmMinuteBytes, calmHourBytes = 12, 64 << 10, 256 << 10
 	// minutesConcentration is the weight of the peers, in minutes or hours.
 	minutesConcentration = 30
 	// ratiosConcentration is how many ratios a tenant must know to be believed by
@@ -58,26 +63,39 @@ var noHabits entity.Habits //nolint:gochecknoglobals // Read only.
 
 func (k *Collector) rate(x *Context, own, peers *entity.Habits) {
 	n := x.Session.Minute.Requests
+	if n <= calmRate {
+		return
+	}
 	nats := k.tail(&own.Rate, &peers.Rate, n, plainRate)
 	if x.Subject == nil {
 		nats = min(nats, anonymousMax)
 	}
 	nats = k.cut(RequestRate, nats)
-	if nats > 0 {
+	k.fast = nats
+	// What the bytes of these requests have said already is not said again.
+	nats -= x.Session.Suspicion.Peak(int(BytesOut))
+	if nats > least {
 		k.add(RequestRate, nats, false, fmt.Sprintf("%.0f requests within a minute; usual: up to %.0f", n, habitual(&own.Rate, &peers.Rate)))
 	}
 }
 
 func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 	s, t := x.Session, x.Tenant
-	minute := k.shaped(&own.MinuteBytes, &peers.MinuteBytes, &t.MinuteRatio, s.Minute.Bytes, plainMinuteBytes)
-	hour := 0.0
-	if x.Subject != nil {
-		hour = k.shaped(&own.HourBytes, &peers.HourBytes, &t.HourRatio, s.Hour.Bytes, plainHourBytes)
-	} else {
-		minute = min(minute, anonymousMax)
+	minute, hour := 0.0, 0.0
+	if s.Minute.Bytes > calmMinuteBytes {
+		minute = k.shaped(&own.MinuteBytes, &peers.MinuteBytes, &t.MinuteRatio, s.Minute.Bytes, plainMinuteBytes)
 	}
-	nats := k.cut(BytesOut, max(minute, hour))
+	switch {
+	case x.Subject == nil:
+		minute = min(minute, anonymousMax)
+	case s.Hour.Bytes > calmHourBytes:
+		hour = k.shaped(&own.HourBytes, &peers.HourBytes, &t.HourRatio, s.Hour.Bytes, plainHourBytes)
+	}
+	// Many requests send many bytes: only what goes beyond that is news.
+	if s.Minute.Bytes <= plainMinuteBytes && s.Hour.Bytes <= plainHourBytes {
+		minute, hour = min(minute, plainNats), min(hour, plainNats)
+	}
+	nats := k.cut(BytesOut, max(minute, hour)-k.fast)
 	if nats <= 0 {
 		return
 	}

@@ -15,6 +15,8 @@ const (
 	// wafPrior is how many clean sessions in a hundred a template is thought to
 	// have flagged before there is any history.
 	wafPrior = 0.01
+	// wafAgain is what the same finding counts when it comes again.
+	wafAgain = 0.25
 )
 
 // waf takes the firewall's score as far as the template is not used to it.
@@ -30,7 +32,14 @@ func (k *Collector) waf(x *Context) {
 		habits = &x.Tenant.Subjects
 	}
 	p := (habits.Kinds[entity.Flagged].N(name) + wafPrior) / (habits.Kinds[entity.Routes].N(name) + 1)
-	n := k.cut(WAFScore, min(float64(wafNats*(score-wafFree)), -exact.Ln(min(1, p))))
+	raw := min(float64(wafNats*(score-wafFree)), -exact.Ln(min(1, p)))
+	sc := &x.Session.Scan
+	if sc.Flags.Add(hash(name)^uint64(score)<<1^hash(x.Event.GetPath()), entity.FlagsMax) {
+		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+raw)
+	} else {
+		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+float64(wafAgain*raw))
+	}
+	n := k.cut(WAFScore, sc.Flagged.Value)
 	if n > 0 {
 		k.add(WAFScore, n, true, fmt.Sprintf("the firewall gives a request to %s %.0f points", name, score))
 	}

@@ -46,7 +46,8 @@ func (k *Collector) walk(x *Context) {
 	}
 	w := followed(x.Session, template, x.At)
 	thing := hash(prefix) ^ uint64(id)*0x9E3779B97F4A7C15
-	k.breadth(x, template^thing)
+	k.walked = 0
+	defer k.breadth(x, template^thing)
 	fresh := w.IDs.Add(thing, entity.RecentMax*4)
 	if !fresh {
 		return // Reading one thing again is not a walk.
@@ -94,7 +95,7 @@ func (k *Collector) breadth(x *Context, thing uint64) {
 		return
 	}
 	wide := x.Session.Spread.Weight
-	n := k.cut(Breadth, k.tail(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth, wide, plainBreadth))
+	n := k.cut(Breadth, k.tail(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth, wide, plainBreadth)-k.walked)
 	if n > 0 {
 		k.add(Breadth, n, false, fmt.Sprintf("about %.0f different resources within an hour, by sensitivity; usual: up to %.0f", wide, habitual(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth)))
 	}
@@ -118,11 +119,13 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	// Without history a run of k ids is as unlikely as 2^-k.
 	prior := exact.Exp2(walkFree - wide)
 	p := own.Upper(wide, peers, prior, walkConcentration, walkTail)
-	raw := min(wide-walkFree, -exact.Ln(p))
+	// A session is looked at with every id, of which the strangest counts.
+	raw := max(0, min(wide-walkFree, -exact.Ln(p)-k.params.Look))
 	if x.Subject == nil {
 		raw = min(crawlMax, crawlShare*raw)
 	}
 	n := k.cut(SequentialIDs, raw+min(refusedMax, float64(refusedNats*w.Refused)))
+	k.walked = n
 	if n <= 0 {
 		return
 	}
