@@ -190,7 +190,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 		key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()}
 		x.Subject = e.subjects.Get(key)
 		if x.Subject == nil {
-			x.Subject = &entity.Subject{Key: key}
+			x.Subject = &entity.Subject{}
 			e.subjects.Put(key, x.Subject)
 		}
 	}

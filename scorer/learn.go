@@ -25,7 +25,7 @@ func (e *Engine) teach(x *evidence.Context) {
 	for _, id := range x.Subject.Open {
 		s := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
 		if id == "" {
-			s = e.sessions.Peek(x.Subject.Key)
+			s = e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSubject, ID: x.Event.GetSubject()})
 		}
 		switch {
 		case s == nil || s.Subject != x.Event.GetSubject():
@@ -60,7 +60,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	s.Roll(x.Now)
 	for i := range s.Walks {
 		if s.Walks[i].Best > 0 {
-			s.Pending.Runs.Add(profile.Bucket(s.Walks[i].Best))
+			s.Pending.Samples.Add(entity.Runs, profile.Bucket(s.Walks[i].Best))
 			s.Walks[i].Best = 0
 		}
 	}
@@ -74,6 +74,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, e.model.Learning.HalfLife, weight)
 		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife)
 	}
+	x.Tenant.LearnFlags(&s.Pending, weight)
 	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, weight)
 	s.Pending.Taught(x.Now)
 }

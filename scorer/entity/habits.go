@@ -10,9 +10,8 @@ import (
 
 // Habits is what clean sessions have taught about a subject or a tenant.
 type Habits struct {
-	// N is the decayed number of deltas that were taught, Requests that of the
-	// requests in them.
-	N, Requests float64
+	// N is the decayed number of deltas that were taught.
+	N float64
 	// At is when the numbers were last decayed.
 	At    int64
 	Kinds [KindCount]profile.Categorical
@@ -32,7 +31,6 @@ func (h *Habits) decay(now int64, halfLife time.Duration) {
 	f := exact.Decay(float64(now-h.At), float64(halfLife))
 	h.At = now
 	h.N *= f
-	h.Requests *= f
 	for i := range h.Kinds {
 		h.Kinds[i].Decay(f)
 	}
@@ -46,19 +44,17 @@ func (h *Habits) decay(now int64, halfLife time.Duration) {
 // [Subject.Learn].
 func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight float64) {
 	h.begin(p, now, halfLife, weight)
-	for kind := range p.Seen {
-		if Kind(kind) == Devices || Kind(kind) == Prefixes {
+	for i := range p.Seen {
+		v := &p.Seen[i]
+		kind := Kind(v.Kind)
+		if !v.Fresh || kind == Devices || kind == Prefixes || kind == Flagged {
 			continue // No two people share a device key, and few a prefix.
 		}
 		limit := tenantValuesMax
-		if Kind(kind) == Routes {
+		if kind == Routes {
 			limit = tenantRoutesMax
 		}
-		for _, s := range p.Seen[kind] {
-			if s.Fresh {
-				h.Kinds[kind].Add(s.Name, weight, limit)
-			}
-		}
+		h.Kinds[kind].Add(v.Name, weight, limit)
 	}
 }
 
@@ -66,18 +62,15 @@ func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight flo
 func (h *Habits) begin(p *Pending, now int64, halfLife time.Duration, weight float64) {
 	h.decay(now, halfLife)
 	h.N += weight
-	h.Requests += float64(weight * p.Requests)
-	p.Rate.into(&h.Rate, weight)
-	p.MinuteBytes.into(&h.MinuteBytes, weight)
-	p.HourBytes.into(&h.HourBytes, weight)
-	p.Runs.into(&h.Runs, weight)
-	p.Breadth.into(&h.Breadth, weight)
+	numbers := [MeasureCount]*profile.Numeric{Rate: &h.Rate, MinuteBytes: &h.MinuteBytes, HourBytes: &h.HourBytes, Runs: &h.Runs, Breadths: &h.Breadth}
+	for _, b := range p.Samples {
+		numbers[b.Measure].Add(int(b.Bucket), float64(weight*float64(b.N)))
+	}
 }
 
 // Code writes or reads the habits.
 func (h *Habits) Code(k *snapshot.Codec) {
 	k.F64(&h.N)
-	k.F64(&h.Requests)
 	k.I64(&h.At)
 	for i := range h.Kinds {
 		h.Kinds[i].Code(k)

@@ -58,9 +58,9 @@ func (s *Subject) Learn(p *Pending, now int64, halfLife time.Duration) {
 	day := dayOf(now)
 	strange := false
 	for _, kind := range [...]Kind{Networks, Countries, Devices, Prefixes, Families, Systems, JA4s, Routes} {
-		for i := range p.Seen[kind] {
-			v := &p.Seen[kind][i]
-			if !v.Fresh {
+		for i := range p.Seen {
+			v := &p.Seen[i]
+			if !v.Fresh || v.Kind != uint8(kind) {
 				continue
 			}
 			late := kind == Networks || kind == Countries || kind == Devices

@@ -51,11 +51,11 @@ type Place struct {
 	HasLocation                               bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
-	// First and Last are event times of requests; Alive also counts the ticks of
+	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
-	First, Last, Alive int64
-	Open               int
-	Requests           uint64
+	Last, Alive int64
+	Open        int
+	Requests    uint64
 }
 
 // Switches counts how often a session went back and forth between far places.
@@ -158,6 +158,7 @@ func (r *Ring) Len() int { return len(r.hashes) }
 // Seen is a value that a session has shown.
 type Seen struct {
 	Name string
+	Kind uint8
 	// Fresh says that it has been shown since the session last taught.
 	Fresh bool
 	// Proven says that the person has proven who he is while he showed it.
@@ -177,20 +178,22 @@ const (
 	Routes
 	Prefixes
 	JA4s
-	// Flagged are path templates at which the gateway's firewall raised its score.
-	Flagged
 	// KindCount is their number.
 	KindCount int = iota
 )
+
+// Flagged are path templates at which the gateway's firewall raised its score:
+// a habit of tenants alone.
+const Flagged = Kind(KindCount)
 
 // Pending is what a session would teach: one bounded delta.
 type Pending struct {
 	// Since is when the delta began, 0 for none.
 	Since int64
-	Seen  [KindCount][]Seen
-	// Samples of finished minutes and hours, and of walks.
-	Rate, MinuteBytes, HourBytes, Runs, Breadth Samples
-	Sizes                                       []Size
+	Seen  []Seen
+	// Samples are of finished minutes and hours, and of walks.
+	Samples Samples
+	Sizes   []Size
 	// Hours are the hours of the week in which there was a request, as bits.
 	Hours    [3]uint64
 	Requests float64
@@ -217,76 +220,115 @@ func (p *Pending) Answer(template uint64, bucket int) {
 	}
 }
 
-// Samples is a small histogram, at most samplesPerDelta observations.
-type Samples struct {
-	Buckets []Sample
-	Total   int
-}
+// Measure numbers the numeric habits.
+type Measure uint8
 
-// Sample is how often a bucket was hit.
+// The numeric habits.
+const (
+	Rate Measure = iota
+	MinuteBytes
+	HourBytes
+	Runs
+	Breadths
+	// MeasureCount is their number.
+	MeasureCount int = iota
+)
+
+// Samples are small histograms, at most samplesPerDelta observations of each
+// measure.
+type Samples []Sample
+
+// Sample is how often a bucket of a measure was hit.
 type Sample struct {
-	Bucket uint8
-	N      uint16
+	Measure Measure
+	Bucket  uint8
+	N       uint16
 }
 
 // Add counts one observation, as long as the delta is not full.
-func (s *Samples) Add(bucket int) {
-	if s.Total >= samplesPerDelta {
-		return
-	}
-	s.Total++
-	for i := range s.Buckets {
-		if int(s.Buckets[i].Bucket) == bucket {
-			s.Buckets[i].N++
-			return
+func (s *Samples) Add(m Measure, bucket int) {
+	total, at := 0, -1
+	for i, b := range *s {
+		if b.Measure != m {
+			continue
+		}
+		total += int(b.N)
+		if int(b.Bucket) == bucket {
+			at = i
 		}
 	}
-	s.Buckets = append(s.Buckets, Sample{Bucket: uint8(bucket), N: 1})
+	switch {
+	case total >= samplesPerDelta:
+	case at >= 0:
+		(*s)[at].N++
+	default:
+		*s = append(*s, Sample{Measure: m, Bucket: uint8(bucket), N: 1})
+	}
 }
 
-func (s *Samples) into(h *profile.Numeric, weight float64) {
-	for _, b := range s.Buckets {
-		h.Add(int(b.Bucket), float64(weight*float64(b.N)))
+// Total is how many observations of a measure there are.
+func (s Samples) Total(m Measure) int {
+	total := 0
+	for _, b := range s {
+		if b.Measure == m {
+			total += int(b.N)
+		}
 	}
+	return total
 }
 
 // Note notes a value of a session and reports whether the session had not
 // shown it before.
 func (p *Pending) Note(kind Kind, name string) bool {
-	list := p.Seen[kind]
-	for i := range list {
-		if list[i].Name == name {
-			list[i].Fresh = true
+	count, oldest := 0, -1
+	for i := range p.Seen {
+		v := &p.Seen[i]
+		if v.Kind != uint8(kind) {
+			continue
+		}
+		if v.Name == name {
+			v.Fresh = true
 			return false
 		}
+		if oldest < 0 {
+			oldest = i
+		}
+		count++
 	}
-	if len(list) >= SeenMax {
-		copy(list, list[1:])
-		list = list[:len(list)-1]
+	if count >= SeenMax {
+		p.Seen = append(p.Seen[:oldest], p.Seen[oldest+1:]...)
 	}
-	p.Seen[kind] = append(list, Seen{Name: name, Fresh: true})
+	p.Seen = append(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
 	return true
+}
+
+// Count is how many values of a kind the session remembers.
+func (p *Pending) Count(kind Kind) int {
+	n := 0
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(kind) {
+			n++
+		}
+	}
+	return n
 }
 
 // Prove notes that the person has proven who he is while he showed a value.
 func (p *Pending) Prove(kind Kind, name string) {
-	for i := range p.Seen[kind] {
-		if p.Seen[kind][i].Name == name {
-			p.Seen[kind][i].Fresh, p.Seen[kind][i].Proven = true, true
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(kind) && p.Seen[i].Name == name {
+			p.Seen[i].Fresh, p.Seen[i].Proven = true, true
 		}
 	}
 }
 
 // Taught begins the next delta. What the session has shown stays known to it.
 func (p *Pending) Taught(now int64) {
-	for k := range p.Seen {
-		for i := range p.Seen[k] {
-			p.Seen[k][i].Fresh, p.Seen[k][i].Proven = false, false
-		}
+	for i := range p.Seen {
+		p.Seen[i].Fresh, p.Seen[i].Proven = false, false
 	}
 	p.Since, p.Requests = now, 0
-	p.Rate, p.MinuteBytes, p.HourBytes, p.Runs, p.Breadth = Samples{}, Samples{}, Samples{}, Samples{}, Samples{}
-	p.Sizes, p.Hours = nil, [3]uint64{}
+	p.Samples, p.Sizes, p.Hours = p.Samples[:0], p.Sizes[:0], [3]uint64{}
 }
 
 // Roll closes the minute and the hour where the clock has passed them, and
@@ -294,19 +336,19 @@ func (p *Pending) Taught(now int64) {
 func (s *Session) Roll(now int64) {
 	if s.Minute.over(now, time.Minute) {
 		if s.Minute.Requests > 0 {
-			s.Pending.Rate.Add(profile.Bucket(s.Minute.Requests))
+			s.Pending.Samples.Add(Rate, profile.Bucket(s.Minute.Requests))
 		}
 		if s.Minute.Bytes > 0 {
-			s.Pending.MinuteBytes.Add(profile.Bucket(s.Minute.Bytes))
+			s.Pending.Samples.Add(MinuteBytes, profile.Bucket(s.Minute.Bytes))
 		}
 		s.Minute = Window{Start: now}
 	}
 	if s.Hour.over(now, time.Hour) {
 		if s.Hour.Bytes > 0 {
-			s.Pending.HourBytes.Add(profile.Bucket(s.Hour.Bytes))
+			s.Pending.Samples.Add(HourBytes, profile.Bucket(s.Hour.Bytes))
 		}
 		if s.Spread.Weight > 0 {
-			s.Pending.Breadth.Add(profile.Bucket(s.Spread.Weight))
+			s.Pending.Samples.Add(Breadths, profile.Bucket(s.Spread.Weight))
 			s.Spread = Spread{}
 		}
 		s.Hour = Window{Start: now}
@@ -387,7 +429,6 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.F64(&p.RadiusKM)
 	k.Bool(&p.HasLocation)
 	k.Bool(&p.Veiled)
-	k.I64(&p.First)
 	k.I64(&p.Last)
 	k.I64(&p.Alive)
 	k.Int(&p.Open)
@@ -445,22 +486,23 @@ func (r *Ring) code(k *snapshot.Codec) {
 
 func (p *Pending) code(k *snapshot.Codec) {
 	k.I64(&p.Since)
-	for i := range p.Seen {
-		snapshot.List(k, &p.Seen[i], func(s *Seen) {
-			k.Str(&s.Name)
-			k.Bool(&s.Fresh)
-			k.Bool(&s.Proven)
-		})
-	}
-	for _, s := range []*Samples{&p.Rate, &p.MinuteBytes, &p.HourBytes, &p.Runs, &p.Breadth} {
-		snapshot.List(k, &s.Buckets, func(b *Sample) {
-			bucket, n := uint64(b.Bucket), uint64(b.N)
-			k.U64(&bucket)
-			k.U64(&n)
-			b.Bucket, b.N = uint8(min(bucket, profile.Buckets-1)), uint16(n)
-		})
-		k.Int(&s.Total)
-	}
+	snapshot.List(k, &p.Seen, func(s *Seen) {
+		kind := uint64(s.Kind)
+		k.Str(&s.Name)
+		k.U64(&kind)
+		k.Bool(&s.Fresh)
+		k.Bool(&s.Proven)
+		s.Kind = uint8(min(kind, uint64(Flagged)))
+	})
+	samples := []Sample(p.Samples)
+	snapshot.List(k, &samples, func(b *Sample) {
+		measure, bucket, n := uint64(b.Measure), uint64(b.Bucket), uint64(b.N)
+		k.U64(&measure)
+		k.U64(&bucket)
+		k.U64(&n)
+		b.Measure, b.Bucket, b.N = Measure(min(measure, uint64(MeasureCount-1))), uint8(min(bucket, profile.Buckets-1)), uint16(n)
+	})
+	p.Samples = samples
 	snapshot.List(k, &p.Sizes, func(s *Size) {
 		bucket := uint64(s.Bucket)
 		k.U64(&s.Template)

@@ -11,7 +11,6 @@ import (
 
 // Subject is what is known about who acts, over all sessions.
 type Subject struct {
-	Key Key
 	Habits
 	// Total counts every request, whether or not it taught.
 	Total uint64
@@ -86,7 +85,6 @@ func (s *Subject) Absolve() { s.Carried = nil }
 
 // Code writes or reads the subject.
 func (s *Subject) Code(k *snapshot.Codec) {
-	codeKey(k, &s.Key)
 	s.Habits.Code(k)
 	s.Week.Code(k)
 	k.U64(&s.Total)

@@ -22,6 +22,11 @@ type Tenant struct {
 	// Beats are the coefficients of variation of sessions, in per cent.
 	Beats profile.Numeric
 	Sizes Sizes
+	// Flagged are path templates that the firewall finds fault with in clean
+	// sessions, and by addresses.
+	Flagged profile.Categorical
+	// FadedAt is when these last decayed.
+	FadedAt int64
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -36,11 +41,20 @@ func Ratio(value, median float64) float64 {
 // says something.
 const ratioLeast = 20
 
+// LearnFlags adds the templates that the firewall found fault with.
+func (t *Tenant) LearnFlags(p *Pending, weight float64) {
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(Flagged) && p.Seen[i].Fresh {
+			t.Flagged.Add(p.Seen[i].Name, weight, tenantValuesMax)
+		}
+	}
+}
+
 // LearnShape adds what a session of a subject says about how sessions of the
 // tenant look: ratios to the subject's median, hours, beats, answers.
 func (t *Tenant) LearnShape(own *Habits, s *Session, now int64, halfLife time.Duration, weight float64) {
-	ratios(&t.MinuteRatio, &own.MinuteBytes, &s.Pending.MinuteBytes, weight)
-	ratios(&t.HourRatio, &own.HourBytes, &s.Pending.HourBytes, weight)
+	ratios(&t.MinuteRatio, &own.MinuteBytes, s.Pending.Samples, MinuteBytes, weight)
+	ratios(&t.HourRatio, &own.HourBytes, s.Pending.Samples, HourBytes, weight)
 	s.Pending.EachHour(t.Week.Add)
 	if s.Beat.N >= BeatLeast {
 		t.Beats.Add(profile.Bucket(s.Beat.Variation()), weight)
@@ -48,16 +62,18 @@ func (t *Tenant) LearnShape(own *Habits, s *Session, now int64, halfLife time.Du
 	for _, z := range s.Pending.Sizes {
 		t.Sizes.Learn(z.Template, int(z.Bucket), weight)
 	}
-	t.Sizes.fade(now, halfLife, &t.MinuteRatio, &t.HourRatio, &t.Beats)
+	t.fade(now, halfLife)
 }
 
-func ratios(into, own *profile.Numeric, samples *Samples, weight float64) {
+func ratios(into, own *profile.Numeric, samples Samples, m Measure, weight float64) {
 	if own.Total() < ratioLeast {
 		return
 	}
 	median := profile.Bucket(own.Quantile(0.5)) - 1
-	for _, b := range samples.Buckets {
-		into.Add(int(b.Bucket)-median+ratioMiddle, float64(weight*float64(b.N)))
+	for _, b := range samples {
+		if b.Measure == m {
+			into.Add(int(b.Bucket)-median+ratioMiddle, float64(weight*float64(b.N)))
+		}
 	}
 }
 
@@ -73,7 +89,6 @@ func (p *Pending) EachHour(yield func(int)) {
 // Sizes are the sizes of answers by template. At most [SizesMax] templates are
 // followed; the one with the least answers gives way.
 type Sizes struct {
-	at    int64
 	list  []sized
 	index map[uint64]int
 }
@@ -116,27 +131,27 @@ func (s *Sizes) Learn(template uint64, bucket int, weight float64) {
 	s.list[i].sizes.Add(bucket, weight)
 }
 
-// fade lets the sizes, and whatever fades with them, decay once a day.
-func (s *Sizes) fade(now int64, halfLife time.Duration, others ...*profile.Numeric) {
+// fade lets what has no clock of its own decay once a day.
+func (t *Tenant) fade(now int64, halfLife time.Duration) {
 	const daily = int64(24 * time.Hour)
-	if s.at == 0 {
-		s.at = now
+	if t.FadedAt == 0 {
+		t.FadedAt = now
 	}
-	if now-s.at < daily {
+	if now-t.FadedAt < daily {
 		return
 	}
-	f := exact.Decay(float64(now-s.at), float64(halfLife))
-	s.at = now
-	for i := range s.list {
-		s.list[i].sizes.Decay(f)
-	}
-	for _, n := range others {
+	f := exact.Decay(float64(now-t.FadedAt), float64(halfLife))
+	t.FadedAt = now
+	for _, n := range []*profile.Numeric{&t.MinuteRatio, &t.HourRatio, &t.Beats} {
 		n.Decay(f)
 	}
+	for i := range t.Sizes.list {
+		t.Sizes.list[i].sizes.Decay(f)
+	}
+	t.Flagged.Decay(f)
 }
 
 func (s *Sizes) code(k *snapshot.Codec) {
-	k.I64(&s.at)
 	snapshot.List(k, &s.list, func(z *sized) {
 		k.U64(&z.template)
 		z.sizes.Code(k)
@@ -161,4 +176,6 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 		n.Code(k)
 	}
 	t.Sizes.code(k)
+	t.Flagged.Code(k)
+	k.I64(&t.FadedAt)
 }

@@ -148,7 +148,7 @@ var catalogue = [Count]Description{
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit) less look), and likewise half the number of ids answered 401, 403 or 404",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half the number of ids answered 401, 403 or 404",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {

@@ -195,7 +195,7 @@ func enter(x *Context) (here int, arrived bool) {
 	})
 	if here < 0 {
 		here = addPlace(s, entity.Place{
-			Network: x.Network, Country: short(ev.GetCountry()), Family: x.Agent.Family, First: x.At,
+			Network: x.Network, Country: short(ev.GetCountry()), Family: x.Agent.Family,
 			Veiled: veiled(ev),
 		})
 		arrived = true
@@ -270,7 +270,7 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network) {
 			continue // Programs run in many places at once.
 		}
-		raw, firm := concurrency(far, unknown, other, open, s.Count, float64(p.Requests))
+		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Count, float64(p.Requests))
 		if o.Veiled || p.Veiled {
 			raw, firm = raw/2, false
 		}
@@ -299,9 +299,14 @@ func (x *Context) atHome(p *entity.Place) bool {
 // concurrency is the likelihood ratio of two places at once, in nats. Two
 // programs in two countries on one session are hardly ever one person, and a
 // lingering socket after a VPN was switched on is always one program; so only
-// the former is strong. Each further request is a little more.
-func concurrency(far, unknown, otherFamily, open bool, switches, requests float64) (nats float64, strong bool) {
+// the former is strong, and only across a border: within a country a city is a
+// guess. Each further request is a little more.
+func concurrency(far, unknown, border, otherFamily, open bool, switches, requests float64) (nats float64, strong bool) {
 	switch {
+	case far && otherFamily && !border && open:
+		return 10 + min(3, requests-1), false
+	case far && otherFamily && !border:
+		return 6 + min(3, requests-1), false
 	case far && otherFamily && open:
 		return 16 + min(3, requests-1), true
 	case far && otherFamily:

@@ -76,17 +76,17 @@ func newWorld(anonymous bool) *world {
 		p.Note(entity.Prefixes, "198.51.150.0/24")
 		p.Note(entity.JA4s, "Chrome t13d1516h2_8daaf6152771")
 		for range 10 {
-			p.Rate.Add(profile.Bucket(4))
-			p.MinuteBytes.Add(profile.Bucket(10000))
+			p.Samples.Add(entity.Rate, profile.Bucket(4))
+			p.Samples.Add(entity.MinuteBytes, profile.Bucket(10000))
 		}
-		p.HourBytes.Add(profile.Bucket(100000))
-		p.Breadth.Add(profile.Bucket(3))
+		p.Samples.Add(entity.HourBytes, profile.Bucket(100000))
+		p.Samples.Add(entity.Breadths, profile.Bucket(3))
 		for hour := range 12 { // From Saturday to Monday, before noon.
 			p.Hour(hour)
 			p.Hour(5*24 + hour)
 			p.Hour(6*24 + hour)
 		}
-		p.Runs.Add(profile.Bucket(1))
+		p.Samples.Add(entity.Runs, profile.Bucket(1))
 		w.subject.Learn(&p, w.now, 30*24*time.Hour)
 		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
 	}
@@ -95,7 +95,7 @@ func newWorld(anonymous bool) *world {
 		w.tenant.Beats.Add(profile.Bucket(float64(60+i)), 1)
 		w.tenant.Subjects.Kinds[entity.Routes].Add("/accounts/{id}", 1, 100)
 		w.tenant.Subjects.Kinds[entity.Routes].Add("/editor", 1, 100)
-		w.tenant.Subjects.Kinds[entity.Flagged].Add("/editor", 1, 100)
+		w.tenant.Flagged.Add("/editor", 1, 100)
 	}
 	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
 	w.subject.LastSession = "before"

@@ -31,7 +31,7 @@ func (k *Collector) waf(x *Context) {
 	if x.Subject != nil {
 		habits = &x.Tenant.Subjects
 	}
-	p := (habits.Kinds[entity.Flagged].N(name) + wafPrior) / (habits.Kinds[entity.Routes].N(name) + 1)
+	p := (x.Tenant.Flagged.N(name) + wafPrior) / (habits.Kinds[entity.Routes].N(name) + 1)
 	raw := min(float64(wafNats*(score-wafFree)), -exact.Ln(min(1, p)))
 	sc := &x.Session.Scan
 	if sc.Flags.Add(hash(name)^uint64(score)<<1^hash(x.Event.GetPath()), entity.FlagsMax) {

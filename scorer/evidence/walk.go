@@ -119,8 +119,12 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	// Without history a run of k ids is as unlikely as 2^-k.
 	prior := exact.Exp2(walkFree - wide)
 	p := own.Upper(wide, peers, prior, walkConcentration, walkTail)
-	// A session is looked at with every id, of which the strangest counts.
-	raw := max(0, min(wide-walkFree, -exact.Ln(p)-k.params.Look))
+	raw := min(wide-walkFree, -exact.Ln(p))
+	if float64(w.Run) < wide {
+		// Without a stride it may be a long day: a session is looked at with every
+		// id, of which the strangest counts.
+		raw = max(0, min(wide-walkFree, -exact.Ln(p)-k.params.Look))
+	}
 	if x.Subject == nil {
 		raw = min(crawlMax, crawlShare*raw)
 	}
