@@ -13,7 +13,7 @@ import (
 )
 
 // subjectBytesMax bounds what an active subject with one session may take.
-const subjectBytesMax = 6 << 10
+const subjectBytesMax = 5 << 10
 
 // TestMemoryOfASubject fills an engine with subjects that have taught their
 // habits and are active in one session, and divides what the heap has grown.

@@ -31,7 +31,8 @@ type Session struct {
 	Spread Spread
 	Beat   Beat
 	Walks  []Walk
-	Scan   Scan
+	// Scan is nil until there is something to follow.
+	Scan   *Scan
 	Login  *Login
 	Tokens []TokenKey
 	// Rotation is nil until the session has shown a token.
@@ -389,8 +390,15 @@ func (s *Session) Code(k *snapshot.Codec) {
 	s.Spread.code(k)
 	s.Beat.code(k)
 	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
-	s.Scan.code(k)
-	has := s.Login != nil
+	has := s.Scan != nil
+	k.Bool(&has)
+	if has {
+		if s.Scan == nil {
+			s.Scan = new(Scan)
+		}
+		s.Scan.code(k)
+	}
+	has = s.Login != nil
 	k.Bool(&has)
 	if has {
 		if s.Login == nil {

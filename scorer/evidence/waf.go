@@ -33,7 +33,7 @@ func (k *Collector) waf(x *Context) {
 	}
 	p := (x.Tenant.Flagged.N(name) + wafPrior) / (habits.Kinds[entity.Routes].N(name) + 1)
 	raw := min(float64(wafNats*(score-wafFree)), -exact.Ln(min(1, p)))
-	sc := &x.Session.Scan
+	sc := scanOf(x)
 	if sc.Flags.Add(hash(name)^uint64(score)<<1^hash(x.Event.GetPath()), entity.FlagsMax) {
 		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+raw)
 	} else {
