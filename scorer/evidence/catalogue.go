@@ -118,7 +118,7 @@ var catalogue = [Count]Description{
 	},
 	ConcurrentPlaces: {
 		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Needs: "session, address",
-		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation; a quarter where both networks and clients are habits of the subject",
+		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation; less within a country, and a quarter where both networks and clients are habits of the subject",
 		Innocent: "a phone between Wi-Fi and mobile network, a relay for some requests only",
 	},
 	NewFamily: {
@@ -143,7 +143,7 @@ var catalogue = [Count]Description{
 	},
 	BytesOut: {
 		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {

@@ -32,8 +32,17 @@ func identityCases() map[string]signalCase {
 	lease := func(tags ...string) *event.RequestEvent {
 		return with(berlin(), func(e *event.RequestEvent) { e.Address, e.NetworkTags = "203.0.113.7", tags })
 	}
+	// A second office, with the phone of always.
+	elsewhere := func() *event.RequestEvent { return from("NL", 1136, 52.4, 4.9, chrome) }
 	return map[string]signalCase{
-		"a neighbour by another client while a socket is open": {evidence.ConcurrentPlaces, false, []step{socket, {time.Second, hamburg("curl/8")}}, 8, 8, true},
+		"two homes of the subject at once":                      {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, elsewhere()}}, 0.5, 1, true},
+		"home and a strange place at once":                      {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo(chrome)}}, 3, 4, true},
+		"from one home of the subject to the other in a minute": {evidence.ImpossibleTravel, false, []step{{0, berlin()}, {2 * time.Minute, elsewhere()}}, 0.3, 1.5, true},
+		"a robot in two places at once":                         {evidence.ConcurrentPlaces, false, []step{{0, machine(berlin())}, {time.Second, machine(elsewhere())}}, 0, 0, true},
+		"a robot does not travel":                               {evidence.ImpossibleTravel, false, []step{{0, machine(berlin())}, {2 * time.Minute, machine(saopaulo(chrome))}}, 0, 0, true},
+		"two cities of one country by two clients":              {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, from("DE", 8881, 48.1, 11.6, "curl/8")}}, 6, 6, true},
+		"two cities of one country by one client":               {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, from("DE", 8881, 48.1, 11.6, chrome)}}, 1.7, 1.8, true},
+		"a neighbour by another client while a socket is open":  {evidence.ConcurrentPlaces, false, []step{socket, {time.Second, hamburg("curl/8")}}, 8, 8, true},
 		"his third request":                                     {evidence.ConcurrentPlaces, false, []step{socket, {time.Second, hamburg("curl/8")}, {time.Second, hamburg("curl/8")}, {time.Second, hamburg("curl/8")}}, 10, 10, true},
 		"a neighbour across a border that is near":              {evidence.ConcurrentPlaces, false, []step{socket, {time.Second, zurich("curl/8")}}, 8, 8, true},
 		"a neighbour by another client without a socket":        {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, hamburg("curl/8")}}, 4, 4, true},
@@ -66,6 +75,10 @@ func identityCases() map[string]signalCase {
 		"a known key in a new country answers three nats":       {evidence.ProvenKey, false, []step{{0, provenBy("laptop", saopaulo(chrome))}}, -3, -3, true},
 		"a second proof within ten minutes answers nothing":     {evidence.ProvenKey, false, []step{{0, provenBy("laptop", saopaulo(chrome))}, {9 * time.Minute, provenBy("laptop", hamburg("curl/8"))}}, 0, 0, true},
 	}
+}
+
+func machine(e *event.RequestEvent) *event.RequestEvent {
+	return with(e, func(e *event.RequestEvent) { e.SubjectKind = event.SubjectService })
 }
 
 func provenBy(device string, e *event.RequestEvent) *event.RequestEvent {

@@ -311,6 +311,8 @@ func concurrency(far, unknown, border, otherFamily, open bool, switches, request
 		return 16 + min(3, requests-1), true
 	case far && otherFamily:
 		return 10 + float64(3*min(3, requests-1)), true
+	case far && !border:
+		return 1.75 + float64(0.75*min(5, max(0, switches-1))), false
 	case far:
 		return 3.5 + float64(1.5*min(5, max(0, switches-1))), false
 	case !unknown && otherFamily && open:

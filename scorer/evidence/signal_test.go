@@ -97,6 +97,9 @@ func newWorld(anonymous bool) *world {
 		w.tenant.Subjects.Kinds[entity.Routes].Add("/editor", 1, 100)
 		w.tenant.Flagged.Add("/editor", 1, 100)
 	}
+	for range 5 {
+		w.subject.Kinds[entity.Networks].Add("AS1136", 1, 12)
+	}
 	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
 	w.subject.LastSession = "before"
 	return w

@@ -16,8 +16,9 @@ const (
 	plainRate        = 120
 	plainMinuteBytes = 4 << 20
 	plainHourBytes   = 64 << 20
-	// plainNats is the most that such an amount says, whatever the habit.
-	plainNats = 2.5
+	// documentsBytes in an hour are a few documents, and documentsNats the most
+	// that they say, whatever the habit.
+	documentsBytes, documentsNats = 16 << 20, 2.5
 	// What a person in a hurry does, whatever his habit: below it nobody is fast
 	// and nothing worth a word has left.
 	calmRate, calmMinuteBytes, calmHourBytes = 12, 64 << 10, 256 << 10
@@ -92,8 +93,8 @@ func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 		hour = k.shaped(&own.HourBytes, &peers.HourBytes, &t.HourRatio, s.Hour.Bytes, plainHourBytes)
 	}
 	// Many requests send many bytes: only what goes beyond that is news.
-	if s.Minute.Bytes <= plainMinuteBytes && s.Hour.Bytes <= plainHourBytes {
-		minute, hour = min(minute, plainNats), min(hour, plainNats)
+	if s.Minute.Bytes <= plainMinuteBytes && s.Hour.Bytes <= documentsBytes {
+		minute, hour = min(minute, documentsNats), min(hour, documentsNats)
 	}
 	nats := k.cut(BytesOut, max(minute, hour)-k.fast)
 	if nats <= 0 {
