@@ -21,11 +21,7 @@ type arrived struct {
 // spreads reports whether values of a kind come to many people by a release.
 // A network or a device does not.
 func spreads(kind entity.Kind) bool {
-	switch kind {
-	case entity.Families, entity.Systems, entity.Routes, entity.JA4s:
-		return true
-	}
-	return false
+	return kind == entity.Families || kind == entity.Systems || kind == entity.Routes || kind == entity.JA4s
 }
 
 // arrival is the share of its novelty that a value keeps, given how many
