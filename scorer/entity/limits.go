@@ -52,12 +52,13 @@ const (
 	subjectRoutesMax = 32
 	tenantValuesMax  = 512
 	tenantRoutesMax  = 2048
-	// SizesMax bounds the templates of a tenant whose sizes of answers are known.
-	SizesMax = 512
+	// SizesMax bounds the templates of a tenant whose sizes of answers are known,
+	// and their parameters whose shapes are.
+	SizesMax = 1024
 	// BeatLeast is how many gaps of a session say how even they are.
 	BeatLeast = 30
 	// Answers of one delta whose sizes are taught.
-	sizesPerDelta = 6
+	sizesPerDelta = 12
 	// Observations of one kind that one delta teaches.
 	samplesPerDelta = 120
 )

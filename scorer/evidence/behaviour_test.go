@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,12 @@ func behaviourCases() map[string]signalCase {
 	}
 	even := func(int) time.Duration { return 10 * time.Second }
 	uneven := func(i int) time.Duration { return time.Duration(1+i*i%17) * time.Second }
+	searched := func(query string) *event.RequestEvent {
+		return with(answered("/search", 0), func(e *event.RequestEvent) { e.Attributes = map[string]string{event.AttributeQuery: query} })
+	}
+	// What a hundred sessions before have searched for.
+	words := many(200, time.Hour, func(i int) *event.RequestEvent { return searched(fmt.Sprint("q=word", i, "&page=", i%9)) })
+	after := func(query string) []step { return append(words[:len(words):len(words)], step{0, searched(query)}) }
 	// A few things of each of many kinds are no walk.
 	spread := func(n int, sensitivity string) []step {
 		return many(n, time.Second, func(i int) *event.RequestEvent {
@@ -68,6 +75,10 @@ func behaviourCases() map[string]signalCase {
 		"twenty critical things within the hour":            {evidence.Breadth, false, spread(20, "critical"), 1, 12, true},
 		"three things within the hour, as always":           {evidence.Breadth, false, many(3, time.Second, func(i int) *event.RequestEvent { return opened(i, "normal") }), 0, 0, true},
 		"one thing over and over is one thing":              {evidence.Breadth, false, many(60, time.Second, func(int) *event.RequestEvent { return opened(1, "critical") }), 0, 0, true},
+		"an injection in a parameter of words":              {evidence.ParameterShape, false, after("q=1%27%20or%20char(49)%3d%27a%27;" + strings.Repeat("x", 90)), 2, 9, true},
+		"another word":                                      {evidence.ParameterShape, false, after("q=word1000&page=3"), 0, 0, true},
+		"the first name with an apostrophe":                 {evidence.ParameterShape, false, after("q=o%27hara"), 0.5, 2, true},
+		"a parameter that nobody knows":                     {evidence.ParameterShape, false, after("debug=%27%27%27"), 0, 0, true},
 		"the firewall raises fifteen points":                {evidence.WAFScore, false, []step{{0, flagged("/accounts/{id}", 15)}}, 5, 6, false},
 		"the firewall raises four points":                   {evidence.WAFScore, false, []step{{0, flagged("/accounts/{id}", 4)}}, 0, 0, false},
 		"an editor that always sends what looks like that":  {evidence.WAFScore, false, []step{{0, flagged("/editor", 15)}}, 0, 0.1, false},

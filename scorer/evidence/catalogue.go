@@ -40,6 +40,7 @@ const (
 	GatewaySilence
 	Beaconing
 	ServiceMoved
+	ParameterShape
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -240,6 +241,11 @@ var catalogue = [Count]Description{
 		ID: "machine.service_moved", Group: Machine, Technique: "T1552.001", Needs: "subject_kind service or agent; asn or address, user_agent",
 		Formula:  "6 for a network and 3 for a client family that the service never had, at most -ln of how usual news are for it, times c = n/(n+n0); half where others of the tenant have it",
 		Innocent: "a move to another cloud with another base image, unannounced",
+	},
+	ParameterShape: {
+		ID: "payload.parameter_shape", Group: Payload, Technique: "T1190", Needs: "attribute query, template; fifty values of the parameter in the tenant's history",
+		Formula:  "ln(κ·p^(κ-1)) less twice the look, p = upper tail of the value's length; and min(2, ln(0.05·(n+1))) for each kind of character that none of n values had",
+		Innocent: "a name with an apostrophe, the first one",
 	},
 	ProvenKey: {
 		ID: "binding.proven_key", Group: Binding, Technique: "T1550.001", Needs: "token_id, binding dpop or mtls, device that is a habit of the subject",

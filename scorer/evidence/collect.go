@@ -98,6 +98,7 @@ func (k *Collector) Collect(x *Context) []Finding {
 	k.walk(x)
 	k.scan(x)
 	k.waf(x)
+	k.shape(x)
 	k.loss(x)
 	k.beacon(x)
 	k.credential(x)

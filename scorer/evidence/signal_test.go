@@ -126,6 +126,12 @@ func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 	for _, f := range w.collect.Collect(x) {
 		found[f.Signal] = f
 	}
+	if s.ev.GetAttributes()[event.AttributeQuery] != "" { // Each query is a session that teaches.
+		for _, z := range x.Session.Pending.Sizes {
+			w.tenant.Sizes.Learn(z.Template, int(z.Bucket), 1)
+		}
+		x.Session.Pending.Sizes = nil
+	}
 	return found
 }
 

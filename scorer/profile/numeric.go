@@ -65,6 +65,9 @@ func (h *Numeric) Decay(f float64) {
 // Total is the decayed number of observations.
 func (h *Numeric) Total() float64 { return h.total }
 
+// Count is the decayed number of observations in a bucket.
+func (h *Numeric) Count(bucket int) float64 { return h.at(bucket) }
+
 // Above is the decayed number of observations at or above x. Within a bucket
 // they are spread evenly over its logarithm; beyond the highest bucket that
 // has any, half an observation falls off as a Pareto tail of the given index.
