@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func behaviourCases() map[string]signalCase {
 	}
 	// What a hundred sessions before have searched for.
 	words := many(200, time.Hour, func(i int) *event.RequestEvent { return searched(fmt.Sprint("q=word", i, "&page=", i%9)) })
-	after := func(query string) []step { return append(words[:len(words):len(words)], step{0, searched(query)}) }
+	after := func(query string) []step { return append(slices.Clip(words), step{0, searched(query)}) }
 	// A few things of each of many kinds are no walk.
 	spread := func(n int, sensitivity string) []step {
 		return many(n, time.Second, func(i int) *event.RequestEvent {
