@@ -69,10 +69,13 @@ type Engine struct {
 	addresses *entity.Table[entity.Session]
 	subjects  *entity.Table[entity.Subject]
 	tenants   *entity.Table[entity.Tenant]
-	shares    []judge.Share
-	gather    *budget.Collector
-	supports  []float64
-	custom    custom
+	// Facets are bounded as addresses are: sign-ins make them.
+	facets   *entity.Table[entity.Facet]
+	gateways entity.Gateways
+	shares   []judge.Share
+	gather   *budget.Collector
+	supports []float64
+	custom   custom
 }
 
 // New returns an engine without history.
@@ -93,6 +96,8 @@ func (e *Engine) empty() {
 	e.addresses = entity.NewTable[entity.Session](l.AddressesMax)
 	e.subjects = entity.NewTable[entity.Subject](l.SubjectsMax)
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
+	e.facets = entity.NewTable[entity.Facet](l.AddressesMax)
+	e.gateways = entity.Gateways{}
 }
 
 // SwapModel puts another model in force and keeps the state of all entities.
@@ -129,6 +134,7 @@ func (e *Engine) Assess(r Record) Result {
 	switch ev.GetKind() {
 	case event.KindTick:
 		e.clock.Tick(ev.GetGateway(), at)
+		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
 		return Result{Missing: missing}
 	case event.KindControl:
 		e.control(ev)
@@ -137,18 +143,24 @@ func (e *Engine) Assess(r Record) Result {
 		return Result{Missing: missing}
 	}
 	e.clock.Event(at)
-	res := e.score(r)
+	res := e.score(r, missing)
 	res.Missing = missing
 	return res
 }
 
 // score is the straight line: entity, evidence, judge.
-func (e *Engine) score(r Record) Result {
+func (e *Engine) score(r Record, missing uint64) Result {
 	x := e.look(r.Event)
+	if name := r.Event.GetGateway(); name != "" {
+		x.Gateway = e.gateways.Seen(name, false, missing, x.Now)
+	}
 	s := x.Session
 	e.teach(x)
-	e.prove(x)
+	proven := e.prove(x)
 	findings := e.collector.Collect(x)
+	if proven {
+		evidence.Prove(x)
+	}
 	if x.Subject != nil {
 		x.Subject.Total++
 	}
@@ -207,14 +219,41 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 		key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()}
 		x.Subject = e.subjects.Get(key)
 		if x.Subject == nil {
-			x.Subject = &entity.Subject{Key: key}
+			x.Subject = &entity.Subject{}
 			e.subjects.Put(key, x.Subject)
 		}
 	}
+	e.signIn(x)
 	x.Session = e.actor(x)
 	x.Session.Last = max(x.Session.Last, now)
 	x.Session.LastEvent = max(x.Session.LastEvent, x.At)
 	return x
+}
+
+// signIn finds what the sign-ins of a prefix and on an account have been.
+func (e *Engine) signIn(x *evidence.Context) {
+	ev := x.Event
+	switch ev.GetAuthOutcome() {
+	case event.AuthFailure, event.AuthMFAFailure, event.AuthSuccess:
+	default:
+		return
+	}
+	if prefix := evidence.PrefixOf(ev.GetAddress()); prefix != "" {
+		x.Prefix = e.facet(ev.GetTenant(), verdict.TargetPrefix, prefix)
+	}
+	if ev.GetAccount() != "" {
+		x.Account = e.facet(ev.GetTenant(), verdict.TargetAccount, ev.GetAccount())
+	}
+}
+
+func (e *Engine) facet(tenant, kind, id string) *entity.Facet {
+	key := entity.Key{Tenant: tenant, Kind: kind, ID: id}
+	f := e.facets.Get(key)
+	if f == nil {
+		f = &entity.Facet{}
+		e.facets.Put(key, f)
+	}
+	return f
 }
 
 func (e *Engine) tenant(id string) *entity.Tenant {
@@ -267,7 +306,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 			most = max(most, g.Threshold)
 		}
 	}
-	s.Suspicion.Held[verdict.Strength(verdict.ActionStepUp)][evidence.Network] = min(nats, float64(inherited*most))
+	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), min(nats, float64(inherited*most)))
 }
 
 func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling *judge.Ruling) *assessment.Assessment {
@@ -334,7 +373,7 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	return Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
-		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted,
+		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
 		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
 	}
 }

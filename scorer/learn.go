@@ -25,13 +25,13 @@ func (e *Engine) teach(x *evidence.Context) {
 	for _, id := range x.Subject.Open {
 		s := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
 		if id == "" {
-			s = e.sessions.Peek(x.Subject.Key)
+			s = e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSubject, ID: x.Event.GetSubject()})
 		}
 		switch {
 		case s == nil || s.Subject != x.Event.GetSubject():
 			continue // Pushed out before it could teach.
 		case e.ripe(s, x.Now):
-			e.learn(x, s, &x.Subject.Habits, &x.Tenant.Subjects)
+			e.learn(x, s, x.Subject, &x.Tenant.Subjects)
 			if s != x.Session {
 				continue
 			}
@@ -54,18 +54,28 @@ func (e *Engine) ripe(s *entity.Session, now int64) bool {
 	return s.Suspicion.Total(0) < cleanBelow
 }
 
-func (e *Engine) learn(x *evidence.Context, s *entity.Session, own, peers *entity.Habits) {
+// learn teaches the habits of a session's subject, nil for an address, and of
+// its peers.
+func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subject, peers *entity.Habits) {
 	s.Roll(x.Now)
 	for i := range s.Walks {
 		if s.Walks[i].Best > 0 {
-			s.Pending.Runs.Add(profile.Bucket(s.Walks[i].Best))
+			s.Pending.Samples.Add(entity.Runs, profile.Bucket(s.Walks[i].Best))
 			s.Walks[i].Best = 0
 		}
 	}
-	if own != nil {
-		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, false)
+	prefix := ""
+	if len(s.Places) > 0 {
+		prefix = s.Places[s.Here].Prefix
 	}
-	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, true)
+	weight := x.Tenant.Influence.Weight(evidence.Hash(prefix), x.Now)
+	if own != nil {
+		weight *= own.Weight(x.Now)
+		x.Tenant.LearnShape(&own.Habits, s, x.Now, e.model.Learning.HalfLife, weight)
+		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife)
+	}
+	x.Tenant.LearnFlags(&s.Pending, weight)
+	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, weight)
 	s.Pending.Taught(x.Now)
 }
 
@@ -82,22 +92,25 @@ func settle(x *evidence.Context, suspicion float64) {
 // prove notes that the person has shown who he is since the last verdict: by a
 // step-up, or by a sign-in that is newer. What supported a step-up is settled
 // then; what supports a revoke is not.
-func (e *Engine) prove(x *evidence.Context) {
+//
+// It reports whether he has proven it with this event by more than a password.
+func (e *Engine) prove(x *evidence.Context) bool {
 	ev, s := x.Event, x.Session
 	if x.Subject == nil {
-		return
+		return false
 	}
 	verdictAt := s.Suspicion.VerdictAt
 	signedIn := ev.GetKind() == event.KindSession && ev.GetAuthOutcome() == event.AuthSuccess
 	newer := verdictAt != 0 && ev.GetAuthTime() != nil && ev.GetAuthTime().AsTime().UnixNano() > verdictAt
-	if !signedIn && !newer {
-		return
+	if !signedIn && !newer || evidence.WornDown(x.Subject, x.At) {
+		return false
 	}
 	if s.Suspicion.Level > verdict.Strength(verdict.ActionStepUp) {
-		return // A revoked session does not come back.
+		return false // A revoked session does not come back.
 	}
 	absolve(s, verdict.ActionStepUp, x.Now)
 	x.Subject.Carry(x.Agent.Family, 0, x.Now)
+	return newer || ev.GetReason() == evidence.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 
 // absolve forgets what a session is suspected of as far as it supports at most

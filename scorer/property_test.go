@@ -30,9 +30,12 @@ func drawEvent(t *rapid.T, tenant string, at time.Time) *event.RequestEvent {
 		Country: pick("country", "", "DE", "BR"), UserAgent: pick("agent", "", scenario.Agent("chrome"), scenario.Agent("python"), scenario.Agent("iphone")),
 		Method: pick("method", "GET", "POST"), Path: pick("path", "", "/login", "/.env", "/a/1", "/a/2", "/../../etc/passwd"),
 		Template: pick("template", "", "/a/{id}"), Resource: pick("resource", "", "1", "2", "3", "4", "99999999999999999999"),
-		Status: uint32(rapid.SampledFrom([]int{0, 200, 401, 404}).Draw(t, "status")), AuthOutcome: pick("outcome", "", "", "", event.AuthFailure, event.AuthSuccess),
+		Status: uint32(rapid.SampledFrom([]int{0, 200, 401, 404}).Draw(t, "status")), AuthOutcome: pick("outcome", "", "", "", event.AuthFailure, event.AuthMFAFailure, event.AuthSuccess),
 		Account: pick("account", "", "x", "y", "z"), BytesOut: rapid.Uint64().Draw(t, "bytes"), Device: pick("device", "", "", "d1", "d2"),
-		TokenId: pick("token", "", "t1"), Binding: pick("binding", "", "", "", event.BindingNone, event.BindingDPoP),
+		TokenId: pick("token", "", "t1", "t2"), Reason: pick("reason", "", "", "login", "refresh", "step_up", "logout"), Ja4: pick("ja4", "", "t13d1516h2_8daaf6152771_02713d6af862", "t13d1812h1_85036bcba153_d41ae481755e", "none"),
+		WafScore: float64(pickNumber(t, "waf", 0, 0, 0, 5, 40)), Sensitivity: pick("sensitivity", "", "low", "high", "critical"), SubjectKind: pick("kindof", "", event.SubjectHuman, event.SubjectService),
+		Attributes: map[string]string{event.AttributeQuery: pick("query", "", "q=1&page=2", "q=%27%22&&=&x")}, NetworkTags: []string{pick("tag", "", "", "vpn", "tor", "hosting")},
+		Binding: pick("binding", "", "", "", event.BindingNone, event.BindingDPoP),
 	}
 	if e.Subject != "" {
 		e.Session = e.Subject + pick("session", "", "-s1", "-s2")
@@ -45,6 +48,10 @@ func drawEvent(t *rapid.T, tenant string, at time.Time) *event.RequestEvent {
 		e.Latitude, e.Longitude, e.AccuracyRadiusKm = &lat, &lon, rapid.Float64().Draw(t, "radius")
 	}
 	return e
+}
+
+func pickNumber(t *rapid.T, label string, from ...int) int {
+	return rapid.SampledFrom(from).Draw(t, label)
 }
 
 func drawRecords(t *rapid.T, most int) []scorer.Record {
@@ -142,7 +149,7 @@ func TestScoreIsTheSumOfItsEvidence(t *testing.T) {
 			sum := 0.0
 			for _, v := range a.Evidence {
 				sum += v.Nats
-				if !(v.Nats > 0) || math.IsInf(v.Nats, 0) || v.Text == "" {
+				if v.Nats == 0 || v.Nats != v.Nats || v.Nats < 0 && v.Signal != "binding.proven_key" || math.IsInf(v.Nats, 0) || v.Text == "" {
 					t.Fatalf("evidence %v", v)
 				}
 			}

@@ -19,8 +19,8 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) < 15 {
-		t.Fatalf("found %d scenarios, want at least 15", len(files))
+	if len(files) < 60 {
+		t.Fatalf("found %d scenarios, want at least 60", len(files))
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {

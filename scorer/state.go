@@ -57,6 +57,8 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	e.subjects.Code(c, func(s *entity.Subject) { s.Code(c) }, keepSubject)
 	e.sessions.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
 	e.addresses.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
+	e.gateways.Code(c)
+	e.facets.Code(c, func(f *entity.Facet) { f.Code(c) }, nil)
 }
 
 func (e *Engine) codePositions(c *snapshot.Codec) {

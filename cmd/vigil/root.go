@@ -23,6 +23,7 @@ const (
 	groupRun  = "run"
 	groupLook = "look"
 	groupAct  = "act"
+	groupTune = "tune"
 	groupSet  = "set"
 )
 
@@ -41,15 +42,17 @@ func newRootCommand(env app.Env) *cobra.Command {
 		&cobra.Group{ID: groupRun, Title: "Run:"},
 		&cobra.Group{ID: groupLook, Title: "Look:"},
 		&cobra.Group{ID: groupAct, Title: "Act:"},
+		&cobra.Group{ID: groupTune, Title: "Measure and tune:"},
 		&cobra.Group{ID: groupSet, Title: "Set up:"},
 	)
 	for _, group := range []struct {
 		id       string
 		commands []func(app.Env) *cobra.Command
 	}{
-		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand, newTestCommand, newCalibrateCommand, newDetectCommand, newBenchCommand}},
-		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand, newModelCommand}},
+		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
+		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand}},
 		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand}},
+		{groupTune, []func(app.Env) *cobra.Command{newModelCommand, newTestCommand, newCalibrateCommand, newDetectCommand, newBenchCommand}},
 		{groupSet, []func(app.Env) *cobra.Command{newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newVersionCommand}},
 	} {
 		for _, newCommand := range group.commands {

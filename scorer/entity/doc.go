@@ -1,5 +1,6 @@
 // Package entity holds what is known about whoever acts: sessions, subjects,
-// addresses and tenants, and the stream clock that all of it lives by.
+// addresses and tenants; about what they share, as prefixes, accounts and
+// gateways; and the stream clock that all of it lives by.
 //
 //	Record --> Clock --> Table[Session], Table[Subject], Table[Tenant] --> evidence, judge
 //

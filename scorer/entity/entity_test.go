@@ -102,13 +102,13 @@ func TestListsAreBounded(t *testing.T) {
 	var r entity.Ring
 	for i := range 1000 {
 		p.Note(entity.Countries, fmt.Sprint(i))
-		p.Rate.Add(i % 40)
+		p.Samples.Add(entity.Rate, i%40)
 		s.Watch(fmt.Sprint(i))
 		s.Carry(fmt.Sprint(i), 5, 1)
 		r.Add(uint64(i), entity.RecentMax)
 	}
-	if len(p.Seen[entity.Countries]) > entity.SeenMax || p.Rate.Total > 200 || len(s.Open) > entity.OpenSessionsMax || len(s.Carried) > entity.CarriedMax || r.Len() > entity.RecentMax {
-		t.Errorf("seen %d, samples %d, open %d, carried %d, ring %d", len(p.Seen[entity.Countries]), p.Rate.Total, len(s.Open), len(s.Carried), r.Len())
+	if p.Count(entity.Countries) > entity.SeenMax || p.Samples.Total(entity.Rate) > 200 || len(s.Open) > entity.OpenSessionsMax || len(s.Carried) > entity.CarriedMax || r.Len() > entity.RecentMax {
+		t.Errorf("seen %d, samples %d, open %d, carried %d, ring %d", p.Count(entity.Countries), p.Samples.Total(entity.Rate), len(s.Open), len(s.Carried), r.Len())
 	}
 	if !r.Has(999) || r.Has(1) {
 		t.Error("the ring forgot the newest or kept the oldest")
@@ -119,7 +119,7 @@ func TestListsAreBounded(t *testing.T) {
 func TestSuspicionFades(t *testing.T) {
 	var s entity.Suspicion
 	s.Decay(second, time.Minute)
-	s.Held[3][0] = 8
+	s.Hold(3, 0, 8)
 	s.Decay(61*second, time.Minute)
 	if got := s.Total(0); got < 3.999 || got > 4.001 {
 		t.Errorf("held after one half-life: %g, want 4", got)

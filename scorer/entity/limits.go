@@ -27,12 +27,21 @@ const (
 	RecentMax = 32
 	// AccountsMax bounds the accounts that are told apart at one address.
 	AccountsMax = 128
+	// FacetAccountsMax bounds the accounts and addresses of a prefix that are told
+	// apart, and the networks of an account.
+	FacetAccountsMax = 64
+	// ArrivalsMax bounds the values of a tenant whose arrival is followed.
+	ArrivalsMax = 256
+	// CandidatesMax bounds the values of a subject that wait to be known.
+	CandidatesMax = 8
+	// FlagsMax bounds the firewall findings of a session that are told apart.
+	FlagsMax = 8
 	// TokensMax bounds the tokens of a session whose keys are remembered.
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.
 	ReasonsMax = 16
-	// RulePeaksMax bounds the custom rules that are told apart in one session.
-	RulePeaksMax = 16
+	// MarksMax bounds the signals and custom rules that are told apart in one session.
+	MarksMax = 64
 	// SeenMax bounds the values of each kind that a session remembers.
 	SeenMax = 24
 	// OpenSessionsMax bounds the sessions of a subject that wait to teach.
@@ -45,6 +54,13 @@ const (
 	subjectRoutesMax = 32
 	tenantValuesMax  = 512
 	tenantRoutesMax  = 2048
+	// SizesMax bounds the templates of a tenant whose sizes of answers are known,
+	// and their parameters whose shapes are.
+	SizesMax = 1024
+	// BeatLeast is how many gaps of a session say how even they are.
+	BeatLeast = 30
+	// Answers of one delta whose sizes are taught.
+	sizesPerDelta = 12
 	// Observations of one kind that one delta teaches.
 	samplesPerDelta = 120
 )

@@ -27,25 +27,36 @@ type Session struct {
 	Streams []Stream
 	// Minute and Hour count what the session did lately.
 	Minute, Hour Window
-	Walks        []Walk
-	Scan         Scan
-	Login        *Login
-	Tokens       []TokenKey
-	Pending      Pending
+	// Spread is how many different things the session has seen this hour.
+	Spread Spread
+	Beat   Beat
+	Walks  []Walk
+	// Scan is nil until there is something to follow.
+	Scan   *Scan
+	Login  *Login
+	Tokens []TokenKey
+	// Rotation is nil until the session has shown a token.
+	Rotation *Rotation
+	// ReassuredAt is when a proof last took suspicion back.
+	ReassuredAt int64
+	// SignedOut is the event time at which the session was reported to have
+	// ended, 0 for a session that goes on.
+	SignedOut int64
+	Pending   Pending
 }
 
 // Place is a network, country and client that a session was used from.
 type Place struct {
-	Network, Country, Address, Family string
-	Latitude, Longitude, RadiusKM     float64
-	HasLocation                       bool
+	Network, Country, Address, Prefix, Family string
+	Latitude, Longitude, RadiusKM             float64
+	HasLocation                               bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
-	// First and Last are event times of requests; Alive also counts the ticks of
+	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
-	First, Last, Alive int64
-	Open               int
-	Requests           uint64
+	Last, Alive int64
+	Open        int
+	Requests    uint64
 }
 
 // Switches counts how often a session went back and forth between far places.
@@ -93,6 +104,10 @@ type Scan struct {
 	// Probed is the decayed weight of the probes, in nats.
 	Probed float64
 	Last   int64
+	// Flagged is the decayed evidence of the gateway's firewall, in nats, and Flags
+	// what it was found in.
+	Flagged Fading
+	Flags   Ring
 }
 
 // Login follows sign-ins.
@@ -141,115 +156,25 @@ func (r *Ring) Has(h uint64) bool { return slices.Contains(r.hashes, h) }
 // Len is the number of hashes.
 func (r *Ring) Len() int { return len(r.hashes) }
 
-// Seen is a value that a session has shown.
-type Seen struct {
-	Name string
-	// Fresh says that it has been shown since the session last taught.
-	Fresh bool
-}
-
-// Kind numbers the categorical habits.
-type Kind int
-
-// The categorical habits.
-const (
-	Countries Kind = iota
-	Networks
-	Families
-	Systems
-	Devices
-	Routes
-	// KindCount is their number.
-	KindCount int = iota
-)
-
-// Pending is what a session would teach: one bounded delta.
-type Pending struct {
-	// Since is when the delta began, 0 for none.
-	Since int64
-	Seen  [KindCount][]Seen
-	// Samples of finished minutes and hours, and of walks.
-	Rate, MinuteBytes, HourBytes, Runs Samples
-	Requests                           float64
-}
-
-// Samples is a small histogram, at most samplesPerDelta observations.
-type Samples struct {
-	Buckets []Sample
-	Total   int
-}
-
-// Sample is how often a bucket was hit.
-type Sample struct {
-	Bucket uint8
-	N      uint16
-}
-
-// Add counts one observation, as long as the delta is not full.
-func (s *Samples) Add(bucket int) {
-	if s.Total >= samplesPerDelta {
-		return
-	}
-	s.Total++
-	for i := range s.Buckets {
-		if int(s.Buckets[i].Bucket) == bucket {
-			s.Buckets[i].N++
-			return
-		}
-	}
-	s.Buckets = append(s.Buckets, Sample{Bucket: uint8(bucket), N: 1})
-}
-
-func (s *Samples) into(h *profile.Numeric) {
-	for _, b := range s.Buckets {
-		h.Add(int(b.Bucket), float64(b.N))
-	}
-}
-
-// Note notes a value of a session and reports whether the session had not
-// shown it before.
-func (p *Pending) Note(kind Kind, name string) bool {
-	list := p.Seen[kind]
-	for i := range list {
-		if list[i].Name == name {
-			list[i].Fresh = true
-			return false
-		}
-	}
-	if len(list) >= SeenMax {
-		copy(list, list[1:])
-		list = list[:len(list)-1]
-	}
-	p.Seen[kind] = append(list, Seen{Name: name, Fresh: true})
-	return true
-}
-
-// Taught begins the next delta. What the session has shown stays known to it.
-func (p *Pending) Taught(now int64) {
-	for k := range p.Seen {
-		for i := range p.Seen[k] {
-			p.Seen[k][i].Fresh = false
-		}
-	}
-	p.Since, p.Requests = now, 0
-	p.Rate, p.MinuteBytes, p.HourBytes, p.Runs = Samples{}, Samples{}, Samples{}, Samples{}
-}
-
 // Roll closes the minute and the hour where the clock has passed them, and
 // keeps what was in them as observations.
 func (s *Session) Roll(now int64) {
 	if s.Minute.over(now, time.Minute) {
 		if s.Minute.Requests > 0 {
-			s.Pending.Rate.Add(profile.Bucket(s.Minute.Requests))
+			s.Pending.Samples.Add(Rate, profile.Bucket(s.Minute.Requests))
 		}
 		if s.Minute.Bytes > 0 {
-			s.Pending.MinuteBytes.Add(profile.Bucket(s.Minute.Bytes))
+			s.Pending.Samples.Add(MinuteBytes, profile.Bucket(s.Minute.Bytes))
 		}
 		s.Minute = Window{Start: now}
 	}
 	if s.Hour.over(now, time.Hour) {
 		if s.Hour.Bytes > 0 {
-			s.Pending.HourBytes.Add(profile.Bucket(s.Hour.Bytes))
+			s.Pending.Samples.Add(HourBytes, profile.Bucket(s.Hour.Bytes))
+		}
+		if s.Spread.Weight > 0 {
+			s.Pending.Samples.Add(Breadths, profile.Bucket(s.Spread.Weight))
+			s.Spread = Spread{}
 		}
 		s.Hour = Window{Start: now}
 	}
@@ -286,9 +211,18 @@ func (s *Session) Code(k *snapshot.Codec) {
 	})
 	s.Minute.code(k)
 	s.Hour.code(k)
+	s.Spread.code(k)
+	s.Beat.code(k)
 	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
-	s.Scan.code(k)
-	has := s.Login != nil
+	has := s.Scan != nil
+	k.Bool(&has)
+	if has {
+		if s.Scan == nil {
+			s.Scan = new(Scan)
+		}
+		s.Scan.code(k)
+	}
+	has = s.Login != nil
 	k.Bool(&has)
 	if has {
 		if s.Login == nil {
@@ -300,6 +234,16 @@ func (s *Session) Code(k *snapshot.Codec) {
 		k.U64(&t.Token)
 		k.U64(&t.Device)
 	})
+	has = s.Rotation != nil
+	k.Bool(&has)
+	if has {
+		if s.Rotation == nil {
+			s.Rotation = new(Rotation)
+		}
+		s.Rotation.code(k)
+	}
+	k.I64(&s.ReassuredAt)
+	k.I64(&s.SignedOut)
 	s.Pending.code(k)
 	if k.Reading() && (s.Here < 0 || s.Here >= max(1, len(s.Places))) {
 		s.Here = 0
@@ -310,13 +254,13 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.Str(&p.Network)
 	k.Str(&p.Country)
 	k.Str(&p.Address)
+	k.Str(&p.Prefix)
 	k.Str(&p.Family)
 	k.F64(&p.Latitude)
 	k.F64(&p.Longitude)
 	k.F64(&p.RadiusKM)
 	k.Bool(&p.HasLocation)
 	k.Bool(&p.Veiled)
-	k.I64(&p.First)
 	k.I64(&p.Last)
 	k.I64(&p.Alive)
 	k.Int(&p.Open)
@@ -347,6 +291,8 @@ func (s *Scan) code(k *snapshot.Codec) {
 	s.Probes.code(k)
 	k.F64(&s.Probed)
 	k.I64(&s.Last)
+	s.Flagged.code(k)
+	s.Flags.code(k)
 }
 
 func (l *Login) code(k *snapshot.Codec) {
@@ -368,24 +314,4 @@ func (r *Ring) code(k *snapshot.Codec) {
 	if k.Reading() && (r.next < 0 || r.next >= max(1, len(r.hashes))) {
 		r.next = 0
 	}
-}
-
-func (p *Pending) code(k *snapshot.Codec) {
-	k.I64(&p.Since)
-	for i := range p.Seen {
-		snapshot.List(k, &p.Seen[i], func(s *Seen) {
-			k.Str(&s.Name)
-			k.Bool(&s.Fresh)
-		})
-	}
-	for _, s := range []*Samples{&p.Rate, &p.MinuteBytes, &p.HourBytes, &p.Runs} {
-		snapshot.List(k, &s.Buckets, func(b *Sample) {
-			bucket, n := uint64(b.Bucket), uint64(b.N)
-			k.U64(&bucket)
-			k.U64(&n)
-			b.Bucket, b.N = uint8(min(bucket, profile.Buckets-1)), uint16(n)
-		})
-		k.Int(&s.Total)
-	}
-	k.F64(&p.Requests)
 }

@@ -7,23 +7,22 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// Sizes of [Suspicion], which must hold every signal, group and rung; a test
-// of the engine compares them with the catalogue.
+// Bounds of [Suspicion], which must hold every signal, group and rung; a test
+// compares them with the catalogue.
 const (
-	SignalSlots  = 32
-	GroupSlots   = 8
+	SignalSlots  = 48
+	GroupSlots   = 12
 	CeilingSlots = 6
 )
 
 // Suspicion is the sequential test of one actor, in nats.
 type Suspicion struct {
-	// Held is what has added up, by ceiling of the evidence and by group.
-	Held [CeilingSlots][GroupSlots]float64
-	// Peaks is how much of each signal is counted already; Strong the part of
-	// it that supports more than a step-up.
-	Peaks, Strong [SignalSlots]float64
-	// Rules is the same for custom rules, which a model numbers beyond the slots.
-	Rules []RulePeak
+	// Piles are what has added up, by ceiling of the evidence and by group, in the
+	// order in which they began. A calm actor has none.
+	Piles []Pile
+	// Marks is what each signal has counted already, in the order in which they
+	// first did.
+	Marks []Mark
 	// Fresh is how much of what is held came from signals that renew.
 	Fresh float64
 	// At is when the numbers were last decayed, Block when the block began.
@@ -35,35 +34,73 @@ type Suspicion struct {
 	Reasons               []Reason
 }
 
-// RulePeak is how much of a custom rule is counted already.
-type RulePeak struct {
-	// Number is the rule's, which stays the same from model to model.
-	Number       int
+// Pile is what has added up in one group by evidence of one ceiling.
+type Pile struct {
+	Ceiling, Group uint8
+	Nats           float64
+}
+
+// Held is the pile of a ceiling and group, 0 where there is none.
+func (s *Suspicion) Held(ceiling, group int) float64 {
+	for i := range s.Piles {
+		if int(s.Piles[i].Ceiling) == ceiling && int(s.Piles[i].Group) == group {
+			return s.Piles[i].Nats
+		}
+	}
+	return 0
+}
+
+// Hold sets the pile of a ceiling, below [CeilingSlots], and group.
+func (s *Suspicion) Hold(ceiling, group int, nats float64) {
+	for i := range s.Piles {
+		if int(s.Piles[i].Ceiling) == ceiling && int(s.Piles[i].Group) == group {
+			s.Piles[i].Nats = nats
+			return
+		}
+	}
+	if nats != 0 {
+		s.Piles = append(s.Piles, Pile{Ceiling: uint8(ceiling), Group: uint8(group), Nats: nats})
+	}
+}
+
+// Mark is how much of one signal is counted already: Peak, and Strong the part
+// of it that supports more than a step-up.
+type Mark struct {
+	Signal       int
 	Peak, Strong float64
 }
 
-// Slot returns where it is noted how much of a signal or custom rule is counted.
-// Where the rules are too many, the one that counted least gives way.
-func (s *Suspicion) Slot(signal int) (peak, strong *float64) {
-	if signal < SignalSlots {
-		return &s.Peaks[signal], &s.Strong[signal]
+// Mark returns the mark of a signal or custom rule, and makes it where there is
+// none; where there are too many, the one that counted least gives way. It is
+// valid until the next call.
+func (s *Suspicion) Mark(signal int) *Mark {
+	for i := range s.Marks {
+		if s.Marks[i].Signal == signal {
+			return &s.Marks[i]
+		}
+	}
+	if len(s.Marks) < MarksMax {
+		s.Marks = append(s.Marks, Mark{Signal: signal})
+		return &s.Marks[len(s.Marks)-1]
 	}
 	least := 0
-	for i := range s.Rules {
-		r := &s.Rules[i]
-		if r.Number == signal {
-			return &r.Peak, &r.Strong
-		}
-		if r.Peak < s.Rules[least].Peak {
+	for i := range s.Marks {
+		if s.Marks[i].Peak < s.Marks[least].Peak {
 			least = i
 		}
 	}
-	if len(s.Rules) < RulePeaksMax {
-		s.Rules = append(s.Rules, RulePeak{})
-		least = len(s.Rules) - 1
+	s.Marks[least] = Mark{Signal: signal}
+	return &s.Marks[least]
+}
+
+// Peak is how much of a signal is counted already.
+func (s *Suspicion) Peak(signal int) float64 {
+	for i := range s.Marks {
+		if s.Marks[i].Signal == signal {
+			return s.Marks[i].Peak
+		}
 	}
-	s.Rules[least] = RulePeak{Number: signal}
-	return &s.Rules[least].Peak, &s.Rules[least].Strong
+	return 0
 }
 
 // Reason is the strongest that a signal has said about an actor.
@@ -85,19 +122,23 @@ func (s *Suspicion) Decay(now int64, halfLife time.Duration) {
 	}
 	f := exact.Decay(float64(now-s.At), float64(halfLife))
 	s.At = now
-	for c := range s.Held {
-		for g := range s.Held[c] {
-			s.Held[c][g] = fade(s.Held[c][g], f)
+	piles := s.Piles[:0]
+	for _, p := range s.Piles {
+		p.Nats = fade(p.Nats, f)
+		if p.Nats != 0 {
+			piles = append(piles, p)
 		}
 	}
+	s.Piles = piles
 	s.Fresh = fade(s.Fresh, f)
-	for i := range s.Peaks {
-		s.Peaks[i] = fade(s.Peaks[i], f)
-		s.Strong[i] = fade(s.Strong[i], f)
+	kept := s.Marks[:0]
+	for _, m := range s.Marks {
+		m.Peak, m.Strong = fade(m.Peak, f), fade(m.Strong, f)
+		if m.Peak != 0 || m.Strong != 0 {
+			kept = append(kept, m)
+		}
 	}
-	for i := range s.Rules {
-		s.Rules[i].Peak, s.Rules[i].Strong = fade(s.Rules[i].Peak, f), fade(s.Rules[i].Strong, f)
-	}
+	s.Marks = kept
 }
 
 // fade drops what has become too small to matter, so that no number lingers
@@ -112,10 +153,8 @@ func fade(x, f float64) float64 {
 // Total is all that is held, at least floor.
 func (s *Suspicion) Total(floor float64) float64 {
 	sum := 0.0
-	for c := range s.Held {
-		for _, w := range s.Held[c] {
-			sum += w
-		}
+	for i := range s.Piles {
+		sum += s.Piles[i].Nats
 	}
 	return max(floor, sum)
 }
@@ -123,27 +162,29 @@ func (s *Suspicion) Total(floor float64) float64 {
 // Clear forgets what supports at most the given ceiling, after the actor has
 // proven who he is. Peaks stay, so that the same facts do not count again.
 func (s *Suspicion) Clear(ceiling int) {
-	for c := range min(ceiling+1, CeilingSlots) {
-		s.Held[c] = [GroupSlots]float64{}
+	kept := s.Piles[:0]
+	for _, p := range s.Piles {
+		if int(p.Ceiling) > ceiling {
+			kept = append(kept, p)
+		}
 	}
+	s.Piles = kept
 	s.Reasons = nil
 }
 
 // Code writes or reads the suspicion.
 func (s *Suspicion) Code(k *snapshot.Codec) {
-	for c := range s.Held {
-		for g := range s.Held[c] {
-			k.F64(&s.Held[c][g])
-		}
-	}
-	for i := range s.Peaks {
-		k.F64(&s.Peaks[i])
-		k.F64(&s.Strong[i])
-	}
-	snapshot.List(k, &s.Rules, func(r *RulePeak) {
-		k.Int(&r.Number)
-		k.F64(&r.Peak)
-		k.F64(&r.Strong)
+	snapshot.List(k, &s.Piles, func(p *Pile) {
+		ceiling, group := uint64(p.Ceiling), uint64(p.Group)
+		k.U64(&ceiling)
+		k.U64(&group)
+		k.F64(&p.Nats)
+		p.Ceiling, p.Group = uint8(min(ceiling, CeilingSlots-1)), uint8(min(group, GroupSlots-1))
+	})
+	snapshot.List(k, &s.Marks, func(m *Mark) {
+		k.Int(&m.Signal)
+		k.F64(&m.Peak)
+		k.F64(&m.Strong)
 	})
 	k.F64(&s.Fresh)
 	k.I64(&s.At)

@@ -17,6 +17,7 @@ func (k *Collector) binding(x *Context) {
 	if ev.GetTokenId() == "" || ev.GetBinding() == "" {
 		return
 	}
+	k.reassure(x)
 	token := hash(ev.GetTokenId())
 	at := slices.IndexFunc(x.Session.Tokens, func(t entity.TokenKey) bool { return t.Token == token })
 	proven := ev.GetBinding() == event.BindingDPoP || ev.GetBinding() == event.BindingMTLS

@@ -22,6 +22,25 @@ const (
 	ScannerPaths
 	TwoKeys
 	LostProof
+	UseAfterSignOut
+	SprayedPrefix
+	TargetedAccount
+	MFAFatigue
+	RefreshAnomaly
+	ProvenKey
+	NewPrefix
+	Anonymiser
+	NewJA4
+	JA4Mismatch
+	ResponseSize
+	UnusualHour
+	Breadth
+	WAFScore
+	SequenceGap
+	GatewaySilence
+	Beaconing
+	ServiceMoved
+	ParameterShape
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -39,13 +58,16 @@ const (
 	Credential
 	Payload
 	Binding
+	Time
+	Loss
+	Machine
 	// GroupCount is the number of groups.
 	GroupCount int = iota
 )
 
 // String is the group's name on the wire and in the model file.
 func (g Group) String() string {
-	return [GroupCount]string{"network", "client", "sequence", "volume", "walk", "credential", "payload", "binding"}[g]
+	return [GroupCount]string{"network", "client", "sequence", "volume", "walk", "credential", "payload", "binding", "time", "loss", "machine"}[g]
 }
 
 // Groups lists all groups in their order.
@@ -82,7 +104,7 @@ type Description struct {
 var catalogue = [Count]Description{
 	NewCountry: {
 		ID: "geo.new_country", Group: Network, Technique: "T1078", Needs: "subject, country",
-		Formula:  "c·ln(p(x|attack)/p(x|subject)), hierarchical Dirichlet back-off subject → tenant → uniform, c = n/(n+n0)",
+		Formula:  "c·ln(p(x|attack)/p(x|subject)), hierarchical Dirichlet back-off subject → tenant → uniform, c = n/(n+n0); half where the network is known, silent where the prefix is",
 		Innocent: "a traveller; a network whose country the database has wrong",
 	},
 	NewNetwork: {
@@ -92,12 +114,12 @@ var catalogue = [Count]Description{
 	},
 	ImpossibleTravel: {
 		ID: "geo.impossible_travel", Group: Network, Technique: "T1078", Needs: "latitude, longitude of both places",
-		Formula:  "ln(v/900 km/h) on great-circle distance less both accuracy radii over elapsed time, weakened by VPN and relay tags",
+		Formula:  "ln(v/900 km/h) on great-circle distance less both accuracy radii over elapsed time, weakened by VPN and relay tags and to a quarter between two habits of the subject; silent for programs",
 		Innocent: "VPN switched on, wrong geolocation, a dual-homed phone",
 	},
 	ConcurrentPlaces: {
 		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Needs: "session, address",
-		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation",
+		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation; less within a country, and a quarter where both networks and clients are habits of the subject",
 		Innocent: "a phone between Wi-Fi and mobile network, a relay for some requests only",
 	},
 	NewFamily: {
@@ -117,17 +139,17 @@ var catalogue = [Count]Description{
 	},
 	RequestRate: {
 		ID: "volume.request_rate", Group: Volume, Technique: "API4:2023", Renews: true, Needs: "history of the subject or tenant",
-		Formula:  "ln(κ·p^(κ-1)), p = upper tail of requests in the current minute under the log histogram of the subject, backed off to the tenant, with a Pareto tail",
+		Formula:  "ln(κ·p^(κ-1)), p = upper tail of requests in the current minute, from thirteen on, under the log histogram of the subject, backed off to the tenant, with a Pareto tail",
 		Innocent: "a reload storm, a batch job run by hand",
 	},
 	BytesOut: {
 		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise half the number of ids answered 401, 403 or 404",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half the number of ids answered 401, 403 or 404",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {
@@ -154,6 +176,101 @@ var catalogue = [Count]Description{
 		ID: "binding.two_keys", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding dpop or mtls, device",
 		Formula:  "fixed: one token was proven with two different keys",
 		Innocent: "none known",
+	},
+	UseAfterSignOut: {
+		ID: "credential.use_after_sign_out", Group: Credential, Technique: "T1550.001", Hard: true, Needs: "session, a session event with reason logout, decision",
+		Formula:  "fixed: a session is used with success more than 30 s after it was signed out, and no sign-in came in between",
+		Innocent: "none known: what was sent before, refused, or signed in again does not count",
+	},
+	SprayedPrefix: {
+		ID: "credential.spraying", Group: Credential, Technique: "T1110.003", Needs: "address, auth_outcome, account",
+		Formula:  "the sequential test of credential.failures_by_address over a /24 or /48, from two addresses on, less 6 nats and less what the address says alone; accounts that succeeded from there are no step",
+		Innocent: "a company whose directory is down, in its first days",
+	},
+	TargetedAccount: {
+		ID: "credential.targeted_account", Group: Credential, Technique: "T1110.001", Needs: "account, auth_outcome, asn or address",
+		Formula:  "1.2 for each network beyond the third from which one account failed; a network from which it succeeded is none, half-life 6 h",
+		Innocent: "a phone, a laptop and a tablet with the old password",
+	},
+	MFAFatigue: {
+		ID: "credential.mfa_fatigue", Group: Credential, Technique: "T1621", Needs: "auth_outcome mfa_failure; account or subject",
+		Formula:  "0.75 for each refused second factor beyond the second, half-life 1 h; when one is accepted after three, twice that and 3 more",
+		Innocent: "a code that had just changed, twice",
+	},
+	RefreshAnomaly: {
+		ID: "credential.refresh_anomaly", Group: Credential, Technique: "T1550.001", Needs: "session, token_id; asn or address, user_agent",
+		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same",
+		Innocent: "a phone that changes its network between two refreshes",
+	},
+	ResponseSize: {
+		ID: "volume.response_size", Group: Volume, Technique: "T1213", Needs: "template, status, bytes_out, fifty answers of the template in the tenant's history",
+		Formula:  "ln(κ·p^(κ-1)) less twice the look, p = two-sided tail of the size under the tenant's log histogram of the template",
+		Innocent: "the first list that is really long; a release that answers more",
+	},
+	UnusualHour: {
+		ID: "time.unusual_hour", Group: Time, Technique: "T1078", Needs: "subject with ten taught sessions and forty active hours",
+		Formula:  "c·(ln((1/168)/p(hour)) - 0.7), p = hours of the week smoothed over an hour either way and over the days at 0.3, backed off to the tenant, one in ten hours following no habit",
+		Innocent: "on call at three in the morning; another time zone",
+	},
+	Breadth: {
+		ID: "walk.breadth", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path; sensitivity sharpens it",
+		Formula:  "as volume.request_rate over distinct resources in the current hour, low ones counting 0.5, high ones 2, critical ones 4, less what walk.sequential_ids says",
+		Innocent: "who opens ticket after ticket for a living, in his first days",
+	},
+	WAFScore: {
+		ID: "payload.waf", Group: Payload, Technique: "T1190", Needs: "waf_score of at least 5",
+		Formula:  "sum over requests of min(0.5·(score-3), -ln p), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged",
+		Innocent: "an editor that sends HTML",
+	},
+	SequenceGap: {
+		ID: "loss.sequence_gap", Group: Loss, Technique: "T1562.008", Needs: "gateway, lane, seq",
+		Formula:  "0.4·ln(1+n), n = records of the gateway that are missing in this partition, half-life 10 min",
+		Innocent: "a gateway whose disk was full; it concerns every session of the gateway and stays weak",
+	},
+	GatewaySilence: {
+		ID: "loss.gateway_silence", Group: Loss, Technique: "T1562.008", Needs: "gateway that ticks",
+		Formula:  "0.3·ln(silence/30 s) for five minutes after a gateway that ticks was silent for a minute",
+		Innocent: "a cut network",
+	},
+	Beaconing: {
+		ID: "machine.beaconing", Group: Machine, Technique: "T1071.001", Needs: "a human subject; thirty requests of the session",
+		Formula:  "ln(κ·p^(κ-1)) less look, p = lower tail of the coefficient of variation of the gaps between requests under the tenant's sessions",
+		Innocent: "a page that refreshes itself, in its first days",
+	},
+	ServiceMoved: {
+		ID: "machine.service_moved", Group: Machine, Technique: "T1552.001", Needs: "subject_kind service or agent; asn or address, user_agent",
+		Formula:  "6 for a network and 3 for a client family that the service never had, at most -ln of how usual news are for it, times c = n/(n+n0); half where others of the tenant have it",
+		Innocent: "a move to another cloud with another base image, unannounced",
+	},
+	ParameterShape: {
+		ID: "payload.parameter_shape", Group: Payload, Technique: "T1190", Needs: "attribute query, template; fifty values of the parameter in the tenant's history",
+		Formula:  "ln(κ·p^(κ-1)) less twice the look, p = upper tail of the value's length; and min(2, ln(0.05·(n+1))) for each kind of character that none of n values had",
+		Innocent: "a name with an apostrophe, the first one",
+	},
+	ProvenKey: {
+		ID: "binding.proven_key", Group: Binding, Technique: "T1550.001", Needs: "token_id, binding dpop or mtls, device that is a habit of the subject",
+		Formula:  "fixed: -3 once in ten minutes, and no more than the session is suspected of in the network, client, sequence and time groups: a proof says who acts, not what he does",
+		Innocent: "reassures: a stolen device proves its key, too",
+	},
+	NewPrefix: {
+		ID: "net.new_prefix", Group: Network, Technique: "T1078", Needs: "subject, address, asn",
+		Formula:  "as geo.new_country over /24 or /48; silent where the country or the ASN is new, because the chain is conditional, and without ASN",
+		Innocent: "a new lease; who is given one every day is used to it",
+	},
+	Anonymiser: {
+		ID: "net.anonymiser", Group: Network, Technique: "T1090.003", Needs: "network_tags; a human subject",
+		Formula:  "fixed likelihood ratios ln(p(tag|attack)/p(tag|people)): tor 3, proxy 2, hosting 1.5; silent where the network is a habit of the subject",
+		Innocent: "a careful person's first day with Tor; a company's cloud desktop",
+	},
+	NewJA4: {
+		ID: "client.new_ja4", Group: Client, Technique: "T1078", Needs: "subject, ja4, user_agent",
+		Formula:  "as geo.new_country over (family, first two parts of JA4); silent where the family is new, less by how many others show it these days",
+		Innocent: "a browser that was updated; a virus scanner that opens TLS",
+	},
+	JA4Mismatch: {
+		ID: "client.ja4_mismatch", Group: Client, Technique: "T1036", Needs: "ja4, user_agent of a browser, twenty taught sessions of that browser in the tenant",
+		Formula:  "ln(0.05·(n+1)) for a JA4 that none of the tenant's n sessions of the claimed browser had, and 2.5 more where it is that of another program; less by how many others show it these days",
+		Innocent: "a release on its first day; a company's TLS inspection",
 	},
 	LostProof: {
 		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding",

@@ -12,6 +12,7 @@ const (
 	systemUniform, systemAttack = 1.0 / 10, 0.15
 	deviceUniform, deviceAttack = 1.0 / 1e6, 0.01
 	routeUniform, routeAttack   = 1.0 / 500, 0.02
+	ja4Uniform, ja4Attack       = 1.0 / 200, 0.05
 	// systemMax is the most that another operating system says within a known
 	// family, in nats: the same browser on a second machine.
 	systemMax = 1.5
@@ -22,10 +23,10 @@ const (
 func (k *Collector) client(x *Context) {
 	s := x.Session
 	family, system, device := x.Agent.Family, "", short(x.Event.GetDevice())
-	fresh := false
+	fresh, firstFamily := false, false
 	if family != "" {
 		system = family + " on " + usual(x.Agent.System)
-		firstFamily := s.Pending.Note(entity.Families, family)
+		firstFamily = s.Pending.Note(entity.Families, family)
 		firstSystem := s.Pending.Note(entity.Systems, system)
 		if x.Subject != nil {
 			fresh = !x.Subject.Kinds[entity.Families].Has(family)
@@ -38,6 +39,10 @@ func (k *Collector) client(x *Context) {
 				k.sayClient(x, NewFamily, raw, "client "+system, entity.Systems)
 			}
 		}
+	}
+	k.tls(x, fresh)
+	if x.Subject != nil {
+		k.moved(x, k.newNetwork, fresh && firstFamily)
 	}
 	if device == "" {
 		return

@@ -37,6 +37,11 @@ type Context struct {
 	Agent Agent
 	// Network is the ASN, else the /24 or /48, "" where unknown.
 	Network string
+	// Prefix and Account are what is known about the sign-ins of the event's /24
+	// or /48 and on its account, nil where the event is no sign-in.
+	Prefix, Account *entity.Facet
+	// Gateway is the gateway that reports, nil where the event names none.
+	Gateway *entity.Gateway
 }
 
 // request reports whether the event begins a request, as a tick or close does not.
@@ -64,6 +69,15 @@ type Collector struct {
 	paths    *prober // Of probes.
 	payloads *prober
 	findings []Finding
+	// news are the values of the current event that its subject never showed.
+	news []arrived
+	// newNetwork says that the current event brought a network that its subject
+	// never had.
+	newNetwork bool
+	// fast is what the current event says about the rate of requests.
+	fast float64
+	// walked is what the current event says about a walk through one template.
+	walked float64
 }
 
 // NewCollector returns a collector with the given parameters.
@@ -74,15 +88,23 @@ func NewCollector(p Params) *Collector {
 // Collect returns what the signals find in one event, in the order of the
 // catalogue's groups, and notes in the session what the event did.
 func (k *Collector) Collect(x *Context) []Finding {
-	k.findings = k.findings[:0]
+	k.findings, k.news = k.findings[:0], k.news[:0]
+	k.newNetwork, k.fast = false, 0
 	k.network(x)
 	k.client(x)
+	k.hour(x)
 	k.route(x)
 	k.volume(x)
 	k.walk(x)
 	k.scan(x)
+	k.waf(x)
+	k.shape(x)
+	k.loss(x)
+	k.beacon(x)
 	k.credential(x)
+	k.token(x)
 	k.binding(x)
+	k.notice(x)
 	return k.findings
 }
 
@@ -97,5 +119,17 @@ func (k *Collector) cut(s Signal, nats float64) float64 {
 func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
 	k.findings = append(k.findings, Finding{Signal: s, Nats: nats, Strong: strong, Text: text})
 }
+
+// Prove notes that the person has proven who he is while he showed the event's
+// network, country and device.
+func Prove(x *Context) {
+	p := &x.Session.Pending
+	p.Prove(entity.Networks, x.Network)
+	p.Prove(entity.Countries, short(x.Event.GetCountry()))
+	p.Prove(entity.Devices, short(x.Event.GetDevice()))
+}
+
+// Hash is the hash by which this package keeps names in the state.
+func Hash(s string) uint64 { return hash(s) }
 
 func hash(s string) uint64 { return xxh3.HashStringSeed(s, hashSeed) }

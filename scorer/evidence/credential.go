@@ -30,12 +30,16 @@ const (
 
 // credential follows the sign-ins of one address, or of one session.
 func (k *Collector) credential(x *Context) {
-	if !x.answered() {
+	if p := x.Event.GetPhase(); p == event.PhaseTick || p == event.PhaseOpen {
 		return
 	}
 	switch x.Event.GetAuthOutcome() {
 	case event.AuthFailure, event.AuthMFAFailure, event.AuthSuccess:
-		k.outcome(x)
+		if x.Subject == nil || x.Event.GetAuthOutcome() != event.AuthMFAFailure {
+			k.outcome(x) // Whose second factor fails has the password; see fatigue.
+			k.across(x)
+		}
+		k.fatigue(x)
 	default:
 		k.posts(x)
 	}
@@ -79,7 +83,7 @@ func (k *Collector) outcome(x *Context) {
 // posts counts sign-in posts where only the status is known.
 func (k *Collector) posts(x *Context) {
 	ev := x.Event
-	if ev.GetMethod() != "POST" || x.Subject != nil || !signIn(ev.GetPath()) {
+	if ev.GetMethod() != "POST" || ev.GetStatus() == 0 || x.Subject != nil || !signIn(ev.GetPath()) {
 		return
 	}
 	l := login(x)

@@ -6,7 +6,8 @@
 // # Contract
 //
 // The catalogue lists every signal with its group, formula, needs, innocent
-// story and technique. A finding is positive and finite. An absent field is
+// story and technique. A finding is finite, and positive
+// but for the reassurance of a proof. An absent field is
 // missing evidence: the signal is silent, never a zero observation. Signals
 // read habits and write only what the session itself has done; habits are
 // taught elsewhere, later.

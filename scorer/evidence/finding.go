@@ -3,7 +3,8 @@ package evidence
 // Finding is what one signal found in one event, before weight and clip.
 type Finding struct {
 	Signal Signal
-	// Nats is positive and at most the signal's maximum in the model.
+	// Nats is at most the signal's maximum in the model, and positive; only
+	// reassurance is negative.
 	Nats float64
 	// Strong says that the finding supports what its signal's ceiling in the
 	// model allows; otherwise it supports a step-up at most.

@@ -30,31 +30,40 @@ func (k *Collector) scan(x *Context) {
 	if path == "" && foreign == "" || !x.answered() {
 		return
 	}
-	sc := &x.Session.Scan
-	if sc.Last != 0 {
+	if sc := x.Session.Scan; sc != nil {
 		f := exact.Decay(float64(x.At-sc.Last), float64(scanHalfLife))
 		sc.Missing *= f
 		sc.Probed *= f
+		sc.Last = max(sc.Last, x.At)
 	}
-	sc.Last = max(sc.Last, x.At)
 	if path == "" {
 		// Somebody who knocks in one language may have the wrong door; a scanner
 		// tries many. The first bytes tell a protocol.
-		k.probed(sc, "a service that is not HTTP", hash(foreign[:min(len(foreign), greetingBytes)]), probeNats)
+		k.probed(x, "a service that is not HTTP", hash(foreign[:min(len(foreign), greetingBytes)]), probeNats)
 		return
 	}
-	k.notFound(x, sc, path)
-	k.probe(x, sc, path)
+	k.notFound(x, path)
+	k.probe(x, path)
 	if x.Agent.Tool != "" {
-		k.probed(sc, "weaknesses with "+x.Agent.Tool, hash(x.Agent.Tool), exploitNats)
+		k.probed(x, "weaknesses with "+x.Agent.Tool, hash(x.Agent.Tool), exploitNats)
 	}
 }
 
+// scanOf is what is known of a session's probing, from the first sign on.
+func scanOf(x *Context) *entity.Scan {
+	if x.Session.Scan == nil {
+		x.Session.Scan = &entity.Scan{Last: x.At}
+	}
+	return x.Session.Scan
+}
+
 // notFound is a sequential test over distinct paths.
-func (k *Collector) notFound(x *Context, sc *entity.Scan, path string) {
+func (k *Collector) notFound(x *Context, path string) {
 	status := x.Event.GetStatus()
+	sc := x.Session.Scan
 	switch {
 	case status == 404 || status == 410:
+		sc = scanOf(x)
 		if !sc.Paths.Add(hash(path), entity.RecentMax*2) {
 			return
 		}
@@ -64,7 +73,7 @@ func (k *Collector) notFound(x *Context, sc *entity.Scan, path string) {
 			sc.Missing += missingNats
 		}
 		sc.Missing = min(sc.Missing, missingMax)
-	case status < 400:
+	case status < 400 && sc != nil:
 		sc.Missing = max(0, sc.Missing+foundNats)
 		return
 	default:
@@ -76,25 +85,26 @@ func (k *Collector) notFound(x *Context, sc *entity.Scan, path string) {
 	}
 }
 
-func (k *Collector) probe(x *Context, sc *entity.Scan, path string) {
+func (k *Collector) probe(x *Context, path string) {
 	query := x.Event.GetAttributes()[event.AttributeQuery]
 	what, exploit := k.wanted(path, query)
 	status := x.Event.GetStatus()
 	switch {
 	case what == "":
 	case exploit:
-		k.probed(sc, what, hash(what)^hash(path), exploitNats)
+		k.probed(x, what, hash(what)^hash(path), exploitNats)
 	case status >= 200 && status < 400:
 		// The server has it, so somebody may be meant to use it: it counts once,
 		// however many of its pages are read.
-		k.probed(sc, what, hash(what), probeFoundNats)
+		k.probed(x, what, hash(what), probeFoundNats)
 	default:
-		k.probed(sc, what, hash(what)^hash(path), probeNats)
+		k.probed(x, what, hash(what)^hash(path), probeNats)
 	}
 }
 
 // probed adds one probe; the same one again, by its key, says nothing new.
-func (k *Collector) probed(sc *entity.Scan, what string, key uint64, nats float64) {
+func (k *Collector) probed(x *Context, what string, key uint64, nats float64) {
+	sc := scanOf(x)
 	if sc.Probes.Add(key, entity.RecentMax) {
 		sc.Probed = min(sc.Probed+nats, missingMax)
 	}

@@ -2,11 +2,13 @@ package evidence_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/profile"
@@ -33,6 +35,16 @@ type step struct {
 	ev *event.RequestEvent
 }
 
+// signalCase plays a few events and looks at what one signal says about the
+// last: at least and at most so many nats, 0 and 0 for silence.
+type signalCase struct {
+	signal      evidence.Signal
+	anonymous   bool
+	steps       []step
+	least, most float64
+	weak        bool
+}
+
 // world is an actor whose subject has thirty clean sessions from Berlin.
 type world struct {
 	agents  evidence.Agents
@@ -40,11 +52,15 @@ type world struct {
 	session *entity.Session
 	subject *entity.Subject
 	tenant  *entity.Tenant
-	now     int64
+	facets  map[string]*entity.Facet
+	// addresses are those who show no credential.
+	addresses map[string]*entity.Session
+	gateways  entity.Gateways
+	now       int64
 }
 
 func newWorld(anonymous bool) *world {
-	w := &world{collect: evidence.NewCollector(params()), session: &entity.Session{Key: entity.Key{ID: "now"}}, tenant: &entity.Tenant{}, now: int64(1e18)}
+	w := &world{collect: evidence.NewCollector(params()), session: &entity.Session{Key: entity.Key{Kind: verdict.TargetSession, ID: "now"}}, tenant: &entity.Tenant{}, facets: map[string]*entity.Facet{}, addresses: map[string]*entity.Session{}, now: int64(1e18)}
 	if anonymous {
 		return w
 	}
@@ -57,14 +73,32 @@ func newWorld(anonymous bool) *world {
 		p.Note(entity.Systems, "Chrome on Windows")
 		p.Note(entity.Devices, "laptop")
 		p.Note(entity.Routes, "/accounts/{id}")
+		p.Note(entity.Prefixes, "198.51.150.0/24")
+		p.Note(entity.JA4s, "Chrome t13d1516h2_8daaf6152771")
 		for range 10 {
-			p.Rate.Add(profile.Bucket(4))
-			p.MinuteBytes.Add(profile.Bucket(10000))
+			p.Samples.Add(entity.Rate, profile.Bucket(4))
+			p.Samples.Add(entity.MinuteBytes, profile.Bucket(10000))
 		}
-		p.HourBytes.Add(profile.Bucket(100000))
-		p.Runs.Add(profile.Bucket(1))
-		w.subject.Learn(&p, w.now, 30*24*time.Hour, false)
-		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, true)
+		p.Samples.Add(entity.HourBytes, profile.Bucket(100000))
+		p.Samples.Add(entity.Breadths, profile.Bucket(3))
+		for hour := range 12 { // From Saturday to Monday, before noon.
+			p.Hour(hour)
+			p.Hour(5*24 + hour)
+			p.Hour(6*24 + hour)
+		}
+		p.Samples.Add(entity.Runs, profile.Bucket(1))
+		w.subject.Learn(&p, w.now, 30*24*time.Hour)
+		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
+	}
+	for i := range 200 {
+		w.tenant.Sizes.Learn(evidence.Hash("/accounts/{id}"), profile.Bucket(10000), 1)
+		w.tenant.Beats.Add(profile.Bucket(float64(60+i)), 1)
+		w.tenant.Subjects.Kinds[entity.Routes].Add("/accounts/{id}", 1, 100)
+		w.tenant.Subjects.Kinds[entity.Routes].Add("/editor", 1, 100)
+		w.tenant.Flagged.Add("/editor", 1, 100)
+	}
+	for range 5 {
+		w.subject.Kinds[entity.Networks].Add("AS1136", 1, 12)
 	}
 	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
 	w.subject.LastSession = "before"
@@ -75,18 +109,50 @@ func newWorld(anonymous bool) *world {
 func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 	w.now += int64(s.in)
 	found := map[evidence.Signal]evidence.Finding{}
-	for _, f := range w.collect.Collect(&evidence.Context{
+	x := &evidence.Context{
 		Event: s.ev, Now: w.now, At: w.now, Session: w.session, Subject: w.subject, Tenant: w.tenant,
 		Agent: w.agents.Of(s.ev.GetUserAgent()), Network: evidence.NetworkOf(s.ev),
-	}) {
+	}
+	if s.ev.GetGateway() != "" {
+		x.Gateway = w.gateways.Seen(s.ev.GetGateway(), s.ev.GetKind() == event.KindTick, s.ev.GetSeq(), w.now)
+	}
+	if s.ev.GetAuthOutcome() != "" {
+		x.Prefix = w.facet("prefix " + evidence.PrefixOf(s.ev.GetAddress()))
+		x.Account = w.facet("account " + s.ev.GetAccount())
+	}
+	if w.subject == nil {
+		x.Session = w.anonymous(s.ev.GetAddress())
+	}
+	for _, f := range w.collect.Collect(x) {
 		found[f.Signal] = f
+	}
+	if s.ev.GetAttributes()[event.AttributeQuery] != "" { // Each query is a session that teaches.
+		for _, z := range x.Session.Pending.Sizes {
+			w.tenant.Sizes.Learn(z.Template, int(z.Bucket), 1)
+		}
+		x.Session.Pending.Sizes = nil
 	}
 	return found
 }
 
+func (w *world) facet(name string) *entity.Facet {
+	if w.facets[name] == nil {
+		w.facets[name] = &entity.Facet{}
+	}
+	return w.facets[name]
+}
+
+// anonymous is the session of an address.
+func (w *world) anonymous(address string) *entity.Session {
+	if w.addresses[address] == nil {
+		w.addresses[address] = &entity.Session{Key: entity.Key{Kind: verdict.TargetAddress, ID: address}}
+	}
+	return w.addresses[address]
+}
+
 // from returns an event at a place; what it lacks is unknown.
 func from(country string, asn uint32, lat, lon float64, agent string, tags ...string) *event.RequestEvent {
-	e := &event.RequestEvent{Country: country, Asn: asn, Address: "198.51.100.7", UserAgent: agent, Status: 200, NetworkTags: tags}
+	e := &event.RequestEvent{Country: country, Asn: asn, Address: fmt.Sprintf("198.51.%d.7", asn%250+80), UserAgent: agent, Status: 200, NetworkTags: tags}
 	if lat != 0 {
 		e.Latitude, e.Longitude = &lat, &lon
 	}
@@ -134,8 +200,7 @@ func many(n int, every time.Duration, each func(i int) *event.RequestEvent) []st
 	return steps
 }
 
-// TestSignals plays a few events and looks at what one signal says about the
-// last: at least and at most so many nats, 0 and 0 for silence.
+// TestSignals plays the cases of this package.
 func TestSignals(t *testing.T) {
 	socket := func(phase string) *event.RequestEvent {
 		return with(berlin(), func(e *event.RequestEvent) { e.Phase, e.RequestId, e.Stream = phase, "ws", "websocket" })
@@ -146,13 +211,7 @@ func TestSignals(t *testing.T) {
 	bound := func(binding, device string) *event.RequestEvent {
 		return with(berlin(), func(e *event.RequestEvent) { e.TokenId, e.Binding, e.Device = "t", binding, device })
 	}
-	tests := map[string]struct {
-		signal      evidence.Signal
-		anonymous   bool
-		steps       []step
-		least, most float64
-		weak        bool
-	}{
+	tests := map[string]signalCase{
 		"a country that is new":                    {evidence.NewCountry, false, []step{{0, saopaulo(chrome)}}, 4, 20, true},
 		"the usual country":                        {evidence.NewCountry, false, []step{{0, berlin()}}, 0, 0, false},
 		"an unknown country is no country":         {evidence.NewCountry, false, []step{{0, from("", 3320, 0, 0, chrome)}}, 0, 0, false},
@@ -227,6 +286,9 @@ func TestSignals(t *testing.T) {
 		"one token, one key":                  {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "a")}}, 0, 0, false},
 		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
 		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
+	}
+	for _, more := range []map[string]signalCase{credentialCases(), identityCases(), behaviourCases()} {
+		maps.Copy(tests, more)
 	}
 	covered := map[evidence.Signal]bool{}
 	for name, tt := range tests {

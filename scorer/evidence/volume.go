@@ -16,8 +16,21 @@ const (
 	plainRate        = 120
 	plainMinuteBytes = 4 << 20
 	plainHourBytes   = 64 << 20
+	// documentsBytes in an hour are a few documents, and documentsNats the most
+	// that they say, whatever the habit.
+	documentsBytes, documentsNats = 16 << 20, 2.5
+	// What a person in a hurry does, whatever his habit: below it nobody is fast
+	// and nothing worth a word has left.
+	calmRate, calmMinuteBytes, calmHourBytes = 12, 64 << 10, 256 << 10
 	// minutesConcentration is the weight of the peers, in minutes or hours.
 	minutesConcentration = 30
+	// ratiosConcentration is how many ratios a tenant must know to be believed by
+	// half.
+	ratiosConcentration = 100
+	// answersLeast is how many answers of a template say what is usual.
+	answersLeast = 50
+	// plainBreadth is how many different things anyone may open in an hour.
+	plainBreadth = 40
 	// anonymousMax bounds what rates say about an address: a crawler or an office
 	// is fast, and that alone is no offence.
 	anonymousMax = 4
@@ -43,6 +56,7 @@ func (k *Collector) volume(x *Context) {
 	if bytes > 0 {
 		k.bytesOut(x, own, peers)
 	}
+	k.answer(x)
 }
 
 // noHabits is the habit of an address, which keeps none of its own.
@@ -50,25 +64,39 @@ var noHabits entity.Habits //nolint:gochecknoglobals // Read only.
 
 func (k *Collector) rate(x *Context, own, peers *entity.Habits) {
 	n := x.Session.Minute.Requests
+	if n <= calmRate {
+		return
+	}
 	nats := k.tail(&own.Rate, &peers.Rate, n, plainRate)
 	if x.Subject == nil {
 		nats = min(nats, anonymousMax)
 	}
 	nats = k.cut(RequestRate, nats)
-	if nats > 0 {
+	k.fast = nats
+	// What the bytes of these requests have said already is not said again.
+	nats -= x.Session.Suspicion.Peak(int(BytesOut))
+	if nats > least {
 		k.add(RequestRate, nats, false, fmt.Sprintf("%.0f requests within a minute; usual: up to %.0f", n, habitual(&own.Rate, &peers.Rate)))
 	}
 }
 
 func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
-	minute := k.tail(&own.MinuteBytes, &peers.MinuteBytes, x.Session.Minute.Bytes, plainMinuteBytes)
-	hour := 0.0
-	if x.Subject != nil {
-		hour = k.tail(&own.HourBytes, &peers.HourBytes, x.Session.Hour.Bytes, plainHourBytes)
-	} else {
-		minute = min(minute, anonymousMax)
+	s, t := x.Session, x.Tenant
+	minute, hour := 0.0, 0.0
+	if s.Minute.Bytes > calmMinuteBytes {
+		minute = k.shaped(&own.MinuteBytes, &peers.MinuteBytes, &t.MinuteRatio, s.Minute.Bytes, plainMinuteBytes)
 	}
-	nats := k.cut(BytesOut, max(minute, hour))
+	switch {
+	case x.Subject == nil:
+		minute = min(minute, anonymousMax)
+	case s.Hour.Bytes > calmHourBytes:
+		hour = k.shaped(&own.HourBytes, &peers.HourBytes, &t.HourRatio, s.Hour.Bytes, plainHourBytes)
+	}
+	// Many requests send many bytes: only what goes beyond that is news.
+	if s.Minute.Bytes <= plainMinuteBytes && s.Hour.Bytes <= documentsBytes {
+		minute, hour = min(minute, documentsNats), min(hour, documentsNats)
+	}
+	nats := k.cut(BytesOut, max(minute, hour)-k.fast)
 	if nats <= 0 {
 		return
 	}
@@ -76,16 +104,58 @@ func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 	if hour > minute {
 		span, sent, most = "an hour", x.Session.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
 	}
-	k.add(BytesOut, nats, false, fmt.Sprintf("%s sent within %s; usual: up to %s", size(sent), span, size(most)))
+	k.add(BytesOut, nats, false, fmt.Sprintf("%s sent within %s; usual: up to %s", humanSize(sent), span, humanSize(most)))
+}
+
+// shaped is the evidence of a value's upper tail where the peers' share is, as
+// far as the subject's own median is known, that of the tenant's ratios to such
+// medians: a tenant of heavy downloaders excuses no light one.
+func (k *Collector) shaped(own, peers, ratios *profile.Numeric, value, plain float64) float64 {
+	prior := k.prior(value, plain)
+	share := peers.Share(value, prior, k.params.Tail)
+	known := own.Total() / (own.Total() + minutesConcentration) * ratios.Total() / (ratios.Total() + ratiosConcentration)
+	if known > 0 {
+		ratio := ratios.Share(entity.Ratio(value, own.Quantile(0.5)), prior, k.params.Tail)
+		// A logarithmic pool of the two opinions.
+		share = exact.Exp2((float64((1-known)*exact.Ln(share)) + float64(known*exact.Ln(ratio))) / exact.Ln(2))
+	}
+	p := own.Posterior(value, share, minutesConcentration, k.params.Tail)
+	return max(0, profile.Nats(p, k.params.Kappa)-k.params.Look)
+}
+
+// prior is how likely a value is before there is any history.
+func (k *Collector) prior(value, plain float64) float64 {
+	if value <= plain {
+		return 1
+	}
+	return exact.Exp2(float64(-k.params.Tail*exact.Ln(value/plain)) / exact.Ln(2))
+}
+
+// answer compares the size of one answer with those of its template, either way.
+func (k *Collector) answer(x *Context) {
+	ev := x.Event
+	if ev.GetTemplate() == "" || ev.GetStatus() < 200 || ev.GetStatus() >= 300 || ev.GetBytesOut() == 0 || ev.GetPhase() != event.PhaseComplete || x.Subject == nil {
+		return
+	}
+	template, size := hash(short(ev.GetTemplate())), float64(ev.GetBytesOut())
+	n := x.Session.Requests + 1
+	if n&(n-1) == 0 { // Few of a session, spread over its length.
+		x.Session.Pending.Answer(template, profile.Bucket(size))
+	}
+	habit := x.Tenant.Sizes.Of(template)
+	if habit == nil || habit.Total() < answersLeast {
+		return
+	}
+	nats := k.cut(ResponseSize, profile.Nats(habit.TwoSided(size, k.params.Tail), k.params.Kappa)-2*k.params.Look)
+	if nats > 0 {
+		k.add(ResponseSize, nats, false, fmt.Sprintf("an answer of %s from %s; usual: around %s", humanSize(size), short(ev.GetTemplate()), humanSize(habit.Quantile(0.5))))
+	}
 }
 
 // tail is the evidence of a value's upper tail; the lower tail is no evidence
 // while the minute is still running.
 func (k *Collector) tail(own, peers *profile.Numeric, value, plain float64) float64 {
-	prior := 1.0
-	if value > plain {
-		prior = exact.Exp2(float64(-k.params.Tail*exact.Ln(value/plain)) / exact.Ln(2))
-	}
+	prior := k.prior(value, plain)
 	p := own.Upper(value, peers, prior, minutesConcentration, k.params.Tail)
 	// A session is looked at in many minutes, of which the strangest counts.
 	return max(0, profile.Nats(p, k.params.Kappa)-k.params.Look)
@@ -152,7 +222,7 @@ func habitual(own, peers *profile.Numeric) float64 {
 	return peers.Quantile(0.99)
 }
 
-func size(bytes float64) string {
+func humanSize(bytes float64) string {
 	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
 		if bytes < 1024 {
 			return fmt.Sprintf("%.0f %s", math.Round(bytes), unit)

@@ -45,7 +45,10 @@ func (k *Collector) walk(x *Context) {
 		return
 	}
 	w := followed(x.Session, template, x.At)
-	fresh := w.IDs.Add(hash(prefix)^uint64(id)*0x9E3779B97F4A7C15, entity.RecentMax*4)
+	thing := hash(prefix) ^ uint64(id)*0x9E3779B97F4A7C15
+	k.walked = 0
+	defer k.breadth(x, template^thing)
+	fresh := w.IDs.Add(thing, entity.RecentMax*4)
 	if !fresh {
 		return // Reading one thing again is not a walk.
 	}
@@ -75,6 +78,36 @@ func (k *Collector) walk(x *Context) {
 	k.judgeWalk(x, w, wide)
 }
 
+// breadth compares how many different things the session has opened in the
+// current hour with the habit, each by its sensitivity.
+func (k *Collector) breadth(x *Context, thing uint64) {
+	weight := 1.0
+	switch x.Event.GetSensitivity() {
+	case "low":
+		weight = 0.5
+	case "high":
+		weight = 2
+	case "critical":
+		weight = 4
+	}
+	// The ids of neighbours differ in few bits; the map needs all of them mixed.
+	if !x.Session.Spread.Add(mix(thing), weight) || x.Subject == nil {
+		return
+	}
+	wide := x.Session.Spread.Weight
+	n := k.cut(Breadth, k.tail(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth, wide, plainBreadth)-k.walked)
+	if n > 0 {
+		k.add(Breadth, n, false, fmt.Sprintf("about %.0f different resources within an hour, by sensitivity; usual: up to %.0f", wide, habitual(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth)))
+	}
+}
+
+// mix is the finaliser of MurmurHash3, a bijection.
+func mix(h uint64) uint64 {
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
 func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	if wide <= walkFree {
 		return
@@ -87,10 +120,16 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	prior := exact.Exp2(walkFree - wide)
 	p := own.Upper(wide, peers, prior, walkConcentration, walkTail)
 	raw := min(wide-walkFree, -exact.Ln(p))
+	if float64(w.Run) < wide {
+		// Without a stride it may be a long day: a session is looked at with every
+		// id, of which the strangest counts.
+		raw = max(0, min(wide-walkFree, -exact.Ln(p)-k.params.Look))
+	}
 	if x.Subject == nil {
 		raw = min(crawlMax, crawlShare*raw)
 	}
 	n := k.cut(SequentialIDs, raw+min(refusedMax, float64(refusedNats*w.Refused)))
+	k.walked = n
 	if n <= 0 {
 		return
 	}

@@ -64,7 +64,7 @@ func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []ru
 		if s.Exception != nil {
 			s.Nats = 0
 		}
-		sums[s.Describe().Group] += s.Nats
+		sums[s.Describe().Group] += max(0, s.Nats) // Reassurance makes no room under a clip.
 		shares = append(shares, s)
 	}
 	for _, f := range findings {
@@ -73,7 +73,7 @@ func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []ru
 			weight = t.Class.Weights[f.Signal]
 		}
 		nats := float64(f.Nats * weight) // Not fused with the sum, see package exact.
-		if nats > 0 {
+		if nats != 0 && nats == nats {
 			put(Share{Finding: f, Nats: nats})
 		}
 	}
@@ -85,7 +85,7 @@ func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []ru
 	}
 	for i := len(dst); i < len(shares); i++ {
 		g := shares[i].Describe().Group
-		if sums[g] > m.Clips[g] {
+		if sums[g] > m.Clips[g] && shares[i].Nats > 0 {
 			shares[i].Nats *= m.Clips[g] / sums[g]
 		}
 		score += shares[i].Nats
@@ -126,13 +126,16 @@ func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Shar
 	grown, hard := false, false
 	for i := range shares {
 		f := &shares[i]
-		if f.Exception != nil {
+		if f.Exception != nil || f.Nats < 0 {
 			continue // Seen, and not held against anybody.
 		}
 		hard = hard || f.Describe().Hard
 		if add(m, s, f, now) {
 			grown = true
 		}
+	}
+	for i := range shares {
+		takeBack(s, -shares[i].Nats)
 	}
 	if now >= s.LevelUntil {
 		s.Level = 0
@@ -160,11 +163,16 @@ func renew(m *model.Model, s *entity.Suspicion, now int64) {
 		if !d.Renews {
 			continue
 		}
-		s.Peaks[i], s.Strong[i] = 0, 0
-		for c := range s.Held {
-			back := min(drift, s.Held[c][d.Group])
+		for j := range s.Marks {
+			if s.Marks[j].Signal == i {
+				s.Marks[j].Peak, s.Marks[j].Strong = 0, 0
+			}
+		}
+		for c := range entity.CeilingSlots {
+			held := s.Held(c, int(d.Group))
+			back := min(drift, held)
 			if back > 0 {
-				s.Held[c][d.Group] -= back
+				s.Hold(c, int(d.Group), held-back)
 				drift -= back
 			}
 		}
@@ -173,32 +181,51 @@ func renew(m *model.Model, s *entity.Suspicion, now int64) {
 
 // add puts one share on the pile and reports whether the pile grew.
 func add(m *model.Model, s *entity.Suspicion, f *Share, now int64) bool {
-	peak, was := s.Slot(int(f.Signal))
-	g := f.Describe().Group
+	g := int(f.Describe().Group)
 	full := verdict.Strength(f.ceiling(m))
 	weak := min(full, verdict.Strength(verdict.ActionStepUp))
-	more := max(0, f.Nats-*peak)
-	*peak = max(*peak, f.Nats)
+	mark := s.Mark(int(f.Signal))
+	more := max(0, f.Nats-mark.Peak)
+	mark.Peak = max(mark.Peak, f.Nats)
 	grown := more
 	if f.Strong && full > weak {
 		// What this signal has counted towards a step-up moves up with it.
-		strong := max(0, f.Nats-*was)
-		moved := min(strong-more, s.Held[weak][g])
-		*was = max(*was, f.Nats)
-		s.Held[weak][g] -= moved
-		s.Held[full][g] += more + moved
+		strong := max(0, f.Nats-mark.Strong)
+		moved := min(strong-more, s.Held(weak, g))
+		mark.Strong = max(mark.Strong, f.Nats)
+		s.Hold(weak, g, s.Held(weak, g)-moved)
+		s.Hold(full, g, s.Held(full, g)+more+moved)
 		grown = strong
 	} else {
-		s.Held[weak][g] += more
+		s.Hold(weak, g, s.Held(weak, g)+more)
 	}
-	for c := range s.Held {
-		s.Held[c][g] = max(m.Session.Floor, min(s.Held[c][g], holdClips*m.Clips[g]))
+	for c := range entity.CeilingSlots {
+		s.Hold(c, g, max(m.Session.Floor, min(s.Held(c, g), holdClips*m.Clips[g])))
 	}
 	if f.Describe().Renews {
 		s.Fresh += grown
 	}
 	note(s, f, now)
 	return grown > 0
+}
+
+// takeBack lets a proof answer the suspicion that somebody else acts, as far
+// as it supports at most a step-up. Peaks stay, so that the same facts do not
+// count again.
+func takeBack(s *entity.Suspicion, nats float64) {
+	for c := range verdict.Strength(verdict.ActionStepUp) + 1 {
+		for g := range evidence.GroupCount {
+			if !(nats > 0) {
+				return
+			}
+			if evidence.Group(g).Identity() {
+				held := s.Held(c, g)
+				back := max(0, min(nats, held))
+				s.Hold(c, g, held-back)
+				nats -= back
+			}
+		}
+	}
 }
 
 // note remembers the strongest that each signal has said.
@@ -249,13 +276,13 @@ func support(s *entity.Suspicion, g *model.Rung) float64 {
 	sum := 0.0
 	for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
 		if len(g.Groups) == 0 {
-			for _, w := range s.Held[c] {
-				sum += w
+			for g := range evidence.GroupCount {
+				sum += s.Held(c, g)
 			}
 			continue
 		}
 		for _, group := range g.Groups {
-			sum += s.Held[c][group]
+			sum += s.Held(c, int(group))
 		}
 	}
 	return sum

@@ -58,6 +58,14 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 	c.values[least] = Value{Name: name, N: weight}
 }
 
+// Pass counts an observation of a value that is not to be known yet: that
+// something new was seen is a habit all the same.
+func (c *Categorical) Pass(weight float64) {
+	c.total += weight
+	c.fresh += weight
+	c.other += weight
+}
+
 // Decay multiplies every count by f, in (0, 1].
 func (c *Categorical) Decay(f float64) {
 	for i := range c.values {
@@ -73,6 +81,24 @@ func (c *Categorical) Total() float64 { return c.total }
 
 // Has reports whether a value is among those kept.
 func (c *Categorical) Has(name string) bool { return c.find(name) >= 0 }
+
+// N is the decayed count of a value.
+func (c *Categorical) N(name string) float64 {
+	i := c.find(name)
+	if i < 0 {
+		return 0
+	}
+	return c.values[i].N
+}
+
+// Names calls yield for each kept value, in a fixed order.
+func (c *Categorical) Names(yield func(string) bool) {
+	for i := range c.values {
+		if !yield(c.values[i].Name) {
+			return
+		}
+	}
+}
 
 // Top is the most frequent value, "" for none.
 func (c *Categorical) Top() string {
@@ -94,7 +120,7 @@ func (c *Categorical) P(name string, peer, a float64) float64 {
 	if i >= 0 {
 		n = c.values[i].N
 	} else if c.other > 0 {
-		n = c.other / float64(2*len(c.values))
+		n = c.other / float64(2*max(1, len(c.values)))
 	}
 	return (n + float64(a*peer)) / (c.total + a)
 }
@@ -105,19 +131,24 @@ func (c *Categorical) PNew(a float64) float64 {
 	return (max(0, c.fresh-1) + float64(0.1*a)) / (c.total + a)
 }
 
+// knownFrom is the count from which a value is known for good; one that was
+// learned at less weight is so in part.
+const knownFrom = 0.5
+
 // Novelty is ln(p(x|attack)/p(x|entity)) for a value that the entity does not
-// have, and 0 for one it has. peers is the tenant's habit, uniform the prior
+// have, the rest of it for one learned at little weight, and 0 for one it has. peers is the tenant's habit, uniform the prior
 // of any one value, attack the probability that an attacker shows a value as
 // rare as this.
 func (c *Categorical) Novelty(name string, peers *Categorical, uniform, attack, a float64) float64 {
-	if c.Has(name) {
+	unknown := 1 - c.N(name)/knownFrom
+	if unknown <= 0 {
 		return 0
 	}
 	const peerConcentration = 5
 	peer := peers.P(name, uniform, peerConcentration)
-	value := exact.Ln(max(attack, peer) / c.P(name, peer, a))
+	value := exact.Ln(max(attack, peer) / c.P("", peer, a))
 	fresh := -exact.Ln(min(1, c.PNew(a)))
-	return max(0, min(value, fresh))
+	return max(0, min(value, fresh)) * min(1, unknown)
 }
 
 // Code writes or reads the habit.

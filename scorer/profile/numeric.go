@@ -12,10 +12,12 @@ import (
 const Buckets = 48
 
 // Numeric is a log histogram: bucket 0 counts values below 1, bucket i values
-// in [2^(i-1), 2^i). The zero value is empty and ready to use.
+// in [2^(i-1), 2^i). The zero value is empty and ready to use. Only the buckets
+// between the lowest and the highest in use take memory.
 type Numeric struct {
-	counts [Buckets]float32
+	counts []float32
 	total  float64
+	first  uint8 // The bucket of counts[0].
 }
 
 // Bucket returns the bucket of x; what is negative or not a number is in 0.
@@ -29,8 +31,27 @@ func Bucket(x float64) int {
 
 // Add counts weight observations in a bucket.
 func (h *Numeric) Add(bucket int, weight float64) {
-	h.counts[bucket] += float32(weight)
+	bucket = max(0, min(bucket, Buckets-1))
+	low, high := int(h.first), int(h.first)+len(h.counts)
+	if len(h.counts) == 0 {
+		low, high = bucket, bucket
+	}
+	if bucket < low || bucket >= high {
+		wide := make([]float32, max(high, bucket+1)-min(low, bucket))
+		copy(wide[max(0, low-bucket):], h.counts)
+		h.counts, h.first = wide, uint8(min(low, bucket))
+	}
+	h.counts[bucket-int(h.first)] += float32(weight)
 	h.total += weight
+}
+
+// at is the count of a bucket.
+func (h *Numeric) at(bucket int) float64 {
+	i := bucket - int(h.first)
+	if i < 0 || i >= len(h.counts) {
+		return 0
+	}
+	return float64(h.counts[i])
 }
 
 // Decay multiplies every count by f, in (0, 1].
@@ -44,31 +65,34 @@ func (h *Numeric) Decay(f float64) {
 // Total is the decayed number of observations.
 func (h *Numeric) Total() float64 { return h.total }
 
+// Count is the decayed number of observations in a bucket.
+func (h *Numeric) Count(bucket int) float64 { return h.at(bucket) }
+
 // Above is the decayed number of observations at or above x. Within a bucket
 // they are spread evenly over its logarithm; beyond the highest bucket that
 // has any, half an observation falls off as a Pareto tail of the given index.
 func (h *Numeric) Above(x, tail float64) float64 {
 	b := Bucket(x)
 	sum, top := 0.0, 0
-	for i := Buckets - 1; i > b; i-- {
-		sum += float64(h.counts[i])
-		if top == 0 && h.counts[i] > 0 {
+	for i := int(h.first) + len(h.counts) - 1; i > b; i-- {
+		sum += h.at(i)
+		if top == 0 && h.at(i) > 0 {
 			top = i
 		}
 	}
-	if h.counts[b] > 0 {
+	if h.at(b) > 0 {
 		share := 1.0
 		if b > 0 && b < Buckets-1 {
 			share = 1 - float64(exact.Ln(x/math.Ldexp(1, b-1))/exact.Ln(2))
 		}
-		sum += float64(float64(h.counts[b]) * max(0, share))
+		sum += float64(h.at(b) * max(0, share))
 		top = max(top, b)
 	}
 	if h.total <= 0 {
 		return 0
 	}
 	for i := b; top == 0 && i > 0; i-- {
-		if h.counts[i] > 0 {
+		if h.at(i) > 0 {
 			top = i
 		}
 	}
@@ -83,8 +107,8 @@ func (h *Numeric) Above(x, tail float64) float64 {
 // Below is the decayed number of observations at or below x.
 func (h *Numeric) Below(x float64) float64 {
 	sum := 0.0
-	for i := range Bucket(x) + 1 {
-		sum += float64(h.counts[i])
+	for i := int(h.first); i <= Bucket(x); i++ {
+		sum += h.at(i)
 	}
 	return min(h.total, max(0.5, sum))
 }
@@ -92,7 +116,17 @@ func (h *Numeric) Below(x float64) float64 {
 // Upper is the probability of a value at or above x, backed off to the peers
 // and there to prior: (above + a·peer)/(n + a).
 func (h *Numeric) Upper(x float64, peers *Numeric, prior, a, tail float64) float64 {
-	peer := (peers.Above(x, tail) + prior) / (peers.total + 1)
+	return h.Posterior(x, peers.Share(x, prior, tail), a, tail)
+}
+
+// Share is the probability of a value at or above x, backed off to prior.
+func (h *Numeric) Share(x, prior, tail float64) float64 {
+	return (h.Above(x, tail) + prior) / (h.total + 1)
+}
+
+// Posterior is the probability of a value at or above x where the peers say
+// that it is peer.
+func (h *Numeric) Posterior(x, peer, a, tail float64) float64 {
 	return min(1, (h.Above(x, tail)+float64(a*peer))/(h.total+a))
 }
 
@@ -112,7 +146,7 @@ func (h *Numeric) Quantile(q float64) float64 {
 	for i, n := range h.counts {
 		sum += float64(n)
 		if sum > 0 && sum >= float64(q*h.total) {
-			return math.Ldexp(1, i)
+			return math.Ldexp(1, int(h.first)+i)
 		}
 	}
 	return 0
@@ -126,8 +160,12 @@ func Nats(p, kappa float64) float64 {
 
 // Code writes or reads the habit.
 func (h *Numeric) Code(k *snapshot.Codec) {
-	for i := range h.counts {
-		k.F32(&h.counts[i])
-	}
+	first := uint64(h.first)
+	k.U64(&first)
+	snapshot.List(k, &h.counts, func(n *float32) { k.F32(n) })
 	k.F64(&h.total)
+	if k.Reading() {
+		h.first = uint8(min(first, Buckets-1))
+		h.counts = h.counts[:min(len(h.counts), Buckets-int(h.first))]
+	}
 }

@@ -1,0 +1,90 @@
+package entity
+
+import (
+	"slices"
+	"time"
+
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+const (
+	lostHalfLife = int64(10 * time.Minute)
+	// lostMax bounds the missing records of one gap that count.
+	lostMax = 1e4
+	// silentFrom is how long a gateway that ticks must be silent, by the stream
+	// clock, and silentFor how long that is held against it.
+	silentFrom, silentFor = int64(time.Minute), int64(5 * time.Minute)
+)
+
+// Gateway is what the records of one gateway lack.
+type Gateway struct {
+	Name string
+	// Lost is the decayed number of missing records.
+	Lost Fading
+	// Last is the stream time of its latest record, Ticks whether it ticks.
+	Last  int64
+	Ticks bool
+	// Silence is how long it last was silent, and Until how long that counts.
+	Silence, Until int64
+}
+
+// Silent is the gateway's latest silence while it counts, else 0.
+func (g *Gateway) Silent(now int64) int64 {
+	if now >= g.Until {
+		return 0
+	}
+	return g.Silence
+}
+
+// Missing is the decayed number of records that the gateway lacks.
+func (g *Gateway) Missing(now int64) float64 { return g.Lost.To(now, lostHalfLife) }
+
+// Gateways follow the gateways of a partition, at most [GatewaysMax]. The zero
+// value is empty.
+type Gateways struct{ list []Gateway }
+
+// Seen notes a record of a gateway and how many were missing in front of it.
+// What is missing before the first record of a gateway was before our time.
+func (g *Gateways) Seen(name string, tick bool, missing uint64, now int64) *Gateway {
+	i := slices.IndexFunc(g.list, func(w Gateway) bool { return w.Name == name })
+	if i < 0 {
+		i = g.add(name)
+		missing = 0
+	}
+	w := &g.list[i]
+	if w.Ticks && now-w.Last >= silentFrom {
+		w.Silence, w.Until = now-w.Last, now+silentFor
+	}
+	w.Last, w.Ticks = max(w.Last, now), w.Ticks || tick
+	if missing > 0 {
+		w.Lost.Value = min(lostMax, w.Missing(now)+float64(min(missing, lostMax)))
+	}
+	return w
+}
+
+func (g *Gateways) add(name string) int {
+	if len(g.list) < GatewaysMax {
+		g.list = append(g.list, Gateway{Name: name})
+		return len(g.list) - 1
+	}
+	oldest := 0
+	for i := range g.list {
+		if g.list[i].Last < g.list[oldest].Last {
+			oldest = i
+		}
+	}
+	g.list[oldest] = Gateway{Name: name}
+	return oldest
+}
+
+// Code writes or reads the gateways.
+func (g *Gateways) Code(k *snapshot.Codec) {
+	snapshot.List(k, &g.list, func(w *Gateway) {
+		k.Str(&w.Name)
+		w.Lost.code(k)
+		k.I64(&w.Last)
+		k.Bool(&w.Ticks)
+		k.I64(&w.Silence)
+		k.I64(&w.Until)
+	})
+}

@@ -1,0 +1,213 @@
+package entity
+
+import (
+	"github.com/vigil-gateway/vigil/scorer/profile"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Seen is a value that a session has shown.
+type Seen struct {
+	Name string
+	Kind uint8
+	// Fresh says that it has been shown since the session last taught.
+	Fresh bool
+	// Proven says that the person has proven who he is while he showed it.
+	Proven bool
+}
+
+// Kind numbers the categorical habits.
+type Kind int
+
+// The categorical habits.
+const (
+	Countries Kind = iota
+	Networks
+	Families
+	Systems
+	Devices
+	Routes
+	Prefixes
+	JA4s
+	// KindCount is their number.
+	KindCount int = iota
+)
+
+// Flagged are path templates at which the gateway's firewall raised its score:
+// a habit of tenants alone.
+const Flagged = Kind(KindCount)
+
+// Pending is what a session would teach: one bounded delta.
+type Pending struct {
+	// Since is when the delta began, 0 for none.
+	Since int64
+	Seen  []Seen
+	// Samples are of finished minutes and hours, and of walks.
+	Samples Samples
+	Sizes   []Size
+	// Hours are the hours of the week in which there was a request, as bits.
+	Hours    [3]uint64
+	Requests float64
+}
+
+// Size is the size of one answer, as a bucket, and the hash of its template.
+type Size struct {
+	Template uint64
+	Bucket   uint8
+}
+
+// Hour notes an hour of the week and reports whether it is the first time.
+func (p *Pending) Hour(hour int) bool {
+	bit := uint64(1) << (hour % 64)
+	first := p.Hours[hour/64]&bit == 0
+	p.Hours[hour/64] |= bit
+	return first
+}
+
+// Answer notes the size of an answer.
+func (p *Pending) Answer(template uint64, bucket int) {
+	if len(p.Sizes) < sizesPerDelta {
+		p.Sizes = append(p.Sizes, Size{Template: template, Bucket: uint8(bucket)})
+	}
+}
+
+// Measure numbers the numeric habits.
+type Measure uint8
+
+// The numeric habits.
+const (
+	Rate Measure = iota
+	MinuteBytes
+	HourBytes
+	Runs
+	Breadths
+	// MeasureCount is their number.
+	MeasureCount int = iota
+)
+
+// Samples are small histograms, at most samplesPerDelta observations of each
+// measure.
+type Samples []Sample
+
+// Sample is how often a bucket of a measure was hit.
+type Sample struct {
+	Measure Measure
+	Bucket  uint8
+	N       uint16
+}
+
+// Add counts one observation, as long as the delta is not full.
+func (s *Samples) Add(m Measure, bucket int) {
+	total, at := 0, -1
+	for i, b := range *s {
+		if b.Measure != m {
+			continue
+		}
+		total += int(b.N)
+		if int(b.Bucket) == bucket {
+			at = i
+		}
+	}
+	switch {
+	case total >= samplesPerDelta:
+	case at >= 0:
+		(*s)[at].N++
+	default:
+		*s = append(*s, Sample{Measure: m, Bucket: uint8(bucket), N: 1})
+	}
+}
+
+// Total is how many observations of a measure there are.
+func (s Samples) Total(m Measure) int {
+	total := 0
+	for _, b := range s {
+		if b.Measure == m {
+			total += int(b.N)
+		}
+	}
+	return total
+}
+
+// Note notes a value of a session and reports whether the session had not
+// shown it before.
+func (p *Pending) Note(kind Kind, name string) bool {
+	count, oldest := 0, -1
+	for i := range p.Seen {
+		v := &p.Seen[i]
+		if v.Kind != uint8(kind) {
+			continue
+		}
+		if v.Name == name {
+			v.Fresh = true
+			return false
+		}
+		if oldest < 0 {
+			oldest = i
+		}
+		count++
+	}
+	if count >= SeenMax {
+		p.Seen = append(p.Seen[:oldest], p.Seen[oldest+1:]...)
+	}
+	p.Seen = append(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
+	return true
+}
+
+// Count is how many values of a kind the session remembers.
+func (p *Pending) Count(kind Kind) int {
+	n := 0
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(kind) {
+			n++
+		}
+	}
+	return n
+}
+
+// Prove notes that the person has proven who he is while he showed a value.
+func (p *Pending) Prove(kind Kind, name string) {
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(kind) && p.Seen[i].Name == name {
+			p.Seen[i].Fresh, p.Seen[i].Proven = true, true
+		}
+	}
+}
+
+// Taught begins the next delta. What the session has shown stays known to it.
+func (p *Pending) Taught(now int64) {
+	for i := range p.Seen {
+		p.Seen[i].Fresh, p.Seen[i].Proven = false, false
+	}
+	p.Since, p.Requests = now, 0
+	p.Samples, p.Sizes, p.Hours = p.Samples[:0], p.Sizes[:0], [3]uint64{}
+}
+
+func (p *Pending) code(k *snapshot.Codec) {
+	k.I64(&p.Since)
+	snapshot.List(k, &p.Seen, func(s *Seen) {
+		kind := uint64(s.Kind)
+		k.Str(&s.Name)
+		k.U64(&kind)
+		k.Bool(&s.Fresh)
+		k.Bool(&s.Proven)
+		s.Kind = uint8(min(kind, uint64(Flagged)))
+	})
+	samples := []Sample(p.Samples)
+	snapshot.List(k, &samples, func(b *Sample) {
+		measure, bucket, n := uint64(b.Measure), uint64(b.Bucket), uint64(b.N)
+		k.U64(&measure)
+		k.U64(&bucket)
+		k.U64(&n)
+		b.Measure, b.Bucket, b.N = Measure(min(measure, uint64(MeasureCount-1))), uint8(min(bucket, profile.Buckets-1)), uint16(n)
+	})
+	p.Samples = samples
+	snapshot.List(k, &p.Sizes, func(s *Size) {
+		bucket := uint64(s.Bucket)
+		k.U64(&s.Template)
+		k.U64(&bucket)
+		s.Bucket = uint8(min(bucket, profile.Buckets-1))
+	})
+	for i := range p.Hours {
+		k.U64(&p.Hours[i])
+	}
+	k.F64(&p.Requests)
+}

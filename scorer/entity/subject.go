@@ -1,0 +1,106 @@
+package entity
+
+import (
+	"slices"
+	"time"
+
+	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Subject is what is known about who acts, over all sessions.
+type Subject struct {
+	Habits
+	// Total counts every request, whether or not it taught.
+	Total uint64
+	// LastPlace is where the subject last sent a request from, and LastSession
+	// in which session.
+	LastPlace   Place
+	LastSession string
+	// Open are the sessions that wait to teach, oldest first.
+	Open []string
+	// Carried is the suspicion that a new session of the same client inherits.
+	Carried []Carried
+	Week    profile.Week
+	// Candidates are values that have been shown and are not known yet.
+	Candidates []Candidate
+	// NewDay is the day on which a value last became known, and TaughtDay that of
+	// the latest delta, of which there were Taught that day.
+	NewDay, TaughtDay int32
+	Taught            uint16
+	// Refusals is the decayed number of second factors that were refused.
+	Refusals Fading
+}
+
+// Carried is suspicion left behind by a session.
+type Carried struct {
+	Client string
+	Nats   float64
+	At     int64
+}
+
+// Watch notes a session that may have something to teach.
+func (s *Subject) Watch(session string) {
+	if slices.Contains(s.Open, session) {
+		return
+	}
+	if len(s.Open) >= OpenSessionsMax {
+		copy(s.Open, s.Open[1:])
+		s.Open = s.Open[:len(s.Open)-1]
+	}
+	s.Open = append(s.Open, session)
+}
+
+// Carry notes the suspicion of a session by its client.
+func (s *Subject) Carry(client string, nats float64, now int64) {
+	for i := range s.Carried {
+		if s.Carried[i].Client == client {
+			s.Carried[i].Nats, s.Carried[i].At = nats, now
+			return
+		}
+	}
+	if nats < 0.5 {
+		return
+	}
+	if len(s.Carried) >= CarriedMax {
+		copy(s.Carried, s.Carried[1:])
+		s.Carried = s.Carried[:len(s.Carried)-1]
+	}
+	s.Carried = append(s.Carried, Carried{Client: client, Nats: nats, At: now})
+}
+
+// Inherit is the decayed suspicion that a client left behind.
+func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) float64 {
+	for _, c := range s.Carried {
+		if c.Client == client {
+			return c.Nats * exact.Decay(float64(now-c.At), float64(halfLife))
+		}
+	}
+	return 0
+}
+
+// Absolve forgets what every client has left behind.
+func (s *Subject) Absolve() { s.Carried = nil }
+
+// Code writes or reads the subject.
+func (s *Subject) Code(k *snapshot.Codec) {
+	s.Habits.Code(k)
+	s.Week.Code(k)
+	k.U64(&s.Total)
+	s.LastPlace.code(k)
+	k.Str(&s.LastSession)
+	snapshot.List(k, &s.Open, func(o *string) { k.Str(o) })
+	snapshot.List(k, &s.Carried, func(c *Carried) {
+		k.Str(&c.Client)
+		k.F64(&c.Nats)
+		k.I64(&c.At)
+	})
+	snapshot.List(k, &s.Candidates, func(c *Candidate) { c.code(k) })
+	codeDay(k, &s.NewDay)
+	codeDay(k, &s.TaughtDay)
+	taught := uint64(s.Taught)
+	k.U64(&taught)
+	s.Taught = uint16(taught)
+	s.Refusals.code(k)
+}

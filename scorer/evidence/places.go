@@ -1,0 +1,169 @@
+package evidence
+
+import (
+	"fmt"
+
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/exact"
+)
+
+// concurrent looks for another place where the session is in use right now. It
+// reports whether it found one that is far.
+func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
+	s := x.Session
+	p := &s.Places[here]
+	best, bestFar, text, strong := 0.0, false, "", false
+	for i := range s.Places {
+		o := &s.Places[i]
+		// An open stream must have shown life of late: a phone that left the
+		// Wi-Fi leaves a dead socket behind.
+		open := o.Open > 0 && x.At-o.Alive <= aliveFor
+		if i == here || !open && x.At-o.Last > recentFor {
+			continue
+		}
+		if o.Network == p.Network && o.Country == p.Country {
+			continue // One place, two programs.
+		}
+		if o.Prefix != "" && o.Prefix == p.Prefix {
+			continue // The GeoIP file has changed its mind.
+		}
+		far, unknown := apart(o, p)
+		other := o.Family != p.Family && o.Family != "" && p.Family != ""
+		if far && !bestFar {
+			bestFar = true
+			countSwitch(x, arrived)
+		}
+		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network) {
+			continue // Programs run in many places at once.
+		}
+		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Count, float64(p.Requests))
+		if o.Veiled || p.Veiled {
+			raw, firm = raw/2, false
+		}
+		if x.atHome(o) && x.atHome(p) {
+			raw, firm = float64(homeShare*raw), false
+		}
+		if raw > best {
+			best, strong = raw, firm
+			text = sayConcurrent(o, p, open, x.At)
+		}
+	}
+	n := k.cut(ConcurrentPlaces, best)
+	if n > 0 {
+		k.add(ConcurrentPlaces, n, strong, text)
+	}
+	return bestFar
+}
+
+// atHome reports whether a place's network and client are habits of the subject:
+// his office, his mobile network, the exit of his company's VPN. A thief has
+// neither of them for free.
+func (x *Context) atHome(p *entity.Place) bool {
+	return x.Subject.Kinds[entity.Networks].Has(p.Network) && (p.Family == "" || x.Subject.Kinds[entity.Families].Has(p.Family))
+}
+
+// concurrency is the likelihood ratio of two places at once, in nats. Two
+// programs in two countries on one session are hardly ever one person, and a
+// lingering socket after a VPN was switched on is always one program; so only
+// the former is strong, and only across a border: within a country a city is a
+// guess. Each further request is a little more.
+func concurrency(far, unknown, border, otherFamily, open bool, switches, requests float64) (nats float64, strong bool) {
+	switch {
+	case far && otherFamily && !border && open:
+		return 10 + min(3, requests-1), false
+	case far && otherFamily && !border:
+		return 6 + min(3, requests-1), false
+	case far && otherFamily && open:
+		return 16 + min(3, requests-1), true
+	case far && otherFamily:
+		return 10 + float64(3*min(3, requests-1)), true
+	case far && !border:
+		return 1.75 + float64(0.75*min(5, max(0, switches-1))), false
+	case far:
+		return 3.5 + float64(1.5*min(5, max(0, switches-1))), false
+	case !unknown && otherFamily && open:
+		return 8 + min(3, requests-1), false
+	case !unknown && otherFamily:
+		return 4 + float64(0.5*min(4, requests-1)), false
+	case unknown && otherFamily && open:
+		return 8 + float64(0.5*min(4, requests-1)), false
+	case unknown && otherFamily:
+		return 5 + float64(0.5*min(4, requests-1)), false
+	}
+	return 0, false
+}
+
+// countSwitch counts that the session was last used in another place.
+func countSwitch(x *Context, arrived bool) {
+	s := x.Session
+	if s.LastAt != 0 {
+		s.Count *= exact.Decay(float64(x.At-s.LastAt), float64(switchesFor))
+	}
+	s.LastAt = max(s.LastAt, x.At)
+	if arrived {
+		s.Count++
+	}
+}
+
+// apart reports whether two places are so far from each other that nobody is
+// in both, or that nothing is known about their distance.
+func apart(a, b *entity.Place) (far, unknown bool) {
+	countries := a.Country != "" && b.Country != ""
+	located := a.HasLocation && b.HasLocation
+	km := 0.0
+	if located {
+		km = exact.Kilometres(a.Latitude, a.Longitude, b.Latitude, b.Longitude) - a.RadiusKM - b.RadiusKM
+	}
+	switch {
+	case located && countries && a.Country != b.Country:
+		return km > farBorderKM, false
+	case located:
+		return km > farKM, false
+	case countries:
+		return a.Country != b.Country, false
+	}
+	return false, true
+}
+
+// travel compares distance and time since the last place.
+func (k *Collector) travel(x *Context, from, to *entity.Place) {
+	if !from.HasLocation || !to.HasLocation || from.Last == 0 || from.Prefix != "" && from.Prefix == to.Prefix {
+		return // Missing coordinates are missing evidence, and a prefix does not travel.
+	}
+	km := exact.Kilometres(from.Latitude, from.Longitude, to.Latitude, to.Longitude) - from.RadiusKM - to.RadiusKM
+	if km < farKM {
+		return
+	}
+	hours := max(1.0/3600, entity.Seconds(from.Last, x.At)/3600)
+	speed := km / hours
+	if speed <= flightKMH {
+		return
+	}
+	raw := 1 + exact.Ln(speed/flightKMH)
+	switch {
+	case k.machine(x):
+		return // See machine.service_moved.
+	case x.atHome(from) && x.atHome(to):
+		raw = float64(homeShare * raw)
+	case from.Veiled || to.Veiled:
+		raw /= 2
+	}
+	n := k.cut(ImpossibleTravel, raw)
+	if n > 0 {
+		k.add(ImpossibleTravel, n, false, fmt.Sprintf("%.0f km from the last place (%s to %s) in %s, which no airliner does",
+			km, usual(from.Country), usual(to.Country), ago(x.At-from.Last)))
+	}
+}
+
+func sayConcurrent(o, p *entity.Place, open bool, at int64) string {
+	how := "was in use " + ago(at-o.Alive) + " ago"
+	if open {
+		how = "has a stream open"
+	}
+	client := "by the same kind of client"
+	if o.Family != p.Family {
+		client = fmt.Sprintf("by another client (%s, here %s)", usual(o.Family), usual(p.Family))
+	}
+	return fmt.Sprintf("this session %s in %s on %s, and is used from %s on %s at the same time %s",
+		how, usual(o.Country), usual(o.Network), usual(p.Country), usual(p.Network), client)
+}

@@ -1,0 +1,90 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/exact"
+)
+
+const (
+	// claimedLeast is how many sessions of a browser a tenant must have taught
+	// before a fingerprint can contradict it.
+	claimedLeast = 20
+	// forgedAttack is how often an attacker who copies a user agent does not copy
+	// the handshake, spread over the fingerprints of his tools.
+	forgedAttack = 0.05
+	// otherProgramNats is what it adds that the fingerprint is another program's.
+	otherProgramNats = 2.5
+)
+
+// tls compares the handshake with the client that the user agent claims. The
+// first two parts of a JA4 are what a library offers and stay over releases;
+// the third, of the extensions, does not.
+func (k *Collector) tls(x *Context, newFamily bool) {
+	ja4 := handshake(x.Event.GetJa4())
+	if ja4 == "" || x.Agent.Family == "" {
+		return
+	}
+	name := short(x.Agent.Family + " " + ja4)
+	first := x.Session.Pending.Note(entity.JA4s, name)
+	if x.Subject == nil || !first || x.Subject.Kinds[entity.JA4s].Has(name) {
+		return
+	}
+	k.contradicts(x, name, ja4)
+	if newFamily || x.Subject.Kinds[entity.JA4s].Total() == 0 {
+		return
+	}
+	n := k.cut(NewJA4, k.novelty(x, NewJA4, entity.JA4s, name, ja4Uniform, ja4Attack))
+	if n > 0 {
+		k.add(NewJA4, n, false, fmt.Sprintf("first TLS handshake %s of client %s for this subject in %d requests", ja4, x.Agent.Family, x.Subject.Total))
+	}
+}
+
+// contradicts looks for the fingerprint among the tenant's sessions of the
+// claimed browser, and of other programs.
+func (k *Collector) contradicts(x *Context, name, ja4 string) {
+	claimed := x.Tenant.Subjects.Kinds[entity.Families].N(x.Agent.Family)
+	pairs := &x.Tenant.Subjects.Kinds[entity.JA4s]
+	if !browser(x.Agent.Family) || claimed < claimedLeast || pairs.Total() < claimedLeast || pairs.Has(name) {
+		return
+	}
+	raw := max(0, exact.Ln(float64(forgedAttack*(claimed+1))))
+	other := ""
+	for family := range pairs.Names {
+		program, has := strings.CutSuffix(family, " "+ja4)
+		if has && program != x.Agent.Family && !browser(program) {
+			other = program
+			raw += otherProgramNats
+			break
+		}
+	}
+	n := k.cut(JA4Mismatch, raw*k.arrival(x, entity.JA4s, name))
+	if n <= 0 {
+		return
+	}
+	text := fmt.Sprintf("TLS handshake %s is that of none of the %.0f sessions of %s before", ja4, claimed, x.Agent.Family)
+	if other != "" {
+		text += ", but that of " + other
+	}
+	k.add(JA4Mismatch, n, false, text)
+}
+
+// handshake is the first two parts of a JA4, "" for what is none.
+func handshake(ja4 string) string {
+	a, rest, ok := strings.Cut(ja4, "_")
+	b, _, more := strings.Cut(rest, "_")
+	if !ok || !more || a == "" || b == "" {
+		return ""
+	}
+	return ja4[:len(a)+1+len(b)]
+}
+
+func browser(family string) bool {
+	switch family {
+	case "Chrome", "Firefox", "Safari", "Edge", "Opera", "Samsung Browser", "Vivaldi", "Headless Chrome":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package evidence
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+)
+
+// Reasons of a session event: what happened to the session.
+const (
+	ReasonLogin   = "login"
+	ReasonRefresh = "refresh"
+	ReasonStepUp  = "step_up"
+	ReasonLogout  = "logout"
+)
+
+const (
+	// signOutGrace is how long requests that were on their way when a session was
+	// signed out may still be seen.
+	signOutGrace = int64(30 * time.Second)
+	signOutNats  = 20
+	// rotationGrace is how long the tabs of a browser may go on with a token
+	// after another of them has fetched the next.
+	rotationGrace = int64(2 * time.Minute)
+	// refreshFor is how long two refreshes belong together.
+	refreshFor = int64(time.Hour)
+	// Likelihood ratios of one session's tokens in two places.
+	reusedNats, refreshedNats, movedNats = 6, 8, 2
+)
+
+// token follows the life of a session: its end, and who renews its tokens.
+func (k *Collector) token(x *Context) {
+	if x.Session.Key.Kind != verdict.TargetSession {
+		return
+	}
+	if x.Event.GetKind() == event.KindSession {
+		k.lifecycle(x)
+		return
+	}
+	if !x.request() || x.Event.GetDecision() != "" && x.Event.GetDecision() != event.DecisionPermit || x.Event.GetStatus() >= 400 {
+		return // What was refused was not used.
+	}
+	k.signedOut(x)
+	k.rotated(x)
+}
+
+func (k *Collector) lifecycle(x *Context) {
+	s := x.Session
+	switch {
+	case x.Event.GetReason() == ReasonLogout:
+		s.SignedOut = max(s.SignedOut, x.At)
+	case x.Event.GetReason() == ReasonRefresh:
+		k.refreshed(x)
+	case x.Event.GetAuthOutcome() == event.AuthSuccess:
+		s.SignedOut = 0
+	}
+}
+
+// signedOut is a cryptographic fact: the token still verifies, and its owner
+// has said that it shall not be used.
+func (k *Collector) signedOut(x *Context) {
+	s := x.Session
+	if s.SignedOut == 0 || x.At <= s.SignedOut+signOutGrace {
+		return
+	}
+	if x.Event.GetAuthTime() != nil && x.Event.GetAuthTime().AsTime().UnixNano() > s.SignedOut {
+		return // Signed in again under the same name.
+	}
+	n := k.cut(UseAfterSignOut, signOutNats)
+	if n > 0 {
+		k.add(UseAfterSignOut, n, true, fmt.Sprintf("the session is used %s after it was signed out", ago(x.At-s.SignedOut)))
+	}
+}
+
+// rotated looks for a token that its successor has replaced and that comes
+// from elsewhere.
+func (k *Collector) rotated(x *Context) {
+	if x.Event.GetTokenId() == "" {
+		return
+	}
+	token, network, family := hash(x.Event.GetTokenId()), hash(x.Network), hash(x.Agent.Family)
+	r := rotation(x)
+	switch {
+	case token == r.Token:
+		return
+	case token != r.Before || r.Before == 0:
+		r.Before, r.Token, r.At, r.Network, r.Family = r.Token, token, x.At, network, family
+		return
+	case x.At <= r.At+rotationGrace || network == r.Network:
+		return // Another tab.
+	}
+	nats := float64(movedNats)
+	if family != r.Family {
+		nats = reusedNats
+	}
+	n := k.cut(RefreshAnomaly, veil(nats, x.Event))
+	if n > 0 {
+		k.add(RefreshAnomaly, n, false, fmt.Sprintf("a token is used from %s, %s after another place had replaced it", usual(x.Network), ago(x.At-r.At)))
+	}
+}
+
+// refreshed compares the places of two reported refreshes.
+func (k *Collector) refreshed(x *Context) {
+	network, family := hash(x.Network), hash(x.Agent.Family)
+	r := rotation(x)
+	recent := r.RefreshAt != 0 && x.At-r.RefreshAt <= refreshFor
+	elsewhere, other := network != r.RefreshNetwork, family != r.RefreshFamily
+	since := x.At - r.RefreshAt
+	r.RefreshAt, r.RefreshNetwork, r.RefreshFamily = max(r.RefreshAt, x.At), network, family
+	if !recent || !elsewhere || x.Network == "" {
+		return
+	}
+	nats := float64(movedNats)
+	if other {
+		nats = refreshedNats
+	}
+	n := k.cut(RefreshAnomaly, veil(nats, x.Event))
+	if n > 0 {
+		k.add(RefreshAnomaly, n, false, fmt.Sprintf("the session is renewed from %s, %s after it was renewed from elsewhere", usual(x.Network), ago(since)))
+	}
+}
+
+func rotation(x *Context) *entity.Rotation {
+	if x.Session.Rotation == nil {
+		x.Session.Rotation = new(entity.Rotation)
+	}
+	return x.Session.Rotation
+}

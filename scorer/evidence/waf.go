@@ -1,0 +1,46 @@
+package evidence
+
+import (
+	"fmt"
+
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/exact"
+)
+
+const (
+	// wafLeast is the score of one critical rule of the OWASP Core Rule Set.
+	wafLeast = 5
+	// wafNats is what each point above wafFree adds.
+	wafNats, wafFree = 0.5, 3
+	// wafPrior is how many clean sessions in a hundred a template is thought to
+	// have flagged before there is any history.
+	wafPrior = 0.01
+	// wafAgain is what the same finding counts when it comes again.
+	wafAgain = 0.25
+)
+
+// waf takes the firewall's score as far as the template is not used to it.
+func (k *Collector) waf(x *Context) {
+	score := finite(x.Event.GetWafScore())
+	if !(score >= wafLeast) {
+		return
+	}
+	name := short(templateName(x))
+	x.Session.Pending.Note(entity.Flagged, name)
+	habits := &x.Tenant.Addresses
+	if x.Subject != nil {
+		habits = &x.Tenant.Subjects
+	}
+	p := (x.Tenant.Flagged.N(name) + wafPrior) / (habits.Kinds[entity.Routes].N(name) + 1)
+	raw := min(float64(wafNats*(score-wafFree)), -exact.Ln(min(1, p)))
+	sc := scanOf(x)
+	if sc.Flags.Add(hash(name)^uint64(score)<<1^hash(x.Event.GetPath()), entity.FlagsMax) {
+		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+raw)
+	} else {
+		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+float64(wafAgain*raw))
+	}
+	n := k.cut(WAFScore, sc.Flagged.Value)
+	if n > 0 {
+		k.add(WAFScore, n, true, fmt.Sprintf("the firewall gives a request to %s %.0f points", name, score))
+	}
+}

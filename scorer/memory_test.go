@@ -1,0 +1,82 @@
+package scorer_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/scenario"
+)
+
+// subjectBytesMax bounds what an active subject with one session may take.
+const subjectBytesMax = 5 << 10
+
+// TestMemoryOfASubject fills an engine with subjects that have taught their
+// habits and are active in one session, and divides what the heap has grown.
+func TestMemoryOfASubject(t *testing.T) {
+	subjects := 20_000
+	if testing.Short() || raceEnabled {
+		subjects = 4_000
+	}
+	e := newEngine(t, true)
+	before := heap()
+	var offset int64
+	ev := &event.RequestEvent{Time: new(timestamppb.Timestamp)}
+	for visit := range 4 {
+		for i := range subjects {
+			for n := range 8 {
+				lifeOf(ev, i, visit, n)
+				*ev.Time = timestamppb.Timestamp{Seconds: start.Add(time.Duration(visit)*3*time.Hour + time.Duration(n)*20*time.Second).Unix()}
+				offset++
+				e.Assess(scorer.Record{Event: ev, Topic: "t", Offset: offset})
+			}
+		}
+	}
+	each := float64(heap()-before) / float64(subjects)
+	got := e.Stats()
+	if got.Subjects != subjects || got.Sessions != subjects {
+		t.Fatalf("holds %+v, want %d subjects and as many sessions", got, subjects)
+	}
+	t.Logf("%.0f B for each of %d subjects with a session", each, subjects)
+	if each > subjectBytesMax {
+		t.Errorf("a subject with a session takes %.0f B, want at most %d", each, subjectBytesMax)
+	}
+	runtime.KeepAlive(e)
+}
+
+// lifeOf writes the n-th request of a subject's visit: two networks, two
+// clients, five pages, ids, sizes.
+func lifeOf(ev *event.RequestEvent, i, visit, n int) {
+	at := ev.Time
+	ev.Reset()
+	ev.Time = at
+	ev.Kind, ev.Phase, ev.Tenant, ev.SubjectKind = event.KindRequest, event.PhaseComplete, "default", event.SubjectHuman
+	ev.Subject, ev.Session, ev.TokenId = fmt.Sprint("subject-", i), fmt.Sprint("session-", i), fmt.Sprint("token-", i, visit)
+	ev.Address, ev.Asn, ev.Country = fmt.Sprintf("10.%d.%d.%d", i>>8&255, i&255, visit%2), uint32(3320+visit%2), "DE"
+	lat, lon := 52.5, 13.4
+	ev.Latitude, ev.Longitude, ev.AccuracyRadiusKm = &lat, &lon, 50
+	ev.UserAgent, ev.Ja4 = scenario.Agent("chrome"), "t13d1516h2_8daaf6152771_02713d6af862"
+	if visit%2 == 1 {
+		ev.UserAgent, ev.Ja4 = scenario.Agent("iphone"), "t13d2014h2_a09f3c656075_14788d8d241b"
+	}
+	ev.Method, ev.Status = "GET", 200
+	ev.Template = []string{"/accounts/{id}", "/orders/{id}", "/", "/profile", "/reports"}[n%5]
+	ev.Path = ev.Template
+	if n%5 < 2 {
+		ev.Resource = fmt.Sprint(1000 + (i*7+n*13)%997)
+	}
+	ev.BytesOut = uint64(500 << (n + visit))
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
