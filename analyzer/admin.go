@@ -21,15 +21,10 @@ import (
 
 // openAdmin reads the token and opens the port.
 func (a *Analyzer) openAdmin(metrics http.Handler) error {
-	if f := a.config.Admin.TokenFile; f != "" {
-		b, err := readFile("admin.token_file", f)
-		if err != nil {
-			return err
-		}
-		a.token = bytes.TrimSpace(b)
-		if len(a.token) < tokenBytesMin {
-			return fmt.Errorf("admin.token_file: has %d B, needs at least %d", len(a.token), tokenBytesMin)
-		}
+	var err error
+	a.token, err = loadToken(a.config.Admin.TokenFile)
+	if err != nil {
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -44,7 +39,6 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
 	}
-	var err error
 	a.listener, err = net.Listen("tcp", a.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
 	if err != nil {
 		return fmt.Errorf("admin.address: %w", err)

@@ -22,7 +22,7 @@ func (o *configOptions) addTo(c *cobra.Command) {
 	f.StringVar(&o.role, "role", "", "what the file configures: gateway or analyzer (default: seen from its keys)")
 	f.StringArrayVar(&o.set, "set", nil, "set one key, as vigil-gateway --set does; may be repeated")
 	f.BoolVar(&o.noEnv, "no-env", false, "leave VIGIL_… environment variables out")
-	f.BoolVar(&o.noFiles, "no-files", false, "do not look whether the files that keys name exist")
+	f.BoolVar(&o.noFiles, "no-files", false, "do not open the files that keys name")
 }
 
 func (o *configOptions) sources(env app.Env, file string) config.Sources {
@@ -51,7 +51,9 @@ func newConfigValidateCommand(env app.Env) *cobra.Command {
 		Use:   "validate FILE…",
 		Short: "Say everything that is wrong with a configuration, at once",
 		Long: `Say everything that is wrong with a configuration, at once, each fault as
-file:line:column: key: what is wrong. Exit code 2 where there is any.`,
+file:line:column: key: what is wrong. Exit code 2 where there is any. The files
+that keys name (keys, key set, certificates, risk model) are opened as the
+service opens them, unless --no-files is given.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	o.addTo(c)

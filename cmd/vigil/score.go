@@ -195,6 +195,13 @@ func (s *scoring) input(ctx context.Context, stdin io.Reader, name string) error
 			return app.Usage("open input: %w", err)
 		}
 		defer func() { _ = f.Close() }()
+		info, err := f.Stat()
+		if err != nil {
+			return app.Usage("open input: %w", err)
+		}
+		if info.IsDir() {
+			return app.Usage("open input: %s is a folder; name the files in it", name)
+		}
 		r = f
 	}
 	r, err := unzipped(r)

@@ -29,8 +29,8 @@ type Sources struct {
 	// Written lists keys, with [] for every entry of a list, of files that the
 	// program makes itself, so that they need not exist.
 	Written []string
-	// SkipFiles does not look whether the files that keys name exist, for a
-	// machine that holds no secrets.
+	// SkipFiles does not look at the files that keys name, for a machine that
+	// holds no secrets.
 	SkipFiles bool
 }
 
@@ -87,6 +87,10 @@ func Load[T any](s Sources, defaults T) (Loaded[T], error) {
 	v, ok := any(out).(interface{ Validate() error })
 	if ok {
 		r.validation(v.Validate(), reflect.ValueOf(out), s.File)
+	}
+	opens, ok := any(out).(interface{ CheckFiles() error })
+	if ok && !s.SkipFiles {
+		r.validation(opens.CheckFiles(), reflect.ValueOf(out), s.File)
 	}
 	if len(r.faults) > 0 {
 		return Loaded[T]{}, r.faults.sorted()
