@@ -15,7 +15,7 @@ and a verdict ends a session while it is being used: the next request is
 refused and the stream that is open is cut, within milliseconds.
 
 This is the operator's tool. To see Vigil work:          vigil demo
-To run it in front of a service of yours:                vigil up --upstream URL --issuer URL
+To run it in front of a service of yours:                vigil up --upstream URL --issuer URL --audience NAME
 To try the scoring on a log that you have:               vigil score --input combined --by address <access.log`
 
 // Groups of commands in the help.
