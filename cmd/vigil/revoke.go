@@ -101,6 +101,7 @@ func send(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict,
 		if err != nil {
 			return err
 		}
+		sayUnaccepted(env.Stderr, all)
 		return outcome(all)
 	}
 	say(env.Stdout, "%s %s %s until %s (verdict %s, support code %s)\n",
@@ -109,6 +110,7 @@ func send(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict,
 		sayln(env.Stdout, touched)
 	}
 	printDeliveries(env.Stdout, all)
+	sayUnaccepted(env.Stderr, all)
 	return outcome(all)
 }
 
