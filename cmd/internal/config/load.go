@@ -112,7 +112,7 @@ func (r *reader) overlay(s Sources, fromFile map[string]any) (map[string]any, []
 		}
 		f := r.root.find(key)
 		if f == nil || f.form == formSection {
-			r.fault(nil, key, "unknown key%s", didYouMean(key, r.paths()))
+			r.fault(nil, key, "unknown key%s", DidYouMean(key, r.paths()))
 			continue
 		}
 		v, ok := r.inlineValue(text, f, key)

@@ -25,7 +25,7 @@ func (r *reader) validation(err error, config reflect.Value, file string) {
 		}
 		words := offered(text)
 		if len(words) > 0 && !strings.Contains(text, "did you mean") {
-			text += didYouMean(r.textOf(key, config), words)
+			text += DidYouMean(r.textOf(key, config), words)
 		}
 		p := r.placeOf(key)
 		if p.source == "" {
