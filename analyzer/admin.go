@@ -30,6 +30,7 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
+	mux.HandleFunc("GET /{$}", frontPage)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("POST /v1/verdicts", a.relay)
 	if metrics != nil {
@@ -44,6 +45,24 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 		return fmt.Errorf("admin.address: %w", err)
 	}
 	return nil
+}
+
+// frontText is for people who open the port in a browser.
+const frontText = `Vigil analyzer, admin port
+
+  GET  /livez            is the process alive
+  GET  /readyz?verbose   does it do its share: group, lag, model, ClickHouse
+  GET  /metrics          for Prometheus
+  POST /v1/verdicts      an operator's signed verdict, as vigil revoke sends it
+
+There is no web console yet: vigil verdicts, vigil explain and vigil query show
+the same on the command line.
+`
+
+func frontPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, frontText) // A client that has gone needs no answer.
 }
 
 // serveAdmin serves the port until ctx ends.

@@ -54,7 +54,7 @@ func newConfigValidateCommand(env app.Env) *cobra.Command {
 file:line:column: key: what is wrong. Exit code 2 where there is any. The files
 that keys name (keys, key set, certificates, risk model) are opened as the
 service opens them, unless --no-files is given.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs("the configuration files", 1, 0),
 	}
 	o.addTo(c)
 	c.RunE = func(cmd *cobra.Command, files []string) error { return validate(cmd, env, o, files) }
@@ -121,7 +121,7 @@ func newConfigPrintCommand(env app.Env) *cobra.Command {
 
 Secrets do not appear: a configuration names only the files that hold them.`,
 		Example: "  vigil config print --effective --origin gateway.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("the configuration file"),
 	}
 	o.addTo(c)
 	c.Flags().BoolVar(&p.effective, "effective", false, "also the values that nobody set")
@@ -150,7 +150,7 @@ func newConfigSchemaCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:       "schema gateway|analyzer",
 		Short:     "Print the JSON Schema of a configuration, for editors",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MatchAll(oneArg("the role, gateway or analyzer"), cobra.OnlyValidArgs),
 		ValidArgs: roleNames(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := roleFor(args[0], "")
@@ -172,7 +172,7 @@ func newConfigInitCommand(env app.Env) *cobra.Command {
 		Use:       "init gateway|analyzer",
 		Short:     "Print a commented configuration to begin with",
 		Example:   "  vigil config init gateway >gateway.yaml",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MatchAll(oneArg("the role, gateway or analyzer"), cobra.OnlyValidArgs),
 		ValidArgs: roleNames(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := roleFor(args[0], "")

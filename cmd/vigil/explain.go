@@ -64,7 +64,7 @@ CODE is the support code that a refused client was shown (VG-XXXX-XXXX). A
 session, a request id, an event id or a verdict id works too. The answer shows
 the request ("was this me?"), the verdict with its evidence in nats, and the
 command that lifts it.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("a support code, session, request, event or verdict"),
 	}
 	l := newLink(c, env, clickhouseParts())
 	c.RunE = func(cmd *cobra.Command, args []string) error { return explain(cmd, env, l, args[0]) }

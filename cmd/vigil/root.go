@@ -78,3 +78,19 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 	}
 	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), guess)
 }
+
+// oneArg asks for exactly one argument, and says what it is where it is missing.
+func oneArg(what string) cobra.PositionalArgs { return someArgs(what, 1, 1) }
+
+// someArgs asks for least to most arguments; most 0 is no limit.
+func someArgs(what string, least, most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("name %s", what)
+		case most > 0 && len(args) > most:
+			return fmt.Errorf("%q is too much: name only %s", args[most], what)
+		}
+		return nil
+	}
+}
