@@ -40,11 +40,13 @@ engines: chdb kafka ## Fetch the engines that tests need: embedded ClickHouse (n
 .PHONY: chdb
 chdb: $(CHDB)
 $(CHDB): .tools/chdb/package.json .tools/chdb/package-lock.json
-	$(call need,npm,install Node.js 20 with npm; it fetches the embedded ClickHouse library)
-	@echo "fetching embedded ClickHouse (about 180 MB, once) …" >&2
-	@mkdir -p $(CACHE)/chdb && cp $^ $(CACHE)/chdb/
-	@cd $(CACHE)/chdb && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
-	@touch $@
+# A clone that shares another's .cache has newer files with the same content: nothing is fetched for that.
+	@if test -f $@ && cmp -s .tools/chdb/package-lock.json $(CACHE)/chdb/package-lock.json; then touch $@; exit 0; fi; \
+	command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 with npm; it fetches the embedded ClickHouse library" >&2; exit 1; }; \
+	echo "fetching embedded ClickHouse (about 180 MB, once) …" >&2; \
+	mkdir -p $(CACHE)/chdb; cp $^ $(CACHE)/chdb/; \
+	cd $(CACHE)/chdb; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; \
+	touch $(CURDIR)/$@
 
 .PHONY: kafka
 kafka: $(KAFKA)

@@ -21,20 +21,16 @@ import (
 
 // openAdmin reads the token and opens the port.
 func (a *Analyzer) openAdmin(metrics http.Handler) error {
-	if f := a.config.Admin.TokenFile; f != "" {
-		b, err := readFile("admin.token_file", f)
-		if err != nil {
-			return err
-		}
-		a.token = bytes.TrimSpace(b)
-		if len(a.token) < tokenBytesMin {
-			return fmt.Errorf("admin.token_file: has %d B, needs at least %d", len(a.token), tokenBytesMin)
-		}
+	var err error
+	a.token, err = loadToken(a.config.Admin.TokenFile)
+	if err != nil {
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
+	mux.HandleFunc("GET /{$}", frontPage)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("POST /v1/verdicts", a.relay)
 	if metrics != nil {
@@ -44,12 +40,29 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
 	}
-	var err error
 	a.listener, err = net.Listen("tcp", a.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
 	if err != nil {
 		return fmt.Errorf("admin.address: %w", err)
 	}
 	return nil
+}
+
+// frontText is for people who open the port in a browser.
+const frontText = `Vigil analyzer, admin port
+
+  GET  /livez            is the process alive
+  GET  /readyz?verbose   does it do its share: group, lag, model, ClickHouse
+  GET  /metrics          for Prometheus
+  POST /v1/verdicts      an operator's signed verdict, as vigil revoke sends it
+
+There is no web console yet: vigil verdicts, vigil explain and vigil query show
+the same on the command line.
+`
+
+func frontPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, frontText) // A client that has gone needs no answer.
 }
 
 // serveAdmin serves the port until ctx ends.

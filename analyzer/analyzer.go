@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -20,9 +19,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
-	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
-	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -88,13 +85,9 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	key, err := readFile("tenant_key_file", c.TenantKeyFile)
+	key, err := loadTenantKey(c.TenantKeyFile)
 	if err != nil {
 		return err
-	}
-	_, err = event.NewNames(key) // Says what is wrong with a key.
-	if err != nil {
-		return fmt.Errorf("tenant_key_file: %w", err)
 	}
 	signer, err := announce.LoadSigner(c.Announce)
 	if err != nil {
@@ -210,57 +203,4 @@ func (a *Analyzer) Reload(ctx context.Context, c Config) error {
 		return fmt.Errorf("analyzer: reload: %w", err)
 	}
 	return nil
-}
-
-// loadModel reads the model file, or the built-in model where none is named.
-func loadModel(c Model) (*model.Model, error) {
-	if c.File == "" {
-		return model.Default(), nil
-	}
-	b, err := readFile("model.file", c.File)
-	if err != nil {
-		return nil, err
-	}
-	m, err := model.Parse(c.File, b)
-	if err != nil {
-		return nil, fmt.Errorf("model.file: %w", err)
-	}
-	return m, nil
-}
-
-// loadKeys reads the key set and checks that the root has signed it.
-func loadKeys(c Keys) (*verdict.KeySet, error) {
-	b, err := readFile("keys.root_public_file", c.RootPublicFile)
-	if err != nil {
-		return nil, err
-	}
-	root, err := verdict.ParsePublicKey(b)
-	if err != nil {
-		return nil, fmt.Errorf("keys.root_public_file: %w", err)
-	}
-	set, err := readFile("keys.key_set_file", c.KeySetFile)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := verdict.OpenKeySet(root, set)
-	if err != nil {
-		return nil, fmt.Errorf("keys.key_set_file: %w", err)
-	}
-	return keys, nil
-}
-
-// readFile reads a small file that a key names.
-func readFile(key, path string) ([]byte, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	if fi.Size() > fileBytesMax {
-		return nil, fmt.Errorf("%s: has %d B, at most %d are allowed", key, fi.Size(), fileBytesMax)
-	}
-	b, err := os.ReadFile(path) //nolint:gosec // The operator names the file.
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	return b, nil
 }

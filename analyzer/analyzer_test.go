@@ -157,7 +157,7 @@ func TestServesItsAdminPort(t *testing.T) {
 		}
 		return len(ready.Partitions) == 2 && ready.Status == "ready" && ready.Mode == "observe" && ready.Model != ""
 	})
-	for path, want := range map[string]string{"/livez": "alive", "/metrics": "metrics"} {
+	for path, want := range map[string]string{"/livez": "alive", "/metrics": "metrics", "/": "There is no web console yet"} {
 		code, body := call(t, a, "GET", path, "", nil)
 		if code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("GET %s = %d %s", path, code, body)

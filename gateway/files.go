@@ -2,11 +2,84 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"time"
 
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/origin"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
+
+// CheckFiles opens every file that [New] opens and reports every fault at once,
+// each named by its key. A key without a file is [Config.Validate]'s to report.
+func (c Config) CheckFiles() error {
+	var errs []error
+	if c.TenantKeyFile != "" {
+		_, err := loadNames(c.TenantKeyFile)
+		errs = append(errs, err)
+	}
+	if c.Keys.KeySetFile != "" && c.Keys.RootPublicFile != "" {
+		_, err := loadKeys(c.Keys)
+		errs = append(errs, err)
+	}
+	_, err := loadToken(c.Admin.TokenFile)
+	errs = append(errs, err)
+	if t := c.Listen.TLS; t.CertFile != "" && t.KeyFile != "" {
+		_, err = tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listen.tls.cert_file: %w", err))
+		}
+	}
+	return errors.Join(append(errs, c.checkParts())...)
+}
+
+// checkParts lets the parts that read files of their own read them. A part
+// whose configuration is at fault reads nothing.
+func (c Config) checkParts() error {
+	var errs []error
+	logger, meter := slog.New(slog.DiscardHandler), noop.NewMeterProvider().Meter("")
+	never := func() time.Time { return time.Time{} } // Nothing is asked that has a time.
+	if c.Origin.Validate() == nil {
+		r, err := origin.New(origin.Options{Config: c.Origin, Logger: logger, Meter: meter})
+		errs = append(errs, under("origin", err))
+		if err == nil {
+			errs = append(errs, r.Close())
+		}
+	}
+	if c.Identity.Validate() == nil {
+		_, err := identity.New(identity.Options{Config: c.Identity, Logger: logger, Meter: meter, Now: never})
+		errs = append(errs, err)
+	}
+	if c.Proxy.Validate() == nil {
+		p, err := proxy.New(proxy.Options{Config: c.Proxy, Logger: logger, Meter: meter, Now: never})
+		errs = append(errs, err)
+		if err == nil {
+			p.Close()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// loadNames reads the tenant's key.
+func loadNames(file string) (event.Names, error) {
+	key, err := readFile("tenant_key_file", file)
+	if err != nil {
+		return event.Names{}, err
+	}
+	names, err := event.NewNames(key)
+	if err != nil {
+		return event.Names{}, fmt.Errorf("tenant_key_file: %w", err)
+	}
+	return names, nil
+}
 
 // loadKeys reads the key set and checks that the root has signed it.
 func loadKeys(c Keys) (*verdict.KeySet, error) {

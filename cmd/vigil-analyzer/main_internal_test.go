@@ -74,3 +74,31 @@ func TestFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestBadFiles checks that files that hold the wrong thing are faults of the
+// configuration, all told at once with their place and exit code 2.
+func TestBadFiles(t *testing.T) {
+	dir := t.TempDir()
+	k, err := keys.Init(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := filepath.Join(dir, "c.yaml")
+	for name, text := range map[string]string{c: file, k.KeySet: "garbage", k.TenantKey: "short", k.AnalyzerKey: "garbage"} {
+		err = os.WriteFile(name, []byte(text), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	env := app.Env{Args: []string{"--config", c}, Stdout: &out, Stderr: &errs, Now: time.Now}
+	code := app.Execute(t.Context(), env, newCommand(env))
+	if code != app.ExitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{"tenant_key_file: tenant key: needs at least 32 bytes\n", "keys.key_set_file: key set is not signed", "announce.key_file: no PEM block\n"} {
+		if !strings.Contains(errs.String(), want) || !strings.HasPrefix(errs.String(), c+":") {
+			t.Errorf("%q is not said with its place in:\n%s", want, errs.String())
+		}
+	}
+}

@@ -22,7 +22,7 @@ func (o *configOptions) addTo(c *cobra.Command) {
 	f.StringVar(&o.role, "role", "", "what the file configures: gateway or analyzer (default: seen from its keys)")
 	f.StringArrayVar(&o.set, "set", nil, "set one key, as vigil-gateway --set does; may be repeated")
 	f.BoolVar(&o.noEnv, "no-env", false, "leave VIGIL_… environment variables out")
-	f.BoolVar(&o.noFiles, "no-files", false, "do not look whether the files that keys name exist")
+	f.BoolVar(&o.noFiles, "no-files", false, "do not open the files that keys name")
 }
 
 func (o *configOptions) sources(env app.Env, file string) config.Sources {
@@ -51,12 +51,13 @@ func newConfigValidateCommand(env app.Env) *cobra.Command {
 		Use:   "validate FILE…",
 		Short: "Say everything that is wrong with a configuration, at once",
 		Long: `Say everything that is wrong with a configuration, at once, each fault as
-file:line:column: key: what is wrong. Exit code 2 where there is any.
+file:line:column: key: what is wrong. Exit code 2 where there is any. The files
+that keys name (keys, key set, certificates, risk model) are opened as the
+service opens them, unless --no-files is given.
 
-A risk model is checked like a configuration, and with an analyzer's
-configuration the model that it names. Exceptions that have expired are warned
-of. --role model says that a file is a model where its keys do not show it.`,
-		Args: cobra.MinimumNArgs(1),
+A risk model is checked like a configuration. Exceptions that have expired are
+warned of. --role model says that a file is a model where its keys do not show it.`,
+		Args: someArgs("the configuration files", 1, 0),
 	}
 	o.addTo(c)
 	c.RunE = func(cmd *cobra.Command, files []string) error { return validate(cmd, env, o, files) }
@@ -123,7 +124,7 @@ func newConfigPrintCommand(env app.Env) *cobra.Command {
 
 Secrets do not appear: a configuration names only the files that hold them.`,
 		Example: "  vigil config print --effective --origin gateway.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("the configuration file"),
 	}
 	o.addTo(c)
 	c.Flags().BoolVar(&p.effective, "effective", false, "also the values that nobody set")
@@ -152,7 +153,7 @@ func newConfigSchemaCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:       "schema gateway|analyzer",
 		Short:     "Print the JSON Schema of a configuration, for editors",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MatchAll(oneArg("the role, gateway or analyzer"), cobra.OnlyValidArgs),
 		ValidArgs: roleNames(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := roleFor(args[0], "")
@@ -174,7 +175,7 @@ func newConfigInitCommand(env app.Env) *cobra.Command {
 		Use:       "init gateway|analyzer",
 		Short:     "Print a commented configuration to begin with",
 		Example:   "  vigil config init gateway >gateway.yaml",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MatchAll(oneArg("the role, gateway or analyzer"), cobra.OnlyValidArgs),
 		ValidArgs: roleNames(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := roleFor(args[0], "")

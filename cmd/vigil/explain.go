@@ -77,7 +77,7 @@ file here, is a FILE; everything else, and everything with --code, is a CODE.`,
 		Example: `  vigil explain VG-7KQ2-M4XD
   vigil score <events.ndjson | vigil explain -
   vigil explain --event 0198c7d2 assessments.ndjson`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("a support code, session, request, event or verdict, or a file of assessments"),
 	}
 	l := newLink(c, env, clickhouseParts())
 	o.addTo(c)
@@ -118,7 +118,7 @@ func explain(c *cobra.Command, env app.Env, l *link, code string) error {
 	if asJSON {
 		return writeJSON(env.Stdout, x)
 	}
-	x.print(env.Stdout, env.Now())
+	x.print(env.Stdout, env.Now(), l.directory())
 	return nil
 }
 
@@ -185,9 +185,12 @@ func (x *explanation) verdictOf(ctx context.Context, db database, run runfile.Ru
 	if x.Request != nil {
 		requestID, session, subject, eventID = x.Request.RequestID, x.Request.Session, x.Request.Subject, x.Request.ID
 	}
+	// The code's own verdict comes before a later one of the same request, also
+	// where the code was only shown with it.
 	found, err := selectVerdicts(ctx, db, `tenant = ? AND (support_code = ? OR id = ? OR cause_event_id = ? OR id IN
     (SELECT verdict_id FROM enforcements WHERE tenant = ? AND (support_code = ? OR request_id = ?)))
-ORDER BY verdicts.time DESC LIMIT 1`, run.Tenant, code, code, eventID, run.Tenant, code, requestID)
+ORDER BY support_code = ? OR id = ? DESC, id IN (SELECT verdict_id FROM enforcements WHERE tenant = ? AND support_code = ?) DESC, verdicts.time DESC LIMIT 1`,
+		run.Tenant, code, code, eventID, run.Tenant, code, requestID, code, code, run.Tenant, code)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
@@ -208,7 +211,7 @@ func byVerdict(r *requestRow) bool {
 	return r.Decision == event.DecisionCut
 }
 
-func (x *explanation) print(w io.Writer, now time.Time) {
+func (x *explanation) print(w io.Writer, now time.Time, dir string) {
 	if r := x.Request; r != nil {
 		say(w, "What happened   %s %s%s at %s was answered %d (%s%s)\n",
 			clean(r.Method), clean(r.Host), clean(shorten(r.Path, 120)), r.Time.UTC().Format(time.RFC3339), r.Status, r.Decision, orNothing(", ", r.Reason))
@@ -230,18 +233,24 @@ func (x *explanation) print(w io.Writer, now time.Time) {
 		say(w, "                %s\n", clean(v.OperatorText))
 	}
 	say(w, "Effect          %d requests and streams ended or refused\n", x.Cuts)
+	say(w, "How to lift it  %s\n", x.remedy(now, dir))
+}
+
+// remedy says how the verdict ends or has ended.
+func (x *explanation) remedy(now time.Time, dir string) string {
+	v := x.Verdict
+	restore := hint(dir, fmt.Sprintf("restore %s -- %s", v.TargetKind, clean(v.TargetID)))
 	switch {
 	case x.Lifted != nil:
-		say(w, "How to lift it  an operator lifted it at %s%s\n", x.Lifted.Time.UTC().Format(time.RFC3339), orNothing(": ", clean(x.Lifted.OperatorText)))
+		return fmt.Sprintf("an operator lifted it at %s%s", x.Lifted.Time.UTC().Format(time.RFC3339), orNothing(": ", clean(x.Lifted.OperatorText)))
 	case !v.Until.After(now):
-		say(w, "How to lift it  it has lapsed at %s\n", v.Until.UTC().Format(time.RFC3339))
+		return "it has lapsed at " + v.Until.UTC().Format(time.RFC3339)
 	case !x.InForce:
-		sayln(w, "How to lift it  a later verdict about the same target has taken its place: vigil verdicts --for", clean(v.TargetID))
+		return "a later verdict about the same target has taken its place: " + hint(dir, "verdicts --for "+clean(v.TargetID))
 	case v.Action == verdict.ActionStepUp:
-		say(w, "How to lift it  the person signs in again; or: vigil restore %s -- %s\n", v.TargetKind, v.TargetID)
-	default:
-		say(w, "How to lift it  vigil restore %s -- %s (else it lapses at %s)\n", v.TargetKind, v.TargetID, v.Until.UTC().Format(time.RFC3339))
+		return "the person signs in again; or: " + restore
 	}
+	return fmt.Sprintf("%s (else it lapses at %s)", restore, v.Until.UTC().Format(time.RFC3339))
 }
 
 func orNothing(before, s string) string {

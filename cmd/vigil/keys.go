@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -27,11 +28,17 @@ Gateways get keys/keys.jws, keys/root.pub.pem, secrets/tenant.key and
 secrets/admin-token; the analyzer also keys/analyzer.pem and
 secrets/clickhouse-password; operators get keys/operator.pem.`,
 		Example: "  vigil keys init deploy/compose/installation",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("the directory of the installation"),
 		RunE: func(c *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(c)
 			if err != nil {
 				return err
+			}
+			there := make(map[string]bool)
+			list := keyUses(keys.In(args[0]))
+			for _, f := range list {
+				_, err = os.Stat(f.file)
+				there[f.file] = err == nil
 			}
 			files, err := keys.Init(args[0])
 			if err != nil {
@@ -40,17 +47,12 @@ secrets/clickhouse-password; operators get keys/operator.pem.`,
 			if asJSON {
 				return writeJSON(env.Stdout, files)
 			}
-			for _, f := range []struct{ file, use string }{
-				{files.TenantKey, "gateways, analyzers: names become pseudonyms under it"},
-				{files.AdminToken, "gateways, analyzers, operators: opens the admin ports"},
-				{files.ClickHousePassword, "analyzers"},
-				{files.KeySet, "gateways, analyzers: public keys, signed by the root"},
-				{files.RootPublic, "gateways, analyzers"},
-				{files.AnalyzerKey, "analyzers: signs verdicts, id " + keys.AnalyzerKid},
-				{files.OperatorKey, "operators: signs their verdicts, id " + keys.OperatorKid},
-				{files.RootKey, "nobody: take it offline"},
-			} {
-				_, err = fmt.Fprintf(env.Stdout, "%-50s %s\n", f.file, f.use)
+			for _, f := range list {
+				done := "made"
+				if there[f.file] {
+					done = "kept"
+				}
+				_, err = fmt.Fprintf(env.Stdout, "%s  %-50s %s\n", done, f.file, f.use)
 				if err != nil {
 					return err
 				}
@@ -59,4 +61,20 @@ secrets/clickhouse-password; operators get keys/operator.pem.`,
 		},
 	})
 	return c
+}
+
+// keyUse is a file of an installation and who needs it.
+type keyUse struct{ file, use string }
+
+func keyUses(files keys.Files) []keyUse {
+	return []keyUse{
+		{files.TenantKey, "gateways, analyzers: names become pseudonyms under it"},
+		{files.AdminToken, "gateways, analyzers, operators: opens the admin ports"},
+		{files.ClickHousePassword, "analyzers"},
+		{files.KeySet, "gateways, analyzers: public keys, signed by the root"},
+		{files.RootPublic, "gateways, analyzers"},
+		{files.AnalyzerKey, "analyzers: signs verdicts, id " + keys.AnalyzerKid},
+		{files.OperatorKey, "operators: signs their verdicts, id " + keys.OperatorKid},
+		{files.RootKey, "nobody: take it offline"},
+	}
 }

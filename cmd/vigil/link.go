@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,19 +75,31 @@ func newLink(c *cobra.Command, env app.Env, parts ...[]part) *link {
 	return l
 }
 
+// directory is the one that was named; empty where nobody named any.
+func (l *link) directory() string {
+	return cmp.Or(l.dir, l.env.Lookup(config.EnvPrefix+"DATA"))
+}
+
+// hint is another command of this program, as a person can paste it: by the
+// name that this one was called by, and about the same installation.
+func hint(dir, command string) string {
+	if dir == "" || filepath.Clean(dir) == runfile.DirDefault {
+		return os.Args[0] + " " + command
+	}
+	name, rest, _ := strings.Cut(command, " ")
+	return strings.TrimSuffix(fmt.Sprintf("%s %s --data %s %s", os.Args[0], name, dir, rest), " ")
+}
+
 // read merges all sources.
 func (l *link) read() (runfile.Run, error) {
-	dir := l.dir
-	if dir == "" {
-		dir = l.env.Lookup(config.EnvPrefix + "DATA")
-	}
+	dir := l.directory()
 	named := dir != ""
 	if !named {
 		dir = runfile.DirDefault
 	}
 	run, err := runfile.Read(dir)
 	if err != nil && (named || !errors.Is(err, runfile.ErrNone)) {
-		return run, app.Usage("%w; start one with \"vigil up --data %s\"", err, filepath.Clean(dir))
+		return run, app.Usage("%w; start one with \"%s\"", err, hint(dir, "up"))
 	}
 	for _, p := range l.parts {
 		value := *l.flags[p.flag]

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,5 +137,13 @@ func printDeliveries(w io.Writer, all []delivery) {
 			continue
 		}
 		say(w, "%s %s did not accept it: %s\n", d.Role, d.URL, d.Error)
+	}
+}
+
+// sayUnaccepted ends with what it comes to where no port accepted a verdict,
+// for whoever reads only the last line.
+func sayUnaccepted(w io.Writer, all []delivery) {
+	if !slices.ContainsFunc(all, func(d delivery) bool { return d.OK }) {
+		sayln(w, "nobody has accepted it: nothing is in force")
 	}
 }

@@ -106,6 +106,10 @@ func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) er
 		}
 		params[key] = value
 	}
+	err = checkTypes(q, params)
+	if err != nil {
+		return err
+	}
 	run, err := l.read()
 	if err != nil {
 		return err
@@ -138,6 +142,21 @@ func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) er
 		say(env.Stderr, "nothing answers this question in its period: %s\n", q.Text)
 	}
 	return err
+}
+
+// checkTypes says in one sentence what the server would say in a page.
+func checkTypes(q query.Question, params map[string]string) error {
+	for _, p := range q.Params {
+		value, given := params[p.Name]
+		if !given || p.Type != "UInt32" {
+			continue
+		}
+		_, err := strconv.ParseUint(value, 10, 32)
+		if err != nil {
+			return app.Usage("--param %s: must be a whole number from 0 to %d (%s), is %q", p.Name, uint32(math.MaxUint32), p.Type, clean(shorten(value, 80)))
+		}
+	}
+	return nil
 }
 
 // objects gives every value its column's name.

@@ -49,7 +49,7 @@ func newRevokeCommand(env app.Env) *cobra.Command {
 		Example: `  vigil revoke session f3Zq…  --reason "reported stolen"
   vigil revoke subject --issuer https://idp.example --sub alice --not-before now
   vigil revoke address 192.0.2.7 --action block --for 24h --dry-run`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: someArgs("KIND (such as session) and its ID or raw name", 1, 2),
 	}
 	l := newLink(c, env, clickhouseParts(), adminParts())
 	o.names.addTo(c)
@@ -101,6 +101,7 @@ func send(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict,
 		if err != nil {
 			return err
 		}
+		sayUnaccepted(env.Stderr, all)
 		return outcome(all)
 	}
 	say(env.Stdout, "%s %s %s until %s (verdict %s, support code %s)\n",
@@ -109,6 +110,7 @@ func send(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict,
 		sayln(env.Stdout, touched)
 	}
 	printDeliveries(env.Stdout, all)
+	sayUnaccepted(env.Stderr, all)
 	return outcome(all)
 }
 

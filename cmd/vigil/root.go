@@ -15,7 +15,7 @@ and a verdict ends a session while it is being used: the next request is
 refused and the stream that is open is cut, within milliseconds.
 
 This is the operator's tool. To see Vigil work:          vigil demo
-To run it in front of a service of yours:                vigil up --upstream URL --issuer URL
+To run it in front of a service of yours:                vigil up --upstream URL --issuer URL --audience NAME
 To try the scoring on a log that you have:               vigil score --input combined --by address <access.log`
 
 // Groups of commands in the help.
@@ -80,4 +80,20 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 		guess = fmt.Sprintf("; did you mean %q?", near[0])
 	}
 	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), guess)
+}
+
+// oneArg asks for exactly one argument, and says what it is where it is missing.
+func oneArg(what string) cobra.PositionalArgs { return someArgs(what, 1, 1) }
+
+// someArgs asks for least to most arguments; most 0 is no limit.
+func someArgs(what string, least, most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("name %s", what)
+		case most > 0 && len(args) > most:
+			return fmt.Errorf("%q is too much: name only %s", args[most], what)
+		}
+		return nil
+	}
 }

@@ -164,6 +164,9 @@ type scoring struct {
 	// take receives each result with an assessment.
 	take func(*event.RequestEvent, scorer.Result) error
 
+	fields *fieldCheck // nil where the lines are no JSON.
+	// logLines counts bad lines that an access log could hold.
+	logLines    int
 	offset      int64
 	scored, bad int
 	first, last time.Time
@@ -195,13 +198,20 @@ func (s *scoring) input(ctx context.Context, stdin io.Reader, name string) error
 			return app.Usage("open input: %w", err)
 		}
 		defer func() { _ = f.Close() }()
+		info, err := f.Stat()
+		if err != nil {
+			return app.Usage("open input: %w", err)
+		}
+		if info.IsDir() {
+			return app.Usage("open input: %s is a folder; name the files in it", name)
+		}
 		r = f
 	}
 	r, err := unzipped(r)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	next := s.ndjson(r)
+	next := s.ndjson(name, r)
 	if s.options.input == "combined" {
 		next = accesslog.NewReader(r, s.options.tenant).Next
 	}
@@ -239,7 +249,10 @@ func unzipped(r io.Reader) (io.Reader, error) {
 }
 
 // ndjson returns the next event of a file of JSON lines.
-func (s *scoring) ndjson(r io.Reader) func(*event.RequestEvent) error {
+func (s *scoring) ndjson(name string, r io.Reader) func(*event.RequestEvent) error {
+	if s.fields == nil {
+		s.fields = newFieldCheck()
+	}
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 64<<10), accesslog.LineBytesMax)
 	line := 0
@@ -252,8 +265,14 @@ func (s *scoring) ndjson(r io.Reader) func(*event.RequestEvent) error {
 			}
 			err := event.DecodeJSON(text, e)
 			if err != nil {
+				if accesslog.Parse(string(text), new(event.RequestEvent)) == nil {
+					s.logLines++
+				}
 				return &accesslog.LineError{Line: line, Err: err}
 			}
+			s.fields.look(text, func(field, guess string) {
+				say(s.stderr, "%s:%d: warning: no event has a field %q%s\n", inputName(name), line, clean(field), guess)
+			})
 			if e.Tenant == "" {
 				e.Tenant = s.options.tenant
 			}
@@ -278,10 +297,15 @@ func (s *scoring) complain(name string, bad *accesslog.LineError) {
 	if s.bad > badLinesShown {
 		return
 	}
+	say(s.stderr, "%s:%d: %s\n", inputName(name), bad.Line, bad.Err)
+}
+
+// inputName is what messages call an input.
+func inputName(name string) string {
 	if name == "-" {
-		name = "stdin"
+		return "stdin"
 	}
-	say(s.stderr, "%s:%d: %s\n", name, bad.Line, bad.Err)
+	return name
 }
 
 func (s *scoring) one(e *event.RequestEvent) error {
@@ -333,9 +357,15 @@ func (s *scoring) summary() {
 	if s.bad > 0 {
 		fmt.Fprintf(&b, "; %d lines could not be read", s.bad)
 	}
+	if s.fields != nil && s.fields.total > 0 {
+		fmt.Fprintf(&b, "; %d unknown fields were left out", s.fields.total)
+	}
 	sayln(s.stderr, b.String())
 	for _, missed := range addMissed(nil, s.engine.Rules()) {
 		sayln(s.stderr, missed)
+	}
+	if s.scored == 0 && s.logLines > 0 {
+		sayln(s.stderr, "the lines look like those of an access log: say --input combined")
 	}
 }
 

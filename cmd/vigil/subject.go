@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,17 +49,8 @@ func (n *rawNames) target(run runfile.Run, args []string) (*verdict.Target, erro
 		t.Id = args[1]
 		return t, canonical(t)
 	}
-	raw, need := "", ""
-	switch t.Kind {
-	case verdict.TargetSubject:
-		raw, need = n.sub, "--issuer and --sub"
-	case verdict.TargetSession:
-		raw, need = n.sid, "--issuer and --sid"
-	case verdict.TargetToken:
-		raw, need = n.jti, "--issuer and --jti"
-	case verdict.TargetAccount:
-		raw, need = n.login, "--login"
-	default:
+	raw, need := n.raw(t.Kind)
+	if need == "" {
 		return nil, app.Usage("a %s needs its ID", t.Kind)
 	}
 	if raw == "" || n.issuer == "" && t.Kind != verdict.TargetAccount {
@@ -81,11 +73,41 @@ func (n *rawNames) target(run runfile.Run, args []string) (*verdict.Target, erro
 	return t, nil
 }
 
-// canonical gives a network the form in which everything else writes it.
+// raw is the raw name that was given for a kind, and the flags that give one;
+// "" for a kind that has none.
+func (n *rawNames) raw(kind string) (name, flags string) {
+	switch kind {
+	case verdict.TargetSubject:
+		return n.sub, "--issuer and --sub"
+	case verdict.TargetSession:
+		return n.sid, "--issuer and --sid"
+	case verdict.TargetToken:
+		return n.jti, "--issuer and --jti"
+	case verdict.TargetAccount:
+		return n.login, "--login"
+	}
+	return "", ""
+}
+
+// pseudonymBytes is the length of what [event.Names] makes.
+const pseudonymBytes = 16
+
+// pseudonym reports whether an ID can be one that events show. A raw name in
+// its place would match nobody, and say so to nobody.
+func pseudonym(id string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(id)
+	return err == nil && len(b) == pseudonymBytes
+}
+
+// canonical refuses an ID that can match nothing, and gives a network the form
+// in which everything else writes it.
 func canonical(t *verdict.Target) error {
+	_, need := new(rawNames).raw(t.Kind)
 	switch {
 	case t.Id == "" || strings.ContainsRune(t.Id, 0):
 		return app.Usage("a %s needs its ID", t.Kind)
+	case need != "" && !pseudonym(t.Id):
+		return app.Usage("%q is no pseudonym of a %s, which has 22 characters of base64url and is shown by events and verdicts; give the raw name by %s", t.Id, t.Kind, need)
 	case t.Kind == verdict.TargetAddress:
 		a, err := netip.ParseAddr(t.Id)
 		if err != nil {

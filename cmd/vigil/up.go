@@ -29,8 +29,12 @@ ClickHouse, keys, secrets, state and ports; the other commands find it there,
 and the next "vigil up" on it goes on where this one stops. Ctrl-C ends it.
 
 Without --upstream a sample service and a sample identity provider run too, and
-a curl command with a valid token is printed. The risk model observes: it scores
-and records, and touches nobody. With --enforce it acts.`
+a curl command with a valid token is printed. A service of yours needs three:
+--upstream, --issuer and --audience. The directory remembers them, and a later
+"vigil up" on it goes on with them; --sample goes back to the samples.
+
+The risk model observes: it scores and records, and asks for nothing. With
+--enforce it acts. Verdicts of earlier runs and of operators hold either way.`
 
 // upOptions are the flags of vigil up.
 type upOptions struct {
@@ -56,9 +60,10 @@ func newUpCommand(env app.Env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.stack.Dir, "data", runfile.DirDefault, "directory of the installation")
 	f.StringVarP(&o.config, "config", "c", "", "configuration file (YAML) with sections gateway and analyzer; what it leaves out stays as up sets it")
-	f.StringVar(&o.stack.Upstream, "upstream", "", "URL of a service to put the gateway before; without it a sample runs")
+	f.StringVar(&o.stack.Upstream, "upstream", "", "URL of a service to put the gateway before; without it that of the last run, else a sample")
 	f.StringVar(&o.stack.Issuer, "issuer", "", "URL of the identity provider whose tokens that service takes")
 	f.StringVar(&o.stack.Audience, "audience", "", "audience that its tokens must name")
+	f.BoolVar(&o.stack.Sample, "sample", false, "run the samples, also where the last run had a service of yours")
 	f.StringVar(&o.stack.Listen, "listen", "", "address of the gateway; without it a free port of 127.0.0.1, kept for the next time")
 	f.StringSliceVar(&o.stack.Kafka, "kafka", nil, "brokers of a Kafka cluster to use instead of the embedded one")
 	f.IntVar(&o.stack.Partitions, "partitions", o.stack.Partitions, "partitions of vigil.requests in a new installation")
@@ -79,6 +84,10 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 	}
 	o.stack.Users = map[string]string{sampleUser: samplePassword}
 	if o.config != "" {
+		_, err = os.Stat(o.config) // Said before anything is started.
+		if err != nil {
+			return app.Usage("--config: %w", err)
+		}
 		o.stack.Configure = devstack.FromFile(o.config, env.Environ)
 	}
 	stack, err := devstack.Start(ctx, o.stack)
@@ -96,7 +105,7 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("write ready line: %w", err), stack.Stop())
 	}
-	welcome(env.Stderr, stack, o)
+	welcome(env.Stderr, stack, o.stack.Dir)
 	select {
 	case <-ctx.Done():
 		_, _ = fmt.Fprintln(env.Stderr, "\nStopping; everything that was served is kept.")
@@ -120,20 +129,17 @@ const (
 )
 
 // welcome tells a newcomer what to do next.
-func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
+func welcome(w io.Writer, s *devstack.Stack, dir string) {
 	r := s.Run()
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	say("\nVigil is up. Data are in %s; Ctrl-C stops it, the next \"vigil up\" goes on.", s.Places().Dir)
-	if s.Config().Mode() == devstack.ModeObserve {
-		say("The risk model only OBSERVES: it scores and records, and no session is touched. --enforce lets it act.")
-	} else {
-		say("The risk model ACTS: a verdict ends a session while it is being used.")
-	}
-	say("\n  gateway     %s  →  %s\n  console     %s\n  kafka       %s\n  clickhouse  %s\n  issuer      %s", r.Gateway, r.Upstream, r.Console, strings.Join(r.Kafka, ","), r.ClickHouse, r.Issuer)
+	say("\nVigil is up. Data are in %s; Ctrl-C stops it, the next \"%s\" goes on.", s.Places().Dir, hint(dir, "up"))
+	say("%s", posture(s, dir))
+	say("\n  gateway     %s  →  %s\n  admin       %s\n  console     %s\n  kafka       %s\n  clickhouse  %s\n  issuer      %s",
+		r.Gateway, r.Upstream, r.GatewayAdmin, r.Console, strings.Join(r.Kafka, ","), r.ClickHouse, r.Issuer)
 	p := s.IDP()
 	if p == nil {
 		say("\nTokens of %s are taken, as in\n  curl -i -H \"Authorization: Bearer $TOKEN\" %s/", r.Issuer, r.Gateway)
-		say("\nWhich routes have no policy yet, and which requests no identity, says vigil coverage.")
+		say("\nWhich routes have no policy yet, and which requests no identity, says %s.", hint(dir, "coverage"))
 		return
 	}
 	now := time.Now()
@@ -145,11 +151,20 @@ func welcome(w io.Writer, s *devstack.Stack, o upOptions) {
 	say("  curl -i -H 'Authorization: Bearer %s' %s/accounts/1234", token, r.Gateway)
 	say("\nThis answers 401 and says why:")
 	say("  curl -i %s/accounts/1234", r.Gateway)
-	if o.stack.Dir == runfile.DirDefault {
-		say("\nThen look: %[1]s query, %[1]s verdicts", os.Args[0])
-	} else {
-		say("\nThen look: %[1]s query --data %[2]s, %[1]s verdicts --data %[2]s", os.Args[0], o.stack.Dir)
+	say("\nThen look: %s, %s", hint(dir, "query"), hint(dir, "verdicts"))
+}
+
+// posture says what the risk model does, and what holds from before.
+func posture(s *devstack.Stack, dir string) string {
+	text := "The risk model ACTS: a verdict ends a session while it is being used."
+	if s.Config().Mode() == devstack.ModeObserve {
+		text = "The risk model only OBSERVES: it scores and records, and asks for nothing. --enforce lets it act."
 	}
+	if n := s.Verdicts(); n > 0 {
+		text += fmt.Sprintf("\nThe gateway holds %d of earlier runs' verdicts: they stay in force until they lapse or are restored; see %s.",
+			n, hint(dir, "verdicts --live"))
+	}
+	return text
 }
 
 // stackLogger logs to people: warnings and worse, or more with --verbose.

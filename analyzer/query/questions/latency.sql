@@ -1,8 +1,8 @@
--- question: How long does it take from the offending event to the cut?
+-- question: How long from the offending event to the end of a stream or the refusal of a request (only where an event is behind the verdict)?
 -- param: tenant String = default  Whose cuts.
 -- param: hours UInt32 = 24  How far back from now.
--- column: stream  What was cut.
--- column: cuts  How many.
+-- column: stream  What was cut; request for requests that were refused.
+-- column: cuts  How many streams were cut, or requests refused.
 -- column: p50_ms  Median from event to cut.
 -- column: p95_ms  95th percentile.
 -- column: p99_ms  99th percentile.

@@ -7,7 +7,7 @@
 -- column: template  The path template.
 -- column: resources  Different ids.
 -- column: requests  Requests.
--- column: refused_share  Share of status 403 and 404.
+-- column: refused_share  Share that was refused: status 401, 403, 404 and 429.
 -- column: per_minute  New ids per minute.
 -- column: addresses  From how many addresses.
 -- column: first_seen  When it began.
@@ -18,7 +18,7 @@ SELECT
     template,
     uniqExact(resource) AS resources,
     count() AS requests,
-    round(countIf(status IN (403, 404)) / requests, 3) AS refused_share,
+    round(countIf(status IN (401, 403, 404, 429)) / requests, 3) AS refused_share,
     round(resources / greatest(1, dateDiff('second', min(time), max(time)) / 60), 2) AS per_minute,
     uniqExact(address) AS addresses,
     min(time) AS first_seen,

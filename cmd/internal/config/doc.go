@@ -16,7 +16,8 @@
 // Relative paths under keys that end in _file, _files or _dir count from the
 // folder of the configuration file; from the environment and from flags they
 // count from the working directory. Files that keys name must exist, unless
-// [Sources].Written lists the key.
+// [Sources].Written lists the key, and T's own CheckFiles, if it has one, must be
+// able to read them; its faults are mapped back as those of Validate are.
 //
 // # Concurrency
 //

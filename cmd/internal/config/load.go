@@ -29,8 +29,8 @@ type Sources struct {
 	// Written lists keys, with [] for every entry of a list, of files that the
 	// program makes itself, so that they need not exist.
 	Written []string
-	// SkipFiles does not look whether the files that keys name exist, for a
-	// machine that holds no secrets.
+	// SkipFiles does not look at the files that keys name, for a machine that
+	// holds no secrets.
 	SkipFiles bool
 }
 
@@ -88,6 +88,10 @@ func Load[T any](s Sources, defaults T) (Loaded[T], error) {
 	if ok {
 		r.validation(v.Validate(), reflect.ValueOf(out), s.File)
 	}
+	opens, ok := any(out).(interface{ CheckFiles() error })
+	if ok && !s.SkipFiles {
+		r.validation(opens.CheckFiles(), reflect.ValueOf(out), s.File)
+	}
 	if len(r.faults) > 0 {
 		return Loaded[T]{}, r.faults.sorted()
 	}
@@ -108,7 +112,7 @@ func (r *reader) overlay(s Sources, fromFile map[string]any) (map[string]any, []
 		}
 		f := r.root.find(key)
 		if f == nil || f.form == formSection {
-			r.fault(nil, key, "unknown key%s", didYouMean(key, r.paths()))
+			r.fault(nil, key, "unknown key%s", DidYouMean(key, r.paths()))
 			continue
 		}
 		v, ok := r.inlineValue(text, f, key)

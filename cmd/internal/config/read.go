@@ -166,7 +166,7 @@ func (r *reader) section(n *yaml.Node, f *field, path string, depth int) map[str
 
 // guess looks among the siblings first, then for a key of that name elsewhere.
 func (r *reader) guess(f *field, name string) string {
-	text := didYouMean(name, f.names())
+	text := DidYouMean(name, f.names())
 	if text != "" {
 		return text
 	}
@@ -280,7 +280,7 @@ func scalar(s string, f *field) (any, error) {
 		case "true", "false":
 			return s == "true", nil
 		}
-		return nil, fmt.Errorf("needs true or false, is %q%s", s, didYouMean(boolWord(s), []string{"true", "false"}))
+		return nil, fmt.Errorf("needs true or false, is %q%s", s, DidYouMean(boolWord(s), []string{"true", "false"}))
 	case f.typ.Kind() == reflect.Float32 || f.typ.Kind() == reflect.Float64:
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {

@@ -58,8 +58,9 @@ func squash(s string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(s))
 }
 
-// didYouMean is the end of a sentence, "" where nothing is near.
-func didYouMean(name string, known []string) string {
+// DidYouMean is the end of a sentence that offers the nearest of the known names,
+// "" where none is near.
+func DidYouMean(name string, known []string) string {
 	guess := nearest(name, known)
 	if guess == "" || guess == name {
 		return ""

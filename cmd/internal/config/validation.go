@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -24,7 +25,7 @@ func (r *reader) validation(err error, config reflect.Value, file string) {
 		}
 		words := offered(text)
 		if len(words) > 0 && !strings.Contains(text, "did you mean") {
-			text += didYouMean(r.textOf(key, config), words)
+			text += DidYouMean(r.textOf(key, config), words)
 		}
 		p := r.placeOf(key)
 		if p.source == "" {
@@ -40,7 +41,7 @@ func flatten(err error) []string {
 	many, ok := err.(interface{ Unwrap() []error })
 	if ok {
 		inner := many.Unwrap()
-		if _, prefixed := strings.CutPrefix(err.Error(), firstText(inner)); prefixed {
+		if err.Error() == errors.Join(inner...).Error() {
 			var lines []string
 			for _, one := range inner {
 				lines = append(lines, flatten(one)...)
@@ -63,13 +64,6 @@ func flatten(err error) []string {
 		lines[i] = prefix + lines[i]
 	}
 	return lines
-}
-
-func firstText(errs []error) string {
-	if len(errs) == 0 {
-		return ""
-	}
-	return errs[0].Error()
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

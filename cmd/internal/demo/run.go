@@ -112,7 +112,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 func (d *run) start(ctx context.Context) error {
 	o := devstack.DefaultOptions()
 	o.Dir, o.Library, o.Kafka, o.Logger = d.options.Dir, d.options.Library, d.options.Kafka, d.options.Logger
-	o.Mode = devstack.ModeEnforce
+	o.Mode, o.Sample = devstack.ModeEnforce, true
 	o.Users = make(map[string]string)
 	o.DownloadRate = downloadRate
 	for _, u := range d.population.People {

@@ -32,6 +32,11 @@ func (c Config) Validate() error {
 	)
 }
 
+// CheckFiles opens every file that both roles open, each fault named by its key.
+func (c Config) CheckFiles() error {
+	return errors.Join(under("gateway", c.Gateway.CheckFiles()), under("analyzer", c.Analyzer.CheckFiles()))
+}
+
 // under puts a section's name before each of its faults.
 func under(section string, err error) error {
 	if err == nil {
@@ -53,6 +58,10 @@ func under(section string, err error) error {
 func FromFile(file string, environ []string) func(*Config) error {
 	return func(c *Config) error {
 		loaded, err := config.Load(config.Sources{File: file, Env: environ}, *c)
+		_, faults := errors.AsType[config.Faults](err)
+		if err != nil && !faults {
+			return fmt.Errorf("%w: %w", ErrOptions, err)
+		}
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,16 @@
 package devstack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"time"
 
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -32,8 +36,10 @@ type Options struct {
 	// Listen is the gateway's address; empty keeps the one of the last run.
 	Listen string
 	// Upstream, Issuer and Audience name a service and a provider that exist.
-	// Where Upstream is empty the samples run.
+	// What is empty is that of the last run; where that had none the samples run.
 	Upstream, Issuer, Audience string
+	// Sample runs the samples whatever the last run had.
+	Sample bool
 	// Mode is that of the risk model.
 	Mode string
 	// Users maps names to passwords at the sample upstream.
@@ -66,6 +72,8 @@ const (
 	PartitionsMax     = 64
 	// startTimeout bounds how long a part may take to be ready.
 	startTimeout = 30 * time.Second
+	// readyBytesMax bounds what is read of an admin port's answer.
+	readyBytesMax = 1 << 20
 	// readyEvery is the pause between two looks at a part that starts.
 	readyEvery = 20 * time.Millisecond
 	// drainTimeout is what clients get to finish when the gateway stops; in one
@@ -83,22 +91,73 @@ func DefaultOptions() Options {
 // ErrOptions means that what was asked for cannot be, whatever the machine.
 var ErrOptions = errors.New("cannot run so")
 
+// recall fills in the service of the last run where nobody names another.
+func (o Options) recall(last runfile.Run) Options {
+	if o.Sample || !last.OwnService {
+		return o
+	}
+	o.Upstream = cmp.Or(o.Upstream, last.Upstream)
+	o.Issuer = cmp.Or(o.Issuer, last.Issuer)
+	o.Audience = cmp.Or(o.Audience, last.Audience)
+	return o
+}
+
 func (o Options) validate() error {
 	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if o.Dir == "" || o.Logger == nil {
-		errs = append(errs, errors.New("directory and logger are required"))
+		fault("directory and logger are required")
 	}
 	if o.Partitions < 1 || o.Partitions > PartitionsMax {
-		errs = append(errs, fmt.Errorf("partitions: must be between 1 and %d, is %d", PartitionsMax, o.Partitions))
+		fault("--partitions: must be between 1 and %d, is %d", PartitionsMax, o.Partitions)
 	}
 	if o.Mode != ModeObserve && o.Mode != ModeEnforce {
-		errs = append(errs, fmt.Errorf("mode: must be %s or %s, is %q", ModeObserve, ModeEnforce, o.Mode))
+		fault("mode: must be %s or %s, is %q", ModeObserve, ModeEnforce, o.Mode)
 	}
-	if (o.Upstream == "") != (o.Issuer == "") {
-		errs = append(errs, errors.New("upstream and issuer: name both, or neither for the samples"))
+	if o.Listen != "" {
+		_, err := net.ResolveTCPAddr("tcp", o.Listen)
+		if err != nil {
+			fault("--listen: needs host:port such as 127.0.0.1:8080, is %q: %w", o.Listen, err)
+		}
 	}
+	for _, b := range o.Kafka {
+		_, _, err := net.SplitHostPort(b)
+		if err != nil {
+			fault("--kafka: %w", err)
+		}
+	}
+	errs = append(errs, o.validateService()...)
 	if len(errs) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrOptions, errors.Join(errs...))
+}
+
+// validateService checks that a service that is not the sample is named whole.
+func (o Options) validateService() []error {
+	named := o.Upstream != "" || o.Issuer != "" || o.Audience != ""
+	if !named {
+		return nil
+	}
+	if o.Sample {
+		return []error{errors.New("--sample: cannot go with --upstream, --issuer and --audience")}
+	}
+	var errs []error
+	for _, f := range []struct{ flag, value, what string }{
+		{"--upstream", o.Upstream, "the URL of your service"},
+		{"--issuer", o.Issuer, "the URL of the identity provider whose tokens it takes"},
+	} {
+		u, err := url.Parse(f.value)
+		switch {
+		case f.value == "":
+			errs = append(errs, fmt.Errorf("%s: is missing: %s", f.flag, f.what))
+		case err != nil || u.Host == "":
+			errs = append(errs, fmt.Errorf("%s: needs a URL such as http://127.0.0.1:3000, is %q", f.flag, f.value))
+		}
+	}
+	// A configuration may name the audiences; whether it does shows when it is read.
+	if o.Audience == "" && o.Configure == nil {
+		errs = append(errs, errors.New("--audience: is missing: the audience (claim aud) that the issuer's tokens for your service name"))
+	}
+	return errs
 }

@@ -2,8 +2,10 @@ package devstack
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -139,7 +141,8 @@ func (s *Stack) startAnalyzer(ctx context.Context) error {
 	}
 	s.parts.run("analyzer", a.Run)
 	s.run.Console = "http://" + a.AdminAddr().String()
-	return s.waitReady(ctx, "analyzer", s.run.Console)
+	_, err = s.waitReady(ctx, "analyzer", s.run.Console)
+	return err
 }
 
 func (s *Stack) startGateway(ctx context.Context) error {
@@ -160,7 +163,8 @@ func (s *Stack) startGateway(ctx context.Context) error {
 		scheme = "https://"
 	}
 	s.run.Gateway, s.run.GatewayAdmin = scheme+g.Addr().String(), "http://"+g.AdminAddr().String()
-	return s.waitReady(ctx, "gateway", s.run.GatewayAdmin)
+	s.verdicts, err = s.waitReady(ctx, "gateway", s.run.GatewayAdmin)
+	return err
 }
 
 // observe sets up the telemetry of one role; its log is the installation's.
@@ -183,8 +187,9 @@ func (s *Stack) observe(ctx context.Context, service string) (*telemetry.Telemet
 	return t, nil
 }
 
-// waitReady asks a role's admin port until it is ready.
-func (s *Stack) waitReady(ctx context.Context, name, admin string) error {
+// waitReady asks a role's admin port until it is ready, and returns how many
+// verdicts it then holds; an analyzer holds none.
+func (s *Stack) waitReady(ctx context.Context, name, admin string) (verdicts int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	transport := &http.Transport{}
@@ -194,27 +199,43 @@ func (s *Stack) waitReady(ctx context.Context, name, admin string) error {
 	defer pause.Stop()
 	last := errors.New("no answer")
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/readyz", nil)
-		if err != nil {
-			return fmt.Errorf("ask %s: %w", name, err)
-		}
-		resp, err := client.Do(req)
+		verdicts, err = askReady(ctx, client, admin)
 		if err == nil {
-			err = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return err
-			}
-			err = fmt.Errorf("status %d", resp.StatusCode)
+			return verdicts, nil
 		}
 		if ctx.Err() == nil {
 			last = err
 		}
 		select {
 		case err = <-s.parts.failed:
-			return err
+			return 0, err
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", name, last)
+			return 0, fmt.Errorf("%s is not ready: %w", name, last)
 		case <-pause.C:
 		}
 	}
+}
+
+// askReady asks an admin port once.
+func askReady(ctx context.Context, client *http.Client, admin string) (verdicts int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/readyz?verbose", nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask admin port: %w", err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("ask admin port: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	var answer struct {
+		Verdicts int `json:"verdicts"`
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, readyBytesMax)).Decode(&answer)
+	if err != nil {
+		return 0, fmt.Errorf("read answer of admin port: %w", err)
+	}
+	return answer.Verdicts, nil
 }

@@ -47,20 +47,29 @@ type Stack struct {
 	idp      *idp.Provider
 	upstream *upstream.Server
 	olap     *olap.Server
+	verdicts int
 }
 
 // Start starts everything and returns when the gateway serves with every live
 // verdict in force. The error wraps [ErrLocked] where another process runs the
 // installation, [ErrOptions] where o or the configuration is at fault.
 func Start(ctx context.Context, o Options) (*Stack, error) {
-	err := o.validate()
-	if err != nil {
-		return nil, fmt.Errorf("devstack: %w", err)
-	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("devstack: %w", err)
 	}
+	// Before anything is made: what was asked wrongly must leave nothing behind.
+	last, err := runfile.Read(dir)
+	if err != nil && !errors.Is(err, runfile.ErrNone) {
+		return nil, fmt.Errorf("devstack: %w: %w", ErrOptions, err)
+	}
+	o = o.recall(last)
+	err = o.validate()
+	if err != nil {
+		return nil, fmt.Errorf("devstack: %w", err)
+	}
+	_, err = os.Stat(dir)
+	fresh := errors.Is(err, fs.ErrNotExist)
 	s := &Stack{options: o, places: placesOf(dir), parts: newParts(o.Logger)}
 	for _, step := range []struct {
 		name string
@@ -81,11 +90,21 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return nil, errors.Join(named(step.name, err), s.parts.stop())
+			err = errors.Join(named(step.name, err), s.parts.stop())
+			if fresh && asked(err) {
+				err = errors.Join(err, os.RemoveAll(dir))
+			}
+			return nil, err
 		}
 		o.Logger.DebugContext(ctx, "started", "part", step.name, "took", time.Since(began))
 	}
 	return s, nil
+}
+
+// asked reports whether the fault lies in what was asked for.
+func asked(err error) bool {
+	_, faults := errors.AsType[config.Faults](err)
+	return faults || errors.Is(err, ErrOptions)
 }
 
 // named says which part did not start; faults of a configuration file name
@@ -124,6 +143,10 @@ func (s *Stack) Names() event.Names { return s.names }
 // Config is the configuration that runs.
 func (s *Stack) Config() Config { return s.config }
 
+// Verdicts is how many verdicts of earlier runs the gateway held when it began
+// to serve.
+func (s *Stack) Verdicts() int { return s.verdicts }
+
 // Failed gives the error of the first part that ended by itself.
 func (s *Stack) Failed() <-chan error { return s.parts.failed }
 
@@ -142,7 +165,7 @@ func (s *Stack) Stop() error {
 func (s *Stack) openDir(context.Context) error {
 	err := os.MkdirAll(s.places.Dir, 0o700)
 	if err != nil {
-		return fmt.Errorf("make directory: %w", err)
+		return fmt.Errorf("%w: make directory: %w", ErrOptions, err)
 	}
 	lockFile, err := lock(s.places.Dir)
 	if err != nil {
@@ -170,9 +193,13 @@ func (s *Stack) openDir(context.Context) error {
 
 // startSamples runs the provider and the service that nobody else brought.
 func (s *Stack) startSamples(context.Context) error {
-	if s.options.Upstream != "" {
-		s.run.Issuer, s.run.Upstream = s.options.Issuer, s.options.Upstream
+	o := s.options
+	if o.Upstream != "" {
+		s.run.Issuer, s.run.Upstream, s.run.Audience, s.run.OwnService = o.Issuer, o.Upstream, o.Audience, true
 		return nil
+	}
+	if s.run.OwnService { // Its ports are not the samples'.
+		s.run.Issuer, s.run.Upstream, s.run.Audience, s.run.OwnService = "", "", "", false
 	}
 	address, err := keepPort(hostPort(s.run.Issuer))
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,17 +171,58 @@ func TestStartRefuses(t *testing.T) {
 		change func(*devstack.Options)
 		want   string
 	}{
-		"no partitions":              {func(o *devstack.Options) { o.Partitions = 0 }, "partitions:"},
+		"no partitions":              {func(o *devstack.Options) { o.Partitions = 0 }, "--partitions:"},
 		"unknown mode":               {func(o *devstack.Options) { o.Mode = "maybe" }, "mode:"},
-		"upstream that is no URL":    {func(o *devstack.Options) { o.Upstream, o.Issuer = "host", "http://127.0.0.1:1" }, "gateway.routes[0].upstream:"},
-		"upstream without an issuer": {func(o *devstack.Options) { o.Upstream = "http://127.0.0.1:1" }, "upstream and issuer:"},
+		"upstream that is no URL":    {func(o *devstack.Options) { o.Upstream, o.Issuer = "host", "http://127.0.0.1:1" }, "--upstream:"},
+		"upstream without an issuer": {func(o *devstack.Options) { o.Upstream = "http://127.0.0.1:1" }, "--issuer:"},
+		"upstream without an audience": {func(o *devstack.Options) {
+			o.Upstream, o.Issuer, o.Configure = "http://127.0.0.1:1", "http://127.0.0.1:1", nil
+		}, "--audience:"},
+		"address that is none": {func(o *devstack.Options) { o.Listen = "foo" }, "--listen:"},
+		"configuration at fault": {func(o *devstack.Options) {
+			o.Configure = func(c *devstack.Config) error { c.Gateway.Lanes = 0; return nil }
+		}, "gateway.lanes:"},
 	} {
-		o := options(t, t.TempDir())
+		o := options(t, filepath.Join(t.TempDir(), "new"))
 		tt.change(&o)
 		_, err := devstack.Start(t.Context(), o)
 		if !errors.Is(err, devstack.ErrOptions) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+		_, err = os.Stat(o.Dir)
+		if !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: something is left in the directory: %v", name, err)
+		}
+	}
+}
+
+// TestOwnServiceIsRemembered checks that a directory goes on with the service
+// that it was begun with, and that the samples never take that one's ports.
+func TestOwnServiceIsRemembered(t *testing.T) {
+	own := httptest.NewServer(http.NotFoundHandler())
+	defer own.Close()
+	o := options(t, t.TempDir())
+	o.Upstream, o.Issuer, o.Audience = own.URL, own.URL, "shop"
+	stop(t, start(t, o))
+
+	o.Upstream, o.Issuer, o.Audience = "", "", ""
+	s := start(t, o)
+	r := s.Run()
+	if s.IDP() != nil || r.Upstream != own.URL || r.Issuer != own.URL || r.Audience != "shop" {
+		t.Errorf("the second start has sample %v, upstream %s, issuer %s, audience %s", s.IDP() != nil, r.Upstream, r.Issuer, r.Audience)
+	}
+	if got := s.Config().Gateway.Identity.Issuers[0].Audiences; !slices.Equal(got, []string{"shop"}) {
+		t.Errorf("audiences %v", got)
+	}
+	stop(t, s)
+
+	own.Close() // Its port is free, and still not ours.
+	o.Sample = true
+	s = start(t, o)
+	defer stop(t, s)
+	r = s.Run()
+	if s.IDP() == nil || r.Upstream == own.URL || r.Issuer == own.URL || r.OwnService {
+		t.Errorf("asked for the sample: upstream %s, issuer %s, own service %t", r.Upstream, r.Issuer, r.OwnService)
 	}
 }
 

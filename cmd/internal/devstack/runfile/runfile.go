@@ -39,9 +39,13 @@ type Run struct {
 	ClickHouseDatabase     string `json:"clickhouse_database"`
 	ClickHouseUser         string `json:"clickhouse_user"`
 	ClickHousePasswordFile string `json:"clickhouse_password_file"`
-	// Issuer and Upstream are the sample provider and service, where they run.
+	// Issuer and Upstream are the provider and the service behind the gateway.
 	Issuer   string `json:"issuer,omitempty"`
 	Upstream string `json:"upstream,omitempty"`
+	// OwnService is true where these are the operator's own, not the samples;
+	// Audience is then what its tokens name, so that the next run goes on with it.
+	OwnService bool   `json:"own_service,omitempty"`
+	Audience   string `json:"audience,omitempty"`
 	// Tenant is the one tenant.
 	Tenant string `json:"tenant"`
 	// TenantKeyFile holds the key of the pseudonyms, raw bytes.
