@@ -57,7 +57,7 @@ service opens them, unless --no-files is given.
 
 A risk model is checked like a configuration. Exceptions that have expired are
 warned of. --role model says that a file is a model where its keys do not show it.`,
-		Args: someArgs("the configuration files", 1, 0),
+		Args: someArgs("the configuration files", 0),
 	}
 	o.addTo(c)
 	c.RunE = func(cmd *cobra.Command, files []string) error { return validate(cmd, env, o, files) }
