@@ -7,6 +7,7 @@ CACHE   := .cache
 CHDB    := $(CACHE)/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
 KAFKA   := $(CACHE)/kafka-4.4.0/.complete
 LINT    := $(CACHE)/bin/golangci-lint-2.15.0
+PYTHON  := $(CACHE)/python/.complete
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/vigil-gateway/vigil/cmd/internal/app.version=$(VERSION)
 STATIC  := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)'
@@ -54,6 +55,16 @@ $(KAFKA): .tools/kafka/pom.xml
 	@mvn -B -q -C -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@
 
+.PHONY: python
+python: $(PYTHON) ## Fetch LightGBM and XGBoost (pip), whose models and scores the tree readers are compared with.
+$(PYTHON): .tools/python/requirements.txt
+	@python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo "make: python3 is missing: install Python 3.10 or later with its venv module (Debian: python3-venv); it trains the models that the tree readers are compared with" >&2; exit 1; }
+	@echo "fetching LightGBM and XGBoost (about 65 MB, once) …" >&2
+	@rm -rf $(@D) && python3 -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@$(@D)/bin/python -c 'import lightgbm, xgboost' || { echo "make: LightGBM cannot be loaded: install libgomp1, the OpenMP runtime of gcc" >&2; exit 1; }
+	@touch $@
+
 .PHONY: test
 test: engines build check race e2e ## Pass every test: format, lint, race detector, end to end on real engines.
 
@@ -62,7 +73,7 @@ test-fast: chdb ## The inner loop: every package once, without the race detector
 	@go test -short -tags $(TAGS) ./...
 
 .PHONY: race
-race: engines ## Every package with the race detector.
+race: engines python ## Every package with the race detector.
 	$(call need,gcc,install gcc; the race detector needs cgo)
 	@CGO_ENABLED=1 go test -race -timeout 20m -tags $(TAGS) ./...
 
@@ -95,7 +106,7 @@ generate: ## Generate the Go code of the protobuf schemas.
 	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.yaml schemas
 
 .PHONY: golden
-golden: chdb ## Write the golden files anew; read the diff before you commit it.
+golden: chdb python ## Write the golden files anew; read the diff before you commit it.
 	@UPDATE_GOLDEN=1 go test -tags $(TAGS) ./...
 
 .PHONY: fuzz
@@ -107,6 +118,15 @@ fuzz: ## Every fuzz target for FUZZTIME (default 10s) each.
 .PHONY: bench-loop
 bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Kafka loop in the same run.
 	@go test -count=1 -timeout 20m -tags '$(TAGS) bench' -run TestLoop -v ./cmd/internal/e2e/...
+
+.PHONY: soak-scorer
+soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection table; SOAK_SUBJECTS, SOAK_DAYS, SOAK_SEED, SOAK_JSON.
+	@go test -count=1 -timeout 60m -tags soak -run TestSoakScorer -v ./cmd/internal/life/soak
+
+.PHONY: replay
+replay: ## A million events replayed at one worker, at eight, with restarts, and on arm64: every byte the same.
+	$(call need,qemu-aarch64-static,install your distribution's package qemu-user-static)
+	@go test -count=1 -timeout 60m -tags soak -run 'TestReplayOfAMillion|TestReplayOnAnotherArchitecture' -v ./cmd/internal/life/soak
 
 .PHONY: clean
 clean: ## Remove what was built; the fetched engines stay.

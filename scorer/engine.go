@@ -8,6 +8,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
@@ -49,6 +50,9 @@ type Options struct {
 	// OfflineClock takes the stream clock from the events' own times, for files
 	// that have no lane ticks.
 	OfflineClock bool
+	// Gather takes note of every actor's suspicion, to calibrate thresholds
+	// with; nil gathers nothing.
+	Gather *budget.Collector
 }
 
 // Engine scores the records of one partition. Not safe for concurrent use.
@@ -69,6 +73,9 @@ type Engine struct {
 	facets   *entity.Table[entity.Facet]
 	gateways entity.Gateways
 	shares   []judge.Share
+	gather   *budget.Collector
+	supports []float64
+	custom   custom
 }
 
 // New returns an engine without history.
@@ -76,7 +83,7 @@ func New(o Options) (*Engine, error) {
 	if o.Model == nil {
 		return nil, errors.New("scorer: a model is required")
 	}
-	e := &Engine{clock: entity.NewClock(o.OfflineClock)}
+	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather}
 	e.SwapModel(o.Model)
 	e.empty()
 	return e, nil
@@ -105,6 +112,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 		p.On[i], p.Max[i] = s.On, s.Max
 	}
 	e.collector = evidence.NewCollector(p)
+	e.custom = newCustom(m)
 }
 
 // Assess scores one record and learns from it.
@@ -159,8 +167,13 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	s.Requests++
 	s.Pending.Requests++
 	var score float64
-	e.shares, score = judge.Weigh(e.model, findings, e.shares[:0])
-	ruling := judge.Step(e.model, e.model.Ladder(kindOf(r.Event)), &s.Suspicion, e.shares, x.Now)
+	e.shares, score = e.weigh(x, findings)
+	kind := kindOf(r.Event)
+	rungs := e.model.Ladder(kind)
+	ruling := judge.Step(e.model, rungs, &s.Suspicion, e.shares, x.Now)
+	if e.gather != nil {
+		e.note(r.Event, kind, rungs, s, &ruling)
+	}
 	a := e.assessment(r, x, score, &ruling)
 	if x.Subject != nil {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
@@ -176,6 +189,22 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	})
 	a.VerdictId = p.ID
 	return Result{Assessment: a, Proposals: []judge.Proposal{p}}
+}
+
+// note gathers what supports each rung, by the subject, else the address.
+func (e *Engine) note(ev *event.RequestEvent, kind string, rungs []model.Rung, s *entity.Session, ruling *judge.Ruling) {
+	who := ev.GetSubject()
+	if who == "" {
+		who = ev.GetAddress()
+	}
+	reached := -1
+	for i := range rungs {
+		if ruling.Rung == &rungs[i] {
+			reached = i
+		}
+	}
+	e.supports = judge.Supports(rungs, &s.Suspicion, e.supports[:0])
+	e.gather.Observe(kind, ev.GetTenant()+"\x00"+who, e.supports, reached, e.clock.Now())
 }
 
 // look finds, or makes, everything that is known about an event's actor.
@@ -306,9 +335,12 @@ func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling
 	a.Evidence = make([]*verdict.Evidence, len(e.shares))
 	for i := range e.shares {
 		s := &e.shares[i]
-		d := s.Signal.Describe()
+		d, text := s.Describe(), s.Text
+		if s.Exception != nil {
+			text += " (does not count: exception " + s.Exception.ID + ")"
+		}
 		a.Evidence[i] = &verdict.Evidence{
-			Signal: d.ID, Group: d.Group.String(), Nats: s.Nats, RawNats: s.Finding.Nats, Text: s.Text, Hard: d.Hard, Technique: d.Technique,
+			Signal: d.ID, Group: d.Group.String(), Nats: s.Nats, RawNats: s.Finding.Nats, Text: text, Hard: d.Hard, Technique: d.Technique,
 		}
 	}
 	return a
@@ -330,6 +362,9 @@ type Stats struct {
 	Sessions, Subjects, Addresses, Tenants int
 	// Evicted counts the entities that were pushed out at a limit.
 	Evicted uint64
+	// RulesMissed counts the events for which a custom rule of the model in force
+	// gave no answer, once per rule.
+	RulesMissed uint64
 	// Clock is the stream time in nanoseconds since 1970.
 	Clock int64
 }
@@ -339,7 +374,7 @@ func (e *Engine) Stats() Stats {
 	return Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
 		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
-		Clock:   e.clock.Now(),
+		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
 	}
 }
 

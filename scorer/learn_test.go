@@ -9,6 +9,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
 // owner plays clean sessions of one person from a network, one a day.
@@ -24,7 +25,7 @@ func (o *owner) visit(day int, network uint32, country string, change func(*even
 		e := &event.RequestEvent{
 			Kind: event.KindRequest, Phase: event.PhaseComplete, Tenant: "default", Subject: "alice", SubjectKind: event.SubjectHuman,
 			Session: fmt.Sprint("s", day, network), Address: fmt.Sprintf("198.51.%d.7", network%250), Asn: network, Country: country,
-			UserAgent: agents["chrome"], Method: "GET", Template: "/accounts/{id}", Resource: "7", Status: 200, BytesOut: 2000,
+			UserAgent: scenario.Agent("chrome"), Method: "GET", Template: "/accounts/{id}", Resource: "7", Status: 200, BytesOut: 2000,
 			Time: timestamppb.New(start.Add(time.Duration(day)*24*time.Hour + time.Duration(n)*30*time.Second)),
 		}
 		if n == 0 && change != nil {
@@ -92,7 +93,7 @@ func TestChaffOfOneSubjectIsBounded(t *testing.T) {
 			o.offset++
 			res := o.engine.Assess(scorer.Record{Event: &event.RequestEvent{
 				Kind: event.KindRequest, Phase: event.PhaseComplete, Tenant: "default", Subject: subject, SubjectKind: event.SubjectHuman, Session: session,
-				Address: "198.51.100.7", Asn: 3320, Country: "DE", UserAgent: agents[agent], Method: "GET", Template: "/", Status: 200,
+				Address: "198.51.100.7", Asn: 3320, Country: "DE", UserAgent: scenario.Agent(agent), Method: "GET", Template: "/", Status: 200,
 				Time: timestamppb.New(start.Add(at)),
 			}, Topic: "t", Offset: o.offset})
 			return &res

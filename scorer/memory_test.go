@@ -10,6 +10,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
 // subjectBytesMax bounds what an active subject with one session may take.
@@ -59,9 +60,9 @@ func lifeOf(ev *event.RequestEvent, i, visit, n int) {
 	ev.Address, ev.Asn, ev.Country = fmt.Sprintf("10.%d.%d.%d", i>>8&255, i&255, visit%2), uint32(3320+visit%2), "DE"
 	lat, lon := 52.5, 13.4
 	ev.Latitude, ev.Longitude, ev.AccuracyRadiusKm = &lat, &lon, 50
-	ev.UserAgent, ev.Ja4 = agents["chrome"], "t13d1516h2_8daaf6152771_02713d6af862"
+	ev.UserAgent, ev.Ja4 = scenario.Agent("chrome"), "t13d1516h2_8daaf6152771_02713d6af862"
 	if visit%2 == 1 {
-		ev.UserAgent, ev.Ja4 = agents["iphone"], "t13d2014h2_a09f3c656075_14788d8d241b"
+		ev.UserAgent, ev.Ja4 = scenario.Agent("iphone"), "t13d2014h2_a09f3c656075_14788d8d241b"
 	}
 	ev.Method, ev.Status = "GET", 200
 	ev.Template = []string{"/accounts/{id}", "/orders/{id}", "/", "/profile", "/reports"}[n%5]

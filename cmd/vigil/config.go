@@ -51,7 +51,11 @@ func newConfigValidateCommand(env app.Env) *cobra.Command {
 		Use:   "validate FILE…",
 		Short: "Say everything that is wrong with a configuration, at once",
 		Long: `Say everything that is wrong with a configuration, at once, each fault as
-file:line:column: key: what is wrong. Exit code 2 where there is any.`,
+file:line:column: key: what is wrong. Exit code 2 where there is any.
+
+A risk model is checked like a configuration, and with an analyzer's
+configuration the model that it names. Exceptions that have expired are warned
+of. --role model says that a file is a model where its keys do not show it.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	o.addTo(c)
@@ -75,7 +79,7 @@ func validate(c *cobra.Command, env app.Env, o configOptions, files []string) er
 	}
 	bad := false
 	for _, file := range files {
-		r, err := roleFor(o.role, file)
+		r, err := checkerFor(o.role, file, env)
 		if err != nil {
 			return err
 		}

@@ -2,9 +2,9 @@
 // whole product in one process.
 //
 //	vigil up, demo                       run it
-//	vigil score                          try the scoring on a file
-//	vigil config, migrate, coverage      set it up
-//	vigil verdicts, explain, query       look
+//	vigil score, test, calibrate         try the scoring on a file
+//	vigil config, model, migrate         set it up
+//	vigil verdicts, explain, query …     look
 //	vigil revoke, restore                act
 //
 // # Contract

@@ -55,19 +55,41 @@ type explanation struct {
 
 // newExplainCommand tells what happened and how to lift it.
 func newExplainCommand(env app.Env) *cobra.Command {
+	var o waterfallOptions
 	c := &cobra.Command{
-		Use:   "explain CODE|SESSION|ID",
-		Short: "Say what happened to a refused request and how to lift it",
-		Long: `Say what happened to a refused request and how to lift it.
+		Use:   "explain CODE|FILE",
+		Short: "Say why a request was refused, or what made a score",
+		Long: `Say why a request was refused and how to lift it, or what made a score.
 
 CODE is the support code that a refused client was shown (VG-XXXX-XXXX). A
-session, a request id, an event id or a verdict id works too. The answer shows
-the request ("was this me?"), the verdict with its evidence in nats, and the
-command that lifts it.`,
+session, a request id, an event id or a verdict id works too. It is looked up
+in ClickHouse. The answer shows the request ("was this me?"), the verdict with
+its evidence in nats, and the command that lifts it.
+
+FILE holds assessments as vigil score writes them, one a line, may be gzipped;
+- is standard input. The answer draws the sum of the evidence: of the events
+with the greatest score, one of each session, or of the event that --event
+names. It shows how the session's score came about and how far it is from the
+thresholds of the model's ladder.
+
+What is -, has a path separator, ends in .json, .ndjson, .jsonl or .gz, or is a
+file here, is a FILE; everything else, and everything with --code, is a CODE.`,
+		Example: `  vigil explain VG-7KQ2-M4XD
+  vigil score <events.ndjson | vigil explain -
+  vigil explain --event 0198c7d2 assessments.ndjson`,
 		Args: cobra.ExactArgs(1),
 	}
 	l := newLink(c, env, clickhouseParts())
-	c.RunE = func(cmd *cobra.Command, args []string) error { return explain(cmd, env, l, args[0]) }
+	o.addTo(c)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.isFile(args[0]) {
+			return explainFile(cmd, env, o, args[0])
+		}
+		if flag := o.ofFile(cmd); flag != "" {
+			return app.Usage("--%s goes with a file of assessments; %s is no file here and taken for a code", flag, clean(args[0]))
+		}
+		return explain(cmd, env, l, args[0])
+	}
 	return c
 }
 

@@ -40,6 +40,8 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE_GOLDEN") != "",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CONFIG", filepath.Join(root(t), "testdata", "config"))
+			e.Setenv("ACCESSLOG", filepath.Join(root(t), "testdata", "accesslogs", "apache.log.gz"))
+			e.Setenv("MODELS", filepath.Join(root(t), "testdata", "models"))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {

@@ -47,8 +47,8 @@ func newRootCommand(env app.Env) *cobra.Command {
 		id       string
 		commands []func(app.Env) *cobra.Command
 	}{
-		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
-		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand}},
+		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand, newTestCommand, newCalibrateCommand}},
+		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand, newModelCommand}},
 		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand}},
 		{groupSet, []func(app.Env) *cobra.Command{newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newVersionCommand}},
 	} {

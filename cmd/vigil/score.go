@@ -17,6 +17,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/accesslog"
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -51,17 +52,24 @@ func newScoreCommand(env app.Env) *cobra.Command {
   vigil score --state history.state <last-month.ndjson >/dev/null`,
 		RunE: func(cmd *cobra.Command, files []string) error { return score(cmd, env, o, files) },
 	}
+	o.inputFlags(c)
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "", "risk model file; without it the model that ships")
-	f.StringVar(&o.input, "input", "ndjson", "what the lines are: ndjson or combined (Apache and nginx access logs)")
-	f.StringVar(&o.state, "state", "", "file of the scorer's state: read where it exists, written at the end")
-	f.StringVar(&o.tenant, "tenant", "default", "tenant of events that name none")
+	f.Lookup("state").Usage += ", written at the end"
 	f.StringVar(&o.by, "by", "", "print a ranking by address, subject or session instead of assessments")
 	f.IntVar(&o.top, "top", 20, "length of the ranking; 0 for all")
 	return c
 }
 
-func (o scoreOptions) validate() error {
+// inputFlags are those of every command that scores a file.
+func (o *scoreOptions) inputFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.model, "model", "", "risk model file; without it the model that ships")
+	f.StringVar(&o.input, "input", "ndjson", "what the lines are: ndjson or combined (Apache and nginx access logs)")
+	f.StringVar(&o.state, "state", "", "file of the scorer's state: read where it exists")
+	f.StringVar(&o.tenant, "tenant", "default", "tenant of events that name none")
+}
+
+func (o *scoreOptions) validate() error {
 	switch {
 	case o.input != "ndjson" && o.input != "combined":
 		return app.Usage("--input: must be one of ndjson, combined, is %q", o.input)
@@ -95,18 +103,25 @@ func score(c *cobra.Command, env app.Env, o scoreOptions, files []string) error 
 		return err
 	}
 	out := bufio.NewWriterSize(env.Stdout, 64<<10)
-	s := &scoring{engine: engine, options: o, stderr: env.Stderr, out: out}
-	if o.by != "" {
-		s.ranking = newRanking(o.by)
+	s := &scoring{engine: engine, options: o, stderr: env.Stderr}
+	var ranking *ranking
+	if o.by == "" {
+		s.take = func(_ *event.RequestEvent, r scorer.Result) error { return writeAssessment(out, r.Assessment) }
+	} else {
+		ranking = newRanking(o.by)
+		s.take = func(e *event.RequestEvent, r scorer.Result) error {
+			ranking.add(e, r.Assessment, r.Proposals)
+			return nil
+		}
 	}
 	err = s.inputs(c.Context(), env.Stdin, files)
 	if err != nil {
 		return errors.Join(err, out.Flush())
 	}
-	if s.ranking != nil {
+	if ranking != nil {
 		p := newPrinter(c, env)
 		p.w = out
-		err = s.ranking.print(p, o.top, asJSON)
+		err = ranking.print(p, o.top, asJSON)
 		if err != nil {
 			return err
 		}
@@ -145,9 +160,9 @@ func readModel(file string) (*model.Model, error) {
 type scoring struct {
 	engine  *scorer.Engine
 	options scoreOptions
-	ranking *ranking
 	stderr  io.Writer
-	out     io.Writer
+	// take receives each result with an assessment.
+	take func(*event.RequestEvent, scorer.Result) error
 
 	offset      int64
 	scored, bad int
@@ -288,15 +303,15 @@ func (s *scoring) one(e *event.RequestEvent) error {
 		s.actions = make(map[string]int)
 	}
 	s.actions[a.GetAction()]++
-	if s.ranking != nil {
-		s.ranking.add(e, a, result.Proposals)
-		return nil
-	}
+	return s.take(e, result)
+}
+
+func writeAssessment(w io.Writer, a *assessment.Assessment) error {
 	b, err := encodeAssessment(a)
 	if err != nil {
 		return err
 	}
-	_, err = s.out.Write(append(b, '\n'))
+	_, err = w.Write(append(b, '\n'))
 	if err != nil {
 		return fmt.Errorf("write assessment: %w", err)
 	}
@@ -319,6 +334,9 @@ func (s *scoring) summary() {
 		fmt.Fprintf(&b, "; %d lines could not be read", s.bad)
 	}
 	sayln(s.stderr, b.String())
+	for _, missed := range addMissed(nil, s.engine.Rules()) {
+		sayln(s.stderr, missed)
+	}
 }
 
 func readState(engine *scorer.Engine, file string) error {

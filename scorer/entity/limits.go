@@ -40,6 +40,9 @@ const (
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.
 	ReasonsMax = 16
+	// MarksMax bounds the signals and custom rules whose counts an actor's suspicion
+	// remembers.
+	MarksMax = 64
 	// SeenMax bounds the values of each kind that a session remembers.
 	SeenMax = 24
 	// OpenSessionsMax bounds the sessions of a subject that wait to teach.

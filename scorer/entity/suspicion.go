@@ -70,7 +70,8 @@ type Mark struct {
 	Peak, Strong float64
 }
 
-// Mark returns the mark of a signal, and makes it where there is none. It is
+// Mark returns the mark of a signal or custom rule, and makes it where there is
+// none; where there are too many, the one that counted least gives way. It is
 // valid until the next call.
 func (s *Suspicion) Mark(signal int) *Mark {
 	for i := range s.Marks {
@@ -78,8 +79,18 @@ func (s *Suspicion) Mark(signal int) *Mark {
 			return &s.Marks[i]
 		}
 	}
-	s.Marks = append(s.Marks, Mark{Signal: signal})
-	return &s.Marks[len(s.Marks)-1]
+	if len(s.Marks) < MarksMax {
+		s.Marks = append(s.Marks, Mark{Signal: signal})
+		return &s.Marks[len(s.Marks)-1]
+	}
+	least := 0
+	for i := range s.Marks {
+		if s.Marks[i].Peak < s.Marks[least].Peak {
+			least = i
+		}
+	}
+	s.Marks[least] = Mark{Signal: signal}
+	return &s.Marks[least]
 }
 
 // Peak is how much of a signal is counted already.

@@ -6,6 +6,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/model"
+	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
 // holdClips is how many clips of its group an actor can hold: suspicion stays
@@ -17,30 +18,89 @@ type Share struct {
 	evidence.Finding
 	// Nats is the finding's share of the score; the finding's own stay raw.
 	Nats float64
+	// Rule is the custom rule that found it, nil for a signal of the catalogue.
+	Rule *rules.Rule
+	// Exception is the one that takes the finding out of the score, nil for none.
+	Exception *model.Exception
+}
+
+// Describe is the row of the signal, or of the custom rule, that found it.
+func (s *Share) Describe() *evidence.Description {
+	if s.Rule != nil {
+		return s.Rule.Describe()
+	}
+	return s.Signal.Describe()
+}
+
+func (s *Share) ceiling(m *model.Model) string {
+	if s.Rule != nil {
+		return s.Rule.Ceiling
+	}
+	return m.Signals[s.Signal].Ceiling
+}
+
+// Terms are what a model says about one event beyond the weights of its signals.
+type Terms struct {
+	// Class is the class of the event's route, nil for none.
+	Class *model.RouteClass
+	// Exceptions are those that hold for the event now.
+	Exceptions []*model.Exception
 }
 
 // Weigh turns findings into shares of the score and returns their sum. Within
 // a group that exceeds its clip every share shrinks alike, so the shares always
 // sum to the score. The result is appended to dst.
 func Weigh(m *model.Model, findings []evidence.Finding, dst []Share) (shares []Share, score float64) {
+	return WeighUnder(m, Terms{}, findings, nil, dst)
+}
+
+// WeighUnder is Weigh for a model that has more to say about the event; found
+// is what its custom rules say.
+func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []rules.Finding, dst []Share) (shares []Share, score float64) {
 	var sums [evidence.GroupCount]float64
 	shares = dst
-	for _, f := range findings {
-		nats := float64(f.Nats * m.Signals[f.Signal].Weight) // Not fused with the sum, see package exact.
-		if nats == 0 || nats != nats {
-			continue
+	put := func(s Share) {
+		s.Exception = except(t.Exceptions, s.Describe())
+		if s.Exception != nil {
+			s.Nats = 0
 		}
-		sums[f.Signal.Describe().Group] += max(0, nats) // Reassurance makes no room under a clip.
-		shares = append(shares, Share{Finding: f, Nats: nats})
+		sums[s.Describe().Group] += max(0, s.Nats) // Reassurance makes no room under a clip.
+		shares = append(shares, s)
+	}
+	for _, f := range findings {
+		weight := m.Signals[f.Signal].Weight
+		if t.Class != nil {
+			weight = t.Class.Weights[f.Signal]
+		}
+		nats := float64(f.Nats * weight) // Not fused with the sum, see package exact.
+		if nats != 0 && nats == nats {
+			put(Share{Finding: f, Nats: nats})
+		}
+	}
+	for _, f := range found {
+		put(Share{
+			Finding: evidence.Finding{Signal: f.Rule.Number(), Nats: f.Nats, Strong: true, Text: f.Rule.Text},
+			Nats:    f.Nats, Rule: f.Rule,
+		})
 	}
 	for i := len(dst); i < len(shares); i++ {
-		g := shares[i].Signal.Describe().Group
+		g := shares[i].Describe().Group
 		if sums[g] > m.Clips[g] && shares[i].Nats > 0 {
 			shares[i].Nats *= m.Clips[g] / sums[g]
 		}
 		score += shares[i].Nats
 	}
 	return shares, score
+}
+
+// except returns the first exception that covers a signal.
+func except(list []*model.Exception, d *evidence.Description) *model.Exception {
+	for _, x := range list {
+		if x.Covers(d) {
+			return x
+		}
+	}
+	return nil
 }
 
 // Ruling is what the judge makes of an actor after an event.
@@ -66,10 +126,10 @@ func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Shar
 	grown, hard := false, false
 	for i := range shares {
 		f := &shares[i]
-		if f.Nats < 0 {
-			continue
+		if f.Exception != nil || f.Nats < 0 {
+			continue // Seen, and not held against anybody.
 		}
-		hard = hard || f.Signal.Describe().Hard
+		hard = hard || f.Describe().Hard
 		if add(m, s, f, now) {
 			grown = true
 		}
@@ -121,11 +181,10 @@ func renew(m *model.Model, s *entity.Suspicion, now int64) {
 
 // add puts one share on the pile and reports whether the pile grew.
 func add(m *model.Model, s *entity.Suspicion, f *Share, now int64) bool {
-	i := int(f.Signal)
-	g := int(f.Signal.Describe().Group)
-	full := verdict.Strength(m.Signals[i].Ceiling)
+	g := int(f.Describe().Group)
+	full := verdict.Strength(f.ceiling(m))
 	weak := min(full, verdict.Strength(verdict.ActionStepUp))
-	mark := s.Mark(i)
+	mark := s.Mark(int(f.Signal))
 	more := max(0, f.Nats-mark.Peak)
 	mark.Peak = max(mark.Peak, f.Nats)
 	grown := more
@@ -143,7 +202,7 @@ func add(m *model.Model, s *entity.Suspicion, f *Share, now int64) bool {
 	for c := range entity.CeilingSlots {
 		s.Hold(c, g, max(m.Session.Floor, min(s.Held(c, g), holdClips*m.Clips[g])))
 	}
-	if f.Signal.Describe().Renews {
+	if f.Describe().Renews {
 		s.Fresh += grown
 	}
 	note(s, f, now)
@@ -202,6 +261,14 @@ func read(m *model.Model, rungs []model.Rung, s *entity.Suspicion, hard bool) Ru
 		}
 	}
 	return r
+}
+
+// Supports appends to dst what supports each rung now, in nats.
+func Supports(rungs []model.Rung, s *entity.Suspicion, dst []float64) []float64 {
+	for i := range rungs {
+		dst = append(dst, support(s, &rungs[i]))
+	}
+	return dst
 }
 
 // support is the suspicion whose ceiling and group allow a rung's action.

@@ -13,7 +13,6 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
-	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -52,7 +51,7 @@ func Propose(c *Case) Proposal {
 		Action:     c.Ruling.Action,
 		Until:      until,
 		Score:      c.Ruling.Score,
-		Evidence:   reasons(s),
+		Evidence:   reasons(c.Model, s),
 		PublicText: publicText(c.Ruling.Action),
 		Subject:    ev.GetSubject(),
 		Tenant:     ev.GetTenant(),
@@ -104,14 +103,14 @@ func proposalID(c *Case, t *verdict.Target) string {
 }
 
 // reasons lists what an actor is suspected of, strongest first.
-func reasons(s *entity.Suspicion) []*verdict.Evidence {
+func reasons(m *model.Model, s *entity.Suspicion) []*verdict.Evidence {
 	list := make([]*verdict.Evidence, 0, len(s.Reasons))
 	for i := range s.Reasons {
 		r := &s.Reasons[i]
-		if r.Signal < 0 || r.Signal >= evidence.Count {
-			continue // From a snapshot of a build that had more signals.
+		d := m.Describe(r.Signal)
+		if d == nil {
+			continue // From a build that had more signals, or a model that had the rule.
 		}
-		d := evidence.Signal(r.Signal).Describe()
 		list = append(list, &verdict.Evidence{
 			Signal: d.ID, Group: d.Group.String(), Nats: r.Nats, RawNats: r.Raw, Text: r.Text, Hard: d.Hard, Technique: d.Technique,
 		})

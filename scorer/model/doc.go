@@ -18,4 +18,11 @@
 //
 // Lists that name their entries replace only the entries they name, so a file
 // of three lines can turn one signal off. A ladder's rungs are replaced whole.
+//
+// An exception holds by the stream clock, from one moment to another, so that a
+// replay excepts what was excepted. Parse asks no clock: that one has expired is
+// for [Model.Expired] to say, with a time that the caller brings.
+//
+// The budget moves no threshold by itself: it is what thresholds are calibrated
+// to, and the digest covers it so that a verdict names the budget of its time.
 package model

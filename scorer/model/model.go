@@ -11,6 +11,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
 // Modes: whether verdicts leave the analyzer.
@@ -39,7 +40,14 @@ type Model struct {
 	Session  Session
 	// Ladders has one entry per kind of actor, in the order of [Kinds].
 	Ladders []Ladder
+	// Budgets has one entry per kind of actor, in the order of [Kinds].
+	Budgets []Budget
 	Limits  Limits
+	// RouteClasses are asked in their order, the first that fits counts.
+	RouteClasses []RouteClass
+	// Rules are the custom ones, compiled.
+	Rules      []*rules.Rule
+	Exceptions []Exception
 
 	digest string
 }
@@ -107,9 +115,38 @@ type Rung struct {
 	Groups []evidence.Group
 }
 
+// BudgetDays is how many subject-days a budget counts against.
+const BudgetDays = 10_000
+
+// Budget is how many false alarms one kind of actor may meet.
+type Budget struct {
+	Kind string
+	// Days is for each action, by its [verdict.Strength], on how many of
+	// [BudgetDays] clean subject-days it may be asked for; 0 names no budget.
+	Days [verdictsMax]float64
+}
+
+// verdictsMax is the number of actions, with observe.
+const verdictsMax = 6
+
+// Budget returns on how many of [BudgetDays] clean subject-days an action may
+// be asked for, 0 where the model names no budget.
+func (m *Model) Budget(kind, action string) float64 {
+	strength := verdict.Strength(action)
+	for i := range m.Budgets {
+		if m.Budgets[i].Kind == kind && strength > 0 {
+			return m.Budgets[i].Days[strength]
+		}
+	}
+	return 0
+}
+
 // Limits bound the state of one partition; the least recently used go first.
 type Limits struct {
 	SessionsMax, SubjectsMax, AddressesMax, TenantsMax int
+	// RuleCostMax is the most that one expression of a rule may cost for one
+	// event, in units of the Common Expression Language.
+	RuleCostMax int
 }
 
 // Kinds lists the kinds of actor that have a ladder.
@@ -183,8 +220,44 @@ func (m *Model) Canonical() []byte {
 			line("rung", l.Kind, r.Action, num(r.Threshold), r.For.String(), strings.Join(groups, ","))
 		}
 	}
+	for _, b := range m.Budgets {
+		for i, days := range b.Days[1:] {
+			line("budget", b.Kind, actions()[i], num(days))
+		}
+	}
 	line("limits", strconv.Itoa(m.Limits.SessionsMax), strconv.Itoa(m.Limits.SubjectsMax), strconv.Itoa(m.Limits.AddressesMax), strconv.Itoa(m.Limits.TenantsMax))
+	for i := range m.RouteClasses {
+		c := &m.RouteClasses[i]
+		line("route_class", quote(c.ID), quote(c.Routes...), quote(c.Templates...))
+		for _, w := range c.Own {
+			line("route_class_signal", w.Signal.Describe().ID, num(w.Weight))
+		}
+	}
+	for _, r := range m.Rules {
+		line("rule", quote(r.ID, r.Group.String(), r.Expression, r.Nats, r.Text, r.Ceiling, r.Technique, r.Owner), quote(r.Kinds...))
+	}
+	if len(m.Rules) > 0 {
+		line("rule_cost_max", strconv.Itoa(m.Limits.RuleCostMax))
+	}
+	for i := range m.Exceptions {
+		x := &m.Exceptions[i]
+		prefix := ""
+		if x.Prefix.IsValid() {
+			prefix = x.Prefix.String()
+		}
+		line("exception", quote(x.ID, x.Owner, x.Reason, x.From.Format(time.RFC3339Nano), x.Until.Format(time.RFC3339Nano),
+			x.Subject, x.ClientID, prefix, x.Route), quote(x.Signals...))
+	}
 	return []byte(b.String())
+}
+
+// quote writes texts of the author's so that no two lists look alike.
+func quote(texts ...string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = strconv.Quote(t)
+	}
+	return "[" + strings.Join(quoted, " ") + "]"
 }
 
 // actions that a rung may name, weakest first.

@@ -3,6 +3,7 @@ package model_test
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -96,15 +97,39 @@ func TestShortFileOverridesOnlyWhatItNames(t *testing.T) {
 	}
 }
 
-// FuzzParse reads anything.
-func FuzzParse(f *testing.F) {
-	f.Add(model.DefaultYAML())
-	f.Add([]byte("a: &a [*a]\n"))
-	f.Add([]byte("signals: [{id: scan.paths, max: .inf}]"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := model.Parse("f", b)
-		if (m == nil) == (err == nil) {
-			t.Fatalf("model %v, error %v", m, err)
-		}
-	})
+// TestFiles reads the models of testdata/models: what is good loads, and what is
+// bad is refused with what its first lines say.
+func TestFiles(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/models/*.*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("found %d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for line := range strings.Lines(string(b)) {
+				said, ok := strings.CutPrefix(line, "# want: ")
+				if ok {
+					want = append(want, strings.TrimSpace(said))
+				}
+			}
+			if strings.HasSuffix(file, ".bad.yaml") && len(want) == 0 {
+				t.Error("a bad file says what must be said about it")
+			}
+			var got []string
+			_, err = model.Parse("", b)
+			if err != nil {
+				for said := range strings.Lines(err.Error()) {
+					got = append(got, strings.TrimPrefix(strings.TrimSpace(said), ":"))
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
 }

@@ -10,15 +10,15 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
-// FileBytesMax bounds a model file; the one that ships has 5 KiB.
-const FileBytesMax = 1 << 20
-
 // Parse reads a model file over the model that ships. file is its name for
-// messages. The error joins every fault, one a line, each as
-// file:line:column: key: what is wrong.
+// messages. The error joins every [Fault], one a line, each as
+// file:line:column: key: what is wrong; a file that is no YAML at all, or too
+// large, is one plain error.
 func Parse(file string, b []byte) (*Model, error) {
 	return parseOver(Default(), file, b)
 }
@@ -37,18 +37,23 @@ func parseOver(m *Model, file string, b []byte) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	r := &reader{file: file}
+	r := &reader{file: file, lines: strings.Split(string(b), "\n")}
 	var second yaml.Node
 	err = dec.Decode(&second)
 	if !errors.Is(err, io.EOF) {
 		r.fault(&second, "", "only one document is read")
 	}
 	r.model(doc.Content[0], m)
+	r.compile(m)
+	if r.later != nil {
+		r.later()
+	}
 	r.consistent(doc.Content[0], m)
 	err = errors.Join(r.faults...)
 	if err != nil {
 		return nil, err
 	}
+	m.weigh()
 	m.seal()
 	return m, nil
 }
@@ -92,6 +97,7 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 			})
 		}},
 		{"ladders", func(n *yaml.Node, key string) { r.ladders(n, key, m) }},
+		{"budget", func(n *yaml.Node, key string) { r.budgets(n, key, m) }},
 		{"limits", func(n *yaml.Node, key string) {
 			l := &m.Limits
 			r.mapping(n, key, []field{
@@ -99,17 +105,19 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 				{"subjects_max", r.countField(&l.SubjectsMax, 1<<24)},
 				{"addresses_max", r.countField(&l.AddressesMax, 1<<24)},
 				{"tenants_max", r.countField(&l.TenantsMax, 1<<16)},
+				{"rule_cost_max", r.countField(&l.RuleCostMax, rules.CostMax)},
 			})
+		}},
+		{"route_classes", func(n *yaml.Node, key string) { r.routeClasses(n, key, m) }},
+		{"rules", r.rules},
+		{"exceptions", func(n *yaml.Node, key string) {
+			r.later = func() { r.exceptions(n, key, m) } // They may name rules that stand below.
 		}},
 	})
 }
 
 func (r *reader) signals(n *yaml.Node, key string, m *Model) {
-	ids := make([]string, evidence.Count)
-	for i := range ids {
-		ids[i] = evidence.Signal(i).Describe().ID
-	}
-	r.named(n, key, "id", ids, func(n *yaml.Node, key string, i int) {
+	r.named(n, key, "id", signalNames(), func(n *yaml.Node, key string, i int) {
 		s := &m.Signals[i]
 		r.mapping(n, key, []field{
 			{"id", nil},
@@ -145,6 +153,22 @@ func (r *reader) ladders(n *yaml.Node, key string, m *Model) {
 				r.ascending(n, key, m.Ladders[i].Rungs)
 			}},
 		})
+	})
+}
+
+func (r *reader) budgets(n *yaml.Node, key string, m *Model) {
+	m.Budgets = slices.Clone(m.Budgets)
+	for _, kind := range Kinds() {
+		if !slices.ContainsFunc(m.Budgets, func(b Budget) bool { return b.Kind == kind }) {
+			m.Budgets = append(m.Budgets, Budget{Kind: kind})
+		}
+	}
+	r.named(n, key, "kind", Kinds(), func(n *yaml.Node, key string, i int) {
+		fields := []field{{"kind", nil}}
+		for _, action := range actions() {
+			fields = append(fields, field{action, r.floatField(&m.Budgets[i].Days[verdict.Strength(action)], 0.001, BudgetDays)})
+		}
+		r.mapping(n, key, fields)
 	})
 }
 
@@ -190,6 +214,14 @@ func (r *reader) consistent(n *yaml.Node, m *Model) {
 			r.fault(n, "groups", fmt.Sprintf("the clip of group %s is 0, so signal %s can say nothing: turn the signal off instead", d.Group, d.ID))
 		}
 	}
+}
+
+func signalNames() []string {
+	ids := make([]string, evidence.Count)
+	for i := range ids {
+		ids[i] = evidence.Signal(i).Describe().ID
+	}
+	return ids
 }
 
 func groupNames() []string {

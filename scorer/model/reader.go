@@ -11,10 +11,34 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// Fault is one thing that is wrong with a model file, and where.
+type Fault struct { //nolint:errname // As in package config: what is wrong with a file comes first, that it is an error second.
+	File string
+	// Line and Column count from 1.
+	Line, Column int
+	// Key is the dotted path of the value, such as rules[2].nats; "" for the file
+	// as a whole.
+	Key string
+	// Text says what is wrong and, where that can be guessed, what was meant.
+	Text string
+}
+
+// Error implements error.
+func (f *Fault) Error() string {
+	if f.Key == "" {
+		return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Text)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s: %s", f.File, f.Line, f.Column, f.Key, f.Text)
+}
+
 // reader walks YAML nodes and collects faults with their place.
 type reader struct {
 	file   string
+	lines  []string
 	faults []error
+	// What can only be read once the whole file is known.
+	pending []ruleNode
+	later   func()
 }
 
 // field is one key that a mapping may have; a nil read means that the caller
@@ -25,11 +49,7 @@ type field struct {
 }
 
 func (r *reader) fault(n *yaml.Node, key, what string) {
-	if key == "" {
-		r.faults = append(r.faults, fmt.Errorf("%s:%d:%d: %s", r.file, n.Line, n.Column, what))
-		return
-	}
-	r.faults = append(r.faults, fmt.Errorf("%s:%d:%d: %s: %s", r.file, n.Line, n.Column, key, what))
+	r.faults = append(r.faults, &Fault{File: r.file, Line: n.Line, Column: n.Column, Key: key, Text: what})
 }
 
 // mapping reads a mapping strictly: unknown and repeated keys are faults, and

@@ -1,0 +1,110 @@
+package takeover
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/vigil-gateway/vigil/scorer/sequence"
+)
+
+const (
+	// tail is how many commands of the thief are joined on.
+	tail = 500
+	// cutMin is where the first session may be cut, so that the owner has been
+	// judged for a while.
+	cutMin = prefix + tail
+	// seed draws where sessions are cut and thieves begin.
+	seed = 20
+)
+
+// actor is a person's state at a point of his log.
+type actor struct {
+	habit sequence.Habit
+	watch sequence.Watch
+}
+
+// do judges a command, lets what has stayed long enough teach, and returns
+// what the command adds to the level.
+func (a *actor) do(prior *sequence.Prior, x sequence.Symbol) float64 {
+	step := a.watch.Step(&a.habit, prior, x)
+	a.watch.Teach(&a.habit, sequence.Lag)
+	return step.Gain
+}
+
+// priorWithout is the tenant's prior of everybody but the given people.
+func priorWithout(people []person, without ...int) *sequence.Prior {
+	prior := sequence.NewPrior()
+	for i := range people {
+		if slices.Contains(without, i) {
+			continue
+		}
+		last := sequence.Symbol(0)
+		for _, x := range people[i].commands[:prefix] {
+			prior.Add(last, x)
+			last = x
+		}
+	}
+	return prior
+}
+
+// replay returns the gain of each of a person's first n commands.
+func replay(p *person, prior *sequence.Prior, n int) []float64 {
+	var a actor
+	gains := make([]float64, n)
+	for i, x := range p.commands[:n] {
+		gains[i] = a.do(prior, x)
+	}
+	return gains
+}
+
+// splice is one session that somebody else went on with.
+type splice struct {
+	owner, thief, cut int
+	gains             []float64 // Of the thief's commands.
+}
+
+// spliceAll joins, for every ordered pair of people, the tail of one to the
+// session of the other, each times over. A colleague's own commands are part
+// of the owner's prior, a stranger's are not.
+func spliceAll(people []person, each int, colleague bool) []splice {
+	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // Drawn again the same, by design.
+	var all []splice
+	for owner := range people {
+		for thief := range people {
+			if thief == owner {
+				continue
+			}
+			prior := priorWithout(people, owner, thief)
+			if colleague {
+				prior = priorWithout(people, owner)
+			}
+			cuts := make([]int, each)
+			for i := range cuts {
+				cuts[i] = cutMin + random.IntN(people[owner].clean-cutMin)
+			}
+			slices.Sort(cuts)
+			all = append(all, splicePair(people, owner, thief, cuts, prior, random)...)
+		}
+	}
+	return all
+}
+
+func splicePair(people []person, owner, thief int, cuts []int, prior *sequence.Prior, random *rand.Rand) []splice {
+	var made []splice
+	var a actor
+	done := 0
+	stolen := &people[thief]
+	for _, cut := range cuts {
+		for ; done < cut; done++ {
+			a.do(prior, people[owner].commands[done])
+		}
+		from := prefix + random.IntN(stolen.clean-tail-prefix)
+		s := splice{owner: owner, thief: thief, cut: cut, gains: make([]float64, tail)}
+		b := a // A copy: the owner goes on as if nothing had been.
+		for i, x := range stolen.commands[from : from+tail] {
+			s.gains[i] = b.do(prior, x)
+		}
+		made = append(made, s)
+	}
+	return made
+}

@@ -1,0 +1,176 @@
+package soak
+
+import (
+	"math"
+	"time"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/life"
+	"github.com/vigil-gateway/vigil/schemas/assessment"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+)
+
+// dayBook counts subject-days: days on which a subject, or an address without
+// one, sent anything, with all circumstances of the day.
+type dayBook struct {
+	day    int64
+	actors map[string]*actorDay
+	order  []string
+}
+
+type actorDay struct {
+	kind   string
+	traits life.Trait
+}
+
+func newDayBook() *dayBook { return &dayBook{actors: make(map[string]*actorDay)} }
+
+func actorOf(ev *event.RequestEvent) string {
+	if ev.GetSubject() != "" {
+		return ev.GetSubject()
+	}
+	return ev.GetAddress()
+}
+
+// see notes that an actor was there.
+func (b *dayBook) see(r *Report, ev *event.RequestEvent, label life.Label) {
+	day := ev.GetTime().GetSeconds() / 86400
+	if day != b.day {
+		b.close(r)
+		b.day = day
+	}
+	key := actorOf(ev)
+	a := b.actors[key]
+	if a == nil {
+		a = &actorDay{kind: kindOf(ev)}
+		b.actors[key] = a
+		b.order = append(b.order, key)
+	}
+	a.traits |= label.Traits
+}
+
+// traits are the circumstances of the actor's day so far.
+func (b *dayBook) traits(ev *event.RequestEvent, label life.Label) life.Trait {
+	a := b.actors[actorOf(ev)]
+	if a == nil || b.day != ev.GetTime().GetSeconds()/86400 {
+		return label.Traits
+	}
+	return a.traits | label.Traits
+}
+
+// close books the day.
+func (b *dayBook) close(r *Report) {
+	for _, key := range b.order {
+		a := b.actors[key]
+		r.kind(a.kind).SubjectDays++
+		for _, t := range life.Traits() {
+			if a.traits&t != 0 {
+				r.segment(a.kind, t).SubjectDays++
+			}
+		}
+	}
+	clear(b.actors)
+	b.order = b.order[:0]
+}
+
+// blockBook is the strongest that each group has said in a block of a session,
+// the unit in which the judge lets a signal count once.
+type blockBook struct {
+	day   int64
+	open  map[string]*block
+	order []*block
+}
+
+type block struct {
+	start int64
+	kind  string
+	peak  [evidence.GroupCount]float64
+}
+
+const blockLength = int64(time.Minute / time.Second)
+
+func newBlockBook() *blockBook { return &blockBook{open: make(map[string]*block)} }
+
+func (b *blockBook) see(r *Report, ev *event.RequestEvent, label life.Label, a *assessment.Assessment) {
+	if a == nil {
+		return
+	}
+	key := ev.GetSession()
+	if key == "" {
+		key = actorOf(ev)
+	}
+	now := ev.GetTime().GetSeconds()
+	if day := now / 86400; day != b.day {
+		b.close(r)
+		b.day = day
+	}
+	k := b.open[key]
+	switch {
+	case k == nil:
+		k = &block{start: now, kind: kindOf(ev)}
+		b.open[key] = k
+		b.order = append(b.order, k)
+	case now-k.start >= blockLength:
+		k.book(r)
+		*k = block{start: now, kind: k.kind}
+	}
+	var sums [evidence.GroupCount]float64
+	for _, e := range a.GetEvidence() {
+		s, ok := evidence.Lookup(e.GetSignal())
+		if ok {
+			sums[s.Describe().Group] += e.GetNats()
+		}
+	}
+	var more [evidence.GroupCount]float64
+	for g, nats := range sums {
+		k.peak[g] = max(k.peak[g], nats)
+		more[g] = math.Exp(nats) - 1
+	}
+	r.kind(k.kind).mean.add(&more)
+	for rest := uint64(label.Traits); rest != 0; rest &= rest - 1 {
+		r.segment(k.kind, life.Trait(rest&-rest)).mean.add(&more)
+	}
+}
+
+func (k *block) book(r *Report) {
+	var more [evidence.GroupCount]float64
+	for g, nats := range k.peak {
+		more[g] = math.Exp(nats) - 1
+	}
+	r.kind(k.kind).peaks.add(&more)
+}
+
+// close books what is open, in the order in which it began: sums of floats
+// depend on it.
+func (b *blockBook) close(r *Report) {
+	for _, k := range b.order {
+		k.book(r)
+	}
+	clear(b.open)
+	b.order = b.order[:0]
+}
+
+// mean is the mean of exp(L)-1 for each group.
+type mean struct {
+	n   float64
+	sum [evidence.GroupCount]float64
+}
+
+func (m *mean) add(more *[evidence.GroupCount]float64) {
+	m.n++
+	for g := range more {
+		m.sum[g] += more[g]
+	}
+}
+
+// of is the mean of exp(L) of a group.
+func (m *mean) of(g evidence.Group) float64 { return 1 + m.sum[g]/max(1, m.n) }
+
+// byName is the same for all groups.
+func (m *mean) byName() map[string]float64 {
+	all := make(map[string]float64)
+	for _, g := range evidence.Groups() {
+		all[g.String()] = m.of(g)
+	}
+	return all
+}

@@ -1,0 +1,142 @@
+package soak
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/life"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/judge"
+)
+
+// TestIncidents tells attacks as they are seen and what the table makes of them.
+func TestIncidents(t *testing.T) {
+	const (
+		calm    = "calm"    // A request that nobody would suspect.
+		strange = "strange" // One that a person would.
+		tick    = "tick"    // Of an open stream.
+		owner   = "owner"   // A step-up on the owner's own request.
+		later   = "later"   // Two hours pass.
+	)
+	origin := time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
+	until := origin.Add(time.Hour)
+	tests := map[string]struct {
+		story []string
+		want  incident
+	}{
+		"requests count from the first suspicious one": {
+			[]string{calm, calm, strange, strange, verdict.ActionStepUp},
+			incident{suspicious: true, requests: 2, stepUp: 2},
+		},
+		"ticks of a stream are no requests": {
+			[]string{strange, tick, tick, verdict.ActionRevoke},
+			incident{suspicious: true, requests: 1, stepUp: 1, revoke: 1},
+		},
+		"only the first time counts": {
+			[]string{strange, verdict.ActionStepUp, strange, verdict.ActionStepUp, strange, verdict.ActionBlock},
+			incident{suspicious: true, requests: 3, stepUp: 1, revoke: 3},
+		},
+		"slowing down is not catching": {
+			[]string{strange, verdict.ActionThrottle},
+			incident{suspicious: true, requests: 1, throttle: 1},
+		},
+		"who is held already is held at once": {
+			[]string{calm, verdict.ActionRevoke, strange, strange},
+			incident{suspicious: true, requests: 2, stepUp: 1, revoke: 1, earlyRevoke: origin.Add(time.Hour)},
+		},
+		"a verdict that has lapsed holds nobody": {
+			[]string{calm, verdict.ActionStepUp, later, strange},
+			incident{suspicious: true, requests: 1, earlyStepUp: origin.Add(time.Hour)},
+		},
+		"what the owner did before is another matter": {
+			[]string{calm, owner, strange},
+			incident{suspicious: true, requests: 1},
+		},
+		"the owner's step-up catches the thief": {
+			[]string{strange, owner},
+			incident{suspicious: true, requests: 1, stepUp: 1},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var c incident
+			at := origin
+			for _, s := range tt.story {
+				switch s {
+				case calm, strange, tick:
+					c.see(life.Label{Suspicious: s != calm}, s != tick, at)
+				case later:
+					at = at.Add(2 * time.Hour)
+				case owner:
+					c.take(&judge.Proposal{Action: verdict.ActionStepUp, Until: until}, false)
+				default:
+					c.take(&judge.Proposal{Action: s, Until: until}, true)
+				}
+			}
+			if diff := cmp.Diff(tt.want, c, cmp.AllowUnexported(incident{})); diff != "" {
+				t.Errorf("incident (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPromises(t *testing.T) {
+	tests := map[string]struct {
+		alarms Alarms
+		broken bool
+	}{
+		"nothing happened":                  {Alarms{}, false},
+		"twice the budget of step-ups":      {Alarms{StepUp: 200}, false},
+		"more than twice the budget":        {Alarms{StepUp: 202}, true},
+		"too many were slowed down":         {Alarms{Throttle: 30, ReadOnly: 20}, true},
+		"one person was signed out":         {Alarms{Revoke: 1}, true},
+		"one person was blocked altogether": {Alarms{Block: 1}, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newReport(Options{})
+			*r.kind("human") = Kind{SubjectDays: 10000, Alarms: tt.alarms}
+			err := r.Promised("human")
+			if (err != nil) != tt.broken {
+				t.Errorf("Promised() = %v", err)
+			}
+		})
+	}
+	if newReport(Options{}).Promised("human") == nil {
+		t.Error("a promise to nobody is kept")
+	}
+}
+
+// TestVictims tells whose alarms are no false alarms once an attack has begun.
+func TestVictims(t *testing.T) {
+	r := &run{touched: make(map[string]int)}
+	stolen := &event.RequestEvent{Subject: "ana", Session: "s1", Address: "240.0.0.1"}
+	guess := &event.RequestEvent{Address: "240.0.0.2"}
+	if got := r.mark(stolen, life.Label{Attack: -1}); got != -1 {
+		t.Fatalf("before any attack an event belongs to %d", got)
+	}
+	if r.mark(stolen, life.Label{Attack: 4}) != 4 || r.mark(guess, life.Label{Attack: 7}) != 7 {
+		t.Fatal("an attack's own events do not belong to it")
+	}
+	tests := map[string]struct {
+		ev   *event.RequestEvent
+		want int
+	}{
+		"the owner in the stolen session":           {&event.RequestEvent{Subject: "ana", Session: "s1", Address: "240.0.0.9"}, 4},
+		"the owner in another session":              {&event.RequestEvent{Subject: "ana", Session: "s2"}, 4},
+		"a stranger at the address of who guesses":  {&event.RequestEvent{Address: "240.0.0.2"}, 7},
+		"somebody signed in at that address":        {&event.RequestEvent{Subject: "ben", Session: "s3", Address: "240.0.0.2"}, -1},
+		"a stranger at the address of a stolen one": {&event.RequestEvent{Address: "240.0.0.1"}, -1},
+		"somebody else altogether":                  {&event.RequestEvent{Subject: "eva", Session: "s4", Address: "240.0.0.5"}, -1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := r.mark(tt.ev, life.Label{Attack: -1}); got != tt.want {
+				t.Errorf("belongs to %d, want %d", got, tt.want)
+			}
+		})
+	}
+}

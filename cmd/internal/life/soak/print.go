@@ -1,0 +1,119 @@
+package soak
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+)
+
+// Budget of false alarms per 10,000 subject-days of each kind.
+const (
+	StepUpBudget   = 100
+	ThrottleBudget = 20
+	RevokeBudget   = 1
+)
+
+// segmentDaysMin is how many subject-days a segment needs to be shown: the rate
+// of fewer is noise.
+const segmentDaysMin = 100
+
+// per10k is a rate per 10,000 subject-days.
+func per10k(n, days int) float64 { return 10000 * float64(n) / float64(max(1, days)) }
+
+// Print writes the report as tables.
+func (r *Report) Print(out io.Writer) error {
+	var b strings.Builder
+	say(&b, "seed %d: %d subjects, %d days of warm-up (%d events, %d proposals), then %d measured days: %d events, %d requests; %d sessions held, %d entities evicted\n\n",
+		r.Seed, r.Subjects, r.WarmupDays, r.WarmupEvents, r.WarmupProposals, r.MeasuredDays, r.Events, r.Requests, r.Sessions, r.Evicted)
+	t := tabwriter.NewWriter(&b, 2, 0, 2, ' ', 0)
+	r.printKinds(t)
+	r.printSegments(t)
+	r.printCauses(t)
+	r.printEvidence(t)
+	r.printDetection(t)
+	err := t.Flush()
+	if err != nil {
+		return fmt.Errorf("print report: %w", err)
+	}
+	_, err = io.WriteString(out, b.String())
+	if err != nil {
+		return fmt.Errorf("print report: %w", err)
+	}
+	return nil
+}
+
+// say writes to a buffer, which takes everything.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+
+func row(t io.Writer, name string, days int, a Alarms, more string) {
+	say(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t(%d/%d/%d/%d/%d)\t%s\n", name, days,
+		per10k(a.Throttle, days), per10k(a.ReadOnly, days), per10k(a.StepUp, days), per10k(a.Revoke, days), per10k(a.Block, days),
+		a.Throttle, a.ReadOnly, a.StepUp, a.Revoke, a.Block, more)
+}
+
+func (r *Report) printKinds(t io.Writer) {
+	say(t, "false alarms per 10,000 subject-days; budget: throttle %d, step-up %d, revoke %d\n", ThrottleBudget, StepUpBudget, RevokeBudget)
+	say(t, "kind\tsubject-days\tthrottle\tread-only\tstep-up\trevoke\tblock\tcounts\tof subjects\n")
+	for _, k := range r.Kinds {
+		row(t, k.Kind, k.SubjectDays, k.Alarms, fmt.Sprint(k.Affected))
+	}
+}
+
+func (r *Report) printSegments(t io.Writer) {
+	say(t, "\nworst segments first\nsegment\tsubject-days\tthrottle\tread-only\tstep-up\trevoke\tblock\tcounts\n")
+	for _, s := range r.Segments {
+		if s.SubjectDays >= segmentDaysMin && s.perDay() > 0 {
+			row(t, s.Kind+", "+s.Trait, s.SubjectDays, s.Alarms, "")
+		}
+	}
+}
+
+// causesShown bounds the table of causes; the JSON has all.
+const causesShown = 25
+
+func (r *Report) printCauses(t io.Writer) {
+	say(t, "\nwhat false alarms rest on\nkind\taction\tcount\tevidence\tmostly\n")
+	for _, c := range r.Causes[:min(len(r.Causes), causesShown)] {
+		say(t, "%s\t%s\t%d\t%s\t%s\n", c.Kind, c.Action, c.Count, c.Evidence, strings.Join(c.Traits, ", "))
+	}
+}
+
+func (r *Report) printEvidence(t io.Writer) {
+	say(t, "\nmean of exp(L) on clean data, over events | over blocks of a minute | over events of the worst segment; asked: at most 1\ngroup")
+	for _, k := range r.Kinds {
+		say(t, "\t%s", k.Kind)
+	}
+	say(t, "\n")
+	for _, g := range evidence.Groups() {
+		say(t, "%s", g.String())
+		for _, k := range r.Kinds {
+			say(t, "\t%.3g | %.3g | %s", k.mean.of(g), k.peaks.of(g), r.worst(k.Kind, g))
+		}
+		say(t, "\n")
+	}
+}
+
+// worst names the segment of a kind in which a group's mean is the largest.
+func (r *Report) worst(kind string, g evidence.Group) string {
+	most, name := 1.0, ""
+	for _, s := range r.Segments {
+		if s.Kind == kind && s.SubjectDays >= segmentDaysMin && s.mean.of(g) > most {
+			most, name = s.mean.of(g), " ("+s.Trait+")"
+		}
+	}
+	return fmt.Sprintf("%.3g%s", most, name)
+}
+
+func (r *Report) printDetection(t io.Writer) {
+	if len(r.Detection) == 0 {
+		return
+	}
+	say(t, "\nattacks: caught by a step-up or more, ended by a revoke or block; requests from the first suspicious one on\n")
+	say(t, "kind\tattacks\tslowed\tcaught\tmedian\tp90\tended\tmedian\tp90\tof requests\n")
+	for _, d := range r.Detection {
+		say(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", d.Kind, d.Attacks, d.Slowed, d.Caught, d.StepUpMedian, d.StepUpP90, d.Ended, d.RevokeMedian, d.RevokeP90, d.Requests)
+	}
+}

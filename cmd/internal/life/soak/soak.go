@@ -1,0 +1,180 @@
+package soak
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/life"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// Options say what is measured.
+type Options struct {
+	Life life.Options
+	// Warmup is the number of days that only teach.
+	Warmup int
+	// Model is required.
+	Model *model.Model
+}
+
+// proofAfter is how long a person needs to confirm that it is he.
+const proofAfter = 45 * time.Second
+
+// run is one pass of a history through an engine.
+type run struct {
+	options  Options
+	engine   *scorer.Engine
+	measured time.Time // When the measured days begin.
+	report   *Report
+
+	days    *dayBook
+	blocks  *blockBook
+	cases   []incident
+	touched map[string]int // Sessions, subjects and addresses of attackers: 1 + number.
+	proven  map[string]*timestamppb.Timestamp
+	offset  int64
+}
+
+// Run feeds a history to a new engine and reports on the measured days.
+func Run(o Options) (*Report, error) {
+	engine, err := scorer.New(scorer.Options{Model: o.Model, OfflineClock: true})
+	if err != nil {
+		return nil, fmt.Errorf("soak: %w", err)
+	}
+	world, err := life.New(o.Life)
+	if err != nil {
+		return nil, fmt.Errorf("soak: %w", err)
+	}
+	r := &run{
+		options: o, engine: engine, measured: o.Life.Start.AddDate(0, 0, o.Warmup), report: newReport(o),
+		days: newDayBook(), blocks: newBlockBook(), cases: make([]incident, len(world.Attacks())),
+		touched: make(map[string]int), proven: make(map[string]*timestamppb.Timestamp),
+	}
+	ev := new(event.RequestEvent)
+	for {
+		label, more := world.Next(ev)
+		if !more {
+			break
+		}
+		r.one(ev, label)
+	}
+	r.days.close(r.report)
+	r.blocks.close(r.report)
+	r.report.detect(world.Attacks(), r.cases)
+	r.report.finish(engine.Stats())
+	return r.report, nil
+}
+
+// one scores an event and books what came of it.
+func (r *run) one(ev *event.RequestEvent, label life.Label) {
+	if label.Attack < 0 {
+		if at := r.proven[ev.GetSession()]; at != nil && ev.GetTime().AsTime().After(at.AsTime()) {
+			ev.AuthTime = at // He has confirmed; his token says so from now on.
+		}
+	}
+	r.offset++
+	res := r.engine.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: r.offset})
+	begins := ev.GetPhase() == event.PhaseComplete || ev.GetPhase() == event.PhaseOpen
+	measured := !ev.GetTime().AsTime().Before(r.measured)
+	if !measured {
+		r.report.WarmupEvents++
+		r.report.WarmupProposals += len(res.Proposals)
+		r.answer(ev, label, res.Proposals)
+		return
+	}
+	r.report.Events++
+	if ev.Terminal() {
+		r.report.Requests++
+	}
+	victim := r.mark(ev, label)
+	if label.Attack >= 0 {
+		r.cases[label.Attack].see(label, begins, ev.GetTime().AsTime())
+	}
+	for i := range res.Proposals {
+		p := &res.Proposals[i]
+		switch {
+		case victim >= 0:
+			r.cases[victim].take(p, label.Attack >= 0)
+		default:
+			r.report.alarm(kindOf(ev), actorOf(ev), r.days.traits(ev, label), p)
+		}
+	}
+	if victim < 0 {
+		r.days.see(r.report, ev, label)
+		r.blocks.see(r.report, ev, label, res.Assessment)
+	}
+	r.answer(ev, label, res.Proposals)
+}
+
+// mark remembers whose sessions and addresses an attack has touched, and
+// returns the attack that an event belongs to, -1 for none. What happens to a
+// victim is no false alarm.
+func (r *run) mark(ev *event.RequestEvent, label life.Label) int {
+	keys := [...]string{ev.GetSession(), ev.GetSubject()}
+	if label.Attack >= 0 {
+		for _, k := range keys {
+			if k != "" {
+				r.touched[k] = label.Attack + 1
+			}
+		}
+		if ev.GetSubject() == "" {
+			r.touched[ev.GetAddress()] = label.Attack + 1
+		}
+		return label.Attack
+	}
+	if len(r.touched) == 0 {
+		return -1
+	}
+	for _, k := range keys {
+		if n := r.touched[k]; n > 0 {
+			return n - 1
+		}
+	}
+	if ev.GetSubject() == "" {
+		return r.touched[ev.GetAddress()] - 1
+	}
+	return -1
+}
+
+// answer is what honest people and operators do about a verdict: a person
+// confirms a step-up; who cannot, or is sent away, is restored by an operator.
+func (r *run) answer(ev *event.RequestEvent, label life.Label, proposals []judge.Proposal) {
+	if label.Attack >= 0 {
+		return
+	}
+	for i := range proposals {
+		p := &proposals[i]
+		level := verdict.Strength(p.Action)
+		switch {
+		case level < verdict.Strength(verdict.ActionStepUp) || ev.GetSubject() == "":
+		case level == verdict.Strength(verdict.ActionStepUp) && ev.GetSubjectKind() == event.SubjectHuman:
+			r.proven[ev.GetSession()] = timestamppb.New(ev.GetTime().AsTime().Add(proofAfter))
+		default:
+			if r.touched[ev.GetSession()] > 0 || r.touched[ev.GetSubject()] > 0 {
+				continue // Nobody restores what is being attacked.
+			}
+			r.engine.Assess(scorer.Record{Event: &event.RequestEvent{
+				Kind: event.KindControl, Reason: event.ReasonClear, Time: ev.GetTime(), Tenant: ev.GetTenant(),
+				Session: ev.GetSession(), Subject: ev.GetSubject(),
+			}})
+		}
+	}
+}
+
+// kindOf is the ladder of an event's actor.
+func kindOf(ev *event.RequestEvent) string {
+	switch {
+	case ev.GetSession() == "" && ev.GetSubject() == "":
+		return model.KindAddress
+	case ev.GetSubjectKind() == "":
+		return event.SubjectHuman
+	}
+	return ev.GetSubjectKind()
+}

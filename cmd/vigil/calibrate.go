@@ -1,0 +1,247 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/budget"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+const calibrateLong = `Find the thresholds that keep a budget of false alarms.
+
+The events of ordinary life, as "vigil score" reads them, go through the live
+scorer. Of each subject and day the largest suspicion counts, for each rung of
+the ladder. A generalised Pareto distribution is fitted to the largest of them,
+and the threshold is where it exceeds the budget: so many days out of 10,000 on
+which an action may be asked for although nothing was wrong. The budget is the
+model's, for each kind of actor; --budget sets it for all kinds.
+
+The history should be that of an installation that observes, without incidents:
+what is in it is taken for innocent. --state takes a history that was learnt
+before; without it the first days teach and are counted too. "beyond data" says
+how many times rarer the budget is than anything the history can show.`
+
+// perDays is what a budget counts against.
+const perDays = model.BudgetDays
+
+// calibrateOptions are the flags of vigil calibrate.
+type calibrateOptions struct {
+	score   scoreOptions
+	budget  map[string]string
+	ladders bool
+}
+
+// newCalibrateCommand fits thresholds to a budget.
+func newCalibrateCommand(env app.Env) *cobra.Command {
+	var o calibrateOptions
+	c := &cobra.Command{
+		Use:   "calibrate [FILE…]",
+		Short: "Find the thresholds that keep a budget of false alarms",
+		Long:  calibrateLong,
+		Example: `  vigil calibrate last-month.ndjson
+  vigil calibrate --budget step_up=50,revoke=0.5 --ladders last-month.ndjson >ladders.yaml`,
+		RunE: func(cmd *cobra.Command, files []string) error { return calibrate(cmd, env, o, files) },
+	}
+	o.score.inputFlags(c)
+	f := c.Flags()
+	f.StringToStringVar(&o.budget, "budget", nil, "false alarms allowed per 10,000 subject-days, by action, in place of the model's")
+	f.BoolVar(&o.ladders, "ladders", false, "print the section ladders of a model file instead of a table")
+	return c
+}
+
+// calibration is what was found for one rung.
+type calibration struct {
+	Kind   string `json:"kind"`
+	Action string `json:"action"`
+	// Budget, Reached and Expected count per 10,000 subject-days: allowed, seen
+	// at the threshold now, and expected there by the fit (absent where there is none).
+	Budget   float64  `json:"budget"`
+	Days     int      `json:"subject_days"`
+	Reached  float64  `json:"reached"`
+	Expected *float64 `json:"expected,omitempty"`
+	// Threshold is the model's, Suggested the one that keeps the budget, in nats.
+	Threshold float64 `json:"threshold"`
+	Suggested float64 `json:"suggested"`
+	// BeyondData is by which factor the budget is rarer than anything seen, at least 1.
+	BeyondData float64 `json:"beyond_data,omitempty"`
+	Note       string  `json:"note,omitempty"`
+}
+
+func calibrate(c *cobra.Command, env app.Env, o calibrateOptions, files []string) error {
+	err := o.score.validate()
+	if err != nil {
+		return err
+	}
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	allowed, err := o.allowed()
+	if err != nil {
+		return err
+	}
+	m, err := readModel(o.score.model)
+	if err != nil {
+		return err
+	}
+	gather := budget.NewCollector(len(ladder()))
+	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true, Gather: gather})
+	if err != nil {
+		return fmt.Errorf("start scorer: %w", err)
+	}
+	err = readState(engine, o.score.state)
+	if err != nil {
+		return err
+	}
+	s := &scoring{
+		engine: engine, options: o.score, stderr: env.Stderr,
+		take: func(*event.RequestEvent, scorer.Result) error { return nil },
+	}
+	err = s.inputs(c.Context(), env.Stdin, files)
+	if err != nil {
+		return err
+	}
+	gather.Close()
+	found := calibrations(m, gather, allowed)
+	s.summary()
+	switch {
+	case asJSON:
+		err = writeJSON(env.Stdout, found)
+	case o.ladders:
+		err = writeLadders(env.Stdout, m, found)
+	default:
+		err = newPrinter(c, env).calibrations(found)
+	}
+	if err == nil && s.bad > 0 {
+		return app.Findings()
+	}
+	return err
+}
+
+// allowed reads the budget that was asked for in place of the model's, by action.
+func (o *calibrateOptions) allowed() (map[string]float64, error) {
+	out := make(map[string]float64)
+	for action, text := range o.budget {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(n > 0) || n > perDays {
+			return nil, app.Usage("--budget: %s: must be above 0 and at most %d per %d subject-days, is %q", action, perDays, perDays, text)
+		}
+		if verdict.Strength(action) <= verdict.Strength(verdict.ActionObserve) {
+			return nil, app.Usage("--budget: action must be one of %s, is %q", strings.Join(ladder()[1:], ", "), action)
+		}
+		out[action] = n
+	}
+	return out, nil
+}
+
+// calibrations fits each rung of each ladder whose kind was seen. A rung never
+// needs less than a weaker one, as the model file demands.
+func calibrations(m *model.Model, gather *budget.Collector, allowed map[string]float64) []calibration {
+	found := []calibration{}
+	for _, kind := range model.Kinds() {
+		seen := gather.Kinds()[kind]
+		if seen == nil {
+			continue
+		}
+		least := 0.0
+		for i, rung := range m.Ladder(kind) {
+			one := calibration{
+				Kind: kind, Action: rung.Action, Budget: m.Budget(kind, rung.Action), Days: seen.Days,
+				Reached:   perDays * float64(seen.Rungs[i].Reached) / float64(seen.Days),
+				Threshold: rung.Threshold, Suggested: rung.Threshold,
+			}
+			if asked, ok := allowed[rung.Action]; ok {
+				one.Budget = asked
+			}
+			one.fit(seen.Rungs[i].Maxima)
+			one.Suggested = max(one.Suggested, least)
+			least = one.Suggested
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+func (x *calibration) fit(maxima []float64) {
+	if x.Budget == 0 {
+		x.Note = "no budget: stays"
+		return
+	}
+	tail, err := budget.Fit(maxima, float64(x.Days))
+	switch {
+	case errors.Is(err, budget.ErrTooFew) && x.Days >= perDays:
+		x.Note = "ordinary life never comes near: stays"
+	case err != nil:
+		x.Note = err.Error()
+	default:
+		expected := perDays * tail.Probability(x.Threshold)
+		x.Expected = &expected
+		x.Suggested, x.BeyondData = tail.Level(x.Budget / perDays)
+		x.Suggested = math.Ceil(x.Suggested*100) / 100 // Rounded up: never over the budget.
+	}
+}
+
+func (p printer) calibrations(found []calibration) error {
+	rows := make([][]string, 0, len(found))
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) }
+	for i := range found {
+		x := &found[i]
+		expected, beyond := "-", "-"
+		if x.Expected != nil {
+			expected, beyond = number(*x.Expected), strconv.FormatFloat(x.BeyondData, 'f', 1, 64)+"×"
+		}
+		rows = append(rows, []string{
+			x.Kind, x.Action, number(x.Budget), strconv.Itoa(x.Days), number(x.Reached), expected,
+			number(x.Threshold), number(x.Suggested), beyond, x.Note,
+		})
+	}
+	return p.table([]string{"KIND", "ACTION", "BUDGET", "DAYS", "REACHED", "EXPECTED", "NOW", "SUGGESTED", "BEYOND DATA", "NOTE"}, rows)
+}
+
+// writeLadders writes the section of a model file: the model's ladders with
+// the thresholds that were found.
+func writeLadders(w io.Writer, m *model.Model, found []calibration) error {
+	suggested := make(map[[2]string]float64)
+	for i := range found {
+		suggested[[2]string{found[i].Kind, found[i].Action}] = found[i].Suggested
+	}
+	var b strings.Builder
+	b.WriteString("ladders:\n")
+	for _, kind := range model.Kinds() {
+		fmt.Fprintf(&b, "  - kind: %s\n    rungs:\n", kind)
+		for _, rung := range m.Ladder(kind) {
+			threshold, ok := suggested[[2]string{kind, rung.Action}]
+			if !ok {
+				threshold = rung.Threshold
+			}
+			fmt.Fprintf(&b, "      - {action: %s, threshold: %g, for: %s", rung.Action, threshold, rung.For)
+			for i, g := range rung.Groups {
+				if i == 0 {
+					b.WriteString(", groups: [" + g.String())
+				} else {
+					b.WriteString(", " + g.String())
+				}
+			}
+			if len(rung.Groups) > 0 {
+				b.WriteString("]")
+			}
+			b.WriteString("}\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	if err != nil {
+		return fmt.Errorf("write ladders: %w", err)
+	}
+	return nil
+}

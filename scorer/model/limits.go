@@ -1,0 +1,20 @@
+package model
+
+import "time"
+
+// Limits of a model file; those of its rules are in package rules.
+const (
+	// FileBytesMax bounds a model file; the one that ships has 5 KiB.
+	FileBytesMax = 1 << 20
+	// ExceptionsMax bounds the exceptions: each is looked at for each event.
+	ExceptionsMax = 256
+	// ExceptionFor is the longest that one may hold: who still needs it then
+	// says so again.
+	ExceptionFor = 90 * 24 * time.Hour
+	// RouteClassesMax bounds the classes, PatternsMax the routes and templates
+	// of each.
+	RouteClassesMax = 32
+	PatternsMax     = 64
+	// TextBytesMax bounds an id, an owner, a reason and a text.
+	TextBytesMax = 512
+)

@@ -1,0 +1,142 @@
+package sequence
+
+import (
+	"math"
+
+	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// How the tail of clean sessions is kept and fitted.
+const (
+	tailBins = 1024
+	tailStep = 1.0 / 16 // In spreads; what lies beyond 64 counts as 64.
+	// tailShare is the share of sessions, the highest, that the fit is made of.
+	tailShare = 0.1
+	// tailSessionsMin is how many sessions a fit needs.
+	tailSessionsMin = 200
+	// shapeMax bounds the fitted shape, at which the mean is barely finite. The
+	// least is 0: a tail that ends would be a claim no sample can support.
+	shapeMax = 0.9
+	// kappa is that of the e-value kappa*p^(kappa-1) (Vovk and Wang 2021).
+	kappa = 0.3
+)
+
+// Tail counts the peaks of clean sessions, in bins, so that it merges exactly.
+// Sessions with a verdict are left out, for their peak is where we cut. The
+// zero value is empty. It takes 4 KiB.
+type Tail struct{ bins [tailBins]uint32 }
+
+// Observe counts the peak of one clean session.
+func (t *Tail) Observe(peak float64) {
+	i := 0
+	if peak > 0 {
+		i = int(min(tailBins-1, peak/tailStep))
+	}
+	t.bins[i] = min(t.bins[i], math.MaxUint32-1) + 1
+}
+
+// Merge adds what another tail has counted.
+func (t *Tail) Merge(o *Tail) {
+	for i := range t.bins {
+		t.bins[i] += min(o.bins[i], math.MaxUint32-t.bins[i])
+	}
+}
+
+// Sessions is how many peaks were counted.
+func (t *Tail) Sessions() int {
+	n := 0
+	for _, c := range t.bins {
+		n += int(c)
+	}
+	return n
+}
+
+// Code writes or reads the tail.
+func (t *Tail) Code(k *snapshot.Codec) {
+	for i := range t.bins {
+		u := uint64(t.bins[i])
+		k.U64(&u)
+		t.bins[i] = uint32(u)
+	}
+}
+
+// Curve is the fitted tail: of clean sessions, the share Share has a peak
+// above From, and beyond it a generalised Pareto tail of the given shape and
+// scale. The zero value is no fit.
+type Curve struct{ From, Share, Shape, Scale float64 }
+
+// Fit fits a generalised Pareto distribution to the highest tenth of the peaks
+// by probability-weighted moments (Hosking and Wallis 1987), the way of
+// peaks over threshold (Siffer et al., KDD 2017). It reports false when there
+// are too few sessions.
+func (t *Tail) Fit() (Curve, bool) {
+	n := t.Sessions()
+	if n < tailSessionsMin {
+		return Curve{}, false
+	}
+	start, above := tailBins, 0
+	for float64(above) < tailShare*float64(n) {
+		start--
+		above += int(t.bins[start])
+	}
+	c := Curve{From: float64(start) * tailStep, Share: float64(above) / float64(n)}
+	mean, weighted, rank := 0.0, 0.0, 0.0
+	for i := start; i < tailBins; i++ {
+		k := float64(t.bins[i])
+		if k == 0 {
+			continue
+		}
+		excess := (float64(i-start) + 0.5) * tailStep
+		mean += float64(k*excess) / float64(above)
+		rest := 1 - (rank+float64((k-1)/2)+0.65)/float64(above)
+		weighted += float64(float64(k*excess)*rest) / float64(above)
+		rank += k
+	}
+	c.Shape, c.Scale = 0, max(tailStep, mean)
+	gap := mean - 2*weighted
+	if gap > 0 {
+		c.Shape = min(shapeMax, max(0, 2-mean/gap))
+		c.Scale = max(tailStep, float64(mean*(1-c.Shape))) // The mean is kept.
+	}
+	return c, true
+}
+
+// P is the share of clean sessions with a peak of at least level, in (0, 1];
+// below From it is 1.
+func (c Curve) P(level float64) float64 {
+	if level < c.From || c.Scale <= 0 {
+		return 1
+	}
+	x := (level - c.From) / c.Scale
+	if c.Shape < 1e-6 {
+		return max(math.SmallestNonzeroFloat64, c.Share*exact.Exp2(-x/math.Ln2))
+	}
+	return max(math.SmallestNonzeroFloat64, c.Share*exact.Exp2(-exact.Ln(1+float64(c.Shape*x))/(c.Shape*math.Ln2)))
+}
+
+// Nats is the evidence for a takeover at a level: ln(kappa*p^(kappa-1)), whose
+// exponential has a mean of at most 1 over clean sessions. Without a fit it
+// is 0.
+func (c Curve) Nats(level float64) float64 {
+	if c.Scale <= 0 {
+		return 0
+	}
+	return exact.Ln(kappa) - float64((1-kappa)*exact.Ln(c.P(level)))
+}
+
+// Threshold is the level that a share risk of clean sessions reaches, in
+// (0, Share]; a larger risk gives From, and no fit a level that none reaches.
+func (c Curve) Threshold(risk float64) float64 {
+	switch {
+	case c.Scale <= 0 || !(risk > 0):
+		return math.MaxFloat64
+	case risk >= c.Share:
+		return c.From
+	}
+	l := exact.Ln(c.Share / risk)
+	if c.Shape < 1e-6 {
+		return c.From + float64(c.Scale*l)
+	}
+	return c.From + float64(c.Scale*(exact.Exp2(c.Shape*l/math.Ln2)-1))/c.Shape
+}

@@ -1,0 +1,133 @@
+package sequence
+
+import (
+	"math"
+
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// keep is the share of the level that outlasts an event: half of it is gone
+// after 150, so that a takeover of some dozens of events stands out and months
+// of small strangeness do not add up.
+const keep = 0.9953897
+
+// From heldLevel on only one event in heldLeak teaches, so that a thief does
+// not become a habit while the evidence gathers; none at all would leave an
+// owner with new work a stranger to himself for ever.
+const (
+	heldLevel = 2.5
+	heldLeak  = 4
+)
+
+// levelMax bounds the level of a snapshot: at the most an event can gain, it
+// rises no higher.
+const levelMax = (natsMax - natsMin) / (spreadMin * (1 - keep))
+
+// natsUnit is the step to which the nats of a pending event are rounded.
+const natsUnit = 16
+
+// Watch is the sequential test of one session (CUSUM, Page 1954) and the
+// events that wait to teach. The zero value is a session that begins. It takes
+// 352 B.
+type Watch struct {
+	// Level is the evidence for a takeover in spreads of the subject's blocks,
+	// at least 0; Peak the highest since the session began or rested.
+	Level, Peak float64
+	last        Symbol
+	// The ring of pending events begins at from, and before precedes it.
+	before  Symbol
+	from, n uint8
+	symbols [PendingMax]Symbol
+	nats    [PendingMax]int8 // In 1/natsUnit nats.
+}
+
+// Step is what a watch makes of one event.
+type Step struct {
+	// Nats is the event's own evidence, in [-3, 3].
+	Nats float64
+	// Gain is what it adds to the level, in spreads of the subject's blocks and
+	// before the floor at 0; Level is the session's.
+	Gain, Level float64
+}
+
+// Step judges one event and keeps it to be taught later; if nobody teaches,
+// the oldest pending event is forgotten.
+func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
+	nats := h.Nats(p, w.last, x)
+	gain := 0.0
+	if h.Known() {
+		gain = h.normal(nats)
+		w.Level = Advance(w.Level, gain)
+		w.Peak = max(w.Peak, w.Level)
+	}
+	if w.n == PendingMax {
+		w.drop()
+	}
+	i := (int(w.from) + int(w.n)) % PendingMax
+	w.symbols[i] = x
+	w.nats[i] = int8(math.Round(nats * natsUnit))
+	w.n++
+	w.last = x
+	return Step{Nats: nats, Gain: gain, Level: w.Level}
+}
+
+// Advance is the level after an event that gains so much: it fades, it adds,
+// and it never falls below 0.
+func Advance(level, gain float64) float64 { return max(0, float64(keep*level)+gain) }
+
+// Teach teaches the habit all but the newest of the pending events, and drops
+// most of them untaught while the level is high.
+func (w *Watch) Teach(h *Habit, newest int) {
+	for int(w.n) > newest {
+		i := int(w.from)
+		if w.Level < heldLevel || i%heldLeak == 0 {
+			h.Learn(w.before, w.symbols[i], float64(w.nats[i])/natsUnit)
+		}
+		w.drop()
+	}
+}
+
+// Forget drops what is pending: a session with a verdict teaches nothing.
+func (w *Watch) Forget() {
+	w.n = 0
+	w.before = w.last
+}
+
+// Rest takes the session as begun anew: the person has shown who he is. What
+// is pending may still teach.
+func (w *Watch) Rest() { w.Level, w.Peak = 0, 0 }
+
+// Fade lets the level fade to the share f, in [0, 1], as the stream clock says.
+func (w *Watch) Fade(f float64) { w.Level *= min(1, max(0, f)) }
+
+func (w *Watch) drop() {
+	w.before = w.symbols[w.from]
+	w.from = (w.from + 1) % PendingMax
+	w.n--
+}
+
+// Code writes or reads the watch.
+func (w *Watch) Code(k *snapshot.Codec) {
+	k.F64(&w.Level)
+	k.F64(&w.Peak)
+	codeSymbol(k, &w.last)
+	codeSymbol(k, &w.before)
+	from := uint64(w.from)
+	k.U64(&from)
+	n := min(k.Len(int(w.n)), PendingMax)
+	w.from, w.n = uint8(from%PendingMax), uint8(n)
+	w.Level, w.Peak = min(levelMax, max(0, w.Level)), max(0, w.Peak)
+	for j := range n {
+		i := (int(w.from) + j) % PendingMax
+		codeSymbol(k, &w.symbols[i])
+		u := uint64(uint8(w.nats[i]))
+		k.U64(&u)
+		w.nats[i] = int8(u)
+	}
+}
+
+func codeSymbol(k *snapshot.Codec, x *Symbol) {
+	u := uint64(*x)
+	k.U64(&u)
+	*x = Symbol(u)
+}
