@@ -157,3 +157,36 @@ func TestSubjectSurvivesASnapshot(t *testing.T) {
 		t.Error("a subject that was read writes other bytes")
 	}
 }
+
+// TestWhatIsFollowedIsBounded shows more of everything than is remembered.
+func TestWhatIsFollowedIsBounded(t *testing.T) {
+	var tenant entity.Tenant
+	var gateways entity.Gateways
+	var s entity.Suspicion
+	size := func(code func(*snapshot.Codec)) int {
+		w := snapshot.Writer()
+		code(w)
+		return len(w.Bytes())
+	}
+	grow := func(from, to int) {
+		for i := from; i < to; i++ {
+			h := uint64(i) * 0x9E3779B97F4A7C15
+			tenant.Arrivals.Note(h, h, h, int64(i))
+			tenant.Sizes.Learn(h, i%40, 1)
+			gateways.Seen(fmt.Sprintf("g%07d", i), true, 1, int64(1e18)+int64(i))
+			s.Mark(i).Peak = float64(i)
+		}
+	}
+	grow(0, 3000)
+	before, gates := size(tenant.Code), size(gateways.Code)
+	grow(3000, 9000)
+	if after := size(tenant.Code); after > before+before/10 {
+		t.Errorf("a tenant grew from %d B to %d B", before, after)
+	}
+	if after := size(gateways.Code); after > gates+gates/10 {
+		t.Errorf("gateways grew from %d B to %d B", gates, after)
+	}
+	if len(s.Marks) > entity.MarksMax || s.Peak(8999) != 8999 {
+		t.Errorf("%d marks, the newest says %g", len(s.Marks), s.Peak(8999))
+	}
+}

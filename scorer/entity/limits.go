@@ -40,7 +40,8 @@ const (
 	TokensMax = 4
 	// ReasonsMax bounds the reasons of a suspicion; one per signal.
 	ReasonsMax = 16
-	// MarksMax bounds the signals and custom rules that are told apart in one session.
+	// MarksMax bounds the signals and custom rules whose counts an actor's suspicion
+	// remembers.
 	MarksMax = 64
 	// SeenMax bounds the values of each kind that a session remembers.
 	SeenMax = 24
