@@ -54,7 +54,7 @@ func newConfigValidateCommand(env app.Env) *cobra.Command {
 file:line:column: key: what is wrong. Exit code 2 where there is any. The files
 that keys name (keys, key set, certificates, risk model) are opened as the
 service opens them, unless --no-files is given.`,
-		Args: someArgs("the configuration files", 1, 0),
+		Args: someArgs("the configuration files", 0),
 	}
 	o.addTo(c)
 	c.RunE = func(cmd *cobra.Command, files []string) error { return validate(cmd, env, o, files) }

@@ -41,7 +41,7 @@ func newRestoreCommand(env app.Env) *cobra.Command {
 		Long:  restoreLong,
 		Example: `  vigil restore session f3Zq…  --reason "was the owner, on a train"
   vigil restore subject --issuer https://idp.example --sub alice`,
-		Args: someArgs("KIND (such as session) and its ID or raw name", 1, 2),
+		Args: someArgs("KIND (such as session) and its ID or raw name", 2),
 	}
 	l := newLink(c, env, clickhouseParts(), adminParts())
 	o.names.addTo(c)

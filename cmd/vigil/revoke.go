@@ -49,7 +49,7 @@ func newRevokeCommand(env app.Env) *cobra.Command {
 		Example: `  vigil revoke session f3Zq…  --reason "reported stolen"
   vigil revoke subject --issuer https://idp.example --sub alice --not-before now
   vigil revoke address 192.0.2.7 --action block --for 24h --dry-run`,
-		Args: someArgs("KIND (such as session) and its ID or raw name", 1, 2),
+		Args: someArgs("KIND (such as session) and its ID or raw name", 2),
 	}
 	l := newLink(c, env, clickhouseParts(), adminParts())
 	o.names.addTo(c)

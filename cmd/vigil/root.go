@@ -80,13 +80,13 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 }
 
 // oneArg asks for exactly one argument, and says what it is where it is missing.
-func oneArg(what string) cobra.PositionalArgs { return someArgs(what, 1, 1) }
+func oneArg(what string) cobra.PositionalArgs { return someArgs(what, 1) }
 
-// someArgs asks for least to most arguments; most 0 is no limit.
-func someArgs(what string, least, most int) cobra.PositionalArgs {
+// someArgs asks for one to most arguments; most 0 is no limit.
+func someArgs(what string, most int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
-		case len(args) < least:
+		case len(args) == 0:
 			return fmt.Errorf("name %s", what)
 		case most > 0 && len(args) > most:
 			return fmt.Errorf("%q is too much: name only %s", args[most], what)
