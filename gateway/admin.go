@@ -92,9 +92,59 @@ type readiness struct {
 	Routes   int    `json:"routes"`
 	Gateway  string `json:"gateway"`
 	// SilentFor is how long the analyzer has said nothing.
-	SilentFor string       `json:"silent_for"`
-	Emit      emit.Stats   `json:"emit"`
-	Revoke    revoke.Stats `json:"revoke"`
+	SilentFor string          `json:"silent_for"`
+	Emit      emitReadiness   `json:"emit"`
+	Revoke    revokeReadiness `json:"revoke"`
+}
+
+// emitReadiness is [emit.Stats] for operators.
+type emitReadiness struct {
+	Requests     streamReadiness `json:"requests"`
+	Enforcements streamReadiness `json:"enforcements"`
+}
+
+// streamReadiness is [emit.StreamStats] for operators.
+type streamReadiness struct {
+	QueuedRecords     int64             `json:"queued_records"`
+	QueuedRecordsMax  int64             `json:"queued_records_max"`
+	QueuedBytes       int64             `json:"queued_bytes"`
+	QueuedBytesMax    int64             `json:"queued_bytes_max"`
+	OldestMS          int64             `json:"oldest_ms"`
+	EmittedEvents     uint64            `json:"emitted_events"`
+	AckedEvents       uint64            `json:"acked_events"`
+	DroppedEvents     map[string]uint64 `json:"dropped_events"`
+	SentRecords       uint64            `json:"sent_records"`
+	AckedRecords      uint64            `json:"acked_records"`
+	FailingPartitions int               `json:"failing_partitions"`
+}
+
+func streamReadinessOf(s emit.StreamStats) streamReadiness {
+	return streamReadiness{
+		QueuedRecords: s.Depth, QueuedRecordsMax: s.Capacity, QueuedBytes: s.Bytes, QueuedBytesMax: s.CapacityBytes,
+		OldestMS: s.Oldest.Milliseconds(), EmittedEvents: s.Emitted, AckedEvents: s.AckedEvents, DroppedEvents: s.Dropped,
+		SentRecords: s.Sent, AckedRecords: s.Acked, FailingPartitions: s.Failing,
+	}
+}
+
+// revokeReadiness is [revoke.Stats] for operators.
+type revokeReadiness struct {
+	Verdicts        int               `json:"verdicts"`
+	UnsavedVerdicts uint64            `json:"unsaved_verdicts"`
+	FileBytes       int64             `json:"file_bytes"`
+	AppliedRecords  uint64            `json:"applied_records"`
+	RepeatedRecords uint64            `json:"repeated_records"`
+	DamagedLines    uint64            `json:"damaged_lines"`
+	RefusedRecords  map[string]uint64 `json:"refused_records"`
+	CaughtUp        bool              `json:"caught_up"`
+	StalenessMS     int64             `json:"staleness_ms"`
+}
+
+func revokeReadinessOf(s revoke.Stats) revokeReadiness {
+	return revokeReadiness{
+		Verdicts: s.Verdicts, UnsavedVerdicts: s.Unsaved, FileBytes: s.FileBytes, AppliedRecords: s.Applied,
+		RepeatedRecords: s.Repeated, DamagedLines: s.Damaged, RefusedRecords: s.Refused,
+		CaughtUp: s.CaughtUp, StalenessMS: s.Staleness.Milliseconds(),
+	}
 }
 
 // readyz says whether clients should be sent here. A gateway without Kafka or
@@ -104,14 +154,16 @@ func (a *admin) readyz(w http.ResponseWriter, r *http.Request) {
 	out := readiness{
 		Status: "ready", Gateway: g.config.ID, Visits: g.table.Visits(), Verdicts: g.table.Verdicts(),
 		Routes: len(g.rules.Load().routes.Routes()), SilentFor: g.follower.Staleness(g.now()).Round(time.Millisecond).String(),
-		Emit: g.emitter.Stats(), Revoke: g.follower.Stats(),
+		Revoke: revokeReadinessOf(g.follower.Stats()),
 	}
+	sent := g.emitter.Stats()
+	out.Emit = emitReadiness{Requests: streamReadinessOf(sent.Requests), Enforcements: streamReadinessOf(sent.Enforcements)}
 	code := http.StatusOK
 	lacks := func(what string) { out.Status, out.Missing = "degraded", append(out.Missing, what) }
 	if err := g.rules.Load().verifier.Ready(); err != nil { //nolint:noinlineerr // The error lives for one line.
 		lacks(err.Error())
 	}
-	if out.Emit.Requests.Failing > 0 || out.Emit.Enforcements.Failing > 0 {
+	if sent.Requests.Failing > 0 || sent.Enforcements.Failing > 0 {
 		lacks("kafka takes no events")
 	}
 	switch g.feed() {

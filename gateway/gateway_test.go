@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -296,6 +297,11 @@ func TestColdStart(t *testing.T) {
 	res, body = g.admin(t, "GET", "/readyz?verbose", nil)
 	if res.StatusCode != 200 || !strings.Contains(body, `"degraded"`) {
 		t.Errorf("readyz: %d %s", res.StatusCode, body)
+	}
+	for _, name := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(body, -1) {
+		if name[1] != strings.ToLower(name[1]) {
+			t.Errorf("readyz: %s is not in snake_case", name[1])
+		}
 	}
 }
 

@@ -196,7 +196,8 @@ func (d *run) show(ctx context.Context) (Summary, error) {
 			people.Go(func() { d.crowd.live(crowdCtx, i, u) })
 		}
 	}
-	d.story.say("%d people come to work; each does what he has done for the last %d days", len(d.population.People)-len(insiders), HistoryDays)
+	d.story.say("%d of %d people come to work, each as in the last %d days; the other %d are attackers this time",
+		len(d.population.People)-len(insiders), len(d.population.People), HistoryDays, len(insiders))
 	if sleep(ctx, arrival+2*time.Second) {
 		for _, a := range d.attackers {
 			bad.Go(func() { d.attack(crowdCtx, a) })

@@ -18,9 +18,20 @@ type story struct {
 	begun time.Time
 	who   func(id string) string // The person behind a pseudonym, else "".
 
-	mu  sync.Mutex
-	err error // The first write that did not work.
+	mu   sync.Mutex
+	held []heldLine
+	err  error // The first write that did not work.
 }
+
+// heldLine is what a client saw, which waits for its cause to be told.
+type heldLine struct {
+	since time.Time
+	text  string
+}
+
+// holdFor is how long a client's line waits for the verdict behind it, which
+// takes its way through ClickHouse.
+const holdFor = time.Second
 
 // say writes a line of text with the time since the start.
 func (s *story) say(format string, args ...any) {
@@ -31,6 +42,28 @@ func (s *story) say(format string, args ...any) {
 	}
 	_, err := fmt.Fprintf(s.text, "%6.1fs  %s\n", time.Since(s.begun).Seconds(), fmt.Sprintf(format, args...))
 	s.keep(err)
+}
+
+// hold keeps a line of text until [story.release].
+func (s *story) hold(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = append(s.held, heldLine{since: time.Now(), text: fmt.Sprintf(format, args...)})
+}
+
+// release tells what was held before a time.
+func (s *story) release(before time.Time) {
+	s.mu.Lock()
+	n := 0
+	for n < len(s.held) && s.held[n].since.Before(before) {
+		n++
+	}
+	due := s.held[:n]
+	s.held = s.held[n:]
+	s.mu.Unlock()
+	for _, line := range due {
+		s.say("%s", line.text)
+	}
 }
 
 // emit writes a line of NDJSON.
@@ -167,7 +200,7 @@ func (s *story) attackEnded(a *attacker) {
 	case !a.ended:
 		s.say("attack %d %s was broken off", a.number, a.kind)
 	case a.caught:
-		s.say("STOPPED  attack %d %s after %d requests and %.1f s: %s", a.number, a.kind, a.requests, took.Seconds(), a.last.words())
+		s.hold("STOPPED  attack %d %s after %d requests and %.1f s: %s", a.number, a.kind, a.requests, took.Seconds(), a.last.words())
 	default:
 		s.say("ESCAPED  attack %d %s: %d requests, %d bytes in %.1f s", a.number, a.kind, a.requests, a.loot, took.Seconds())
 	}
@@ -175,10 +208,10 @@ func (s *story) attackEnded(a *attacker) {
 
 func (s *story) interrupted(st *stay, m *mishap, compromised bool) {
 	if compromised {
-		s.say("SAFE     %s was asked to sign in again: %s", st.visit.Person.Name, m.answer.words())
+		s.hold("SAFE     %s was asked to sign in again: %s", st.visit.Person.Name, m.answer.words())
 		return
 	}
-	s.say("WRONGED  %s, who did nothing: %s", st.visit.Person.Name, m)
+	s.hold("WRONGED  %s, who did nothing: %s", st.visit.Person.Name, m)
 }
 
 // words is an answer for people.
@@ -196,7 +229,7 @@ func (a Answer) words() string {
 }
 
 func (s *story) summary(sum Summary) {
-	s.say("attackers %d, caught %d; honest sessions %d, interrupted %d; requests %d, rows in ClickHouse %d; event to cut p50 %.0f ms, p99 %.0f ms",
+	s.say("attackers %d, caught %d; honest sessions %d (not those that a thief shared), interrupted %d; requests %d, rows in ClickHouse %d; event to cut p50 %.0f ms, p99 %.0f ms",
 		sum.Attackers, sum.Caught, sum.HonestSessions, sum.HonestInterrupted, sum.Requests, sum.Rows, sum.EventToCutMS.P50, sum.EventToCutMS.P99)
 	s.emit(sum)
 }

@@ -48,18 +48,26 @@ func newWatch(d *run) *watch {
 // follow looks again and again until ctx is done, and once more then.
 func (w *watch) follow(ctx context.Context) error {
 	defer w.client.CloseIdleConnections()
+	defer func() { w.run.story.release(time.Now()) }()
 	password, err := os.ReadFile(w.run.stack.Run().ClickHousePasswordFile)
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
 	w.password = strings.TrimSpace(string(password))
 	for sleep(ctx, lookEvery) {
+		due := time.Now().Add(-holdFor)
 		err := w.look(ctx)
+		w.run.story.release(due)
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
-	return w.look(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	err = w.look(ctx)
+	if err != nil {
+		return err
+	}
+	return w.look(ctx) // For the cuts whose verdict came between the queries of the first.
 }
 
 // verdictRow, countRow and cutRow are rows as ClickHouse writes them.
@@ -122,6 +130,9 @@ func (w *watch) look(ctx context.Context) error {
 	}
 	w.refusals = 0
 	return each(ctx, w, cutQuery, func(r cutRow) {
+		if _, told := w.verdicts[r.Verdict]; !told {
+			return // Stored since the query above: the next look tells it, cause first.
+		}
 		if r.Stream == event.StreamRequest {
 			w.refusals++
 			first, known := w.refused[r.Verdict]
