@@ -10,6 +10,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/benchdata"
+	"github.com/vigil-gateway/vigil/cmd/internal/benchdata/takeover"
 )
 
 const benchDataLong = `Measure the anomaly ensemble on labelled tables.
@@ -38,7 +39,7 @@ func newBenchCommand(env app.Env) *cobra.Command {
 		Long:  benchDataLong,
 		Example: `  vigil bench data data
   vigil bench data --shuffle 7 --only http,smtp -o json data`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("the folder of the sets"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return benchData(cmd, env, args[0], choice, only)
 		},
@@ -47,8 +48,40 @@ func newBenchCommand(env app.Env) *cobra.Command {
 	f.Uint64Var(&choice.Shuffle, "shuffle", 0, "measure every set once, in the order of this seed")
 	f.Uint64Var(&choice.Seed, "seed", 1, "seed of the ensemble")
 	f.StringSliceVar(&only, "only", nil, "sets to measure; without it all that are there")
-	c.AddCommand(data)
+	c.AddCommand(data, newBenchTakeoverCommand(env))
 	return c
+}
+
+const benchTakeoverLong = `Measure the sequence model on command logs of real people.
+
+DIR holds masquerade-schonlau and unix-user-data-purdue as their publishers lay
+them out. The tail of one person's stream is joined to another's session, for
+every pair of people: how much of that is recognised, how soon, and at which
+rate of false alarms. Everything is scored before it is learned.`
+
+func newBenchTakeoverCommand(env app.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "takeover DIR",
+		Short:   "Measure the sequence model on command logs of real people",
+		Long:    benchTakeoverLong,
+		Example: "  vigil bench takeover data",
+		Args:    oneArg("the folder of the sets"),
+		RunE: func(c *cobra.Command, args []string) error {
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			report, err := takeover.Run(args[0])
+			if err != nil {
+				return app.Usage("%w", err)
+			}
+			if asJSON {
+				return writeJSON(env.Stdout, report)
+			}
+			say(env.Stdout, "%s", report)
+			return nil
+		},
+	}
 }
 
 func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, only []string) error {
