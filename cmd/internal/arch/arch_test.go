@@ -42,6 +42,7 @@ var homes = map[string][]string{
 	"go.opentelemetry.io/otel/exporters":     {"cmd/internal/telemetry"},
 	"github.com/twmb/franz-go/pkg/kfake":     {"deploy/devstack/broker"},
 	"github.com/ebitengine/purego":           {"deploy/devstack/olap"},
+	"cel.dev/cel-go":                         {"scorer/rules"},
 }
 
 // rootEntries may stand in the root beside dot-files.
