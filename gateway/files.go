@@ -23,7 +23,7 @@ import (
 func (c Config) CheckFiles() error {
 	var errs []error
 	if c.TenantKeyFile != "" {
-		_, err := loadNames(c.TenantKeyFile)
+		_, _, err := loadTenantKey(c.TenantKeyFile)
 		errs = append(errs, err)
 	}
 	if c.Keys.KeySetFile != "" && c.Keys.RootPublicFile != "" {
@@ -68,17 +68,17 @@ func (c Config) checkParts() error {
 	return errors.Join(errs...)
 }
 
-// loadNames reads the tenant's key.
-func loadNames(file string) (event.Names, error) {
-	key, err := readFile("tenant_key_file", file)
+// loadTenantKey reads the tenant's key, and the names under it.
+func loadTenantKey(file string) (key []byte, names event.Names, err error) {
+	key, err = readFile("tenant_key_file", file)
 	if err != nil {
-		return event.Names{}, err
+		return nil, event.Names{}, err
 	}
-	names, err := event.NewNames(key)
+	names, err = event.NewNames(key)
 	if err != nil {
-		return event.Names{}, fmt.Errorf("tenant_key_file: %w", err)
+		return nil, event.Names{}, fmt.Errorf("tenant_key_file: %w", err)
 	}
-	return names, nil
+	return key, names, nil
 }
 
 // loadKeys reads the key set and checks that the root has signed it.

@@ -98,14 +98,11 @@ func New(o Options) (*Gateway, error) {
 // build makes the parts in the order in which a request meets them.
 func (g *Gateway) build(o Options) error {
 	c := o.Config
-	key, err := readFile("tenant_key_file", c.TenantKeyFile)
+	key, names, err := loadTenantKey(c.TenantKeyFile)
 	if err != nil {
 		return err
 	}
-	g.names, err = event.NewNames(key)
-	if err != nil {
-		return fmt.Errorf("tenant_key_file: %w", err)
-	}
+	g.names = names
 	g.metrics, err = newMetrics(o.Meter, func() int64 { return int64(g.feed()) })
 	if err != nil {
 		return err
