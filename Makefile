@@ -125,6 +125,14 @@ bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Ka
 soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection table; SOAK_SUBJECTS, SOAK_DAYS, SOAK_SEED, SOAK_JSON.
 	@go test -count=1 -timeout 60m -tags soak -run TestSoakScorer -v ./cmd/internal/life/soak
 
+.PHONY: ablation
+ablation: ## The soak and the scenarios without each signal: what it earns and what it costs; ABLATION_JSON.
+	@go test -count=1 -timeout 60m -tags soak -run TestAblation -v ./cmd/internal/life/ablation
+
+.PHONY: bench-poison
+bench-poison: ## Attacks on what the scorer learns, with and without each defence; POISON_JSON.
+	@go test -count=1 -timeout 60m -tags soak -run TestPoison -v ./cmd/internal/life/poison
+
 .PHONY: replay
 replay: ## A million events replayed at one worker, at eight, with restarts, and on arm64: every byte the same.
 	$(call need,qemu-aarch64-static,install your distribution's package qemu-user-static)
