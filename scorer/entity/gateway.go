@@ -2,6 +2,7 @@ package entity
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -63,6 +64,7 @@ func (g *Gateways) Seen(name string, tick bool, missing uint64, now int64) *Gate
 }
 
 func (g *Gateways) add(name string) int {
+	name = strings.Clone(name)
 	if len(g.list) < GatewaysMax {
 		g.list = append(g.list, Gateway{Name: name})
 		return len(g.list) - 1

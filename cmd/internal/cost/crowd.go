@@ -117,7 +117,7 @@ var (
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.2 Mobile/15E148 Safari/604.1",
 	}
 	handshakes = [...]string{"t13d1516h2_8daaf6152771_02713d6af862", "t13d2014h2_a09f3c656075_14788d8d241b"} //nolint:gochecknoglobals // As above.
-	templates  = [...]string{"/accounts/{id}", "/orders/{id}", "/", "/profile", "/reports"}                   //nolint:gochecknoglobals // As above.
+	templates  = [...]string{"/accounts/{id}", "/orders/{id}", "/", "/profile", "/reports"}                  //nolint:gochecknoglobals // As above.
 )
 
 // heap is what is in use after two collections: the first may only begin what
