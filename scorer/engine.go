@@ -295,7 +295,10 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 		return s
 	}
 	key = owned(x.Tenant, key)
-	s = &entity.Session{Key: key, Subject: strings.Clone(ev.GetSubject()), Address: strings.Clone(ev.GetAddress()), Start: x.Now}
+	s = &entity.Session{Key: key, Subject: strings.Clone(ev.GetSubject()), Start: x.Now}
+	if ev.GetSubject() == "" {
+		s.Address = strings.Clone(ev.GetAddress())
+	}
 	s.Pending.Since = x.Now
 	table.Put(key, s)
 	if x.Subject != nil {

@@ -1,8 +1,8 @@
 package evidence
 
 import (
+	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -171,7 +171,7 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	})
 	if here < 0 {
 		here = addPlace(s, entity.Place{
-			Network: x.Network, Country: strings.Clone(short(ev.GetCountry())), Family: x.Agent.Family,
+			Network: x.Network, Country: k.Names.own(short(ev.GetCountry())), Family: x.Agent.Family,
 			Veiled: veiled(ev),
 		})
 		arrived = true
@@ -180,11 +180,11 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	arrived = arrived || s.Here != here
 	if x.request() {
 		s.Here = here
-		p.Requests++
+		p.Requests = min(p.Requests+1, math.MaxInt32)
 		p.Last = max(p.Last, x.At)
 	}
-	if address := short(ev.GetAddress()); p.Address != address {
-		p.Address, p.Prefix = strings.Clone(address), k.Names.Prefix(address)
+	if address := hash(ev.GetAddress()); p.Address != address {
+		p.Address, p.Prefix = address, k.Names.Prefix(short(ev.GetAddress()))
 	}
 	p.Alive = max(p.Alive, x.At)
 	if ev.Latitude != nil && ev.Longitude != nil && onEarth(ev.GetLatitude(), ev.GetLongitude()) {
@@ -194,9 +194,9 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	}
 	switch ev.GetPhase() {
 	case event.PhaseOpen:
-		p.Open++
+		p.Open = min(p.Open+1, math.MaxInt16)
 	case event.PhaseClose:
-		p.Open = max(0, p.Open-1)
+		p.Open -= min(p.Open, 1)
 	}
 	return here, arrived
 }
