@@ -143,6 +143,10 @@ bench-data: ## The anomaly ensemble on labelled tables in DATA (default: those i
 	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
 	@bin/bench/vigil bench data $(or $(DATA),testdata/bench)
 
+.PHONY: bench-scorer
+bench-scorer: ## What scoring costs: time, allocations and bytes for each event, and up to a million subjects; BENCH_SUBJECTS, BENCH_EVENTS.
+	@go test -count=1 -timeout 60m -tags bench -run TestCost -v ./cmd/internal/cost
+
 .PHONY: clean
 clean: ## Remove what was built; the fetched engines stay.
 	@rm -rf bin

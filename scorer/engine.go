@@ -2,8 +2,7 @@ package scorer
 
 import (
 	"errors"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"strings"
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -24,7 +23,8 @@ const inherited = 0.5
 const PhaseLearning = "learning"
 
 // Record is one record of a requests partition, in order. The engine reads the
-// event and keeps none of it.
+// event and keeps none of it, not even a text: what an event's strings point to
+// may change after the next call of [Engine.Assess].
 type Record struct {
 	Event     *event.RequestEvent
 	Topic     string
@@ -32,7 +32,9 @@ type Record struct {
 	Offset    int64
 }
 
-// Result is what the engine made of a record.
+// Result is what the engine made of a record. The assessment is the engine's
+// own and valid until the next call of [Engine.Assess]: who keeps it encodes or
+// clones it. Proposals are the caller's.
 type Result struct {
 	// Assessment is nil for lane ticks, tombstones, control records and duplicates.
 	Assessment *assessment.Assessment
@@ -76,6 +78,9 @@ type Engine struct {
 	gather   *budget.Collector
 	supports []float64
 	custom   custom
+	// context and answer are of the current event, and used again for the next.
+	context evidence.Context
+	answer  answer
 }
 
 // New returns an engine without history.
@@ -214,9 +219,10 @@ func (e *Engine) note(ev *event.RequestEvent, kind string, rungs []model.Rung, s
 // look finds, or makes, everything that is known about an event's actor.
 func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	now := e.clock.Now()
-	x := &evidence.Context{
+	x := &e.context
+	*x = evidence.Context{
 		Event: ev, Now: now, At: e.clock.Clamp(ev.GetTime().AsTime().UnixNano()),
-		Agent: e.agents.Of(ev.GetUserAgent()), Network: evidence.NetworkOf(ev),
+		Agent: e.agents.Of(ev.GetUserAgent()), Network: e.collector.Names.Network(ev),
 		Tenant: e.tenant(ev.GetTenant()),
 	}
 	if ev.GetSubject() != "" {
@@ -224,7 +230,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 		x.Subject = e.subjects.Get(key)
 		if x.Subject == nil {
 			x.Subject = &entity.Subject{}
-			e.subjects.Put(key, x.Subject)
+			e.subjects.Put(owned(x.Tenant, key), x.Subject)
 		}
 	}
 	e.signIn(x)
@@ -242,28 +248,34 @@ func (e *Engine) signIn(x *evidence.Context) {
 	default:
 		return
 	}
-	if prefix := evidence.PrefixOf(ev.GetAddress()); prefix != "" {
-		x.Prefix = e.facet(ev.GetTenant(), verdict.TargetPrefix, prefix)
+	if prefix := e.collector.Names.Prefix(ev.GetAddress()); prefix != "" {
+		x.Prefix = e.facet(x.Tenant, verdict.TargetPrefix, prefix)
 	}
 	if ev.GetAccount() != "" {
-		x.Account = e.facet(ev.GetTenant(), verdict.TargetAccount, ev.GetAccount())
+		x.Account = e.facet(x.Tenant, verdict.TargetAccount, ev.GetAccount())
 	}
 }
 
-func (e *Engine) facet(tenant, kind, id string) *entity.Facet {
-	key := entity.Key{Tenant: tenant, Kind: kind, ID: id}
+func (e *Engine) facet(tenant *entity.Tenant, kind, id string) *entity.Facet {
+	key := entity.Key{Tenant: tenant.Key.Tenant, Kind: kind, ID: id}
 	f := e.facets.Get(key)
 	if f == nil {
 		f = &entity.Facet{}
-		e.facets.Put(key, f)
+		e.facets.Put(owned(tenant, key), f)
 	}
 	return f
+}
+
+// owned is a key of which nothing is the event's.
+func owned(t *entity.Tenant, key entity.Key) entity.Key {
+	return entity.Key{Tenant: t.Key.Tenant, Kind: key.Kind, ID: strings.Clone(key.ID)}
 }
 
 func (e *Engine) tenant(id string) *entity.Tenant {
 	key := entity.Key{Tenant: id}
 	t := e.tenants.Get(key)
 	if t == nil {
+		key.Tenant = strings.Clone(id)
 		t = &entity.Tenant{Key: key}
 		e.tenants.Put(key, t)
 	}
@@ -286,7 +298,11 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 	if s != nil {
 		return s
 	}
-	s = &entity.Session{Key: key, Subject: ev.GetSubject(), Address: ev.GetAddress(), Start: x.Now}
+	key = owned(x.Tenant, key)
+	s = &entity.Session{Key: key, Subject: strings.Clone(ev.GetSubject()), Start: x.Now}
+	if ev.GetSubject() == "" {
+		s.Address = strings.Clone(ev.GetAddress())
+	}
 	s.Pending.Since = x.Now
 	table.Put(key, s)
 	if x.Subject != nil {
@@ -311,43 +327,6 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 		}
 	}
 	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), min(nats, float64(inherited*most)))
-}
-
-func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling *judge.Ruling) *assessment.Assessment {
-	// One allocation for what always goes together.
-	all := new(struct {
-		a      assessment.Assessment
-		et, st timestamppb.Timestamp
-	})
-	ev, a := r.Event, &all.a
-	all.et.Seconds, all.et.Nanos = ev.GetTime().GetSeconds(), ev.GetTime().GetNanos()
-	all.st.Seconds, all.st.Nanos = x.Now/1e9, int32(x.Now%1e9)
-	a.EventId, a.EventTime, a.StreamTime, a.Offset = ev.GetId(), &all.et, &all.st, r.Offset
-	a.Tenant, a.Subject, a.Session, a.Address = ev.GetTenant(), ev.GetSubject(), ev.GetSession(), ev.GetAddress()
-	a.Score, a.SessionScore, a.Action = score, ruling.Total, ruling.Action
-	a.Shadow = e.model.Mode != model.ModeEnforce
-	a.Model = e.model.Digest()
-	if ruling.Rung != nil {
-		a.Target = judge.TargetOf(ev)
-	}
-	if x.Subject != nil && x.Subject.N < e.model.Learning.Confidence {
-		a.Phase = PhaseLearning
-	}
-	if len(e.shares) == 0 {
-		return a
-	}
-	a.Evidence = make([]*verdict.Evidence, len(e.shares))
-	for i := range e.shares {
-		s := &e.shares[i]
-		d, text := s.Describe(), s.Text
-		if s.Exception != nil {
-			text += " (does not count: exception " + s.Exception.ID + ")"
-		}
-		a.Evidence[i] = &verdict.Evidence{
-			Signal: d.ID, Group: d.Group.String(), Nats: s.Nats, RawNats: s.Finding.Nats, Text: text, Hard: d.Hard, Technique: d.Technique,
-		}
-	}
-	return a
 }
 
 // kindOf is the ladder of an event's actor.

@@ -36,7 +36,11 @@ func (e *Engine) teach(x *evidence.Context) {
 		kept = append(kept, id)
 	}
 	x.Subject.Open = kept
-	x.Subject.Watch(x.Event.GetSession())
+	if x.Session.Key.Kind == verdict.TargetSession {
+		x.Subject.Watch(x.Session.Key.ID)
+	} else {
+		x.Subject.Watch("")
+	}
 }
 
 // ripe reports whether a session's delta is old enough and clean.

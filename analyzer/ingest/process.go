@@ -40,7 +40,7 @@ var errPanic = errors.New("scoring panicked")
 type effects struct {
 	findings    []announce.Finding
 	dead        []announce.Record
-	assessments []*assessment.Assessment
+	assessments *assessment.Batch // The worker's.
 	results     map[string]int64
 	missing     int64
 }
@@ -59,7 +59,8 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 		w.engine.SwapModel(m)
 		w.model = m
 	}
-	fx := effects{results: make(map[string]int64)}
+	w.batch.Reset()
+	fx := effects{results: make(map[string]int64), assessments: &w.batch}
 	for chunk := range slices.Chunk(b.records, chunkRecords) {
 		for _, r := range chunk {
 			err := w.take(ctx, r, &fx)
@@ -134,7 +135,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	switch {
 	case res.Assessment != nil:
 		fx.results[resultScored]++
-		fx.assessments = append(fx.assessments, res.Assessment)
+		return fx.assessments.Add(res.Assessment) // It is the engine's, and gone with the next record.
 	case w.event.Kind == event.KindControl:
 		fx.results[resultControl]++
 		err = w.tell(ctx, fx) // What came before the control record goes out before it.
@@ -208,12 +209,12 @@ func (w *worker) tell(ctx context.Context, fx *effects) error {
 }
 
 // ship sends the assessments of a read on their way, after those of the read before.
-func (w *worker) ship(ctx context.Context, first int64, list []*assessment.Assessment) error {
+func (w *worker) ship(ctx context.Context, first int64, batch *assessment.Batch) error {
 	err := w.land()
 	if err != nil {
 		return err
 	}
-	records, err := w.pack(first, list)
+	records, err := w.pack(first, batch)
 	if err != nil {
 		return err
 	}
@@ -229,28 +230,9 @@ func (w *worker) ship(ctx context.Context, first int64, list []*assessment.Asses
 
 // pack cuts assessments into records below batchBytesMax that together cover
 // the offsets from first up to next.
-func (w *worker) pack(first int64, list []*assessment.Assessment) ([]announce.Record, error) {
+func (w *worker) pack(first int64, batch *assessment.Batch) ([]announce.Record, error) {
 	var out []announce.Record
-	for len(list) > 0 {
-		n, size := 0, 0
-		for n < len(list) {
-			size += list[n].SizeVT() + 8
-			if n > 0 && size > batchBytesMax {
-				break
-			}
-			n++
-		}
-		last := w.next - 1
-		if n < len(list) {
-			last = list[n].Offset - 1
-		}
-		batch := &assessment.AssessmentBatch{
-			Topic: topic.Requests, Partition: int32(w.partition), FirstOffset: first, LastOffset: last, Assessments: list[:n],
-		}
-		value, err := batch.MarshalVT()
-		if err != nil {
-			return nil, fmt.Errorf("encode assessments: %w", err)
-		}
+	err := batch.Records(topic.Requests, int32(w.partition), first, w.next-1, batchBytesMax, func(first, last int64, value []byte) {
 		out = append(out, announce.Record{
 			Key: topic.SourceKey(topic.Requests, w.partition), Value: value,
 			Headers: cloudevent.Attributes{
@@ -258,9 +240,8 @@ func (w *worker) pack(first int64, list []*assessment.Assessment) ([]announce.Re
 				Type: cloudevent.TypeAssessment, Time: w.ingest.o.Now(), ContentType: cloudevent.Protobuf,
 			}.Headers(),
 		})
-		first, list = last+1, list[n:]
-	}
-	return out, nil
+	})
+	return out, err
 }
 
 // dead is the record for vigil.dead.

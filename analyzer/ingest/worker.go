@@ -14,6 +14,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -47,6 +48,7 @@ type worker struct {
 	flying int64                 // What acked becomes when it lands.
 	saving chan error            // The state file being written, nil for none.
 	event  event.RequestEvent    // Reused: the engine keeps nothing of it.
+	batch  assessment.Batch      // Reused: the assessments of this read.
 	lanes  map[event.Lane]uint64 // Lanes scored in this read.
 
 	seen, end atomic.Int64 // For Status: next and the end of the partition.

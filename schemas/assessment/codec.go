@@ -3,18 +3,84 @@ package assessment
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
 // RecordBytesMax bounds one record; the analyzer cuts its batches well below.
 const RecordBytesMax = 900 << 10
 
+// assessmentsField is the number of [AssessmentBatch]'s assessments.
+const assessmentsField = 5
+
 // Errors of [Decode].
 var (
 	ErrTooLarge  = errors.New("assessment batch too large")
 	ErrMalformed = errors.New("malformed assessment batch")
 )
+
+// Batch is the record of assessments that is being put together, encoded one by
+// one, so that none of them need be kept. The zero value is empty and ready to
+// use.
+type Batch struct {
+	encoded []byte
+	// ends and offsets are where each assessment ends in encoded, and the offset
+	// of its event.
+	ends    []int
+	offsets []int64
+}
+
+// Len is the number of assessments.
+func (b *Batch) Len() int { return len(b.ends) }
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.encoded, b.ends, b.offsets = b.encoded[:0], b.ends[:0], b.offsets[:0]
+}
+
+// Add encodes an assessment as the next of the batch and keeps nothing of it.
+func (b *Batch) Add(a *Assessment) error {
+	size := a.SizeVT()
+	at := len(b.encoded)
+	b.encoded = protowire.AppendTag(b.encoded, assessmentsField, protowire.BytesType)
+	b.encoded = protowire.AppendVarint(b.encoded, uint64(size))
+	b.encoded = slices.Grow(b.encoded, size)[:len(b.encoded)+size]
+	_, err := a.MarshalToSizedBufferVT(b.encoded[len(b.encoded)-size:])
+	if err != nil {
+		b.encoded = b.encoded[:at]
+		return fmt.Errorf("encode assessment: %w", err)
+	}
+	b.ends, b.offsets = append(b.ends, len(b.encoded)), append(b.offsets, a.GetOffset())
+	return nil
+}
+
+// Records cuts the batch into records below bytesMax that together cover the
+// offsets first to last, and yields the offsets and the bytes of each, which
+// are the caller's. A batch without assessments has no record.
+func (b *Batch) Records(topic string, partition int32, first, last int64, bytesMax int, yield func(first, last int64, record []byte)) error {
+	for i, begin := 0, 0; i < len(b.ends); {
+		n := i + 1
+		for n < len(b.ends) && b.ends[n]-begin <= bytesMax {
+			n++
+		}
+		through := last
+		if n < len(b.ends) {
+			through = b.offsets[n] - 1
+		}
+		head := AssessmentBatch{Topic: topic, Partition: partition, FirstOffset: first, LastOffset: through}
+		size := head.SizeVT()
+		record := make([]byte, size, size+b.ends[n-1]-begin)
+		_, err := head.MarshalToSizedBufferVT(record)
+		if err != nil {
+			return fmt.Errorf("encode assessments: %w", err)
+		}
+		yield(first, through, append(record, b.encoded[begin:b.ends[n-1]]...))
+		first, begin, i = through+1, b.ends[n-1], n
+	}
+	return nil
+}
 
 // Decode reads a record of vigil.assessments. The error wraps [ErrTooLarge] or
 // [ErrMalformed].

@@ -3,6 +3,7 @@ package event
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Lane names one dense sequence of a gateway's life.
@@ -61,8 +62,11 @@ func (p *Positions) set(l Lane, last uint64) {
 	if p.last == nil {
 		p.last = make(map[Lane]uint64)
 	}
-	if _, known := p.last[l]; !known && len(p.last) >= LanesMax {
-		delete(p.last, p.sorted()[0])
+	if _, known := p.last[l]; !known {
+		if len(p.last) >= LanesMax {
+			delete(p.last, p.sorted()[0])
+		}
+		l.Gateway = strings.Clone(l.Gateway) // Nothing of the event is kept.
 	}
 	p.last[l] = last
 }

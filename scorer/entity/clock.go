@@ -2,6 +2,7 @@ package entity
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -45,9 +46,9 @@ func (c *Clock) Tick(gateway string, at int64) {
 				oldest = j
 			}
 		}
-		c.ticks[oldest] = tick{gateway, at}
+		c.ticks[oldest] = tick{strings.Clone(gateway), at}
 	default:
-		c.ticks = append(c.ticks, tick{gateway, at})
+		c.ticks = append(c.ticks, tick{strings.Clone(gateway), at})
 	}
 	m := c.median()
 	if !c.ticked && c.now == 0 {

@@ -2,6 +2,7 @@ package entity
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -100,6 +101,7 @@ func (g *Gateways) Weight(name string, now int64, l *Learning) float64 {
 }
 
 func (g *Gateways) add(name string) int {
+	name = strings.Clone(name)
 	if len(g.list) < GatewaysMax {
 		g.list = append(g.list, Gateway{Name: name})
 		return len(g.list) - 1

@@ -82,7 +82,7 @@ func (p *Pending) Hour(hour int) bool {
 // Answer notes the size of an answer.
 func (p *Pending) Answer(template uint64, bucket int) {
 	if len(p.Sizes) < sizesPerDelta {
-		p.Sizes = append(p.Sizes, Size{Template: template, Bucket: uint8(bucket)})
+		p.Sizes = add(p.Sizes, Size{Template: template, Bucket: uint8(bucket)})
 	}
 }
 
@@ -128,7 +128,7 @@ func (s *Samples) Add(m Measure, bucket int) {
 	case at >= 0:
 		(*s)[at].N++
 	default:
-		*s = append(*s, Sample{Measure: m, Bucket: uint8(bucket), N: 1})
+		*s = add(*s, Sample{Measure: m, Bucket: uint8(bucket), N: 1})
 	}
 }
 
@@ -164,7 +164,7 @@ func (p *Pending) Note(kind Kind, name string) bool {
 	if count >= SeenMax {
 		p.Seen = append(p.Seen[:oldest], p.Seen[oldest+1:]...)
 	}
-	p.Seen = append(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
+	p.Seen = add(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
 	return true
 }
 

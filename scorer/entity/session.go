@@ -12,7 +12,7 @@ import (
 // session, or an address that shows neither.
 type Session struct {
 	Key Key
-	// Subject and Address make the request key of the actor's records.
+	// Subject, or else Address, makes the request key of the actor's records.
 	Subject, Address string
 	// Start and Last are stream times; LastEvent is the latest event time.
 	Start, Last, LastEvent int64
@@ -47,16 +47,18 @@ type Session struct {
 
 // Place is a network, country and client that a session was used from.
 type Place struct {
-	Network, Country, Address, Prefix, Family string
-	Latitude, Longitude, RadiusKM             float64
-	HasLocation                               bool
-	// Veiled says that the network hides where its users are: a VPN or relay.
-	Veiled bool
+	Network, Country, Prefix, Family string
+	// Address is the hash of the latest.
+	Address                       uint64
+	Latitude, Longitude, RadiusKM float64
 	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
 	Last, Alive int64
-	Open        int
-	Requests    uint64
+	Requests    uint32
+	Open        uint16
+	HasLocation bool
+	// Veiled says that the network hides where its users are: a VPN or relay.
+	Veiled bool
 }
 
 // Switches counts how often a session went back and forth between far places.
@@ -132,26 +134,27 @@ type TokenKey struct{ Token, Device uint64 }
 
 // Ring is a bounded set of hashes that forgets the oldest.
 type Ring struct {
-	hashes []uint64
+	hashes []uint32 // Half of each: with some hundred of them, one in a million is taken for another.
 	next   int
 }
 
 // Add notes a hash and reports whether it was not there.
 func (r *Ring) Add(h uint64, limit int) bool {
-	if slices.Contains(r.hashes, h) {
+	half := uint32(h>>32) ^ uint32(h)
+	if slices.Contains(r.hashes, half) {
 		return false
 	}
 	if len(r.hashes) < limit {
-		r.hashes = append(r.hashes, h)
+		r.hashes = append(r.hashes, half)
 		return true
 	}
-	r.hashes[r.next] = h
+	r.hashes[r.next] = half
 	r.next = (r.next + 1) % limit
 	return true
 }
 
 // Has reports whether a hash is there.
-func (r *Ring) Has(h uint64) bool { return slices.Contains(r.hashes, h) }
+func (r *Ring) Has(h uint64) bool { return slices.Contains(r.hashes, uint32(h>>32)^uint32(h)) }
 
 // Len is the number of hashes.
 func (r *Ring) Len() int { return len(r.hashes) }
@@ -251,9 +254,10 @@ func (s *Session) Code(k *snapshot.Codec) {
 }
 
 func (p *Place) code(k *snapshot.Codec) {
+	open, requests := uint64(p.Open), uint64(p.Requests)
 	k.Str(&p.Network)
 	k.Str(&p.Country)
-	k.Str(&p.Address)
+	k.U64(&p.Address)
 	k.Str(&p.Prefix)
 	k.Str(&p.Family)
 	k.F64(&p.Latitude)
@@ -263,8 +267,9 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.Bool(&p.Veiled)
 	k.I64(&p.Last)
 	k.I64(&p.Alive)
-	k.Int(&p.Open)
-	k.U64(&p.Requests)
+	k.U64(&open)
+	k.U64(&requests)
+	p.Open, p.Requests = uint16(open), uint32(requests)
 }
 
 func (w *Window) code(k *snapshot.Codec) {
@@ -309,7 +314,11 @@ func (l *Login) code(k *snapshot.Codec) {
 }
 
 func (r *Ring) code(k *snapshot.Codec) {
-	snapshot.List(k, &r.hashes, func(h *uint64) { k.U64(h) })
+	snapshot.List(k, &r.hashes, func(h *uint32) {
+		u := uint64(*h)
+		k.U64(&u)
+		*h = uint32(u)
+	})
 	k.Int(&r.next)
 	if k.Reading() && (r.next < 0 || r.next >= max(1, len(r.hashes))) {
 		r.next = 0

@@ -49,7 +49,7 @@ func (s *Subject) Watch(session string) {
 		copy(s.Open, s.Open[1:])
 		s.Open = s.Open[:len(s.Open)-1]
 	}
-	s.Open = append(s.Open, session)
+	s.Open = add(s.Open, session)
 }
 
 // Carry notes the suspicion of a session by its client.
@@ -67,7 +67,7 @@ func (s *Subject) Carry(client string, nats float64, now int64) {
 		copy(s.Carried, s.Carried[1:])
 		s.Carried = s.Carried[:len(s.Carried)-1]
 	}
-	s.Carried = append(s.Carried, Carried{Client: client, Nats: nats, At: now})
+	s.Carried = add(s.Carried, Carried{Client: client, Nats: nats, At: now})
 }
 
 // Inherit is the decayed suspicion that a client left behind.
@@ -78,6 +78,15 @@ func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) floa
 		}
 	}
 	return 0
+}
+
+// add appends to a list of which there are many: it grows by a quarter, where
+// append doubles.
+func add[T any](list []T, v T) []T {
+	if len(list) == cap(list) {
+		list = append(make([]T, 0, len(list)+len(list)/4+1), list...)
+	}
+	return append(list, v)
 }
 
 // Absolve forgets what every client has left behind.

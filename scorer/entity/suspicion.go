@@ -59,7 +59,7 @@ func (s *Suspicion) Hold(ceiling, group int, nats float64) {
 		}
 	}
 	if nats != 0 {
-		s.Piles = append(s.Piles, Pile{Ceiling: uint8(ceiling), Group: uint8(group), Nats: nats})
+		s.Piles = add(s.Piles, Pile{Ceiling: uint8(ceiling), Group: uint8(group), Nats: nats})
 	}
 }
 
@@ -80,7 +80,7 @@ func (s *Suspicion) Mark(signal int) *Mark {
 		}
 	}
 	if len(s.Marks) < MarksMax {
-		s.Marks = append(s.Marks, Mark{Signal: signal})
+		s.Marks = add(s.Marks, Mark{Signal: signal})
 		return &s.Marks[len(s.Marks)-1]
 	}
 	least := 0

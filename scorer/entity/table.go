@@ -1,72 +1,124 @@
 package entity
 
-import "github.com/vigil-gateway/vigil/scorer/snapshot"
+import (
+	"hash/maphash"
+
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
 
 // Key names an entity.
 type Key struct{ Tenant, Kind, ID string }
 
+// scope is what many keys share, kept once for all of them.
+type scope struct{ tenant, kind string }
+
 // Table is a bounded map that drops the least recently used entry. Its order
 // is that of the records, so replay drops the same entries. The zero value is
 // not usable; see [NewTable].
+//
+// The index is open addressing with linear probing (Knuth, TAOCP vol. 3,
+// 6.4, algorithm L and, for removal, R): four bytes an entry where a Go map
+// takes the key a second time. Its seed is random, which shows in no result:
+// only lookups use it.
 type Table[V any] struct {
-	limit   int
-	slots   []slot[V]
-	index   map[Key]int32
+	limit  int
+	length int
+	chunks [][]slot[V] // Of chunkSlots each, so that growing copies nothing.
+	scopes map[scope]*scope
+	seed   maphash.Seed
+	// index holds 1 + the number of a slot, 0 for none; its length is a power of
+	// two.
+	index   []uint32
 	head    int32 // Most recently used, -1 for none.
 	tail    int32 // Least recently used.
 	Evicted uint64
 }
 
 type slot[V any] struct {
-	key        Key
-	prev, next int32
+	scope      *scope
+	id         string
 	value      *V
+	prev, next int32
 }
+
+const (
+	chunkSlots = 1024
+	indexLeast = 16
+)
 
 // NewTable returns an empty table of at most limit entries.
 func NewTable[V any](limit int) *Table[V] {
-	return &Table[V]{limit: limit, index: make(map[Key]int32), head: -1, tail: -1}
+	return &Table[V]{
+		limit: limit, scopes: make(map[scope]*scope), seed: maphash.MakeSeed(), index: make([]uint32, indexLeast), head: -1, tail: -1,
+	}
 }
 
 // Len is the number of entries.
-func (t *Table[V]) Len() int { return len(t.slots) }
+func (t *Table[V]) Len() int { return t.length }
+
+func (t *Table[V]) at(i int32) *slot[V] { return &t.chunks[i/chunkSlots][i%chunkSlots] }
 
 // Get returns an entry and marks it as used, nil where there is none.
 func (t *Table[V]) Get(k Key) *V {
-	i, ok := t.index[k]
-	if !ok {
+	_, i := t.find(k)
+	if i < 0 {
 		return nil
 	}
-	t.unlink(i)
-	t.push(i)
-	return t.slots[i].value
+	if t.head != i {
+		t.unlink(i)
+		t.push(i)
+	}
+	return t.at(i).value
 }
 
 // Peek returns an entry without marking it as used, nil where there is none.
 func (t *Table[V]) Peek(k Key) *V {
-	i, ok := t.index[k]
-	if !ok {
+	_, i := t.find(k)
+	if i < 0 {
 		return nil
 	}
-	return t.slots[i].value
+	return t.at(i).value
 }
 
 // Put adds an entry that is not there yet, and drops the least recently used
-// one where the table is full.
+// one where the table is full. The table keeps the key's strings.
 func (t *Table[V]) Put(k Key, v *V) {
 	var i int32
-	if len(t.slots) >= t.limit {
+	if t.length >= t.limit {
 		i = t.tail
 		t.unlink(i)
-		delete(t.index, t.slots[i].key)
+		t.forget(i)
 		t.Evicted++
-		t.slots[i] = slot[V]{key: k, value: v}
 	} else {
-		i = int32(len(t.slots))
-		t.slots = append(t.slots, slot[V]{key: k, value: v})
+		i = int32(t.length)
+		if t.length%chunkSlots == 0 {
+			t.chunks = append(t.chunks, make([]slot[V], min(chunkSlots, t.limit-t.length)))
+		}
+		t.length++
 	}
-	t.index[k] = i
+	*t.at(i) = slot[V]{scope: t.scope(k), id: k.ID, value: v}
+	if 4*t.length > 3*len(t.index) {
+		t.widen()
+	} else {
+		place, _ := t.find(k)
+		t.index[place] = uint32(i) + 1
+	}
 	t.push(i)
+}
+
+// scope returns the one copy of what keys share; those of entities that are
+// gone are dropped once there are more of them than entries.
+func (t *Table[V]) scope(k Key) *scope {
+	s := t.scopes[scope{k.Tenant, k.Kind}]
+	if s != nil {
+		return s
+	}
+	if len(t.scopes) > t.limit {
+		clear(t.scopes)
+	}
+	s = &scope{k.Tenant, k.Kind}
+	t.scopes[*s] = s
+	return s
 }
 
 // Code writes or reads the table, least recently used first. keep decides
@@ -74,10 +126,11 @@ func (t *Table[V]) Put(k Key, v *V) {
 func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) bool) {
 	n := c.Len(t.Len())
 	if !c.Reading() {
-		for i := t.tail; i >= 0; i = t.slots[i].prev {
-			k := t.slots[i].key
+		for i := t.tail; i >= 0; i = t.at(i).prev {
+			s := t.at(i)
+			k := Key{s.scope.tenant, s.scope.kind, s.id}
 			codeKey(c, &k)
-			each(t.slots[i].value)
+			each(s.value)
 		}
 		return
 	}
@@ -89,7 +142,7 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 		if c.Failed() {
 			return
 		}
-		if _, twice := t.index[k]; !twice && (keep == nil || keep(k, v)) {
+		if t.Peek(k) == nil && (keep == nil || keep(k, v)) {
 			t.Put(k, v)
 		}
 	}
@@ -101,25 +154,78 @@ func codeKey(c *snapshot.Codec, k *Key) {
 	c.Str(&k.ID)
 }
 
+// find returns the place of a key in the index and its slot, -1 where there is
+// none and the place is where it would be.
+func (t *Table[V]) find(k Key) (place int, i int32) {
+	mask := len(t.index) - 1
+	for place = t.home(k.ID); ; place = (place + 1) & mask {
+		n := t.index[place]
+		if n == 0 {
+			return place, -1
+		}
+		s := t.at(int32(n - 1))
+		if s.id == k.ID && s.scope.tenant == k.Tenant && s.scope.kind == k.Kind {
+			return place, int32(n - 1)
+		}
+	}
+}
+
+// home is where a key is looked for first. Few ids are those of two entities
+// of one table, and these are neighbours.
+func (t *Table[V]) home(id string) int {
+	return int(maphash.String(t.seed, id)) & (len(t.index) - 1)
+}
+
+// widen doubles the index and puts every slot in again.
+func (t *Table[V]) widen() {
+	t.index = make([]uint32, 2*len(t.index))
+	mask := len(t.index) - 1
+	for i := range int32(t.length) {
+		place := t.home(t.at(i).id)
+		for t.index[place] != 0 {
+			place = (place + 1) & mask
+		}
+		t.index[place] = uint32(i) + 1
+	}
+}
+
+// forget takes a slot out of the index, and moves those after it up so that
+// none of them is cut off from its home.
+func (t *Table[V]) forget(i int32) {
+	mask := len(t.index) - 1
+	hole := t.home(t.at(i).id)
+	for t.index[hole] != uint32(i)+1 {
+		hole = (hole + 1) & mask
+	}
+	for next := (hole + 1) & mask; t.index[next] != 0; next = (next + 1) & mask {
+		home := t.home(t.at(int32(t.index[next] - 1)).id)
+		if (next-home)&mask >= (next-hole)&mask {
+			t.index[hole] = t.index[next]
+			hole = next
+		}
+	}
+	t.index[hole] = 0
+}
+
 func (t *Table[V]) unlink(i int32) {
-	s := &t.slots[i]
+	s := t.at(i)
 	if s.prev >= 0 {
-		t.slots[s.prev].next = s.next
+		t.at(s.prev).next = s.next
 	} else {
 		t.head = s.next
 	}
 	if s.next >= 0 {
-		t.slots[s.next].prev = s.prev
+		t.at(s.next).prev = s.prev
 	} else {
 		t.tail = s.prev
 	}
 }
 
 func (t *Table[V]) push(i int32) {
-	s := &t.slots[i]
+	s := t.at(i)
 	s.prev, s.next = -1, t.head
 	if t.head >= 0 {
-		t.slots[t.head].prev = i
+		t.at(t.head).prev = i
 	}
 	t.head = i
 	if t.tail < 0 {

@@ -17,6 +17,8 @@ const nameBytesMax = 96
 type Agent struct {
 	// Family is the browser or program, System its operating system.
 	Family, System string
+	// Client is both in one name.
+	Client string
 	// Bot says that it calls itself a crawler.
 	Bot bool
 	// Tool is the attack tool that it calls itself, or the attack that it is;
@@ -56,7 +58,9 @@ func parseAgent(s string) Agent {
 		family, _, _ = strings.Cut(s, "/")
 		family, _, _ = strings.Cut(family, " ")
 	}
-	return Agent{Family: strings.Clone(short(family)), System: strings.Clone(short(ua.OS)), Bot: ua.Bot, Tool: tool(s)}
+	a := Agent{Family: strings.Clone(short(family)), System: strings.Clone(short(ua.OS)), Bot: ua.Bot, Tool: tool(s)}
+	a.Client = a.Family + " on " + usual(a.System)
+	return a
 }
 
 // tools are the names under which attack tools present themselves, and pieces

@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"fmt"
-
 	"github.com/vigil-gateway/vigil/scorer/entity"
 )
 
@@ -21,22 +19,21 @@ const (
 // client says how new the program, its system and the device key are. Only the
 // first link of the chain that is new counts.
 func (k *Collector) client(x *Context) {
-	s := x.Session
 	family, system, device := x.Agent.Family, "", short(x.Event.GetDevice())
 	fresh, firstFamily := false, false
 	if family != "" {
-		system = family + " on " + usual(x.Agent.System)
-		firstFamily = s.Pending.Note(entity.Families, family)
-		firstSystem := s.Pending.Note(entity.Systems, system)
+		system = x.Agent.Client
+		firstFamily = k.first(x, entity.Families, family)
+		firstSystem := k.first(x, entity.Systems, system)
 		if x.Subject != nil {
 			fresh = !x.Subject.Kinds[entity.Families].Has(family)
 			switch {
 			case fresh && firstFamily:
 				raw := k.novelty(x, NewFamily, entity.Families, family, familyUniform, familyAttack)
-				k.sayClient(x, NewFamily, raw, "client "+family, entity.Families)
+				k.sayClient(x, NewFamily, raw, family, entity.Families)
 			case !fresh && firstSystem:
 				raw := min(systemMax, k.novelty(x, NewFamily, entity.Systems, system, systemUniform, systemAttack))
-				k.sayClient(x, NewFamily, raw, "client "+system, entity.Systems)
+				k.sayClient(x, NewFamily, raw, system, entity.Systems)
 			}
 		}
 	}
@@ -47,7 +44,7 @@ func (k *Collector) client(x *Context) {
 	if device == "" {
 		return
 	}
-	first := s.Pending.Note(entity.Devices, device)
+	first := k.first(x, entity.Devices, device)
 	if x.Subject == nil || !first || x.Subject.Kinds[entity.Devices].Total() == 0 {
 		return // Who never showed a device key has no device to miss.
 	}
@@ -57,14 +54,14 @@ func (k *Collector) client(x *Context) {
 	}
 	n := k.cut(NewDevice, raw)
 	if n > 0 {
-		k.add(NewDevice, n, false, fmt.Sprintf("a device key that this subject has not shown in %d requests", x.Subject.Total))
+		k.add(NewDevice, n, false, k.sayf("a device key that this subject has not shown in %d requests", x.Subject.Total))
 	}
 }
 
 func (k *Collector) sayClient(x *Context, s Signal, raw float64, what string, kind entity.Kind) {
 	n := k.cut(s, raw)
 	if n > 0 {
-		k.add(s, n, false, fmt.Sprintf("first request with %s for this subject in %d requests; usual: %s",
+		k.add(s, n, false, k.sayf("first request with client %s for this subject in %d requests; usual: %s",
 			what, x.Subject.Total, usual(x.Subject.Kinds[kind].Top())))
 	}
 }
@@ -79,7 +76,7 @@ func (k *Collector) route(x *Context) {
 		return
 	}
 	name = short(name)
-	first := x.Session.Pending.Note(entity.Routes, name)
+	first := k.first(x, entity.Routes, name)
 	if x.Subject == nil || !first {
 		return
 	}
@@ -89,6 +86,6 @@ func (k *Collector) route(x *Context) {
 	}
 	n := k.cut(NeverSeenRoute, raw)
 	if n > 0 {
-		k.add(NeverSeenRoute, n, false, fmt.Sprintf("first use of %s by this subject in %d requests", name, x.Subject.Total))
+		k.add(NeverSeenRoute, n, false, k.sayf("first use of %s by this subject in %d requests", name, x.Subject.Total))
 	}
 }

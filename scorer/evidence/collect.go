@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"strings"
+
 	"github.com/zeebo/xxh3"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -71,6 +73,10 @@ type Collector struct {
 	paths    *prober // Of probes.
 	payloads *prober
 	findings []Finding
+	// Names are those of all events.
+	Names Names
+	// text is what has been written about the current event.
+	text []byte
 	// news are the values of the current event that its subject never showed.
 	news []arrived
 	// newNetwork says that the current event brought a network that its subject
@@ -90,7 +96,7 @@ func NewCollector(p Params) *Collector {
 // Collect returns what the signals find in one event, in the order of the
 // catalogue's groups, and notes in the session what the event did.
 func (k *Collector) Collect(x *Context) []Finding {
-	k.findings, k.news = k.findings[:0], k.news[:0]
+	k.findings, k.news, k.text = k.findings[:0], k.news[:0], k.text[:0]
 	k.newNetwork, k.fast = false, 0
 	k.network(x)
 	k.client(x)
@@ -120,6 +126,22 @@ func (k *Collector) cut(s Signal, nats float64) float64 {
 
 func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
 	k.findings = append(k.findings, Finding{Signal: s, Nats: nats, Strong: strong, Text: text})
+}
+
+// first notes a value that the session shows and reports whether it is the first
+// time. The session keeps nothing of the event.
+func (k *Collector) first(x *Context, kind entity.Kind, name string) bool {
+	p := &x.Session.Pending
+	if !p.Note(kind, name) {
+		return false
+	}
+	last := &p.Seen[len(p.Seen)-1]
+	if kind == entity.Devices {
+		last.Name = strings.Clone(name) // One for each person.
+	} else {
+		last.Name = k.Names.own(name)
+	}
+	return true
 }
 
 // Prove notes that the person has proven who he is while he showed the event's

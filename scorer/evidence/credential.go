@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -75,7 +74,7 @@ func (k *Collector) outcome(x *Context) {
 	l.Test = min(l.Test, testMax)
 	n := k.cut(FailuresByAddress, l.Test+min(repeatsMax, max(0, float64(repeatNats*(l.Repeats-repeatsFree)))))
 	if n > 0 {
-		k.add(FailuresByAddress, n, true, fmt.Sprintf("%d failed sign-ins on %d different accounts, %d accounts succeeded",
+		k.add(FailuresByAddress, n, true, k.sayf("%d failed sign-ins on %d different accounts, %d accounts succeeded",
 			l.Failures, l.Accounts, l.Passed.Len()))
 	}
 }
@@ -102,7 +101,7 @@ func (k *Collector) posts(x *Context) {
 	l.LastClient = client
 	n := k.cut(LoginRate, l.Posts-postsFree)
 	if n > 0 {
-		k.add(LoginRate, n, true, fmt.Sprintf("%d sign-in attempts at %s, most of them refused or unclear", l.PostCount, short(ev.GetPath())))
+		k.add(LoginRate, n, true, k.sayf("%d sign-in attempts at %s, most of them refused or unclear", l.PostCount, short(ev.GetPath())))
 	}
 }
 

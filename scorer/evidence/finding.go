@@ -9,6 +9,6 @@ type Finding struct {
 	// Strong says that the finding supports what its signal's ceiling in the
 	// model allows; otherwise it supports a step-up at most.
 	Strong bool
-	// Text is one sentence for a person.
+	// Text is one sentence for a person, valid until the next event.
 	Text string
 }

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -33,7 +32,7 @@ func (k *Collector) hour(x *Context) {
 	n := k.cut(UnusualHour, x.confidence(&k.params)*(exact.Ln(1/float64(p*profile.WeekHours))-hourFree))
 	if n > 0 {
 		at := time.Unix(0, x.At).UTC()
-		k.add(UnusualHour, n, false, fmt.Sprintf("active on %s at %02d h UTC, which is 1 in %.0f of this subject's hours", at.Weekday(), at.Hour(), 1/p))
+		k.add(UnusualHour, n, false, k.sayf("active on %s at %02d h UTC, which is 1 in %.0f of this subject's hours", at.Weekday().String(), at.Hour(), 1/p))
 	}
 }
 

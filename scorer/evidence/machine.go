@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"fmt"
-
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -37,7 +35,7 @@ func (k *Collector) beacon(x *Context) {
 	p := (below + float64(evenPrior*min(1, cv/evenWidth))) / (beats.Total() + evenPrior)
 	n := k.cut(Beaconing, profile.Nats(p, k.params.Kappa)-k.params.Look)
 	if n > 0 {
-		k.add(Beaconing, n, false, fmt.Sprintf("requests follow each other every %.0f s with %.0f %% variation, which few sessions do", b.Mean, cv))
+		k.add(Beaconing, n, false, k.sayf("requests follow each other every %.0f s with %.0f %% variation, which few sessions do", b.Mean, cv))
 	}
 }
 
@@ -68,7 +66,7 @@ func (k *Collector) moved(x *Context, newNetwork, newFamily bool) {
 	each(newFamily, entity.Families, x.Agent.Family, movedFamily)
 	n := k.cut(ServiceMoved, raw*x.confidence(&k.params))
 	if n > 0 {
-		k.add(ServiceMoved, n, false, fmt.Sprintf("a %s acts from %s by %s; usual: %s by %s", x.Event.GetSubjectKind(), usual(x.Network), usual(x.Agent.Family),
+		k.add(ServiceMoved, n, false, k.sayf("a %s acts from %s by %s; usual: %s by %s", x.Event.GetSubjectKind(), usual(x.Network), usual(x.Agent.Family),
 			usual(x.Subject.Kinds[entity.Networks].Top()), usual(x.Subject.Kinds[entity.Families].Top())))
 	}
 }

@@ -1,10 +1,8 @@
 package evidence
 
 import (
-	"fmt"
-	"net/netip"
+	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -39,32 +37,11 @@ const (
 	flightKMH = 900
 )
 
-// NetworkOf names the network of an event: its ASN, else the /24 or /48 of its
-// address, "" where neither is known.
-func NetworkOf(ev *event.RequestEvent) string {
-	if ev.GetAsn() != 0 {
-		return "AS" + strconv.FormatUint(uint64(ev.GetAsn()), 10)
-	}
-	return PrefixOf(ev.GetAddress())
-}
+// NetworkOf is [Names.Network] without a memory.
+func NetworkOf(ev *event.RequestEvent) string { return new(Names).Network(ev) }
 
-// PrefixOf is the /24 or /48 of an address, "" where it is none.
-func PrefixOf(address string) string {
-	addr, err := netip.ParseAddr(address)
-	if err != nil {
-		return ""
-	}
-	bits := 24
-	addr = addr.Unmap()
-	if addr.Is6() {
-		bits = 48
-	}
-	prefix, err := addr.WithZone("").Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return prefix.String()
-}
+// PrefixOf is [Names.Prefix] without a memory.
+func PrefixOf(address string) string { return new(Names).Prefix(address) }
 
 func (k *Collector) network(x *Context) {
 	if x.Event.GetAddress() == "" && x.Event.GetCountry() == "" && x.Network == "" {
@@ -77,7 +54,7 @@ func (k *Collector) network(x *Context) {
 	} else if x.Subject != nil && x.Subject.LastSession != s.Key.ID {
 		last = x.Subject.LastPlace
 	}
-	here, arrived := enter(x)
+	here, arrived := k.enter(x)
 	k.origin(x, s.Places[here].Prefix)
 	if x.Subject == nil || !x.request() {
 		return // An address is where it is.
@@ -91,12 +68,12 @@ func (k *Collector) network(x *Context) {
 // origin says how new the country, the network and the prefix are. A prefix
 // that is known and lies in a new country was moved by the GeoIP file.
 func (k *Collector) origin(x *Context, prefix string) {
-	s, ev := x.Session, x.Event
+	ev := x.Event
 	newCountry := false
-	firstPrefix := prefix != "" && s.Pending.Note(entity.Prefixes, prefix)
+	firstPrefix := prefix != "" && k.first(x, entity.Prefixes, prefix)
 	knownPrefix := prefix != "" && x.Subject != nil && x.Subject.Kinds[entity.Prefixes].Has(prefix)
 	if country := ev.GetCountry(); country != "" {
-		first := s.Pending.Note(entity.Countries, short(country))
+		first := k.first(x, entity.Countries, short(country))
 		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
 		if first && newCountry && !knownPrefix {
 			raw := k.novelty(x, NewCountry, entity.Countries, country, countryUniform, countryAttack)
@@ -105,7 +82,7 @@ func (k *Collector) origin(x *Context, prefix string) {
 			}
 			n := k.cut(NewCountry, veil(raw, ev))
 			if n > 0 {
-				k.add(NewCountry, n, false, fmt.Sprintf("first request from %s for this subject in %d requests; usual: %s",
+				k.add(NewCountry, n, false, k.sayf("first request from %s for this subject in %d requests; usual: %s",
 					country, x.Subject.Total, usual(x.Subject.Kinds[entity.Countries].Top())))
 			}
 		}
@@ -113,7 +90,7 @@ func (k *Collector) origin(x *Context, prefix string) {
 	if x.Network == "" {
 		return
 	}
-	first := s.Pending.Note(entity.Networks, x.Network)
+	first := k.first(x, entity.Networks, x.Network)
 	if first {
 		k.anonymiser(x)
 		k.newNetwork = x.Subject != nil && !x.Subject.Kinds[entity.Networks].Has(x.Network)
@@ -129,7 +106,7 @@ func (k *Collector) origin(x *Context, prefix string) {
 	}
 	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkUniform, networkAttack), ev))
 	if n > 0 {
-		k.add(NewNetwork, n, false, fmt.Sprintf("first request from network %s for this subject in %d requests; usual: %s",
+		k.add(NewNetwork, n, false, k.sayf("first request from network %s for this subject in %d requests; usual: %s",
 			x.Network, x.Subject.Total, usual(x.Subject.Kinds[entity.Networks].Top())))
 	}
 }
@@ -138,7 +115,7 @@ func (k *Collector) origin(x *Context, prefix string) {
 func (k *Collector) newPrefix(x *Context, prefix string) {
 	n := k.cut(NewPrefix, veil(k.novelty(x, NewPrefix, entity.Prefixes, prefix, prefixUniform, prefixAttack), x.Event))
 	if n > 0 {
-		k.add(NewPrefix, n, false, fmt.Sprintf("first request from %s of network %s for this subject in %d requests", prefix, x.Network, x.Subject.Total))
+		k.add(NewPrefix, n, false, k.sayf("first request from %s of network %s for this subject in %d requests", prefix, x.Network, x.Subject.Total))
 	}
 }
 
@@ -166,7 +143,7 @@ func (k *Collector) anonymiser(x *Context) {
 	}
 	n := k.cut(Anonymiser, raw)
 	if n > 0 {
-		k.add(Anonymiser, n, false, fmt.Sprintf("a person comes through a network that is known as %s (%s)", what, usual(x.Network)))
+		k.add(Anonymiser, n, false, k.sayf("a person comes through a network that is known as %s (%s)", what, usual(x.Network)))
 	}
 }
 
@@ -187,14 +164,14 @@ func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string,
 
 // enter notes the event at its place and reports whether the session was not
 // there before, or has been elsewhere since.
-func enter(x *Context) (here int, arrived bool) {
+func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	s, ev := x.Session, x.Event
 	here = slices.IndexFunc(s.Places, func(p entity.Place) bool {
 		return p.Network == x.Network && p.Country == ev.GetCountry() && (p.Family == x.Agent.Family || x.Agent.Family == "")
 	})
 	if here < 0 {
 		here = addPlace(s, entity.Place{
-			Network: x.Network, Country: short(ev.GetCountry()), Family: x.Agent.Family,
+			Network: x.Network, Country: k.Names.own(short(ev.GetCountry())), Family: x.Agent.Family,
 			Veiled: veiled(ev),
 		})
 		arrived = true
@@ -203,11 +180,11 @@ func enter(x *Context) (here int, arrived bool) {
 	arrived = arrived || s.Here != here
 	if x.request() {
 		s.Here = here
-		p.Requests++
+		p.Requests = min(p.Requests+1, math.MaxInt32)
 		p.Last = max(p.Last, x.At)
 	}
-	if address := short(ev.GetAddress()); p.Address != address {
-		p.Address, p.Prefix = address, PrefixOf(address)
+	if address := hash(ev.GetAddress()); p.Address != address {
+		p.Address, p.Prefix = address, k.Names.Prefix(short(ev.GetAddress()))
 	}
 	p.Alive = max(p.Alive, x.At)
 	if ev.Latitude != nil && ev.Longitude != nil && onEarth(ev.GetLatitude(), ev.GetLongitude()) {
@@ -217,9 +194,9 @@ func enter(x *Context) (here int, arrived bool) {
 	}
 	switch ev.GetPhase() {
 	case event.PhaseOpen:
-		p.Open++
+		p.Open = min(p.Open+1, math.MaxInt16)
 	case event.PhaseClose:
-		p.Open = max(0, p.Open-1)
+		p.Open -= min(p.Open, 1)
 	}
 	return here, arrived
 }
@@ -272,8 +249,4 @@ func usual(name string) string {
 		return "unknown"
 	}
 	return name
-}
-
-func ago(ns int64) string {
-	return time.Duration(max(0, ns)).Round(time.Second).String()
 }

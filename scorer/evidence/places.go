@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"fmt"
-
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 )
@@ -45,7 +43,7 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		}
 		if raw > best {
 			best, strong = raw, firm
-			text = sayConcurrent(o, p, open, x.At)
+			text = k.sayConcurrent(o, p, open, x.At)
 		}
 	}
 	n := k.cut(ConcurrentPlaces, best)
@@ -150,20 +148,20 @@ func (k *Collector) travel(x *Context, from, to *entity.Place) {
 	}
 	n := k.cut(ImpossibleTravel, raw)
 	if n > 0 {
-		k.add(ImpossibleTravel, n, false, fmt.Sprintf("%.0f km from the last place (%s to %s) in %s, which no airliner does",
-			km, usual(from.Country), usual(to.Country), ago(x.At-from.Last)))
+		k.add(ImpossibleTravel, n, false, k.sayf("%.0f km from the last place (%s to %s) in %s, which no airliner does",
+			km, usual(from.Country), usual(to.Country), k.ago(x.At-from.Last)))
 	}
 }
 
-func sayConcurrent(o, p *entity.Place, open bool, at int64) string {
-	how := "was in use " + ago(at-o.Alive) + " ago"
-	if open {
-		how = "has a stream open"
+func (k *Collector) sayConcurrent(o, p *entity.Place, open bool, at int64) string {
+	how := "has a stream open"
+	if !open {
+		how = k.sayf("was in use %s ago", k.ago(at-o.Alive))
 	}
 	client := "by the same kind of client"
 	if o.Family != p.Family {
-		client = fmt.Sprintf("by another client (%s, here %s)", usual(o.Family), usual(p.Family))
+		client = k.sayf("by another client (%s, here %s)", usual(o.Family), usual(p.Family))
 	}
-	return fmt.Sprintf("this session %s in %s on %s, and is used from %s on %s at the same time %s",
+	return k.sayf("this session %s in %s on %s, and is used from %s on %s at the same time %s",
 		how, usual(o.Country), usual(o.Network), usual(p.Country), usual(p.Network), client)
 }

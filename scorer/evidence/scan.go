@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -45,7 +44,7 @@ func (k *Collector) scan(x *Context) {
 	k.notFound(x, path)
 	k.probe(x, path)
 	if x.Agent.Tool != "" {
-		k.probed(x, "weaknesses with "+x.Agent.Tool, hash(x.Agent.Tool), exploitNats)
+		k.probed(x, k.sayf("weaknesses with %s", x.Agent.Tool), hash(x.Agent.Tool), exploitNats)
 	}
 }
 
@@ -81,7 +80,7 @@ func (k *Collector) notFound(x *Context, path string) {
 	}
 	n := k.cut(NotFoundShare, sc.Missing-missingFree)
 	if n > 0 {
-		k.add(NotFoundShare, n, true, fmt.Sprintf("%d different paths that do not exist, hardly any that does", sc.Paths.Len()))
+		k.add(NotFoundShare, n, true, k.sayf("%d different paths that do not exist, hardly any that does", sc.Paths.Len()))
 	}
 }
 
@@ -110,7 +109,7 @@ func (k *Collector) probed(x *Context, what string, key uint64, nats float64) {
 	}
 	n := k.cut(ScannerPaths, sc.Probed)
 	if n > 0 {
-		k.add(ScannerPaths, n, true, fmt.Sprintf("asks for %s; number of probes so far: %d", what, sc.Probes.Len()))
+		k.add(ScannerPaths, n, true, k.sayf("asks for %s; number of probes so far: %d", what, sc.Probes.Len()))
 	}
 }
 

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -43,7 +42,7 @@ func (k *Collector) shape(x *Context) {
 		key := template ^ mix(hash(short(name)))
 		raw, why := k.strange(x, key, value)
 		if raw > best {
-			best, text = raw, fmt.Sprintf("parameter %s of %s %s", short(name), short(x.Event.GetTemplate()), why)
+			best, text = raw, k.sayf("parameter %s of %s %s", short(name), short(x.Event.GetTemplate()), why)
 		}
 		if n&(n-1) == 0 { // Few of a session, spread over its length.
 			x.Session.Pending.Answer(key, profile.Bucket(float64(len(value))))
@@ -75,7 +74,7 @@ func (k *Collector) strange(x *Context, key uint64, value string) (nats float64,
 		prior = exact.Exp2(float64(-k.params.Tail*exact.Ln(length/plainLength)) / exact.Ln(2))
 	}
 	nats = max(0, profile.Nats(lengths.Share(length, prior, k.params.Tail), k.params.Kappa)-2*k.params.Look)
-	why = fmt.Sprintf("has %d characters, usual are up to %.0f", len(value), lengths.Quantile(0.99))
+	why = k.sayf("has %d characters, usual are up to %.0f", len(value), lengths.Quantile(0.99))
 	for kind, name := range kinds {
 		if made(value, kind) && parts.Count(kind) == 0 {
 			nats += max(0, min(strangeNats, exact.Ln(float64(strangeShare*(lengths.Total()+1)))))

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -77,8 +76,8 @@ func (k *Collector) prefix(x *Context, f *entity.Facet, account uint64, passed b
 	}
 	n := k.cut(SprayedPrefix, f.Test-max(sprayFree, alone))
 	if n > 0 {
-		k.add(SprayedPrefix, n, true, fmt.Sprintf("%d accounts failed to sign in from %d addresses of network %s, %d succeeded",
-			f.Failed.Len(), f.Sources.Len(), PrefixOf(x.Event.GetAddress()), f.Passed.Len()))
+		k.add(SprayedPrefix, n, true, k.sayf("%d accounts failed to sign in from %d addresses of network %s, %d succeeded",
+			f.Failed.Len(), f.Sources.Len(), k.Names.Prefix(x.Event.GetAddress()), f.Passed.Len()))
 	}
 }
 
@@ -96,7 +95,7 @@ func (k *Collector) account(x *Context, f *entity.Facet, passed bool) {
 	}
 	n := k.cut(TargetedAccount, float64(targetNats*(f.Test-targetFree)))
 	if n > 0 {
-		k.add(TargetedAccount, n, true, fmt.Sprintf("one account failed to sign in from %d networks where it never succeeded", f.Failed.Len()))
+		k.add(TargetedAccount, n, true, k.sayf("one account failed to sign in from %d networks where it never succeeded", f.Failed.Len()))
 	}
 }
 
@@ -134,7 +133,7 @@ func (k *Collector) fatigue(x *Context) {
 	}
 	n := k.cut(MFAFatigue, nats)
 	if n > 0 {
-		k.add(MFAFatigue, n, false, fmt.Sprintf("%.0f second factors within an hour were %s", count, how))
+		k.add(MFAFatigue, n, false, k.sayf("%.0f second factors within an hour were %s", count, how))
 	}
 }
 

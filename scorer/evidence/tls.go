@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/vigil-gateway/vigil/scorer/entity"
@@ -27,8 +26,8 @@ func (k *Collector) tls(x *Context, newFamily bool) {
 	if ja4 == "" || x.Agent.Family == "" {
 		return
 	}
-	name := short(x.Agent.Family + " " + ja4)
-	first := x.Session.Pending.Note(entity.JA4s, name)
+	name := k.Names.pair(x.Agent.Family, ja4)
+	first := k.first(x, entity.JA4s, name)
 	if x.Subject == nil || !first || x.Subject.Kinds[entity.JA4s].Has(name) {
 		return
 	}
@@ -38,7 +37,7 @@ func (k *Collector) tls(x *Context, newFamily bool) {
 	}
 	n := k.cut(NewJA4, k.novelty(x, NewJA4, entity.JA4s, name, ja4Uniform, ja4Attack))
 	if n > 0 {
-		k.add(NewJA4, n, false, fmt.Sprintf("first TLS handshake %s of client %s for this subject in %d requests", ja4, x.Agent.Family, x.Subject.Total))
+		k.add(NewJA4, n, false, k.sayf("first TLS handshake %s of client %s for this subject in %d requests", ja4, x.Agent.Family, x.Subject.Total))
 	}
 }
 
@@ -64,10 +63,11 @@ func (k *Collector) contradicts(x *Context, name, ja4 string) {
 	if n <= 0 {
 		return
 	}
-	text := fmt.Sprintf("TLS handshake %s is that of none of the %.0f sessions of %s before", ja4, claimed, x.Agent.Family)
+	what := ""
 	if other != "" {
-		text += ", but that of " + other
+		what = k.sayf(", but that of %s", other)
 	}
+	text := k.sayf("TLS handshake %s is that of none of the %.0f sessions of %s before%s", ja4, claimed, x.Agent.Family, what)
 	k.add(JA4Mismatch, n, false, text)
 }
 

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -71,7 +70,7 @@ func (k *Collector) signedOut(x *Context) {
 	}
 	n := k.cut(UseAfterSignOut, signOutNats)
 	if n > 0 {
-		k.add(UseAfterSignOut, n, true, fmt.Sprintf("the session is used %s after it was signed out", ago(x.At-s.SignedOut)))
+		k.add(UseAfterSignOut, n, true, k.sayf("the session is used %s after it was signed out", k.ago(x.At-s.SignedOut)))
 	}
 }
 
@@ -98,7 +97,7 @@ func (k *Collector) rotated(x *Context) {
 	}
 	n := k.cut(RefreshAnomaly, veil(nats, x.Event))
 	if n > 0 {
-		k.add(RefreshAnomaly, n, false, fmt.Sprintf("a token is used from %s, %s after another place had replaced it", usual(x.Network), ago(x.At-r.At)))
+		k.add(RefreshAnomaly, n, false, k.sayf("a token is used from %s, %s after another place had replaced it", usual(x.Network), k.ago(x.At-r.At)))
 	}
 }
 
@@ -119,7 +118,7 @@ func (k *Collector) refreshed(x *Context) {
 	}
 	n := k.cut(RefreshAnomaly, veil(nats, x.Event))
 	if n > 0 {
-		k.add(RefreshAnomaly, n, false, fmt.Sprintf("the session is renewed from %s, %s after it was renewed from elsewhere", usual(x.Network), ago(since)))
+		k.add(RefreshAnomaly, n, false, k.sayf("the session is renewed from %s, %s after it was renewed from elsewhere", usual(x.Network), k.ago(since)))
 	}
 }
 

@@ -1,9 +1,6 @@
 package evidence
 
 import (
-	"fmt"
-	"math"
-
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -76,7 +73,7 @@ func (k *Collector) rate(x *Context, own, peers *entity.Habits) {
 	// What the bytes of these requests have said already is not said again.
 	nats -= x.Session.Suspicion.Peak(int(BytesOut))
 	if nats > least {
-		k.add(RequestRate, nats, false, fmt.Sprintf("%.0f requests within a minute; usual: up to %.0f", n, habitual(&own.Rate, &peers.Rate)))
+		k.add(RequestRate, nats, false, k.sayf("%.0f requests within a minute; usual: up to %.0f", n, habitual(&own.Rate, &peers.Rate)))
 	}
 }
 
@@ -104,7 +101,7 @@ func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 	if hour > minute {
 		span, sent, most = "an hour", x.Session.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
 	}
-	k.add(BytesOut, nats, false, fmt.Sprintf("%s sent within %s; usual: up to %s", humanSize(sent), span, humanSize(most)))
+	k.add(BytesOut, nats, false, k.sayf("%s sent within %s; usual: up to %s", k.humanSize(sent), span, k.humanSize(most)))
 }
 
 // shaped is the evidence of a value's upper tail where the peers' share is, as
@@ -148,7 +145,7 @@ func (k *Collector) answer(x *Context) {
 	}
 	nats := k.cut(ResponseSize, profile.Nats(habit.TwoSided(size, k.params.Tail), k.params.Kappa)-2*k.params.Look)
 	if nats > 0 {
-		k.add(ResponseSize, nats, false, fmt.Sprintf("an answer of %s from %s; usual: around %s", humanSize(size), short(ev.GetTemplate()), humanSize(habit.Quantile(0.5))))
+		k.add(ResponseSize, nats, false, k.sayf("an answer of %s from %s; usual: around %s", k.humanSize(size), short(ev.GetTemplate()), k.humanSize(habit.Quantile(0.5))))
 	}
 }
 
@@ -220,14 +217,4 @@ func habitual(own, peers *profile.Numeric) float64 {
 		return own.Quantile(0.99)
 	}
 	return peers.Quantile(0.99)
-}
-
-func humanSize(bytes float64) string {
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
-		if bytes < 1024 {
-			return fmt.Sprintf("%.0f %s", math.Round(bytes), unit)
-		}
-		bytes /= 1024
-	}
-	return fmt.Sprintf("%.1f TiB", bytes)
 }

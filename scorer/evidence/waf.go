@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"fmt"
-
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 )
@@ -26,7 +24,7 @@ func (k *Collector) waf(x *Context) {
 		return
 	}
 	name := short(templateName(x))
-	x.Session.Pending.Note(entity.Flagged, name)
+	k.first(x, entity.Flagged, name)
 	habits := &x.Tenant.Addresses
 	if x.Subject != nil {
 		habits = &x.Tenant.Subjects
@@ -41,6 +39,6 @@ func (k *Collector) waf(x *Context) {
 	}
 	n := k.cut(WAFScore, sc.Flagged.Value)
 	if n > 0 {
-		k.add(WAFScore, n, true, fmt.Sprintf("the firewall gives a request to %s %.0f points", name, score))
+		k.add(WAFScore, n, true, k.sayf("the firewall gives a request to %s %.0f points", name, score))
 	}
 }

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -97,7 +96,7 @@ func (k *Collector) breadth(x *Context, thing uint64) {
 	wide := x.Session.Spread.Weight
 	n := k.cut(Breadth, k.tail(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth, wide, plainBreadth)-k.walked)
 	if n > 0 {
-		k.add(Breadth, n, false, fmt.Sprintf("about %.0f different resources within an hour, by sensitivity; usual: up to %.0f", wide, habitual(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth)))
+		k.add(Breadth, n, false, k.sayf("about %.0f different resources within an hour, by sensitivity; usual: up to %.0f", wide, habitual(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth)))
 	}
 }
 
@@ -133,15 +132,15 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	if n <= 0 {
 		return
 	}
-	how := fmt.Sprintf("%d different ids", w.IDs.Len())
+	how := k.sayf("%d different ids", w.IDs.Len())
 	if float64(w.Run) >= wide {
-		how = fmt.Sprintf("%d ids in a row at stride %d", w.Run, w.Stride)
+		how = k.sayf("%d ids in a row at stride %d", w.Run, w.Stride)
 	}
 	refused := ""
 	if w.Refused >= 1 {
-		refused = fmt.Sprintf(", %.0f of them refused", w.Refused)
+		refused = k.sayf(", %.0f of them refused", w.Refused)
 	}
-	k.add(SequentialIDs, n, true, fmt.Sprintf("%s of %s within one session%s", how, templateName(x), refused))
+	k.add(SequentialIDs, n, true, k.sayf("%s of %s within one session%s", how, templateName(x), refused))
 }
 
 // followed returns the walk over a template; the one that has been quiet

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"strings"
+
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
@@ -230,17 +232,23 @@ func takeBack(s *entity.Suspicion, nats float64) {
 
 // note remembers the strongest that each signal has said.
 func note(s *entity.Suspicion, f *Share, now int64) {
-	r := entity.Reason{Signal: int(f.Signal), Nats: f.Nats, Raw: f.Finding.Nats, At: now, Text: f.Text}
+	r := entity.Reason{Signal: int(f.Signal), Nats: f.Nats, Raw: f.Finding.Nats, At: now}
 	for i := range s.Reasons {
-		if s.Reasons[i].Signal != r.Signal {
+		old := &s.Reasons[i]
+		if old.Signal != r.Signal {
 			continue
 		}
-		if r.Nats >= s.Reasons[i].Nats {
-			s.Reasons[i] = r
+		if r.Nats >= old.Nats {
+			r.Text = old.Text
+			if r.Text != f.Text {
+				r.Text = strings.Clone(f.Text) // The finding's is valid for this event only.
+			}
+			*old = r
 		}
 		return
 	}
 	if len(s.Reasons) < entity.ReasonsMax {
+		r.Text = strings.Clone(f.Text)
 		s.Reasons = append(s.Reasons, r)
 	}
 }

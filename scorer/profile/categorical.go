@@ -16,9 +16,9 @@ type Value struct {
 type Categorical struct {
 	values []Value
 	index  map[string]int // Only above indexAt values: a short list is searched faster.
-	other  float64        // Mass of values that were pushed out.
 	total  float64
-	fresh  float64 // How often a value was new when it was added.
+	other  float32 // Mass of values that were pushed out.
+	fresh  float32 // How often a value was new when it was added.
 }
 
 // indexAt is the length from which an index pays off.
@@ -33,8 +33,12 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 		c.values[i].N += weight
 		return
 	}
-	c.fresh += weight
+	c.fresh += float32(weight)
 	if len(c.values) < limit {
+		if len(c.values) == cap(c.values) {
+			// By a quarter: there are many small habits, and doubling wastes half.
+			c.values = append(make([]Value, 0, len(c.values)+len(c.values)/4+1), c.values...)
+		}
 		c.values = append(c.values, Value{Name: name, N: weight})
 		switch {
 		case c.index != nil:
@@ -50,7 +54,7 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 			least = j
 		}
 	}
-	c.other += c.values[least].N
+	c.other += float32(c.values[least].N)
 	if c.index != nil {
 		delete(c.index, c.values[least].Name)
 		c.index[name] = least
@@ -62,8 +66,8 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 // something new was seen is a habit all the same.
 func (c *Categorical) Pass(weight float64) {
 	c.total += weight
-	c.fresh += weight
-	c.other += weight
+	c.fresh += float32(weight)
+	c.other += float32(weight)
 }
 
 // Decay multiplies every count by f, in (0, 1].
@@ -71,9 +75,9 @@ func (c *Categorical) Decay(f float64) {
 	for i := range c.values {
 		c.values[i].N *= f
 	}
-	c.other *= f
+	c.other = float32(float64(c.other) * f)
 	c.total *= f
-	c.fresh *= f
+	c.fresh = float32(float64(c.fresh) * f)
 }
 
 // Total is the decayed number of observations.
@@ -120,7 +124,7 @@ func (c *Categorical) P(name string, peer, a float64) float64 {
 	if i >= 0 {
 		n = c.values[i].N
 	} else if c.other > 0 {
-		n = c.other / float64(2*max(1, len(c.values)))
+		n = float64(c.other) / float64(2*max(1, len(c.values)))
 	}
 	return (n + float64(a*peer)) / (c.total + a)
 }
@@ -128,7 +132,7 @@ func (c *Categorical) P(name string, peer, a float64) float64 {
 // PNew is the probability that the next observation is a value never seen
 // before, by Good and Turing, with a prior of one in ten weighing a.
 func (c *Categorical) PNew(a float64) float64 {
-	return (max(0, c.fresh-1) + float64(0.1*a)) / (c.total + a)
+	return (max(0, float64(c.fresh)-1) + float64(0.1*a)) / (c.total + a)
 }
 
 // knownFrom is the count from which a value is known for good; one that was
@@ -157,9 +161,9 @@ func (c *Categorical) Code(k *snapshot.Codec) {
 		k.Str(&v.Name)
 		k.F64(&v.N)
 	})
-	k.F64(&c.other)
 	k.F64(&c.total)
-	k.F64(&c.fresh)
+	k.F32(&c.other)
+	k.F32(&c.fresh)
 	if k.Reading() && len(c.values) > indexAt {
 		c.reindex()
 	}

@@ -16,7 +16,7 @@ const Buckets = 48
 // between the lowest and the highest in use take memory.
 type Numeric struct {
 	counts []float32
-	total  float64
+	total  float32
 	first  uint8 // The bucket of counts[0].
 }
 
@@ -42,7 +42,7 @@ func (h *Numeric) Add(bucket int, weight float64) {
 		h.counts, h.first = wide, uint8(min(low, bucket))
 	}
 	h.counts[bucket-int(h.first)] += float32(weight)
-	h.total += weight
+	h.total += float32(weight)
 }
 
 // at is the count of a bucket.
@@ -59,11 +59,11 @@ func (h *Numeric) Decay(f float64) {
 	for i := range h.counts {
 		h.counts[i] = float32(float64(h.counts[i]) * f)
 	}
-	h.total *= f
+	h.total = float32(float64(h.total) * f)
 }
 
 // Total is the decayed number of observations.
-func (h *Numeric) Total() float64 { return h.total }
+func (h *Numeric) Total() float64 { return float64(h.total) }
 
 // Count is the decayed number of observations in a bucket.
 func (h *Numeric) Count(bucket int) float64 { return h.at(bucket) }
@@ -101,7 +101,7 @@ func (h *Numeric) Above(x, tail float64) float64 {
 	if x > edge {
 		beyond = float64(0.5 * exact.Exp2(float64(-tail*exact.Ln(x/edge))/exact.Ln(2)))
 	}
-	return min(h.total, max(sum, beyond))
+	return min(h.Total(), max(sum, beyond))
 }
 
 // Below is the decayed number of observations at or below x.
@@ -110,7 +110,7 @@ func (h *Numeric) Below(x float64) float64 {
 	for i := int(h.first); i <= Bucket(x); i++ {
 		sum += h.at(i)
 	}
-	return min(h.total, max(0.5, sum))
+	return min(h.Total(), max(0.5, sum))
 }
 
 // Upper is the probability of a value at or above x, backed off to the peers
@@ -121,13 +121,13 @@ func (h *Numeric) Upper(x float64, peers *Numeric, prior, a, tail float64) float
 
 // Share is the probability of a value at or above x, backed off to prior.
 func (h *Numeric) Share(x, prior, tail float64) float64 {
-	return (h.Above(x, tail) + prior) / (h.total + 1)
+	return (h.Above(x, tail) + prior) / (h.Total() + 1)
 }
 
 // Posterior is the probability of a value at or above x where the peers say
 // that it is peer.
 func (h *Numeric) Posterior(x, peer, a, tail float64) float64 {
-	return min(1, (h.Above(x, tail)+float64(a*peer))/(h.total+a))
+	return min(1, (h.Above(x, tail)+float64(a*peer))/(h.Total()+a))
 }
 
 // TwoSided is the probability of a value as far out as x on either side, of
@@ -136,7 +136,7 @@ func (h *Numeric) TwoSided(x, tail float64) float64 {
 	if h.total <= 0 {
 		return 1
 	}
-	return min(1, 2*min(h.Above(x, tail), h.Below(x))/h.total)
+	return min(1, 2*min(h.Above(x, tail), h.Below(x))/h.Total())
 }
 
 // Quantile is the upper edge of the bucket below which a share q of the
@@ -145,7 +145,7 @@ func (h *Numeric) Quantile(q float64) float64 {
 	sum := 0.0
 	for i, n := range h.counts {
 		sum += float64(n)
-		if sum > 0 && sum >= float64(q*h.total) {
+		if sum > 0 && sum >= float64(q*h.Total()) {
 			return math.Ldexp(1, int(h.first)+i)
 		}
 	}
@@ -163,7 +163,7 @@ func (h *Numeric) Code(k *snapshot.Codec) {
 	first := uint64(h.first)
 	k.U64(&first)
 	snapshot.List(k, &h.counts, func(n *float32) { k.F32(n) })
-	k.F64(&h.total)
+	k.F32(&h.total)
 	if k.Reading() {
 		h.first = uint8(min(first, Buckets-1))
 		h.counts = h.counts[:min(len(h.counts), Buckets-int(h.first))]

@@ -7,7 +7,16 @@ const WeekHours = 168
 
 // Week counts active hours by hour of the week. The zero value is empty. When a
 // count is full all of them are halved, so that old weeks fade.
-type Week struct{ cells [WeekHours]uint8 }
+type Week struct {
+	// cells are the hours that have a count, in their order: few people are
+	// active in more than a third of them.
+	cells []cell
+}
+
+type cell struct{ hour, n uint8 }
+
+// counts are all hours of a week.
+type counts [WeekHours]uint8
 
 // Smoothing: an hour is told from its neighbours and from the same hour of
 // other days, summer time and all, only in part.
@@ -19,21 +28,30 @@ const (
 	weekConcentration = 10
 )
 
-// Add counts an active hour.
+// Add counts an active hour, in [0, WeekHours).
 func (w *Week) Add(hour int) {
-	if w.cells[hour] == 255 {
+	at := 0
+	for at < len(w.cells) && int(w.cells[at].hour) < hour {
+		at++
+	}
+	if at == len(w.cells) || int(w.cells[at].hour) != hour {
+		w.cells = append(w.cells, cell{})
+		copy(w.cells[at+1:], w.cells[at:])
+		w.cells[at] = cell{hour: uint8(hour)}
+	}
+	if w.cells[at].n == 255 {
 		for i := range w.cells {
-			w.cells[i] /= 2
+			w.cells[i].n /= 2
 		}
 	}
-	w.cells[hour]++
+	w.cells[at].n++
 }
 
 // Total is the number of hours that are counted.
 func (w *Week) Total() float64 {
 	sum := 0
-	for _, n := range w.cells {
-		sum += int(n)
+	for _, c := range w.cells {
+		sum += int(c.n)
 	}
 	return float64(sum)
 }
@@ -46,6 +64,7 @@ func (w *Week) P(hour int, peers *Week) float64 {
 }
 
 func (w *Week) posterior(hour int, prior float64) float64 {
+	all := w.all() // 168 B on the stack.
 	n := w.Total()
 	around := 0.0
 	for day := range 7 {
@@ -54,18 +73,36 @@ func (w *Week) posterior(hour int, prior float64) float64 {
 			share = 1
 		}
 		at := (hour + 24*day) % WeekHours
-		beside := float64(w.cells[(at+1)%WeekHours]) + float64(w.cells[(at+WeekHours-1)%WeekHours])
-		around += float64(share * (float64(w.cells[at]) + float64(besideHour*beside)))
+		beside := float64(all[(at+1)%WeekHours]) + float64(all[(at+WeekHours-1)%WeekHours])
+		around += float64(share * (float64(all[at]) + float64(besideHour*beside)))
 	}
 	around /= (1 + 6*otherDay) * (1 + 2*besideHour)
 	return (around + float64(weekConcentration*prior)) / (n + weekConcentration)
 }
 
+func (w *Week) all() counts {
+	var all counts
+	for _, c := range w.cells {
+		all[c.hour] = c.n
+	}
+	return all
+}
+
 // Code writes or reads the week.
 func (w *Week) Code(k *snapshot.Codec) {
-	for i := range w.cells {
-		n := uint64(w.cells[i])
+	all := w.all()
+	for i := range len(all) {
+		n := uint64(all[i])
 		k.U64(&n)
-		w.cells[i] = uint8(n)
+		all[i] = uint8(n)
+	}
+	if !k.Reading() {
+		return
+	}
+	w.cells = nil
+	for hour, n := range all {
+		if n > 0 {
+			w.cells = append(w.cells, cell{uint8(hour), n})
+		}
 	}
 }

@@ -1,0 +1,131 @@
+package cost
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// Crowd is an engine full of subjects that have taught their habits over
+// crowdVisits visits and are active in one session each.
+type Crowd struct {
+	Engine   *scorer.Engine
+	subjects int
+	offset   int64
+	now      time.Time
+	random   *rand.Rand
+	// BytesEach is what the heap has grown by for each subject.
+	BytesEach float64
+}
+
+const (
+	crowdVisits, crowdRequests = 4, 8
+	crowdSeed                  = 1
+)
+
+// NewCrowd fills an engine. The model's limits are raised to hold everybody.
+func NewCrowd(m *model.Model, subjects int) (*Crowd, error) {
+	raised := *m
+	raised.Limits.SubjectsMax, raised.Limits.SessionsMax = subjects, subjects
+	before := heap()
+	e, err := scorer.New(scorer.Options{Model: &raised, OfflineClock: true})
+	if err != nil {
+		return nil, fmt.Errorf("cost: %w", err)
+	}
+	c := &Crowd{
+		Engine: e, subjects: subjects, now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC),
+		random: rand.New(rand.NewPCG(crowdSeed, uint64(subjects))), //nolint:gosec // A seeded draw, no secret.
+	}
+	ev := &event.RequestEvent{Time: new(timestamppb.Timestamp)}
+	for visit := range crowdVisits {
+		for i := range subjects {
+			for n := range crowdRequests {
+				c.write(ev, i, visit, n, c.now.Add(time.Duration(n)*20*time.Second))
+				c.assess(ev)
+			}
+		}
+		c.now = c.now.Add(3 * time.Hour)
+	}
+	held := heap()
+	c.BytesEach = float64(held-before) / float64(subjects)
+	if got := e.Stats(); got.Subjects != subjects || got.Sessions != subjects || got.Evicted != 0 {
+		return nil, fmt.Errorf("cost: the engine holds %+v, want %d subjects and as many sessions", got, subjects)
+	}
+	return c, nil
+}
+
+// Measure times requests of subjects drawn at random, so that each is met cold,
+// from where they were last.
+func (c *Crowd) Measure(events int) *Latency {
+	var t timing
+	list := make([]*event.RequestEvent, chunkEvents)
+	for i := range list {
+		list[i] = &event.RequestEvent{Time: new(timestamppb.Timestamp)}
+	}
+	for left := events; left > 0; left -= len(list) {
+		list = list[:min(left, len(list))]
+		for _, ev := range list {
+			c.now = c.now.Add(time.Millisecond)
+			c.write(ev, c.random.IntN(c.subjects), crowdVisits-1, c.random.IntN(crowdRequests), c.now)
+		}
+		t.chunk(len(list), func(i int) { c.assess(list[i]) })
+	}
+	return t.done()
+}
+
+func (c *Crowd) assess(ev *event.RequestEvent) {
+	c.Engine.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: c.offset})
+	c.offset++
+}
+
+// write makes the n-th request of a subject's visit: two networks, two clients,
+// five pages, ids, sizes.
+func (c *Crowd) write(ev *event.RequestEvent, subject, visit, n int, at time.Time) {
+	t := ev.Time
+	ev.Reset()
+	ev.Time = t
+	t.Seconds, t.Nanos = at.Unix(), int32(at.Nanosecond())
+	ev.Kind, ev.Phase, ev.Tenant, ev.SubjectKind = event.KindRequest, event.PhaseComplete, "default", event.SubjectHuman
+	// Hashes, as the gateway sends them, have 22 characters and more.
+	ev.Subject, ev.Session = fmt.Sprintf("subject-%014d", subject), fmt.Sprintf("session-%014d", subject)
+	ev.TokenId = fmt.Sprintf("token-%d-%d", subject, visit)
+	ev.Address, ev.Asn, ev.Country = fmt.Sprintf("10.%d.%d.%d", subject>>8&255, subject&255, visit%2), uint32(3320+visit%2), "DE"
+	lat, lon := 52.5, 13.4
+	ev.Latitude, ev.Longitude, ev.AccuracyRadiusKm = &lat, &lon, 50
+	ev.UserAgent, ev.Ja4 = agents[visit%2], handshakes[visit%2]
+	ev.Method, ev.Status = "GET", 200
+	ev.Template = templates[n%len(templates)]
+	ev.Path = ev.Template
+	if n%len(templates) < 2 {
+		ev.Resource = fmt.Sprint(1000 + (subject*7+n*13)%997)
+	}
+	ev.BytesOut = uint64(500 << (n + visit))
+}
+
+// What a subject shows, by visit and request.
+var (
+	agents = [...]string{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.2 Mobile/15E148 Safari/604.1",
+	}
+	handshakes = [...]string{"t13d1516h2_8daaf6152771_02713d6af862", "t13d2014h2_a09f3c656075_14788d8d241b"} //nolint:gochecknoglobals // As above.
+	templates  = [...]string{"/accounts/{id}", "/orders/{id}", "/", "/profile", "/reports"}                  //nolint:gochecknoglobals // As above.
+)
+
+// heap is what is in use after two collections: the first may only begin what
+// finalisers end.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,116 @@
+//go:build bench
+
+package cost_test
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/cost"
+	"github.com/vigil-gateway/vigil/cmd/internal/life"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/model"
+)
+
+// TestCostOfScoring prints what "make bench-scorer" is asked for. It asserts
+// nothing about times, which are the machine's.
+func TestCostOfScoring(t *testing.T) {
+	started := time.Now()
+	record := make([]byte, 0, 4096)
+	var decoded event.RequestEvent
+	type counter struct{ requests, bytes uint64 }
+	counters := make(map[string]*counter)
+	o := cost.Stream{
+		Life: life.Options{
+			Seed: 1, Start: time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC), Days: 30, Subjects: 1000, Attacks: 10, AttackDay: 8,
+		},
+		Model: model.Default(), Warmup: setting(t, "BENCH_WARMUP", 500_000), Events: setting(t, "BENCH_EVENTS", 500_000),
+		Operations: []cost.Operation{
+			{Name: "baseline: nothing but the clock", Do: func(*event.RequestEvent) {}},
+			{Name: "baseline: a counter per session in a Go map", Do: func(ev *event.RequestEvent) {
+				c := counters[ev.GetSession()]
+				if c == nil {
+					c = new(counter)
+					counters[ev.GetSession()] = c
+				}
+				c.requests++
+				c.bytes += ev.GetBytesOut()
+			}},
+			{Name: "baseline: protobuf there and back", Do: func(ev *event.RequestEvent) {
+				b, err := event.Append(record[:0], ev)
+				if err == nil {
+					err = event.Decode(b, &decoded)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}},
+		},
+	}
+	engine, operations, err := cost.Assess(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%-46s %s", "score with explanation, life with attackers", engine)
+	for i, l := range operations {
+		t.Logf("%-46s %s", o.Operations[i].Name, l)
+	}
+	o.Operations = nil
+	o.Model = withRule(t)
+	o.Warmup, o.Events = o.Warmup/2, o.Events/2
+	ruled, _, err := cost.Assess(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%-46s %s", "the same with one custom expression", ruled)
+	t.Logf("measured in %s", time.Since(started).Round(time.Second))
+}
+
+// TestCostOfACrowd prints bytes and time for each of ever more subjects.
+func TestCostOfACrowd(t *testing.T) {
+	most := setting(t, "BENCH_SUBJECTS", 1_000_000)
+	base := int64(0)
+	for subjects := 10_000; subjects <= most; subjects *= 10 {
+		c, err := cost.NewCrowd(model.Default(), subjects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := c.Measure(setting(t, "BENCH_CROWD_EVENTS", 400_000))
+		if base == 0 {
+			base = l.P50
+		}
+		t.Logf("%9d subjects with a session: %.0f B each, %.2f GiB in all; %.2f times the median of the smallest", subjects, c.BytesEach, c.BytesEach*float64(subjects)/(1<<30), float64(l.P50)/float64(base))
+		t.Logf("%9s %s", "", l)
+	}
+}
+
+// withRule is the model that ships with one rule more.
+func withRule(t *testing.T) *model.Model {
+	t.Helper()
+	m, err := model.Parse("rule.yaml", []byte(strings.Join([]string{
+		"rules:",
+		"  - {id: rule.hosting_writes, group: network, owner: bench, text: writes from a data centre, nats: 2,",
+		`     expression: 'event.subject_kind == "human" && event.method != "GET" && event.network_tags.exists(t, t == "hosting") && state.suspicion > 1.0'}`,
+	}, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// setting is an environment variable, or what the full size needs.
+func setting(t *testing.T, name string, full int) int {
+	t.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return full
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}

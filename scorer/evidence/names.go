@@ -1,0 +1,107 @@
+package evidence
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+)
+
+// namesMax bounds each of the two generations of every kind of name.
+const namesMax = 4096
+
+// Names makes names out of what events say, and remembers what it has made, so
+// that a name is made once and not for every event. Making one is a pure
+// function, so what is remembered changes no result. The zero value is empty.
+type Names struct {
+	networks memo[uint32]
+	prefixes memo[netip.Prefix]
+	pairs    memo[pair]
+	shared   memo[string]
+}
+
+// pair is two parts of a name.
+type pair struct{ a, b string }
+
+// memo is two generations of a bounded map, so that a flood of inventions costs
+// making names and no memory.
+type memo[K comparable] struct{ young, old map[K]string }
+
+// get returns a name, and reports whether it was remembered.
+func (m *memo[K]) get(key K) (name string, ok bool) {
+	name, ok = m.young[key]
+	if ok {
+		return name, true
+	}
+	name, ok = m.old[key]
+	return name, ok
+}
+
+func (m *memo[K]) put(key K, name string) string {
+	if m.young == nil || len(m.young) >= namesMax {
+		m.old, m.young = m.young, make(map[K]string)
+	}
+	m.young[key] = name
+	return name
+}
+
+// Network names the network of an event: its ASN, else the /24 or /48 of its
+// address, "" where neither is known.
+func (n *Names) Network(ev *event.RequestEvent) string {
+	asn := ev.GetAsn()
+	if asn == 0 {
+		return n.Prefix(ev.GetAddress())
+	}
+	name, ok := n.networks.get(asn)
+	if ok {
+		return name
+	}
+	return n.networks.put(asn, "AS"+strconv.FormatUint(uint64(asn), 10))
+}
+
+// Prefix is the /24 or /48 of an address, "" where it is none.
+func (n *Names) Prefix(address string) string {
+	prefix, ok := prefixOf(address)
+	if !ok {
+		return ""
+	}
+	name, ok := n.prefixes.get(prefix)
+	if ok {
+		return name
+	}
+	return n.prefixes.put(prefix, prefix.String())
+}
+
+// pair joins two parts by a space and cuts the name to what a habit keeps.
+func (n *Names) pair(a, b string) string {
+	name, ok := n.pairs.get(pair{a, b})
+	if ok {
+		return name
+	}
+	return n.pairs.put(pair{strings.Clone(a), strings.Clone(b)}, short(a+" "+b))
+}
+
+// own is a copy of a name that many share, one for all of them.
+func (n *Names) own(name string) string {
+	own, ok := n.shared.get(name)
+	if ok {
+		return own
+	}
+	own = strings.Clone(name)
+	return n.shared.put(own, own)
+}
+
+func prefixOf(address string) (netip.Prefix, bool) {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	bits := 24
+	addr = addr.Unmap()
+	if addr.Is6() {
+		bits = 48
+	}
+	prefix, err := addr.WithZone("").Prefix(bits)
+	return prefix, err == nil
+}
