@@ -23,8 +23,15 @@ const (
 // rises no higher.
 const levelMax = (natsMax - natsMin) / (spreadMin * (1 - keep))
 
-// natsUnit is the step to which the nats of a pending event are rounded.
-const natsUnit = 16
+// natsUnit is the step to which the nats of a pending event are rounded, and
+// unjudged stands for none: the tenant was not known yet.
+const (
+	natsUnit = 16
+	unjudged = math.MinInt8
+)
+
+// strangeNats is from which nats an event counts as unlike its subject.
+const strangeNats = 0.7
 
 // Watch is the sequential test of one session (CUSUM, Page 1954) and the
 // events that wait to teach. The zero value is a session that begins. It takes
@@ -37,6 +44,8 @@ type Watch struct {
 	// The ring of pending events begins at from, and before precedes it.
 	before  Symbol
 	from, n uint8
+	judged  uint16 // Events since the peak began.
+	day     int32  // On which it did.
 	symbols [PendingMax]Symbol
 	nats    [PendingMax]int8 // In 1/natsUnit nats.
 }
@@ -48,14 +57,17 @@ type Step struct {
 	// Gain is what it adds to the level, in spreads of the subject's blocks and
 	// before the floor at 0; Level is the session's.
 	Gain, Level float64
+	// Prev is what was done before, 0 for nothing.
+	Prev Symbol
 }
 
 // Step judges one event and keeps it to be taught later; if nobody teaches,
 // the oldest pending event is forgotten.
 func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
 	nats := h.Nats(p, w.last, x)
-	gain := 0.0
-	if h.Known() {
+	prev, gain := w.last, 0.0
+	if h.Known() && p.Known() {
+		w.judged = min(w.judged+1, math.MaxUint16-1)
 		gain = h.normal(nats)
 		w.Level = Advance(w.Level, gain)
 		w.Peak = max(w.Peak, w.Level)
@@ -65,10 +77,13 @@ func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
 	}
 	i := (int(w.from) + int(w.n)) % PendingMax
 	w.symbols[i] = x
-	w.nats[i] = int8(math.Round(nats * natsUnit))
+	w.nats[i] = unjudged
+	if p.Known() {
+		w.nats[i] = int8(math.Round(nats * natsUnit))
+	}
 	w.n++
 	w.last = x
-	return Step{Nats: nats, Gain: gain, Level: w.Level}
+	return Step{Nats: nats, Gain: gain, Level: w.Level, Prev: prev}
 }
 
 // Advance is the level after an event that gains so much: it fades, it adds,
@@ -76,12 +91,20 @@ func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
 func Advance(level, gain float64) float64 { return max(0, float64(keep*level)+gain) }
 
 // Teach teaches the habit all but the newest of the pending events, and drops
-// most of them untaught while the level is high.
-func (w *Watch) Teach(h *Habit, newest int) {
+// most of them untaught while the level is high. also, where given, learns with
+// it what the tenant shares, at most GivenMax events of a subject a day.
+func (w *Watch) Teach(h *Habit, newest int, also *Shared) {
 	for int(w.n) > newest {
 		i := int(w.from)
 		if w.Level < heldLevel || i%heldLeak == 0 {
-			h.Learn(w.before, w.symbols[i], float64(w.nats[i])/natsUnit)
+			h.see(w.before, w.symbols[i])
+			if w.nats[i] != unjudged {
+				h.settle(float64(w.nats[i]) / natsUnit)
+			}
+			if also != nil && h.given < GivenMax {
+				h.given++
+				also.Add(w.before, w.symbols[i])
+			}
 		}
 		w.drop()
 	}
@@ -93,9 +116,36 @@ func (w *Watch) Forget() {
 	w.before = w.last
 }
 
+// Strange counts, of the latest most events that are still pending, those that
+// were unlike the subject, and says how many there are.
+func (w *Watch) Strange(most int) (strange, of int) {
+	of = min(most, int(w.n))
+	for j := int(w.n) - of; j < int(w.n); j++ {
+		if float64(w.nats[(int(w.from)+j)%PendingMax])/natsUnit >= strangeNats {
+			strange++
+		}
+	}
+	return strange, of
+}
+
+// Day is the day on which the peak began.
+func (w *Watch) Day() int32 { return w.day }
+
+// Judged is how many events were judged since then.
+func (w *Watch) Judged() int { return int(w.judged) }
+
+// Continue takes over where another session of the same subject and client
+// stands, so that a new token washes nothing away.
+func (w *Watch) Continue(o *Watch) {
+	w.Level, w.Peak, w.last, w.before = o.Level, o.Level, o.last, o.last
+}
+
+// Renew begins another peak, at the present level.
+func (w *Watch) Renew(day int32) { w.Peak, w.judged, w.day = w.Level, 0, day }
+
 // Rest takes the session as begun anew: the person has shown who he is. What
 // is pending may still teach.
-func (w *Watch) Rest() { w.Level, w.Peak = 0, 0 }
+func (w *Watch) Rest() { w.Level, w.Peak, w.judged = 0, 0, 0 }
 
 // Fade lets the level fade to the share f, in [0, 1], as the stream clock says.
 func (w *Watch) Fade(f float64) { w.Level *= min(1, max(0, f)) }
@@ -112,8 +162,13 @@ func (w *Watch) Code(k *snapshot.Codec) {
 	k.F64(&w.Peak)
 	codeSymbol(k, &w.last)
 	codeSymbol(k, &w.before)
-	from := uint64(w.from)
+	from, judged := uint64(w.from), uint64(w.judged)
 	k.U64(&from)
+	k.U64(&judged)
+	w.judged = uint16(judged)
+	day := int64(w.day)
+	k.I64(&day)
+	w.day = int32(day)
 	n := min(k.Len(int(w.n)), PendingMax)
 	w.from, w.n = uint8(from%PendingMax), uint8(n)
 	w.Level, w.Peak = min(levelMax, max(0, w.Level)), max(0, w.Peak)
