@@ -27,7 +27,9 @@ func (k *Collector) order(x *Context) {
 	if name == "" {
 		return
 	}
-	step := s.Watch.Step(x.Subject.Sequence, x.Tenant.Shared.Prior(), sequence.SymbolOfRequest(x.Event.GetMethod(), name))
+	step := s.Watch.StepAmong(x.Subject.Sequence, x.Tenant.Shared.Prior(), sequence.SymbolOfRequest(x.Event.GetMethod(), name), func() float64 {
+		return x.arriving(entity.Routes, name)
+	})
 	if step.Gain <= 0 {
 		return
 	}
@@ -59,9 +61,6 @@ func SequenceKind(ev *event.RequestEvent) sequence.Kind {
 
 func sayOrder(s *entity.Session, step sequence.Step, name string) string {
 	strange, of := s.Watch.Strange(orderWindow)
-	if of < orderWindow/2 {
-		return "this session goes on where the one before it was unlike this subject's own order"
-	}
 	text := fmt.Sprintf("%d of the last %d steps are unlike this subject's own order", strange, of)
 	before := nameOf(&s.Pending, step.Prev)
 	if before == "" || step.Nats <= 0 {

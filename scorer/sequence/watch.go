@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -35,7 +36,7 @@ const strangeNats = 0.7
 
 // Watch is the sequential test of one session (CUSUM, Page 1954) and the
 // events that wait to teach. The zero value is a session that begins. It takes
-// 352 B.
+// 368 B.
 type Watch struct {
 	// Level is the evidence for a takeover in spreads of the subject's blocks,
 	// at least 0; Peak the highest since the session began or rested.
@@ -46,6 +47,12 @@ type Watch struct {
 	from, n uint8
 	judged  uint16 // Events since the peak began.
 	day     int32  // On which it did.
+	// strange has a bit for each of the latest events, the newest lowest, that was
+	// unlike the subject; told is how many there are.
+	strange uint64
+	told    uint8
+	// arriving is the share that the last event kept of what it said.
+	arriving float32
 	symbols [PendingMax]Symbol
 	nats    [PendingMax]int8 // In 1/natsUnit nats.
 }
@@ -63,9 +70,29 @@ type Step struct {
 
 // Step judges one event and keeps it to be taught later; if nobody teaches,
 // the oldest pending event is forgotten.
-func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
+func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step { return w.StepAmong(h, p, x, nil) }
+
+// StepAmong is Step where others have begun to do the same: arriving, where it is
+// given, is asked about an event that is unlike the subject, and says how much of
+// that it keeps, in [0, 1]. The way on from what is new is new, too.
+func (w *Watch) StepAmong(h *Habit, p *Prior, x Symbol, arriving func() float64) Step {
 	nats := h.Nats(p, w.last, x)
+	before := float64(w.arriving)
+	if w.last == 0 {
+		before = 1
+	}
+	w.arriving = 1
+	if nats >= strangeNats && arriving != nil {
+		keeps := arriving()
+		w.arriving = float32(keeps)
+		nats *= min(keeps, before)
+	}
 	prev, gain := w.last, 0.0
+	w.strange <<= 1
+	if nats >= strangeNats {
+		w.strange |= 1
+	}
+	w.told = min(w.told+1, 64)
 	if h.Known() && p.Known() {
 		w.judged = min(w.judged+1, math.MaxUint16-1)
 		gain = h.normal(nats)
@@ -116,16 +143,11 @@ func (w *Watch) Forget() {
 	w.before = w.last
 }
 
-// Strange counts, of the latest most events that are still pending, those that
-// were unlike the subject, and says how many there are.
+// Strange counts, of the latest most events, at most 64, those that were unlike
+// the subject, and says how many there are.
 func (w *Watch) Strange(most int) (strange, of int) {
-	of = min(most, int(w.n))
-	for j := int(w.n) - of; j < int(w.n); j++ {
-		if float64(w.nats[(int(w.from)+j)%PendingMax])/natsUnit >= strangeNats {
-			strange++
-		}
-	}
-	return strange, of
+	of = min(most, int(w.told))
+	return bits.OnesCount64(w.strange << (64 - of)), of
 }
 
 // Day is the day on which the peak began.
@@ -138,6 +160,7 @@ func (w *Watch) Judged() int { return int(w.judged) }
 // stands, so that a new token washes nothing away.
 func (w *Watch) Continue(o *Watch) {
 	w.Level, w.Peak, w.last, w.before = o.Level, o.Level, o.last, o.last
+	w.strange, w.told, w.arriving = o.strange, o.told, o.arriving
 }
 
 // Renew begins another peak, at the present level.
@@ -169,6 +192,11 @@ func (w *Watch) Code(k *snapshot.Codec) {
 	day := int64(w.day)
 	k.I64(&day)
 	w.day = int32(day)
+	told := uint64(w.told)
+	k.U64(&w.strange)
+	k.U64(&told)
+	k.F32(&w.arriving)
+	w.told, w.arriving = uint8(min(told, 64)), min(1, max(0, w.arriving))
 	n := min(k.Len(int(w.n)), PendingMax)
 	w.from, w.n = uint8(from%PendingMax), uint8(n)
 	w.Level, w.Peak = min(levelMax, max(0, w.Level)), max(0, w.Peak)
