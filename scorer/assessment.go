@@ -29,7 +29,7 @@ func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling
 	a.Tenant, a.Subject, a.Session, a.Address = ev.GetTenant(), ev.GetSubject(), ev.GetSession(), ev.GetAddress()
 	a.Score, a.SessionScore, a.Action = score, ruling.Total, ruling.Action
 	a.Shadow = e.model.Mode != model.ModeEnforce
-	a.Model = e.model.Digest()
+	a.Model, a.SharedEpoch = e.model.Digest(), x.Tenant.Shared.Number()
 	if ruling.Rung != nil {
 		a.Target = judge.TargetOf(ev)
 	}

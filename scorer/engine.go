@@ -3,12 +3,14 @@ package scorer
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -52,6 +54,11 @@ type Options struct {
 	// OfflineClock takes the stream clock from the events' own times, for files
 	// that have no lane ticks.
 	OfflineClock bool
+	// EpochEvery lets the engine build the tenants' shared epochs of what it has
+	// seen itself, after each such span of stream time; 0 is [epoch.Every] with
+	// the offline clock. Without that clock, and below 0, it builds none: control
+	// records put them in force.
+	EpochEvery time.Duration
 	// Gather takes note of every actor's suspicion, to calibrate thresholds
 	// with; nil gathers nothing.
 	Gather *budget.Collector
@@ -81,6 +88,7 @@ type Engine struct {
 	// context and answer are of the current event, and used again for the next.
 	context evidence.Context
 	answer  answer
+	epochs  epochs
 }
 
 // New returns an engine without history.
@@ -89,6 +97,10 @@ func New(o Options) (*Engine, error) {
 		return nil, errors.New("scorer: a model is required")
 	}
 	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather}
+	if o.EpochEvery == 0 && o.OfflineClock {
+		o.EpochEvery = epoch.Every
+	}
+	e.epochs.every = max(0, o.EpochEvery)
 	e.SwapModel(o.Model)
 	e.empty()
 	return e, nil
@@ -161,6 +173,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		x.Gateway = e.gateways.Seen(name, false, missing, x.Now)
 	}
 	s := x.Session
+	e.watch(x)
 	e.teach(x)
 	proven := e.prove(x)
 	findings := e.collector.Collect(x)
@@ -189,9 +202,11 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		e.settle(x, ruling.Total)
 	}
 	if !ruling.Announce {
+		e.ordered(x)
 		return Result{Assessment: a}
 	}
 	s.Tainted = true
+	e.ordered(x)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 		Now: x.Now, Session: s, Ruling: ruling,
@@ -348,17 +363,31 @@ type Stats struct {
 	// RulesMissed counts the events for which a custom rule of the model in force
 	// gave no answer, once per rule.
 	RulesMissed uint64
+	// Shift is the largest shift of a tenant from its shared epoch, as a population
+	// stability index, and Shifted counts the tenants from [epoch.ShiftAlarm] on.
+	Shift   float64
+	Shifted int
+	// EpochsMissed counts control records whose epoch nobody had offered.
+	EpochsMissed uint64
 	// Clock is the stream time in nanoseconds since 1970.
 	Clock int64
 }
 
 // Stats returns the size of every table.
 func (e *Engine) Stats() Stats {
-	return Stats{
+	s := Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
 		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
-		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
+		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
 	}
+	for _, t := range e.tenants.All {
+		shift := t.Shared.Shift()
+		s.Shift = max(s.Shift, shift)
+		if shift >= epoch.ShiftAlarm {
+			s.Shifted++
+		}
+	}
+	return s
 }
 
 // Positions calls yield for each lane with the last sequence number seen, in a

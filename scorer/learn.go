@@ -76,6 +76,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 		weight *= own.Weight(x.Now, l)
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, l.HalfLife, weight)
 		own.Learn(&s.Pending, x.Now, l)
+		e.ripened(x, s, own)
 	}
 	x.Tenant.LearnFlags(&s.Pending, weight)
 	peers.Learn(&s.Pending, x.Now, l.HalfLife, weight)
@@ -111,6 +112,7 @@ func (e *Engine) prove(x *evidence.Context) bool {
 	if s.Suspicion.Level > verdict.Strength(verdict.ActionStepUp) {
 		return false // A revoked session does not come back.
 	}
+	peaked(x, s)
 	absolve(s, verdict.ActionStepUp, x.Now)
 	x.Subject.Carry(x.Agent.Family, 0, x.Now)
 	return newer || ev.GetReason() == evidence.ReasonStepUp || len(ev.GetAmr()) > 1
@@ -123,13 +125,21 @@ func absolve(s *entity.Session, action string, now int64) {
 	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.VerdictAt = 0, 0, 0
 	s.Tainted = false
 	s.Pending.Since = now
+	if s.Watch != nil {
+		s.Watch.Rest()
+	}
 }
 
 // control takes an operator's word: what was lifted starts again from nothing,
 // or the next event would bring the verdict back. Signals keep their peaks, so
 // only what goes beyond the lifted facts counts.
 func (e *Engine) control(ev *event.RequestEvent) {
-	if ev.GetReason() != event.ReasonClear {
+	switch ev.GetReason() {
+	case event.ReasonEpoch:
+		e.activate(ev)
+		return
+	case event.ReasonClear:
+	default:
 		return
 	}
 	now := e.clock.Now()

@@ -13,6 +13,10 @@ const (
 // was said about its session, subject or address.
 const ReasonClear = "clear"
 
+// ReasonEpoch is the reason of a control event that puts a shared epoch of its
+// tenant in force; attributes name it.
+const ReasonEpoch = "epoch"
+
 // Phases of a request.
 const (
 	PhaseComplete = "complete"

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/profile"
+	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -43,6 +44,11 @@ type Session struct {
 	// ended, 0 for a session that goes on.
 	SignedOut int64
 	Pending   Pending
+	// Watch compares the order of events with the subject's, nil where that is not
+	// followed.
+	Watch *sequence.Watch
+	// Watched is the stream time of the latest event that it saw.
+	Watched int64
 }
 
 // Place is a network, country and client that a session was used from.
@@ -248,6 +254,15 @@ func (s *Session) Code(k *snapshot.Codec) {
 	k.I64(&s.ReassuredAt)
 	k.I64(&s.SignedOut)
 	s.Pending.code(k)
+	has = s.Watch != nil
+	k.Bool(&has)
+	if has {
+		if s.Watch == nil {
+			s.Watch = new(sequence.Watch)
+		}
+		s.Watch.Code(k)
+	}
+	k.I64(&s.Watched)
 	if k.Reading() && (s.Here < 0 || s.Here >= max(1, len(s.Places))) {
 		s.Here = 0
 	}

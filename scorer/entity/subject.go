@@ -6,6 +6,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/profile"
+	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -31,7 +32,14 @@ type Subject struct {
 	News, Taught      uint16
 	// Refusals is the decayed number of second factors that were refused.
 	Refusals Fading
+	// Sequence is the order in which the subject does things, nil as long as there
+	// were too few events to begin with.
+	Sequence *sequence.Habit
 }
+
+// SequenceFrom is from how many events on the order of a subject's events is
+// followed: who comes once costs no memory for it.
+const SequenceFrom = 64
 
 // Carried is suspicion left behind by a session.
 type Carried struct {
@@ -113,4 +121,12 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	k.U64(&taught)
 	s.News, s.Taught = uint16(news), uint16(taught)
 	s.Refusals.code(k)
+	has := s.Sequence != nil
+	k.Bool(&has)
+	if has {
+		if s.Sequence == nil {
+			s.Sequence = new(sequence.Habit)
+		}
+		s.Sequence.Code(k)
+	}
 }

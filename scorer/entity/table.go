@@ -80,6 +80,16 @@ func (t *Table[V]) Peek(k Key) *V {
 	return t.at(i).value
 }
 
+// All calls yield for each entry, most recently used first.
+func (t *Table[V]) All(yield func(Key, *V) bool) {
+	for i := t.head; i >= 0; i = t.at(i).next {
+		s := t.at(i)
+		if !yield(Key{s.scope.tenant, s.scope.kind, s.id}, s.value) {
+			return
+		}
+	}
+}
+
 // Put adds an entry that is not there yet, and drops the least recently used
 // one where the table is full. The table keeps the key's strings.
 func (t *Table[V]) Put(k Key, v *V) {

@@ -3,6 +3,7 @@ package entity
 import (
 	"time"
 
+	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -27,6 +28,8 @@ type Tenant struct {
 	Flagged profile.Categorical
 	// FadedAt is when these last decayed.
 	FadedAt int64
+	// Shared is what the tenant's subjects teach each other over all partitions.
+	Shared epoch.Knowledge
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -141,6 +144,9 @@ func (t *Tenant) fade(now int64, halfLife time.Duration) {
 		return
 	}
 	f := exact.Decay(float64(now-t.FadedAt), float64(halfLife))
+	if t.Shared.Live != nil {
+		t.Shared.Live.Fade(float64(now-t.FadedAt), float64(halfLife))
+	}
 	t.FadedAt = now
 	for _, n := range []*profile.Numeric{&t.MinuteRatio, &t.HourRatio, &t.Beats} {
 		n.Decay(f)
@@ -178,4 +184,5 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.Sizes.code(k)
 	t.Flagged.Code(k)
 	k.I64(&t.FadedAt)
+	t.Shared.Code(k)
 }

@@ -27,13 +27,21 @@ func spreads(kind entity.Kind) bool {
 // arrival is the share of its novelty that a value keeps, given how many
 // independent subjects from how many networks have lately shown it first.
 func (k *Collector) arrival(x *Context, kind entity.Kind, name string) float64 {
+	k.news = append(k.news, arrived{kind, arrivalKey(kind, name)})
+	return k.arriving(x, kind, name)
+}
+
+// arriving is the same without noting the value as news.
+func (k *Collector) arriving(x *Context, kind entity.Kind, name string) float64 {
 	if !k.params.Releases {
 		return 1
 	}
-	key := hash(name) ^ uint64(kind)*0x9E3779B97F4A7C15
-	k.news = append(k.news, arrived{kind, key})
-	others := x.Tenant.Arrivals.Diversity(key, x.Now)
+	others := x.Tenant.Arrivals.Diversity(arrivalKey(kind, name), x.Now)
 	return 1 / (1 + float64(max(0, others-1)/2))
+}
+
+func arrivalKey(kind entity.Kind, name string) uint64 {
+	return hash(name) ^ uint64(kind)*0x9E3779B97F4A7C15
 }
 
 // notice counts the event's news as arrivals, where nothing else is strange

@@ -41,6 +41,7 @@ const (
 	Beaconing
 	ServiceMoved
 	ParameterShape
+	Takeover
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -246,6 +247,11 @@ var catalogue = [Count]Description{
 		ID: "payload.parameter_shape", Group: Payload, Technique: "T1190", Needs: "attribute query, template; fifty values of the parameter in the tenant's history",
 		Formula:  "ln(κ·p^(κ-1)) less twice the look, p = upper tail of the value's length; and min(2, ln(0.05·(n+1))) for each kind of character that none of n values had",
 		Innocent: "a name with an apostrophe, the first one",
+	},
+	Takeover: {
+		ID: "sequence.takeover", Group: Sequence, Technique: "T1550.001", Needs: "subject, template or route; some hundreds of events of the subject, some thousands of the tenant and two hundred days of its sessions",
+		Formula:  "ln(κ·p^(κ-1)), κ = 0.3, p = upper tail, by the shared epoch's fit for the kind of subject, of a session-day's highest CUSUM of ln(p(step|tenant)/p(step|subject)) about the subject's own mean and in spreads of his blocks of a hundred steps; first-order Markov, hierarchical Dirichlet back-off subject → tenant",
+		Innocent: "a new job within the company, a week of other work",
 	},
 	ProvenKey: {
 		ID: "binding.proven_key", Group: Binding, Technique: "T1550.001", Needs: "token_id, binding dpop or mtls, device that is a habit of the subject",

@@ -109,6 +109,7 @@ func (k *Collector) Collect(x *Context) []Finding {
 	k.shape(x)
 	k.loss(x)
 	k.beacon(x)
+	k.order(x)
 	k.credential(x)
 	k.token(x)
 	k.binding(x)

@@ -19,7 +19,7 @@ func BenchmarkStep(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		s.Step(&h, prior, events[i%len(events)])
-		s.Teach(&h, sequence.Lag)
+		s.Teach(&h, sequence.Lag, nil)
 		i++
 	}
 }

@@ -27,7 +27,7 @@ func FuzzCode(f *testing.F) {
 		s.Code(in)
 		for i := range 200 {
 			step := s.Step(&h, prior, sequence.Symbol(1+i%7))
-			s.Teach(&h, sequence.Lag)
+			s.Teach(&h, sequence.Lag, nil)
 			if math.IsNaN(step.Level) || math.IsNaN(step.Nats) || step.Level < 0 {
 				t.Fatalf("%+v", step)
 			}

@@ -37,7 +37,7 @@ const (
 
 // Habit is what a subject does: decayed counts of symbols and pairs, and the
 // mean and spread of his own evidence. The zero value knows nothing. It takes
-// 1,392 B and no other memory.
+// 1,400 B and no other memory.
 type Habit struct {
 	slots [HabitSlots]slot
 	total uint32  // Sum of the symbols' counts.
@@ -47,6 +47,10 @@ type Habit struct {
 	// taught events in all, blocks that were filled, events in sum, and how often
 	// the counts have been decayed.
 	taught, blocks, filled, decays uint32
+	// day is that on which the counts last faded, and given how many events went
+	// into the tenant's prior since.
+	day   int32
+	given uint32
 }
 
 // Known is whether the habit has been taught enough to judge by.
@@ -56,7 +60,7 @@ func (h *Habit) Known() bool { return h.taught >= HabitEventsMin }
 // much more likely another of the tenant's people is to do x after prev. It is
 // 0 while the prior knows too little.
 func (h *Habit) Nats(p *Prior, prev, x Symbol) float64 {
-	if p.total < PriorEventsMin {
+	if !p.Known() {
 		return 0
 	}
 	other := p.p(prev, x)
@@ -79,12 +83,17 @@ func (h *Habit) spread() float64 { return math.Sqrt(h.v + spreadMin*spreadMin) }
 // Learn adds an event that has stayed clean, with the nats it had when it
 // happened.
 func (h *Habit) Learn(prev, x Symbol, nats float64) {
+	h.see(prev, x)
+	h.settle(nats)
+}
+
+// see counts that x followed prev.
+func (h *Habit) see(prev, x Symbol) {
 	h.count(symbolKey(x))
 	h.total = min(h.total+1, math.MaxUint32-1)
 	if prev != 0 {
 		h.count(pairKey(prev, x))
 	}
-	h.settle(nats)
 }
 
 func (h *Habit) count(key uint64) {
@@ -125,6 +134,23 @@ func (h *Habit) Decay(num uint8) {
 	h.total = uint32(uint64(h.total) * uint64(num) >> 8)
 }
 
+// Day lets the counts fade to a day of the stream clock, by half in halfLife
+// days. It is cheap to call with each event.
+func (h *Habit) Day(day int32, halfLife float64) {
+	if day <= h.day {
+		return
+	}
+	if h.day != 0 {
+		h.Decay(fadeOf(float64(day-h.day), halfLife))
+	}
+	h.day, h.given = day, 0
+}
+
+// fadeOf is the share, in 256ths, that outlasts some time.
+func fadeOf(time, halfLife float64) uint8 {
+	return uint8(min(255, math.Round(256*exact.Decay(time, halfLife))))
+}
+
 func (h *Habit) halve() { h.Decay(128) }
 
 // Code writes or reads the habit.
@@ -135,6 +161,10 @@ func (h *Habit) Code(k *snapshot.Codec) {
 		k.U64(&u)
 		*v = uint32(u)
 	}
+	day, given := int64(h.day), uint64(h.given)
+	k.I64(&day)
+	k.U64(&given)
+	h.day, h.given = int32(day), uint32(given)
 	k.F64(&h.mean)
 	k.F64(&h.v)
 	k.F64(&h.sum)

@@ -1,6 +1,8 @@
 package sequence
 
 import (
+	"slices"
+
 	"github.com/zeebo/xxh3"
 
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -18,6 +20,12 @@ const symbolSeed = 0x73_65_71
 // never 0.
 func SymbolOf(text string) Symbol {
 	return Symbol(max(1, uint32(xxh3.HashStringSeed(text, symbolSeed))))
+}
+
+// SymbolOfRequest is the symbol of a method and a path template, without
+// putting them together. It is never 0.
+func SymbolOfRequest(method, template string) Symbol {
+	return Symbol(max(1, uint32(xxh3.HashStringSeed(template, xxh3.HashStringSeed(method, symbolSeed)))))
 }
 
 // Concentrations of the back-off, in events: what a level must have seen to
@@ -100,6 +108,15 @@ func (p *Prior) p(prev, x Symbol) float64 {
 	pair := count(p.slots, pairKey(prev, x))
 	n := max(pair, count(p.slots, symbolKey(prev))) // It may have given way to a newer one.
 	return (pair + float64(toTenantPair*single)) / (n + toTenantPair)
+}
+
+// Known is whether the prior has seen enough to judge anybody by; nil has seen
+// nothing.
+func (p *Prior) Known() bool { return p != nil && p.total >= PriorEventsMin }
+
+// Clone returns a prior that grows on its own.
+func (p *Prior) Clone() *Prior {
+	return &Prior{slots: slices.Clone(p.slots), total: p.total, decays: p.decays}
 }
 
 // Code writes or reads the prior.

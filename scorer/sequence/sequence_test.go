@@ -56,7 +56,7 @@ func live(h *sequence.Habit, s *sequence.Watch, p *sequence.Prior, w *walker, n 
 	var step sequence.Step
 	for range n {
 		step = s.Step(h, p, w.step())
-		s.Teach(h, sequence.Lag)
+		s.Teach(h, sequence.Lag, nil)
 	}
 	return step
 }
@@ -131,9 +131,9 @@ func TestTeach(t *testing.T) {
 		want bool // Whether the thief's last symbol has become usual.
 	}{
 		"a session with a verdict teaches nothing": {end: func(s *sequence.Watch, _ *sequence.Habit) { s.Forget() }},
-		"a session that ends clean teaches":        {end: func(s *sequence.Watch, h *sequence.Habit) { s.Teach(h, 0) }, want: true},
+		"a session that ends clean teaches":        {end: func(s *sequence.Watch, h *sequence.Habit) { s.Teach(h, 0, nil) }, want: true},
 		"a proof lets what is pending teach": {
-			end:  func(s *sequence.Watch, h *sequence.Habit) { s.Rest(); s.Teach(h, 0) },
+			end:  func(s *sequence.Watch, h *sequence.Habit) { s.Rest(); s.Teach(h, 0, nil) },
 			want: true,
 		},
 	}
@@ -145,10 +145,10 @@ func TestTeach(t *testing.T) {
 			before := h.Nats(prior, 90, 90)
 			for range 20 {
 				s.Step(&h, prior, 90)
-				s.Teach(&h, sequence.Lag)
+				s.Teach(&h, sequence.Lag, nil)
 			}
 			tt.end(&s, &h)
-			s.Teach(&h, 0)
+			s.Teach(&h, 0, nil)
 			got := h.Nats(prior, 90, 90) < before-1
 			if got != tt.want {
 				t.Errorf("taught = %t, want %t", got, tt.want)
@@ -169,7 +169,7 @@ func TestHeldLevel(t *testing.T) {
 		sum := 0.0
 		for range n {
 			sum += s.Step(&h, prior, thief.step()).Nats
-			s.Teach(&h, sequence.Lag)
+			s.Teach(&h, sequence.Lag, nil)
 		}
 		return sum / float64(n)
 	}
@@ -200,7 +200,7 @@ func TestBounds(t *testing.T) {
 		}
 		prior.Add(x+1, x)
 		step := s.Step(&h, prior, x)
-		s.Teach(&h, sequence.Lag)
+		s.Teach(&h, sequence.Lag, nil)
 		if !(step.Nats >= -3 && step.Nats <= 3) || !(step.Level >= 0 && step.Level < math.MaxFloat64) {
 			t.Fatalf("event %d: %+v", i, step)
 		}
@@ -299,8 +299,8 @@ func TestSnapshotGoesOnAlike(t *testing.T) {
 	for i := range 500 {
 		x := thief.step()
 		want, got := s.Step(&h, prior, x), s2.Step(&h2, prior2, x)
-		s.Teach(&h, sequence.Lag)
-		s2.Teach(&h2, sequence.Lag)
+		s.Teach(&h, sequence.Lag, nil)
+		s2.Teach(&h2, sequence.Lag, nil)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("event %d (-live +restored):\n%s", i, diff)
 		}
@@ -314,7 +314,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 	owner := newWalker(1)
 	n := testing.AllocsPerRun(1000, func() {
 		s.Step(&h, prior, owner.step())
-		s.Teach(&h, sequence.Lag)
+		s.Teach(&h, sequence.Lag, nil)
 	})
 	if n != 0 {
 		t.Errorf("%g allocations an event", n)

@@ -20,12 +20,18 @@ const (
 	shapeMax = 0.9
 	// kappa is that of the e-value kappa*p^(kappa-1) (Vovk and Wang 2021).
 	kappa = 0.3
+	// beyond is how many times the sample's own least share a fit may claim: what
+	// happens more rarely, a sample of this size knows nothing about.
+	beyond = 20
 )
 
 // Tail counts the peaks of clean sessions, in bins, so that it merges exactly.
 // Sessions with a verdict are left out, for their peak is where we cut. The
 // zero value is empty. It takes 4 KiB.
-type Tail struct{ bins [tailBins]uint32 }
+type Tail struct {
+	bins   [tailBins]uint32
+	decays uint32
+}
 
 // Observe counts the peak of one clean session.
 func (t *Tail) Observe(peak float64) {
@@ -43,6 +49,18 @@ func (t *Tail) Merge(o *Tail) {
 	}
 }
 
+// Decay lets the counts fade to num/256 of themselves. What is cut off is
+// rounded up for as many bins as it is a share of one, others each time.
+func (t *Tail) Decay(num uint8) {
+	t.decays++
+	for i, c := range t.bins {
+		if c > 0 {
+			dither := mix(uint64(t.decays)<<32|uint64(i)) & 0xff
+			t.bins[i] = uint32((uint64(c)*uint64(num) + dither) >> 8)
+		}
+	}
+}
+
 // Sessions is how many peaks were counted.
 func (t *Tail) Sessions() int {
 	n := 0
@@ -54,6 +72,9 @@ func (t *Tail) Sessions() int {
 
 // Code writes or reads the tail.
 func (t *Tail) Code(k *snapshot.Codec) {
+	u := uint64(t.decays)
+	k.U64(&u)
+	t.decays = uint32(u)
 	for i := range t.bins {
 		u := uint64(t.bins[i])
 		k.U64(&u)
@@ -63,8 +84,8 @@ func (t *Tail) Code(k *snapshot.Codec) {
 
 // Curve is the fitted tail: of clean sessions, the share Share has a peak
 // above From, and beyond it a generalised Pareto tail of the given shape and
-// scale. The zero value is no fit.
-type Curve struct{ From, Share, Shape, Scale float64 }
+// scale. It claims no share below Least. The zero value is no fit.
+type Curve struct{ From, Share, Shape, Scale, Least float64 }
 
 // Fit fits a generalised Pareto distribution to the highest tenth of the peaks
 // by probability-weighted moments (Hosking and Wallis 1987), the way of
@@ -80,7 +101,7 @@ func (t *Tail) Fit() (Curve, bool) {
 		start--
 		above += int(t.bins[start])
 	}
-	c := Curve{From: float64(start) * tailStep, Share: float64(above) / float64(n)}
+	c := Curve{From: float64(start) * tailStep, Share: float64(above) / float64(n), Least: 1 / float64(beyond*n)}
 	mean, weighted, rank := 0.0, 0.0, 0.0
 	for i := start; i < tailBins; i++ {
 		k := float64(t.bins[i])
@@ -102,6 +123,16 @@ func (t *Tail) Fit() (Curve, bool) {
 	return c, true
 }
 
+// Code writes or reads the curve. Whatever is read gives finite evidence.
+func (c *Curve) Code(k *snapshot.Codec) {
+	for _, v := range []*float64{&c.From, &c.Share, &c.Shape, &c.Scale, &c.Least} {
+		k.F64(v)
+	}
+	c.From, c.Share = max(0, c.From), min(1, max(0, c.Share))
+	c.Shape, c.Scale = min(shapeMax, max(0, c.Shape)), max(0, c.Scale)
+	c.Least = min(1, max(0, c.Least))
+}
+
 // P is the share of clean sessions with a peak of at least level, in (0, 1];
 // below From it is 1.
 func (c Curve) P(level float64) float64 {
@@ -110,9 +141,9 @@ func (c Curve) P(level float64) float64 {
 	}
 	x := (level - c.From) / c.Scale
 	if c.Shape < 1e-6 {
-		return max(math.SmallestNonzeroFloat64, c.Share*exact.Exp2(-x/math.Ln2))
+		return max(c.Least, math.SmallestNonzeroFloat64, c.Share*exact.Exp2(-x/math.Ln2))
 	}
-	return max(math.SmallestNonzeroFloat64, c.Share*exact.Exp2(-exact.Ln(1+float64(c.Shape*x))/(c.Shape*math.Ln2)))
+	return max(c.Least, math.SmallestNonzeroFloat64, c.Share*exact.Exp2(-exact.Ln(1+float64(c.Shape*x))/(c.Shape*math.Ln2)))
 }
 
 // Nats is the evidence for a takeover at a level: ln(kappa*p^(kappa-1)), whose

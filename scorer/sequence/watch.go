@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -23,12 +24,19 @@ const (
 // rises no higher.
 const levelMax = (natsMax - natsMin) / (spreadMin * (1 - keep))
 
-// natsUnit is the step to which the nats of a pending event are rounded.
-const natsUnit = 16
+// natsUnit is the step to which the nats of a pending event are rounded, and
+// unjudged stands for none: the tenant was not known yet.
+const (
+	natsUnit = 16
+	unjudged = math.MinInt8
+)
+
+// strangeNats is from which nats an event counts as unlike its subject.
+const strangeNats = 0.7
 
 // Watch is the sequential test of one session (CUSUM, Page 1954) and the
 // events that wait to teach. The zero value is a session that begins. It takes
-// 352 B.
+// 368 B.
 type Watch struct {
 	// Level is the evidence for a takeover in spreads of the subject's blocks,
 	// at least 0; Peak the highest since the session began or rested.
@@ -37,6 +45,14 @@ type Watch struct {
 	// The ring of pending events begins at from, and before precedes it.
 	before  Symbol
 	from, n uint8
+	judged  uint16 // Events since the peak began.
+	day     int32  // On which it did.
+	// strange has a bit for each of the latest events, the newest lowest, that was
+	// unlike the subject; told is how many there are.
+	strange uint64
+	told    uint8
+	// arriving is the share that the last event kept of what it said.
+	arriving float32
 	symbols [PendingMax]Symbol
 	nats    [PendingMax]int8 // In 1/natsUnit nats.
 }
@@ -48,14 +64,37 @@ type Step struct {
 	// Gain is what it adds to the level, in spreads of the subject's blocks and
 	// before the floor at 0; Level is the session's.
 	Gain, Level float64
+	// Prev is what was done before, 0 for nothing.
+	Prev Symbol
 }
 
 // Step judges one event and keeps it to be taught later; if nobody teaches,
 // the oldest pending event is forgotten.
-func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
+func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step { return w.StepAmong(h, p, x, nil) }
+
+// StepAmong is Step where others have begun to do the same: arriving, where it is
+// given, is asked about an event that is unlike the subject, and says how much of
+// that it keeps, in [0, 1]. The way on from what is new is new, too.
+func (w *Watch) StepAmong(h *Habit, p *Prior, x Symbol, arriving func() float64) Step {
 	nats := h.Nats(p, w.last, x)
-	gain := 0.0
-	if h.Known() {
+	before := float64(w.arriving)
+	if w.last == 0 {
+		before = 1
+	}
+	w.arriving = 1
+	if nats >= strangeNats && arriving != nil {
+		keeps := arriving()
+		w.arriving = float32(keeps)
+		nats *= min(keeps, before)
+	}
+	prev, gain := w.last, 0.0
+	w.strange <<= 1
+	if nats >= strangeNats {
+		w.strange |= 1
+	}
+	w.told = min(w.told+1, 64)
+	if h.Known() && p.Known() {
+		w.judged = min(w.judged+1, math.MaxUint16-1)
 		gain = h.normal(nats)
 		w.Level = Advance(w.Level, gain)
 		w.Peak = max(w.Peak, w.Level)
@@ -65,10 +104,13 @@ func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
 	}
 	i := (int(w.from) + int(w.n)) % PendingMax
 	w.symbols[i] = x
-	w.nats[i] = int8(math.Round(nats * natsUnit))
+	w.nats[i] = unjudged
+	if p.Known() {
+		w.nats[i] = int8(math.Round(nats * natsUnit))
+	}
 	w.n++
 	w.last = x
-	return Step{Nats: nats, Gain: gain, Level: w.Level}
+	return Step{Nats: nats, Gain: gain, Level: w.Level, Prev: prev}
 }
 
 // Advance is the level after an event that gains so much: it fades, it adds,
@@ -76,12 +118,20 @@ func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step {
 func Advance(level, gain float64) float64 { return max(0, float64(keep*level)+gain) }
 
 // Teach teaches the habit all but the newest of the pending events, and drops
-// most of them untaught while the level is high.
-func (w *Watch) Teach(h *Habit, newest int) {
+// most of them untaught while the level is high. also, where given, learns with
+// it what the tenant shares, at most GivenMax events of a subject a day.
+func (w *Watch) Teach(h *Habit, newest int, also *Shared) {
 	for int(w.n) > newest {
 		i := int(w.from)
 		if w.Level < heldLevel || i%heldLeak == 0 {
-			h.Learn(w.before, w.symbols[i], float64(w.nats[i])/natsUnit)
+			h.see(w.before, w.symbols[i])
+			if w.nats[i] != unjudged {
+				h.settle(float64(w.nats[i]) / natsUnit)
+			}
+			if also != nil && h.given < GivenMax {
+				h.given++
+				also.Add(w.before, w.symbols[i])
+			}
 		}
 		w.drop()
 	}
@@ -93,9 +143,32 @@ func (w *Watch) Forget() {
 	w.before = w.last
 }
 
+// Strange counts, of the latest most events, at most 64, those that were unlike
+// the subject, and says how many there are.
+func (w *Watch) Strange(most int) (strange, of int) {
+	of = min(most, int(w.told))
+	return bits.OnesCount64(w.strange << (64 - of)), of
+}
+
+// Day is the day on which the peak began.
+func (w *Watch) Day() int32 { return w.day }
+
+// Judged is how many events were judged since then.
+func (w *Watch) Judged() int { return int(w.judged) }
+
+// Continue takes over where another session of the same subject and client
+// stands, so that a new token washes nothing away.
+func (w *Watch) Continue(o *Watch) {
+	w.Level, w.Peak, w.last, w.before = o.Level, o.Level, o.last, o.last
+	w.strange, w.told, w.arriving = o.strange, o.told, o.arriving
+}
+
+// Renew begins another peak, at the present level.
+func (w *Watch) Renew(day int32) { w.Peak, w.judged, w.day = w.Level, 0, day }
+
 // Rest takes the session as begun anew: the person has shown who he is. What
 // is pending may still teach.
-func (w *Watch) Rest() { w.Level, w.Peak = 0, 0 }
+func (w *Watch) Rest() { w.Level, w.Peak, w.judged = 0, 0, 0 }
 
 // Fade lets the level fade to the share f, in [0, 1], as the stream clock says.
 func (w *Watch) Fade(f float64) { w.Level *= min(1, max(0, f)) }
@@ -112,8 +185,18 @@ func (w *Watch) Code(k *snapshot.Codec) {
 	k.F64(&w.Peak)
 	codeSymbol(k, &w.last)
 	codeSymbol(k, &w.before)
-	from := uint64(w.from)
+	from, judged := uint64(w.from), uint64(w.judged)
 	k.U64(&from)
+	k.U64(&judged)
+	w.judged = uint16(judged)
+	day := int64(w.day)
+	k.I64(&day)
+	w.day = int32(day)
+	told := uint64(w.told)
+	k.U64(&w.strange)
+	k.U64(&told)
+	k.F32(&w.arriving)
+	w.told, w.arriving = uint8(min(told, 64)), min(1, max(0, w.arriving))
 	n := min(k.Len(int(w.n)), PendingMax)
 	w.from, w.n = uint8(from%PendingMax), uint8(n)
 	w.Level, w.Peak = min(levelMax, max(0, w.Level)), max(0, w.Peak)

@@ -27,7 +27,7 @@ type actor struct {
 // what the command adds to the level.
 func (a *actor) do(prior *sequence.Prior, x sequence.Symbol) float64 {
 	step := a.watch.Step(&a.habit, prior, x)
-	a.watch.Teach(&a.habit, sequence.Lag)
+	a.watch.Teach(&a.habit, sequence.Lag, nil)
 	return step.Gain
 }
 

@@ -1,0 +1,33 @@
+// Package epoch holds what the partitions of a tenant share: numbered, immutable
+// and built off the path.
+//
+//	partition --Summary--> Build (by partition) --Epoch--> control record --> Knowledge.Activate, in every partition
+//
+// # Contract
+//
+// A [Summary] is all that one partition has learned, faded as the stream clock
+// says; a newer one of the same partition replaces an older one. [Build] merges
+// one summary of each partition, in the order of their numbers, into the epoch
+// that follows: the same summaries give the same bytes. An [Epoch] never
+// changes. Its digest is the SHA-256 of its bytes, and a control record
+// ([Control]) names tenant, number and digest: where that record stands in a
+// partition is from where the epoch scores there. The bytes of both have a
+// magic, a version and a checksum.
+//
+// What is shared now are the prior and the curves of package sequence. More is
+// appended to Summary and Epoch, with the version raised.
+//
+// # Concurrency
+//
+// An Epoch may be read by many. A [Knowledge] belongs to its engine.
+//
+// # Non-obvious
+//
+// The epoch in force scores while [Knowledge] goes on learning beside it, and
+// neither touches the other: who drifts slowly does not move what he is
+// measured by. How far the two are apart ([Knowledge.Shift]) is a figure for an
+// alarm and promotes nothing.
+//
+// A summary is everything and not what is new since the last epoch, so that one
+// which is lost, late or sent twice makes no difference.
+package epoch

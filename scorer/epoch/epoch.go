@@ -1,0 +1,111 @@
+package epoch
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/vigil-gateway/vigil/scorer/sequence"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Epoch is what the partitions of a tenant share from one control record to the
+// next.
+type Epoch struct {
+	Tenant string
+	// Number is 1 for a tenant's first epoch and grows by 1.
+	Number uint64
+	// Built is the latest stream time of the summaries, in nanoseconds since 1970.
+	Built int64
+	Prior *sequence.Prior
+	// Curves are what clean sessions of each kind of subject reach.
+	Curves [sequence.KindCount]sequence.Curve
+	// Steps are the events of Prior by hash.
+	Steps sequence.Marginal
+
+	digest string
+}
+
+// Build merges the latest summary of each partition into the epoch after
+// previous, nil for the first. Of two summaries of one partition the later
+// counts. It returns nil where there is no summary.
+//
+// A kind of subject whose tail holds too few sessions for a fit keeps its curve.
+func Build(previous *Epoch, summaries ...*Summary) *Epoch {
+	list := latest(summaries)
+	if len(list) == 0 {
+		return nil
+	}
+	e := &Epoch{Tenant: list[0].Tenant, Number: 1}
+	if previous != nil {
+		e.Number, e.Curves = previous.Number+1, previous.Curves
+	}
+	whole := sequence.NewShared()
+	for _, s := range list {
+		whole.Merge(s.Sequence)
+		e.Built = max(e.Built, s.At)
+	}
+	e.Prior, e.Steps = whole.Prior, whole.Steps
+	for i := range whole.Tails {
+		curve, ok := whole.Tails[i].Fit()
+		if ok {
+			e.Curves[i] = curve
+		}
+	}
+	e.sum()
+	return e
+}
+
+// latest is one summary of each partition, by partition.
+func latest(summaries []*Summary) []*Summary {
+	list := slices.Clone(summaries)
+	slices.SortStableFunc(list, func(a, b *Summary) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(b.At, a.At))
+	})
+	return slices.CompactFunc(list, func(a, b *Summary) bool { return a.Partition == b.Partition })
+}
+
+// Digest is the SHA-256 of the epoch's bytes, in hexadecimal.
+func (e *Epoch) Digest() string { return e.digest }
+
+// Encode returns the sealed bytes of an epoch.
+func (e *Epoch) Encode() []byte {
+	k := snapshot.Writer()
+	e.code(k)
+	return seal(magicEpoch, k.Bytes())
+}
+
+// Decode reads what Encode wrote. The error wraps [ErrFormat], [ErrVersion] or
+// [ErrChecksum].
+func Decode(b []byte) (*Epoch, error) {
+	k, err := open(magicEpoch, b)
+	if err != nil {
+		return nil, fmt.Errorf("read epoch: %w", err)
+	}
+	e := &Epoch{Prior: sequence.NewPrior()}
+	e.code(k)
+	err = k.Err()
+	if err != nil || e.Number == 0 || len(e.Tenant) > TenantBytesMax {
+		return nil, fmt.Errorf("read epoch: %w", ErrFormat)
+	}
+	e.sum()
+	return e, nil
+}
+
+func (e *Epoch) sum() {
+	sum := sha256.Sum256(e.Encode())
+	e.digest = hex.EncodeToString(sum[:])
+}
+
+func (e *Epoch) code(k *snapshot.Codec) {
+	k.Str(&e.Tenant)
+	k.U64(&e.Number)
+	k.I64(&e.Built)
+	e.Prior.Code(k)
+	for i := range e.Curves {
+		e.Curves[i].Code(k)
+	}
+	e.Steps.Code(k)
+}

@@ -1,0 +1,134 @@
+package epoch
+
+import (
+	"time"
+
+	"github.com/vigil-gateway/vigil/scorer/sequence"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Knowledge is one partition's part in what a tenant's partitions share. The
+// zero value knows nothing.
+type Knowledge struct {
+	// Active is the epoch in force, nil for none.
+	Active *Epoch
+	// Live is what goes on learning, nil as long as nobody has anything to teach.
+	Live *sequence.Shared
+	// looked is when it was last looked whether an epoch is due.
+	looked int64
+}
+
+// Grow is Live, made where there is none.
+func (k *Knowledge) Grow() *sequence.Shared {
+	if k.Live == nil {
+		k.Live = sequence.NewShared()
+	}
+	return k.Live
+}
+
+// Number is that of the epoch in force, 0 for none.
+func (k *Knowledge) Number() uint64 {
+	if k.Active == nil {
+		return 0
+	}
+	return k.Active.Number
+}
+
+// Prior is that of the epoch in force, nil for none.
+func (k *Knowledge) Prior() *sequence.Prior {
+	if k.Active == nil {
+		return nil
+	}
+	return k.Active.Prior
+}
+
+// Curve is that of the epoch in force; without one it gives no evidence.
+func (k *Knowledge) Curve(kind sequence.Kind) sequence.Curve {
+	if k.Active == nil {
+		return sequence.Curve{}
+	}
+	return k.Active.Curves[kind]
+}
+
+// Summary is all that the partition has learned, nil where it is nothing. It
+// stays part of the partition: encode it before the next event.
+func (k *Knowledge) Summary(tenant string, partition int32, now int64) *Summary {
+	if k.Live == nil {
+		return nil
+	}
+	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Sequence: k.Live}
+}
+
+// Activate puts an epoch in force, and reports false where it is no later than
+// the one that is.
+func (k *Knowledge) Activate(e *Epoch) bool {
+	if e.Number <= k.Number() {
+		return false
+	}
+	k.Active = e
+	if k.Live != nil {
+		k.Live.Recent = sequence.Marginal{}
+	}
+	return true
+}
+
+// Shift is how far what is done now is from what the epoch in force knows, as
+// a population stability index; 0 where that is not known yet.
+func (k *Knowledge) Shift() float64 {
+	if k.Active == nil || k.Live == nil {
+		return 0
+	}
+	return k.Live.Recent.Shift(&k.Active.Steps)
+}
+
+// Due reports whether the partition, were it the only one, should build an
+// epoch: the first one once there is a prior, the next ones every so often, and
+// one more as soon as another kind of subject can be given a curve.
+func (k *Knowledge) Due(now int64, every time.Duration) bool {
+	if k.Live == nil || now-k.looked < int64(lookEvery) {
+		return false
+	}
+	k.looked = now
+	return Due(k.Active, k.Live, now, every)
+}
+
+// Due reports whether an epoch should follow active, nil for none, given all
+// that was learned.
+func Due(active *Epoch, whole *sequence.Shared, now int64, every time.Duration) bool {
+	switch {
+	case !whole.Prior.Known():
+		return false
+	case active == nil || now-active.Built >= int64(every):
+		return true
+	}
+	for i := range whole.Tails {
+		_, fits := whole.Tails[i].Fit()
+		if fits && active.Curves[i] == (sequence.Curve{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// Code writes or reads the knowledge, the epoch's bytes with it: a restart needs
+// nothing from elsewhere.
+func (k *Knowledge) Code(c *snapshot.Codec) {
+	c.I64(&k.looked)
+	has := k.Live != nil
+	c.Bool(&has)
+	if has {
+		k.Grow().Code(c)
+	}
+	has = k.Active != nil
+	c.Bool(&has)
+	if !has {
+		return
+	}
+	if k.Active == nil {
+		k.Active = &Epoch{Prior: sequence.NewPrior()}
+	}
+	k.Active.code(c)
+	if c.Reading() {
+		k.Active.sum()
+	}
+}

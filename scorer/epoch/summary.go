@@ -1,0 +1,52 @@
+package epoch
+
+import (
+	"fmt"
+
+	"github.com/vigil-gateway/vigil/scorer/sequence"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Summary is all that one partition has learned about a tenant.
+type Summary struct {
+	Tenant    string
+	Partition int32
+	// At is the stream time of the partition, in nanoseconds since 1970.
+	At int64
+	// Epoch is the number of the epoch in force, 0 for none.
+	Epoch    uint64
+	Sequence *sequence.Shared
+}
+
+// Encode returns the sealed bytes of a summary.
+func (s *Summary) Encode() []byte {
+	k := snapshot.Writer()
+	s.code(k)
+	return seal(magicSummary, k.Bytes())
+}
+
+// DecodeSummary reads what Encode wrote. The error wraps [ErrFormat],
+// [ErrVersion] or [ErrChecksum].
+func DecodeSummary(b []byte) (*Summary, error) {
+	k, err := open(magicSummary, b)
+	if err != nil {
+		return nil, fmt.Errorf("read summary: %w", err)
+	}
+	s := &Summary{Sequence: sequence.NewShared()}
+	s.code(k)
+	err = k.Err()
+	if err != nil || len(s.Tenant) > TenantBytesMax || s.Partition < 0 {
+		return nil, fmt.Errorf("read summary: %w", ErrFormat)
+	}
+	return s, nil
+}
+
+func (s *Summary) code(k *snapshot.Codec) {
+	partition := int64(s.Partition)
+	k.Str(&s.Tenant)
+	k.I64(&partition)
+	k.I64(&s.At)
+	k.U64(&s.Epoch)
+	s.Sequence.Code(k)
+	s.Partition = int32(partition)
+}

@@ -1,0 +1,86 @@
+package evidence
+
+import (
+	"fmt"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/sequence"
+)
+
+const (
+	// orderWindow is how many of the latest steps a text speaks of.
+	orderWindow = 40
+	// orderMore is by how many nats the evidence must exceed what was said before
+	// it is said again: the level moves with each step.
+	orderMore = 0.25
+)
+
+// order compares what is done after what with the subject's own order, as a
+// takeover in the middle of a session changes nothing else.
+func (k *Collector) order(x *Context) {
+	s := x.Session
+	if !x.request() || x.Subject == nil || x.Subject.Sequence == nil || s.Watch == nil {
+		return
+	}
+	name := stepName(x.Event)
+	if name == "" {
+		return
+	}
+	step := s.Watch.StepAmong(x.Subject.Sequence, x.Tenant.Shared.Prior(), sequence.SymbolOfRequest(x.Event.GetMethod(), name), func() float64 {
+		return k.arriving(x, entity.Routes, name)
+	})
+	if step.Gain <= 0 {
+		return
+	}
+	n := k.cut(Takeover, x.Tenant.Shared.Curve(SequenceKind(x.Event)).Nats(step.Level))
+	if n > s.Suspicion.Peak(int(Takeover))+orderMore {
+		k.add(Takeover, n, false, sayOrder(s, step, name))
+	}
+}
+
+// stepName is what an event is a step to, "" where nobody knows.
+func stepName(ev *event.RequestEvent) string {
+	if ev.GetTemplate() != "" {
+		return short(ev.GetTemplate())
+	}
+	return short(ev.GetRoute())
+}
+
+// SequenceKind is the kind of an event's subject; one that nobody knows is a
+// person.
+func SequenceKind(ev *event.RequestEvent) sequence.Kind {
+	switch ev.GetSubjectKind() {
+	case event.SubjectService:
+		return sequence.Service
+	case event.SubjectAgent:
+		return sequence.Agent
+	}
+	return sequence.Human
+}
+
+func sayOrder(s *entity.Session, step sequence.Step, name string) string {
+	strange, of := s.Watch.Strange(orderWindow)
+	text := fmt.Sprintf("%d of the last %d steps are unlike this subject's own order", strange, of)
+	before := nameOf(&s.Pending, step.Prev)
+	if before == "" || step.Nats <= 0 {
+		return text
+	}
+	return text + ", such as " + name + " after " + before
+}
+
+// nameOf is the template that a symbol was made of, as far as the session still
+// remembers it.
+func nameOf(p *entity.Pending, symbol sequence.Symbol) string {
+	for i := range p.Seen {
+		if p.Seen[i].Kind != uint8(entity.Routes) {
+			continue
+		}
+		for _, method := range [...]string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", ""} {
+			if sequence.SymbolOfRequest(method, p.Seen[i].Name) == symbol {
+				return p.Seen[i].Name
+			}
+		}
+	}
+	return ""
+}
