@@ -76,6 +76,7 @@ type Engine struct {
 	gather   *budget.Collector
 	supports []float64
 	custom   custom
+	clean    func(entity.Key) bool // stillClean, once.
 }
 
 // New returns an engine without history.
@@ -84,6 +85,7 @@ func New(o Options) (*Engine, error) {
 		return nil, errors.New("scorer: a model is required")
 	}
 	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather}
+	e.clean = e.stillClean
 	e.SwapModel(o.Model)
 	e.empty()
 	return e, nil
@@ -98,6 +100,8 @@ func (e *Engine) empty() {
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 	e.facets = entity.NewTable[entity.Facet](l.AddressesMax)
 	e.gateways = entity.Gateways{}
+	e.custom.forget(e.model)
+	e.custom.use(e.model)
 }
 
 // SwapModel puts another model in force and keeps the state of all entities.
@@ -112,7 +116,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 		p.On[i], p.Max[i] = s.On, s.Max
 	}
 	e.collector = evidence.NewCollector(p)
-	e.custom = newCustom(m)
+	e.custom.use(m)
 }
 
 // Assess scores one record and learns from it.
@@ -179,6 +183,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
 		settle(x, ruling.Total)
 	}
+	e.teachModels(x, ruling.Total)
 	if !ruling.Announce {
 		return Result{Assessment: a}
 	}
@@ -225,6 +230,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	}
 	e.signIn(x)
 	x.Session = e.actor(x)
+	x.Before = x.Session.LastEvent
 	x.Session.Last = max(x.Session.Last, now)
 	x.Session.LastEvent = max(x.Session.LastEvent, x.At)
 	return x

@@ -76,7 +76,7 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 	if !c.Reading() {
 		for i := t.tail; i >= 0; i = t.slots[i].prev {
 			k := t.slots[i].key
-			codeKey(c, &k)
+			CodeKey(c, &k)
 			each(t.slots[i].value)
 		}
 		return
@@ -84,7 +84,7 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 	for range n {
 		var k Key
 		v := new(V)
-		codeKey(c, &k)
+		CodeKey(c, &k)
 		each(v)
 		if c.Failed() {
 			return
@@ -95,7 +95,8 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 	}
 }
 
-func codeKey(c *snapshot.Codec, k *Key) {
+// CodeKey writes or reads a key.
+func CodeKey(c *snapshot.Codec, k *Key) {
 	c.Str(&k.Tenant)
 	c.Str(&k.Kind)
 	c.Str(&k.ID)

@@ -37,7 +37,8 @@ type reader struct {
 	lines  []string
 	faults []error
 	// What can only be read once the whole file is known.
-	pending []ruleNode
+	pending   []ruleNode
+	ensembles []ensembleNode
 	later   func()
 }
 
