@@ -20,7 +20,7 @@ type custom struct {
 	// Models keep what they have learned when another risk model comes in force.
 	ensembles *ensemble.Set
 	anomaly   *anomaly.Set
-	input rules.Input
+	input     rules.Input
 }
 
 // use puts a model in force.

@@ -66,6 +66,9 @@ type state struct {
 // NewSet returns a set without models.
 func NewSet() *Set { return &Set{states: entity.NewTable[state](StatesMax)} }
 
+// Len is the number of calibrations.
+func (s *Set) Len() int { return s.states.Len() }
+
 // Use puts other models in force and keeps the calibrations.
 func (s *Set) Use(models []*Model, p Params) {
 	s.params, s.models, s.offers = p, models, nil

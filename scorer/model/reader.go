@@ -39,7 +39,7 @@ type reader struct {
 	// What can only be read once the whole file is known.
 	pending   []ruleNode
 	ensembles []ensembleNode
-	later   func()
+	later     func()
 }
 
 // field is one key that a mapping may have; a nil read means that the caller
