@@ -30,8 +30,8 @@ func (c *custom) use(m *model.Model) {
 		c.forget(m)
 	}
 	v, a := m.Volume, m.Signals[evidence.Anomaly]
-	c.ensembles.Use(m.Ensembles, ensemble.Params{Kappa: v.Kappa, Look: v.Look, Quarantine: m.Learning.Quarantine})
-	c.anomaly.Use(anomaly.Params{On: a.On, Max: a.Max, Kappa: v.Kappa, Look: v.Look, Quarantine: m.Learning.Quarantine})
+	c.ensembles.Use(m.Ensembles, ensemble.Params{Look: v.Look, Quarantine: m.Learning.Quarantine})
+	c.anomaly.Use(anomaly.Params{On: a.On, Max: a.Max, Look: v.Look, Quarantine: m.Learning.Quarantine})
 }
 
 // forget drops what the models have learned.
@@ -44,14 +44,12 @@ func (c *custom) forget(m *model.Model) {
 func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judge.Share, float64) {
 	c := &e.custom
 	c.terms.Class = e.model.Class(x.Event)
-	if c.anomaly.Drawn(x) {
-		class := ""
-		if c.terms.Class != nil {
-			class = c.terms.Class.ID
-		}
-		if f, found := c.anomaly.Look(x, class); found {
-			findings = append(findings, f)
-		}
+	class := ""
+	if c.terms.Class != nil {
+		class = c.terms.Class.ID
+	}
+	if f, found := c.anomaly.Look(x, class); found {
+		findings = append(findings, f)
 	}
 	if c.plain {
 		return judge.Weigh(e.model, findings, e.shares[:0])

@@ -10,8 +10,8 @@
 // is itself learned only after the quarantine of the risk model, if its session
 // is still known, had no verdict and is under no suspicion, and if the
 // detector's own gate lets it. The score is ranked against the scores of clean
-// requests (conformal p-value) and becomes ln(κ·p^(κ-1)) less look, as volume's
-// tails do. Everything is a pure function of the records, their order and the
+// requests (conformal p-value) and becomes ln(κ·p^(κ-1)) less the risk model's
+// look, κ = 0.3 because p is 0.001 at the least. Everything is a pure function of the records, their order and the
 // seed, which is hashed from tenant, signal, class and epoch.
 //
 // The route class is that of the model file, else the route's sensitivity. Who
@@ -24,9 +24,12 @@
 // # Non-obvious
 //
 // One request in [Every] is looked at, drawn by a hash of the session's
-// pseudonym and the number of the request, which no client knows: a detector
-// costs more than all other signals together. The assessment of a request that
-// was not drawn says nothing about it, as one that was drawn and found ordinary.
+// pseudonym and the number of the request, which no client knows, and besides
+// each one that took longer, brought or got more than all but one in a hundred of
+// its kind: a detector costs more than all other signals together. Only those
+// that were drawn teach, because the others are no fair sample. The assessment
+// of a request that was not looked at says nothing about it, as that of one that
+// was and is ordinary.
 //
 // The numbers are those that no other signal judges: how long the answer took,
 // what was sent and what came back, the pace, age and errors of the session, how

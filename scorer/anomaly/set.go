@@ -14,7 +14,6 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/forest"
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/quarantine"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -29,9 +28,9 @@ const epoch = 0
 // Params is the part of the risk model that the signal needs.
 type Params struct {
 	On bool
-	// Max, Kappa and Look are as for signals of volume, in nats.
-	Max, Kappa, Look float64
-	Quarantine       time.Duration
+	// Max is the most that the signal says, Look the price of looking often, in nats.
+	Max, Look  float64
+	Quarantine time.Duration
 }
 
 // Set is the detectors of one engine.
@@ -39,8 +38,10 @@ type Set struct {
 	params Params
 	table  *entity.Table[detector]
 	err    error
+	// Looked counts the events that were looked at.
+	Looked uint64
 
-	current *detector // Of the event that was looked at last, nil for none.
+	current *detector // Of the event, where it was drawn; nil for none.
 	sample  quarantine.Sample
 	draw    uint64
 	row     [Columns]float64
@@ -53,6 +54,28 @@ type detector struct {
 	normal  *calibrate.Conformal
 	known   int // How many it was given.
 	waiting quarantine.Queue
+	// bounds are what few requests exceed, in microseconds and bytes.
+	bounds [gated]float64
+}
+
+// gated is how many of the dimensions, the first ones, let a request be looked
+// at whether or not it was drawn.
+const gated = 3
+
+// gateShare is the share of the learned rows that stays within a bound.
+const gateShare = 0.99
+
+// bound takes the bounds from what the detector has learned.
+func (d *detector) bound() {
+	for i := range d.bounds {
+		d.bounds[i] = linear(d.forest.Quantile(i, gateShare))
+	}
+}
+
+// large reports whether an event exceeds a bound of a detector that knows some.
+func (d *detector) large(ev *event.RequestEvent) bool {
+	return d.known >= normalLeast &&
+		(float64(ev.GetDurationUs()) > d.bounds[0] || float64(ev.GetBytesIn()) > d.bounds[1] || float64(ev.GetBytesOut()) > d.bounds[2])
 }
 
 // NewSet returns a set of at most most detectors, which knows nothing.
@@ -71,39 +94,41 @@ func (s *Set) Len() int { return s.table.Len() }
 // Evicted counts the detectors that were pushed out at the limit.
 func (s *Set) Evicted() uint64 { return s.table.Evicted }
 
-// Drawn reports whether an event is one of those that are looked at.
-func (s *Set) Drawn(x *evidence.Context) bool {
+// Look returns what the detector of an event's route class, "" for none, says
+// about the event; false where that is nothing, or where it is not looked at.
+func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	s.current = nil
 	p := x.Event.GetPhase()
 	if !s.params.On || x.Subject == nil || x.Event.GetKind() != event.KindRequest || p != event.PhaseComplete && p != "" {
-		return false
+		return evidence.Finding{}, false
 	}
-	s.draw = xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)
-	return s.draw%Every == 0
-}
-
-// Look returns what the detector of an event's route class, "" for none, says
-// about an event that was drawn; false where that is nothing.
-func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
-	s.current = s.of(x, class)
+	d := s.of(x, class)
+	draw := xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)
+	drawn := draw%Every == 0
+	if !drawn && !d.large(x.Event) {
+		return evidence.Finding{}, false
+	}
+	s.Looked++
 	for i := range dimensions {
 		s.row[i] = dimensions[i].of(x)
 	}
-	d := s.current
 	score, err := d.forest.Score(s.row[:])
 	if err != nil {
-		panic("anomaly: " + err.Error()) // Every row has its columns; see of.
+		panic("anomaly: " + err.Error()) // Every row has its columns.
 	}
-	s.sample.Actor, s.sample.Subject = x.Session.Key, evidence.Hash(x.Event.GetSubject())
-	s.sample.At, s.sample.Score = x.Now, -1
-	if d.forest.Counts().Learned < learnedLeast {
+	mature := d.forest.Counts().Learned >= learnedLeast
+	if drawn { // Only these are a fair sample of what is normal.
+		s.current, s.draw = d, draw/Every
+		s.sample.Actor, s.sample.Subject = x.Session.Key, evidence.Hash(x.Event.GetSubject())
+		s.sample.At, s.sample.Score = x.Now, -1
+		if mature {
+			s.sample.Score = score
+		}
+	}
+	if !mature || d.known < normalLeast {
 		return evidence.Finding{}, false
 	}
-	s.sample.Score = score
-	if d.known < normalLeast {
-		return evidence.Finding{}, false
-	}
-	nats := min(s.params.Max, profile.Nats(d.normal.P(score), s.params.Kappa)-s.params.Look)
+	nats := min(s.params.Max, calibrate.Evidence(d.normal.P(score), calibrate.Kappa)-s.params.Look)
 	if !(nats > least) {
 		return evidence.Finding{}, false
 	}
@@ -115,13 +140,16 @@ const least = 0.05
 
 // of is the detector of an event.
 func (s *Set) of(x *evidence.Context, class string) *detector {
-	kind := event.SubjectHuman
-	if k := x.Event.GetSubjectKind(); k == event.SubjectService || k == event.SubjectAgent {
-		kind = k
+	kind := 0
+	switch x.Event.GetSubjectKind() {
+	case event.SubjectService:
+		kind = 1
+	case event.SubjectAgent:
+		kind = 2
 	}
-	key := entity.Key{Tenant: x.Event.GetTenant(), Kind: kind, ID: "class " + class}
-	if class == "" {
-		key.ID = sensitivity(x.Event.GetSensitivity())
+	key := entity.Key{Tenant: x.Event.GetTenant(), Kind: [...]string{event.SubjectHuman, event.SubjectService, event.SubjectAgent}[kind], ID: sensitivity(x.Event.GetSensitivity())}
+	if class != "" {
+		key.Kind, key.ID = [...]string{"human in class", "service in class", "agent in class"}[kind], class
 	}
 	d := s.table.Get(key)
 	if d == nil {
@@ -159,7 +187,7 @@ func (s *Set) Learn(now int64, suspicious bool, clean func(entity.Key) bool) {
 	}
 	s.current = nil
 	if !suspicious {
-		d.waiting.Offer(&s.sample, s.draw/Every)
+		d.waiting.Offer(&s.sample, s.draw)
 	}
 	q := d.waiting.Next(now, s.params.Quarantine, clean)
 	if q == nil {
@@ -174,6 +202,7 @@ func (s *Set) Learn(now int64, suspicious bool, clean func(entity.Key) bool) {
 	if err != nil {
 		panic("anomaly: " + err.Error()) // Rows of another width are not restored.
 	}
+	d.bound()
 }
 
 // text says what is strange about the row, by the dimensions that make most of
@@ -189,7 +218,7 @@ func (s *Set) text(d *detector) string {
 				best = i
 			}
 		}
-		usual := d.forest.Usual(best)
+		usual := d.forest.Quantile(best, 0.5)
 		if told > 0 && s.shares[best] < shareLeast || math.IsNaN(s.row[best]) || math.IsNaN(usual) {
 			break
 		}
@@ -232,6 +261,7 @@ func (s *Set) code(k *snapshot.Codec, d *detector) {
 			s.err = fmt.Errorf("detector: %w", err)
 		} else {
 			d.forest = f
+			d.bound()
 		}
 	}
 	d.normal.Code(k)

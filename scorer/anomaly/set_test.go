@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zeebo/xxh3"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -20,7 +21,7 @@ import (
 
 var (
 	start  = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC).UnixNano()
-	params = anomaly.Params{On: true, Max: 2.5, Kappa: 0.1, Look: 1.5, Quarantine: time.Minute}
+	params = anomaly.Params{On: true, Max: 2.5, Look: 1.5, Quarantine: time.Minute}
 )
 
 // stream makes requests of many sessions that are alike.
@@ -56,14 +57,20 @@ func (s *stream) next() *evidence.Context {
 
 func clean(entity.Key) bool { return true }
 
-// see lets a set look at a request, whether it is drawn or not, and learn.
+// see lets a set look at a request, whether it would have been drawn or not, and
+// learn.
 func see(s *anomaly.Set, x *evidence.Context, clean func(entity.Key) bool) (evidence.Finding, bool) {
-	for !s.Drawn(x) {
-		x.Session.Requests++
-	}
+	draw(x)
 	f, found := s.Look(x, "")
 	s.Learn(x.Now, false, clean)
 	return f, found
+}
+
+// draw gives a request a number with which it is drawn.
+func draw(x *evidence.Context) {
+	for xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)%anomaly.Every != 0 {
+		x.Session.Requests++
+	}
 }
 
 // taught is a set that has seen a number of ordinary requests.
@@ -142,38 +149,39 @@ func TestOrdinaryRequestsSayLittle(t *testing.T) {
 	}
 }
 
-func TestDrawn(t *testing.T) {
-	set := anomaly.NewSet(1)
-	set.Use(params)
-	s := newStream()
-	drawn := 0
-	for range 8000 {
-		if set.Drawn(s.next()) {
-			drawn++
-		}
-	}
-	if drawn < 900 || drawn > 1100 {
-		t.Errorf("%d of 8000 requests were drawn, want one in %d", drawn, anomaly.Every)
-	}
-	never := map[string]func(*evidence.Context){
-		"an address":       func(x *evidence.Context) { x.Subject = nil },
-		"a tick":           func(x *evidence.Context) { x.Event.Phase = event.PhaseTick },
-		"a session's word": func(x *evidence.Context) { x.Event.Kind = event.KindSession },
-	}
-	for name, change := range never {
-		for range 100 {
+func TestWhatIsLookedAt(t *testing.T) {
+	set, s := taught(6000)
+	looked := func(n int, change func(*evidence.Context)) int {
+		before := set.Looked
+		for range n {
 			x := s.next()
 			change(x)
-			if set.Drawn(x) {
-				t.Fatalf("%s was drawn", name)
-			}
+			set.Look(x, "")
 		}
+		return int(set.Looked - before)
+	}
+	tests := map[string]struct {
+		change      func(*evidence.Context)
+		least, most int // Of 8000.
+	}{
+		"of ordinary requests one in eight": {func(*evidence.Context) {}, 1000, 1500},
+		"each that took long":               {func(x *evidence.Context) { x.Event.DurationUs = 14_000_000 }, 8000, 8000},
+		"each that brought much":            {func(x *evidence.Context) { x.Event.BytesIn = 1 << 20 }, 8000, 8000},
+		"each that got much":                {func(x *evidence.Context) { x.Event.BytesOut = 1 << 20 }, 8000, 8000},
+		"no address":                        {func(x *evidence.Context) { x.Subject = nil }, 0, 0},
+		"no tick":                           {func(x *evidence.Context) { x.Event.Phase = event.PhaseTick }, 0, 0},
+		"no session event":                  {func(x *evidence.Context) { x.Event.Kind = event.KindSession }, 0, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := looked(8000, tt.change); got < tt.least || got > tt.most {
+				t.Errorf("%d of 8000 requests were looked at, want %d to %d", got, tt.least, tt.most)
+			}
+		})
 	}
 	set.Use(anomaly.Params{})
-	for range 100 {
-		if set.Drawn(s.next()) {
-			t.Fatal("drawn although the signal is off")
-		}
+	if got := looked(100, func(*evidence.Context) {}); got != 0 {
+		t.Errorf("%d requests were looked at although the signal is off", got)
 	}
 }
 
@@ -250,17 +258,12 @@ func TestNothingIsAllocatedForOrdinaryRequests(t *testing.T) {
 	requests := make([]*evidence.Context, 2100)
 	for i := range requests {
 		requests[i] = s.next()
-		for !set.Drawn(requests[i]) {
-			requests[i].Session.Requests++
-		}
+		draw(requests[i])
 	}
 	i := 0
 	got := testing.AllocsPerRun(len(requests)-1, func() {
 		x := requests[i]
 		i++
-		if !set.Drawn(x) {
-			t.Fatal("not drawn again")
-		}
 		_, found := set.Look(x, "")
 		if found {
 			return // A text for a person is made.
@@ -283,9 +286,7 @@ func BenchmarkSet(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		x := requests[i%len(requests)]
 		x.Session.Requests = uint64(i)
-		if set.Drawn(x) {
-			set.Look(x, "")
-			set.Learn(x.Now, false, clean)
-		}
+		set.Look(x, "")
+		set.Learn(x.Now, false, clean)
 	}
 }

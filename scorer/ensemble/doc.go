@@ -10,8 +10,8 @@
 // that each feature it was trained on is offered. What it says is a margin, and
 // a margin is not evidence: it becomes nats by a table of the author's, who has
 // labelled data, or else by its rank among the margins of requests that proved
-// clean in the same tenant (conformal p-value; ln(κ·p^(κ-1)) less look, as
-// volume's tails). Clean is as in package quarantine; until [normalLeast] clean
+// clean in the same tenant (conformal p-value; ln(κ·p^(κ-1)) less the risk model's
+// look, κ = 0.3). Clean is as in package quarantine; until [normalLeast] clean
 // requests are known the model says nothing. It never reassures.
 //
 // # Concurrency

@@ -130,7 +130,7 @@ func clean(entity.Key) bool { return true }
 
 func newSet(models ...*ensemble.Model) *ensemble.Set {
 	s := ensemble.NewSet()
-	s.Use(models, ensemble.Params{Kappa: 0.1, Look: 1.5, Quarantine: time.Minute})
+	s.Use(models, ensemble.Params{Look: 1.5, Quarantine: time.Minute})
 	return s
 }
 
@@ -197,7 +197,7 @@ func TestCalibrationByHistory(t *testing.T) {
 	t.Run("what few clean requests have is evidence", func(t *testing.T) {
 		s := newSet(m)
 		feed(s, 0, 5000, clean)
-		// One in two hundred: ln(0.1·0.005^-0.9) - 1.5 is 0.97.
+		// One in two hundred: ln(0.3·0.005^-0.7) - 1.5 is 1.0.
 		if got := nats(s.Find(large(5000), event.SubjectHuman)); got < 0.6 || got > 1.6 {
 			t.Errorf("%v nats", got)
 		}
@@ -231,13 +231,13 @@ func TestCalibrationByHistory(t *testing.T) {
 		spec.Text = "said otherwise"
 		other := stumpSpec()
 		other.ID = "trees.other"
-		s.Use([]*ensemble.Model{compiled(t, other, stumpFile()), compiled(t, spec, stumpFile())}, ensemble.Params{Kappa: 0.1, Look: 1.5, Quarantine: time.Minute})
+		s.Use([]*ensemble.Model{compiled(t, other, stumpFile()), compiled(t, spec, stumpFile())}, ensemble.Params{Look: 1.5, Quarantine: time.Minute})
 		got := s.Find(large(5000), event.SubjectHuman)
 		if len(got) != 1 || got[0].Nats != before || got[0].Model.ID != "trees.stump" {
 			t.Errorf("after the reload %+v, before %v nats", got, before)
 		}
 		changed := strings.Replace(string(stumpFile()), "=-2 2", "=-2 3", 1)
-		s.Use([]*ensemble.Model{compiled(t, stumpSpec(), []byte(changed))}, ensemble.Params{Kappa: 0.1, Look: 1.5, Quarantine: time.Minute})
+		s.Use([]*ensemble.Model{compiled(t, stumpSpec(), []byte(changed))}, ensemble.Params{Look: 1.5, Quarantine: time.Minute})
 		if got := s.Find(large(5000), event.SubjectHuman); len(got) > 0 {
 			t.Errorf("another file was ranked among margins that it never gave: %+v", got)
 		}

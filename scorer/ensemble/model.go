@@ -79,6 +79,7 @@ type Model struct {
 
 	trees       *trees.Ensemble
 	bound       *trees.Bound
+	names       []string // Of the columns, in the file.
 	columns     []feature.Feature
 	description evidence.Description
 	number      evidence.Signal
@@ -100,27 +101,26 @@ func Compile(s Spec, file []byte) (*Model, []Fault) {
 		Spec: s, trees: e, number: evidence.Custom(s.ID),
 		description: evidence.Description{ID: s.ID, Group: s.Group, Technique: s.Technique},
 	}
-	names, more := m.offer(e.Features())
-	faults = append(faults, more...)
+	faults = append(faults, m.offer(e.Features())...)
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	m.bound, err = e.Bind(names)
+	m.bound, err = e.Bind(m.names)
 	if err != nil {
 		return nil, []Fault{{Field: FieldFeatures, Item: -1, Text: err.Error()}}
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n", e.Digest())
 	for i, c := range m.columns {
-		fmt.Fprintf(sum, "%q %q\n", names[i], c.Name)
+		fmt.Fprintf(sum, "%q %q\n", m.names[i], c.Name)
 	}
 	m.digest = hex.EncodeToString(sum.Sum(nil))
 	return m, nil
 }
 
-// offer finds the feature for each name that the ensemble asks for, and returns
-// the names of the columns.
-func (m *Model) offer(asked []string) (names []string, faults []Fault) {
+// offer finds the feature for each name that the ensemble asks for.
+func (m *Model) offer(asked []string) []Fault {
+	var faults []Fault
 	offered := m.Features
 	if len(offered) == 0 {
 		for _, name := range asked {
@@ -137,7 +137,7 @@ func (m *Model) offer(asked []string) (names []string, faults []Fault) {
 		switch {
 		case own && !slices.Contains(asked, f.Name):
 			faults = append(faults, Fault{Field: FieldFeatures, Item: item, Text: fmt.Sprintf("%s has no feature %q", m.File, f.Name), Unknown: f.Name, Known: asked})
-		case slices.Contains(names, f.Name):
+		case slices.Contains(m.names, f.Name):
 			faults = append(faults, Fault{Field: FieldFeatures, Item: item, Text: fmt.Sprintf("%q is given twice", f.Name)})
 		case !known && own:
 			faults = append(faults, Fault{Field: FieldFeatures, Item: item, Text: fmt.Sprintf("%q is unknown", f.From), Unknown: f.From, Known: feature.Names()})
@@ -147,7 +147,7 @@ func (m *Model) offer(asked []string) (names []string, faults []Fault) {
 				Text: fmt.Sprintf("%s asks for %q, which is not known: list it as {name: %s, from: …}", m.File, f.Name, f.Name),
 			})
 		default:
-			names = append(names, f.Name)
+			m.names = append(m.names, f.Name)
 			m.columns = append(m.columns, column)
 		}
 	}
@@ -159,7 +159,7 @@ func (m *Model) offer(asked []string) (names []string, faults []Fault) {
 	if more := len(faults) - faultsMax; more > 0 {
 		faults = append(faults[:faultsMax], Fault{Field: FieldFeatures, Item: -1, Text: fmt.Sprintf("and %d more", more)})
 	}
-	return names, faults
+	return faults
 }
 
 // Describe is the model as a row of the catalogue of signals.
@@ -180,6 +180,15 @@ func (m *Model) Trees() int { return m.trees.Trees() }
 
 // Columns is the number of features.
 func (m *Model) Columns() int { return len(m.columns) }
+
+// Offered says what the file calls each column, and what it is here.
+func (m *Model) Offered() []Feature {
+	list := make([]Feature, len(m.columns))
+	for i, c := range m.columns {
+		list[i] = Feature{Name: m.names[i], From: c.Name}
+	}
+	return list
+}
 
 // Row fills dst, which has [Model.Columns] places, with what the model sees of
 // an event.

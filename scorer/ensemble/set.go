@@ -10,7 +10,6 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/calibrate"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/quarantine"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -31,9 +30,9 @@ type Finding struct {
 
 // Params is the part of the risk model that calibrations need.
 type Params struct {
-	// Kappa and Look are as for signals of volume.
-	Kappa, Look float64
-	Quarantine  time.Duration
+	// Look is the price of looking often, in nats.
+	Look       float64
+	Quarantine time.Duration
 }
 
 // Set runs the models of one risk model for one engine.
@@ -124,7 +123,7 @@ func (s *Set) nats(x *evidence.Context, m *Model, margin float64) float64 {
 	if st.known < normalLeast {
 		return 0
 	}
-	return profile.Nats(st.normal.P(margin), s.params.Kappa) - s.params.Look
+	return calibrate.Evidence(st.normal.P(margin), calibrate.Kappa) - s.params.Look
 }
 
 func newState(key entity.Key) *state {

@@ -23,11 +23,12 @@ func (d *Detector) Score(row []float64) (float64, error) {
 	return surprise + gain(d.echo.hear(float64(d.counts.Rows), d.near)), nil
 }
 
-// Usual is the median of what a column has learned, NaN where that is nothing.
-func (d *Detector) Usual(column int) float64 {
+// Quantile is below which value a share, in [0, 1], of the values lies that a
+// column has learned, NaN where it has learned none.
+func (d *Detector) Quantile(column int, share float64) float64 {
 	sample := d.columns[column].sample
 	if len(sample) == 0 {
 		return math.NaN()
 	}
-	return sample[len(sample)/2]
+	return sample[min(len(sample)-1, int(share*float64(len(sample))))]
 }
