@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/model"
+	"github.com/vigil-gateway/vigil/scorer/trees"
 )
 
 // CheckFiles opens every file that [New] opens and reports every fault at once,
@@ -77,11 +79,31 @@ func loadModel(c Model) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Parse(c.File, b)
+	m, err := model.ParseWith(c.File, b, Beside(c.File))
 	if err != nil {
 		return nil, fmt.Errorf("model.file: %w", err)
 	}
 	return m, nil
+}
+
+// Beside reads the files that a model file names: a relative name is that of a
+// file beside the model file. The error names the file.
+func Beside(modelFile string) model.Files {
+	return func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(modelFile), name)
+		}
+		fi, err := os.Stat(name)
+		switch {
+		case err != nil:
+			return nil, err
+		case !fi.Mode().IsRegular():
+			return nil, fmt.Errorf("%s: is no regular file", name)
+		case fi.Size() > trees.FileBytesMax:
+			return nil, fmt.Errorf("%s: has %d B, at most %d B are read", name, fi.Size(), trees.FileBytesMax)
+		}
+		return os.ReadFile(name) //nolint:gosec // The operator names the file.
+	}
 }
 
 // loadKeys reads the key set and checks that the root has signed it.

@@ -1,33 +1,60 @@
 package scorer
 
 import (
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/anomaly"
+	"github.com/vigil-gateway/vigil/scorer/ensemble"
+	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
-// custom is what a model says beyond the weights of its signals: rules,
+// custom is what a model says beyond the weights of its signals: rules, models,
 // exceptions and classes of routes.
 type custom struct {
 	plain bool
 	rules *rules.Set
 	terms judge.Terms
-	input rules.Input
+	// Models keep what they have learned when another risk model comes in force.
+	ensembles *ensemble.Set
+	anomaly   *anomaly.Set
+	input     rules.Input
 }
 
-func newCustom(m *model.Model) custom {
-	return custom{plain: m.Plain(), rules: rules.NewSet(m.Rules)}
+// use puts a model in force.
+func (c *custom) use(m *model.Model) {
+	c.plain, c.rules, c.terms = m.Plain(), rules.NewSet(m.Rules), judge.Terms{}
+	if c.ensembles == nil {
+		c.forget(m)
+	}
+	v, a := m.Volume, m.Signals[evidence.Anomaly]
+	c.ensembles.Use(m.Ensembles, ensemble.Params{Look: v.Look, Quarantine: m.Learning.Quarantine})
+	c.anomaly.Use(anomaly.Params{On: a.On, Max: a.Max, Look: v.Look, Quarantine: m.Learning.Quarantine})
+}
+
+// forget drops what the models have learned.
+func (c *custom) forget(m *model.Model) {
+	c.ensembles, c.anomaly = ensemble.NewSet(), anomaly.NewSet(m.Limits.DetectorsMax)
 }
 
 // weigh turns findings into shares of the score under the model's terms. A
 // model that has none takes the short way.
 func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judge.Share, float64) {
-	if e.custom.plain {
-		return judge.Weigh(e.model, findings, e.shares[:0])
-	}
 	c := &e.custom
 	c.terms.Class = e.model.Class(x.Event)
+	class := ""
+	if c.terms.Class != nil {
+		class = c.terms.Class.ID
+	}
+	if f, found := c.anomaly.Look(x, class); found {
+		findings = append(findings, f)
+	}
+	if c.plain {
+		return judge.Weigh(e.model, findings, e.shares[:0])
+	}
+	c.terms.Brought = c.ensembles.Find(x, kindOf(x.Event))
 	c.terms.Exceptions = e.model.Excepted(x.Event, x.Now, c.terms.Exceptions[:0])
 	shares, score := judge.WeighUnder(e.model, c.terms, findings, nil, e.shares[:0])
 	if len(e.model.Rules) == 0 {
@@ -47,6 +74,30 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 		return shares, score
 	}
 	return judge.WeighUnder(e.model, c.terms, findings, found, e.shares[:0])
+}
+
+// teachModels lets the models learn, late, from what they were shown: from this
+// event unless its session is suspicious, and from earlier ones whose sessions
+// have stayed clean.
+func (e *Engine) teachModels(x *evidence.Context, suspicion float64) {
+	suspicious := x.Session.Tainted || suspicion >= e.model.Learning.CleanBelow
+	e.custom.anomaly.Learn(x.Now, suspicious, e.clean)
+	e.custom.ensembles.Learn(x.Now, suspicious, e.clean)
+}
+
+// stillClean reports whether an actor is known, had no verdict and is not under
+// suspicion.
+func (e *Engine) stillClean(actor entity.Key) bool {
+	table := e.sessions
+	if actor.Kind == verdict.TargetAddress {
+		table = e.addresses
+	}
+	s := table.Peek(actor)
+	if s == nil || s.Tainted {
+		return false
+	}
+	s.Suspicion.Decay(e.clock.Now(), e.model.Session.HalfLife)
+	return s.Suspicion.Total(0) < e.model.Learning.CleanBelow
 }
 
 // Rules says how each custom rule of the model in force has fared.

@@ -89,6 +89,7 @@ type Engine struct {
 	context evidence.Context
 	answer  answer
 	epochs  epochs
+	clean   func(entity.Key) bool // stillClean, once.
 }
 
 // New returns an engine without history.
@@ -101,6 +102,7 @@ func New(o Options) (*Engine, error) {
 		o.EpochEvery = epoch.Every
 	}
 	e.epochs.every = max(0, o.EpochEvery)
+	e.clean = e.stillClean
 	e.SwapModel(o.Model)
 	e.empty()
 	return e, nil
@@ -115,6 +117,8 @@ func (e *Engine) empty() {
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 	e.facets = entity.NewTable[entity.Facet](l.AddressesMax)
 	e.gateways = entity.Gateways{}
+	e.custom.forget(e.model)
+	e.custom.use(e.model)
 }
 
 // SwapModel puts another model in force and keeps the state of all entities.
@@ -130,7 +134,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 		p.On[i], p.Max[i] = s.On, s.Max
 	}
 	e.collector = evidence.NewCollector(p)
-	e.custom = newCustom(m)
+	e.custom.use(m)
 }
 
 // Assess scores one record and learns from it.
@@ -201,6 +205,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
 		e.settle(x, ruling.Total)
 	}
+	e.teachModels(x, ruling.Total)
 	if !ruling.Announce {
 		e.ordered(x)
 		return Result{Assessment: a}
@@ -250,6 +255,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	}
 	e.signIn(x)
 	x.Session = e.actor(x)
+	x.Before = x.Session.LastEvent
 	x.Session.Last = max(x.Session.Last, now)
 	x.Session.LastEvent = max(x.Session.LastEvent, x.At)
 	return x

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -31,7 +32,7 @@ func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
 	e.empty()
 	e.positions = event.Positions{}
 	e.code(c, keep)
-	err = c.Err()
+	err = cmp.Or(c.Err(), e.custom.anomaly.Err())
 	if err != nil {
 		e.empty()
 		return fmt.Errorf("restore scorer: %w", err)
@@ -59,6 +60,8 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	e.addresses.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
 	e.gateways.Code(c)
 	e.facets.Code(c, func(f *entity.Facet) { f.Code(c) }, nil)
+	e.custom.anomaly.Code(c)
+	e.custom.ensembles.Code(c)
 }
 
 func (e *Engine) codePositions(c *snapshot.Codec) {

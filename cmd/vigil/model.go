@@ -12,6 +12,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/feature"
 	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/rules"
 )
@@ -31,11 +32,12 @@ func newModelCommand(env app.Env) *cobra.Command {
 func newModelShowCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show [FILE]",
-		Short: "Show what a model comes to, with the cost of its rules",
+		Short: "Show what a model comes to, with the cost of its rules and trees",
 		Long: `Show what a model comes to: the file over the model that ships, which is shown
-where no file is named. Rules are measured on this machine, on an event that
-has every field: time and allocations for one event, and the worst case in
-units of the Common Expression Language, against limits.rule_cost_max.`,
+where no file is named. Rules and the trees of its models are measured on this
+machine, on an event that has every field: time and allocations for one event,
+and for rules the worst case in units of the Common Expression Language,
+against limits.rule_cost_max.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(cmd)
@@ -106,9 +108,10 @@ func newModelDiffCommand(env app.Env) *cobra.Command {
 func newModelNamesCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "names",
-		Short: "List what the expressions of rules may ask for",
+		Short: "List what the expressions of rules, and models, may ask for",
 		Long: `List the names and functions that the expressions of a model's rules may use.
-A rule is written so:
+Those marked model are numbers that the trees of its models may see, too, where
+what is missing is missing. A rule is written so:
 
   rules:
     - id: rule.night_export       # Begins with rule.
@@ -121,7 +124,21 @@ A rule is written so:
       technique: T1567            # Optional, as is: kinds: [human, agent]
 
 An expression that errs or costs too much has found nothing; it is counted and
-fails nothing.`,
+fails nothing. A model that LightGBM (text) or XGBoost (JSON) has saved so:
+
+  models:
+    - id: trees.exfiltration      # Begins with trees.
+      kind: trees
+      file: exfiltration.txt      # Beside the model file, or an absolute path.
+      features: [event.bytes_out, {name: pace, from: state.minute_requests}]
+      max: 3
+      calibration: {points: [{margin: -2, nats: 0}, {margin: 2, nats: 3}]}
+      text: looks like the cases of last year
+      owner: data-science@example.com
+
+The features are what it was trained on; left out, its own names are names of
+this list. Without points its rank among clean requests counts. Optional are,
+as for rules, group (model), weight, ceiling, technique and kinds.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := wantsJSON(cmd)
@@ -132,11 +149,14 @@ fails nothing.`,
 				Name string `json:"name"`
 				Type string `json:"type"`
 				Doc  string `json:"doc,omitempty"`
+				// Model says that the trees of a model may see it.
+				Model bool `json:"model,omitempty"`
 			}
 			if asJSON {
 				var all []name
 				for _, v := range append(rules.Variables(), rules.Functions()...) {
-					all = append(all, name{v.Name, v.Type, v.Doc})
+					_, model := feature.Find(v.Name)
+					all = append(all, name{v.Name, v.Type, v.Doc, model})
 				}
 				return writeJSON(env.Stdout, all)
 			}
@@ -150,14 +170,18 @@ func printNames(p printer) error {
 	var names, functions [][]string
 	for _, v := range rules.Variables() {
 		if !strings.HasPrefix(v.Name, "signal.") {
-			names = append(names, []string{v.Name, v.Type, v.Doc})
+			seen := ""
+			if _, ok := feature.Find(v.Name); ok {
+				seen = "model"
+			}
+			names = append(names, []string{v.Name, v.Type, seen, v.Doc})
 		}
 	}
-	names = append(names, []string{"signal.ID", "number", "its nats, as signal.geo.new_country"})
+	names = append(names, []string{"signal.ID", "number", "", "its nats, as signal.geo.new_country"})
 	for _, v := range rules.Functions() {
 		functions = append(functions, []string{v.Name, v.Type, v.Doc})
 	}
-	err := p.table([]string{"NAME", "TYPE", "WHAT"}, names)
+	err := p.table([]string{"NAME", "TYPE", "SEEN BY", "WHAT"}, names)
 	if err != nil {
 		return err
 	}
@@ -210,10 +234,14 @@ func showModel(p printer, m *model.Model, costs []ruleCost, now time.Time) error
 	say(p.w, "volume    kappa %s, tail %s, look %s\n", number(m.Volume.Kappa), number(m.Volume.Tail), number(m.Volume.Look))
 	say(p.w, "session   half-life %s, floor %s, block %s, hysteresis %s\n",
 		span(m.Session.HalfLife), number(m.Session.Floor), span(m.Session.Block), number(m.Session.Hysteresis))
-	say(p.w, "limits    %d sessions, %d subjects, %d addresses, %d tenants\n          %d units for one expression of a rule\n",
-		m.Limits.SessionsMax, m.Limits.SubjectsMax, m.Limits.AddressesMax, m.Limits.TenantsMax, m.Limits.RuleCostMax)
+	say(p.w, "limits    %d sessions, %d subjects, %d addresses, %d tenants\n          %d detectors, %d units for one expression of a rule\n",
+		m.Limits.SessionsMax, m.Limits.SubjectsMax, m.Limits.AddressesMax, m.Limits.TenantsMax, m.Limits.DetectorsMax, m.Limits.RuleCostMax)
 	showClasses(p, m)
 	err = showRules(p, m, costs)
+	if err != nil {
+		return err
+	}
+	err = showEnsembles(p, ensembleViews(m))
 	if err != nil {
 		return err
 	}

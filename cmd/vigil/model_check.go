@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -45,7 +46,7 @@ func checkerFor(name, file string, env app.Env) (role, error) {
 // looksLikeModel reports whether a file has a key that only a model has.
 func looksLikeModel(file string) bool {
 	return slices.ContainsFunc(config.FileKeys(file), func(key string) bool {
-		return slices.Contains([]string{"signals", "groups", "ladders", "learning", "rules", "exceptions", "route_classes"}, key)
+		return slices.Contains([]string{"signals", "groups", "ladders", "learning", "rules", "models", "exceptions", "route_classes"}, key)
 	})
 }
 
@@ -55,7 +56,7 @@ func checkModel(file string, now time.Time) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}
-	m, err := model.Parse(file, b)
+	m, err := model.ParseWith(file, b, analyzer.Beside(file))
 	if err != nil {
 		return nil, asFaults(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
-// How rules are measured: the fastest of some rounds, because everything else
+// How rules and models are measured: the fastest of some rounds, because everything else
 // on the machine only makes one slower.
 const (
 	measureRounds = 5
@@ -41,26 +41,34 @@ func measureRules(m *model.Model) []ruleCost {
 		if err != nil {
 			c.Fault = err.Error()
 		}
-		for round := range measureRounds {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			begin := time.Now()
-			for range measureTimes {
-				_, _ = r.Evaluate(in) // Its fault is noted above.
-			}
-			ns := time.Since(begin).Nanoseconds() / measureTimes
-			runtime.ReadMemStats(&after)
-			allocations := int((after.Mallocs - before.Mallocs) / measureTimes)
-			if round == 0 || ns < c.NS {
-				c.NS = ns
-			}
-			if round == 0 || allocations < c.Allocations {
-				c.Allocations = allocations
-			}
-		}
+		c.NS, c.Allocations = measure(func() {
+			_, _ = r.Evaluate(in) // Its fault is noted above.
+		})
 		costs = append(costs, c)
 	}
 	return costs
+}
+
+// measure says what a piece of work takes: time in nanoseconds and allocations.
+func measure(work func()) (ns int64, allocations int) {
+	for round := range measureRounds {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		begin := time.Now()
+		for range measureTimes {
+			work()
+		}
+		took := time.Since(begin).Nanoseconds() / measureTimes
+		runtime.ReadMemStats(&after)
+		made := int((after.Mallocs - before.Mallocs) / measureTimes)
+		if round == 0 || took < ns {
+			ns = took
+		}
+		if round == 0 || made < allocations {
+			allocations = made
+		}
+	}
+	return ns, allocations
 }
 
 // sampleInput is an event that has every field, of a subject with a history.

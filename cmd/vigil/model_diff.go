@@ -40,6 +40,7 @@ func modelDiff(old, now *model.Model) []string {
 	}
 	d.classes(old, now)
 	d.rules(old, now)
+	d.ensembles(old, now)
 	d.exceptions(old, now)
 	if len(d.lines) == 0 {
 		d.say("they are written otherwise, and mean the same for every event: digest %s instead of %s", now.Digest(), old.Digest())
@@ -118,6 +119,7 @@ func (d *differ) numbers(old, now *model.Model) {
 		{"limits.subjects_max", float64(old.Limits.SubjectsMax), float64(now.Limits.SubjectsMax)},
 		{"limits.addresses_max", float64(old.Limits.AddressesMax), float64(now.Limits.AddressesMax)},
 		{"limits.tenants_max", float64(old.Limits.TenantsMax), float64(now.Limits.TenantsMax)},
+		{"limits.detectors_max", float64(old.Limits.DetectorsMax), float64(now.Limits.DetectorsMax)},
 	}
 	for _, v := range values {
 		d.change(v.old, v.now, "%s is %s instead of %s", v.key)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -15,7 +16,10 @@ func TestModelDiffSaysEveryChange(t *testing.T) {
 	const rule = "{id: rule.a, group: walk, owner: o, text: t, nats: 1, expression: 'true'}"
 	const exception = "{id: EX-1, owner: o, reason: r, from: 2026-01-01, until: 2026-01-31, route: a}"
 	const class = "{id: c, routes: [a], signals: [{id: scan.paths, weight: 2}]}"
-	base := map[string]string{"rules: [": rule, "exceptions: [": exception, "route_classes: [": class}
+	const trees = "{id: trees.a, kind: trees, file: lightgbm-numeric.txt, text: t, owner: o, features: [" +
+		"{name: bytes_out, from: event.bytes_out}, {name: requests_per_minute, from: state.minute_requests}, {name: distinct_paths, from: state.hour_resources}, " +
+		"{name: country_code, from: event.asn}, {name: failures, from: state.failures}]}"
+	base := map[string]string{"rules: [": rule, "models: [": trees, "exceptions: [": exception, "route_classes: [": class}
 	changed := map[string][]string{
 		"": {
 			"mode: enforce", "signals: [{id: scan.paths, on: false}]", "signals: [{id: scan.paths, weight: 3}]", "signals: [{id: scan.paths, max: 3}]",
@@ -25,13 +29,20 @@ func TestModelDiffSaysEveryChange(t *testing.T) {
 			"ladders: [{kind: address, rungs: [{action: throttle, threshold: 9, for: 10m}, {action: block, threshold: 14, for: 1h}]}]",
 			"ladders: [{kind: address, rungs: [{action: throttle, threshold: 8, for: 11m}, {action: block, threshold: 14, for: 1h}]}]",
 			"ladders: [{kind: address, rungs: [{action: throttle, threshold: 8, for: 10m, groups: [walk]}, {action: block, threshold: 14, for: 1h}]}]",
-			"budget: [{kind: service, revoke: 2}]", "budget: [{kind: address, throttle: 2}]", "limits: {sessions_max: 1}", "limits: {subjects_max: 1}", "limits: {addresses_max: 1}", "limits: {tenants_max: 1}", "limits: {rule_cost_max: 1999}",
+			"budget: [{kind: service, revoke: 2}]", "budget: [{kind: address, throttle: 2}]", "limits: {sessions_max: 1}", "limits: {subjects_max: 1}", "limits: {addresses_max: 1}", "limits: {tenants_max: 1}", "limits: {rule_cost_max: 1999}", "limits: {detectors_max: 1}",
 		},
 		"rules: [": {
 			"", strings.ReplaceAll(rule, "rule.a", "rule.b"), strings.ReplaceAll(rule, "walk", "volume"), strings.ReplaceAll(rule, "owner: o", "owner: p"),
 			strings.ReplaceAll(rule, "text: t", "text: u"), strings.ReplaceAll(rule, "nats: 1", "nats: 2"), strings.ReplaceAll(rule, "'true'", "'false'"),
 			strings.ReplaceAll(rule, "owner: o", "owner: o, ceiling: block"), strings.ReplaceAll(rule, "owner: o", "owner: o, technique: T1"),
 			strings.ReplaceAll(rule, "owner: o", "owner: o, kinds: [human]"),
+		},
+		"models: [": {
+			"", strings.ReplaceAll(trees, "trees.a", "trees.b"), strings.ReplaceAll(trees, "lightgbm-numeric", "lightgbm-missing"), strings.ReplaceAll(trees, "text: t", "text: u"),
+			strings.ReplaceAll(trees, "owner: o", "owner: p"), strings.ReplaceAll(trees, "event.asn", "event.status"), strings.ReplaceAll(trees, "text: t", "text: t, max: 3"),
+			strings.ReplaceAll(trees, "text: t", "text: t, weight: 3"), strings.ReplaceAll(trees, "text: t", "text: t, ceiling: block"), strings.ReplaceAll(trees, "text: t", "text: t, technique: T1"),
+			strings.ReplaceAll(trees, "text: t", "text: t, kinds: [human]"), strings.ReplaceAll(trees, "text: t", "text: t, group: volume"),
+			strings.ReplaceAll(trees, "text: t", "text: t, calibration: {points: [{margin: 0, nats: 0}, {margin: 1, nats: 1}]}"),
 		},
 		"exceptions: [": {
 			"", strings.ReplaceAll(exception, "EX-1", "EX-2"), strings.ReplaceAll(exception, "owner: o", "owner: p"), strings.ReplaceAll(exception, "reason: r", "reason: s"),
@@ -58,7 +69,7 @@ func TestModelDiffSaysEveryChange(t *testing.T) {
 		return b.String()
 	}
 	parse := func(text string) *model.Model {
-		m, err := model.Parse("m.yaml", []byte(text))
+		m, err := model.ParseWith("m.yaml", []byte(text), analyzer.Beside("../../testdata/trees/m.yaml"))
 		if err != nil {
 			t.Fatalf("%v in:\n%s", err, text)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/cmd/internal/accesslog"
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
@@ -149,7 +150,7 @@ func readModel(file string) (*model.Model, error) {
 	if err != nil {
 		return nil, app.Usage("read model: %w", err)
 	}
-	m, err := model.Parse(file, b)
+	m, err := model.ParseWith(file, b, analyzer.Beside(file))
 	if err != nil {
 		return nil, &app.ExitError{Code: app.ExitUsage, Err: err}
 	}

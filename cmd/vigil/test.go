@@ -215,7 +215,7 @@ func playStory(file string, s *scenario.Script, m *model.Model, update bool) (pl
 	return one, nil
 }
 
-// uses says in how many stories each signal and rule of a model was found.
+// uses says in how many stories each signal, rule and ensemble of a model was found.
 func uses(m *model.Model, scenarios []played) []signalUse {
 	var list []signalUse
 	put := func(id string) {
@@ -234,6 +234,9 @@ func uses(m *model.Model, scenarios []played) []signalUse {
 	}
 	for _, r := range m.Rules {
 		put(r.ID)
+	}
+	for _, e := range m.Ensembles {
+		put(e.ID)
 	}
 	return list
 }

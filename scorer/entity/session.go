@@ -84,6 +84,8 @@ type Stream struct {
 type Window struct {
 	Start           int64
 	Requests, Bytes float64
+	// Errors are the answers from status 400 on.
+	Errors float64
 }
 
 // Walk follows the ids of one path template.
@@ -200,7 +202,7 @@ func (w *Window) over(now int64, span time.Duration) bool {
 
 // Code writes or reads the session.
 func (s *Session) Code(k *snapshot.Codec) {
-	codeKey(k, &s.Key)
+	CodeKey(k, &s.Key)
 	k.Str(&s.Subject)
 	k.Str(&s.Address)
 	k.I64(&s.Start)
@@ -291,6 +293,7 @@ func (w *Window) code(k *snapshot.Codec) {
 	k.I64(&w.Start)
 	k.F64(&w.Requests)
 	k.F64(&w.Bytes)
+	k.F64(&w.Errors)
 }
 
 func (w *Walk) code(k *snapshot.Codec) {

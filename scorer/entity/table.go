@@ -139,7 +139,7 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 		for i := t.tail; i >= 0; i = t.at(i).prev {
 			s := t.at(i)
 			k := Key{s.scope.tenant, s.scope.kind, s.id}
-			codeKey(c, &k)
+			CodeKey(c, &k)
 			each(s.value)
 		}
 		return
@@ -147,7 +147,7 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 	for range n {
 		var k Key
 		v := new(V)
-		codeKey(c, &k)
+		CodeKey(c, &k)
 		each(v)
 		if c.Failed() {
 			return
@@ -158,7 +158,8 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 	}
 }
 
-func codeKey(c *snapshot.Codec, k *Key) {
+// CodeKey writes or reads a key.
+func CodeKey(c *snapshot.Codec, k *Key) {
 	c.Str(&k.Tenant)
 	c.Str(&k.Kind)
 	c.Str(&k.ID)

@@ -172,7 +172,7 @@ func (s *Sizes) code(k *snapshot.Codec) {
 
 // Code writes or reads the tenant.
 func (t *Tenant) Code(k *snapshot.Codec) {
-	codeKey(k, &t.Key)
+	CodeKey(k, &t.Key)
 	t.Subjects.Code(k)
 	t.Addresses.Code(k)
 	t.Arrivals.code(k)

@@ -42,6 +42,7 @@ const (
 	ServiceMoved
 	ParameterShape
 	Takeover
+	Anomaly
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -62,13 +63,14 @@ const (
 	Time
 	Loss
 	Machine
+	Model
 	// GroupCount is the number of groups.
 	GroupCount int = iota
 )
 
 // String is the group's name on the wire and in the model file.
 func (g Group) String() string {
-	return [GroupCount]string{"network", "client", "sequence", "volume", "walk", "credential", "payload", "binding", "time", "loss", "machine"}[g]
+	return [GroupCount]string{"network", "client", "sequence", "volume", "walk", "credential", "payload", "binding", "time", "loss", "machine", "model"}[g]
 }
 
 // Groups lists all groups in their order.
@@ -282,6 +284,11 @@ var catalogue = [Count]Description{
 		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding",
 		Formula:  "fixed: a token that was proven with a key before is shown without it",
 		Innocent: "none known",
+	},
+	Anomaly: {
+		ID: "model.anomaly", Group: Model, Technique: "T1078", Renews: true, Needs: "subject; duration_us, bytes_in, bytes_out, auth_time, resource sharpen it; some hundred clean requests of the route class",
+		Formula:  "ln(κ·p^(κ-1)) less look, κ = 0.3, p = conformal p-value of the score of package forest over ten numbers of the request and its session, against requests of the same tenant, route class and kind of subject that proved clean; one request in eight is looked at, and each that took longer, brought or got more than 99 of 100",
+		Innocent: "a rare but rightful use: the one report that takes a minute",
 	},
 }
 

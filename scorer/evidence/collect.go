@@ -33,6 +33,8 @@ type Context struct {
 	Event *event.RequestEvent
 	// Now is the stream time and At the event's own, clamped to it.
 	Now, At int64
+	// Before is the time of the session's latest event until now, 0 for none.
+	Before  int64
 	Session *entity.Session
 	// Subject is nil where there is none.
 	Subject *entity.Subject

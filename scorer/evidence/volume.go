@@ -43,6 +43,12 @@ func (k *Collector) volume(x *Context) {
 	if x.request() {
 		s.Minute.Requests++
 	}
+	if x.answered() {
+		s.Hour.Requests++
+		if x.Event.GetStatus() >= 400 {
+			s.Hour.Errors++
+		}
+	}
 	own, peers := &noHabits, &x.Tenant.Addresses
 	if x.Subject != nil {
 		own, peers = &x.Subject.Habits, &x.Tenant.Subjects

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -22,21 +23,29 @@ type Share struct {
 	Nats float64
 	// Rule is the custom rule that found it, nil for a signal of the catalogue.
 	Rule *rules.Rule
+	// Ensemble is the user's model that found it, nil for all others.
+	Ensemble *ensemble.Model
 	// Exception is the one that takes the finding out of the score, nil for none.
 	Exception *model.Exception
 }
 
-// Describe is the row of the signal, or of the custom rule, that found it.
+// Describe is the row of the signal, custom rule or ensemble that found it.
 func (s *Share) Describe() *evidence.Description {
-	if s.Rule != nil {
+	switch {
+	case s.Rule != nil:
 		return s.Rule.Describe()
+	case s.Ensemble != nil:
+		return s.Ensemble.Describe()
 	}
 	return s.Signal.Describe()
 }
 
 func (s *Share) ceiling(m *model.Model) string {
-	if s.Rule != nil {
+	switch {
+	case s.Rule != nil:
 		return s.Rule.Ceiling
+	case s.Ensemble != nil:
+		return s.Ensemble.Ceiling
 	}
 	return m.Signals[s.Signal].Ceiling
 }
@@ -47,6 +56,8 @@ type Terms struct {
 	Class *model.RouteClass
 	// Exceptions are those that hold for the event now.
 	Exceptions []*model.Exception
+	// Brought is what the user's models say about the event.
+	Brought []ensemble.Finding
 }
 
 // Weigh turns findings into shares of the score and returns their sum. Within
@@ -84,6 +95,12 @@ func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []ru
 			Finding: evidence.Finding{Signal: f.Rule.Number(), Nats: f.Nats, Strong: true, Text: f.Rule.Text},
 			Nats:    f.Nats, Rule: f.Rule,
 		})
+	}
+	for _, f := range t.Brought {
+		nats := float64(f.Nats * f.Model.Weight)
+		if nats != 0 {
+			put(Share{Finding: evidence.Finding{Signal: f.Model.Number(), Nats: f.Nats, Strong: true, Text: f.Text}, Nats: nats, Ensemble: f.Model})
+		}
 	}
 	for i := len(dst); i < len(shares); i++ {
 		g := shares[i].Describe().Group

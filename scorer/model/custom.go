@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/rules"
 )
@@ -25,7 +26,7 @@ type Exception struct {
 	// set must all be so; at least one is set.
 	Subject, ClientID, Route string
 	Prefix                   netip.Prefix
-	// Signals are the ids that are taken out, of signals and of custom rules.
+	// Signals are the ids that are taken out, of signals, custom rules and models.
 	// None named means all but hard facts.
 	Signals []string
 }
@@ -138,18 +139,22 @@ func glob(pattern, template string) bool {
 
 // Plain reports whether a model says nothing beyond the weights of its signals.
 func (m *Model) Plain() bool {
-	return len(m.Rules) == 0 && len(m.Exceptions) == 0 && len(m.RouteClasses) == 0
+	return len(m.Rules) == 0 && len(m.Ensembles) == 0 && len(m.Exceptions) == 0 && len(m.RouteClasses) == 0
 }
 
-// Describe returns the row of a signal's or of a custom rule's number, nil where
-// the model knows neither.
+// Describe returns the row of the number of a signal, of a custom rule or of an
+// ensemble, nil where the model knows none.
 func (m *Model) Describe(number int) *evidence.Description {
 	if number >= 0 && number < evidence.Count {
 		return evidence.Signal(number).Describe()
 	}
 	i := slices.IndexFunc(m.Rules, func(r *rules.Rule) bool { return int(r.Number()) == number })
-	if i < 0 {
-		return nil
+	if i >= 0 {
+		return m.Rules[i].Describe()
 	}
-	return m.Rules[i].Describe()
+	i = slices.IndexFunc(m.Ensembles, func(e *ensemble.Model) bool { return int(e.Number()) == number })
+	if i >= 0 {
+		return m.Ensembles[i].Describe()
+	}
+	return nil
 }

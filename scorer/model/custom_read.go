@@ -24,7 +24,7 @@ type ruleNode struct {
 	nodes map[string]*yaml.Node
 }
 
-// idPattern is what an id of a rule, class or exception looks like.
+// idPattern is what an id of a rule, model, class or exception looks like.
 var idPattern = regexp.MustCompile(`^[a-zA-Z0-9_]+([.-][a-zA-Z0-9_]+)*$`)
 
 // entries reads a list whose entries carry an id of the author's, each once.
@@ -216,13 +216,16 @@ func (r *reader) exceptions(n *yaml.Node, key string, m *Model) {
 	})
 }
 
-// signalIDs are the ids of all signals and of the rules that were read.
+// signalIDs are the ids of all signals, and of the rules and models that were read.
 func (r *reader) signalIDs() []string {
-	ids := make([]string, evidence.Count, evidence.Count+len(r.pending))
+	ids := make([]string, evidence.Count, evidence.Count+len(r.pending)+len(r.ensembles))
 	for i := range ids {
 		ids[i] = evidence.Signal(i).Describe().ID
 	}
 	for _, one := range r.pending {
+		ids = append(ids, one.spec.ID)
+	}
+	for _, one := range r.ensembles {
 		ids = append(ids, one.spec.ID)
 	}
 	return ids

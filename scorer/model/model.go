@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/rules"
@@ -47,7 +48,9 @@ type Model struct {
 	// RouteClasses are asked in their order, the first that fits counts.
 	RouteClasses []RouteClass
 	// Rules are the custom ones, compiled.
-	Rules      []*rules.Rule
+	Rules []*rules.Rule
+	// Ensembles are the models that the user has brought, compiled.
+	Ensembles  []*ensemble.Model
 	Exceptions []Exception
 
 	digest string
@@ -136,6 +139,8 @@ type Limits struct {
 	// RuleCostMax is the most that one expression of a rule may cost for one
 	// event, in units of the Common Expression Language.
 	RuleCostMax int
+	// DetectorsMax bounds the detectors of signal model.anomaly.
+	DetectorsMax int
 }
 
 // Kinds lists the kinds of actor that have a ladder.
@@ -146,7 +151,7 @@ var defaultYAML []byte
 
 // Default returns the model that ships.
 func Default() *Model {
-	m, err := parseOver(&Model{}, "default.yaml", defaultYAML)
+	m, err := parseOver(&Model{}, "default.yaml", defaultYAML, nil)
 	if err != nil {
 		panic(fmt.Sprintf("model: the embedded default is broken: %v", err)) // A test parses it, so no build ships this.
 	}
@@ -217,7 +222,7 @@ func (m *Model) Canonical() []byte {
 			line("budget", b.Kind, actions()[i], num(days))
 		}
 	}
-	line("limits", strconv.Itoa(m.Limits.SessionsMax), strconv.Itoa(m.Limits.SubjectsMax), strconv.Itoa(m.Limits.AddressesMax), strconv.Itoa(m.Limits.TenantsMax))
+	line("limits", strconv.Itoa(m.Limits.SessionsMax), strconv.Itoa(m.Limits.SubjectsMax), strconv.Itoa(m.Limits.AddressesMax), strconv.Itoa(m.Limits.TenantsMax), strconv.Itoa(m.Limits.DetectorsMax))
 	for i := range m.RouteClasses {
 		c := &m.RouteClasses[i]
 		line("route_class", quote(c.ID), quote(c.Routes...), quote(c.Templates...))
@@ -230,6 +235,12 @@ func (m *Model) Canonical() []byte {
 	}
 	if len(m.Rules) > 0 {
 		line("rule_cost_max", strconv.Itoa(m.Limits.RuleCostMax))
+	}
+	for _, e := range m.Ensembles {
+		line("ensemble", quote(e.ID, e.Group.String(), e.Digest(), e.Text, e.Ceiling, e.Technique, e.Owner), num(e.Max), num(e.Weight), quote(e.Kinds...))
+		for _, p := range e.Points {
+			line("ensemble_point", num(p.Margin), num(p.Nats))
+		}
 	}
 	for i := range m.Exceptions {
 		x := &m.Exceptions[i]

@@ -18,12 +18,18 @@ import (
 // Parse reads a model file over the model that ships. file is its name for
 // messages. The error joins every [Fault], one a line, each as
 // file:line:column: key: what is wrong; a file that is no YAML at all, or too
-// large, is one plain error.
+// large, is one plain error. A file that names other files needs [ParseWith].
 func Parse(file string, b []byte) (*Model, error) {
-	return parseOver(Default(), file, b)
+	return ParseWith(file, b, nil)
 }
 
-func parseOver(m *Model, file string, b []byte) (*Model, error) {
+// ParseWith is Parse for a model file that may name others, of ensembles, which
+// files reads. Their faults are among those of the model file.
+func ParseWith(file string, b []byte, files Files) (*Model, error) {
+	return parseOver(Default(), file, b, files)
+}
+
+func parseOver(m *Model, file string, b []byte, files Files) (*Model, error) {
 	if len(b) > FileBytesMax {
 		return nil, fmt.Errorf("%s: has %d B, at most %d B are read", file, len(b), FileBytesMax)
 	}
@@ -45,6 +51,7 @@ func parseOver(m *Model, file string, b []byte) (*Model, error) {
 	}
 	r.model(doc.Content[0], m)
 	r.compile(m)
+	r.bring(m, files)
 	if r.later != nil {
 		r.later()
 	}
@@ -116,10 +123,12 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 				{"addresses_max", r.countField(&l.AddressesMax, 1<<24)},
 				{"tenants_max", r.countField(&l.TenantsMax, 1<<16)},
 				{"rule_cost_max", r.countField(&l.RuleCostMax, rules.CostMax)},
+				{"detectors_max", r.countField(&l.DetectorsMax, 1<<12)},
 			})
 		}},
 		{"route_classes", func(n *yaml.Node, key string) { r.routeClasses(n, key, m) }},
 		{"rules", r.rules},
+		{"models", r.models},
 		{"exceptions", func(n *yaml.Node, key string) {
 			r.later = func() { r.exceptions(n, key, m) } // They may name rules that stand below.
 		}},

@@ -37,8 +37,9 @@ type reader struct {
 	lines  []string
 	faults []error
 	// What can only be read once the whole file is known.
-	pending []ruleNode
-	later   func()
+	pending   []ruleNode
+	ensembles []ensembleNode
+	later     func()
 }
 
 // field is one key that a mapping may have; a nil read means that the caller

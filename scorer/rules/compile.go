@@ -36,7 +36,7 @@ type Fault struct {
 // where there is none.
 func Compile(s Spec, costMax uint64) (*Rule, []Fault) {
 	r := &Rule{
-		Spec: s, number: numberOf(s.ID),
+		Spec: s, number: evidence.Custom(s.ID),
 		description: evidence.Description{ID: s.ID, Group: s.Group, Technique: s.Technique},
 	}
 	when, faults := compile(FieldExpression, s.Expression, costMax, func(t *cel.Type) string {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/feature"
 )
 
 // Input is what an expression may ask for: one event, what is known about its
@@ -97,12 +99,33 @@ var signals = func() map[string]evidence.Signal {
 	return m
 }()
 
-// variables is the table of all names. Event fields have their proto names; one
-// that is absent is empty, 0 or false, but for the coordinates, which are an
-// error and so missing evidence.
+// variables is the table of all names: those that only expressions have, and
+// after them the numbers that models see, too.
 //
 //nolint:gochecknoglobals // A constant: Go has no constant tables.
-var variables = []Variable{
+var variables = func() []Variable {
+	all := slices.Clone(own)
+	for _, f := range feature.All() {
+		if slices.ContainsFunc(own, func(v Variable) bool { return v.Name == f.Name }) {
+			continue
+		}
+		all = append(all, number(f.Name, f.Doc, func(in *Input) *float64 {
+			n := f.Of(in.Context)
+			if math.IsNaN(n) {
+				return nil
+			}
+			return &n
+		}))
+	}
+	return all
+}()
+
+// own is the table of the names that expressions have of their own. Event fields
+// have their proto names; one that is absent is empty, 0 or false, but for the
+// coordinates, which are an error and so missing evidence.
+//
+//nolint:gochecknoglobals // A constant: Go has no constant tables.
+var own = []Variable{
 	str("event.kind", "request or session", func(in *Input) string { return in.Event.GetKind() }),
 	str("event.phase", "complete, open, tick or close", func(in *Input) string { return in.Event.GetPhase() }),
 	str("event.stream", "websocket, sse, grpc, download or upload", func(in *Input) string { return in.Event.GetStream() }),

@@ -3,7 +3,6 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math"
 
 	"cel.dev/cel-go/cel"
@@ -15,10 +14,6 @@ import (
 // Prefix begins the id of every custom rule, so that no signal that ships
 // later can take its name.
 const Prefix = "rule."
-
-// numberBase is the number of the first custom rule; the signals of the
-// catalogue are far below.
-const numberBase = 1 << 30
 
 // Spec is a rule as the model file has it.
 type Spec struct {
@@ -60,13 +55,6 @@ func (r *Rule) Describe() *evidence.Description { return &r.description }
 
 // Number stands for the rule where a signal's number is asked for.
 func (r *Rule) Number() evidence.Signal { return r.number }
-
-// numberOf hashes an id to a number beyond those of the catalogue.
-func numberOf(id string) evidence.Signal {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(id)) // A hash does not fail.
-	return evidence.Signal(numberBase | int(h.Sum32()&(numberBase-1)))
-}
 
 // errNotANumber is what an expression for nats may come to by a division by 0.
 var errNotANumber = errors.New("nats: is not a number")

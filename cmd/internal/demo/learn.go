@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -20,7 +21,7 @@ func learn(ctx context.Context, modelFile string, events []*event.RequestEvent, 
 	if err != nil {
 		return fmt.Errorf("read model: %w", err)
 	}
-	m, err := model.Parse(modelFile, b)
+	m, err := model.ParseWith(modelFile, b, analyzer.Beside(modelFile))
 	if err != nil {
 		return err
 	}

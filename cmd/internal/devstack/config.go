@@ -78,7 +78,7 @@ func (c Config) Mode() string {
 		if err != nil {
 			return ""
 		}
-		m, err = model.Parse(c.Analyzer.Model.File, b)
+		m, err = model.ParseWith(c.Analyzer.Model.File, b, analyzer.Beside(c.Analyzer.Model.File))
 		if err != nil {
 			return ""
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -46,7 +47,7 @@ func TestSoakScorer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		calm.Model, err = model.Parse(name, b)
+		calm.Model, err = model.ParseWith(name, b, analyzer.Beside(name))
 		if err != nil {
 			t.Fatal(err)
 		}

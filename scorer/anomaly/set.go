@@ -1,0 +1,270 @@
+package anomaly
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/calibrate"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/forest"
+	"github.com/vigil-gateway/vigil/scorer/quarantine"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// members are those of the ensemble that take part: the cheap ones, and the two
+// that see what no single column shows. What repeats is for the judge to add up.
+const members = forest.Sum | forest.Peak | forest.Near | forest.Relation
+
+// epoch is part of the seed; a partition's own detectors have none.
+const epoch = 0
+
+// Params is the part of the risk model that the signal needs.
+type Params struct {
+	On bool
+	// Max is the most that the signal says, Look the price of looking often, in nats.
+	Max, Look  float64
+	Quarantine time.Duration
+}
+
+// Set is the detectors of one engine.
+type Set struct {
+	params Params
+	table  *entity.Table[detector]
+	err    error
+	// Looked counts the events that were looked at.
+	Looked uint64
+
+	current *detector // Of the event, where it was drawn; nil for none.
+	sample  quarantine.Sample
+	draw    uint64
+	row     [Columns]float64
+	shares  [Columns]float64
+}
+
+type detector struct {
+	forest *forest.Detector
+	// normal are the scores of clean requests.
+	normal  *calibrate.Conformal
+	known   int // How many it was given.
+	waiting quarantine.Queue
+	// bounds are what few requests exceed, in microseconds and bytes.
+	bounds [gated]float64
+}
+
+// gated is how many of the dimensions, the first ones, let a request be looked
+// at whether or not it was drawn.
+const gated = 3
+
+// gateShare is the share of the learned rows that stays within a bound.
+const gateShare = 0.99
+
+// bound takes the bounds from what the detector has learned.
+func (d *detector) bound() {
+	for i := range d.bounds {
+		d.bounds[i] = linear(d.forest.Quantile(i, gateShare))
+	}
+}
+
+// large reports whether an event exceeds a bound of a detector that knows some.
+func (d *detector) large(ev *event.RequestEvent) bool {
+	return d.known >= normalLeast &&
+		(float64(ev.GetDurationUs()) > d.bounds[0] || float64(ev.GetBytesIn()) > d.bounds[1] || float64(ev.GetBytesOut()) > d.bounds[2])
+}
+
+// NewSet returns a set of at most most detectors, which knows nothing.
+func NewSet(most int) *Set {
+	s := &Set{table: entity.NewTable[detector](most)}
+	s.sample.Row = s.row[:]
+	return s
+}
+
+// Use puts the parameters of another model in force and keeps what was learned.
+func (s *Set) Use(p Params) { s.params = p }
+
+// Len is the number of detectors, Evicted how many were pushed out at the limit.
+func (s *Set) Len() int { return s.table.Len() }
+
+// Evicted counts the detectors that were pushed out at the limit.
+func (s *Set) Evicted() uint64 { return s.table.Evicted }
+
+// Look returns what the detector of an event's route class, "" for none, says
+// about the event; false where that is nothing, or where it is not looked at.
+func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
+	s.current = nil
+	p := x.Event.GetPhase()
+	if !s.params.On || x.Subject == nil || x.Event.GetKind() != event.KindRequest || p != event.PhaseComplete && p != "" {
+		return evidence.Finding{}, false
+	}
+	d := s.of(x, class)
+	draw := xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)
+	drawn := draw%Every == 0
+	if !drawn && !d.large(x.Event) {
+		return evidence.Finding{}, false
+	}
+	s.Looked++
+	for i := range dimensions {
+		s.row[i] = dimensions[i].of(x)
+	}
+	score, err := d.forest.Score(s.row[:])
+	if err != nil {
+		panic("anomaly: " + err.Error()) // Every row has its columns.
+	}
+	mature := d.forest.Counts().Learned >= learnedLeast
+	if drawn { // Only these are a fair sample of what is normal.
+		s.current, s.draw = d, draw/Every
+		s.sample.Actor, s.sample.Subject = x.Session.Key, evidence.Hash(x.Event.GetSubject())
+		s.sample.At, s.sample.Score = x.Now, -1
+		if mature {
+			s.sample.Score = score
+		}
+	}
+	if !mature || d.known < normalLeast {
+		return evidence.Finding{}, false
+	}
+	nats := min(s.params.Max, calibrate.Evidence(d.normal.P(score), calibrate.Kappa)-s.params.Look)
+	if !(nats > least) {
+		return evidence.Finding{}, false
+	}
+	return evidence.Finding{Signal: evidence.Anomaly, Nats: nats, Text: s.text(d)}, true
+}
+
+// least is the weakest evidence that is worth a line, in nats.
+const least = 0.05
+
+// of is the detector of an event.
+func (s *Set) of(x *evidence.Context, class string) *detector {
+	kind := 0
+	switch x.Event.GetSubjectKind() {
+	case event.SubjectService:
+		kind = 1
+	case event.SubjectAgent:
+		kind = 2
+	}
+	key := entity.Key{Tenant: x.Event.GetTenant(), Kind: [...]string{event.SubjectHuman, event.SubjectService, event.SubjectAgent}[kind], ID: sensitivity(x.Event.GetSensitivity())}
+	if class != "" {
+		key.Kind, key.ID = [...]string{"human in class", "service in class", "agent in class"}[kind], class
+	}
+	d := s.table.Get(key)
+	if d == nil {
+		d = newDetector(key)
+		s.table.Put(key, d)
+	}
+	return d
+}
+
+// sensitivity is what stands for a route's class; a word that no configuration
+// has makes no detector.
+func sensitivity(s string) string {
+	switch s {
+	case "low", "high", "critical":
+		return s
+	}
+	return "normal"
+}
+
+func newDetector(key entity.Key) *detector {
+	seed := xxh3.HashStringSeed(key.Tenant+"\x00model.anomaly\x00"+key.Kind+"\x00"+key.ID, epoch)
+	f, err := forest.New(forest.Options{Columns: Columns, Seed: seed, Members: members})
+	if err != nil {
+		panic("anomaly: " + err.Error()) // The options are constants.
+	}
+	return &detector{forest: f, normal: calibrate.NewConformal(seed)}
+}
+
+// Learn takes what the last event that was looked at would teach, unless it is
+// suspicious, and teaches what has proved clean.
+func (s *Set) Learn(now int64, suspicious bool, clean func(entity.Key) bool) {
+	d := s.current
+	if d == nil {
+		return
+	}
+	s.current = nil
+	if !suspicious {
+		d.waiting.Offer(&s.sample, s.draw)
+	}
+	q := d.waiting.Next(now, s.params.Quarantine, clean)
+	if q == nil {
+		return
+	}
+	if q.Score >= 0 {
+		d.normal.Offer(0, q.At, q.Score)
+		d.normal.Release(q.At)
+		d.known++
+	}
+	_, err := d.forest.Next(q.Row)
+	if err != nil {
+		panic("anomaly: " + err.Error()) // Rows of another width are not restored.
+	}
+	d.bound()
+}
+
+// text says what is strange about the row, by the dimensions that make most of
+// the score.
+func (s *Set) text(d *detector) string {
+	d.forest.Shares(s.shares[:])
+	var b strings.Builder
+	b.WriteString("a request unlike clean ones of its kind")
+	for told := range dimensionsTold {
+		best := 0
+		for i := range s.shares {
+			if s.shares[i] > s.shares[best] {
+				best = i
+			}
+		}
+		usual := d.forest.Quantile(best, 0.5)
+		if told > 0 && s.shares[best] < shareLeast || math.IsNaN(s.row[best]) || math.IsNaN(usual) {
+			break
+		}
+		sep := ": "
+		if told > 0 {
+			sep = "; "
+		}
+		say := dimensions[best].say
+		fmt.Fprintf(&b, "%s%s %s, usually %s", sep, dimensions[best].name, say(s.row[best]), say(usual))
+		s.shares[best] = 0
+	}
+	return b.String()
+}
+
+// Code writes or reads the set, in the order of last use.
+func (s *Set) Code(k *snapshot.Codec) {
+	s.current, s.err = nil, nil
+	s.table.Code(k, func(d *detector) { s.code(k, d) }, nil)
+}
+
+// Err is why the last reading of the state failed, nil where it did not.
+func (s *Set) Err() error { return s.err }
+
+func (s *Set) code(k *snapshot.Codec, d *detector) {
+	var state string
+	if !k.Reading() {
+		var b bytes.Buffer
+		_ = d.forest.Snapshot(&b) // A buffer takes everything.
+		state = b.String()
+	} else {
+		*d = *newDetector(entity.Key{})
+	}
+	k.Str(&state)
+	if k.Reading() && !k.Failed() {
+		f, err := forest.Restore(strings.NewReader(state))
+		if err == nil {
+			_, err = f.Score(s.row[:]) // Says whether its rows have our width.
+		}
+		if err != nil {
+			s.err = fmt.Errorf("detector: %w", err)
+		} else {
+			d.forest = f
+			d.bound()
+		}
+	}
+	d.normal.Code(k)
+	k.Int(&d.known)
+	d.waiting.Code(k, Columns)
+}

@@ -1,0 +1,34 @@
+package forest
+
+import (
+	"fmt"
+	"math"
+)
+
+// Score is the score that [Detector.Next] would give a row now, and learns
+// nothing: for who learns a row later, or never. [Detector.Shares] then speaks
+// of this row. The error wraps [ErrWidth].
+func (d *Detector) Score(row []float64) (float64, error) {
+	if len(row) != len(d.columns) {
+		return 0, fmt.Errorf("%d, want %d: %w", len(row), len(d.columns), ErrWidth)
+	}
+	counts := d.counts
+	d.look(row)
+	d.counts = counts // Nothing was met.
+	d.judge()
+	surprise := d.fuse()
+	if d.members&Echo == 0 || !d.gate.strange(surprise) {
+		return surprise, nil
+	}
+	return surprise + gain(d.echo.hear(float64(d.counts.Rows), d.near)), nil
+}
+
+// Quantile is below which value a share, in [0, 1], of the values lies that a
+// column has learned, NaN where it has learned none.
+func (d *Detector) Quantile(column int, share float64) float64 {
+	sample := d.columns[column].sample
+	if len(sample) == 0 {
+		return math.NaN()
+	}
+	return sample[min(len(sample)-1, int(share*float64(len(sample))))]
+}
