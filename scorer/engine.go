@@ -7,10 +7,12 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	deltas "github.com/vigil-gateway/vigil/schemas/facet"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/facet"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -37,6 +39,9 @@ type Result struct {
 	// Assessment is nil for lane ticks, tombstones, control records and duplicates.
 	Assessment *assessment.Assessment
 	Proposals  []judge.Proposal
+	// Cuts are what the records since the last cut add to the facets, for the
+	// facet stage; one for each tenant.
+	Cuts []*deltas.FacetCut
 	// Missing counts the sequence numbers that are missing in front of the record.
 	Missing uint64
 	// Duplicate says that the record was seen before and changed nothing.
@@ -69,8 +74,9 @@ type Engine struct {
 	addresses *entity.Table[entity.Session]
 	subjects  *entity.Table[entity.Subject]
 	tenants   *entity.Table[entity.Tenant]
-	// Facets are bounded as addresses are: sign-ins make them.
-	facets   *entity.Table[entity.Facet]
+	// Accounts are bounded as addresses are: sign-ins make them.
+	accounts *entity.Table[entity.Account]
+	facets   *facet.Collector
 	gateways entity.Gateways
 	shares   []judge.Share
 	gather   *budget.Collector
@@ -96,7 +102,8 @@ func (e *Engine) empty() {
 	e.addresses = entity.NewTable[entity.Session](l.AddressesMax)
 	e.subjects = entity.NewTable[entity.Subject](l.SubjectsMax)
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
-	e.facets = entity.NewTable[entity.Facet](l.AddressesMax)
+	e.accounts = entity.NewTable[entity.Account](l.AddressesMax)
+	e.facets = facet.NewCollector()
 	e.gateways = entity.Gateways{}
 }
 
@@ -135,7 +142,7 @@ func (e *Engine) Assess(r Record) Result {
 	case event.KindTick:
 		e.clock.Tick(ev.GetGateway(), at)
 		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
-		return Result{Missing: missing}
+		return Result{Missing: missing, Cuts: e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())}
 	case event.KindControl:
 		e.control(ev)
 		return Result{Missing: missing}
@@ -145,6 +152,7 @@ func (e *Engine) Assess(r Record) Result {
 	e.clock.Event(at)
 	res := e.score(r, missing)
 	res.Missing = missing
+	res.Cuts = e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())
 	return res
 }
 
@@ -161,6 +169,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if proven {
 		evidence.Prove(x)
 	}
+	e.facets.Note(x, findings)
 	if x.Subject != nil {
 		x.Subject.Total++
 	}
@@ -230,7 +239,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	return x
 }
 
-// signIn finds what the sign-ins of a prefix and on an account have been.
+// signIn finds what is known of the account of an event.
 func (e *Engine) signIn(x *evidence.Context) {
 	ev := x.Event
 	switch ev.GetAuthOutcome() {
@@ -238,22 +247,15 @@ func (e *Engine) signIn(x *evidence.Context) {
 	default:
 		return
 	}
-	if prefix := evidence.PrefixOf(ev.GetAddress()); prefix != "" {
-		x.Prefix = e.facet(ev.GetTenant(), verdict.TargetPrefix, prefix)
+	if ev.GetAccount() == "" {
+		return
 	}
-	if ev.GetAccount() != "" {
-		x.Account = e.facet(ev.GetTenant(), verdict.TargetAccount, ev.GetAccount())
+	key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetAccount, ID: ev.GetAccount()}
+	x.Account = e.accounts.Get(key)
+	if x.Account == nil {
+		x.Account = &entity.Account{}
+		e.accounts.Put(key, x.Account)
 	}
-}
-
-func (e *Engine) facet(tenant, kind, id string) *entity.Facet {
-	key := entity.Key{Tenant: tenant, Kind: kind, ID: id}
-	f := e.facets.Get(key)
-	if f == nil {
-		f = &entity.Facet{}
-		e.facets.Put(key, f)
-	}
-	return f
 }
 
 func (e *Engine) tenant(id string) *entity.Tenant {
@@ -373,7 +375,7 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	return Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
-		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
+		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted,
 		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
 	}
 }

@@ -92,8 +92,8 @@ func explainFile(c *cobra.Command, env app.Env, o waterfallOptions, file string)
 	if o.top < 0 {
 		return app.Usage("--top: must not be negative, is %d", o.top)
 	}
-	if !slices.Contains(model.Kinds(), o.kind) {
-		return app.Usage("--kind: must be one of %s, is %q", strings.Join(model.Kinds(), ", "), o.kind)
+	if !slices.Contains(model.ActorKinds(), o.kind) {
+		return app.Usage("--kind: must be one of %s, is %q", strings.Join(model.ActorKinds(), ", "), o.kind)
 	}
 	r := env.Stdin
 	if file != "-" {

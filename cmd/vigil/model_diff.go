@@ -155,6 +155,9 @@ func plural(kind string) string {
 	if kind == model.KindAddress {
 		return "addresses"
 	}
+	if kind == verdict.TargetPrefix {
+		return "prefixes"
+	}
 	return kind + "s"
 }
 
