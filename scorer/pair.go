@@ -9,6 +9,9 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
+// FacetResult is what the facet stage made of the cuts that a record ended.
+type FacetResult = facet.Result
+
 // Pair is both stages in one loop, as files and tests run them: what the first
 // cuts, the second takes at once. Not safe for concurrent use.
 type Pair struct {
@@ -31,9 +34,9 @@ func NewPair(o Options) (*Pair, error) {
 
 // Assess scores one record in both stages. The second result has what the facet
 // stage found in the cuts that the record ended.
-func (p *Pair) Assess(r Record) (Result, facet.Result) {
+func (p *Pair) Assess(r Record) (Result, FacetResult) {
 	res := p.Engine.Assess(r)
-	var all facet.Result
+	var all FacetResult
 	for _, cut := range res.Cuts {
 		got := p.Facets.Take(facet.Record{Cut: cut, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset})
 		all.Assessments = append(all.Assessments, got.Assessments...)

@@ -46,11 +46,19 @@ type Trial struct {
 	// Seen is what has counted, Answered what spoke for innocence, Sources the
 	// addresses that it came from.
 	Seen, Answered, Sources Ring
-	At                      int64
+	// Since is when the trial began, and At when it last faded.
+	Since, At int64
 }
+
+// trialFor is after how long a trial that shows nothing begins anew: what was
+// seen long ago says no more.
+const trialFor = int64(12 * time.Hour)
 
 // Fade lets the test fade to now.
 func (t *Trial) Fade(now int64, halfLife time.Duration) {
+	if t.Nats < 1 && now-t.Since >= trialFor {
+		*t = Trial{Since: now}
+	}
 	if t.At != 0 {
 		t.Nats = fade(t.Nats, exact.Decay(float64(now-t.At), float64(halfLife)))
 	}
@@ -62,6 +70,7 @@ func (t *Trial) code(k *snapshot.Codec) {
 	t.Seen.code(k)
 	t.Answered.code(k)
 	t.Sources.code(k)
+	k.I64(&t.Since)
 	k.I64(&t.At)
 }
 
@@ -148,6 +157,8 @@ func (r *Rotation) code(k *snapshot.Codec) {
 // Commons is what all facets of a tenant share.
 type Commons struct {
 	Key Key
+	// Since is when the tenant was first seen.
+	Since int64
 	// Failed and Passed are the decayed numbers of sign-ins, each account once a
 	// cut.
 	Failed, Passed Fading
@@ -167,6 +178,7 @@ type Watermark struct {
 // Code writes or reads the commons.
 func (m *Commons) Code(k *snapshot.Codec) {
 	codeKey(k, &m.Key)
+	k.I64(&m.Since)
 	m.Failed.code(k)
 	m.Passed.code(k)
 	m.Known.code(k)

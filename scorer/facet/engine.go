@@ -168,7 +168,7 @@ func (e *Engine) commons(tenant string) *entity.Commons {
 	key := entity.Key{Tenant: tenant}
 	m := e.tenants.Get(key)
 	if m == nil {
-		m = &entity.Commons{Key: key}
+		m = &entity.Commons{Key: key, Since: e.now}
 		e.tenants.Put(key, m)
 	}
 	return m

@@ -28,7 +28,7 @@ const (
 	// attackStrange is the share of an attacker's sign-ins that fail on accounts
 	// which nobody has; usualStrange and its weight are where a route begins.
 	attackStrange, usualStrange, strangeWeight = 0.9, 0.1, 30
-	trialMax                                   = 24
+	trialMax                                   = 32
 
 	// targetNats is what each network beyond targetFree adds from which one
 	// account failed.
@@ -38,9 +38,9 @@ const (
 	movedFree, movedNats                            = 1, 4
 	freshFree, freshNats, freshConfidence           = 1, 2, 20
 
-	// knownLeast is how many accounts of a tenant must be known before a JA4, a
-	// client or a route says something about all of it.
-	knownLeast = 20
+	// Before a JA4, a client or a route says something about all of a tenant, so
+	// many of its accounts must be known, or fewer for so long.
+	knownLeast, knownFew, knownFor = 20, 5, int64(72 * time.Hour)
 	// sharedFree and sharedShare are how many people may be at home in a facet,
 	// on top of one for so many failed accounts, before it counts as theirs, too:
 	// an attacker now and then hits.
@@ -74,7 +74,7 @@ var rules = [...]rule{
 	{rank: 3, signal: evidence.TargetedAccount},
 	{rank: 4, signal: evidence.Botnet, free: 6, sources: 5, wide: true, what: "one program (JA4)"},
 	{rank: 5, signal: evidence.SprayedPrefix, free: 8, sources: 5, wide: true, what: "one client"},
-	{rank: routeRank, signal: evidence.Botnet, free: 8, sources: 10, wide: true},
+	{rank: routeRank, signal: evidence.Botnet, free: 16, sources: 10, wide: true},
 }
 
 func ruleOf(kind, id string) *rule {
@@ -158,6 +158,12 @@ func (e *Engine) signals(s *suspect, m *entity.Commons, explained float64) {
 	}
 }
 
+// known reports whether a tenant is known well enough to be judged as a whole.
+func (e *Engine) known(m *entity.Commons) bool {
+	n := m.Known.Size()
+	return n >= knownLeast || n >= knownFew && e.now-m.Since >= knownFor
+}
+
 // signIns is Wald's sequential test (1945) with one step per account, against
 // what fails in the rest of the tenant.
 func (e *Engine) signIns(s *suspect, m *entity.Commons, weight float64) {
@@ -183,8 +189,7 @@ func (e *Engine) signIns(s *suspect, m *entity.Commons, weight float64) {
 		}
 	}
 	remember(&t.Sources, d.GetSources())
-	known := m.Known.Size() >= knownLeast
-	if !grown || t.Sources.Len() < s.rules.sources || s.rules.wide && (s.shared || !known) {
+	if !grown || t.Sources.Len() < s.rules.sources || s.rules.wide && (s.shared || !e.known(m)) {
 		return
 	}
 	e.add(s.rules.signal, t.Nats-s.rules.free, !s.shared, fmt.Sprintf("%d accounts failed to sign in from %d addresses by %s, %d succeeded",
@@ -215,7 +220,7 @@ func (e *Engine) route(s *suspect, m *entity.Commons, weight float64) {
 		f.Strange.Add(strangers, e.now, routeHalfLife)
 		f.Usual.Add(strangers+others, e.now, routeHalfLife)
 	}
-	if strangers == 0 || t.Sources.Len() < s.rules.sources || m.Known.Size() < knownLeast {
+	if strangers == 0 || t.Sources.Len() < s.rules.sources || !e.known(m) {
 		return
 	}
 	e.add(s.rules.signal, t.Nats-s.rules.free, true, fmt.Sprintf("%d accounts that nobody has failed to sign in from %d addresses; usually %.0f %% of the sign-ins here are such",
