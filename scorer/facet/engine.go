@@ -77,7 +77,8 @@ type suspect struct {
 	delta *schema.FacetDelta
 	facet *entity.Facet
 	rules *rule
-	// shared says that honest people are behind the facet.
+	// shared says that honest people are behind the facet, as behind a route they
+	// always are.
 	shared bool
 }
 
@@ -150,7 +151,7 @@ func (e *Engine) suspects(c *schema.FacetCut, m *entity.Commons) []suspect {
 			continue // From a build that knew more kinds.
 		}
 		f := e.facet(c.GetTenant(), d.GetKind(), d.GetId())
-		list = append(list, suspect{delta: d, facet: f, rules: rules, shared: shared(f)})
+		list = append(list, suspect{delta: d, facet: f, rules: rules, shared: rules.rank == routeRank || shared(f)})
 	}
 	slices.SortStableFunc(list, func(a, b suspect) int {
 		switch {
@@ -184,10 +185,10 @@ func (e *Engine) facet(tenant, kind, id string) *entity.Facet {
 	return f
 }
 
-// holds reports whether a verdict about a facet is in force that keeps nobody
-// honest away: it answers for what the facet did.
+// holds reports whether a verdict about a facet is in force: it answers for what
+// the facet did.
 func (e *Engine) holds(s *suspect) bool {
-	return !s.shared && s.facet.Suspicion.Level > 0 && e.now < s.facet.Suspicion.LevelUntil
+	return s.facet.Suspicion.Level > 0 && e.now < s.facet.Suspicion.LevelUntil
 }
 
 // judge runs the signals of one facet and the ladder of its kind.

@@ -203,7 +203,8 @@ func (e *Engine) route(s *suspect, m *entity.Commons, weight float64) {
 	t := &f.SignIns
 	t.Fade(e.now, time.Duration(signInHalfLife))
 	strange, usual := f.Strange.To(e.now, routeHalfLife), f.Usual.To(e.now, routeHalfLife)
-	share := min(attackStrange, max(0.02, (strange+float64(usualStrange*strangeWeight))/(usual+strangeWeight)))
+	share := max(0.02, (strange+float64(usualStrange*strangeWeight))/(usual+strangeWeight))
+	share = min(attackStrange, share*e.worse(s, m))
 	strangeNats, otherNats := exact.Ln(attackStrange/share), exact.Ln((1-attackStrange)/(1-share))
 	strangers, others := 0.0, distinct(d.GetPassed())
 	for _, a := range d.GetFailed() {
@@ -225,6 +226,22 @@ func (e *Engine) route(s *suspect, m *entity.Commons, weight float64) {
 	}
 	e.add(s.rules.signal, t.Nats-s.rules.free, true, fmt.Sprintf("%d accounts that nobody has failed to sign in from %d addresses; usually %.0f %% of the sign-ins here are such",
 		t.Seen.Len(), t.Sources.Len(), 100*share))
+}
+
+// worse is how many times more often than usual sign-ins fail on accounts that
+// the tenant knows: when the directory is down, strangers fail as they do.
+func (e *Engine) worse(s *suspect, m *entity.Commons) float64 {
+	d, f := s.delta, s.facet
+	known := 0.0
+	for _, a := range d.GetFailed() {
+		if m.Known.Has(a) {
+			known += each(d.GetFailed())
+		}
+	}
+	f.Failed.Add(known, e.now, signInHalfLife)
+	f.Passed.Add(distinct(d.GetPassed()), e.now, signInHalfLife)
+	now := (f.Failed.Value + float64(usualFails*usualWeight)) / (f.Failed.Value + f.Passed.Value + usualWeight)
+	return max(1, now/usualFails)
 }
 
 // targeted counts the networks from which one account failed.
