@@ -74,7 +74,7 @@ var rules = [...]rule{
 	{rank: 3, signal: evidence.TargetedAccount},
 	{rank: 4, signal: evidence.Botnet, free: 6, sources: 5, wide: true, what: "one program (JA4)"},
 	{rank: 5, signal: evidence.SprayedPrefix, free: 8, sources: 5, wide: true, what: "one client"},
-	{rank: routeRank, signal: evidence.Botnet, free: 16, sources: 10, wide: true},
+	{rank: routeRank, signal: evidence.Botnet, free: 16, sources: 20, wide: true},
 }
 
 func ruleOf(kind, id string) *rule {
@@ -248,10 +248,9 @@ func (e *Engine) worse(s *suspect, m *entity.Commons) float64 {
 func (e *Engine) targeted(s *suspect) {
 	d, t := s.delta, &s.facet.SignIns
 	t.Fade(e.now, targetHalfLife)
-	remember(&t.Answered, d.GetPassed())
 	grown := false
 	for _, n := range d.GetFailed() {
-		if !t.Answered.Has(n) && t.Seen.Add(n, entity.FacetNamesMax) {
+		if !s.facet.Residents.Has(n) && t.Seen.Add(n, entity.FacetNamesMax) {
 			t.Nats = min(trialMax, t.Nats+each(d.GetFailed()))
 			grown = true
 		}
