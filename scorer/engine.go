@@ -7,11 +7,13 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	deltas "github.com/vigil-gateway/vigil/schemas/facet"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/facet"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -41,6 +43,9 @@ type Result struct {
 	// Assessment is nil for lane ticks, tombstones, control records and duplicates.
 	Assessment *assessment.Assessment
 	Proposals  []judge.Proposal
+	// Cuts are what the records since the last cut add to the facets, for the
+	// facet stage; one for each tenant.
+	Cuts []*deltas.FacetCut
 	// Missing counts the sequence numbers that are missing in front of the record.
 	Missing uint64
 	// Duplicate says that the record was seen before and changed nothing.
@@ -78,8 +83,9 @@ type Engine struct {
 	addresses *entity.Table[entity.Session]
 	subjects  *entity.Table[entity.Subject]
 	tenants   *entity.Table[entity.Tenant]
-	// Facets are bounded as addresses are: sign-ins make them.
-	facets   *entity.Table[entity.Facet]
+	// Accounts are bounded as addresses are: sign-ins make them.
+	accounts *entity.Table[entity.Account]
+	facets   *facet.Collector
 	gateways entity.Gateways
 	shares   []judge.Share
 	gather   *budget.Collector
@@ -115,7 +121,8 @@ func (e *Engine) empty() {
 	e.addresses = entity.NewTable[entity.Session](l.AddressesMax)
 	e.subjects = entity.NewTable[entity.Subject](l.SubjectsMax)
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
-	e.facets = entity.NewTable[entity.Facet](l.AddressesMax)
+	e.accounts = entity.NewTable[entity.Account](l.AddressesMax)
+	e.facets = facet.NewCollector()
 	e.gateways = entity.Gateways{}
 	e.custom.forget(e.model)
 	e.custom.use(e.model)
@@ -157,7 +164,7 @@ func (e *Engine) Assess(r Record) Result {
 	case event.KindTick:
 		e.clock.Tick(ev.GetGateway(), at)
 		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
-		return Result{Missing: missing}
+		return Result{Missing: missing, Cuts: e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())}
 	case event.KindControl:
 		e.control(ev)
 		return Result{Missing: missing}
@@ -167,6 +174,7 @@ func (e *Engine) Assess(r Record) Result {
 	e.clock.Event(at)
 	res := e.score(r, missing)
 	res.Missing = missing
+	res.Cuts = e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())
 	return res
 }
 
@@ -184,6 +192,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if proven {
 		evidence.Prove(x)
 	}
+	e.facets.Note(x, findings)
 	if x.Subject != nil {
 		x.Subject.Total++
 	}
@@ -261,7 +270,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	return x
 }
 
-// signIn finds what the sign-ins of a prefix and on an account have been.
+// signIn finds what is known of the account of an event.
 func (e *Engine) signIn(x *evidence.Context) {
 	ev := x.Event
 	switch ev.GetAuthOutcome() {
@@ -269,22 +278,15 @@ func (e *Engine) signIn(x *evidence.Context) {
 	default:
 		return
 	}
-	if prefix := e.collector.Names.Prefix(ev.GetAddress()); prefix != "" {
-		x.Prefix = e.facet(x.Tenant, verdict.TargetPrefix, prefix)
+	if ev.GetAccount() == "" {
+		return
 	}
-	if ev.GetAccount() != "" {
-		x.Account = e.facet(x.Tenant, verdict.TargetAccount, ev.GetAccount())
+	key := entity.Key{Tenant: x.Tenant.Key.Tenant, Kind: verdict.TargetAccount, ID: ev.GetAccount()}
+	x.Account = e.accounts.Get(key)
+	if x.Account == nil {
+		x.Account = &entity.Account{}
+		e.accounts.Put(owned(x.Tenant, key), x.Account)
 	}
-}
-
-func (e *Engine) facet(tenant *entity.Tenant, kind, id string) *entity.Facet {
-	key := entity.Key{Tenant: tenant.Key.Tenant, Kind: kind, ID: id}
-	f := e.facets.Get(key)
-	if f == nil {
-		f = &entity.Facet{}
-		e.facets.Put(owned(tenant, key), f)
-	}
-	return f
 }
 
 // owned is a key of which nothing is the event's.
@@ -383,7 +385,7 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
-		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
+		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted,
 		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
 	}
 	for _, t := range e.tenants.All {

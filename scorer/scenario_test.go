@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
@@ -60,8 +61,10 @@ func TestScenarios(t *testing.T) {
 func playScript(t *testing.T, s *scenario.Script, restarts bool) *scenario.Outcome {
 	t.Helper()
 	o, err := scenario.Play(s, scenario.Options{
-		NewEngine: func() (*scorer.Engine, error) { return newEngine(t, true), nil },
-		Restarts:  restarts,
+		NewPair: func() (*scorer.Pair, error) {
+			return scorer.NewPair(scorer.Options{Model: model.Default(), OfflineClock: true})
+		},
+		Restarts: restarts,
 	})
 	if err != nil {
 		t.Fatal(err)

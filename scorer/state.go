@@ -59,9 +59,10 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	e.sessions.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
 	e.addresses.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
 	e.gateways.Code(c)
-	e.facets.Code(c, func(f *entity.Facet) { f.Code(c) }, nil)
+	e.accounts.Code(c, func(a *entity.Account) { a.Code(c) }, nil)
 	e.custom.anomaly.Code(c)
 	e.custom.ensembles.Code(c)
+	e.facets.Code(c)
 }
 
 func (e *Engine) codePositions(c *snapshot.Codec) {

@@ -96,17 +96,17 @@ func calibrate(c *cobra.Command, env app.Env, o calibrateOptions, files []string
 		return err
 	}
 	gather := budget.NewCollector(len(ladder()))
-	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true, Gather: gather})
+	pair, err := scorer.NewPair(scorer.Options{Model: m, OfflineClock: true, Gather: gather})
 	if err != nil {
 		return fmt.Errorf("start scorer: %w", err)
 	}
-	err = readState(engine, o.score.state)
+	err = readState(pair, o.score.state)
 	if err != nil {
 		return err
 	}
 	s := &scoring{
-		engine: engine, options: o.score, stderr: env.Stderr,
-		take: func(*event.RequestEvent, scorer.Result) error { return nil },
+		pair: pair, options: o.score, stderr: env.Stderr,
+		take: func(*event.RequestEvent, scorer.Result, scorer.FacetResult) error { return nil },
 	}
 	err = s.inputs(c.Context(), env.Stdin, files)
 	if err != nil {

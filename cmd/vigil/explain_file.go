@@ -92,8 +92,8 @@ func explainFile(c *cobra.Command, env app.Env, o waterfallOptions, file string)
 	if o.top < 0 {
 		return app.Usage("--top: must not be negative, is %d", o.top)
 	}
-	if !slices.Contains(model.Kinds(), o.kind) {
-		return app.Usage("--kind: must be one of %s, is %q", strings.Join(model.Kinds(), ", "), o.kind)
+	if !slices.Contains(model.ActorKinds(), o.kind) {
+		return app.Usage("--kind: must be one of %s, is %q", strings.Join(model.ActorKinds(), ", "), o.kind)
 	}
 	r := env.Stdin
 	if file != "-" {
@@ -204,7 +204,7 @@ func decodeAssessment(text []byte) (*jsonAssessment, error) {
 }
 
 func (s *search) add(a *jsonAssessment) {
-	key := cmp.Or(a.Session, a.Subject, a.Address)
+	key := heldBy(a)
 	t := s.sessions[key]
 	if t == nil {
 		t = &trail{worst: -1}
@@ -239,6 +239,11 @@ func (s *search) add(a *jsonAssessment) {
 	}
 }
 
+// heldBy is the actor of an assessment, or the facet that it is of.
+func heldBy(a *jsonAssessment) string {
+	return cmp.Or(a.Session, a.Subject, a.Address, a.Target.GetKind()+" "+a.Target.GetId())
+}
+
 // worse orders events: the greater score first, then the greater session score.
 func worse(a, b *assessed) int {
 	return cmp.Or(cmp.Compare(b.line.Score, a.line.Score), cmp.Compare(b.line.SessionScore, a.line.SessionScore))
@@ -248,7 +253,7 @@ func worse(a, b *assessed) int {
 func (s *search) worst() []assessed {
 	for i := range s.found {
 		a := s.found[i].line
-		s.found[i].Others = max(0, s.sessions[cmp.Or(a.Session, a.Subject, a.Address)].events-1)
+		s.found[i].Others = max(0, s.sessions[heldBy(a)].events-1)
 	}
 	if s.options.session == "" { // A session's events tell more in their order.
 		slices.SortStableFunc(s.found, func(a, b assessed) int { return worse(&a, &b) })

@@ -172,6 +172,9 @@ func plural(kind string) string {
 	if kind == model.KindAddress {
 		return "addresses"
 	}
+	if kind == verdict.TargetPrefix {
+		return "prefixes"
+	}
 	return kind + "s"
 }
 

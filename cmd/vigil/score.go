@@ -21,6 +21,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -31,6 +32,9 @@ Standard input, or the files that are named, hold one event per line as JSON
 (the fields of an event, times in RFC 3339) or, with --input combined, the
 lines of an Apache or nginx access log. Files may be gzipped. Each event gives
 one assessment as JSON: the score in nats and the evidence that it is the sum of.
+Behind the event that tipped it stands the assessment of what many share, such
+as a prefix or JA4, where that asks for something: it has a target and neither
+session nor subject.
 
 Lines that cannot be read are reported and counted; the others are scored, and
 the exit code is 1. With --by the result is a ranking instead.`
@@ -39,6 +43,7 @@ the exit code is 1. With --by the result is a ranking instead.`
 type scoreOptions struct {
 	model, input, state, tenant, by string
 	top                             int
+	facets                          bool
 }
 
 // newScoreCommand is the scorer offline.
@@ -57,6 +62,7 @@ func newScoreCommand(env app.Env) *cobra.Command {
 	f := c.Flags()
 	f.Lookup("state").Usage += ", written at the end"
 	f.StringVar(&o.by, "by", "", "print a ranking by address, subject or session instead of assessments")
+	f.BoolVar(&o.facets, "facets", true, "also write assessments of what many share, such as a prefix or JA4, once they ask for something")
 	f.IntVar(&o.top, "top", 20, "length of the ranking; 0 for all")
 	return c
 }
@@ -95,22 +101,24 @@ func score(c *cobra.Command, env app.Env, o scoreOptions, files []string) error 
 	if err != nil {
 		return err
 	}
-	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true})
+	pair, err := scorer.NewPair(scorer.Options{Model: m, OfflineClock: true})
 	if err != nil {
 		return fmt.Errorf("start scorer: %w", err)
 	}
-	err = readState(engine, o.state)
+	err = readState(pair, o.state)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(env.Stdout, 64<<10)
-	s := &scoring{engine: engine, options: o, stderr: env.Stderr}
+	s := &scoring{pair: pair, options: o, stderr: env.Stderr}
 	var ranking *ranking
 	if o.by == "" {
-		s.take = func(_ *event.RequestEvent, r scorer.Result) error { return writeAssessment(out, r.Assessment) }
+		s.take = func(_ *event.RequestEvent, r scorer.Result, f scorer.FacetResult) error {
+			return writeAssessments(out, r, f, o.facets)
+		}
 	} else {
 		ranking = newRanking(o.by)
-		s.take = func(e *event.RequestEvent, r scorer.Result) error {
+		s.take = func(e *event.RequestEvent, r scorer.Result, _ scorer.FacetResult) error {
 			ranking.add(e, r.Assessment, r.Proposals)
 			return nil
 		}
@@ -131,7 +139,7 @@ func score(c *cobra.Command, env app.Env, o scoreOptions, files []string) error 
 	if err != nil {
 		return fmt.Errorf("write assessments: %w", err)
 	}
-	err = writeState(engine, o.state)
+	err = writeState(pair, o.state)
 	if err != nil {
 		return err
 	}
@@ -159,11 +167,11 @@ func readModel(file string) (*model.Model, error) {
 
 // scoring is one run over all inputs.
 type scoring struct {
-	engine  *scorer.Engine
+	pair    *scorer.Pair
 	options scoreOptions
 	stderr  io.Writer
 	// take receives each result with an assessment.
-	take func(*event.RequestEvent, scorer.Result) error
+	take func(*event.RequestEvent, scorer.Result, scorer.FacetResult) error
 
 	fields *fieldCheck // nil where the lines are no JSON.
 	// logLines counts bad lines that an access log could hold.
@@ -172,6 +180,8 @@ type scoring struct {
 	scored, bad int
 	first, last time.Time
 	actions     map[string]int
+	// facets counts verdicts about what many share.
+	facets int
 }
 
 // badLinesShown bounds the complaints, so that a file of another kind does not
@@ -310,7 +320,7 @@ func inputName(name string) string {
 }
 
 func (s *scoring) one(e *event.RequestEvent) error {
-	result := s.engine.Assess(scorer.Record{Event: e, Topic: topic.Requests, Offset: s.offset})
+	result, facets := s.pair.Assess(scorer.Record{Event: e, Topic: topic.Requests, Offset: s.offset})
 	s.offset++
 	a := result.Assessment
 	if a == nil {
@@ -328,7 +338,20 @@ func (s *scoring) one(e *event.RequestEvent) error {
 		s.actions = make(map[string]int)
 	}
 	s.actions[a.GetAction()]++
-	return s.take(e, result)
+	s.facets += len(facets.Proposals)
+	return s.take(e, result, facets)
+}
+
+// writeAssessments writes that of an event, and behind it those of facets, where
+// they are wanted and ask for something.
+func writeAssessments(w io.Writer, r scorer.Result, f scorer.FacetResult, facets bool) error {
+	err := writeAssessment(w, r.Assessment)
+	for _, a := range f.Assessments {
+		if err == nil && facets && a.GetAction() != verdict.ActionObserve {
+			err = writeAssessment(w, a)
+		}
+	}
+	return err
 }
 
 func writeAssessment(w io.Writer, a *assessment.Assessment) error {
@@ -355,6 +378,9 @@ func (s *scoring) summary() {
 			fmt.Fprintf(&b, "; %s asked for after %d", action, s.actions[action])
 		}
 	}
+	if s.facets > 0 {
+		fmt.Fprintf(&b, "; %d verdicts about what many share", s.facets)
+	}
 	if s.bad > 0 {
 		fmt.Fprintf(&b, "; %d lines could not be read", s.bad)
 	}
@@ -362,7 +388,7 @@ func (s *scoring) summary() {
 		fmt.Fprintf(&b, "; %d unknown fields were left out", s.fields.total)
 	}
 	sayln(s.stderr, b.String())
-	for _, missed := range addMissed(nil, s.engine.Rules()) {
+	for _, missed := range addMissed(nil, s.pair.Engine.Rules()) {
 		sayln(s.stderr, missed)
 	}
 	if s.scored == 0 && s.logLines > 0 {
@@ -370,7 +396,7 @@ func (s *scoring) summary() {
 	}
 }
 
-func readState(engine *scorer.Engine, file string) error {
+func readState(pair *scorer.Pair, file string) error {
 	if file == "" {
 		return nil
 	}
@@ -382,7 +408,7 @@ func readState(engine *scorer.Engine, file string) error {
 		return app.Usage("open state: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	err = engine.Restore(bufio.NewReaderSize(f, 1<<20), nil)
+	err = pair.Restore(bufio.NewReaderSize(f, 1<<20), nil)
 	if err != nil {
 		return app.Usage("read state %s: %w", file, err)
 	}
@@ -390,7 +416,7 @@ func readState(engine *scorer.Engine, file string) error {
 }
 
 // writeState replaces the file as a whole, so that a crash leaves the old one.
-func writeState(engine *scorer.Engine, file string) error {
+func writeState(pair *scorer.Pair, file string) error {
 	if file == "" {
 		return nil
 	}
@@ -399,7 +425,7 @@ func writeState(engine *scorer.Engine, file string) error {
 		return fmt.Errorf("write state: %w", err)
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	err = engine.Snapshot(w)
+	err = pair.Snapshot(w)
 	if err == nil {
 		err = w.Flush()
 	}

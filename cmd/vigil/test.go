@@ -188,8 +188,8 @@ func readStories(files []string) ([]*scenario.Script, error) {
 func playStory(file string, s *scenario.Script, m *model.Model, update bool) (played, error) {
 	one := played{Name: strings.TrimSuffix(file, ".txt"), Events: s.Events()}
 	out, err := scenario.Play(s, scenario.Options{
-		NewEngine: func() (*scorer.Engine, error) {
-			return scorer.New(scorer.Options{Model: m, OfflineClock: true})
+		NewPair: func() (*scorer.Pair, error) {
+			return scorer.NewPair(scorer.Options{Model: m, OfflineClock: true})
 		},
 	})
 	if err != nil {

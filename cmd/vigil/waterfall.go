@@ -57,6 +57,9 @@ func whose(line *jsonAssessment) string {
 	if line.Address != "" {
 		parts = append(parts, "address "+line.Address)
 	}
+	if len(parts) == 0 && line.Target != nil {
+		parts = append(parts, line.Target.GetKind()+" "+line.Target.GetId())
+	}
 	text := strings.Join(parts, ", ")
 	action := cmp.Or(line.Action, verdict.ActionObserve)
 	switch {
@@ -118,6 +121,9 @@ func printSession(p printer, a *assessed, m *model.Model, kind string) {
 	line := a.line
 	if line.Session == "" && line.Subject == "" {
 		kind = model.KindAddress
+	}
+	if line.Address == "" && facet(line.Target.GetKind()) {
+		kind = line.Target.GetKind()
 	}
 	var steps []string
 	for _, v := range a.Trail {

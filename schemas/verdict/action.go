@@ -1,6 +1,9 @@
 package verdict
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Actions, weakest first: the ladder.
 const (
@@ -54,4 +57,10 @@ func Suspends(action string) bool { return Strength(action) >= Strength(ActionSt
 // Later reports whether (epoch, seq) comes after (epoch2, seq2).
 func Later(epoch, seq, epoch2, seq2 uint64) bool {
 	return epoch > epoch2 || epoch == epoch2 && seq > seq2
+}
+
+// JA4In is the id of a target of kind [TargetJA4] that holds within one
+// autonomous system only; the JA4 alone is the id of one that holds everywhere.
+func JA4In(ja4 string, asn uint32) string {
+	return ja4 + "@AS" + strconv.FormatUint(uint64(asn), 10)
 }

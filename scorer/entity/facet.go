@@ -1,31 +1,110 @@
 package entity
 
 import (
+	"time"
+
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// Facet is what many actors share and one partition sees of it: the sign-ins
-// of a /24 or /48, or those on one account.
-type Facet struct {
-	// Test is the state of the sequential test of the facet, in nats.
-	Test float64
-	// Failed and Passed are what failed and what succeeded: the accounts of a
-	// prefix, the networks of an account. Sources are the addresses of a prefix.
-	Failed, Passed, Sources Ring
+// Account is what one partition knows of an account whose owner is not known.
+type Account struct {
 	// Refusals is the decayed number of refused second factors.
 	Refusals Fading
-	Last     int64
+}
+
+// Code writes or reads the account.
+func (a *Account) Code(k *snapshot.Codec) { a.Refusals.code(k) }
+
+// Facet is what many actors share, such as a /24, a program's way to open TLS
+// or an account, as the facet stage knows it.
+type Facet struct {
+	Suspicion Suspicion
+	// SignIns and Pages are the sequential tests over sign-ins and over pages
+	// that were sought in vain.
+	SignIns, Pages Trial
+	// Failed and Passed are the decayed numbers of sign-ins, each account once a
+	// cut.
+	Failed, Passed Fading
+	// Strange is the decayed number of failures on accounts that are not known to
+	// the tenant, as far back as a habit goes, and Usual that of all sign-ins.
+	Strange, Usual Fading
+	// Moved are subjects whose session came from another device, Fresh networks
+	// on which a service began that was never there before.
+	Moved, Fresh Recently
+	// Networks are those on which the facet is at home.
+	Networks Ring
+	// Residents are who is at home here: accounts that have signed in and subjects
+	// that have begun a session.
+	Residents Crowd
+}
+
+// Trial is a sequential test over distinct things.
+type Trial struct {
+	// Nats is the state of the test.
+	Nats float64
+	// Seen is what has counted, Answered what spoke for innocence, Sources the
+	// addresses that it came from.
+	Seen, Answered, Sources Ring
+	// Since is when the trial began, and At when it last faded.
+	Since, At int64
+}
+
+// trialFor is after how long a trial that shows nothing begins anew: what was
+// seen long ago says no more.
+const trialFor = int64(12 * time.Hour)
+
+// Fade lets the test fade to now.
+func (t *Trial) Fade(now int64, halfLife time.Duration) {
+	if t.Nats < 1 && now-t.Since >= trialFor {
+		*t = Trial{Since: now}
+	}
+	if t.At != 0 {
+		t.Nats = fade(t.Nats, exact.Decay(float64(now-t.At), float64(halfLife)))
+	}
+	t.At = max(t.At, now)
+}
+
+func (t *Trial) code(k *snapshot.Codec) {
+	k.F64(&t.Nats)
+	t.Seen.code(k)
+	t.Answered.code(k)
+	t.Sources.code(k)
+	k.I64(&t.Since)
+	k.I64(&t.At)
+}
+
+// Recently counts distinct things that fade.
+type Recently struct {
+	Count Fading
+	Seen  Ring
+}
+
+// Add counts a thing that was not seen lately.
+func (r *Recently) Add(h uint64, now, halfLife int64) {
+	r.Count.To(now, halfLife)
+	if r.Seen.Add(h, FacetNamesMax) {
+		r.Count.Value = min(FacetNamesMax, r.Count.Value+1)
+	}
+}
+
+func (r *Recently) code(k *snapshot.Codec) {
+	r.Count.code(k)
+	r.Seen.code(k)
 }
 
 // Code writes or reads the facet.
 func (f *Facet) Code(k *snapshot.Codec) {
-	k.F64(&f.Test)
-	f.Failed.code(k)
-	f.Passed.code(k)
-	f.Sources.code(k)
-	f.Refusals.code(k)
-	k.I64(&f.Last)
+	f.Suspicion.Code(k)
+	f.SignIns.code(k)
+	f.Pages.code(k)
+	for _, n := range []*Fading{&f.Failed, &f.Passed, &f.Strange, &f.Usual} {
+		n.code(k)
+	}
+	f.Moved.code(k)
+	f.Fresh.code(k)
+	f.Networks.code(k)
+	f.Residents.code(k)
 }
 
 // Fading is a number that halves in a fixed time. The zero value is 0.
@@ -43,6 +122,9 @@ func (f *Fading) To(now, halfLife int64) float64 {
 	f.At = max(f.At, now)
 	return f.Value
 }
+
+// Add adds to what is left now.
+func (f *Fading) Add(n float64, now, halfLife int64) { f.Value = f.To(now, halfLife) + n }
 
 func (f *Fading) code(k *snapshot.Codec) {
 	k.F64(&f.Value)
@@ -70,4 +152,39 @@ func (r *Rotation) code(k *snapshot.Codec) {
 	k.I64(&r.RefreshAt)
 	k.U64(&r.RefreshNetwork)
 	k.U64(&r.RefreshFamily)
+}
+
+// Commons is what all facets of a tenant share.
+type Commons struct {
+	Key Key
+	// Since is when the tenant was first seen.
+	Since int64
+	// Failed and Passed are the decayed numbers of sign-ins, each account once a
+	// cut.
+	Failed, Passed Fading
+	// Known are the accounts that have signed in.
+	Known Crowd
+	// Marks say up to which offset each requests partition has been taken.
+	Marks []Watermark
+}
+
+// Watermark is the last offset taken of a partition of a topic.
+type Watermark struct {
+	Topic     string
+	Partition int
+	Last      int64
+}
+
+// Code writes or reads the commons.
+func (m *Commons) Code(k *snapshot.Codec) {
+	CodeKey(k, &m.Key)
+	k.I64(&m.Since)
+	m.Failed.code(k)
+	m.Passed.code(k)
+	m.Known.code(k)
+	snapshot.List(k, &m.Marks, func(w *Watermark) {
+		k.Str(&w.Topic)
+		k.Int(&w.Partition)
+		k.I64(&w.Last)
+	})
 }

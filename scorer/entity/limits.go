@@ -27,9 +27,9 @@ const (
 	RecentMax = 32
 	// AccountsMax bounds the accounts that are told apart at one address.
 	AccountsMax = 128
-	// FacetAccountsMax bounds the accounts and addresses of a prefix that are told
+	// FacetNamesMax bounds the accounts and addresses of a facet that are told
 	// apart, and the networks of an account.
-	FacetAccountsMax = 64
+	FacetNamesMax = 128
 	// ArrivalsMax bounds the values of a tenant whose arrival is followed.
 	ArrivalsMax = 256
 	// CandidatesMax bounds the values of a subject that wait to be known.

@@ -43,6 +43,10 @@ const (
 	ParameterShape
 	Takeover
 	Anomaly
+	Botnet
+	ProbingNeighbours
+	SharedDevice
+	ClientSpread
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -93,6 +97,9 @@ type Description struct {
 	// Renews says that each block of a session is a fresh sample, as a rate is,
 	// and not the same fact seen again, as a country is.
 	Renews bool
+	// Facet marks signals of the facet stage: they speak of what many actors share,
+	// never of one actor.
+	Facet bool
 	// Needs are the event fields without which the signal is silent.
 	Needs string
 	// Formula is where the nats come from.
@@ -186,12 +193,12 @@ var catalogue = [Count]Description{
 		Innocent: "none known: what was sent before, refused, or signed in again does not count",
 	},
 	SprayedPrefix: {
-		ID: "credential.spraying", Group: Credential, Technique: "T1110.003", Needs: "address, auth_outcome, account",
-		Formula:  "the sequential test of credential.failures_by_address over a /24 or /48, from two addresses on, less 6 nats and less what the address says alone; accounts that succeeded from there are no step",
-		Innocent: "a company whose directory is down, in its first days",
+		ID: "credential.spraying", Group: Credential, Technique: "T1110.003", Facet: true, Needs: "address or device or client_id, auth_outcome, account",
+		Formula:  "sequential test over a /24 or /48, a device or a client: ln(0.97/q) for each account that failed, ln(0.03/(1-q)) for each that succeeded, q = share that fails in the rest of the tenant, at least 0.2; less 6 nats; accounts at home there are no step; supports a throttle at most where honest people are behind it",
+		Innocent: "a company whose directory is down, in its first days; a password-reset day at a new office",
 	},
 	TargetedAccount: {
-		ID: "credential.targeted_account", Group: Credential, Technique: "T1110.001", Needs: "account, auth_outcome, asn or address",
+		ID: "credential.targeted_account", Group: Credential, Technique: "T1110.001", Facet: true, Needs: "account, auth_outcome, asn or address",
 		Formula:  "1.2 for each network beyond the third from which one account failed; a network from which it succeeded is none, half-life 6 h",
 		Innocent: "a phone, a laptop and a tablet with the old password",
 	},
@@ -289,6 +296,26 @@ var catalogue = [Count]Description{
 		ID: "model.anomaly", Group: Model, Technique: "T1078", Renews: true, Needs: "subject; duration_us, bytes_in, bytes_out, auth_time, resource sharpen it; some hundred clean requests of the route class",
 		Formula:  "ln(κ·p^(κ-1)) less look, κ = 0.3, p = conformal p-value of the score of package forest over ten numbers of the request and its session, against requests of the same tenant, route class and kind of subject that proved clean; one request in eight is looked at, and each that took longer, brought or got more than 99 of 100",
 		Innocent: "a rare but rightful use: the one report that takes a minute",
+	},
+	Botnet: {
+		ID: "credential.botnet", Group: Credential, Technique: "T1110.004", Facet: true, Needs: "auth_outcome, account, address; ja4, asn or route",
+		Formula:  "over a JA4, everywhere or in one ASN, the sequential test of credential.spraying, silent where honest people show the JA4 everywhere; over a route ln(0.9/r) for each failure on an account that never succeeded in the tenant and ln(0.1/(1-r)) for each other sign-in, r = the route's own share of such failures over weeks, from twenty addresses on; less 6 nats, and 16 for a route",
+		Innocent: "a new program of many users whose first version sends wrong passwords; a sign-up page that answers as a failed sign-in does",
+	},
+	ProbingNeighbours: {
+		ID: "scan.neighbours", Group: Walk, Technique: "T1595.003", Facet: true, Needs: "address, status, path",
+		Formula:  "the sequential test of scan.not_found_share over a /24 or /48, from three addresses on, less 6 nats",
+		Innocent: "the machines of a search engine on a site that moved",
+	},
+	SharedDevice: {
+		ID: "device.many_subjects", Group: Binding, Technique: "T1550.001", Facet: true, Needs: "device, subject, session with another device before",
+		Formula:  "4 for each subject beyond the first whose session was shown by another device before and then by this one, half-life 24 h",
+		Innocent: "one machine that is restored from the images of several people",
+	},
+	ClientSpread: {
+		ID: "client.many_networks", Group: Client, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",
+		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = sign-ins and sessions of the client, half-life 1 h",
+		Innocent: "a fleet that moves to another cloud",
 	},
 }
 

@@ -43,9 +43,9 @@ type Context struct {
 	Agent Agent
 	// Network is the ASN, else the /24 or /48, "" where unknown.
 	Network string
-	// Prefix and Account are what is known about the sign-ins of the event's /24
-	// or /48 and on its account, nil where the event is no sign-in.
-	Prefix, Account *entity.Facet
+	// Account is what is known about the event's account, nil where the event is
+	// no sign-in.
+	Account *entity.Account
 	// Gateway is the gateway that reports, nil where the event names none.
 	Gateway *entity.Gateway
 }

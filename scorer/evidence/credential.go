@@ -36,7 +36,6 @@ func (k *Collector) credential(x *Context) {
 	case event.AuthFailure, event.AuthMFAFailure, event.AuthSuccess:
 		if x.Subject == nil || x.Event.GetAuthOutcome() != event.AuthMFAFailure {
 			k.outcome(x) // Whose second factor fails has the password; see fatigue.
-			k.across(x)
 		}
 		k.fatigue(x)
 	default:

@@ -126,3 +126,10 @@ func asset(path string) bool {
 	}
 	return false
 }
+
+// MissingPage reports whether an event is an answer that there is no such page,
+// and the page no picture, style or script.
+func MissingPage(ev *event.RequestEvent) bool {
+	p := ev.GetPhase()
+	return (ev.GetStatus() == 404 || ev.GetStatus() == 410) && p != event.PhaseTick && p != event.PhaseOpen && ev.GetPath() != "" && !asset(ev.GetPath())
+}

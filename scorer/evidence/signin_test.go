@@ -1,7 +1,6 @@
 package evidence_test
 
 import (
-	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -9,11 +8,6 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
-
-// tried is a sign-in from an address of a network.
-func tried(outcome, account, address string, asn uint32) *event.RequestEvent {
-	return with(signIn(outcome, account), func(e *event.RequestEvent) { e.Address, e.Asn = address, asn })
-}
 
 // happened is a session event.
 func happened(reason, outcome string, e *event.RequestEvent) *event.RequestEvent {
@@ -29,19 +23,6 @@ func shown(token string, e *event.RequestEvent) *event.RequestEvent {
 
 func credentialCases() map[string]signalCase {
 	out := step{0, happened(evidence.ReasonLogout, "", berlin())}
-	spray := func(n int) []step {
-		return many(n, time.Minute, func(i int) *event.RequestEvent {
-			return tried(event.AuthFailure, fmt.Sprint(i), fmt.Sprintf("203.0.113.%d", i%40), 64500)
-		})
-	}
-	passed := many(12, time.Minute, func(i int) *event.RequestEvent {
-		return tried(event.AuthSuccess, fmt.Sprint(i), fmt.Sprintf("203.0.113.%d", i), 64500)
-	})
-	botnet := func(n int) []step {
-		return many(n, 10*time.Minute, func(i int) *event.RequestEvent {
-			return tried(event.AuthFailure, "alice", fmt.Sprintf("198.51.%d.7", i), uint32(64500+i))
-		})
-	}
 	refused := func(n int) []step {
 		return many(n, time.Minute, func(int) *event.RequestEvent { return happened("", event.AuthMFAFailure, berlin()) })
 	}
@@ -57,14 +38,6 @@ func credentialCases() map[string]signalCase {
 		"a sign-in after sign-out begins again":           {evidence.UseAfterSignOut, false, []step{out, {time.Minute, happened(evidence.ReasonLogin, event.AuthSuccess, berlin())}, {time.Minute, berlin()}}, 0, 0, false},
 		"a newer sign-in elsewhere is known by its time":  {evidence.UseAfterSignOut, false, []step{out, {time.Hour, with(berlin(), func(e *event.RequestEvent) { e.AuthTime = timestamppb.New(time.Unix(2e9, 0)) })}}, 0, 0, false},
 		"a stream that still ticks after sign-out":        {evidence.UseAfterSignOut, false, []step{out, {time.Hour, with(berlin(), func(e *event.RequestEvent) { e.Phase = event.PhaseTick })}}, 0, 0, false},
-		"twelve accounts fail from twelve neighbours":     {evidence.SprayedPrefix, true, spray(12), 9, 14, false},
-		"four accounts fail from four neighbours":         {evidence.SprayedPrefix, true, spray(4), 0, 0.5, false},
-		"one address of the prefix says it alone":         {evidence.SprayedPrefix, true, many(12, time.Minute, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), 0, 0, false},
-		"a company whose people signed in here before":    {evidence.SprayedPrefix, true, append(passed, spray(12)...), 0, 0, false},
-		"one account fails from twelve networks":          {evidence.TargetedAccount, true, botnet(12), 7, 11, false},
-		"one account fails from three networks":           {evidence.TargetedAccount, true, botnet(3), 0, 0, false},
-		"one account fails from twelve networks in a day": {evidence.TargetedAccount, true, many(12, 12*time.Hour, func(i int) *event.RequestEvent { return botnet(12)[i].ev }), 0, 0, false},
-		"a network where the account succeeded":           {evidence.TargetedAccount, true, append(append([]step{{0, tried(event.AuthSuccess, "alice", "198.51.11.7", 64511)}}, botnet(11)...), step{0, tried(event.AuthFailure, "alice", "198.51.11.7", 64511)}), 0, 0, false},
 		"eight refused second factors, then one accepted": {evidence.MFAFatigue, false, append(refused(8), accepted), 10, 12, true},
 		"eight refused second factors":                    {evidence.MFAFatigue, false, refused(8), 4, 5, true},
 		"two codes that had just changed":                 {evidence.MFAFatigue, false, append(refused(2), accepted), 0, 0, true},

@@ -117,7 +117,7 @@ func (r *reader) rules(n *yaml.Node, key string) {
 			{"technique", r.wordsField(&s.Technique)},
 			{"owner", r.wordsField(&s.Owner)},
 			{"kinds", func(n *yaml.Node, key string) {
-				r.list(n, key, &s.Kinds, len(Kinds()), func(n *yaml.Node, key, kind string) { r.oneOf(n, key, &kind, Kinds()) })
+				r.list(n, key, &s.Kinds, len(ActorKinds()), func(n *yaml.Node, key, kind string) { r.oneOf(n, key, &kind, ActorKinds()) })
 			}},
 		}, "group", rules.FieldExpression, rules.FieldNats, "text", "owner")
 		r.pending = append(r.pending, one)

@@ -90,7 +90,7 @@ type Session struct {
 	Hysteresis float64
 }
 
-// Ladder is what may happen to one kind of actor, weakest action first.
+// Ladder is what may happen to one kind of actor or facet, weakest action first.
 type Ladder struct {
 	Kind  string
 	Rungs []Rung
@@ -143,8 +143,18 @@ type Limits struct {
 	DetectorsMax int
 }
 
-// Kinds lists the kinds of actor that have a ladder.
-func Kinds() []string { return []string{"human", "service", "agent", KindAddress} }
+// ActorKinds lists the kinds of actor, which the first stage judges.
+func ActorKinds() []string { return []string{"human", "service", "agent", KindAddress} }
+
+// FacetKinds lists the kinds of facet, which the facet stage judges.
+func FacetKinds() []string {
+	return []string{
+		verdict.TargetPrefix, verdict.TargetAccount, verdict.TargetDevice, verdict.TargetClient, verdict.TargetJA4, verdict.TargetRoute,
+	}
+}
+
+// Kinds lists everything that has a ladder: actors, then facets.
+func Kinds() []string { return append(ActorKinds(), FacetKinds()...) }
 
 //go:embed default.yaml
 var defaultYAML []byte

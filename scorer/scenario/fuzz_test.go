@@ -29,7 +29,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || s.Events() > 200 {
 			return
 		}
-		_, err = scenario.Play(s, scenario.Options{NewEngine: newEngine})
+		_, err = scenario.Play(s, scenario.Options{NewPair: newPair})
 		if err != nil {
 			t.Logf("cannot be played: %v", err) // Such as a loop's count outside of one.
 		}

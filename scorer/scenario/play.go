@@ -12,7 +12,10 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/facet"
+	"github.com/vigil-gateway/vigil/scorer/judge"
 	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
@@ -23,9 +26,9 @@ var Start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
 // Options say how a story is played.
 type Options struct {
-	// NewEngine is required. Its engines must have the offline clock.
-	NewEngine func() (*scorer.Engine, error)
-	// Restarts replaces the engine by one restored from its snapshot before each
+	// NewPair is required. Its stages must have the offline clock.
+	NewPair func() (*scorer.Pair, error)
+	// Restarts replaces both stages by ones restored from its snapshot before each
 	// event that is not history.
 	Restarts bool
 }
@@ -59,7 +62,7 @@ type Actor struct {
 type player struct {
 	Options
 
-	engine *scorer.Engine
+	pair   *scorer.Pair
 	out    strings.Builder
 	now    time.Time
 	fields map[string][]string // Of each actor.
@@ -71,23 +74,25 @@ type player struct {
 	quiet  bool
 	early  int
 	found  map[string]int
+	causes map[string]string // Who sent an event, by its id.
+	live   []judge.Proposal  // Verdicts about facets.
 }
 
 // Play plays a story to a new engine.
 func Play(s *Script, o Options) (*Outcome, error) {
-	e, err := o.NewEngine()
+	pair, err := o.NewPair()
 	if err != nil {
 		return nil, fmt.Errorf("start scorer: %w", err)
 	}
 	p := &player{
-		Options: o, engine: e, now: Start, fields: make(map[string][]string), places: make(map[string][]string),
-		actors: make(map[string]*Actor), found: make(map[string]int),
+		Options: o, pair: pair, now: Start, fields: make(map[string][]string), places: make(map[string][]string),
+		actors: make(map[string]*Actor), found: make(map[string]int), causes: make(map[string]string),
 	}
 	err = p.run(s.statements)
 	if err != nil {
 		return nil, err
 	}
-	out := &Outcome{Text: p.out.String(), Signals: p.found, Rules: p.engine.Rules()}
+	out := &Outcome{Text: p.out.String(), Signals: p.found, Rules: p.pair.Engine.Rules()}
 	for _, name := range p.order {
 		out.Actors = append(out.Actors, *p.actors[name])
 	}
@@ -169,29 +174,37 @@ func (p *player) event(s *statement) error {
 			return err
 		}
 	}
-	res := p.engine.Assess(scorer.Record{Event: e, Topic: topic.Requests, Offset: p.offset})
+	p.causes[e.Id] = s.verb
+	res, facets := p.pair.Assess(scorer.Record{Event: e, Topic: topic.Requests, Offset: p.offset})
 	p.offset++
+	for _, a := range facets.Assessments {
+		for _, v := range a.GetEvidence() {
+			p.found[v.GetSignal()]++
+		}
+	}
 	for _, v := range res.Assessment.GetEvidence() {
 		p.found[v.GetSignal()]++
 	}
 	if p.quiet {
-		p.early += len(res.Proposals)
+		p.early += len(res.Proposals) + len(facets.Proposals)
 		return nil
 	}
 	p.say(p.actor(s.verb), e, res)
+	p.sayFacets(facets)
+	p.meet(p.actor(s.verb), e)
 	return nil
 }
 
-// restart goes on with an engine that knows no more than the snapshot says.
+// restart goes on with stages that know no more than the snapshot says.
 func (p *player) restart() error {
 	var b bytes.Buffer
-	e, err := p.NewEngine()
-	err = errors.Join(err, p.engine.Snapshot(&b))
+	pair, err := p.NewPair()
+	err = errors.Join(err, p.pair.Snapshot(&b))
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
-	p.engine = e
-	return e.Restore(&b, nil)
+	p.pair = pair
+	return pair.Restore(&b, nil)
 }
 
 func (p *player) say(who *Actor, e *event.RequestEvent, res scorer.Result) {
@@ -208,15 +221,56 @@ func (p *player) say(who *Actor, e *event.RequestEvent, res scorer.Result) {
 		fmt.Fprintf(&p.out, "%s %s %s %s %d: score %.2f, session %.2f, %s\n",
 			e.Time.AsTime().Format("02T15:04:05"), who.Name, e.Method, what, e.Status, a.Score, a.SessionScore, a.Action)
 	}
-	for _, v := range a.Evidence {
+	p.evidence(who, a.Evidence)
+	for _, q := range res.Proposals {
+		p.propose(&q)
+		who.Action = q.Action
+	}
+}
+
+func (p *player) evidence(who *Actor, list []*verdict.Evidence) {
+	for _, v := range list {
 		fmt.Fprintf(&p.out, "    %+.2f %s: %s\n", v.Nats, v.Signal, v.Text)
 		if !slices.Contains(who.Signals, v.Signal) {
 			who.Signals = append(who.Signals, v.Signal)
 		}
 	}
+}
+
+func (p *player) propose(q *judge.Proposal) {
+	fmt.Fprintf(&p.out, "  => %s %s %s for %s at %.2f\n", q.Action, q.Target.Kind, q.Target.Id, q.Until.Sub(p.now), q.Score)
+}
+
+// sayFacets says what the facet stage found, and holds it against who sent the
+// event that tipped it.
+func (p *player) sayFacets(res facet.Result) {
+	for _, a := range res.Assessments {
+		who := p.actor(p.causes[a.EventId])
+		who.Peak = max(who.Peak, a.SessionScore)
+		fmt.Fprintf(&p.out, "  %s %s: score %.2f, facet %.2f, %s\n", a.Target.Kind, a.Target.Id, a.Score, a.SessionScore, a.Action)
+		p.evidence(who, a.Evidence)
+	}
 	for _, q := range res.Proposals {
-		fmt.Fprintf(&p.out, "  => %s %s %s for %s at %.2f\n", q.Action, q.Target.Kind, q.Target.Id, q.Until.Sub(p.now), q.Score)
-		who.Action = q.Action
+		p.propose(&q)
+		p.actor(p.causes[q.EventID]).hit(q.Action)
+		p.live = append(p.live, q)
+	}
+}
+
+// meet lets an actor run into the verdicts about facets that are in force.
+func (p *player) meet(who *Actor, e *event.RequestEvent) {
+	p.live = slices.DeleteFunc(p.live, func(q judge.Proposal) bool { return !p.now.Before(q.Until) })
+	for i := range p.live {
+		if facet.Matches(p.live[i].Target, e) {
+			who.hit(p.live[i].Action)
+		}
+	}
+}
+
+// hit notes an action that is at least as strong as the one before.
+func (a *Actor) hit(action string) {
+	if verdict.Strength(action) >= verdict.Strength(a.Action) {
+		a.Action = action
 	}
 }
 

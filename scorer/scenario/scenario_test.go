@@ -11,8 +11,8 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
-func newEngine() (*scorer.Engine, error) {
-	return scorer.New(scorer.Options{Model: model.Default(), OfflineClock: true})
+func newPair() (*scorer.Pair, error) {
+	return scorer.NewPair(scorer.Options{Model: model.Default(), OfflineClock: true})
 }
 
 // TestParseReportsEveryFault reads a story with every kind of mistake.
@@ -106,7 +106,7 @@ func TestExpectations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o, err := scenario.Play(s, scenario.Options{NewEngine: newEngine})
+			o, err := scenario.Play(s, scenario.Options{NewPair: newPair})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -125,7 +125,7 @@ func measure(o Options, name string, m *model.Model) (*Row, error) {
 	}
 	for _, script := range o.Scenarios {
 		out, err := scenario.Play(script, scenario.Options{
-			NewEngine: func() (*scorer.Engine, error) { return scorer.New(scorer.Options{Model: m, OfflineClock: true}) },
+			NewPair: func() (*scorer.Pair, error) { return scorer.NewPair(scorer.Options{Model: m, OfflineClock: true}) },
 		})
 		if err != nil {
 			return nil, fmt.Errorf("without %s: %w", name, err)

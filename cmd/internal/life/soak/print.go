@@ -33,6 +33,7 @@ func (r *Report) Print(out io.Writer) error {
 	r.printSegments(t)
 	r.printCauses(t)
 	r.printEvidence(t)
+	r.printFacets(t)
 	r.printDetection(t)
 	err := t.Flush()
 	if err != nil {
@@ -115,5 +116,15 @@ func (r *Report) printDetection(t io.Writer) {
 	say(t, "kind\tattacks\tslowed\tcaught\tmedian\tp90\tended\tmedian\tp90\tof requests\n")
 	for _, d := range r.Detection {
 		say(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", d.Kind, d.Attacks, d.Slowed, d.Caught, d.StepUpMedian, d.StepUpP90, d.Ended, d.RevokeMedian, d.RevokeP90, d.Requests)
+	}
+}
+
+func (r *Report) printFacets(t io.Writer) {
+	if len(r.Facets) == 0 {
+		return
+	}
+	say(t, "\nverdicts about what many share\ntarget\taction\tverdicts\thonest touched\n")
+	for _, f := range r.Facets {
+		say(t, "%s\t%s\t%d\t%d\n", f.Target, f.Action, f.Verdicts, f.Touched)
 	}
 }

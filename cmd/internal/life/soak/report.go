@@ -28,6 +28,7 @@ type Report struct {
 	Kinds     []*Kind     `json:"kinds"`
 	Segments  []*Segment  `json:"segments"`
 	Causes    []*Cause    `json:"causes"`
+	Facets    []*FacetRow `json:"facets,omitempty"`
 	Detection []Detection `json:"detection,omitempty"`
 
 	kinds    map[string]*Kind

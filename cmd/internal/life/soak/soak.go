@@ -30,12 +30,13 @@ const proofAfter = 45 * time.Second
 // run is one pass of a history through an engine.
 type run struct {
 	options  Options
-	engine   *scorer.Engine
+	pair     *scorer.Pair
 	measured time.Time // When the measured days begin.
 	report   *Report
 
 	days    *dayBook
 	blocks  *blockBook
+	facets  facetBook
 	cases   []incident
 	touched map[string]int // Sessions, subjects and addresses of attackers: 1 + number.
 	proven  map[string]*timestamppb.Timestamp
@@ -44,7 +45,7 @@ type run struct {
 
 // Run feeds a history to a new engine and reports on the measured days.
 func Run(o Options) (*Report, error) {
-	engine, err := scorer.New(scorer.Options{Model: o.Model, OfflineClock: true})
+	pair, err := scorer.NewPair(scorer.Options{Model: o.Model, OfflineClock: true})
 	if err != nil {
 		return nil, fmt.Errorf("soak: %w", err)
 	}
@@ -53,7 +54,7 @@ func Run(o Options) (*Report, error) {
 		return nil, fmt.Errorf("soak: %w", err)
 	}
 	r := &run{
-		options: o, engine: engine, measured: o.Life.Start.AddDate(0, 0, o.Warmup), report: newReport(o),
+		options: o, pair: pair, measured: o.Life.Start.AddDate(0, 0, o.Warmup), report: newReport(o),
 		days: newDayBook(), blocks: newBlockBook(), cases: make([]incident, len(world.Attacks())),
 		touched: make(map[string]int), proven: make(map[string]*timestamppb.Timestamp),
 	}
@@ -68,7 +69,7 @@ func Run(o Options) (*Report, error) {
 	r.days.close(r.report)
 	r.blocks.close(r.report)
 	r.report.detect(world.Attacks(), r.cases)
-	r.report.finish(engine.Stats())
+	r.report.finish(pair.Engine.Stats())
 	return r.report, nil
 }
 
@@ -80,12 +81,12 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 		}
 	}
 	r.offset++
-	res := r.engine.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: r.offset})
+	res, facets := r.pair.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: r.offset})
 	begins := ev.GetPhase() == event.PhaseComplete || ev.GetPhase() == event.PhaseOpen
 	measured := !ev.GetTime().AsTime().Before(r.measured)
 	if !measured {
 		r.report.WarmupEvents++
-		r.report.WarmupProposals += len(res.Proposals)
+		r.report.WarmupProposals += len(res.Proposals) + len(facets.Proposals)
 		r.answer(ev, label, res.Proposals)
 		return
 	}
@@ -106,11 +107,27 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 			r.report.alarm(kindOf(ev), actorOf(ev), r.days.traits(ev, label), p)
 		}
 	}
+	r.facets.open(r.report, facets.Proposals, ev)
+	r.meet(ev, label, victim)
 	if victim < 0 {
 		r.days.see(r.report, ev, label)
 		r.blocks.see(r.report, ev, label, res.Assessment)
 	}
 	r.answer(ev, label, res.Proposals)
+}
+
+// meet lets an event run into the verdicts about facets that are in force. Each
+// honest subject that does is a false alarm of his own kind, once a verdict.
+func (r *run) meet(ev *event.RequestEvent, label life.Label, victim int) {
+	for _, v := range r.facets.touching(ev) {
+		switch {
+		case label.Attack >= 0:
+			r.cases[label.Attack].take(&v.proposal, true)
+		case victim < 0 && v.touch(actorOf(ev)):
+			v.row.Touched++
+			r.report.alarm(kindOf(ev), actorOf(ev), r.days.traits(ev, label), &v.proposal)
+		}
+	}
 }
 
 // mark remembers whose sessions and addresses an attack has touched, and
@@ -160,7 +177,7 @@ func (r *run) answer(ev *event.RequestEvent, label life.Label, proposals []judge
 			if r.touched[ev.GetSession()] > 0 || r.touched[ev.GetSubject()] > 0 {
 				continue // Nobody restores what is being attacked.
 			}
-			r.engine.Assess(scorer.Record{Event: &event.RequestEvent{
+			r.pair.Assess(scorer.Record{Event: &event.RequestEvent{
 				Kind: event.KindControl, Reason: event.ReasonClear, Time: ev.GetTime(), Tenant: ev.GetTenant(),
 				Session: ev.GetSession(), Subject: ev.GetSubject(),
 			}})

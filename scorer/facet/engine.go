@@ -1,0 +1,256 @@
+package facet
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/schemas/assessment"
+	schema "github.com/vigil-gateway/vigil/schemas/facet"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+// Record is one cut and where it stands: in vigil.facets, or offline in the
+// requests that it was made of.
+type Record struct {
+	Cut       *schema.FacetCut
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// Result is what the engine made of a cut.
+type Result struct {
+	// Assessments are of facets with evidence against them: they have a target and
+	// neither session nor subject.
+	Assessments []*assessment.Assessment
+	Proposals   []judge.Proposal
+	// Duplicate says that the cut was taken before and changed nothing.
+	Duplicate bool
+}
+
+// Engine judges the facets of the tenants in one partition. Not safe for
+// concurrent use.
+type Engine struct {
+	model   *model.Model
+	now     int64
+	facets  *entity.Table[entity.Facet]
+	tenants *entity.Table[entity.Commons]
+	shares  []judge.Share
+	found   []evidence.Finding
+}
+
+// New returns an engine without history.
+func New(m *model.Model) (*Engine, error) {
+	if m == nil {
+		return nil, errors.New("facet: a model is required")
+	}
+	e := &Engine{model: m}
+	e.empty()
+	return e, nil
+}
+
+func (e *Engine) empty() {
+	e.now = 0
+	e.facets = entity.NewTable[entity.Facet](e.model.Limits.AddressesMax)
+	e.tenants = entity.NewTable[entity.Commons](e.model.Limits.TenantsMax)
+}
+
+// SwapModel puts another model in force and keeps all state.
+func (e *Engine) SwapModel(m *model.Model) { e.model = m }
+
+// Len is how many facets are known.
+func (e *Engine) Len() int { return e.facets.Len() }
+
+// suspect is one facet of a cut.
+type suspect struct {
+	delta *schema.FacetDelta
+	facet *entity.Facet
+	rules *rule
+	// shared says that honest people are behind the facet, as behind a route they
+	// always are.
+	shared bool
+}
+
+// Take adds a cut to what is known and judges the facets that it names.
+func (e *Engine) Take(r Record) Result {
+	c := r.Cut
+	e.now = max(e.now, c.GetTime().AsTime().UnixNano())
+	commons := e.commons(c.GetTenant())
+	if !advance(commons, c) {
+		return Result{Duplicate: true}
+	}
+	suspects := e.suspects(c, commons)
+	var res Result
+	explained := 0.0
+	for from := 0; from < len(suspects); {
+		// Facets of one kind do not overlap; those of two kinds do.
+		to, sum := from, 0.0
+		for ; to < len(suspects) && suspects[to].rules == suspects[from].rules && suspects[to].shared == suspects[from].shared; to++ {
+			s := &suspects[to]
+			e.judge(&res, r, commons, s, explained)
+			if e.holds(s) {
+				sum += distinct(s.delta.GetFailed())
+			}
+		}
+		explained, from = max(explained, sum), to
+	}
+	for i := range suspects {
+		e.settle(&suspects[i])
+	}
+	for _, d := range c.GetDeltas() {
+		if d.GetKind() == schema.KindTenant {
+			for _, a := range d.GetPassed() {
+				commons.Known.Add(a, entity.CrowdLarge, e.now)
+			}
+		}
+	}
+	return res
+}
+
+// advance moves the watermark of a cut's source, unless it was taken before.
+func advance(m *entity.Commons, c *schema.FacetCut) bool {
+	for i := range m.Marks {
+		w := &m.Marks[i]
+		if w.Topic == c.GetTopic() && w.Partition == int(c.GetPartition()) {
+			if c.GetLastOffset() <= w.Last {
+				return false
+			}
+			w.Last = c.GetLastOffset()
+			return true
+		}
+	}
+	if len(m.Marks) < sourcesMax {
+		m.Marks = append(m.Marks, entity.Watermark{Topic: c.GetTopic(), Partition: int(c.GetPartition()), Last: c.GetLastOffset()})
+	}
+	return true
+}
+
+// suspects finds the facets of a cut, narrowest first and those with honest
+// people behind them last, and takes the tenant's own figures.
+func (e *Engine) suspects(c *schema.FacetCut, m *entity.Commons) []suspect {
+	list := make([]suspect, 0, len(c.GetDeltas()))
+	for _, d := range c.GetDeltas() {
+		if d.GetKind() == schema.KindTenant {
+			m.Failed.Add(distinct(d.GetFailed()), e.now, signInHalfLife)
+			m.Passed.Add(distinct(d.GetPassed()), e.now, signInHalfLife)
+			continue
+		}
+		rules := ruleOf(d.GetKind(), d.GetId())
+		if rules == nil {
+			continue // From a build that knew more kinds.
+		}
+		f := e.facet(c.GetTenant(), d.GetKind(), d.GetId())
+		list = append(list, suspect{delta: d, facet: f, rules: rules, shared: rules.rank == routeRank || shared(f)})
+	}
+	slices.SortStableFunc(list, func(a, b suspect) int {
+		switch {
+		case a.shared == b.shared:
+			return cmp.Compare(a.rules.rank, b.rules.rank)
+		case a.shared:
+			return 1
+		}
+		return -1
+	})
+	return list
+}
+
+func (e *Engine) commons(tenant string) *entity.Commons {
+	key := entity.Key{Tenant: tenant}
+	m := e.tenants.Get(key)
+	if m == nil {
+		m = &entity.Commons{Key: key, Since: e.now}
+		e.tenants.Put(key, m)
+	}
+	return m
+}
+
+func (e *Engine) facet(tenant, kind, id string) *entity.Facet {
+	key := entity.Key{Tenant: tenant, Kind: kind, ID: id}
+	f := e.facets.Get(key)
+	if f == nil {
+		f = &entity.Facet{}
+		e.facets.Put(key, f)
+	}
+	return f
+}
+
+// holds reports whether a verdict about a facet is in force: it answers for what
+// the facet did.
+func (e *Engine) holds(s *suspect) bool {
+	return s.facet.Suspicion.Level > 0 && e.now < s.facet.Suspicion.LevelUntil
+}
+
+// judge runs the signals of one facet and the ladder of its kind.
+func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, explained float64) {
+	e.found = e.found[:0]
+	e.signals(s, m, explained)
+	if len(e.found) == 0 {
+		return
+	}
+	d, now := s.delta, e.now
+	target := &verdict.Target{Kind: d.GetKind(), Id: d.GetId()}
+	terms := judge.Terms{Exceptions: e.model.Excepted(shownBy(r.Cut.GetTenant(), target), now, nil)}
+	var score float64
+	e.shares, score = judge.WeighUnder(e.model, terms, e.found, nil, e.shares[:0])
+	ruling := judge.Step(e.model, e.model.Ladder(d.GetKind()), &s.facet.Suspicion, e.shares, now)
+	a := &assessment.Assessment{
+		EventId: d.GetCause(), EventTime: d.GetCauseTime(), StreamTime: timestamppb.New(time.Unix(0, now)), Offset: r.Offset,
+		Tenant: r.Cut.GetTenant(), Score: score, SessionScore: ruling.Total, Action: ruling.Action,
+		Shadow: e.model.Mode != model.ModeEnforce, Model: e.model.Digest(), Target: target,
+	}
+	for i := range e.shares {
+		a.Evidence = append(a.Evidence, e.shares[i].Evidence())
+	}
+	res.Assessments = append(res.Assessments, a)
+	if !ruling.Announce {
+		return
+	}
+	p := judge.ProposeFacet(&judge.FacetCase{
+		Model: e.model, Tenant: r.Cut.GetTenant(), Target: target, EventID: d.GetCause(), EventTime: d.GetCauseTime().AsTime(),
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Now: now, Suspicion: &s.facet.Suspicion, Ruling: ruling,
+	})
+	a.VerdictId = p.ID
+	res.Proposals = append(res.Proposals, p)
+}
+
+// Snapshot writes the whole state; the same state gives the same bytes.
+func (e *Engine) Snapshot(w io.Writer) error {
+	c := snapshot.Writer()
+	e.code(c)
+	return snapshot.Seal(w, c.Bytes())
+}
+
+// Restore replaces the state by what Snapshot wrote. On an error, which wraps
+// one of package snapshot's, the engine is empty.
+func (e *Engine) Restore(r io.Reader) error {
+	payload, err := snapshot.Open(r)
+	if err != nil {
+		return fmt.Errorf("restore facets: %w", err)
+	}
+	c := snapshot.Reader(payload)
+	e.empty()
+	e.code(c)
+	err = c.Err()
+	if err != nil {
+		e.empty()
+		return fmt.Errorf("restore facets: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) code(c *snapshot.Codec) {
+	c.I64(&e.now)
+	e.tenants.Code(c, func(m *entity.Commons) { m.Code(c) }, nil)
+	e.facets.Code(c, func(f *entity.Facet) { f.Code(c) }, nil)
+}
