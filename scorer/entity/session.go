@@ -125,6 +125,11 @@ type Login struct {
 	PostCount  uint64
 	LastClient uint64
 	Last       int64
+	// Again is the decayed evidence of failures that follow one another on
+	// accounts that failed before, in nats; FailedAt and PostedAt are when the last
+	// failure and the last sign-in post were.
+	Again              float64
+	FailedAt, PostedAt int64
 }
 
 // TokenKey is the key that a token was proven with.
@@ -306,6 +311,9 @@ func (l *Login) code(k *snapshot.Codec) {
 	k.U64(&l.PostCount)
 	k.U64(&l.LastClient)
 	k.I64(&l.Last)
+	k.F64(&l.Again)
+	k.I64(&l.FailedAt)
+	k.I64(&l.PostedAt)
 }
 
 func (r *Ring) code(k *snapshot.Codec) {

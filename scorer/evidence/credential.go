@@ -23,9 +23,17 @@ const (
 	// repeatsFree is how often people get one password wrong; repeatNats is what
 	// each further failure on a known account adds.
 	repeatsFree, repeatNats, repeatsMax = 8, 0.5, 16
-	// Sign-in posts by status, where the outcome is not known.
-	postRefused, postUnclear, postOther = 1.6, 0.5, 0.1
-	postsFree, postsMax                 = 3, 24
+	// againNats is ln(0.97/0.44): who mistypes his password mistypes it again nearly
+	// every other time. paceNats is for a failure within pace of the last one:
+	// nobody types so fast, but a program of his own may, so that together they
+	// slow an address down and never block it.
+	againNats, paceNats, againMax = 0.8, 0.7, 10
+	pace                          = int64(4 * time.Second)
+	againHalfLife                 = 10 * time.Minute
+	// Sign-in posts by status, where the outcome is not known; postFast is for one
+	// within pace of the last.
+	postRefused, postUnclear, postOther, postFast = 1.6, 0.5, 0.1, 0.7
+	postsFree, postsMax                           = 3, 24
 )
 
 // credential follows the sign-ins of one address, or of one session.
@@ -57,13 +65,20 @@ func (k *Collector) outcome(x *Context) {
 		// little.
 		if account != "" && l.Passed.Add(h, entity.AccountsMax) {
 			l.Test = max(0, l.Test+passedNats)
+			l.Again = max(0, l.Again+passedNats)
 		}
 		return
 	}
 	l.Failures++
+	fast := 0.0
+	if l.FailedAt != 0 && x.At-l.FailedAt < pace {
+		fast = paceNats
+	}
+	l.FailedAt = x.At
 	switch {
 	case account == "":
 		l.Test += namelessNats
+		l.Again += fast
 	case l.Passed.Has(h):
 		l.Repeats++ // Who has signed in from here before mistypes now and then.
 	case l.Failed.Add(h, entity.AccountsMax):
@@ -71,9 +86,11 @@ func (k *Collector) outcome(x *Context) {
 		l.Test += failedNats
 	default:
 		l.Repeats++
+		l.Again += againNats + fast
 	}
-	l.Test = min(l.Test, testMax)
-	n := k.cut(FailuresByAddress, l.Test+min(repeatsMax, max(0, float64(repeatNats*(l.Repeats-repeatsFree)))))
+	l.Test, l.Again = min(l.Test, testMax), min(l.Again, againMax)
+	repeats := min(repeatsMax, float64(repeatNats*(l.Repeats-repeatsFree)))
+	n := k.cut(FailuresByAddress, l.Test+max(l.Again, repeats))
 	if n > 0 {
 		k.add(FailuresByAddress, n, true, fmt.Sprintf("%d failed sign-ins on %d different accounts, %d accounts succeeded",
 			l.Failures, l.Accounts, l.Passed.Len()))
@@ -97,6 +114,10 @@ func (k *Collector) posts(x *Context) {
 	default:
 		l.Posts += postOther
 	}
+	if l.PostedAt != 0 && x.At-l.PostedAt < pace && l.LastClient == client && status >= 400 {
+		l.Posts += postFast
+	}
+	l.PostedAt = x.At
 	l.Posts = min(l.Posts, postsMax)
 	l.PostCount++
 	l.LastClient = client
@@ -116,6 +137,7 @@ func login(x *Context) *entity.Login {
 		f := exact.Decay(float64(x.At-l.Last), float64(loginHalfLife))
 		l.Test *= f
 		l.Repeats *= f
+		l.Again *= exact.Decay(float64(x.At-l.Last), float64(againHalfLife))
 		l.Posts *= exact.Decay(float64(x.At-l.Last), float64(postsHalfLife))
 	}
 	l.Last = max(l.Last, x.At)
