@@ -126,10 +126,9 @@ type Login struct {
 	LastClient uint64
 	Last       int64
 	// Again is the decayed evidence of failures that follow one another on
-	// accounts that failed before, in nats; FailedAt and PostedAt are when the last
-	// failure and the last sign-in post were.
-	Again              float64
-	FailedAt, PostedAt int64
+	// accounts that failed before, in nats, and FailedAt is when the last one was.
+	Again    float64
+	FailedAt int64
 }
 
 // TokenKey is the key that a token was proven with.
@@ -313,7 +312,6 @@ func (l *Login) code(k *snapshot.Codec) {
 	k.I64(&l.Last)
 	k.F64(&l.Again)
 	k.I64(&l.FailedAt)
-	k.I64(&l.PostedAt)
 }
 
 func (r *Ring) code(k *snapshot.Codec) {

@@ -159,6 +159,12 @@ func TestParse(t *testing.T) {
 			line: `2015-05-17T10:05:03Z elb 83.149.9.216:44740 10.0.0.1:80 0.086 0.048 0.037 200 200 7 12 "GET http://h:80/a HTTP/1.1" "curl/8" - -`,
 			want: request(func(e *event.RequestEvent) { e.UserAgent, e.Host, e.BytesIn = "curl/8", "h:80", 7 }),
 		},
+		"a request that Apache refused to read": {
+			line: `[Sun May 17 10:05:03 2015] [core:error] [pid 7005:tid 14] [client 83.149.9.216:14532] AH00126: Invalid URI in request GET /a/../../b HTTP/1.1 `,
+			want: request(func(e *event.RequestEvent) {
+				e.Path, e.Template, e.Status, e.BytesOut = "/a/../../b", "/a/../../b", 400, 0
+			}),
+		},
 		"JSON without a status": {line: `{"time":"2015-05-17T10:05:03Z","remote_addr":"83.149.9.216","request":"GET /a HTTP/1.1"}`, err: accesslog.ErrJSON},
 		"error log":             {line: `2021/09/30 09:23:53 [error] 1925800#1925800: *17 user "foo" was not found, client: 127.0.0.1`, err: accesslog.ErrTime},
 		"json":                  {line: `{"level":"error","ts":1711741827.9}`, err: accesslog.ErrJSON},

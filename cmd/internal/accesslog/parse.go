@@ -70,6 +70,11 @@ func parseOther(line string, e *event.RequestEvent) error {
 		return err
 	}
 	e.Reset()
+	err = parseErrorLog(line, e)
+	if !errors.Is(err, ErrTime) {
+		return err
+	}
+	e.Reset()
 	return parseJSON(line, e)
 }
 

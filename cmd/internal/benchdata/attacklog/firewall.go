@@ -14,7 +14,7 @@ import (
 //
 //nolint:gochecknoglobals // Constants: Go has no constant patterns.
 var (
-	crsTotal = regexp.MustCompile(`\[client \\?"?(?P<ip>[0-9A-Fa-f.:]+?)\\?"?\] (?:\[client [^\]]*\] )?(?:ModSecurity|Coraza): .*Inbound Anomaly Score Exceeded \(Total (?:Inbound )?Score: (?P<score>\d+)`)
+	crsTotal = regexp.MustCompile(`(?:\[client [^\]]*\] )?\[client \\?"?(?P<ip>[0-9A-Fa-f.:]+?)\\?"?\] (?:ModSecurity|Coraza): .*Inbound Anomaly Score Exceeded \(Total (?:Inbound )?Score: (?P<score>\d+)`)
 	crsURI   = regexp.MustCompile(`\[uri \\?"([^"\\]*)\\?"\]`)
 )
 
