@@ -33,6 +33,7 @@ func newBenchCommand(env app.Env) *cobra.Command {
 	}
 	var choice benchdata.Choice
 	var only []string
+	var detail bool
 	data := &cobra.Command{
 		Use:   "data DIR",
 		Short: "Measure the anomaly ensemble on labelled tables",
@@ -41,13 +42,14 @@ func newBenchCommand(env app.Env) *cobra.Command {
   vigil bench data --shuffle 7 --only http,smtp -o json data`,
 		Args: oneArg("the folder of the sets"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return benchData(cmd, env, args[0], choice, only)
+			return benchData(cmd, env, args[0], choice, only, detail)
 		},
 	}
 	f := data.Flags()
 	f.Uint64Var(&choice.Shuffle, "shuffle", 0, "measure every set once, in the order of this seed")
 	f.Uint64Var(&choice.Seed, "seed", 1, "seed of the ensemble")
 	f.StringSliceVar(&only, "only", nil, "sets to measure; without it all that are there")
+	f.BoolVar(&detail, "detail", false, "print the rule sets' whole reports")
 	c.AddCommand(data, newBenchTakeoverCommand(env))
 	return c
 }
@@ -84,15 +86,41 @@ func newBenchTakeoverCommand(env app.Env) *cobra.Command {
 	}
 }
 
-func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, only []string) error {
+// benchReport is what "bench data" measured.
+type benchReport struct {
+	Tables   []benchdata.Row     `json:"tables"`
+	RuleSets []benchdata.Finding `json:"rule_sets"`
+}
+
+func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, only []string, detail bool) error {
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err
 	}
-	entries, err := benchdata.Pick(only)
+	entries, sets, err := benchdata.Split(only)
 	if err != nil {
 		return app.Usage("--only: %w", err)
 	}
+	var r benchReport
+	r.Tables, err = benchTables(c, env, dir, choice, entries)
+	if err != nil {
+		return err
+	}
+	r.RuleSets, err = benchRuleSets(c, env, dir, sets)
+	if err != nil {
+		return err
+	}
+	if len(r.Tables) == 0 && len(r.RuleSets) == 0 {
+		return app.Usage("%s: no set is there", dir)
+	}
+	r.Tables = append(r.Tables, benchdata.Means(r.Tables)...)
+	if asJSON {
+		return writeJSON(env.Stdout, r)
+	}
+	return r.print(newPrinter(c, env), detail)
+}
+
+func benchTables(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, entries []benchdata.Entry) ([]benchdata.Row, error) {
 	var rows []benchdata.Row
 	for _, e := range entries {
 		set, err := e.Load(dir)
@@ -101,22 +129,62 @@ func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choic
 			continue
 		}
 		if err != nil {
-			return app.Usage("%w", err)
+			return nil, app.Usage("%w", err)
 		}
 		row, err := benchdata.Run(c.Context(), e, set, choice)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		rows = append(rows, row)
 	}
-	if len(rows) == 0 {
-		return app.Usage("%s: no set is there", dir)
+	return rows, nil
+}
+
+func benchRuleSets(c *cobra.Command, env app.Env, dir string, sets []benchdata.RuleSet) ([]benchdata.Finding, error) {
+	var found []benchdata.Finding
+	for _, s := range sets {
+		f, err := s.Run(c.Context(), dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			say(env.Stderr, "%s is left out: %s\n", s.Name, err)
+			continue
+		}
+		if err != nil {
+			return nil, app.Usage("%w", err)
+		}
+		found = append(found, f)
 	}
-	rows = append(rows, benchdata.Means(rows)...)
-	if asJSON {
-		return writeJSON(env.Stdout, rows)
+	return found, nil
+}
+
+func (r *benchReport) print(p printer, detail bool) error {
+	if len(r.Tables) > 0 {
+		err := benchTable(p, r.Tables)
+		if err != nil {
+			return err
+		}
 	}
-	return benchTable(newPrinter(c, env), rows)
+	if len(r.RuleSets) == 0 {
+		return nil
+	}
+	var table [][]string
+	for _, f := range r.RuleSets {
+		met := "missed"
+		if f.Met {
+			met = "met"
+		}
+		table = append(table, []string{f.Set, f.Asked, f.Reference, f.Now, met})
+	}
+	if len(r.Tables) > 0 {
+		sayln(p.w)
+	}
+	err := p.table([]string{"SET", "ASKED", "REFERENCE", "NOW", ""}, table)
+	if err != nil || !detail {
+		return err
+	}
+	for _, f := range r.RuleSets {
+		say(p.w, "\n%s\n%s", f.Set, f.Detail)
+	}
+	return nil
 }
 
 func benchTable(p printer, rows []benchdata.Row) error {

@@ -135,6 +135,10 @@ type Login struct {
 	PostCount  uint64
 	LastClient uint64
 	Last       int64
+	// Again is the decayed evidence of failures that follow one another on
+	// accounts that failed before, in nats, and FailedAt is when the last one was.
+	Again    float64
+	FailedAt int64
 }
 
 // TokenKey is the key that a token was proven with.
@@ -329,6 +333,8 @@ func (l *Login) code(k *snapshot.Codec) {
 	k.U64(&l.PostCount)
 	k.U64(&l.LastClient)
 	k.I64(&l.Last)
+	k.F64(&l.Again)
+	k.I64(&l.FailedAt)
 }
 
 func (r *Ring) code(k *snapshot.Codec) {

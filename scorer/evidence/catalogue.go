@@ -169,12 +169,12 @@ var catalogue = [Count]Description{
 	},
 	FailuresByAddress: {
 		ID: "credential.failures_by_address", Group: Credential, Technique: "T1110.004", Needs: "address, auth_outcome; account sharpens it",
-		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; repeats on one account count little",
+		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.7 for one within 5 s of the last by the same client, half-life 10 min and at most 10",
 		Innocent: "an office behind one address on the day passwords expire",
 	},
 	LoginRate: {
 		ID: "credential.login_rate", Group: Credential, Technique: "T1110", Needs: "address, method, path, status; silent where auth_outcome is known",
-		Formula:  "decayed count of sign-in posts of one address, by status: refused 1.6, unclear 0.5 from one client, less 3 nats",
+		Formula:  "decayed count of sign-in posts of one address, by status: refused or unknown (404) 1.6, unclear 0.5 from one client, less 3 nats",
 		Innocent: "a forgotten password, an office behind one address",
 	},
 	ScannerPaths: {

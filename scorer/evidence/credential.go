@@ -22,6 +22,13 @@ const (
 	// repeatsFree is how often people get one password wrong; repeatNats is what
 	// each further failure on a known account adds.
 	repeatsFree, repeatNats, repeatsMax = 8, 0.5, 16
+	// againNats is ln(0.97/0.44): who mistypes his password mistypes it again nearly
+	// every other time. paceNats is for a failure of the same client within pace of
+	// the last one: nobody types so fast, but a program of his own may, so that
+	// together they slow an address down and never block it.
+	againNats, paceNats, againMax = 0.8, 0.7, 10
+	pace                          = int64(5 * time.Second)
+	againHalfLife                 = 10 * time.Minute
 	// Sign-in posts by status, where the outcome is not known.
 	postRefused, postUnclear, postOther = 1.6, 0.5, 0.1
 	postsFree, postsMax                 = 3, 24
@@ -52,26 +59,38 @@ func (k *Collector) outcome(x *Context) {
 	h := hash(account)
 	if x.Event.GetAuthOutcome() == event.AuthSuccess {
 		// A success takes back once per account, so that one's own account buys
-		// little.
+		// little; but what follows is no row of failures any more.
+		l.FailedAt = 0
 		if account != "" && l.Passed.Add(h, entity.AccountsMax) {
 			l.Test = max(0, l.Test+passedNats)
+			l.Again = max(0, l.Again+passedNats)
 		}
 		return
 	}
 	l.Failures++
+	fast := 0.0
+	client := hash(x.Event.GetUserAgent())
+	if l.FailedAt != 0 && x.At-l.FailedAt <= pace && client == l.LastClient {
+		fast = paceNats
+	}
+	l.FailedAt, l.LastClient = x.At, client
 	switch {
 	case account == "":
 		l.Test += namelessNats
 	case l.Passed.Has(h):
 		l.Repeats++ // Who has signed in from here before mistypes now and then.
+		fast = 0
 	case l.Failed.Add(h, entity.AccountsMax):
 		l.Accounts++
 		l.Test += failedNats
 	default:
 		l.Repeats++
+		l.Again += againNats
 	}
-	l.Test = min(l.Test, testMax)
-	n := k.cut(FailuresByAddress, l.Test+min(repeatsMax, max(0, float64(repeatNats*(l.Repeats-repeatsFree)))))
+	l.Again += fast
+	l.Test, l.Again = min(l.Test, testMax), min(l.Again, againMax)
+	repeats := min(repeatsMax, float64(repeatNats*(l.Repeats-repeatsFree)))
+	n := k.cut(FailuresByAddress, l.Test+max(l.Again, repeats))
 	if n > 0 {
 		k.add(FailuresByAddress, n, true, k.sayf("%d failed sign-ins on %d different accounts, %d accounts succeeded",
 			l.Failures, l.Accounts, l.Passed.Len()))
@@ -88,7 +107,8 @@ func (k *Collector) posts(x *Context) {
 	client := hash(ev.GetUserAgent())
 	status := ev.GetStatus()
 	switch {
-	case status == 400 || status == 401 || status == 403 || status == 422 || status == 429:
+	case status == 400 || status == 401 || status == 403 || status == 404 || status == 422 || status == 429:
+		// 404 is what some say to a name that they do not know.
 		l.Posts += postRefused
 	case status == 200 && l.LastClient == client:
 		l.Posts += postUnclear // Many forms answer a wrong password with 200.
@@ -114,6 +134,7 @@ func login(x *Context) *entity.Login {
 		f := exact.Decay(float64(x.At-l.Last), float64(loginHalfLife))
 		l.Test *= f
 		l.Repeats *= f
+		l.Again *= exact.Decay(float64(x.At-l.Last), float64(againHalfLife))
 		l.Posts *= exact.Decay(float64(x.At-l.Last), float64(postsHalfLife))
 	}
 	l.Last = max(l.Last, x.At)

@@ -133,6 +133,40 @@ var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constan
 	{"/functionrouter", "a Spring exploit", true},
 	{"/s/opensearch.xml", "a Jira exploit", false},
 	{"/druid/indexer/v1/sampler", "a Druid exploit", true},
+	{"/getphpinfo.php", "an ownCloud exploit", true},
+	{"/.js.map", "a PAN-OS exploit", true},
+	{"/+cscot+/", "a Cisco exploit", true},
+	{"/+cscou+/", "a Cisco exploit", true},
+	{"/dana/html5acc/guacamole/..", "a Pulse exploit", true},
+	{"/api/v1/totp/user-backup-code/..", "an Ivanti exploit", true},
+	{"/dana-ws/saml20.ws", "an Ivanti exploit", true},
+	{"/remote/fgfm", "a FortiManager exploit", true},
+	{"/pages/createpage-entervariables.action", "a Confluence exploit", true},
+	{"/pages/doenterpagevariables.action", "a Confluence exploit", true},
+	{"/rest/tinymce/1/macro/preview", "a Confluence exploit", true},
+	{"/template/aui/text-inline.vm", "a Confluence exploit", true},
+	{"/cf_scripts/scripts/ajax/ckeditor/", "a ColdFusion exploit", true},
+	{"/cfide/adminapi/", "a ColdFusion exploit", true},
+	{"/moveitisapi/moveitisapi.dll", "a MOVEit exploit", true},
+	{"/setupwizard.aspx/", "a ScreenConnect exploit", true},
+	{"/goanywhere/lic/accept", "a GoAnywhere exploit", true},
+	{"/wizard/initialaccountsetup.xhtml", "a GoAnywhere exploit", true},
+	{"/webtools/control/programexport", "an OFBiz exploit", true},
+	{"/api/jsonws/invoke", "a Liferay exploit", true},
+	{"/wp-file-manager/lib/php/connector.minimal.php", "a WordPress exploit", true},
+	{"/gponform/diag_form", "a router exploit", true},
+	{"/cgi-bin/luci/;stok", "a router exploit", true},
+	{"/picsdesc.xml", "a router exploit", true},
+	{"/ui/vropspluginui/rest/services/uploadova", "a vCenter exploit", true},
+	{"/ws_utc/resources/setting/", "a WebLogic exploit", true},
+	{"/console/images/%252e", "a WebLogic exploit", true},
+	{"/bsguest.cgi", "a Barracuda exploit", true},
+	{"/cacti/remote_agent.php", "a Cacti exploit", true},
+	{"/citrix/xenapp/", "a Citrix appliance", false},
+	{"/oauth/idp/.well-known/openid-configuration", "a Citrix appliance", false},
+	{"/nacos/v1/auth/", "Nacos", false},
+	{"/cfide/administrator", "ColdFusion", false},
+	{"/aspnet_client/", "a web shell's place", false},
 }
 
 // payloads lists what does harm wherever it ends up, lower case and decoded.
@@ -254,6 +288,24 @@ func (p *prober) find(lower string) (what string, exploit bool) {
 	return what, false
 }
 
+// farFile tells a parameter that is the address of a file elsewhere, ending in a
+// question mark: an application that puts something behind what it includes
+// puts it into the query of that file (rule 931120 of the OWASP core rule set).
+func farFile(query string) bool {
+	for _, pair := range strings.Split(query, "&") {
+		_, value, _ := strings.Cut(pair, "=")
+		if !strings.HasSuffix(value, "?") {
+			continue
+		}
+		for _, scheme := range []string{"http://", "https://", "ftp://"} {
+			if strings.HasPrefix(value, scheme) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // wanted tells what a request probes for, by its path and its query.
 func (k *Collector) wanted(path, query string) (what string, exploit bool) {
 	path = lowerCase(path)
@@ -267,6 +319,9 @@ func (k *Collector) wanted(path, query string) (what string, exploit bool) {
 		if grave || what == "" {
 			what, exploit = found, grave
 		}
+	}
+	if what == "" && strings.IndexByte(query, '?') >= 0 && farFile(texts[2]) {
+		what = "the inclusion of a file elsewhere"
 	}
 	if what == "" {
 		what = hidden(path)

@@ -129,11 +129,48 @@ func TestParse(t *testing.T) {
 			line: `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a b HTTP/1.1" 200 12`,
 			want: request(func(e *event.RequestEvent) { e.Path, e.Template = "/a b", "/a b" }),
 		},
-		"error log":          {line: `2021/09/30 09:23:53 [error] 1925800#1925800: *17 user "foo" was not found, client: 127.0.0.1`, err: accesslog.ErrTime},
-		"json":               {line: `{"level":"error","ts":1711741827.9}`, err: accesslog.ErrTime},
-		"no client":          {line: `[17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`, err: accesslog.ErrAddress},
-		"no request":         {line: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] GET /a`, err: accesslog.ErrRequest},
-		"cut in the request": {line: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a`, err: accesslog.ErrStatus},
+		"JSON as Caddy writes it": {
+			line: `{"level":"info","ts":1431857103,"request":{"remote_ip":"10.0.0.1","client_ip":"83.149.9.216","method":"GET","host":"h:1","uri":"/a?b=c","headers":{"User-Agent":["curl/8"]}},"size":12,"status":200,"resp_headers":{"Server":["Caddy"]}}`,
+			want: request(func(e *event.RequestEvent) {
+				e.UserAgent, e.Host, e.Attributes = "curl/8", "h:1", map[string]string{"query": "b=c"}
+			}),
+		},
+		"JSON as Envoy writes it, behind a container's prefix": {
+			line: `2015-05-17T10:05:04.1+00:00 stdout F {"start_time":"2015-05-17T10:05:03Z","method":"GET","x-envoy-original-path":"/a","response_code":200,"bytes_sent":"12","user-agent":"curl/8","downstream_remote_address":"83.149.9.216:59292",":authority":"h"}`,
+			want: request(func(e *event.RequestEvent) { e.UserAgent, e.Host = "curl/8", "h" }),
+		},
+		"JSON as Traefik writes it": {
+			line: `{"ClientAddr":"83.149.9.216:5","ClientHost":"83.149.9.216","DownstreamContentSize":12,"DownstreamStatus":200,"RequestHost":"h","RequestMethod":"GET","RequestPath":"/a","StartUTC":"2015-05-17T10:05:03Z","request_User-Agent":"curl/8"}`,
+			want: request(func(e *event.RequestEvent) { e.UserAgent, e.Host = "curl/8", "h" }),
+		},
+		"JSON with a request line as nginx writes it": {
+			line: `{"time_local":"17/May/2015:10:05:03 +0000","remote_addr":"83.149.9.216","remote_user":"test","request":"POST /a HTTP/1.1","status":"401","body_bytes_sent":"12"}`,
+			want: request(func(e *event.RequestEvent) {
+				e.Method, e.Status, e.Account, e.AuthOutcome = "POST", 401, "test", "failure"
+			}),
+		},
+		"an application load balancer": {
+			line: `https 2015-05-17T10:05:03Z app/a/b 83.149.9.216:44740 10.0.0.1:80 0.086 0.048 0.037 200 200 7 12 "GET https://h:443/a?b=c HTTP/1.1" "curl/8" ECDHE TLSv1.2 arn:x "Root=1"`,
+			want: request(func(e *event.RequestEvent) {
+				e.UserAgent, e.Host, e.BytesIn, e.Attributes = "curl/8", "h:443", 7, map[string]string{"query": "b=c"}
+			}),
+		},
+		"a classic load balancer": {
+			line: `2015-05-17T10:05:03Z elb 83.149.9.216:44740 10.0.0.1:80 0.086 0.048 0.037 200 200 7 12 "GET http://h:80/a HTTP/1.1" "curl/8" - -`,
+			want: request(func(e *event.RequestEvent) { e.UserAgent, e.Host, e.BytesIn = "curl/8", "h:80", 7 }),
+		},
+		"a request that Apache refused to read": {
+			line: `[Sun May 17 10:05:03 2015] [core:error] [pid 7005:tid 14] [client 83.149.9.216:14532] AH00126: Invalid URI in request GET /a/../../b HTTP/1.1 `,
+			want: request(func(e *event.RequestEvent) {
+				e.Path, e.Template, e.Status, e.BytesOut = "/a/../../b", "/a/../../b", 400, 0
+			}),
+		},
+		"JSON without a status": {line: `{"time":"2015-05-17T10:05:03Z","remote_addr":"83.149.9.216","request":"GET /a HTTP/1.1"}`, err: accesslog.ErrJSON},
+		"error log":             {line: `2021/09/30 09:23:53 [error] 1925800#1925800: *17 user "foo" was not found, client: 127.0.0.1`, err: accesslog.ErrTime},
+		"json":                  {line: `{"level":"error","ts":1711741827.9}`, err: accesslog.ErrJSON},
+		"no client":             {line: `[17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 12`, err: accesslog.ErrAddress},
+		"no request":            {line: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] GET /a`, err: accesslog.ErrRequest},
+		"cut in the request":    {line: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a`, err: accesslog.ErrStatus},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -187,6 +224,8 @@ func TestReaderGoesOn(t *testing.T) {
 // Whatever stands in a log, what is read is an event that the wire accepts.
 func FuzzParse(f *testing.F) {
 	f.Add(`83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 12 "http://r/" "Mozilla/5.0 (X11)"`)
+	f.Add(`{"ts":1431857103.5,"remote_addr":"83.149.9.216","request":"GET /a HTTP/1.1","status":200}`)
+	f.Add(`2015-05-17T10:05:03Z elb 83.149.9.216:44740 10.0.0.1:80 0.086 0.048 0.037 200 200 7 12 "GET http://h:80/a HTTP/1.1" "curl/8"`)
 	f.Add(`v 1.2.3.4 - - [17/May/2015:10:05:03 +0000] "\x16\x0" 400 - "-" "`)
 	f.Fuzz(func(t *testing.T, line string) {
 		var e event.RequestEvent

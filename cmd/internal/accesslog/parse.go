@@ -15,7 +15,7 @@ import (
 
 // Reasons why a line is not one of an access log.
 var (
-	ErrTime    = errors.New("no [day/month/year:hour:minute:second zone] as in the combined format")
+	ErrTime    = errors.New("no [day/month/year:hour:minute:second zone] as in the combined format, and neither JSON nor a load balancer's line")
 	ErrAddress = errors.New("no client in front of the time")
 	ErrRequest = errors.New("no quoted request behind the time")
 	ErrStatus  = errors.New("no status behind the request")
@@ -32,7 +32,7 @@ const (
 func Parse(line string, e *event.RequestEvent) error {
 	head, stamp, rest, ok := cutTime(line)
 	if !ok {
-		return ErrTime
+		return parseOther(line, e)
 	}
 	host, address, user, ok := client(head)
 	if !ok {
@@ -61,6 +61,21 @@ func Parse(line string, e *event.RequestEvent) error {
 	setUser(e, user)
 	e.Clamp()
 	return e.Check()
+}
+
+// parseOther reads the forms that have no time in brackets.
+func parseOther(line string, e *event.RequestEvent) error {
+	err := parseBalancer(line, e)
+	if !errors.Is(err, ErrTime) {
+		return err
+	}
+	e.Reset()
+	err = parseErrorLog(line, e)
+	if !errors.Is(err, ErrTime) {
+		return err
+	}
+	e.Reset()
+	return parseJSON(line, e)
 }
 
 // setUser reads who asked. A name with 401 is somebody who tried to be that
