@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"math/rand/v2"
@@ -10,11 +10,11 @@ import (
 // visit runs into the live part.
 const recent = 20 * time.Minute
 
-// past returns every visit of the history, in the order of their starts.
-func (p *Population) past() []Visit {
+// Past returns every visit of the history, in the order of their starts.
+func (p *Population) Past() []Visit {
 	var all []Visit
 	for i, u := range p.People {
-		r := random(p.seed, "past", i)
+		r := Random(p.seed, "past", i)
 		for day := range HistoryDays + 1 {
 			all = append(all, p.day(r, u, day)...)
 		}
@@ -46,7 +46,7 @@ func (p *Population) day(r *rand.Rand, u *Person, day int) []Visit {
 		if start.Before(free) {
 			continue // Still in the visit before.
 		}
-		v := p.visit(r, u, start)
+		v := p.Visit(r, u, start)
 		free = start.Add(v.length() + time.Minute)
 		if free.After(p.now.Add(-recent)) {
 			break
