@@ -158,6 +158,9 @@ func (o *upOptions) settle() error {
 	learn := o.stack.Prepare
 	o.stack.Prepare = func(ctx context.Context, at devstack.Prepared) (string, error) {
 		file, err := learn(ctx, at)
+		if fresh {
+			census.Issuer = at.Issuer
+		}
 		return file, errors.Join(err, census.Write(at.Places.Dir))
 	}
 	return nil

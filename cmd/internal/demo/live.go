@@ -58,7 +58,7 @@ func (c *crowd) live(ctx context.Context, i int, u *people.Person) {
 	wait := time.Duration(r.Int64N(int64(arrival)))
 	for people.Sleep(ctx, wait) {
 		s := c.begin(r, u)
-		c.play(ctx, s)
+		s.visit.Play(ctx, func(ctx context.Context, step *people.Step) bool { return c.step(ctx, s, step) })
 		s.client.Close()
 		wait = time.Duration(5+r.IntN(20)) * time.Second
 		if s.wasCompromised() {
@@ -81,29 +81,10 @@ func (c *crowd) begin(r *rand.Rand, u *people.Person) *stay {
 	return s
 }
 
-// play does the steps of a visit, in order; what is held open goes on beside
-// the next steps. It ends early when ctx is done or the visit is refused.
-func (c *crowd) play(ctx context.Context, s *stay) {
-	var held sync.WaitGroup
-	defer held.Wait()
-	for i := range s.visit.Steps {
-		step := &s.visit.Steps[i]
-		if !people.Sleep(ctx, step.Wait) || s.failed() {
-			return
-		}
-		s.mu.Lock()
-		s.started = true
-		s.mu.Unlock()
-		if step.Stream == event.StreamWebSocket || step.Stream == event.StreamSSE {
-			held.Go(func() { c.step(ctx, s, step) })
-			continue
-		}
-		c.step(ctx, s, step)
-	}
-}
-
-// step does one and notes whether it went as an honest client may expect.
-func (c *crowd) step(ctx context.Context, s *stay, step *people.Step) {
+// step does one, notes whether it went as an honest client may expect, and
+// reports whether the visit goes on.
+func (c *crowd) step(ctx context.Context, s *stay, step *people.Step) bool {
+	s.begun()
 	if step.Stream != "" {
 		s.hold(step.Stream, true)
 		defer s.hold(step.Stream, false)
@@ -113,7 +94,7 @@ func (c *crowd) step(ctx context.Context, s *stay, step *people.Step) {
 		a = people.Answer{Reason: err.Error(), At: time.Now()}
 	}
 	if a.Status == step.Status && !a.Cut {
-		return
+		return !s.failed()
 	}
 	s.mu.Lock()
 	first := s.interrupted == nil
@@ -125,6 +106,13 @@ func (c *crowd) step(ctx context.Context, s *stay, step *people.Step) {
 	if first {
 		c.demo.story.interrupted(s, complaint, compromised)
 	}
+	return false
+}
+
+func (s *stay) begun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
 }
 
 func (s *stay) hold(kind string, open bool) {

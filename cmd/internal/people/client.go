@@ -44,7 +44,7 @@ func NewClient(gateway string, from Spot, agent, token string, ledger *Ledger) *
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	source := &net.TCPAddr{IP: from.Address.AsSlice(), Port: 40000}
 	transport := &http.Transport{
-		MaxIdleConnsPerHost: 4,
+		MaxIdleConnsPerHost: idleMax,
 		IdleConnTimeout:     time.Minute,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
@@ -60,6 +60,10 @@ func NewClient(gateway string, from Spot, agent, token string, ledger *Ledger) *
 	}
 	return &Client{base: gateway, from: from, agent: agent, token: token, ledger: ledger, http: &http.Client{Transport: transport}}
 }
+
+// idleMax is how many connections a client keeps: a thief's script has more
+// than a browser.
+const idleMax = 64
 
 // Close ends the idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -39,7 +39,7 @@ const streamAfter = time.Second
 func (n *Narrator) History(p *Population) ([]*event.RequestEvent, error) {
 	var all []*event.RequestEvent
 	r := Random(p.seed, "history", 0)
-	for _, v := range p.Past() {
+	for _, v := range p.past() {
 		events, err := n.tell(r, &v)
 		if err != nil {
 			return nil, err

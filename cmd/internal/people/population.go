@@ -18,6 +18,7 @@ type Person struct {
 	Role     Role
 	Accounts []string // The ids he works with, the frequent ones first.
 
+	number  int // In the population.
 	home    Spot
 	office  *Spot // Nil for who works at home.
 	carrier Network
@@ -110,7 +111,7 @@ func (p *Population) person(i int, name string, offices []Spot) *Person {
 	r := Random(p.seed, "person", i)
 	c := cities()[r.IntN(len(cities()))]
 	u := &Person{
-		Name: name, Password: fmt.Sprintf("%s-%06d", name, r.IntN(1e6)),
+		number: i, Name: name, Password: fmt.Sprintf("%s-%06d", name, r.IntN(1e6)),
 		Role:      []Role{RoleClerk, RoleClerk, RoleClerk, RoleDesk, RoleDesk, RoleSupport, RoleAnalyst}[r.IntN(7)],
 		hours:     8 + r.IntN(4),
 		diligence: 0.75 + 0.24*r.Float64(),

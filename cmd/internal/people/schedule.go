@@ -10,16 +10,23 @@ import (
 // visit runs into the live part.
 const recent = 20 * time.Minute
 
-// Past returns every visit of the history, in the order of their starts.
-func (p *Population) Past() []Visit {
+// past returns every visit of the history, in the order of their starts.
+func (p *Population) past() []Visit {
 	var all []Visit
-	for i, u := range p.People {
-		r := Random(p.seed, "past", i)
-		for day := range HistoryDays + 1 {
-			all = append(all, p.day(r, u, day)...)
-		}
+	for _, u := range p.People {
+		all = append(all, p.Past(u)...)
 	}
 	slices.SortStableFunc(all, func(a, b Visit) int { return a.Start.Compare(b.Start) })
+	return all
+}
+
+// Past returns the visits of one person's history, in the order of their starts.
+func (p *Population) Past(u *Person) []Visit {
+	var all []Visit
+	r := Random(p.seed, "past", u.number)
+	for day := range HistoryDays + 1 {
+		all = append(all, p.day(r, u, day)...)
+	}
 	return all
 }
 

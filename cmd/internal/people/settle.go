@@ -112,6 +112,8 @@ type Census struct {
 	Seed  uint64    `json:"seed"`
 	Count int       `json:"count"`
 	Made  time.Time `json:"made"`
+	// Issuer is the provider that their history knows them by.
+	Issuer string `json:"issuer"`
 }
 
 // Population is everybody, as they were made.

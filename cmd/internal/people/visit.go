@@ -1,10 +1,13 @@
 package people
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -63,6 +66,33 @@ func (p *Population) Visit(r *rand.Rand, u *Person, start time.Time) Visit {
 		v.page(r, u)
 	}
 	return v
+}
+
+// Play has do take each step of v in order, at its time. What is held open, a
+// live view or a feed, goes on beside the next steps. It ends when ctx is done,
+// or the visit is over for do, which then reports false; and not before every
+// do has returned.
+func (v *Visit) Play(ctx context.Context, do func(context.Context, *Step) bool) {
+	var held sync.WaitGroup
+	defer held.Wait()
+	var over atomic.Bool
+	for i := range v.Steps {
+		step := &v.Steps[i]
+		if !Sleep(ctx, step.Wait) || over.Load() {
+			return
+		}
+		if step.Stream == event.StreamWebSocket || step.Stream == event.StreamSSE {
+			held.Go(func() {
+				if !do(ctx, step) {
+					over.Store(true)
+				}
+			})
+			continue
+		}
+		if !do(ctx, step) {
+			return
+		}
+	}
 }
 
 // whereAndWith picks the address and the device of a visit.
