@@ -11,9 +11,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
-	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -111,26 +109,17 @@ func runAttack(c *cobra.Command, env app.Env, l *link, o attackOptions, name str
 	if o.rounds < 1 || o.rounds > 100 {
 		return app.Usage("--rounds: must be between 1 and 100, is %d", o.rounds)
 	}
-	for o.seed == 0 {
-		var b [4]byte
-		_, _ = rand.Read(b[:]) // Never fails; see its documentation.
-		o.seed = uint64(binary.BigEndian.Uint32(b[:]))
-	}
-	campaign, closeBooks, err := rehearse(c.Context(), env, l, o)
+	run, err := l.read()
 	if err != nil {
 		return err
 	}
-	defer closeBooks()
-	var reports []attack.Report
-	for _, s := range scenarios {
-		r, err := campaign.Run(c.Context(), s)
-		if errors.Is(err, attack.ErrNobodyLeft) {
-			return app.Usage("%w; start a new installation with more --people", err)
-		}
-		if err != nil {
-			return err
-		}
-		reports = append(reports, r)
+	dir := l.directory()
+	if dir == "" {
+		dir = runfile.DirDefault
+	}
+	reports, err := rehearse(c.Context(), env, dir, run, o, scenarios)
+	if err != nil {
+		return err
 	}
 	if asJSON {
 		err = writeJSON(env.Stdout, reports)
@@ -148,32 +137,29 @@ func runAttack(c *cobra.Command, env app.Env, l *link, o attackOptions, name str
 	return nil
 }
 
-// rehearse opens a campaign against the installation that l names, if it is one
-// to attack.
-func rehearse(ctx context.Context, env app.Env, l *link, o attackOptions) (*attack.Campaign, func(), error) {
-	run, err := l.read()
-	if err != nil {
-		return nil, nil, err
-	}
-	dir := l.directory()
-	if dir == "" {
-		dir = runfile.DirDefault
-	}
+// rehearse plays scenarios on the installation in dir, if it is one to attack.
+func rehearse(ctx context.Context, env app.Env, dir string, run runfile.Run, o attackOptions, scenarios []attack.Scenario) (reports []attack.Report, err error) {
 	census, err := attackable(dir, run)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	mint, err := idp.OpenMinter(filepath.Join(dir, devstack.FolderIDP), run.Issuer, devstack.SampleAudience, env.Now)
 	if err != nil {
-		return nil, nil, app.Usage("sign in as one of the people: %w", err)
+		return nil, app.Usage("sign in as one of the people: %w", err)
 	}
 	pseudonyms, err := names(run)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	db, err := open(ctx, run)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	for o.seed == 0 {
+		var b [4]byte
+		_, _ = rand.Read(b[:]) // Never fails; see its documentation.
+		o.seed = uint64(binary.BigEndian.Uint32(b[:]))
 	}
 	say(env.Stderr, "seed %d: --seed %d attacks in the same way again, those whom nobody has attacked yet\n", o.seed, o.seed)
 	campaign, err := attack.New(ctx, attack.Options{
@@ -182,9 +168,19 @@ func rehearse(ctx context.Context, env app.Env, l *link, o attackOptions) (*atta
 		Progress: func(r attack.Round) { say(env.Stderr, "%s\n", roundLine(r)) },
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
+		return nil, err
 	}
-	return campaign, func() { _ = db.Close() }, nil
+	for _, s := range scenarios {
+		r, err := campaign.Run(ctx, s)
+		if errors.Is(err, attack.ErrNobodyLeft) {
+			return nil, app.Usage("%w; start a new installation with more --people", err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
 }
 
 // attackable refuses everything but the samples of an installation that runs on
@@ -227,123 +223,4 @@ func local(address string) bool {
 func runs(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
-}
-
-// attackBooks reads what the installation wrote down.
-type attackBooks struct {
-	db     database
-	tenant string
-}
-
-// Judged implements [attack.Books].
-func (b attackBooks) Judged(ctx context.Context) (map[string]bool, error) {
-	var rows []struct {
-		ID string `ch:"id"`
-	}
-	err := b.db.Select(ctx, &rows, `SELECT DISTINCT arrayJoin([target_id, subject]) AS id FROM verdicts WHERE tenant = ? AND origin = 'model'`, b.tenant)
-	if err != nil {
-		return nil, fmt.Errorf("read verdicts: %w", err)
-	}
-	judged := make(map[string]bool, len(rows))
-	for _, r := range rows {
-		judged[r.ID] = true
-	}
-	return judged, nil
-}
-
-const stopsQuery = `SELECT v.target_id AS target, e.session AS session, v.action AS action, v.evidence_signal AS signals,
-	min(if(e.event_to_cut_us > 0, e.event_to_cut_us, dateDiff('microsecond', v.cause_event_time, e.time))) AS us, min(e.time) AS at
-	FROM enforcements AS e FINAL INNER JOIN verdicts AS v FINAL ON v.tenant = e.tenant AND v.id = e.verdict_id
-	WHERE v.tenant = ? AND v.origin = 'model' AND v.action IN ('step_up', 'revoke', 'block')
-	GROUP BY target, session, action, signals ORDER BY at`
-
-// Stops implements [attack.Books].
-func (b attackBooks) Stops(ctx context.Context) (map[string]attack.Stop, error) {
-	var rows []struct {
-		Target  string    `ch:"target"`
-		Session string    `ch:"session"`
-		Action  string    `ch:"action"`
-		Signals []string  `ch:"signals"`
-		US      int64     `ch:"us"`
-		At      time.Time `ch:"at"`
-	}
-	err := b.db.Select(ctx, &rows, stopsQuery, b.tenant)
-	if err != nil {
-		return nil, fmt.Errorf("read enforcements: %w", err)
-	}
-	stops := make(map[string]attack.Stop)
-	for _, r := range rows {
-		s := attack.Stop{Action: r.Action, EventToCut: time.Duration(r.US) * time.Microsecond}
-		if len(r.Signals) > 0 {
-			s.Signal = r.Signals[0]
-		}
-		for _, id := range []string{r.Target, r.Session} {
-			_, known := stops[id]
-			if id != "" && !known {
-				stops[id] = s
-			}
-		}
-	}
-	return stops, nil
-}
-
-// roundLine is a round for people, as it ends.
-func roundLine(r attack.Round) string {
-	who := r.From
-	if r.Victim != "" {
-		who = r.Victim + ", " + r.From
-	}
-	end := "got away"
-	if r.Stopped {
-		end = "stopped: " + r.Answer
-	}
-	return fmt.Sprintf("%-13s %3d  %s: %d requests, %s; %s", r.Scenario, r.Number, clean(who), r.Served, byteText(r.Bytes), clean(end))
-}
-
-// attacks prints one line for each scenario.
-func (p printer) attacks(reports []attack.Report) error {
-	var rows [][]string
-	for i := range reports {
-		r := &reports[i]
-		how := map[string]int{}
-		first := ""
-		for _, x := range r.Rounds {
-			if x.Action == "" {
-				continue
-			}
-			key := x.Action + " by " + x.Signal
-			how[key]++
-			if first == "" || how[key] > how[first] {
-				first = key
-			}
-		}
-		kept := "kept"
-		if !r.Kept {
-			kept = "BROKEN"
-		}
-		rows = append(rows, []string{
-			r.Scenario, r.Promise.String(), figure(r.Median), figure(r.P95), figure(r.Max), byteText(r.BytesMedian), byteText(r.BytesMax),
-			fmt.Sprintf("%d of %d", r.Stopped, len(r.Rounds)), figure(r.EventToCutMS) + " ms", kept, first,
-		})
-	}
-	return p.table([]string{"SCENARIO", "PROMISED", "MEDIAN", "P95", "MAX", "BYTES", "MAX", "STOPPED", "EVENT TO CUT", "PROMISE", "MOSTLY BY"}, rows)
-}
-
-// figure is a number with as many digits as are worth reading.
-func figure(x float64) string {
-	if x >= 10 {
-		return strconv.FormatFloat(x, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(x, 'g', 2, 64)
-}
-
-// byteText is a size for people.
-func byteText(n uint64) string {
-	switch {
-	case n < 10<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 10<<20:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d MiB", n>>20)
 }

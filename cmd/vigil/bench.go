@@ -48,7 +48,7 @@ func newBenchCommand(env app.Env) *cobra.Command {
 	f.Uint64Var(&choice.Shuffle, "shuffle", 0, "measure every set once, in the order of this seed")
 	f.Uint64Var(&choice.Seed, "seed", 1, "seed of the ensemble")
 	f.StringSliceVar(&only, "only", nil, "sets to measure; without it all that are there")
-	c.AddCommand(data, newBenchTakeoverCommand(env))
+	c.AddCommand(data, newBenchTakeoverCommand(env), newBenchAttacksCommand(env))
 	return c
 }
 
