@@ -50,7 +50,7 @@ func newBenchCommand(env app.Env) *cobra.Command {
 	f.Uint64Var(&choice.Seed, "seed", 1, "seed of the ensemble")
 	f.StringSliceVar(&only, "only", nil, "sets to measure; without it all that are there")
 	f.BoolVar(&detail, "detail", false, "print the rule sets' whole reports")
-	c.AddCommand(data, newBenchTakeoverCommand(env))
+	c.AddCommand(data, newBenchTakeoverCommand(env), newBenchAttacksCommand(env))
 	return c
 }
 

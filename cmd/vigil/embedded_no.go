@@ -19,6 +19,14 @@ func newDemoCommand(app.Env) *cobra.Command {
 	return withoutEngines("demo", "Watch ordinary users, attackers and what Vigil does about them")
 }
 
+func newAttackCommand(app.Env) *cobra.Command {
+	return withoutEngines("attack", "Attack the invented users of vigil up and measure what was got")
+}
+
+func newBenchAttacksCommand(app.Env) *cobra.Command {
+	return withoutEngines("attacks", "Measure what attackers get before they are stopped")
+}
+
 // withoutEngines is a command that says how to get a build that can run it.
 func withoutEngines(name, short string) *cobra.Command {
 	return &cobra.Command{

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/cmd/internal/people"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
 )
 
@@ -33,6 +36,10 @@ a curl command with a valid token is printed. A service of yours needs three:
 --upstream, --issuer and --audience. The directory remembers them, and a later
 "vigil up" on it goes on with them; --sample goes back to the samples.
 
+With --people the sample service has that many invented users, each with thirty
+days of history that the risk model has learned from: somebody for
+"vigil attack" to try things on. They move into a new directory only and stay.
+
 The risk model observes: it scores and records, and asks for nothing. With
 --enforce it acts. Verdicts of earlier runs and of operators hold either way.`
 
@@ -40,6 +47,7 @@ The risk model observes: it scores and records, and asks for nothing. With
 type upOptions struct {
 	stack   devstack.Options
 	config  string
+	people  int
 	enforce bool
 	verbose bool
 }
@@ -53,6 +61,7 @@ func newUpCommand(env app.Env) *cobra.Command {
 		Long:  upLong,
 		Example: `  vigil up
   vigil up --upstream http://127.0.0.1:3000 --issuer https://login.example.com --audience shop
+  vigil up --enforce --people 60 --data rehearsal
   vigil up --data /var/lib/vigil --listen 0.0.0.0:8080 --enforce`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), env, o) },
@@ -68,6 +77,7 @@ func newUpCommand(env app.Env) *cobra.Command {
 	f.StringSliceVar(&o.stack.Kafka, "kafka", nil, "brokers of a Kafka cluster to use instead of the embedded one")
 	f.IntVar(&o.stack.Partitions, "partitions", o.stack.Partitions, "partitions of vigil.requests in a new installation")
 	f.StringVar(&o.stack.Library, "chdb", "", "path of libchdb.so; without it the one that \"make engines\" fetched")
+	f.IntVar(&o.people, "people", 0, fmt.Sprintf("invented users of the sample service with thirty days of history, 10 to %d, in a new directory", people.CountMax))
 	f.BoolVar(&o.enforce, "enforce", false, "let verdicts act; without it the model observes")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
 	return c
@@ -89,6 +99,10 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 			return app.Usage("--config: %w", err)
 		}
 		o.stack.Configure = devstack.FromFile(o.config, env.Environ)
+	}
+	err = o.settle()
+	if err != nil {
+		return err
 	}
 	stack, err := devstack.Start(ctx, o.stack)
 	if errors.Is(err, context.Canceled) {
@@ -113,6 +127,47 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 	}
 	return errors.Join(err, stack.Stop())
 }
+
+// settle brings the invented people in: those of the last run, or new ones into
+// a new directory.
+func (o *upOptions) settle() error {
+	dir := o.stack.Dir
+	census, err := people.ReadCensus(dir)
+	fresh := errors.Is(err, people.ErrNobody)
+	_, notRun := runfile.Read(dir)
+	own := o.stack.Upstream != "" || o.stack.Issuer != "" || o.stack.Audience != ""
+	switch {
+	case fresh && o.people == 0 || own && o.people == 0:
+		return nil
+	case err != nil && !fresh:
+		return app.Usage("%s: %w", dir, err)
+	case own:
+		return app.Usage("--people: they use the sample service, and cannot go with --upstream, --issuer and --audience")
+	case !fresh && o.people != 0 && o.people != census.Count:
+		return app.Usage("--people: %d live in %s already, and stay", census.Count, dir)
+	case fresh && (o.people < peopleMin || o.people > people.CountMax):
+		return app.Usage("--people: must be between %d and %d, is %d", peopleMin, people.CountMax, o.people)
+	case fresh && !errors.Is(notRun, runfile.ErrNone):
+		return app.Usage("--people: %s has learned from others already; name a new directory with --data", dir)
+	case fresh:
+		var b [4]byte
+		_, _ = rand.Read(b[:]) // Never fails; see its documentation.
+		census = people.Census{Seed: uint64(binary.BigEndian.Uint32(b[:])), Count: o.people, Made: time.Now().UTC()}
+	}
+	census.Population().Settle(&o.stack, nil)
+	learn := o.stack.Prepare
+	o.stack.Prepare = func(ctx context.Context, at devstack.Prepared) (string, error) {
+		file, err := learn(ctx, at)
+		if fresh {
+			census.Issuer = at.Issuer
+		}
+		return file, errors.Join(err, census.Write(at.Places.Dir))
+	}
+	return nil
+}
+
+// peopleMin is how many people are a company: fewer are no peers of each other.
+const peopleMin = 10
 
 // usageIfAsked makes exit code 2 of what was asked wrongly.
 func usageIfAsked(err error) error {

@@ -27,11 +27,13 @@ type Config struct {
 	// LongAfter is how long a request lasts before it counts as a stream and
 	// its progress is reported.
 	LongAfter time.Duration `mapstructure:"long_after"`
-	// LongBytes is how many bytes it moves before it does.
+	// LongBytes is how many bytes it moves before it does. A response that
+	// announces as many is reported before its first byte is sent.
 	LongBytes int64 `mapstructure:"long_bytes"`
 	// TickEvery is how often a stream's progress is reported.
 	TickEvery time.Duration `mapstructure:"tick_every"`
-	// TickBytes is after how many bytes it is reported as well.
+	// TickBytes is after how many bytes it is reported as well. Before there were
+	// as many, it is whenever their number has doubled.
 	TickBytes int64 `mapstructure:"tick_bytes"`
 	// GoodbyeTimeout bounds how long a cut may take to tell a slow client why.
 	GoodbyeTimeout time.Duration `mapstructure:"goodbye_timeout"`
@@ -54,7 +56,7 @@ func DefaultConfig() Config {
 		ConnectionsMax:   8192,
 		IdleTimeout:      time.Hour,
 		LongAfter:        time.Second,
-		LongBytes:        8 << 20,
+		LongBytes:        1 << 20,
 		TickEvery:        5 * time.Second,
 		TickBytes:        64 << 20,
 		GoodbyeTimeout:   500 * time.Millisecond,

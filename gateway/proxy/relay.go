@@ -31,8 +31,11 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 	x.status.Store(int32(res.StatusCode))
 	x.mu.Unlock()
 	x.w.WriteHeader(res.StatusCode)
-	if sse {
+	switch {
+	case sse:
 		x.lasts(event.StreamSSE)
+	case x.announced(res): // Who takes fifty of them must not have them before the first is known of.
+		x.lasts("")
 	}
 	// A gRPC answer without a body must stay one frame: its header is its trailer.
 	if sse || grpc && res.Header.Get("Grpc-Status") == "" || len(res.Trailer) > 0 {

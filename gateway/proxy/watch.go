@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -13,11 +14,11 @@ import (
 // moved notes that bytes have gone either way.
 func (x *exchange) moved() {
 	total := x.total()
-	limit := uint64(x.proxy.config.TickBytes)
-	if x.ticked.Load() == 0 {
-		limit = min(limit, uint64(x.proxy.config.LongBytes))
-	}
-	if total-x.ticked.Load() < limit {
+	ticked := x.ticked.Load()
+	// Twice as much each time: what is carried off between two reports is never
+	// more than what was reported, and a long stream makes few of them.
+	limit := min(uint64(x.proxy.config.TickBytes), max(uint64(x.proxy.config.LongBytes), ticked))
+	if total-ticked < limit {
 		return
 	}
 	x.mu.Lock()
@@ -42,6 +43,11 @@ func (x *exchange) lasts(kind string) {
 	if !x.done && !x.lasting {
 		x.last(kind)
 	}
+}
+
+// announced reports whether a response says of itself that it will last.
+func (x *exchange) announced(res *http.Response) bool {
+	return x.r.Method != http.MethodHead && res.StatusCode != http.StatusNotModified && res.ContentLength >= x.proxy.config.LongBytes
 }
 
 // last reports Open. Where no kind is known yet, it is a download once the

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vigil-gateway/vigil/cmd/internal/people"
 	"github.com/vigil-gateway/vigil/schemas/event"
-	"github.com/vigil-gateway/vigil/scorer/exact"
 )
 
 // Kinds of attack.
@@ -27,7 +27,7 @@ type attacker struct {
 	number int
 	at     time.Duration // When he starts, from the moment that everybody has come.
 	rand   *rand.Rand
-	who    *Person // The insider, for a walk and an exfiltration.
+	who    *people.Person // The insider, for a walk and an exfiltration.
 
 	// What became of him, written by his own goroutine.
 	started  time.Time
@@ -35,7 +35,7 @@ type attacker struct {
 	caught   bool
 	requests int
 	loot     uint64 // Bytes that he got.
-	last     Answer
+	last     people.Answer
 	prey     *stay
 }
 
@@ -45,21 +45,21 @@ type attacker struct {
 const attackMax = 60 * time.Second
 
 // newAttackers picks who attacks, how, in which order and when.
-func newAttackers(seed uint64, n int, people []*Person) []*attacker {
-	r := random(seed, "attackers", 0)
+func newAttackers(seed uint64, n int, crowd []*people.Person) []*attacker {
+	r := people.Random(seed, "attackers", 0)
 	kinds := []string{attackToken, attackStuffing, attackWalk, attackExfil}
 	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	insiders := r.Perm(len(people))
+	insiders := r.Perm(len(crowd))
 	at := time.Duration(0)
 	var all []*attacker
 	for i := range n {
 		at += 500*time.Millisecond + time.Duration(r.Int64N(int64(2500*time.Millisecond)))
-		a := &attacker{kind: kinds[i%len(kinds)], number: i + 1, at: at, rand: random(seed, "attacker", i)}
+		a := &attacker{kind: kinds[i%len(kinds)], number: i + 1, at: at, rand: people.Random(seed, "attacker", i)}
 		if a.kind == attackWalk || a.kind == attackExfil {
 			for len(insiders) > 0 && a.who == nil {
-				u := people[insiders[0]]
+				u := crowd[insiders[0]]
 				insiders = insiders[1:]
-				if u.role == roleClerk || u.role == roleSupport {
+				if u.Role == people.RoleClerk || u.Role == people.RoleSupport {
 					a.who = u
 				}
 			}
@@ -74,7 +74,7 @@ func newAttackers(seed uint64, n int, people []*Person) []*attacker {
 
 // attack runs one from start to end.
 func (d *run) attack(ctx context.Context, a *attacker) {
-	if !sleep(ctx, a.at) {
+	if !people.Sleep(ctx, a.at) {
 		return
 	}
 	whole := ctx
@@ -98,25 +98,25 @@ func (d *run) attack(ctx context.Context, a *attacker) {
 // steal uses somebody's token from another country while he is there.
 func (d *run) steal(ctx context.Context, a *attacker) {
 	for a.prey = d.crowd.victim(a.rand); a.prey == nil; a.prey = d.crowd.victim(a.rand) {
-		if !sleep(ctx, 100*time.Millisecond) {
+		if !people.Sleep(ctx, 100*time.Millisecond) {
 			return
 		}
 	}
 	v := &a.prey.visit
-	from := d.abroad(a.rand, v.Spot.network)
-	agent := randomDevice(a.rand, desktops()).agent(120 + a.rand.IntN(8))
-	d.story.attackBegins(a, fmt.Sprintf("somebody in %s uses the token of %s, whose live view is open in %s", from.network.City, v.Person.Name, v.Spot.network.City))
-	c := newClient(d.gateway, from, agent, a.prey.token, &d.ledger)
-	defer c.close()
+	from := d.population.World.Abroad(a.rand, v.Spot.Network)
+	agent := people.RandomAgent(a.rand)
+	d.story.attackBegins(a, fmt.Sprintf("somebody in %s uses the token of %s, whose live view is open in %s", from.Network.City, v.Person.Name, v.Spot.Network.City))
+	c := people.NewClient(d.gateway, from, agent, a.prey.token, &d.ledger)
+	defer c.Close()
 	paths := []string{"/", "/me", "/accounts"}
-	for _, id := range v.Person.accounts {
+	for _, id := range v.Person.Accounts {
 		paths = append(paths, "/accounts/"+id)
 	}
 	for i := 0; !a.caught; i++ {
-		if !d.try(ctx, a, c, Step{Method: get, Path: paths[i%len(paths)], Status: 200}) {
+		if !d.try(ctx, a, c, people.Step{Method: get, Path: paths[i%len(paths)], Status: 200}) {
 			return
 		}
-		if !sleep(ctx, pause(a.rand, 700*time.Millisecond)) {
+		if !people.Sleep(ctx, people.Pause(a.rand, 700*time.Millisecond)) {
 			return
 		}
 	}
@@ -124,23 +124,21 @@ func (d *run) steal(ctx context.Context, a *attacker) {
 
 // stuff tries a list of leaked passwords, one each, from one rented server.
 func (d *run) stuff(ctx context.Context, a *attacker) {
-	servers := d.population.World.hosting
-	n := servers[a.rand.IntN(len(servers))]
-	from := spot{n, n.address(a.rand)}
-	d.roster.add(from.address.String(), fmt.Sprintf("attacker %d", a.number))
-	d.story.attackBegins(a, fmt.Sprintf("%s in %s tries a leaked list of passwords", from.address, n.City))
-	c := newClient(d.gateway, from, "python-requests/2.32.3", "", &d.ledger)
-	defer c.close()
+	from := d.population.World.Server(a.rand)
+	d.roster.add(from.Address.String(), fmt.Sprintf("attacker %d", a.number))
+	d.story.attackBegins(a, fmt.Sprintf("%s in %s tries a leaked list of passwords", from.Address, from.Network.City))
+	c := people.NewClient(d.gateway, from, "python-requests/2.32.3", "", &d.ledger)
+	defer c.Close()
 	for i := 0; !a.caught; i++ {
 		name := fmt.Sprintf("user%05d", a.rand.IntN(100000))
 		if a.rand.Float64() < 0.2 { // Some of the names exist.
 			name = d.population.People[a.rand.IntN(len(d.population.People))].Name
 		}
-		form := signIn(name, fmt.Sprintf("winter%d", a.rand.IntN(1e6)))
-		if !d.try(ctx, a, c, Step{Method: post, Path: "/login", Form: form, Anonymous: true, Status: 401}) {
+		form := people.SignIn(name, fmt.Sprintf("winter%d", a.rand.IntN(1e6)))
+		if !d.try(ctx, a, c, people.Step{Method: post, Path: "/login", Form: form, Anonymous: true, Status: 401}) {
 			return
 		}
-		if !sleep(ctx, time.Duration(80+a.rand.IntN(150))*time.Millisecond) {
+		if !people.Sleep(ctx, time.Duration(80+a.rand.IntN(150))*time.Millisecond) {
 			return
 		}
 	}
@@ -149,14 +147,14 @@ func (d *run) stuff(ctx context.Context, a *attacker) {
 // walk goes through the ids of accounts, from an insider's own desk.
 func (d *run) walk(ctx context.Context, a *attacker) {
 	c := d.insider(a)
-	defer c.close()
+	defer c.Close()
 	id := 1000 + a.rand.IntN(8000)
 	d.story.attackBegins(a, fmt.Sprintf("%s in %s opens one account after the other, from %d on", a.who.Name, a.who.City, id))
 	for ; !a.caught; id++ {
-		if !d.try(ctx, a, c, Step{Method: get, Path: "/accounts/" + strconv.Itoa(id), Status: 200}) {
+		if !d.try(ctx, a, c, people.Step{Method: get, Path: "/accounts/" + strconv.Itoa(id), Status: 200}) {
 			return
 		}
-		if !sleep(ctx, time.Duration(120+a.rand.IntN(250))*time.Millisecond) {
+		if !people.Sleep(ctx, time.Duration(120+a.rand.IntN(250))*time.Millisecond) {
 			return
 		}
 	}
@@ -165,7 +163,7 @@ func (d *run) walk(ctx context.Context, a *attacker) {
 // exfiltrate carries off as much as it can, in several downloads at once.
 func (d *run) exfiltrate(ctx context.Context, a *attacker) {
 	c := d.insider(a)
-	defer c.close()
+	defer c.Close()
 	streams := 3 + a.rand.IntN(2)
 	size := 2<<30 + a.rand.IntN(1<<30)
 	d.story.attackBegins(a, fmt.Sprintf("%s in %s downloads everything, %d × %d MB at once", a.who.Name, a.who.City, streams, size>>20))
@@ -175,61 +173,46 @@ func (d *run) exfiltrate(ctx context.Context, a *attacker) {
 	)
 	for range streams {
 		wait.Go(func() {
-			step := Step{Method: get, Path: "/download", Query: url.Values{"bytes": {strconv.Itoa(size)}}, Stream: event.StreamDownload, Lasts: attackMax, Status: 200}
-			answer, err := c.do(ctx, &step)
+			step := people.Step{Method: get, Path: "/download", Query: url.Values{"bytes": {strconv.Itoa(size)}}, Stream: event.StreamDownload, Lasts: attackMax, Status: 200}
+			answer, err := c.Do(ctx, &step)
 			mu.Lock()
 			defer mu.Unlock()
 			a.requests++
 			a.loot += answer.Bytes
-			if err == nil && answer.refused() {
+			if err == nil && answer.Refused() {
 				a.caught, a.last = true, answer
 			}
 		})
-		if !sleep(ctx, 200*time.Millisecond) {
+		if !people.Sleep(ctx, 200*time.Millisecond) {
 			break
 		}
 	}
 	wait.Wait()
 	if a.caught { // He comes back for the rest, and must find the door shut.
 		a.caught = false
-		d.try(ctx, a, c, Step{Method: get, Path: "/accounts", Status: 200})
+		d.try(ctx, a, c, people.Step{Method: get, Path: "/accounts", Status: 200})
 	}
 }
 
 // insider signs one of the people in, at his usual place with his usual device.
-func (d *run) insider(a *attacker) *Client {
-	v := d.population.visit(a.rand, a.who, time.Now())
-	return newClient(d.gateway, v.Spot, v.Agent, d.signedIn(&v), &d.ledger)
-}
-
-// abroadKM is how far away a thief is at least. A mobile network is placed to
-// 250 km only: a phone in Zurich may be in Munich, and is no evidence there.
-const abroadKM = 1000
-
-// abroad is a home in another country, far from a network.
-func (d *run) abroad(r *rand.Rand, here Network) spot {
-	for {
-		c := cities()[r.IntN(len(cities()))]
-		if c.country != here.Country && exact.Kilometres(c.latitude, c.longitude, here.Latitude, here.Longitude) >= abroadKM {
-			n := d.population.World.homes[c.name][r.IntN(2)]
-			return spot{n, n.address(r)}
-		}
-	}
+func (d *run) insider(a *attacker) *people.Client {
+	v := d.population.Visit(a.rand, a.who, time.Now())
+	return people.NewClient(d.gateway, v.Spot, v.Agent, d.signedIn(&v), &d.ledger)
 }
 
 // try sends one request of an attack and notes whether he was turned away. It
 // reports false where the attack has ended by itself.
-func (d *run) try(ctx context.Context, a *attacker, c *Client, s Step) bool {
+func (d *run) try(ctx context.Context, a *attacker, c *people.Client, s people.Step) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	answer, err := c.do(ctx, &s)
+	answer, err := c.Do(ctx, &s)
 	if err != nil {
 		return false
 	}
 	a.requests++
 	a.last = answer
-	if answer.refused() {
+	if answer.Refused() {
 		a.caught = true
 		return true
 	}

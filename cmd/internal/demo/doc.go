@@ -1,8 +1,8 @@
 // Package demo shows the product at work: ordinary people with habits, then
 // attackers, and what became of each, on a real installation.
 //
-//	population ─► history ─► warm-start file ─► analyzer
-//	           └► live clients ─► gateway ─► … ─► verdict ─► cut ─► client saw it ─► story, summary
+//	people ─► history ─► warm-start file ─► analyzer
+//	       └► live clients ─► gateway ─► … ─► verdict ─► cut ─► client saw it ─► story, summary
 //	attackers ──────┘
 //
 // # Contract
@@ -21,10 +21,4 @@
 //
 // Each person and each attacker is one goroutine, plus one for each stream that
 // is held open. [Run] returns when all have ended.
-//
-// # Non-obvious
-//
-// Addresses are from 198.18.0.0/15, which is reserved for tests and belongs to
-// nobody; they reach the gateway through PROXY protocol, from 127.0.0.1 as a
-// trusted proxy.
 package demo

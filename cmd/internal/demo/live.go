@@ -8,15 +8,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+	"github.com/vigil-gateway/vigil/cmd/internal/people"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
 // stay is one live visit with what became of it, as its own client saw it.
 type stay struct {
-	visit  Visit
+	visit  people.Visit
 	token  string
-	client *Client
+	client *people.Client
 
 	mu          sync.Mutex
 	started     bool
@@ -27,8 +27,8 @@ type stay struct {
 
 // mishap is an honest client's complaint.
 type mishap struct {
-	step   Step
-	answer Answer
+	step   people.Step
+	answer people.Answer
 }
 
 func (m *mishap) String() string {
@@ -45,24 +45,21 @@ type crowd struct {
 
 // signedIn returns a token for a person's visit, as the sample provider gives
 // it after a sign-in.
-func (d *run) signedIn(v *Visit) string {
+func (d *run) signedIn(v *people.Visit) string {
 	d.roster.add(d.names.Session(d.issuer, v.SessionID), v.Person.Name)
 	d.roster.add(d.names.Subject(d.issuer, v.Person.Name), v.Person.Name)
-	d.roster.add(d.names.Token(d.issuer, v.SessionID+"-token"), v.Person.Name)
-	return d.idp.Mint(idp.Claims{
-		Subject: v.Person.Name, SessionID: v.SessionID, TokenID: v.SessionID + "-token", ClientID: v.Client,
-		Scope: "app", ACR: acrPassword, AMR: []string{"pwd"}, AuthTime: time.Now(),
-	})
+	d.roster.add(d.names.Token(d.issuer, v.TokenID()), v.Person.Name)
+	return d.idp.Mint(v.Claims(time.Now()))
 }
 
 // live makes a person come again and again until ctx is done.
-func (c *crowd) live(ctx context.Context, i int, u *Person) {
-	r := random(c.demo.options.Seed, "live", i)
+func (c *crowd) live(ctx context.Context, i int, u *people.Person) {
+	r := people.Random(c.demo.options.Seed, "live", i)
 	wait := time.Duration(r.Int64N(int64(arrival)))
-	for sleep(ctx, wait) {
+	for people.Sleep(ctx, wait) {
 		s := c.begin(r, u)
-		c.play(ctx, s)
-		s.client.close()
+		s.visit.Play(ctx, func(ctx context.Context, step *people.Step) bool { return c.step(ctx, s, step) })
+		s.client.Close()
 		wait = time.Duration(5+r.IntN(20)) * time.Second
 		if s.wasCompromised() {
 			return
@@ -74,49 +71,30 @@ func (c *crowd) live(ctx context.Context, i int, u *Person) {
 const arrival = 6 * time.Second
 
 // begin signs a person in.
-func (c *crowd) begin(r *rand.Rand, u *Person) *stay {
-	v := c.demo.population.visit(r, u, time.Now())
+func (c *crowd) begin(r *rand.Rand, u *people.Person) *stay {
+	v := c.demo.population.Visit(r, u, time.Now())
 	s := &stay{visit: v, token: c.demo.signedIn(&v)}
-	s.client = newClient(c.demo.gateway, v.Spot, v.Agent, s.token, &c.demo.ledger)
+	s.client = people.NewClient(c.demo.gateway, v.Spot, v.Agent, s.token, &c.demo.ledger)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stays = append(c.stays, s)
 	return s
 }
 
-// play does the steps of a visit, in order; what is held open goes on beside
-// the next steps. It ends early when ctx is done or the visit is refused.
-func (c *crowd) play(ctx context.Context, s *stay) {
-	var held sync.WaitGroup
-	defer held.Wait()
-	for i := range s.visit.Steps {
-		step := &s.visit.Steps[i]
-		if !sleep(ctx, step.Wait) || s.failed() {
-			return
-		}
-		s.mu.Lock()
-		s.started = true
-		s.mu.Unlock()
-		if step.Stream == event.StreamWebSocket || step.Stream == event.StreamSSE {
-			held.Go(func() { c.step(ctx, s, step) })
-			continue
-		}
-		c.step(ctx, s, step)
-	}
-}
-
-// step does one and notes whether it went as an honest client may expect.
-func (c *crowd) step(ctx context.Context, s *stay, step *Step) {
+// step does one, notes whether it went as an honest client may expect, and
+// reports whether the visit goes on.
+func (c *crowd) step(ctx context.Context, s *stay, step *people.Step) bool {
+	s.begun()
 	if step.Stream != "" {
 		s.hold(step.Stream, true)
 		defer s.hold(step.Stream, false)
 	}
-	a, err := s.client.do(ctx, step)
+	a, err := s.client.Do(ctx, step)
 	if err != nil {
-		a = Answer{Reason: err.Error(), At: time.Now()}
+		a = people.Answer{Reason: err.Error(), At: time.Now()}
 	}
 	if a.Status == step.Status && !a.Cut {
-		return
+		return !s.failed()
 	}
 	s.mu.Lock()
 	first := s.interrupted == nil
@@ -128,6 +106,13 @@ func (c *crowd) step(ctx context.Context, s *stay, step *Step) {
 	if first {
 		c.demo.story.interrupted(s, complaint, compromised)
 	}
+	return false
+}
+
+func (s *stay) begun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
 }
 
 func (s *stay) hold(kind string, open bool) {
@@ -193,18 +178,6 @@ func (c *crowd) honest() (sessions, interrupted int) {
 		s.mu.Unlock()
 	}
 	return sessions, interrupted
-}
-
-// sleep waits, and reports false where ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return ctx.Err() == nil
-	}
 }
 
 // method constants keep the attack scripts short.

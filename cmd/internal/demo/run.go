@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
+	"github.com/vigil-gateway/vigil/cmd/internal/people"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
-	"github.com/vigil-gateway/vigil/gateway/origin"
-	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -41,11 +39,11 @@ type Options struct {
 // run is one demo.
 type run struct {
 	options    Options
-	population *Population
+	population *people.Population
 	crowd      *crowd
 	attackers  []*attacker
 	story      *story
-	ledger     Ledger
+	ledger     people.Ledger
 
 	stack   *devstack.Stack
 	idp     *idp.Provider
@@ -91,7 +89,7 @@ const (
 // product kept its promise is for [Summary.OK] to say.
 func Run(ctx context.Context, o Options) (Summary, error) {
 	d := &run{options: o, gatewayID: fmt.Sprintf("demo-%d-%d", o.Seed, time.Now().UnixMilli())}
-	d.population = NewPopulation(o.Seed, o.Users, time.Now())
+	d.population = people.NewPopulation(o.Seed, o.Users, time.Now())
 	d.attackers = newAttackers(o.Seed, o.Attackers, d.population.People)
 	d.crowd = &crowd{demo: d}
 	d.story = &story{text: o.Text, begun: time.Now(), who: d.roster.name}
@@ -112,64 +110,32 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 func (d *run) start(ctx context.Context) error {
 	o := devstack.DefaultOptions()
 	o.Dir, o.Library, o.Kafka, o.Logger = d.options.Dir, d.options.Library, d.options.Kafka, d.options.Logger
-	o.Mode, o.Sample = devstack.ModeEnforce, true
-	o.Users = make(map[string]string)
-	o.DownloadRate = downloadRate
-	for _, u := range d.population.People {
-		o.Users[u.Name] = u.Password
-	}
-	o.Configure = d.configure
-	o.Prepare = d.warmStart
+	o.Mode, o.Configure = devstack.ModeEnforce, d.configure
+	d.population.Settle(&o, func(l people.Learned) {
+		d.story.say("history: %d people, %d days, %d events, scored offline in %.1f s for the analyzer's warm start",
+			len(d.population.People), people.HistoryDays, l.Events, l.Took.Seconds())
+	})
 	stack, err := devstack.Start(ctx, o)
 	if err != nil {
 		return err
 	}
 	d.stack, d.idp, d.gateway = stack, stack.IDP(), stack.Run().Gateway
+	d.names, d.issuer = stack.Names(), stack.Run().Issuer
 	d.story.emit(stack.Ready())
 	d.story.say("serving: gateway %s, Kafka %v, ClickHouse %s", stack.Run().Gateway, stack.Run().Kafka, stack.Run().ClickHouse)
 	return nil
 }
 
-// configure tells the gateway where addresses are, and that PROXY headers of
-// this machine are true.
+// configure makes the installation one to look at.
 func (d *run) configure(c *devstack.Config) error {
 	// A name that no other demo on the same cluster has: its rows are ours.
 	c.Gateway.ID = d.gatewayID
-	c.Gateway.Listen.ProxyProtocol.Trusted = []string{"127.0.0.1"}
-	for _, n := range d.population.World.Networks {
-		c.Gateway.Origin.Networks = append(c.Gateway.Origin.Networks, origin.Static{
-			Prefix: n.Prefix.String(), Country: n.Country, ASN: n.ASN, Org: n.Org,
-			Latitude: &n.Latitude, Longitude: &n.Longitude, AccuracyKM: n.AccuracyKM, Tags: n.Tags,
-		})
-	}
+	c.Gateway.Listen.ProxyProtocol.Require = true
 	// The story is told from ClickHouse, so rows should not wait long for company.
 	c.Analyzer.Store.Linger = 200 * time.Millisecond
 	// On a cluster that other demos have used, theirs is not our history.
 	c.Analyzer.State.Replay = time.Second
 	return nil
-}
-
-// warmStart scores thirty days of history offline, as "vigil score --state" does.
-func (d *run) warmStart(ctx context.Context, p devstack.Prepared) (string, error) {
-	d.names, d.issuer = p.Names, p.Issuer
-	began := time.Now()
-	routes, err := route.NewTable(route.Config{Routes: p.Config.Gateway.Routes})
-	if err != nil {
-		return "", err
-	}
-	n := &Narrator{Names: p.Names, Routes: routes, Issuer: p.Issuer, Tenant: devstack.Tenant, Host: p.Host, Tick: p.Config.Gateway.Proxy.TickEvery}
-	events, err := n.History(d.population)
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(p.Places.State, "history.state")
-	err = learn(ctx, p.Config.Analyzer.Model.File, events, file)
-	if err != nil {
-		return "", err
-	}
-	d.story.say("history: %d people, %d days, %d events, scored offline in %.1f s for the analyzer's warm start",
-		len(d.population.People), HistoryDays, len(events), time.Since(began).Seconds())
-	return file, nil
 }
 
 // show is the live part.
@@ -184,8 +150,8 @@ func (d *run) show(ctx context.Context) (Summary, error) {
 	crowdCtx, stopCrowd := context.WithCancel(ctx)
 	defer stopCrowd()
 	begun := time.Now()
-	var people, bad sync.WaitGroup
-	insiders := make(map[*Person]bool)
+	var crowd, bad sync.WaitGroup
+	insiders := make(map[*people.Person]bool)
 	for _, a := range d.attackers {
 		if a.who != nil {
 			insiders[a.who] = true
@@ -193,25 +159,25 @@ func (d *run) show(ctx context.Context) (Summary, error) {
 	}
 	for i, u := range d.population.People {
 		if !insiders[u] {
-			people.Go(func() { d.crowd.live(crowdCtx, i, u) })
+			crowd.Go(func() { d.crowd.live(crowdCtx, i, u) })
 		}
 	}
 	d.story.say("%d of %d people come to work, each as in the last %d days; the other %d are attackers this time",
-		len(d.population.People)-len(insiders), len(d.population.People), HistoryDays, len(insiders))
-	if sleep(ctx, arrival+2*time.Second) {
+		len(d.population.People)-len(insiders), len(d.population.People), people.HistoryDays, len(insiders))
+	if people.Sleep(ctx, arrival+2*time.Second) {
 		for _, a := range d.attackers {
 			bad.Go(func() { d.attack(crowdCtx, a) })
 		}
 	}
 	bad.Wait()
 	if d.options.Once {
-		sleep(ctx, max(2*time.Second, liveLeast-time.Since(begun)))
+		people.Sleep(ctx, max(2*time.Second, liveLeast-time.Since(begun)))
 	} else if ctx.Err() == nil {
 		d.story.say("that was the last attack; ordinary work goes on until Ctrl-C")
 		<-ctx.Done()
 	}
 	stopCrowd()
-	people.Wait()
+	crowd.Wait()
 
 	err := w.settle(watchCtx)
 	stopWatch()

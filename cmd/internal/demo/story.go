@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -200,7 +199,7 @@ func (s *story) attackEnded(a *attacker) {
 	case !a.ended:
 		s.say("attack %d %s was broken off", a.number, a.kind)
 	case a.caught:
-		s.hold("STOPPED  attack %d %s after %d requests and %.1f s: %s", a.number, a.kind, a.requests, took.Seconds(), a.last.words())
+		s.hold("STOPPED  attack %d %s after %d requests and %.1f s: %s", a.number, a.kind, a.requests, took.Seconds(), a.last.String())
 	default:
 		s.say("ESCAPED  attack %d %s: %d requests, %d bytes in %.1f s", a.number, a.kind, a.requests, a.loot, took.Seconds())
 	}
@@ -208,24 +207,10 @@ func (s *story) attackEnded(a *attacker) {
 
 func (s *story) interrupted(st *stay, m *mishap, compromised bool) {
 	if compromised {
-		s.hold("SAFE     %s was asked to sign in again: %s", st.visit.Person.Name, m.answer.words())
+		s.hold("SAFE     %s was asked to sign in again: %s", st.visit.Person.Name, m.answer.String())
 		return
 	}
 	s.hold("WRONGED  %s, who did nothing: %s", st.visit.Person.Name, m)
-}
-
-// words is an answer for people.
-func (a Answer) words() string {
-	var parts []string
-	if a.Status != 0 {
-		parts = append(parts, fmt.Sprint(a.Status))
-	}
-	for _, p := range []string{a.Code, a.Reason, a.Support} {
-		if p != "" && !strings.Contains(strings.Join(parts, " "), p) {
-			parts = append(parts, p)
-		}
-	}
-	return strings.Join(parts, " ")
 }
 
 func (s *story) summary(sum Summary) {

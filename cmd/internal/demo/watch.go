@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vigil-gateway/vigil/cmd/internal/people"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -54,7 +55,7 @@ func (w *watch) follow(ctx context.Context) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	w.password = strings.TrimSpace(string(password))
-	for sleep(ctx, lookEvery) {
+	for people.Sleep(ctx, lookEvery) {
 		due := time.Now().Add(-holdFor)
 		err := w.look(ctx)
 		w.run.story.release(due)
@@ -161,7 +162,7 @@ func (w *watch) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if w.rows >= w.run.ledger.Sent() || time.Now().After(deadline) || !sleep(ctx, lookEvery) {
+		if w.rows >= w.run.ledger.Sent() || time.Now().After(deadline) || !people.Sleep(ctx, lookEvery) {
 			return nil
 		}
 	}

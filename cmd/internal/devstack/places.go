@@ -19,6 +19,9 @@ type Places struct {
 	IDP        string // Folder of the sample provider's keys.
 }
 
+// FolderIDP is the folder of the sample provider's keys in an installation.
+const FolderIDP = "idp"
+
 // placesOf names the files of an installation in dir.
 func placesOf(dir string) Places {
 	return Places{
@@ -27,7 +30,7 @@ func placesOf(dir string) Places {
 		Kafka:      filepath.Join(dir, "kafka"),
 		ClickHouse: filepath.Join(dir, "clickhouse"),
 		State:      filepath.Join(dir, "state"),
-		IDP:        filepath.Join(dir, "idp"),
+		IDP:        filepath.Join(dir, FolderIDP),
 	}
 }
 

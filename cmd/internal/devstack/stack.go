@@ -313,7 +313,7 @@ func (s *Stack) storeConfig() store.Config {
 
 // writeRun tells the other commands where everything is.
 func (s *Stack) writeRun(context.Context) error {
-	s.run.PID = os.Getpid()
+	s.run.PID, s.run.Mode = os.Getpid(), s.config.Mode()
 	s.run.Tenant, s.run.TenantKeyFile = Tenant, s.places.TenantKey
 	s.run.AdminTokenFile = s.places.AdminToken
 	s.run.OperatorKeyFile, s.run.OperatorKid = s.places.OperatorKey, keys.OperatorKid

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -51,10 +53,36 @@ type Claims struct {
 	More map[string]string
 }
 
+// Minter signs tokens in the name of a provider, with its keys.
+type Minter struct {
+	keys     *keyring
+	issuer   string
+	audience string
+	now      func() time.Time
+}
+
+// OpenMinter signs in the name of a provider that runs elsewhere on this
+// machine and keeps its keys in dir. The error wraps fs.ErrNotExist where there
+// are none; none are made.
+func OpenMinter(dir, issuer, audience string, now func() time.Time) (*Minter, error) {
+	_, err := os.Stat(filepath.Join(dir, keyFile))
+	if err != nil {
+		return nil, fmt.Errorf("idp: %w", err)
+	}
+	keys, err := openKeyring(dir)
+	if err != nil {
+		return nil, fmt.Errorf("idp: %w", err)
+	}
+	return &Minter{keys: keys, issuer: issuer, audience: audience, now: now}, nil
+}
+
+// Mint returns a signed token that says c; see [Minter.Mint].
+func (p *Provider) Mint(c Claims) string { return p.minter.Mint(c) }
+
 // Mint returns a signed token that says c. It takes c as it is: whether a
 // gateway accepts it is the gateway's business.
-func (p *Provider) Mint(c Claims) string {
-	token, err := p.sign(c)
+func (m *Minter) Mint(c Claims) string {
+	token, err := m.sign(c)
 	if err != nil {
 		// Claims hold only text and times and the keys are our own: no input
 		// can bring this about, and a token that is "" would hide it.
@@ -63,7 +91,7 @@ func (p *Provider) Mint(c Claims) string {
 	return token
 }
 
-func (p *Provider) sign(c Claims) (string, error) {
+func (m *Minter) sign(c Claims) (string, error) {
 	token := jwt.New()
 	var errs []error
 	set := func(name string, value any, present bool) {
@@ -74,11 +102,11 @@ func (p *Provider) sign(c Claims) (string, error) {
 	for name, value := range c.More {
 		set(name, value, true)
 	}
-	now := p.options.Now()
-	if c.Audience == nil && p.options.Audience != "" {
-		c.Audience = []string{p.options.Audience}
+	now := m.now()
+	if c.Audience == nil && m.audience != "" {
+		c.Audience = []string{m.audience}
 	}
-	set(jwt.IssuerKey, either(c.Issuer, p.url), true)
+	set(jwt.IssuerKey, either(c.Issuer, m.issuer), true)
 	set(jwt.SubjectKey, c.Subject, c.Subject != "")
 	set(jwt.JwtIDKey, either(c.TokenID, uuid.NewString()), true)
 	set(jwt.AudienceKey, c.Audience, len(c.Audience) > 0)
@@ -99,7 +127,7 @@ func (p *Provider) sign(c Claims) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("set claims: %w", err)
 	}
-	signed, err := jwt.Sign(token, jwt.WithKey(jwa.SignatureAlgorithm(alg), p.keys.signing(alg), jws.WithProtectedHeaders(h)))
+	signed, err := jwt.Sign(token, jwt.WithKey(jwa.SignatureAlgorithm(alg), m.keys.signing(alg), jws.WithProtectedHeaders(h)))
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}

@@ -33,6 +33,7 @@ type Options struct {
 type Provider struct {
 	options Options
 	keys    *keyring
+	minter  *Minter
 	server  *http.Server
 	url     string
 	done    chan struct{}
@@ -60,6 +61,7 @@ func Start(o Options) (*Provider, error) {
 		return nil, fmt.Errorf("idp: %w", err)
 	}
 	p := &Provider{options: o, keys: keys, url: "http://" + ln.Addr().String(), done: make(chan struct{})}
+	p.minter = &Minter{keys: keys, issuer: p.url, audience: o.Audience, now: o.Now}
 	p.server = &http.Server{
 		Handler:           p.routes(),
 		ReadHeaderTimeout: readTimeout,

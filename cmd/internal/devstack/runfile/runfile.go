@@ -46,6 +46,8 @@ type Run struct {
 	// Audience is then what its tokens name, so that the next run goes on with it.
 	OwnService bool   `json:"own_service,omitempty"`
 	Audience   string `json:"audience,omitempty"`
+	// Mode is that of the risk model, observe or enforce.
+	Mode string `json:"mode,omitempty"`
 	// Tenant is the one tenant.
 	Tenant string `json:"tenant"`
 	// TenantKeyFile holds the key of the pseudonyms, raw bytes.

@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"encoding/binary"
@@ -38,7 +38,7 @@ const streamAfter = time.Second
 // History returns the events of every visit before now, in the order of time.
 func (n *Narrator) History(p *Population) ([]*event.RequestEvent, error) {
 	var all []*event.RequestEvent
-	r := random(p.seed, "history", 0)
+	r := Random(p.seed, "history", 0)
 	for _, v := range p.past() {
 		events, err := n.tell(r, &v)
 		if err != nil {
@@ -80,10 +80,10 @@ func (n *Narrator) event(r *rand.Rand, v *Visit, s *Step, at, signedIn time.Time
 	if err != nil {
 		return nil, fmt.Errorf("history: route %s %s: %w", s.Method, s.Path, err)
 	}
-	network := v.Spot.network
+	network := v.Spot.Network
 	e := &event.RequestEvent{
 		Kind: event.KindRequest, Id: randomID(r, at), Time: timestamppb.New(at), Phase: event.PhaseComplete,
-		Tenant: n.Tenant, Address: v.Spot.address.String(),
+		Tenant: n.Tenant, Address: v.Spot.Address.String(),
 		Asn: network.ASN, AsOrg: network.Org, Country: network.Country,
 		Latitude: new(network.Latitude), Longitude: new(network.Longitude),
 		AccuracyRadiusKm: network.AccuracyKM, NetworkTags: network.Tags, UserAgent: v.Agent,
@@ -100,7 +100,7 @@ func (n *Narrator) event(r *rand.Rand, v *Visit, s *Step, at, signedIn time.Time
 	if !s.Anonymous {
 		e.Issuer, e.Subject = n.Issuer, n.Names.Subject(n.Issuer, v.Person.Name)
 		e.Session = n.Names.Session(n.Issuer, v.SessionID)
-		e.TokenId = n.Names.Token(n.Issuer, v.SessionID+"-token")
+		e.TokenId = n.Names.Token(n.Issuer, v.TokenID())
 		e.ClientId, e.AuthMethod, e.Binding = v.Client, "jwt", event.BindingNone
 		e.SubjectKind, e.Acr, e.Amr, e.AuthTime = event.SubjectHuman, acrPassword, []string{"pwd"}, timestamppb.New(signedIn)
 	}

@@ -1,10 +1,13 @@
-package demo
+package people
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -14,7 +17,7 @@ import (
 type Visit struct {
 	Person *Person
 	Start  time.Time
-	Spot   spot
+	Spot   Spot
 	Client string
 	Agent  string
 	// SessionID is the provider's sid.
@@ -41,9 +44,9 @@ type Step struct {
 	BytesOut uint64
 }
 
-// visit makes what a person does from start on. It is the only source of
-// ordinary behaviour, for the history and for the live part alike.
-func (p *Population) visit(r *rand.Rand, u *Person, start time.Time) Visit {
+// Visit makes what a person does from start on. It is the only source of
+// ordinary behaviour, for the history and for live visits alike.
+func (p *Population) Visit(r *rand.Rand, u *Person, start time.Time) Visit {
 	since := start.Sub(p.start())
 	at, d := u.whereAndWith(r, since)
 	v := Visit{
@@ -51,10 +54,10 @@ func (p *Population) visit(r *rand.Rand, u *Person, start time.Time) Visit {
 		SessionID: fmt.Sprintf("sid-%08x%08x", r.Uint32(), r.Uint32()),
 	}
 	if r.Float64() < 0.04 { // A typing error now and then.
-		v.add(Step{Method: "POST", Path: "/login", Form: signIn(u.Name, "mistyped"), Anonymous: true, Status: 401, BytesOut: 34})
-		v.add(Step{Wait: pause(r, 3*time.Second), Method: "POST", Path: "/login", Form: signIn(u.Name, u.Password), Anonymous: true, Status: 200, BytesOut: 18})
+		v.add(Step{Method: "POST", Path: "/login", Form: SignIn(u.Name, "mistyped"), Anonymous: true, Status: 401, BytesOut: 34})
+		v.add(Step{Wait: Pause(r, 3*time.Second), Method: "POST", Path: "/login", Form: SignIn(u.Name, u.Password), Anonymous: true, Status: 200, BytesOut: 18})
 	} else {
-		v.add(Step{Method: "POST", Path: "/login", Form: signIn(u.Name, u.Password), Anonymous: true, Status: 200, BytesOut: 18})
+		v.add(Step{Method: "POST", Path: "/login", Form: SignIn(u.Name, u.Password), Anonymous: true, Status: 200, BytesOut: 18})
 	}
 	v.home(300 * time.Millisecond)
 	busy := v.open(r, u)
@@ -65,8 +68,35 @@ func (p *Population) visit(r *rand.Rand, u *Person, start time.Time) Visit {
 	return v
 }
 
+// Play has do take each step of v in order, at its time. What is held open, a
+// live view or a feed, goes on beside the next steps. It ends when ctx is done,
+// or the visit is over for do, which then reports false; and not before every
+// do has returned.
+func (v *Visit) Play(ctx context.Context, do func(context.Context, *Step) bool) {
+	var held sync.WaitGroup
+	defer held.Wait()
+	var over atomic.Bool
+	for i := range v.Steps {
+		step := &v.Steps[i]
+		if !Sleep(ctx, step.Wait) || over.Load() {
+			return
+		}
+		if step.Stream == event.StreamWebSocket || step.Stream == event.StreamSSE {
+			held.Go(func() {
+				if !do(ctx, step) {
+					over.Store(true)
+				}
+			})
+			continue
+		}
+		if !do(ctx, step) {
+			return
+		}
+	}
+}
+
 // whereAndWith picks the address and the device of a visit.
-func (u *Person) whereAndWith(r *rand.Rand, since time.Duration) (spot, device) {
+func (u *Person) whereAndWith(r *rand.Rand, since time.Duration) (Spot, device) {
 	d, onPhone := u.desktop, false
 	if u.phone != nil && r.Float64() < 0.3 {
 		d, onPhone = *u.phone, true
@@ -76,7 +106,7 @@ func (u *Person) whereAndWith(r *rand.Rand, since time.Duration) (spot, device) 
 	}
 	switch {
 	case onPhone && r.Float64() < 0.5:
-		return spot{u.carrier, u.carrier.address(r)}, d
+		return Spot{u.carrier, u.carrier.Address(r)}, d
 	case !onPhone && u.office != nil && r.Float64() < 0.75:
 		return *u.office, d
 	}
@@ -99,12 +129,12 @@ func (v *Visit) home(wait time.Duration) {
 // for how long: so long he works.
 func (v *Visit) open(r *rand.Rand, u *Person) time.Duration {
 	lasts := time.Duration(40+r.IntN(80)) * time.Second
-	switch u.role {
-	case roleDesk:
+	switch u.Role {
+	case RoleDesk:
 		v.add(Step{Wait: 200 * time.Millisecond, Method: "GET", Path: "/ws", Stream: event.StreamWebSocket, Lasts: lasts, Status: 101, BytesOut: 9 * uint64(lasts/time.Second)})
-	case roleSupport:
+	case RoleSupport:
 		v.add(Step{Wait: 200 * time.Millisecond, Method: "GET", Path: "/events", Stream: event.StreamSSE, Lasts: lasts, Status: 200, BytesOut: 36 * uint64(lasts/time.Second)})
-	case roleAnalyst, roleClerk:
+	case RoleAnalyst, RoleClerk:
 		return 0
 	}
 	return lasts
@@ -112,7 +142,7 @@ func (v *Visit) open(r *rand.Rand, u *Person) time.Duration {
 
 // page is one page view with what belongs to it.
 func (v *Visit) page(r *rand.Rand, u *Person) {
-	wait := pause(r, u.think)
+	wait := Pause(r, u.think)
 	switch x := r.Float64(); {
 	case x < 0.12:
 		v.home(wait)
@@ -122,7 +152,7 @@ func (v *Visit) page(r *rand.Rand, u *Person) {
 		v.add(Step{Wait: wait, Method: "GET", Path: "/accounts/17", Status: 404, BytesOut: 28})
 	case x < 0.36:
 		v.add(Step{Wait: wait, Method: "POST", Path: "/upload", Form: url.Values{"note": {"call back"}}, Status: 200, BytesOut: 12})
-	case x < 0.40 || u.role == roleAnalyst && x < 0.60:
+	case x < 0.40 || u.Role == RoleAnalyst && x < 0.60:
 		v.add(u.report(r, wait))
 	case x < 0.46: // Several tabs at once.
 		for range 2 + r.IntN(4) {
@@ -136,14 +166,14 @@ func (v *Visit) page(r *rand.Rand, u *Person) {
 
 // account looks at one of a person's own accounts, the first ones most often.
 func (v *Visit) account(r *rand.Rand, u *Person, wait time.Duration) {
-	i := int(float64(len(u.accounts)) * r.Float64() * r.Float64())
-	v.add(Step{Wait: wait, Method: "GET", Path: "/accounts/" + u.accounts[i], Status: 200, BytesOut: 56})
+	i := int(float64(len(u.Accounts)) * r.Float64() * r.Float64())
+	v.add(Step{Wait: wait, Method: "GET", Path: "/accounts/" + u.Accounts[i], Status: 200, BytesOut: 56})
 }
 
 // report is a download over a slow line: small for most, longer for an analyst.
 func (u *Person) report(r *rand.Rand, wait time.Duration) Step {
 	size := math.Exp(11 + 0.7*r.NormFloat64()) // Median 60 kB.
-	if u.role == roleAnalyst {
+	if u.Role == RoleAnalyst {
 		size = math.Exp(13.6 + 0.7*r.NormFloat64()) // Median 800 kB.
 	}
 	size = min(size, 4e6)
@@ -157,13 +187,14 @@ func (u *Person) report(r *rand.Rand, wait time.Duration) Step {
 
 func (v *Visit) add(s Step) { v.Steps = append(v.Steps, s) }
 
-// pause is log-normal around its median, as reading times are.
-func pause(r *rand.Rand, median time.Duration) time.Duration {
+// Pause is log-normal around its median, as reading times are.
+func Pause(r *rand.Rand, median time.Duration) time.Duration {
 	d := time.Duration(float64(median) * math.Exp(0.7*r.NormFloat64()))
 	return min(max(d, 150*time.Millisecond), 40*time.Second)
 }
 
-func signIn(name, password string) url.Values {
+// SignIn is the form of POST /login.
+func SignIn(name, password string) url.Values {
 	return url.Values{"username": {name}, "password": {password}}
 }
 
@@ -192,7 +223,7 @@ func (v *Visit) length() time.Duration {
 const (
 	// pagesMax bounds a visit.
 	pagesMax = 40
-	// downloadRate is the most that the sample upstream of the demo gives to one
-	// download, in bytes per second.
-	downloadRate = 32 << 20
+	// DownloadRate is the most that the sample upstream gives to one download, in
+	// bytes per second.
+	DownloadRate = 32 << 20
 )

@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"fmt"
@@ -15,14 +15,15 @@ type Person struct {
 	Password string
 	City     string
 	Country  string
+	Role     Role
+	Accounts []string // The ids he works with, the frequent ones first.
 
-	role     role
-	home     spot
-	office   *spot // Nil for who works at home.
-	carrier  Network
-	desktop  device
-	phone    *device
-	accounts []string // The ids he works with, the frequent ones first.
+	number  int // In the population.
+	home    Spot
+	office  *Spot // Nil for who works at home.
+	carrier Network
+	desktop device
+	phone   *device
 
 	opens     int           // Hour of the day (UTC) when his day starts.
 	hours     int           // How long it lasts.
@@ -31,20 +32,21 @@ type Person struct {
 	trip      *trip
 }
 
-// role decides which pages a person likes.
-type role string
+// Role decides which pages a person likes.
+type Role string
 
+// Roles.
 const (
-	roleClerk   role = "clerk"   // Looks at accounts.
-	roleDesk    role = "desk"    // Keeps the live view (WebSocket) open.
-	roleSupport role = "support" // Keeps the feed (server-sent events) open.
-	roleAnalyst role = "analyst" // Downloads reports, some of them long.
+	RoleClerk   Role = "clerk"   // Looks at accounts.
+	RoleDesk    Role = "desk"    // Keeps the live view (WebSocket) open.
+	RoleSupport Role = "support" // Keeps the feed (server-sent events) open.
+	RoleAnalyst Role = "analyst" // Downloads reports, some of them long.
 )
 
-// spot is an address with the network that it is in.
-type spot struct {
-	network Network
-	address netip.Addr
+// Spot is an address with the network that it is in.
+type Spot struct {
+	Network Network
+	Address netip.Addr
 }
 
 // device is a browser or an app. Its version moves on during the history.
@@ -58,10 +60,10 @@ type device struct {
 // trip is a stay abroad, as counted from the start of the history.
 type trip struct {
 	from, to time.Duration
-	place    spot
+	place    Spot
 }
 
-// Population is everybody of the demo.
+// Population is everybody who uses an installation.
 type Population struct {
 	World  *World
 	People []*Person
@@ -72,25 +74,25 @@ type Population struct {
 // HistoryDays is how long the history is.
 const HistoryDays = 30
 
-// random returns the stream of numbers for one purpose, so that no purpose
+// Random returns the stream of numbers for one purpose, so that no purpose
 // shifts another's.
-func random(seed uint64, purpose string, n int) *rand.Rand {
+func Random(seed uint64, purpose string, n int) *rand.Rand {
 	h := uint64(14695981039346656037) // FNV-1a.
 	for _, c := range []byte(purpose + "/" + strconv.Itoa(n)) {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
-	return rand.New(rand.NewPCG(seed, h)) //nolint:gosec // A demo wants numbers that repeat, not secrets.
+	return rand.New(rand.NewPCG(seed, h)) //nolint:gosec // Invented people want numbers that repeat, not secrets.
 }
 
 // NewPopulation makes n people whose working day includes now.
 func NewPopulation(seed uint64, n int, now time.Time) *Population {
 	p := &Population{World: newWorld(), seed: seed, now: now.UTC()}
-	r := random(seed, "offices", 0)
-	var offices []spot
+	r := Random(seed, "offices", 0)
+	var offices []Spot
 	for i, org := range []string{"Alder & Birch", "Northlight", "Quarry Works"} {
 		c := cities()[(r.IntN(5)+i*2)%len(cities())]
 		network, address := p.World.office(c, org)
-		offices = append(offices, spot{network, address})
+		offices = append(offices, Spot{network, address})
 	}
 	names := personNames()
 	r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
@@ -105,40 +107,40 @@ func NewPopulation(seed uint64, n int, now time.Time) *Population {
 }
 
 // person makes one; everything follows from the seed and i.
-func (p *Population) person(i int, name string, offices []spot) *Person {
-	r := random(p.seed, "person", i)
+func (p *Population) person(i int, name string, offices []Spot) *Person {
+	r := Random(p.seed, "person", i)
 	c := cities()[r.IntN(len(cities()))]
 	u := &Person{
-		Name: name, Password: fmt.Sprintf("%s-%06d", name, r.IntN(1e6)),
-		role:      []role{roleClerk, roleClerk, roleClerk, roleDesk, roleDesk, roleSupport, roleAnalyst}[r.IntN(7)],
+		number: i, Name: name, Password: fmt.Sprintf("%s-%06d", name, r.IntN(1e6)),
+		Role:      []Role{RoleClerk, RoleClerk, RoleClerk, RoleDesk, RoleDesk, RoleSupport, RoleAnalyst}[r.IntN(7)],
 		hours:     8 + r.IntN(4),
 		diligence: 0.75 + 0.24*r.Float64(),
 		think:     time.Duration(2000+r.IntN(3000)) * time.Millisecond,
 	}
 	if i < 3 {
-		u.role = roleDesk // Also the smallest company has somebody whose token is worth stealing.
+		u.Role = RoleDesk // Also the smallest company has somebody whose token is worth stealing.
 	}
 	// The current hour lies well inside the working day: nobody is at work
-	// outside his hours just because somebody started a demo.
+	// outside his hours just because somebody started an installation.
 	u.opens = (p.now.Hour() + 24 - 2 - r.IntN(u.hours-4)) % 24
 	if r.Float64() < 0.45 {
 		at := offices[r.IntN(len(offices))]
 		u.office = &at
-		c = cityNamed(at.network.City)
+		c = cityNamed(at.Network.City)
 	}
 	u.City, u.Country = c.name, c.country
 	provider := p.World.homes[c.name][r.IntN(2)]
-	u.home = spot{provider, provider.address(r)}
+	u.home = Spot{provider, provider.Address(r)}
 	u.carrier = p.World.mobile[c.country]
 	u.desktop = randomDevice(r, desktops())
 	if r.Float64() < 0.6 {
 		phone := randomDevice(r, phones())
 		u.phone = &phone
 	}
-	for len(u.accounts) < 8+r.IntN(18) {
+	for len(u.Accounts) < 8+r.IntN(18) {
 		id := strconv.Itoa(1000 + r.IntN(9000))
-		if !slices.Contains(u.accounts, id) {
-			u.accounts = append(u.accounts, id)
+		if !slices.Contains(u.Accounts, id) {
+			u.Accounts = append(u.Accounts, id)
 		}
 	}
 	if r.Float64() < 0.15 {
@@ -155,7 +157,7 @@ func (p *Population) trip(r *rand.Rand, home city) *trip {
 	}
 	from := time.Duration(5+r.IntN(12)) * 24 * time.Hour
 	provider := p.World.homes[abroad.name][r.IntN(2)]
-	return &trip{from: from, to: from + time.Duration(3+r.IntN(3))*24*time.Hour, place: spot{provider, provider.address(r)}}
+	return &trip{from: from, to: from + time.Duration(3+r.IntN(3))*24*time.Hour, place: Spot{provider, provider.Address(r)}}
 }
 
 func cityNamed(name string) city {
@@ -175,6 +177,11 @@ func (d device) userAgent(since time.Duration) string {
 		return d.agent(d.version + 1)
 	}
 	return d.agent(d.version)
+}
+
+// RandomAgent is the user agent of a browser of some age.
+func RandomAgent(r *rand.Rand) string {
+	return randomDevice(r, desktops()).agent(120 + r.IntN(8))
 }
 
 func desktops() []device {
@@ -210,7 +217,7 @@ func phones() []device {
 
 func personNames() []string {
 	return []string{
-		"ana", "ben", "chiara", "dario", "elif", "farid", "greta", "hanna", "igor", "julia",
+		"abel", "ben", "chiara", "dario", "elif", "farid", "greta", "hanna", "igor", "julia",
 		"kofi", "lena", "malik", "noor", "oscar", "petra", "quentin", "rosa", "sami", "tomas",
 		"uma", "viktor", "wanda", "xenia", "yusuf", "zoe", "aino", "bruno", "carmen", "dmitri",
 		"eva", "felix", "gloria", "hiro", "ines", "jonas", "kira", "luca", "mira", "nils",

@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"context"
@@ -92,57 +92,57 @@ func (d *door) handler() http.Handler {
 // TestClientSeesWhatHappened walks through each kind of answer and of end.
 func TestClientSeesWhatHappened(t *testing.T) {
 	d := newDoor(t)
-	from := spot{address: netip.MustParseAddr("198.18.0.9")}
+	from := Spot{Address: netip.MustParseAddr("198.18.0.9")}
 	tests := map[string]struct {
 		agent   string
 		step    Step
 		want    Answer
 		refused bool
 	}{
-		"a page": {step: Step{Method: get, Path: "/page", Status: 200}, want: Answer{Status: 200, Bytes: 4}},
+		"a page": {step: Step{Method: http.MethodGet, Path: "/page", Status: 200}, want: Answer{Status: 200, Bytes: 4}},
 		"a refusal": {
-			step: Step{Method: get, Path: "/refused", Status: 200}, refused: true,
+			step: Step{Method: http.MethodGet, Path: "/refused", Status: 200}, refused: true,
 			want: Answer{Status: 401, Problem: true, Code: "session_revoked", Support: "VG-AAAA-BBBB", Bytes: 56},
 		},
 		"events that the client leaves": {
-			step: Step{Method: get, Path: "/events", Stream: event.StreamSSE, Lasts: 10 * time.Millisecond, Status: 200},
+			step: Step{Method: http.MethodGet, Path: "/events", Stream: event.StreamSSE, Lasts: 10 * time.Millisecond, Status: 200},
 			want: Answer{Status: 200, Bytes: 22},
 		},
 		"events that are cut": {
-			step: Step{Method: get, Path: "/events", Query: map[string][]string{"cut": {""}}, Stream: event.StreamSSE, Lasts: time.Hour, Status: 200},
+			step: Step{Method: http.MethodGet, Path: "/events", Query: map[string][]string{"cut": {""}}, Stream: event.StreamSSE, Lasts: time.Hour, Status: 200},
 			want: Answer{Status: 200, Bytes: 101, Cut: true, Reason: "problem", Code: "session_revoked", Support: "VG-AAAA-BBBB"}, refused: true,
 		},
 		"a download": {
-			step: Step{Method: get, Path: "/download", Stream: event.StreamDownload, Lasts: time.Hour, Status: 200},
+			step: Step{Method: http.MethodGet, Path: "/download", Stream: event.StreamDownload, Lasts: time.Hour, Status: 200},
 			want: Answer{Status: 200, Bytes: 8},
 		},
 		"a download that is cut": {
-			step: Step{Method: get, Path: "/download", Query: map[string][]string{"cut": {""}}, Stream: event.StreamDownload, Lasts: time.Hour, Status: 200},
+			step: Step{Method: http.MethodGet, Path: "/download", Query: map[string][]string{"cut": {""}}, Stream: event.StreamDownload, Lasts: time.Hour, Status: 200},
 			want: Answer{Status: 200, Bytes: 4, Cut: true, Reason: "connection closed"}, refused: true,
 		},
 		"a live view that the client leaves": {
-			step: Step{Method: get, Path: "/ws", Stream: event.StreamWebSocket, Lasts: 10 * time.Millisecond, Status: 101},
+			step: Step{Method: http.MethodGet, Path: "/ws", Stream: event.StreamWebSocket, Lasts: 10 * time.Millisecond, Status: 101},
 			want: Answer{Status: 101, Bytes: 6},
 		},
 		"a live view that is cut": {
-			agent: "cut", step: Step{Method: get, Path: "/ws", Stream: event.StreamWebSocket, Lasts: time.Hour, Status: 101},
+			agent: "cut", step: Step{Method: http.MethodGet, Path: "/ws", Stream: event.StreamWebSocket, Lasts: time.Hour, Status: 101},
 			want: Answer{Status: 101, Bytes: 6, Cut: true, Reason: "1008 Session ended (VG-AAAA-BBBB)", Support: "VG-AAAA-BBBB"}, refused: true,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var ledger Ledger
-			c := newClient(d.URL, from, tt.agent, "token", &ledger)
-			defer c.close()
-			got, err := c.do(t.Context(), &tt.step)
+			c := NewClient(d.URL, from, tt.agent, "token", &ledger)
+			defer c.Close()
+			got, err := c.Do(t.Context(), &tt.step)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(Answer{}, "At")); diff != "" && !strings.Contains(name, "a live view that the client leaves") {
 				t.Errorf("answer differs (-want +got):\n%s", diff)
 			}
-			if got.refused() != tt.refused || got.Cut != tt.want.Cut {
-				t.Errorf("refused is %v, cut is %v", got.refused(), got.Cut)
+			if got.Refused() != tt.refused || got.Cut != tt.want.Cut {
+				t.Errorf("refused is %v, cut is %v", got.Refused(), got.Cut)
 			}
 			if ledger.Sent() != 1 {
 				t.Errorf("ledger says %d requests, want 1", ledger.Sent())

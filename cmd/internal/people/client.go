@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"bufio"
@@ -31,20 +31,20 @@ func (l *Ledger) Sent() uint64 { return l.sent.Load() }
 // Client is one browser: an address, a user agent and a token.
 type Client struct {
 	base   string
-	from   spot
+	from   Spot
 	agent  string
 	token  string
 	ledger *Ledger
 	http   *http.Client
 }
 
-// newClient returns a client whose connections come from an address, by PROXY
+// NewClient returns a client whose connections come from an address, by PROXY
 // protocol version 2.
-func newClient(gateway string, from spot, agent, token string, ledger *Ledger) *Client {
+func NewClient(gateway string, from Spot, agent, token string, ledger *Ledger) *Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	source := &net.TCPAddr{IP: from.address.AsSlice(), Port: 40000}
+	source := &net.TCPAddr{IP: from.Address.AsSlice(), Port: 40000}
 	transport := &http.Transport{
-		MaxIdleConnsPerHost: 4,
+		MaxIdleConnsPerHost: idleMax,
 		IdleConnTimeout:     time.Minute,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
@@ -61,8 +61,12 @@ func newClient(gateway string, from spot, agent, token string, ledger *Ledger) *
 	return &Client{base: gateway, from: from, agent: agent, token: token, ledger: ledger, http: &http.Client{Transport: transport}}
 }
 
-// close ends the idle connections.
-func (c *Client) close() { c.http.CloseIdleConnections() }
+// idleMax is how many connections a client keeps: a thief's script has more
+// than a browser.
+const idleMax = 64
+
+// Close ends the idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Answer is what a client saw of one request.
 type Answer struct {
@@ -80,14 +84,14 @@ type Answer struct {
 	At     time.Time
 }
 
-// refused reports whether the gateway turned the client away or cut it.
-func (a Answer) refused() bool {
+// Refused reports whether the gateway turned the client away or cut it.
+func (a Answer) Refused() bool {
 	return a.Cut || a.Problem && (a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden || a.Status == http.StatusTooManyRequests)
 }
 
-// do sends one step and reads its answer to the end. For a stream it returns
+// Do sends one step and reads its answer to the end. For a stream it returns
 // when the step's time is over, ctx is done, or the stream is cut.
-func (c *Client) do(ctx context.Context, s *Step) (Answer, error) {
+func (c *Client) Do(ctx context.Context, s *Step) (Answer, error) {
 	if s.Stream == event.StreamWebSocket {
 		return c.websocket(ctx, s)
 	}
@@ -194,7 +198,7 @@ func (c *Client) events(ctx context.Context, leave context.CancelFunc, resp *htt
 
 // download reads until the announced length is there.
 func (c *Client) download(ctx context.Context, leave context.CancelFunc, resp *http.Response, s *Step) Answer {
-	left := c.leaveAfter(ctx, leave, s.Lasts+time.Minute) // Nobody leaves a download on purpose but at the end of the demo.
+	left := c.leaveAfter(ctx, leave, s.Lasts+time.Minute) // Nobody leaves a download on purpose but at the end of everything.
 	n, err := io.Copy(io.Discard, resp.Body)
 	a := Answer{Status: resp.StatusCode, Bytes: uint64(n), At: time.Now()}
 	gone := left()
@@ -204,8 +208,7 @@ func (c *Client) download(ctx context.Context, leave context.CancelFunc, resp *h
 	return a
 }
 
-// leaveAfter calls leave when the client has had enough, or at the end of the
-// demo. The function that it returns stops that and says whether it happened.
+// leaveAfter calls leave when the client has had enough, or when ctx is done. The function that it returns stops that and says whether it happened.
 func (c *Client) leaveAfter(ctx context.Context, leave func(), after time.Duration) (left func() bool) {
 	timer := time.AfterFunc(after, leave)
 	stop := context.AfterFunc(ctx, leave)
@@ -263,4 +266,30 @@ func supportIn(text string) string {
 	}
 	code, _, _ := strings.Cut(text[at:], ")")
 	return code
+}
+
+// String is an answer for people.
+func (a Answer) String() string {
+	var parts []string
+	if a.Status != 0 {
+		parts = append(parts, fmt.Sprint(a.Status))
+	}
+	for _, p := range []string{a.Code, a.Reason, a.Support} {
+		if p != "" && !strings.Contains(strings.Join(parts, " "), p) {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// Sleep waits, and reports false where ctx ends first.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
 }

@@ -1,9 +1,11 @@
-package demo
+package people
 
 import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+
+	"github.com/vigil-gateway/vigil/scorer/exact"
 )
 
 // Network is a range of addresses with where it is and whose.
@@ -25,7 +27,7 @@ type city struct {
 	latitude, longitude float64
 }
 
-// cities are where people and attackers of the demo are.
+// cities are where people and attackers are.
 func cities() []city {
 	return []city{
 		{"Zurich", "CH", 47.37, 8.54},
@@ -45,14 +47,15 @@ func cities() []city {
 	}
 }
 
-// World is the address plan of the demo: which network is where.
+// World is the address plan: which network is where.
 type World struct {
 	// Networks holds every range, for the gateway's static table.
 	Networks []Network
-	homes    map[string][]Network // By city: the providers of homes.
-	mobile   map[string]Network   // By country: the carrier.
-	hosting  []Network            // Rented servers, where attackers sit.
-	next     uint32               // Next free /24, counted from 198.18.0.0.
+
+	homes   map[string][]Network // By city: the providers of homes.
+	hosting []Network            // Rented servers, where attackers sit.
+	mobile  map[string]Network   // By country: the carrier.
+	next    uint32               // Next free /24, counted from 198.18.0.0.
 }
 
 // The range that RFC 2544 reserves for tests: nobody is there.
@@ -99,7 +102,7 @@ func (w *World) allot(c city, bits int, asn uint32, org string, accuracyKM float
 	size := uint32(1) << (24 - bits)
 	w.next = (w.next + size - 1) / size * size // A prefix starts on a multiple of its size.
 	if w.next+size > worldNets {
-		panic("demo: the address plan is full") // A constant of this file is wrong.
+		panic("people: the address plan is full") // A constant of this file is wrong.
 	}
 	var addr [4]byte
 	binary.BigEndian.PutUint32(addr[:], worldBase+w.next<<8)
@@ -118,11 +121,32 @@ func (w *World) office(c city, org string) (Network, netip.Addr) {
 	return n, n.Prefix.Addr().Next()
 }
 
-// address is a random address of n.
-func (n Network) address(r *rand.Rand) netip.Addr {
+// Address is a random address of n.
+func (n Network) Address(r *rand.Rand) netip.Addr {
 	base := n.Prefix.Addr().As4()
 	hosts := uint32(1) << (32 - n.Prefix.Bits())
 	at := binary.BigEndian.Uint32(base[:]) + 2 + r.Uint32N(hosts-3) // Neither the first nor the last.
 	binary.BigEndian.PutUint32(base[:], at)
 	return netip.AddrFrom4(base)
+}
+
+// abroadKM is how far away a thief is at least. A mobile network is placed to
+// 250 km only: a phone in Zurich may be in Munich, and is no evidence there.
+const abroadKM = 1000
+
+// Abroad is a home in another country, far from a network.
+func (w *World) Abroad(r *rand.Rand, here Network) Spot {
+	for {
+		c := cities()[r.IntN(len(cities()))]
+		if c.country != here.Country && exact.Kilometres(c.latitude, c.longitude, here.Latitude, here.Longitude) >= abroadKM {
+			n := w.homes[c.name][r.IntN(2)]
+			return Spot{n, n.Address(r)}
+		}
+	}
+}
+
+// Server is an address of one of the rented servers.
+func (w *World) Server(r *rand.Rand) Spot {
+	n := w.hosting[r.IntN(len(w.hosting))]
+	return Spot{n, n.Address(r)}
 }

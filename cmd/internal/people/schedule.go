@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"math/rand/v2"
@@ -13,13 +13,20 @@ const recent = 20 * time.Minute
 // past returns every visit of the history, in the order of their starts.
 func (p *Population) past() []Visit {
 	var all []Visit
-	for i, u := range p.People {
-		r := random(p.seed, "past", i)
-		for day := range HistoryDays + 1 {
-			all = append(all, p.day(r, u, day)...)
-		}
+	for _, u := range p.People {
+		all = append(all, p.Past(u)...)
 	}
 	slices.SortStableFunc(all, func(a, b Visit) int { return a.Start.Compare(b.Start) })
+	return all
+}
+
+// Past returns the visits of one person's history, in the order of their starts.
+func (p *Population) Past(u *Person) []Visit {
+	var all []Visit
+	r := Random(p.seed, "past", u.number)
+	for day := range HistoryDays + 1 {
+		all = append(all, p.day(r, u, day)...)
+	}
 	return all
 }
 
@@ -46,7 +53,7 @@ func (p *Population) day(r *rand.Rand, u *Person, day int) []Visit {
 		if start.Before(free) {
 			continue // Still in the visit before.
 		}
-		v := p.visit(r, u, start)
+		v := p.Visit(r, u, start)
 		free = start.Add(v.length() + time.Minute)
 		if free.After(p.now.Add(-recent)) {
 			break

@@ -1,4 +1,4 @@
-package demo_test
+package people_test
 
 import (
 	"bytes"
@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vigil-gateway/vigil/cmd/internal/demo"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
+	"github.com/vigil-gateway/vigil/cmd/internal/people"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
@@ -15,7 +15,7 @@ import (
 var now = time.Date(2026, 11, 22, 3, 30, 0, 0, time.UTC)
 
 // history returns the encoded events of a seed, one after the other.
-func history(t *testing.T, seed uint64, people int) ([]*event.RequestEvent, []byte) {
+func history(t *testing.T, seed uint64, n int) ([]*event.RequestEvent, []byte) {
 	t.Helper()
 	names, err := event.NewNames(make([]byte, 32))
 	if err != nil {
@@ -25,8 +25,8 @@ func history(t *testing.T, seed uint64, people int) ([]*event.RequestEvent, []by
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &demo.Narrator{Names: names, Routes: table, Issuer: "http://issuer.test", Tenant: "default", Host: "127.0.0.1:2", Tick: 5 * time.Second}
-	events, err := n.History(demo.NewPopulation(seed, people, now))
+	narrator := &people.Narrator{Names: names, Routes: table, Issuer: "http://issuer.test", Tenant: "default", Host: "127.0.0.1:2", Tick: 5 * time.Second}
+	events, err := narrator.History(people.NewPopulation(seed, n, now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestHistoryFollowsFromTheSeed(t *testing.T) {
 // TestHistoryIsPlausible checks order, span, places and that everybody came often.
 func TestHistoryIsPlausible(t *testing.T) {
 	events, _ := history(t, 7, 50)
-	world := demo.NewPopulation(7, 50, now).World
+	world := people.NewPopulation(7, 50, now).World
 	sessions := map[string]map[string]bool{}
 	failures := 0
 	for i, e := range events {
@@ -68,7 +68,7 @@ func TestHistoryIsPlausible(t *testing.T) {
 		if i > 0 && at.Before(events[i-1].Time.AsTime()) {
 			t.Fatalf("event %d is before the one before it", i)
 		}
-		if at.After(now) || at.Before(now.Add(-(demo.HistoryDays+1)*24*time.Hour)) {
+		if at.After(now) || at.Before(now.Add(-(people.HistoryDays+1)*24*time.Hour)) {
 			t.Fatalf("event %d is at %v", i, at)
 		}
 		if e.AuthOutcome == event.AuthFailure {
@@ -96,7 +96,7 @@ func TestHistoryIsPlausible(t *testing.T) {
 }
 
 // placed reports whether an event's address is where the event says.
-func placed(w *demo.World, e *event.RequestEvent) bool {
+func placed(w *people.World, e *event.RequestEvent) bool {
 	a := netip.MustParseAddr(e.Address)
 	for _, n := range w.Networks {
 		if n.Prefix.Contains(a) {
@@ -108,7 +108,7 @@ func placed(w *demo.World, e *event.RequestEvent) bool {
 
 // TestNetworksAreDisjoint checks that one address has one place.
 func TestNetworksAreDisjoint(t *testing.T) {
-	networks := demo.NewPopulation(1, 1, now).World.Networks
+	networks := people.NewPopulation(1, 1, now).World.Networks
 	for i, a := range networks {
 		if a.Prefix.Masked() != a.Prefix {
 			t.Errorf("%s has bits behind its length", a.Prefix)

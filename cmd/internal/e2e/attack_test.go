@@ -1,0 +1,149 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// attackReport is one element of "vigil attack -o json", with the fields that
+// are promised.
+type attackReport struct {
+	Scenario string  `json:"scenario"`
+	Stopped  int     `json:"stopped"`
+	Median   float64 `json:"median"`
+	Max      float64 `json:"max"`
+	Kept     *bool   `json:"kept"`
+	Rounds   []struct {
+		Victim   string  `json:"victim"`
+		Requests int     `json:"requests"`
+		Bytes    uint64  `json:"bytes"`
+		Action   string  `json:"action"`
+		Cut      float64 `json:"event_to_cut_ms"`
+	} `json:"rounds"`
+}
+
+// rehearsal is an installation with people, for attacks.
+type rehearsal struct {
+	dir string
+}
+
+// newRehearsal starts "vigil up --enforce --people N" on free ports.
+func newRehearsal(t *testing.T, people int) *rehearsal {
+	t.Helper()
+	x := &rehearsal{dir: t.TempDir()}
+	p := start(t, x.dir, "vigil", "up", "--enforce", "--people", strconv.Itoa(people), "--data", filepath.Join(x.dir, "data"),
+		"--chdb", filepath.Join(checkout(t), ".cache/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"))
+	t.Cleanup(func() {
+		p.stop(t)
+		if t.Failed() {
+			t.Log(p.tail())
+		}
+	})
+	return x
+}
+
+// attack plays a scenario and returns its reports, the exit code, and what was
+// said.
+func (x *rehearsal) attack(t *testing.T, scenario string, rounds int, most time.Duration) (reports []attackReport, code int, said string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), most)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary(t, "vigil"), "attack", scenario, "--rounds", strconv.Itoa(rounds), "--data", filepath.Join(x.dir, "data"), "-o", "json")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + x.dir}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	bad, exited := errors.AsType[*exec.ExitError](err)
+	switch {
+	case exited:
+		code = bad.ExitCode()
+	case err != nil:
+		t.Fatal(err)
+	}
+	if stdout.Len() > 0 {
+		err = json.Unmarshal(stdout.Bytes(), &reports)
+		if err != nil {
+			t.Fatalf("vigil attack %s: %v\n%s\n%s", scenario, err, &stdout, &stderr)
+		}
+	}
+	return reports, code, stderr.String()
+}
+
+// TestAttackersAreStopped plays what must be stopped by the counts that are
+// promised, whatever the machine's mood, and that the others are stopped at all.
+func TestAttackersAreStopped(t *testing.T) {
+	const rounds = 2
+	x := newRehearsal(t, 30)
+	tests := []struct {
+		scenario string
+		most     float64 // Of the worst round; 0 is not held to any.
+	}{
+		{"thief", 20},
+		{"thief-streams", 0},
+		{"stuffing", 10},
+		{"walk", 0},
+		{"exfiltration", 0},
+	}
+	for _, tt := range tests {
+		reports, code, said := x.attack(t, tt.scenario, rounds, demoMax)
+		if len(reports) != 1 || reports[0].Scenario != tt.scenario || len(reports[0].Rounds) != rounds || reports[0].Kept == nil {
+			t.Fatalf("%s: %d reports %+v\n%s", tt.scenario, len(reports), reports, said)
+		}
+		r := reports[0]
+		if *r.Kept != (code == 0) || !*r.Kept && code != 1 {
+			t.Errorf("%s: promise kept is %v, exit code %d", tt.scenario, *r.Kept, code)
+		}
+		if r.Stopped != rounds || tt.most > 0 && r.Max > tt.most {
+			t.Errorf("%s: %d of %d stopped, the worst after %g, want all after at most %g\n%s", tt.scenario, r.Stopped, rounds, r.Max, tt.most, said)
+		}
+		for i, one := range r.Rounds {
+			if one.Requests == 0 || one.Bytes == 0 || one.Action == "" || one.Cut <= 0 {
+				t.Errorf("%s: round %d says %+v", tt.scenario, i+1, one)
+			}
+		}
+	}
+}
+
+// TestAttackRefusesWhatIsNotForIt checks that nothing but a rehearsal is attacked.
+func TestAttackRefusesWhatIsNotForIt(t *testing.T) {
+	run := func(name string, v map[string]any) *rehearsal {
+		x := &rehearsal{dir: t.TempDir()}
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = errors.Join(os.Mkdir(filepath.Join(x.dir, "data"), 0o700), os.WriteFile(filepath.Join(x.dir, "data", "run.json"), b, 0o600))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return x
+	}
+	sample := map[string]any{"gateway": "http://127.0.0.1:1", "issuer": "http://127.0.0.1:2", "clickhouse": "http://127.0.0.1:3"}
+	tests := map[string]struct {
+		run  map[string]any
+		code int
+		says string
+	}{
+		"a service of the operator's": {map[string]any{"gateway": "http://127.0.0.1:1", "own_service": true}, 2, "only the sample service"},
+		"another machine":             {map[string]any{"gateway": "http://192.0.2.1:80", "issuer": "http://127.0.0.1:2", "clickhouse": "http://127.0.0.1:3"}, 2, "not on this machine's loopback"},
+		"nobody lives there":          {sample, 2, "nobody lives here"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, code, said := run(name, tt.run).attack(t, "thief", 1, patience)
+			if code != tt.code || !bytes.Contains([]byte(said), []byte(tt.says)) {
+				t.Errorf("exit code %d, want %d; it says %q, want %q", code, tt.code, said, tt.says)
+			}
+		})
+	}
+}
