@@ -110,7 +110,7 @@ func (e *Engine) prove(x *evidence.Context) bool {
 	}
 	absolve(s, verdict.ActionStepUp, x.Now)
 	x.Subject.Carry(x.Agent.Family, 0, x.Now)
-	return newer || ev.GetReason() == evidence.ReasonStepUp || len(ev.GetAmr()) > 1
+	return newer || ev.GetReason() == event.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 
 // absolve forgets what a session is suspected of as far as it supports at most

@@ -13,6 +13,14 @@ const (
 // was said about its session, subject or address.
 const ReasonClear = "clear"
 
+// Reasons of a session event: what happened to the session.
+const (
+	ReasonLogin   = "login"
+	ReasonRefresh = "refresh"
+	ReasonStepUp  = "step_up"
+	ReasonLogout  = "logout"
+)
+
 // Phases of a request.
 const (
 	PhaseComplete = "complete"
