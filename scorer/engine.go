@@ -41,6 +41,8 @@ type Result struct {
 	Missing uint64
 	// Duplicate says that the record was seen before and changed nothing.
 	Duplicate bool
+	// Gained is what the event added to its actor's suspicion, in nats by group.
+	Gained [entity.GroupSlots]float64
 }
 
 // Options are what an [Engine] depends on.
@@ -180,7 +182,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		settle(x, ruling.Total)
 	}
 	if !ruling.Announce {
-		return Result{Assessment: a}
+		return Result{Assessment: a, Gained: ruling.Gained}
 	}
 	s.Tainted = true
 	p := judge.Propose(&judge.Case{
@@ -188,7 +190,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		Now: x.Now, Session: s, Ruling: ruling,
 	})
 	a.VerdictId = p.ID
-	return Result{Assessment: a, Proposals: []judge.Proposal{p}}
+	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
 }
 
 // note gathers what supports each rung, by the subject, else the address.

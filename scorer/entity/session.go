@@ -89,7 +89,8 @@ type Walk struct {
 	Climb int
 	// Best is the widest walk since the session last taught.
 	Best float64
-	// Refused is the decayed number of distinct ids answered 401, 403 or 404.
+	// Refused is the number of distinct ids that were refused, each by how far that
+	// was not to be expected.
 	Refused float64
 	Last    int64
 	IDs     Ring

@@ -26,7 +26,8 @@ type Tenant struct {
 	// sessions, and by addresses.
 	Flagged profile.Categorical
 	// FadedAt is when these last decayed.
-	FadedAt int64
+	FadedAt  int64
+	Refusals Refusals
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -178,4 +179,5 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.Sizes.code(k)
 	t.Flagged.Code(k)
 	k.I64(&t.FadedAt)
+	t.Refusals.code(k)
 }

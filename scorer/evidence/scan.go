@@ -12,7 +12,8 @@ import (
 
 const (
 	scanHalfLife = 15 * time.Minute
-	// Likelihood ratios of one answer, scanner against visitor.
+	// Likelihood ratios of one answer, scanner against visitor, where the others
+	// are answered.
 	missingNats, missingAssetNats, foundNats = 1.0, 0.2, -0.5
 	// missingFree is how much of it anyone may collect.
 	missingFree = 3
@@ -68,9 +69,9 @@ func (k *Collector) notFound(x *Context, path string) {
 			return
 		}
 		if asset(path) {
-			sc.Missing += missingAssetNats
+			sc.Missing += float64(missingAssetNats * k.unexpected)
 		} else {
-			sc.Missing += missingNats
+			sc.Missing += float64(missingNats * k.unexpected)
 		}
 		sc.Missing = min(sc.Missing, missingMax)
 	case status < 400 && sc != nil:

@@ -52,8 +52,8 @@ func (k *Collector) walk(x *Context) {
 	if !fresh {
 		return // Reading one thing again is not a walk.
 	}
-	if st := x.Event.GetStatus(); st == 401 || st == 403 || st == 404 {
-		w.Refused++
+	if refused(x) {
+		w.Refused += k.unexpected
 	}
 	d := id - w.LastID
 	switch {

@@ -115,6 +115,9 @@ type Ruling struct {
 	// Announce says that a verdict should go out: the action is stronger than
 	// the one in force, or that one is about to lapse.
 	Announce bool
+	// Gained is what the event added to the suspicion, by group, in nats; below 0
+	// where a proof took some back.
+	Gained [entity.GroupSlots]float64
 }
 
 // Step adds an event's shares to an actor's suspicion and reads the ladder. It
@@ -123,6 +126,10 @@ type Ruling struct {
 func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
 	s.Decay(now, m.Session.HalfLife)
 	renew(m, s, now)
+	var gained [entity.GroupSlots]float64
+	for i := range s.Piles {
+		gained[s.Piles[i].Group] -= s.Piles[i].Nats
+	}
 	grown, hard := false, false
 	for i := range shares {
 		f := &shares[i]
@@ -141,6 +148,10 @@ func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Shar
 		s.Level = 0
 	}
 	r := read(m, rungs, s, hard)
+	r.Gained = gained
+	for i := range s.Piles {
+		r.Gained[s.Piles[i].Group] += s.Piles[i].Nats
+	}
 	r.Total = s.Total(m.Session.Floor)
 	r.Hard = hard
 	r.Announce = r.Rung != nil && announce(s, &r, grown || hard, now)

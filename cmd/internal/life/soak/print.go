@@ -82,7 +82,7 @@ func (r *Report) printCauses(t io.Writer) {
 }
 
 func (r *Report) printEvidence(t io.Writer) {
-	say(t, "\nmean of exp(L) on clean data, over events | over blocks of a minute | over events of the worst segment; asked: at most 1\ngroup")
+	say(t, "\nmean of exp(L) on clean data, over blocks of a minute | over those of the worst segment; asked: at most 1\ngroup")
 	for _, k := range r.Kinds {
 		say(t, "\t%s", k.Kind)
 	}
@@ -90,7 +90,7 @@ func (r *Report) printEvidence(t io.Writer) {
 	for _, g := range evidence.Groups() {
 		say(t, "%s", g.String())
 		for _, k := range r.Kinds {
-			say(t, "\t%.3g | %.3g | %s", k.mean.of(g), k.peaks.of(g), r.worst(k.Kind, g))
+			say(t, "\t%.3g | %s", k.mean.of(g), r.worst(k.Kind, g))
 		}
 		say(t, "\n")
 	}

@@ -73,12 +73,12 @@ type Kind struct {
 	Alarms
 	// Affected is how many different subjects, or addresses, the alarms hit.
 	Affected int `json:"affected"`
-	// MeanPerEvent and MeanPerBlock are the mean of exp(L) for each group, over
-	// events, and over the peaks of the blocks of a minute of each session.
-	MeanPerEvent map[string]float64 `json:"mean_exp_per_event"`
-	MeanPerBlock map[string]float64 `json:"mean_exp_per_block"`
+	// Mean is the mean of exp(L) for each group, over the blocks of a minute of
+	// each session.
+	Mean map[string]float64 `json:"mean_exp"`
+	Hist any
 
-	mean, peaks mean
+	mean mean
 	affected    map[string]bool
 }
 
@@ -88,9 +88,10 @@ type Segment struct {
 	Trait       string `json:"trait"`
 	SubjectDays int    `json:"subject_days"`
 	Alarms
-	// MeanPerEvent is the mean of exp(L) for each group, over the events that have
-	// the trait themselves.
-	MeanPerEvent map[string]float64 `json:"mean_exp_per_event"`
+	// Mean is the mean of exp(L) for each group, over the blocks with events that
+	// have the trait themselves.
+	Mean map[string]float64 `json:"mean_exp"`
+	Hist any
 
 	mean mean
 }
@@ -189,10 +190,10 @@ func (r *Report) finish(s scorer.Stats) {
 	slices.SortFunc(r.Kinds, func(a, b *Kind) int { return cmp.Compare(b.SubjectDays, a.SubjectDays) })
 	for _, k := range r.Kinds {
 		k.Affected = len(k.affected)
-		k.MeanPerEvent, k.MeanPerBlock = k.mean.byName(), k.peaks.byName()
+		k.Mean = k.mean.byName(); k.Hist = map[string]any{"n":k.mean.n,"h":k.mean.hist}
 	}
 	for _, g := range r.Segments {
-		g.MeanPerEvent = g.mean.byName()
+		g.Mean = g.mean.byName(); g.Hist = map[string]any{"n":g.mean.n,"h":g.mean.hist}
 	}
 	slices.SortStableFunc(r.Segments, func(a, b *Segment) int { return cmp.Compare(b.perDay(), a.perDay()) })
 	slices.SortStableFunc(r.Causes, func(a, b *Cause) int { return cmp.Compare(b.Count, a.Count) })

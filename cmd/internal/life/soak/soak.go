@@ -108,7 +108,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 	}
 	if victim < 0 {
 		r.days.see(r.report, ev, label)
-		r.blocks.see(r.report, ev, label, res.Assessment)
+		r.blocks.see(r.report, ev, label, &res)
 	}
 	r.answer(ev, label, res.Proposals)
 }

@@ -118,9 +118,9 @@ func TestReportAddsUp(t *testing.T) {
 	for _, k := range calm.Kinds {
 		days += k.SubjectDays
 		alarms += k.Throttle + k.ReadOnly + k.StepUp + k.Revoke + k.Block
-		for group, mean := range k.MeanPerEvent {
-			if reassures := group == evidence.Binding.String(); !reassures && (mean < 1 || k.MeanPerBlock[group] < 1) || mean <= 0 {
-				t.Errorf("%s, %s: mean of exp(L) is %g and %g although only proofs reassure", k.Kind, group, mean, k.MeanPerBlock[group])
+		for group, mean := range k.Mean {
+			if reassures := group == evidence.Binding.String(); !reassures && mean < 1 || mean <= 0 {
+				t.Errorf("%s, %s: mean of exp(L) is %g although only proofs reassure", k.Kind, group, mean)
 			}
 		}
 	}
