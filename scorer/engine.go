@@ -301,7 +301,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 	if nats < 0.5 {
 		return
 	}
-	s.Suspicion.Decay(x.Now, e.model.Session.HalfLife)
+	s.Suspicion.Decay(x.Now, e.model.Pace())
 	most := 0.0
 	for _, g := range e.model.Ladder(kindOf(x.Event)) {
 		if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {

@@ -50,7 +50,7 @@ func (e *Engine) ripe(s *entity.Session, now int64) bool {
 	if s.Tainted {
 		return false
 	}
-	s.Suspicion.Decay(now, e.model.Session.HalfLife)
+	s.Suspicion.Decay(now, e.model.Pace())
 	return s.Suspicion.Total(0) < cleanBelow
 }
 

@@ -65,7 +65,12 @@ func (k *Collector) notFound(x *Context, path string) {
 	switch {
 	case status == 404 || status == 410:
 		sc = scanOf(x)
-		if !sc.Paths.Add(hash(path), entity.RecentMax*2) {
+		key := hash(path)
+		if x.Event.GetResource() != "" && x.Event.GetTemplate() != "" {
+			// The path is there and the thing is not: walk.sequential_ids counts things.
+			key = hash(short(x.Event.GetTemplate()))
+		}
+		if !sc.Paths.Add(key, entity.RecentMax*2) {
 			return
 		}
 		if asset(path) {

@@ -124,7 +124,7 @@ type Ruling struct {
 // is a CUSUM with decay and floor (Page 1954): a signal adds by how far it
 // exceeds its decayed peak, so that one fact seen twice counts once.
 func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
-	s.Decay(now, m.Session.HalfLife)
+	s.Decay(now, m.Pace())
 	renew(m, s, now)
 	var gained [entity.GroupSlots]float64
 	for i := range s.Piles {
@@ -282,9 +282,13 @@ func Supports(rungs []model.Rung, s *entity.Suspicion, dst []float64) []float64 
 	return dst
 }
 
-// support is the suspicion whose ceiling and group allow a rung's action.
+// support is the suspicion whose ceiling and group allow a rung's action, as far
+// as no proof has answered it.
 func support(s *entity.Suspicion, g *model.Rung) float64 {
 	sum := 0.0
+	if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
+		sum = -s.Answered
+	}
 	for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
 		if len(g.Groups) == 0 {
 			for g := range evidence.GroupCount {
