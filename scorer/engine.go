@@ -172,6 +172,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.shares, score = e.weigh(x, findings)
 	kind := kindOf(r.Event)
 	rungs := e.model.Ladder(kind)
+	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
 	ruling := judge.Step(e.model, rungs, &s.Suspicion, e.shares, x.Now)
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
@@ -187,10 +188,26 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	s.Tainted = true
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-		Now: x.Now, Session: s, Ruling: ruling,
+		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Others: e.others(x, ruling.Action),
 	})
-	a.VerdictId = p.ID
+	a.VerdictId, a.Target = p.ID, p.Target
 	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
+}
+
+// others counts the other sessions of the event's subject against which an
+// action at least as strong is in force.
+func (e *Engine) others(x *evidence.Context, action string) int {
+	if x.Subject == nil {
+		return 0
+	}
+	var list []*entity.Session
+	for _, id := range x.Subject.Open {
+		s := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
+		if s != nil && s.Subject == x.Event.GetSubject() {
+			list = append(list, s)
+		}
+	}
+	return judge.Held(list, x.Session, action, x.Now)
 }
 
 // note gathers what supports each rung, by the subject, else the address.

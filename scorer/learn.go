@@ -117,7 +117,7 @@ func (e *Engine) prove(x *evidence.Context) bool {
 // an action, and lets it teach again after another quarantine.
 func absolve(s *entity.Session, action string, now int64) {
 	s.Suspicion.Clear(verdict.Strength(action))
-	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.VerdictAt = 0, 0, 0
+	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.LevelToken, s.Suspicion.VerdictAt = 0, 0, 0, 0
 	s.Tainted = false
 	s.Pending.Since = now
 }

@@ -35,6 +35,9 @@ type Suspicion struct {
 	// LevelUntil; VerdictAt is the event time that brought it about.
 	Level                 int
 	LevelUntil, VerdictAt int64
+	// LevelToken is the hash of the token that the verdict is about, 0 where it is
+	// about more.
+	LevelToken uint64
 	Reasons               []Reason
 }
 
@@ -235,4 +238,5 @@ func (s *Suspicion) Code(k *snapshot.Codec) {
 		k.Str(&r.Text)
 	})
 	k.F64(&s.Answered)
+	k.U64(&s.LevelToken)
 }
