@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"errors"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -395,6 +396,19 @@ func (e *Engine) Stats() Stats {
 		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
 		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
 	}
+}
+
+// Active counts, by tenant, the sessions that were used within a time before now.
+// It takes time in proportion to them.
+func (e *Engine) Active(within time.Duration) map[string]int {
+	active := make(map[string]int)
+	for key, s := range e.sessions.All {
+		if e.clock.Now()-s.Last > int64(within) {
+			break // The others were used longer ago.
+		}
+		active[key.Tenant]++
+	}
+	return active
 }
 
 // Positions calls yield for each lane with the last sequence number seen, in a

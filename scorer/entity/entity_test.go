@@ -1,8 +1,8 @@
 package entity_test
 
 import (
-	"math"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 

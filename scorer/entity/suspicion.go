@@ -38,7 +38,7 @@ type Suspicion struct {
 	// LevelToken is the hash of the token that the verdict is about, 0 where it is
 	// about more.
 	LevelToken uint64
-	Reasons               []Reason
+	Reasons    []Reason
 }
 
 // Pile is what has added up in one group by evidence of one ceiling.

@@ -51,6 +51,15 @@ func (t *Table[V]) Peek(k Key) *V {
 	return t.slots[i].value
 }
 
+// All calls yield for each entry, the most recently used first.
+func (t *Table[V]) All(yield func(Key, *V) bool) {
+	for i := t.head; i >= 0; i = t.slots[i].next {
+		if !yield(t.slots[i].key, t.slots[i].value) {
+			return
+		}
+	}
+}
+
 // Put adds an entry that is not there yet, and drops the least recently used
 // one where the table is full.
 func (t *Table[V]) Put(k Key, v *V) {

@@ -30,6 +30,9 @@ const (
 	// crawlShare is what a walk by an address counts, crawlMax the most: crawlers
 	// read lists, and that alone is no offence.
 	crawlShare, crawlMax = 0.4, 5
+	// programShare is what a walk by a program counts: to read list after list is
+	// what programs are for, and each run may be the first of its kind.
+	programShare = 0.5
 	// digitsMax keeps ids within an int64.
 	digitsMax = 18
 )
@@ -125,8 +128,11 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 		// id, of which the strangest counts.
 		raw = max(0, min(wide-walkFree, -exact.Ln(p)-k.params.Look))
 	}
-	if x.Subject == nil {
+	switch {
+	case x.Subject == nil:
 		raw = min(crawlMax, crawlShare*raw)
+	case k.machine(x):
+		raw *= programShare
 	}
 	n := k.cut(SequentialIDs, raw+min(refusedMax, float64(refusedNats*w.Refused)))
 	k.walked = n

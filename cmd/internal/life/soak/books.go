@@ -140,8 +140,8 @@ func (b *blockBook) close(r *Report) {
 
 // mean is the mean of exp(L) for each group.
 type mean struct {
-	n   float64
-	sum [evidence.GroupCount]float64
+	n    float64
+	sum  [evidence.GroupCount]float64
 	hist [evidence.GroupCount]map[int]int
 }
 
@@ -150,7 +150,9 @@ func (m *mean) add(gained *[evidence.GroupCount]float64) {
 	for g, nats := range gained {
 		m.sum[g] += math.Exp(nats) - 1
 		if nats != 0 {
-			if m.hist[g] == nil { m.hist[g] = map[int]int{} }
+			if m.hist[g] == nil {
+				m.hist[g] = map[int]int{}
+			}
 			m.hist[g][int(math.Round(nats*10))]++
 		}
 	}

@@ -33,6 +33,7 @@ func (r *Report) Print(out io.Writer) error {
 	r.printSegments(t)
 	r.printCauses(t)
 	r.printEvidence(t)
+	r.printLevels(t)
 	r.printDetection(t)
 	err := t.Flush()
 	if err != nil {

@@ -29,6 +29,7 @@ type Report struct {
 	Segments  []*Segment  `json:"segments"`
 	Causes    []*Cause    `json:"causes"`
 	Detection []Detection `json:"detection,omitempty"`
+	Levels    []Level     `json:"levels,omitempty"`
 
 	kinds    map[string]*Kind
 	segments map[segmentKey]*Segment
@@ -78,8 +79,8 @@ type Kind struct {
 	Mean map[string]float64 `json:"mean_exp"`
 	Hist any
 
-	mean mean
-	affected    map[string]bool
+	mean     mean
+	affected map[string]bool
 }
 
 // Segment is the subject-days of one kind with one trait.
@@ -190,10 +191,12 @@ func (r *Report) finish(s scorer.Stats) {
 	slices.SortFunc(r.Kinds, func(a, b *Kind) int { return cmp.Compare(b.SubjectDays, a.SubjectDays) })
 	for _, k := range r.Kinds {
 		k.Affected = len(k.affected)
-		k.Mean = k.mean.byName(); k.Hist = map[string]any{"n":k.mean.n,"h":k.mean.hist}
+		k.Mean = k.mean.byName()
+		k.Hist = map[string]any{"n": k.mean.n, "h": k.mean.hist}
 	}
 	for _, g := range r.Segments {
-		g.Mean = g.mean.byName(); g.Hist = map[string]any{"n":g.mean.n,"h":g.mean.hist}
+		g.Mean = g.mean.byName()
+		g.Hist = map[string]any{"n": g.mean.n, "h": g.mean.hist}
 	}
 	slices.SortStableFunc(r.Segments, func(a, b *Segment) int { return cmp.Compare(b.perDay(), a.perDay()) })
 	slices.SortStableFunc(r.Causes, func(a, b *Cause) int { return cmp.Compare(b.Count, a.Count) })
