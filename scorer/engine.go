@@ -186,7 +186,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if !ruling.Announce {
 		return Result{Assessment: a, Gained: ruling.Gained}
 	}
-	s.Tainted = true
+	// A program confirms nothing: if being slowed down kept it from teaching, the
+	// nightly batch that was slowed down once would be for ever.
+	s.Tainted = s.Tainted || verdict.Suspends(ruling.Action) || kind != event.SubjectService && kind != event.SubjectAgent
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Others: e.others(x, ruling.Action),

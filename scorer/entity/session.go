@@ -57,6 +57,8 @@ type Place struct {
 	Last, Alive int64
 	Open        int
 	Requests    uint64
+	// Since is when it came into use, after it had been quiet for a while.
+	Since int64
 }
 
 // Switches counts how often a session went back and forth between far places.
@@ -266,6 +268,7 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.I64(&p.Alive)
 	k.Int(&p.Open)
 	k.U64(&p.Requests)
+	k.I64(&p.Since)
 }
 
 func (w *Window) code(k *snapshot.Codec) {

@@ -195,7 +195,7 @@ func enter(x *Context) (here int, arrived bool) {
 	if here < 0 {
 		here = addPlace(s, entity.Place{
 			Network: x.Network, Country: short(ev.GetCountry()), Family: x.Agent.Family,
-			Veiled: veiled(ev),
+			Veiled: veiled(ev), Since: x.At,
 		})
 		arrived = true
 	}
@@ -203,6 +203,9 @@ func enter(x *Context) (here int, arrived bool) {
 	arrived = arrived || s.Here != here
 	if x.request() {
 		s.Here = here
+		if x.At-max(p.Last, p.Alive) > recentFor {
+			p.Since = x.At
+		}
 		p.Requests++
 		p.Last = max(p.Last, x.At)
 	}

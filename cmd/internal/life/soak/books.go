@@ -122,9 +122,15 @@ func (b *blockBook) see(r *Report, ev *event.RequestEvent, label life.Label, res
 }
 
 func (k *block) book(r *Report) {
-	r.kind(k.kind).mean.add(&k.gained)
+	u := r.unit(k.kind)
+	var l [groupsAndAll]float64
+	for g, gained := range k.gained {
+		l[g] = float64(u.temperature * (gained - u.rents[g]))
+		l[evidence.GroupCount] += l[g]
+	}
+	r.kind(k.kind).mean.add(&l)
 	for rest := uint64(k.traits); rest != 0; rest &= rest - 1 {
-		r.segment(k.kind, life.Trait(rest&-rest)).mean.add(&k.gained)
+		r.segment(k.kind, life.Trait(rest&-rest)).mean.add(&l)
 	}
 }
 
@@ -138,34 +144,45 @@ func (b *blockBook) close(r *Report) {
 	b.order = b.order[:0]
 }
 
-// mean is the mean of exp(L) for each group.
-type mean struct {
-	n    float64
-	sum  [evidence.GroupCount]float64
-	hist [evidence.GroupCount]map[int]int
+// groupsAndAll is the number of groups, and behind them the sum of all.
+const groupsAndAll = evidence.GroupCount + 1
+
+// unit is what makes the nats that a group gains in a block the logarithm of
+// an e-value.
+type unit struct {
+	temperature float64
+	rents       [evidence.GroupCount]float64
 }
 
-func (m *mean) add(gained *[evidence.GroupCount]float64) {
+// mean is the mean of exp(L) for each group, and for the sum of all.
+type mean struct {
+	n   float64
+	sum [groupsAndAll]float64
+}
+
+func (m *mean) add(l *[groupsAndAll]float64) {
 	m.n++
-	for g, nats := range gained {
+	for g, nats := range l {
 		m.sum[g] += math.Exp(nats) - 1
-		if nats != 0 {
-			if m.hist[g] == nil {
-				m.hist[g] = map[int]int{}
-			}
-			m.hist[g][int(math.Round(nats*10))]++
-		}
 	}
 }
 
 // of is the mean of exp(L) of a group.
 func (m *mean) of(g evidence.Group) float64 { return 1 + m.sum[g]/max(1, m.n) }
 
+// groupName names a group, and the sum of all behind them.
+func groupName(g int) string {
+	if g == evidence.GroupCount {
+		return "all"
+	}
+	return evidence.Group(g).String()
+}
+
 // byName is the same for all groups.
 func (m *mean) byName() map[string]float64 {
 	all := make(map[string]float64)
-	for _, g := range evidence.Groups() {
-		all[g.String()] = m.of(g)
+	for g := range groupsAndAll {
+		all[groupName(g)] = m.of(evidence.Group(g))
 	}
 	return all
 }

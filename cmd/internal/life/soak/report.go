@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
 // Report is what a soak found.
@@ -31,6 +32,7 @@ type Report struct {
 	Detection []Detection `json:"detection,omitempty"`
 	Levels    []Level     `json:"levels,omitempty"`
 
+	model    *model.Model
 	kinds    map[string]*Kind
 	segments map[segmentKey]*Segment
 	causes   map[causeKey]*Cause
@@ -74,10 +76,9 @@ type Kind struct {
 	Alarms
 	// Affected is how many different subjects, or addresses, the alarms hit.
 	Affected int `json:"affected"`
-	// Mean is the mean of exp(L) for each group, over the blocks of a minute of
-	// each session.
+	// Mean is the mean of exp(L) for each group and for all together, over the
+	// blocks of a minute of each session.
 	Mean map[string]float64 `json:"mean_exp"`
-	Hist any
 
 	mean     mean
 	affected map[string]bool
@@ -89,12 +90,12 @@ type Segment struct {
 	Trait       string `json:"trait"`
 	SubjectDays int    `json:"subject_days"`
 	Alarms
-	// Mean is the mean of exp(L) for each group, over the blocks with events that
-	// have the trait themselves.
+	// Mean is the mean of exp(L) for each group and for all together, over the
+	// blocks with events that have the trait themselves.
 	Mean map[string]float64 `json:"mean_exp"`
-	Hist any
 
-	mean mean
+	mean  mean
+	trait life.Trait
 }
 
 // Cause is what false alarms of one action rested on.
@@ -114,9 +115,14 @@ const examplesMax = 4
 
 func newReport(o Options) *Report {
 	return &Report{
-		Seed: o.Life.Seed, Subjects: o.Life.Subjects, WarmupDays: o.Warmup, MeasuredDays: o.Life.Days - o.Warmup,
+		Seed: o.Life.Seed, Subjects: o.Life.Subjects, WarmupDays: o.Warmup, MeasuredDays: o.Life.Days - o.Warmup, model: o.Model,
 		kinds: make(map[string]*Kind), segments: make(map[segmentKey]*Segment), causes: make(map[causeKey]*Cause),
 	}
+}
+
+// unit is that of a kind in the model.
+func (r *Report) unit(kind string) unit {
+	return unit{temperature: r.model.Temperature(kind), rents: r.model.Rents}
 }
 
 func (r *Report) kind(name string) *Kind {
@@ -133,7 +139,7 @@ func (r *Report) segment(kind string, t life.Trait) *Segment {
 	key := segmentKey{kind, t}
 	s := r.segments[key]
 	if s == nil {
-		s = &Segment{Kind: kind, Trait: t.String()}
+		s = &Segment{Kind: kind, Trait: t.String(), trait: t}
 		r.segments[key] = s
 		r.Segments = append(r.Segments, s)
 	}
@@ -192,11 +198,9 @@ func (r *Report) finish(s scorer.Stats) {
 	for _, k := range r.Kinds {
 		k.Affected = len(k.affected)
 		k.Mean = k.mean.byName()
-		k.Hist = map[string]any{"n": k.mean.n, "h": k.mean.hist}
 	}
 	for _, g := range r.Segments {
 		g.Mean = g.mean.byName()
-		g.Hist = map[string]any{"n": g.mean.n, "h": g.mean.hist}
 	}
 	slices.SortStableFunc(r.Segments, func(a, b *Segment) int { return cmp.Compare(b.perDay(), a.perDay()) })
 	slices.SortStableFunc(r.Causes, func(a, b *Cause) int { return cmp.Compare(b.Count, a.Count) })
