@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,6 +34,8 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 	mux.HandleFunc("GET /{$}", frontPage)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("POST /v1/verdicts", a.relay)
+	mux.HandleFunc("GET /v1/held", a.held)
+	mux.HandleFunc("POST /v1/release", a.release)
 	if metrics != nil {
 		mux.Handle("GET /metrics", metrics)
 	}
@@ -54,6 +57,8 @@ const frontText = `Vigil analyzer, admin port
   GET  /readyz?verbose   does it do its share: group, lag, model, ClickHouse
   GET  /metrics          for Prometheus
   POST /v1/verdicts      an operator's signed verdict, as vigil revoke sends it
+  GET  /v1/held          groups of evidence whose verdicts wait for a person
+  POST /v1/release       ?tenant=T&group=G lets them go out
 
 There is no web console yet: vigil verdicts, vigil explain and vigil query show
 the same on the command line.
@@ -131,12 +136,53 @@ func (a *Analyzer) readyz(w http.ResponseWriter, r *http.Request) {
 	answer(w, code, out)
 }
 
-// relay takes an operator's signed verdict.
-func (a *Analyzer) relay(w http.ResponseWriter, r *http.Request) {
+// operator reports whether a request shows the admin token, and refuses it else.
+func (a *Analyzer) operator(w http.ResponseWriter, r *http.Request) bool {
 	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if a.token == nil || !isBearer || subtle.ConstantTimeCompare([]byte(given), a.token) != 1 {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="vigil-admin"`)
 		answer(w, http.StatusUnauthorized, map[string]string{"error": "a valid admin token is required"})
+		return false
+	}
+	return true
+}
+
+// heldGroup is one group of evidence whose verdicts wait for a person.
+type heldGroup struct {
+	Tenant string    `json:"tenant"`
+	Group  string    `json:"group"`
+	Since  time.Time `json:"since"`
+	Held   int       `json:"held"`
+}
+
+// held lists what waits for a person in this process.
+func (a *Analyzer) held(w http.ResponseWriter, r *http.Request) {
+	if !a.operator(w, r) {
+		return
+	}
+	list := []heldGroup{}
+	for _, t := range a.announcer.Held() {
+		list = append(list, heldGroup{t.Tenant, t.Group, t.Since, t.Held})
+	}
+	answer(w, http.StatusOK, list)
+}
+
+// release lets what waits go out.
+func (a *Analyzer) release(w http.ResponseWriter, r *http.Request) {
+	if !a.operator(w, r) {
+		return
+	}
+	q := r.URL.Query()
+	if !a.announcer.Release(r.Context(), q.Get("tenant"), q.Get("group")) {
+		answer(w, http.StatusNotFound, map[string]string{"error": "nothing of that tenant and group waits here"})
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// relay takes an operator's signed verdict.
+func (a *Analyzer) relay(w http.ResponseWriter, r *http.Request) {
+	if !a.operator(w, r) {
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, verdict.EnvelopeBytesMax))

@@ -60,7 +60,7 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 	if len(e.model.Rules) == 0 {
 		return shares, score
 	}
-	x.Session.Suspicion.Decay(x.Now, e.model.Session.HalfLife)
+	x.Session.Suspicion.Decay(x.Now, e.model.Pace())
 	c.input = rules.Input{
 		Context: x, Kind: kindOf(x.Event), Findings: findings, Score: score,
 		Suspicion: x.Session.Suspicion.Total(e.model.Session.Floor),
@@ -96,7 +96,7 @@ func (e *Engine) stillClean(actor entity.Key) bool {
 	if s == nil || s.Tainted {
 		return false
 	}
-	s.Suspicion.Decay(e.clock.Now(), e.model.Session.HalfLife)
+	s.Suspicion.Decay(e.clock.Now(), e.model.Pace())
 	return s.Suspicion.Total(0) < e.model.Learning.CleanBelow
 }
 

@@ -50,6 +50,8 @@ type Result struct {
 	Missing uint64
 	// Duplicate says that the record was seen before and changed nothing.
 	Duplicate bool
+	// Gained is what the event added to its actor's suspicion, in nats by group.
+	Gained [entity.GroupSlots]float64
 }
 
 // Options are what an [Engine] depends on.
@@ -205,6 +207,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.shares, score = e.weigh(x, findings)
 	kind := kindOf(r.Event)
 	rungs := e.model.Ladder(kind)
+	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
 	ruling := judge.Step(e.model, rungs, &s.Suspicion, e.shares, x.Now)
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
@@ -217,16 +220,34 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.teachModels(x, ruling.Total)
 	if !ruling.Announce {
 		e.ordered(x)
-		return Result{Assessment: a}
+		return Result{Assessment: a, Gained: ruling.Gained}
 	}
-	s.Tainted = true
+	// A program confirms nothing: if being slowed down kept it from teaching, the
+	// nightly batch that was slowed down once would be for ever.
+	s.Tainted = s.Tainted || verdict.Suspends(ruling.Action) || kind != event.SubjectService && kind != event.SubjectAgent
 	e.ordered(x)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-		Now: x.Now, Session: s, Ruling: ruling,
+		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Others: e.others(x, ruling.Action),
 	})
-	a.VerdictId = p.ID
-	return Result{Assessment: a, Proposals: []judge.Proposal{p}}
+	a.VerdictId, a.Target = p.ID, p.Target
+	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
+}
+
+// others counts the other sessions of the event's subject against which an
+// action at least as strong is in force.
+func (e *Engine) others(x *evidence.Context, action string) int {
+	if x.Subject == nil {
+		return 0
+	}
+	var list []*entity.Session
+	for _, id := range x.Subject.Open {
+		s := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
+		if s != nil && s.Subject == x.Event.GetSubject() {
+			list = append(list, s)
+		}
+	}
+	return judge.Held(list, x.Session, action, x.Now)
 }
 
 // note gathers what supports each rung, by the subject, else the address.
@@ -342,7 +363,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 	if nats < 0.5 {
 		return
 	}
-	s.Suspicion.Decay(x.Now, e.model.Session.HalfLife)
+	s.Suspicion.Decay(x.Now, e.model.Pace())
 	most := 0.0
 	for _, g := range e.model.Ladder(kindOf(x.Event)) {
 		if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
@@ -396,6 +417,19 @@ func (e *Engine) Stats() Stats {
 		}
 	}
 	return s
+}
+
+// Active counts, by tenant, the sessions that were used within a time before now.
+// It takes time in proportion to them.
+func (e *Engine) Active(within time.Duration) map[string]int {
+	active := make(map[string]int)
+	for key, s := range e.sessions.All {
+		if e.clock.Now()-s.Last > int64(within) {
+			break // The others were used longer ago.
+		}
+		active[key.Tenant]++
+	}
+	return active
 }
 
 // Positions calls yield for each lane with the last sequence number seen, in a

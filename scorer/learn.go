@@ -51,7 +51,7 @@ func (e *Engine) ripe(s *entity.Session, now int64) bool {
 	if s.Tainted {
 		return false
 	}
-	s.Suspicion.Decay(now, e.model.Session.HalfLife)
+	s.Suspicion.Decay(now, e.model.Pace())
 	return s.Suspicion.Total(0) < e.model.Learning.CleanBelow
 }
 
@@ -115,14 +115,14 @@ func (e *Engine) prove(x *evidence.Context) bool {
 	peaked(x, s)
 	absolve(s, verdict.ActionStepUp, x.Now)
 	x.Subject.Carry(x.Agent.Family, 0, x.Now)
-	return newer || ev.GetReason() == evidence.ReasonStepUp || len(ev.GetAmr()) > 1
+	return newer || ev.GetReason() == event.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 
 // absolve forgets what a session is suspected of as far as it supports at most
 // an action, and lets it teach again after another quarantine.
 func absolve(s *entity.Session, action string, now int64) {
 	s.Suspicion.Clear(verdict.Strength(action))
-	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.VerdictAt = 0, 0, 0
+	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.LevelToken, s.Suspicion.VerdictAt = 0, 0, 0, 0
 	s.Tainted = false
 	s.Pending.Since = now
 	if s.Watch != nil {

@@ -56,6 +56,7 @@ type Announcer struct {
 	tracer  trace.Tracer
 	now     func() time.Time
 	fuse    *fuse
+	guard   *guard
 }
 
 // New returns an announcer. It connects to nothing.
@@ -70,7 +71,7 @@ func New(o Options) (*Announcer, error) {
 	}
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
-		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute),
+		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
 	}, nil
 }
 

@@ -151,6 +151,10 @@ func (p *Partition) age(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = p.announce(ctx, p.let(now), now)
+	if err != nil {
+		return err
+	}
 	p.announcer.metrics.tombstones.Add(ctx, int64(len(gone)))
 	return p.announcer.writer.Write(ctx, topic.Verdicts, p.number, gone...)
 }

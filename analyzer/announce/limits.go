@@ -8,6 +8,8 @@ const (
 	targetsMax = 200_000
 	// tenantsMax bounds the tenants that have a fuse of their own; the rest share one.
 	tenantsMax = 1024
+	// heldMax bounds the findings of a partition that wait for a person.
+	heldMax = 1000
 	// evidenceMax bounds the reasons in a verdict: the strongest come first.
 	evidenceMax = 20
 	// envelopePiecesMax bounds the operator's envelope in a control event: 32 KiB,

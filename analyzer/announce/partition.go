@@ -41,6 +41,9 @@ type Partition struct {
 	mu      sync.Mutex // Guards what follows, and the order of records in the partition.
 	seq     uint64
 	entries map[target]entry
+	held    []Finding // What waits for a person, oldest first.
+	// releases is the last release of the guard that was seen.
+	releases int
 
 	lanes     sync.Mutex // Guards what follows.
 	positions event.Positions
@@ -59,7 +62,11 @@ func (p *Partition) Announce(ctx context.Context, findings []Finding) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.announcer.now()
+	return p.announce(ctx, findings, p.announcer.now())
+}
+
+// announce is Announce for who holds the lock.
+func (p *Partition) announce(ctx context.Context, findings []Finding, now time.Time) error {
 	var out []*verdict.Verdict
 	var spans []trace.Span
 	for _, f := range findings {
@@ -102,10 +109,7 @@ func (p *Partition) fold(ctx context.Context, f Finding, now time.Time) (*verdic
 		e.judged = -1
 	}
 	next, out, reason := e.decide(v, now)
-	if out != nil && !f.Proposal.Hard && verdict.Strength(out.Action) >= verdict.Strength(verdict.ActionRevoke) && !a.fuse.allow(out.Tenant, now) {
-		a.metrics.held.Add(ctx, 1)
-		a.logger.ErrorContext(ctx, "alarm: too many revokes, a verdict waits for a person",
-			"partition", p.number, "tenant", out.Tenant, "verdict", out.Id, "limit_per_minute", a.config.RevokesPerMinute)
+	if out != nil && !f.Proposal.Hard && p.waits(ctx, &f, out, now) {
 		next, out, reason = e, nil, reasonHeld
 	}
 	if out == nil {
@@ -126,15 +130,34 @@ func (p *Partition) fold(ctx context.Context, f Finding, now time.Time) (*verdic
 	return out, span
 }
 
+// waits reports whether a verdict that ends sessions has to wait for a person.
+func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict, now time.Time) bool {
+	a := p.announcer
+	if verdict.Strength(out.Action) < verdict.Strength(verdict.ActionRevoke) {
+		return false
+	}
+	group := groupOf(f)
+	switch {
+	case !a.guard.allow(out, group, clockOf(f)):
+		p.hold(*f)
+		a.logger.ErrorContext(ctx, "alarm: too many of the active sessions would end, a verdict waits for a person",
+			"partition", p.number, "tenant", out.Tenant, "group", group, "verdict", out.Id, "share", a.config.BlastRadius.Share)
+	case !a.fuse.allow(out.Tenant, now):
+		a.logger.ErrorContext(ctx, "alarm: too many revokes, a verdict waits for a person",
+			"partition", p.number, "tenant", out.Tenant, "verdict", out.Id, "limit_per_minute", a.config.RevokesPerMinute)
+	default:
+		return false
+	}
+	a.metrics.held.Add(ctx, 1)
+	return true
+}
+
 // propose turns a finding into a verdict without its place in the order. The
 // action of an old event is capped: who was away for an hour should prove
 // himself, not be thrown out for what is long over.
 func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 	j := f.Proposal
-	clock := f.Clock
-	if clock.IsZero() {
-		clock = j.EventTime
-	}
+	clock := clockOf(&f)
 	action := j.Action
 	if !j.Hard && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
 		action = verdict.ActionStepUp

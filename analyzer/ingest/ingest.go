@@ -30,6 +30,7 @@ type Engine interface {
 	Snapshot(w io.Writer) error
 	Restore(r io.Reader, keep func(key []byte) bool) error
 	SwapModel(m *model.Model)
+	Active(within time.Duration) map[string]int
 }
 
 // Options are what an [Ingest] depends on. All are required.

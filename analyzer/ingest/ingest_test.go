@@ -98,6 +98,8 @@ func (e *tally) Restore(r io.Reader, keep func([]byte) bool) error {
 
 func (e *tally) SwapModel(m *model.Model) { e.model = m }
 
+func (e *tally) Active(time.Duration) map[string]int { return nil }
+
 // rig is a broker, keys, and whatever runs on them.
 type rig struct {
 	t      testing.TB

@@ -25,4 +25,7 @@ const (
 	requestTimeout  = 5 * time.Second
 	fetchBackoff    = 10 * time.Millisecond
 	fetchBackoffMax = time.Second
+
+	// countEvery is how often the active sessions of a partition are counted.
+	countEvery = 10 * time.Second
 )

@@ -43,6 +43,7 @@ type worker struct {
 	target    int64 // The end of the partition at assignment.
 	saved     int64 // next at the last snapshot.
 	savedAt   time.Time
+	countedAt time.Time // When the active sessions were counted last.
 
 	flight chan error            // The write of assessments under way, nil for none.
 	flying int64                 // What acked becomes when it lands.
@@ -115,6 +116,11 @@ func (w *worker) loop(ctx, drain context.Context) error {
 func (w *worker) tidy(ctx context.Context) error {
 	w.poll()
 	w.commit(ctx)
+	now := w.ingest.o.Now()
+	if now.Sub(w.countedAt) >= countEvery {
+		w.verdict.Active(w.engine.Active(announce.ActiveFor))
+		w.countedAt = now
+	}
 	keep := w.ingest.o.Keep
 	if w.next == w.saved || w.next-w.saved < keep.Records && w.ingest.o.Now().Sub(w.savedAt) < keep.Every {
 		return nil

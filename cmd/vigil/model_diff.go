@@ -30,9 +30,11 @@ func modelDiff(old, now *model.Model) []string {
 	d.signals(old, now)
 	for g := range old.Clips {
 		d.change(old.Clips[g], now.Clips[g], "group %s adds at most %s nats to an event instead of %s", evidence.Group(g))
+		d.change(old.Rents[g], now.Rents[g], "suspicion of group %s loses at least %s nats a block instead of %s", evidence.Group(g))
 	}
 	d.numbers(old, now)
 	for _, kind := range model.Kinds() {
+		d.change(old.Temperature(kind), now.Temperature(kind), "temperature of %s is %s instead of %s", plural(kind))
 		d.ladder(kind, old.Ladder(kind), now.Ladder(kind))
 		for _, action := range ladder()[1:] {
 			d.change(old.Budget(kind, action), now.Budget(kind, action), "budget for "+plural(kind)+": %s on %s of 10,000 subject-days instead of %s", action)

@@ -17,6 +17,14 @@ const ReasonClear = "clear"
 // tenant in force; attributes name it.
 const ReasonEpoch = "epoch"
 
+// Reasons of a session event: what happened to the session.
+const (
+	ReasonLogin   = "login"
+	ReasonRefresh = "refresh"
+	ReasonStepUp  = "step_up"
+	ReasonLogout  = "logout"
+)
+
 // Phases of a request.
 const (
 	PhaseComplete = "complete"

@@ -109,6 +109,12 @@ func (r *Rung) keep(x float64) {
 	}
 }
 
+// Clear forgets all days, as after a history that only teaches.
+func (c *Collector) Clear() {
+	clear(c.open)
+	clear(c.kinds)
+}
+
 // Kinds returns what was gathered, by kind of actor.
 func (c *Collector) Kinds() map[string]*Kind { return c.kinds }
 

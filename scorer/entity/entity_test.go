@@ -2,6 +2,7 @@ package entity_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -118,14 +119,49 @@ func TestListsAreBounded(t *testing.T) {
 // TestSuspicionFades halves what is held in one half-life, and never backwards.
 func TestSuspicionFades(t *testing.T) {
 	var s entity.Suspicion
-	s.Decay(second, time.Minute)
+	pace := entity.Pace{HalfLife: time.Minute, Block: time.Minute}
+	s.Decay(second, &pace)
 	s.Hold(3, 0, 8)
-	s.Decay(61*second, time.Minute)
+	s.Decay(61*second, &pace)
 	if got := s.Total(0); got < 3.999 || got > 4.001 {
 		t.Errorf("held after one half-life: %g, want 4", got)
 	}
-	s.Decay(second, time.Minute)
+	s.Decay(second, &pace)
 	if got := s.Total(0); got > 4.001 || got < 3.999 || s.Total(9) != 9 {
 		t.Errorf("held after a step back: %g, with floor 9: %g", got, s.Total(9))
+	}
+}
+
+// TestSuspicionPaysRent lets suspicion fade at a half-life of ten minutes and a
+// rent of a nat a minute in group 1, which is more than the decay below 14.4.
+func TestSuspicionPaysRent(t *testing.T) {
+	tests := map[string]struct {
+		group   int
+		nats    float64
+		minutes int64
+		want    float64
+	}{
+		"a group without rent halves":          {0, 8, 10, 4},
+		"little pays rent":                     {1, 8, 3, 5},
+		"and is gone soon":                     {1, 8, 9, 0},
+		"much halves":                          {1, 40, 10, 20},
+		"and pays rent once the decay is less": {1, 28.853900817779268, 12, 12.426950408889634},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			pace := entity.Pace{HalfLife: 10 * time.Minute, Block: time.Minute}
+			pace.Rents[1] = 1
+			for _, steps := range []int64{1, 60} {
+				var s entity.Suspicion
+				s.Decay(1, &pace)
+				s.Hold(3, tt.group, tt.nats)
+				for i := range steps {
+					s.Decay(1+(i+1)*tt.minutes*60/steps*second, &pace)
+				}
+				if got := s.Total(0); math.Abs(got-tt.want) > 1e-9 {
+					t.Errorf("in %d steps: %g is left, want %g", steps, got, tt.want)
+				}
+			}
+		})
 	}
 }

@@ -64,4 +64,9 @@ const (
 	sizesPerDelta = 12
 	// Observations of one kind that one delta teaches.
 	samplesPerDelta = 120
+
+	// RefusalsMax bounds what a tenant follows because it was refused, and
+	// RefusalSubjectsMax the subjects whose answers it remembers of each.
+	RefusalsMax        = 256
+	RefusalSubjectsMax = 16
 )

@@ -60,6 +60,8 @@ type Place struct {
 	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
 	Last, Alive int64
+	// Since is when it came into use, after it had been quiet for a while.
+	Since       int64
 	Requests    uint32
 	Open        uint16
 	HasLocation bool
@@ -99,7 +101,8 @@ type Walk struct {
 	Climb int
 	// Best is the widest walk since the session last taught.
 	Best float64
-	// Refused is the decayed number of distinct ids answered 401, 403 or 404.
+	// Refused is the number of distinct ids that were refused, each by how far that
+	// was not to be expected.
 	Refused float64
 	Last    int64
 	IDs     Ring
@@ -291,6 +294,7 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.U64(&open)
 	k.U64(&requests)
 	p.Open, p.Requests = uint16(open), uint32(requests)
+	k.I64(&p.Since)
 }
 
 func (w *Window) code(k *snapshot.Codec) {

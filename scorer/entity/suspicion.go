@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"math"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -25,13 +26,19 @@ type Suspicion struct {
 	Marks []Mark
 	// Fresh is how much of what is held came from signals that renew.
 	Fresh float64
+	// Answered is how much of what is held the actor has answered by a proof: it
+	// asks for no further one.
+	Answered float64
 	// At is when the numbers were last decayed, Block when the block began.
 	At, Block int64
 	// Level is the place on the ladder of the last verdict, which holds until
 	// LevelUntil; VerdictAt is the event time that brought it about.
 	Level                 int
 	LevelUntil, VerdictAt int64
-	Reasons               []Reason
+	// LevelToken is the hash of the token that the verdict is about, 0 where it is
+	// about more.
+	LevelToken uint64
+	Reasons    []Reason
 }
 
 // Pile is what has added up in one group by evidence of one ceiling.
@@ -111,8 +118,35 @@ type Reason struct {
 	Text      string
 }
 
+// Pace is how suspicion fades: what is held in a group halves in HalfLife, and
+// loses at least its rent in each block.
+type Pace struct {
+	HalfLife, Block time.Duration
+	// Rents are in nats by group.
+	Rents [GroupSlots]float64
+}
+
+// left is what remains of a pile after some time, of which f is the decay: it
+// halves while that takes more than the rent does, and pays the rent from then on.
+func (p *Pace) left(nats, elapsed, f, rent float64) float64 {
+	faded := fade(nats, f)
+	if !(rent > 0) || !(nats > 0) {
+		return faded
+	}
+	rent /= float64(p.Block)
+	from := rent * float64(p.HalfLife) / math.Ln2 // Here both take the same.
+	if faded >= from {
+		return faded
+	}
+	if nats > from {
+		elapsed -= float64(float64(p.HalfLife) * exact.Ln(nats/from) / math.Ln2)
+		nats = from
+	}
+	return max(0, nats-float64(rent*elapsed))
+}
+
 // Decay lets suspicion fade to now.
-func (s *Suspicion) Decay(now int64, halfLife time.Duration) {
+func (s *Suspicion) Decay(now int64, pace *Pace) {
 	if s.At == 0 {
 		s.At, s.Block = now, now
 		return
@@ -120,17 +154,18 @@ func (s *Suspicion) Decay(now int64, halfLife time.Duration) {
 	if now <= s.At {
 		return
 	}
-	f := exact.Decay(float64(now-s.At), float64(halfLife))
+	elapsed := float64(now - s.At)
+	f := exact.Decay(elapsed, float64(pace.HalfLife))
 	s.At = now
 	piles := s.Piles[:0]
 	for _, p := range s.Piles {
-		p.Nats = fade(p.Nats, f)
+		p.Nats = pace.left(p.Nats, elapsed, f, pace.Rents[p.Group])
 		if p.Nats != 0 {
 			piles = append(piles, p)
 		}
 	}
 	s.Piles = piles
-	s.Fresh = fade(s.Fresh, f)
+	s.Fresh, s.Answered = fade(s.Fresh, f), fade(s.Answered, f)
 	kept := s.Marks[:0]
 	for _, m := range s.Marks {
 		m.Peak, m.Strong = fade(m.Peak, f), fade(m.Strong, f)
@@ -160,12 +195,15 @@ func (s *Suspicion) Total(floor float64) float64 {
 }
 
 // Clear forgets what supports at most the given ceiling, after the actor has
-// proven who he is. Peaks stay, so that the same facts do not count again.
+// proven who he is, and takes the rest for answered. Peaks stay, so that the
+// same facts do not count again.
 func (s *Suspicion) Clear(ceiling int) {
 	kept := s.Piles[:0]
+	s.Answered = 0
 	for _, p := range s.Piles {
 		if int(p.Ceiling) > ceiling {
 			kept = append(kept, p)
+			s.Answered += p.Nats
 		}
 	}
 	s.Piles = kept
@@ -199,4 +237,6 @@ func (s *Suspicion) Code(k *snapshot.Codec) {
 		k.I64(&r.At)
 		k.Str(&r.Text)
 	})
+	k.F64(&s.Answered)
+	k.U64(&s.LevelToken)
 }

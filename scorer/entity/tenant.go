@@ -29,7 +29,8 @@ type Tenant struct {
 	// FadedAt is when these last decayed.
 	FadedAt int64
 	// Shared is what the tenant's subjects teach each other over all partitions.
-	Shared epoch.Knowledge
+	Shared   epoch.Knowledge
+	Refusals Refusals
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -185,4 +186,5 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.Flagged.Code(k)
 	k.I64(&t.FadedAt)
 	t.Shared.Code(k)
+	t.Refusals.code(k)
 }

@@ -159,12 +159,12 @@ var catalogue = [Count]Description{
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half the number of ids answered 401, 403 or 404",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half for programs; half the number of ids that were refused, each by how far that was not to be expected: 1 + ln(0.33/q) of it where a share q of the tenant's other subjects is refused the same now",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {
 		ID: "scan.not_found_share", Group: Walk, Technique: "T1595.003", Needs: "status, path",
-		Formula:  "sequential test of distinct paths answered 404 against those answered otherwise, less 3 nats; missing images count a fifth",
+		Formula:  "sequential test of distinct paths answered 404 against those answered otherwise, less 3 nats; missing images count a fifth, all missing things of one template are one path, and what others are refused now counts less as in walk.sequential_ids",
 		Innocent: "a crawler on a site that moved, a page with dead pictures",
 	},
 	FailuresByAddress: {

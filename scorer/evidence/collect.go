@@ -88,6 +88,8 @@ type Collector struct {
 	fast float64
 	// walked is what the current event says about a walk through one template.
 	walked float64
+	// unexpected is how far a refusal tells something about who is refused, 0 to 1.
+	unexpected float64
 }
 
 // NewCollector returns a collector with the given parameters.
@@ -105,6 +107,7 @@ func (k *Collector) Collect(x *Context) []Finding {
 	k.hour(x)
 	k.route(x)
 	k.volume(x)
+	k.refusal(x)
 	k.walk(x)
 	k.scan(x)
 	k.waf(x)

@@ -172,7 +172,7 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	if here < 0 {
 		here = addPlace(s, entity.Place{
 			Network: x.Network, Country: k.Names.own(short(ev.GetCountry())), Family: x.Agent.Family,
-			Veiled: veiled(ev),
+			Veiled: veiled(ev), Since: x.At,
 		})
 		arrived = true
 	}
@@ -180,6 +180,9 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	arrived = arrived || s.Here != here
 	if x.request() {
 		s.Here = here
+		if x.At-max(p.Last, p.Alive) > recentFor {
+			p.Since = x.At
+		}
 		p.Requests = min(p.Requests+1, math.MaxInt32)
 		p.Last = max(p.Last, x.At)
 	}

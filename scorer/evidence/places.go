@@ -41,6 +41,9 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		if x.atHome(o) && x.atHome(p) {
 			raw, firm = float64(homeShare*raw), false
 		}
+		if x.ownFamily(o) && x.ownFamily(p) && o.Alive <= p.Since {
+			firm = false // Until the first shows life again, he may have gone over to the other.
+		}
 		if raw > best {
 			best, strong = raw, firm
 			text = k.sayConcurrent(o, p, open, x.At)
@@ -57,11 +60,17 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 // his office, his mobile network, the exit of his company's VPN. A thief has
 // neither of them for free.
 func (x *Context) atHome(p *entity.Place) bool {
-	return x.Subject.Kinds[entity.Networks].Has(p.Network) && (p.Family == "" || x.Subject.Kinds[entity.Families].Has(p.Family))
+	return x.Subject.Kinds[entity.Networks].Has(p.Network) && (p.Family == "" || x.ownFamily(p))
+}
+
+// ownFamily reports whether a place's client is a habit of the subject.
+func (x *Context) ownFamily(p *entity.Place) bool {
+	return x.Subject.Kinds[entity.Families].Has(p.Family)
 }
 
 // concurrency is the likelihood ratio of two places at once, in nats. Two
-// programs in two countries on one session are hardly ever one person, and a
+// programs in two countries on one session are hardly ever one person (a phone
+// abroad whose app and browser are both the subject's own aside), and a
 // lingering socket after a VPN was switched on is always one program; so only
 // the former is strong, and only across a border: within a country a city is a
 // guess. Each further request is a little more.

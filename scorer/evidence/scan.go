@@ -11,7 +11,8 @@ import (
 
 const (
 	scanHalfLife = 15 * time.Minute
-	// Likelihood ratios of one answer, scanner against visitor.
+	// Likelihood ratios of one answer, scanner against visitor, where the others
+	// are answered.
 	missingNats, missingAssetNats, foundNats = 1.0, 0.2, -0.5
 	// missingFree is how much of it anyone may collect.
 	missingFree = 3
@@ -63,13 +64,18 @@ func (k *Collector) notFound(x *Context, path string) {
 	switch {
 	case status == 404 || status == 410:
 		sc = scanOf(x)
-		if !sc.Paths.Add(hash(path), entity.RecentMax*2) {
+		key := hash(path)
+		if x.Event.GetResource() != "" && x.Event.GetTemplate() != "" {
+			// The path is there and the thing is not: walk.sequential_ids counts things.
+			key = hash(short(x.Event.GetTemplate()))
+		}
+		if !sc.Paths.Add(key, entity.RecentMax*2) {
 			return
 		}
 		if asset(path) {
-			sc.Missing += missingAssetNats
+			sc.Missing += float64(missingAssetNats * k.unexpected)
 		} else {
-			sc.Missing += missingNats
+			sc.Missing += float64(missingNats * k.unexpected)
 		}
 		sc.Missing = min(sc.Missing, missingMax)
 	case status < 400 && sc != nil:

@@ -22,20 +22,20 @@ func shown(token string, e *event.RequestEvent) *event.RequestEvent {
 }
 
 func credentialCases() map[string]signalCase {
-	out := step{0, happened(evidence.ReasonLogout, "", berlin())}
+	out := step{0, happened(event.ReasonLogout, "", berlin())}
 	refused := func(n int) []step {
 		return many(n, time.Minute, func(int) *event.RequestEvent { return happened("", event.AuthMFAFailure, berlin()) })
 	}
-	accepted := step{time.Minute, happened(evidence.ReasonStepUp, event.AuthSuccess, berlin())}
+	accepted := step{time.Minute, happened(event.ReasonStepUp, event.AuthSuccess, berlin())}
 	refresh := func(in time.Duration, e *event.RequestEvent) step {
-		return step{in, happened(evidence.ReasonRefresh, "", e)}
+		return step{in, happened(event.ReasonRefresh, "", e)}
 	}
 	otherNetwork := func(agent string) *event.RequestEvent { return from("DE", 8881, 52.6, 13.3, agent) }
 	return map[string]signalCase{
 		"a session is used after it was signed out":       {evidence.UseAfterSignOut, false, []step{out, {time.Minute, berlin()}}, 20, 20, false},
 		"a request that was on its way at sign-out":       {evidence.UseAfterSignOut, false, []step{out, {30 * time.Second, berlin()}}, 0, 0, false},
 		"a refused request after sign-out is no use":      {evidence.UseAfterSignOut, false, []step{out, {time.Hour, with(berlin(), func(e *event.RequestEvent) { e.Decision, e.Status = event.DecisionDeny, 401 })}}, 0, 0, false},
-		"a sign-in after sign-out begins again":           {evidence.UseAfterSignOut, false, []step{out, {time.Minute, happened(evidence.ReasonLogin, event.AuthSuccess, berlin())}, {time.Minute, berlin()}}, 0, 0, false},
+		"a sign-in after sign-out begins again":           {evidence.UseAfterSignOut, false, []step{out, {time.Minute, happened(event.ReasonLogin, event.AuthSuccess, berlin())}, {time.Minute, berlin()}}, 0, 0, false},
 		"a newer sign-in elsewhere is known by its time":  {evidence.UseAfterSignOut, false, []step{out, {time.Hour, with(berlin(), func(e *event.RequestEvent) { e.AuthTime = timestamppb.New(time.Unix(2e9, 0)) })}}, 0, 0, false},
 		"a stream that still ticks after sign-out":        {evidence.UseAfterSignOut, false, []step{out, {time.Hour, with(berlin(), func(e *event.RequestEvent) { e.Phase = event.PhaseTick })}}, 0, 0, false},
 		"eight refused second factors, then one accepted": {evidence.MFAFatigue, false, append(refused(8), accepted), 10, 12, true},

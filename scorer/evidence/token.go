@@ -8,14 +8,6 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/entity"
 )
 
-// Reasons of a session event: what happened to the session.
-const (
-	ReasonLogin   = "login"
-	ReasonRefresh = "refresh"
-	ReasonStepUp  = "step_up"
-	ReasonLogout  = "logout"
-)
-
 const (
 	// signOutGrace is how long requests that were on their way when a session was
 	// signed out may still be seen.
@@ -49,9 +41,9 @@ func (k *Collector) token(x *Context) {
 func (k *Collector) lifecycle(x *Context) {
 	s := x.Session
 	switch {
-	case x.Event.GetReason() == ReasonLogout:
+	case x.Event.GetReason() == event.ReasonLogout:
 		s.SignedOut = max(s.SignedOut, x.At)
-	case x.Event.GetReason() == ReasonRefresh:
+	case x.Event.GetReason() == event.ReasonRefresh:
 		k.refreshed(x)
 	case x.Event.GetAuthOutcome() == event.AuthSuccess:
 		s.SignedOut = 0

@@ -29,6 +29,9 @@ const (
 	// crawlShare is what a walk by an address counts, crawlMax the most: crawlers
 	// read lists, and that alone is no offence.
 	crawlShare, crawlMax = 0.4, 5
+	// programShare is what a walk by a program counts: to read list after list is
+	// what programs are for, and each run may be the first of its kind.
+	programShare = 0.5
 	// digitsMax keeps ids within an int64.
 	digitsMax = 18
 )
@@ -51,8 +54,8 @@ func (k *Collector) walk(x *Context) {
 	if !fresh {
 		return // Reading one thing again is not a walk.
 	}
-	if st := x.Event.GetStatus(); st == 401 || st == 403 || st == 404 {
-		w.Refused++
+	if refused(x) {
+		w.Refused += k.unexpected
 	}
 	d := id - w.LastID
 	switch {
@@ -124,8 +127,11 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 		// id, of which the strangest counts.
 		raw = max(0, min(wide-walkFree, -exact.Ln(p)-k.params.Look))
 	}
-	if x.Subject == nil {
+	switch {
+	case x.Subject == nil:
 		raw = min(crawlMax, crawlShare*raw)
+	case k.machine(x):
+		raw *= programShare
 	}
 	n := k.cut(SequentialIDs, raw+min(refusedMax, float64(refusedNats*w.Refused)))
 	k.walked = n

@@ -134,14 +134,21 @@ type Ruling struct {
 	// Announce says that a verdict should go out: the action is stronger than
 	// the one in force, or that one is about to lapse.
 	Announce bool
+	// Gained is what the event added to the suspicion, by group, in nats; below 0
+	// where a proof took some back.
+	Gained [entity.GroupSlots]float64
 }
 
 // Step adds an event's shares to an actor's suspicion and reads the ladder. It
 // is a CUSUM with decay and floor (Page 1954): a signal adds by how far it
 // exceeds its decayed peak, so that one fact seen twice counts once.
 func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
-	s.Decay(now, m.Session.HalfLife)
+	s.Decay(now, m.Pace())
 	renew(m, s, now)
+	var gained [entity.GroupSlots]float64
+	for i := range s.Piles {
+		gained[s.Piles[i].Group] -= s.Piles[i].Nats
+	}
 	grown, hard := false, false
 	for i := range shares {
 		f := &shares[i]
@@ -160,6 +167,10 @@ func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Shar
 		s.Level = 0
 	}
 	r := read(m, rungs, s, hard)
+	r.Gained = gained
+	for i := range s.Piles {
+		r.Gained[s.Piles[i].Group] += s.Piles[i].Nats
+	}
 	r.Total = s.Total(m.Session.Floor)
 	r.Hard = hard
 	r.Announce = r.Rung != nil && announce(s, &r, grown || hard, now)
@@ -296,9 +307,13 @@ func Supports(rungs []model.Rung, s *entity.Suspicion, dst []float64) []float64 
 	return dst
 }
 
-// support is the suspicion whose ceiling and group allow a rung's action.
+// support is the suspicion whose ceiling and group allow a rung's action, as far
+// as no proof has answered it.
 func support(s *entity.Suspicion, g *model.Rung) float64 {
 	sum := 0.0
+	if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
+		sum = -s.Answered
+	}
 	for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
 		if len(g.Groups) == 0 {
 			for g := range evidence.GroupCount {

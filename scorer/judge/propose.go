@@ -31,6 +31,10 @@ type Case struct {
 	Now       int64
 	Session   *entity.Session
 	Ruling    Ruling
+	// Shares are those of the event.
+	Shares []Share
+	// Others counts the other sessions of the subject that meet such an action.
+	Others int
 }
 
 // Propose writes the proposal for a ruling and notes in the suspicion that it
@@ -38,11 +42,12 @@ type Case struct {
 func Propose(c *Case) Proposal {
 	ev := c.Event
 	at := time.Unix(0, max(c.Now, min(ev.GetTime().AsTime().UnixNano(), c.Now+int64(aheadMax)))).UTC()
-	target := TargetOf(ev)
+	target := scope(c)
 	until := at.Add(c.Ruling.Rung.For)
 	s := &c.Session.Suspicion
 	s.Level = verdict.Strength(c.Ruling.Action)
 	s.LevelUntil = c.Now + int64(c.Ruling.Rung.For)
+	s.LevelToken = 0
 	s.VerdictAt = ev.GetTime().AsTime().UnixNano()
 	p := Proposal{
 		ID:         proposalID(c, target),
@@ -66,19 +71,10 @@ func Propose(c *Case) Proposal {
 		p.NotBefore = p.EventTime
 	}
 	p.OperatorText = operatorText(&p)
-	return p
-}
-
-// TargetOf is the narrowest target that an event names: its session, else its
-// subject, else its address.
-func TargetOf(ev *event.RequestEvent) *verdict.Target {
-	switch {
-	case ev.GetSession() != "":
-		return &verdict.Target{Kind: verdict.TargetSession, Id: ev.GetSession()}
-	case ev.GetSubject() != "":
-		return &verdict.Target{Kind: verdict.TargetSubject, Id: ev.GetSubject()}
+	if target.GetKind() == verdict.TargetToken {
+		confine(s, target.GetId())
 	}
-	return &verdict.Target{Kind: verdict.TargetAddress, Id: ev.GetAddress()}
+	return p
 }
 
 func authority(kind string) string {

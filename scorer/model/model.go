@@ -36,7 +36,10 @@ type Model struct {
 	// Signals has one setting per signal of the catalogue.
 	Signals [evidence.Count]Signal
 	// Clips is the most that a group adds to the score of one event, in nats.
-	Clips    [evidence.GroupCount]float64
+	Clips [evidence.GroupCount]float64
+	// Rents is what a group's suspicion loses in each block at least, in nats: the
+	// price of having been looked at.
+	Rents    [evidence.GroupCount]float64
 	Learning entity.Learning
 	Volume   Volume
 	Session  Session
@@ -54,6 +57,7 @@ type Model struct {
 	Exceptions []Exception
 
 	digest string
+	pace   entity.Pace
 }
 
 // Signal is how one signal counts.
@@ -92,8 +96,11 @@ type Session struct {
 
 // Ladder is what may happen to one kind of actor or facet, weakest action first.
 type Ladder struct {
-	Kind  string
-	Rungs []Rung
+	Kind string
+	// Temperature multiplies nats of suspicion so that they are the logarithm of
+	// an e-value on clean data, above 0 and at most 1.
+	Temperature float64
+	Rungs       []Rung
 }
 
 // Rung is one action of a ladder.
@@ -182,6 +189,19 @@ func (m *Model) Ladder(kind string) []Rung {
 	return m.Ladders[0].Rungs
 }
 
+// Pace is how suspicion fades.
+func (m *Model) Pace() *entity.Pace { return &m.pace }
+
+// Temperature is that of a kind of actor's ladder.
+func (m *Model) Temperature(kind string) float64 {
+	for i := range m.Ladders {
+		if m.Ladders[i].Kind == kind {
+			return m.Ladders[i].Temperature
+		}
+	}
+	return m.Ladders[0].Temperature
+}
+
 // Digest is the SHA-256 of the canonical form, in hexadecimal.
 func (m *Model) Digest() string { return m.digest }
 
@@ -194,6 +214,8 @@ func (m *Model) WithMode(mode string) *Model {
 }
 
 func (m *Model) seal() {
+	m.pace = entity.Pace{HalfLife: m.Session.HalfLife, Block: m.Session.Block}
+	copy(m.pace.Rents[:], m.Rents[:])
 	sum := sha256.Sum256(m.Canonical())
 	m.digest = hex.EncodeToString(sum[:])
 }
@@ -210,7 +232,7 @@ func (m *Model) Canonical() []byte {
 		line("signal", evidence.Signal(i).Describe().ID, strconv.FormatBool(s.On), num(s.Weight), num(s.Max), s.Ceiling)
 	}
 	for i, c := range m.Clips {
-		line("group", evidence.Group(i).String(), num(c))
+		line("group", evidence.Group(i).String(), num(c), num(m.Rents[i]))
 	}
 	l := &m.Learning
 	line("learning", l.Quarantine.String(), num(l.CleanBelow), num(l.Confidence), num(l.Concentration), l.HalfLife.String(),
@@ -219,6 +241,7 @@ func (m *Model) Canonical() []byte {
 	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Look))
 	line("session", m.Session.HalfLife.String(), num(m.Session.Floor), m.Session.Block.String(), num(m.Session.Hysteresis))
 	for _, l := range m.Ladders {
+		line("ladder", l.Kind, num(l.Temperature))
 		for _, r := range l.Rungs {
 			groups := make([]string, len(r.Groups))
 			for i, g := range r.Groups {

@@ -150,7 +150,7 @@ func (r *reader) signals(n *yaml.Node, key string, m *Model) {
 
 func (r *reader) groups(n *yaml.Node, key string, m *Model) {
 	r.named(n, key, "id", groupNames(), func(n *yaml.Node, key string, i int) {
-		r.mapping(n, key, []field{{"id", nil}, {"clip", r.floatField(&m.Clips[i], 0, 100)}})
+		r.mapping(n, key, []field{{"id", nil}, {"clip", r.floatField(&m.Clips[i], 0, 100)}, {"rent", r.floatField(&m.Rents[i], 0, 100)}})
 	})
 }
 
@@ -164,6 +164,7 @@ func (r *reader) ladders(n *yaml.Node, key string, m *Model) {
 	r.named(n, key, "kind", Kinds(), func(n *yaml.Node, key string, i int) {
 		r.mapping(n, key, []field{
 			{"kind", nil},
+			{"temperature", r.floatField(&m.Ladders[i].Temperature, 0.01, 1)},
 			{"rungs", func(n *yaml.Node, key string) {
 				m.Ladders[i].Rungs = nil
 				r.sequence(n, key, func(n *yaml.Node, key string) {

@@ -52,7 +52,7 @@ const (
 func TestLoop(t *testing.T) {
 	// A theft every 60 ms is more than the announcer's fuse lets out as revokes.
 	s := startStack(t, stackOptions{rate: 64 << 10, analyzer: map[string]any{
-		"announce": map[string]any{"revokes_per_minute": 100_000},
+		"announce": map[string]any{"revokes_per_minute": 100_000, "blast_radius": map[string]any{"share": 1, "least": 100_000}},
 		"store":    map[string]any{"linger": loopStore.String()},
 	}})
 	crowd := newCrowd(t, s)

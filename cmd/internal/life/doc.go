@@ -88,6 +88,9 @@
 //     password manager with an old one, up to a dozen times within seconds.
 //   - Tokens live 5 minutes to 8 hours by tenant; a tab that slept asks with the
 //     old one first. Where tokens name no session, each is a session of its own.
+//   - Two tenants of six report what happens to sessions: sign-ins, each fresh
+//     token, and sign-outs, with which one visit in ten ends. Who signs out in one
+//     window while he works in another is not modelled.
 //
 // Storms, by tenant: a broken deploy every nine days, a key rotation, a failover
 // of an office's provider and a directory that refuses right passwords every

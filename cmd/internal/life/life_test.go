@@ -223,6 +223,33 @@ func TestEverythingHappens(t *testing.T) {
 	}
 }
 
+// TestSessionsAreReported looks for what a provider says about sessions, and
+// that no honest session goes on once its owner has signed out.
+func TestSessionsAreReported(t *testing.T) {
+	reasons := map[string]int{}
+	ended := map[string]bool{}
+	history(t, options(), func(ev *event.RequestEvent, _ life.Label) {
+		session := ev.GetTenant() + ev.GetSession()
+		switch {
+		case ev.GetKind() == event.KindSession:
+			reasons[ev.GetReason()]++
+			if ev.GetDecision() != event.DecisionPermit || ev.GetSession() == "" {
+				t.Fatalf("a report that is none: %v", ev)
+			}
+			if ev.GetReason() == event.ReasonLogout {
+				ended[session] = true
+			}
+		case ended[session]:
+			t.Fatalf("a session goes on after it was signed out: %v", ev)
+		}
+	})
+	for _, reason := range []string{event.ReasonLogin, event.ReasonRefresh, event.ReasonLogout} {
+		if reasons[reason] == 0 {
+			t.Errorf("no session event says %s", reason)
+		}
+	}
+}
+
 // TestScorerIsUnknown keeps the generator from leaning on what it measures.
 func TestScorerIsUnknown(t *testing.T) {
 	files, err := filepath.Glob("*.go")

@@ -3,6 +3,8 @@ package life
 import (
 	"math"
 	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
 // login is a session on a device, until it ends or is idle for too long.
@@ -11,6 +13,7 @@ type login struct {
 	number             uint64 // Counts sessions and tokens, for their names.
 	since, until, idle int64
 	used               int64
+	busy               int64 // Until when a visit that has begun goes on.
 	token              string
 	tokenUntil         int64
 }
@@ -73,7 +76,19 @@ func (w *World) renew(v *visit, dev *device, at int64) {
 	if len(v.passes) < 255 {
 		v.passes = append(v.passes, pass{session: session, token: l.token, authTime: l.since})
 	}
+	if v.tenant.events && l.used > l.since {
+		w.report(v, at, event.ReasonRefresh)
+	}
 	l.used = at
+}
+
+// report is the identity provider's word on what happened to the session of a
+// visit.
+func (w *World) report(v *visit, at int64, reason string) {
+	v.records = append(v.records, record{
+		at: at, template: int16(v.tenant.app.pages[signIn][0]), status: 200, session: true, reason: reason,
+		pass: uint8(max(0, len(v.passes)-1)), hop: uint8(max(0, len(v.hops)-1)), micros: 1000,
+	})
 }
 
 // signIn types the password until it is right; 0 where he gives up. A password
@@ -123,7 +138,7 @@ func (w *World) signIn(v *visit, p *person, at int64, d dice) int64 {
 	}
 	try(success, 200)
 	if t.events {
-		v.records = append(v.records, record{at: at + 1e6, template: int16(page), status: 200, outcome: success, session: true, micros: 1000})
+		v.records = append(v.records, record{at: at + 1e6, template: int16(page), status: 200, outcome: success, session: true, reason: event.ReasonLogin, micros: 1000})
 	}
 	return at + int64(d.logNormal(1.2, 0.4)*float64(time.Second))
 }
@@ -139,8 +154,17 @@ func (w *World) expired(v *visit, at int64, d dice) int64 {
 	return at + int64(time.Second)
 }
 
-// signOut ends the session of a visit.
-func (w *World) signOut(v *visit, at int64) {
+// signOut ends the session of a visit once all that it sends is sent, and
+// returns when.
+func (w *World) signOut(v *visit, at int64) int64 {
+	for i := range v.records {
+		at = max(at, v.records[i].at)
+	}
+	at += int64(2 * time.Second)
 	page := v.tenant.app.pages[signIn][2]
-	v.records = append(v.records, record{at: at, template: int16(page), status: 204, session: true, pass: uint8(max(0, len(v.passes)-1)), hop: uint8(len(v.hops) - 1), micros: 3000})
+	v.records = append(v.records, record{
+		at: at, template: int16(page), status: 204, session: true, reason: event.ReasonLogout,
+		pass: uint8(max(0, len(v.passes)-1)), hop: uint8(len(v.hops) - 1), micros: 3000,
+	})
+	return at
 }

@@ -122,7 +122,7 @@ func (w *World) fill(ev *event.RequestEvent, v *visit, r *record) {
 	ev.UserAgent, ev.Ja4 = l.agent, l.ja4
 	w.identify(ev, v, r, l)
 	ev.Status, ev.Decision, ev.Reason = uint32(r.status), event.DecisionPermit, r.reason
-	if r.reason != "" {
+	if r.reason != "" && !r.session {
 		ev.Decision = event.DecisionDeny
 	}
 	ev.AuthOutcome, ev.Account = outcomes[r.outcome], r.account

@@ -38,7 +38,7 @@ type office struct {
 // little, so each of the six differs.
 func policies() []tenant {
 	return []tenant{
-		{name: "alder", weight: 40, signIn: true, sids: true, cookies: true, tokenLife: 15 * time.Minute, sessionLife: 10 * time.Hour, sessionIdle: 2 * time.Hour, vpnShare: 0.3},
+		{name: "alder", weight: 40, signIn: true, sids: true, events: true, cookies: true, tokenLife: 15 * time.Minute, sessionLife: 10 * time.Hour, sessionIdle: 2 * time.Hour, vpnShare: 0.3},
 		{name: "birch", weight: 20, signIn: true, sids: true, events: true, tokenLife: time.Hour, sessionLife: 12 * time.Hour, sessionIdle: 4 * time.Hour, vpnShare: 0.8},
 		{name: "cedar", weight: 15, sids: true, cookies: true, tokenLife: 30 * time.Minute, sessionLife: 7 * 24 * time.Hour, sessionIdle: 24 * time.Hour, vpnShare: 0.1},
 		{name: "dogwood", weight: 12, sids: false, tokenLife: time.Hour, sessionLife: 24 * time.Hour, sessionIdle: 8 * time.Hour, vpnShare: 0},

@@ -142,9 +142,9 @@ func (w *World) refreshStolen(s *scene) {
 
 // afterSignOut is a token that is used although its owner has signed out.
 func (w *World) afterSignOut(s *scene) {
-	w.signOut(s.visit, s.until)
+	at := w.signOut(s.visit, s.until)
 	s.errand.device.login.session = ""
-	w.useToken(s, otherNetwork, s.until+int64(5*time.Minute), 60)
+	w.useToken(s, otherNetwork, at+int64(5*time.Minute), 60)
 }
 
 // camouflage mixes what the owner does with what the thief wants, nine to one.

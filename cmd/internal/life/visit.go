@@ -29,10 +29,13 @@ func (w *World) visit(p *person, e errand) {
 	until := at + int64(e.length)
 	g.streams(at, until)
 	g.walk(at, until)
-	if p.tenant.events && d.chance(0.1) {
+	l := &e.device.login
+	// Who is at work in another window goes on under the same session.
+	if p.tenant.events && d.chance(0.1) && until >= l.busy {
 		w.signOut(v, until)
-		e.device.login.session = ""
+		l.session = ""
 	}
+	l.busy = max(l.busy, until)
 	w.ambush(p, v, &e, at, until)
 	w.begin(v)
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
-	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
 
@@ -73,8 +73,8 @@ func (b *dayBook) close(r *Report) {
 	b.order = b.order[:0]
 }
 
-// blockBook is the strongest that each group has said in a block of a session,
-// the unit in which the judge lets a signal count once.
+// blockBook is what each group has gained in a block of a session, the unit in
+// which the judge lets a signal count once.
 type blockBook struct {
 	day   int64
 	open  map[string]*block
@@ -82,17 +82,18 @@ type blockBook struct {
 }
 
 type block struct {
-	start int64
-	kind  string
-	peak  [evidence.GroupCount]float64
+	start  int64
+	kind   string
+	traits life.Trait
+	gained [evidence.GroupCount]float64
 }
 
 const blockLength = int64(time.Minute / time.Second)
 
 func newBlockBook() *blockBook { return &blockBook{open: make(map[string]*block)} }
 
-func (b *blockBook) see(r *Report, ev *event.RequestEvent, label life.Label, a *assessment.Assessment) {
-	if a == nil {
+func (b *blockBook) see(r *Report, ev *event.RequestEvent, label life.Label, res *scorer.Result) {
+	if res.Assessment == nil {
 		return
 	}
 	key := ev.GetSession()
@@ -114,30 +115,23 @@ func (b *blockBook) see(r *Report, ev *event.RequestEvent, label life.Label, a *
 		k.book(r)
 		*k = block{start: now, kind: k.kind}
 	}
-	var sums [evidence.GroupCount]float64
-	for _, e := range a.GetEvidence() {
-		s, ok := evidence.Lookup(e.GetSignal())
-		if ok {
-			sums[s.Describe().Group] += e.GetNats()
-		}
-	}
-	var more [evidence.GroupCount]float64
-	for g, nats := range sums {
-		k.peak[g] = max(k.peak[g], nats)
-		more[g] = math.Exp(nats) - 1
-	}
-	r.kind(k.kind).mean.add(&more)
-	for rest := uint64(label.Traits); rest != 0; rest &= rest - 1 {
-		r.segment(k.kind, life.Trait(rest&-rest)).mean.add(&more)
+	k.traits |= label.Traits
+	for g := range k.gained {
+		k.gained[g] += res.Gained[g]
 	}
 }
 
 func (k *block) book(r *Report) {
-	var more [evidence.GroupCount]float64
-	for g, nats := range k.peak {
-		more[g] = math.Exp(nats) - 1
+	u := r.unit(k.kind)
+	var l [groupsAndAll]float64
+	for g, gained := range k.gained {
+		l[g] = float64(u.temperature * (gained - u.rents[g]))
+		l[evidence.GroupCount] += l[g]
 	}
-	r.kind(k.kind).peaks.add(&more)
+	r.kind(k.kind).mean.add(&l)
+	for rest := uint64(k.traits); rest != 0; rest &= rest - 1 {
+		r.segment(k.kind, life.Trait(rest&-rest)).mean.add(&l)
+	}
 }
 
 // close books what is open, in the order in which it began: sums of floats
@@ -150,27 +144,45 @@ func (b *blockBook) close(r *Report) {
 	b.order = b.order[:0]
 }
 
-// mean is the mean of exp(L)-1 for each group.
-type mean struct {
-	n   float64
-	sum [evidence.GroupCount]float64
+// groupsAndAll is the number of groups, and behind them the sum of all.
+const groupsAndAll = evidence.GroupCount + 1
+
+// unit is what makes the nats that a group gains in a block the logarithm of
+// an e-value.
+type unit struct {
+	temperature float64
+	rents       [evidence.GroupCount]float64
 }
 
-func (m *mean) add(more *[evidence.GroupCount]float64) {
+// mean is the mean of exp(L) for each group, and for the sum of all.
+type mean struct {
+	n   float64
+	sum [groupsAndAll]float64
+}
+
+func (m *mean) add(l *[groupsAndAll]float64) {
 	m.n++
-	for g := range more {
-		m.sum[g] += more[g]
+	for g, nats := range l {
+		m.sum[g] += math.Exp(nats) - 1
 	}
 }
 
 // of is the mean of exp(L) of a group.
 func (m *mean) of(g evidence.Group) float64 { return 1 + m.sum[g]/max(1, m.n) }
 
+// groupName names a group, and the sum of all behind them.
+func groupName(g int) string {
+	if g == evidence.GroupCount {
+		return "all"
+	}
+	return evidence.Group(g).String()
+}
+
 // byName is the same for all groups.
 func (m *mean) byName() map[string]float64 {
 	all := make(map[string]float64)
-	for _, g := range evidence.Groups() {
-		all[g.String()] = m.of(g)
+	for g := range groupsAndAll {
+		all[groupName(g)] = m.of(evidence.Group(g))
 	}
 	return all
 }

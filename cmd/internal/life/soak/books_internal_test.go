@@ -9,7 +9,9 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
 // TestIncidents tells attacks as they are seen and what the table makes of them.
@@ -136,6 +138,41 @@ func TestVictims(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := r.mark(tt.ev, life.Label{Attack: -1}); got != tt.want {
 				t.Errorf("belongs to %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestOneUnit books blocks of one kind and looks whether their mean is promised.
+func TestOneUnit(t *testing.T) {
+	calm, found := [evidence.GroupCount]float64{}, [evidence.GroupCount]float64{evidence.Network: 8}
+	tests := map[string]struct {
+		traits life.Trait
+		every  int // One block in so many has a finding.
+		broken bool
+	}{
+		"nothing is ever found":                     {life.Clerk, 1 << 20, false},
+		"a finding in a thousand blocks":            {life.Clerk, 1000, false},
+		"a finding in a hundred blocks":             {life.Clerk, 100, true},
+		"who travels is expected to show something": {life.Travelling, 100, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newReport(Options{Model: model.Default()})
+			const blocks = 5000
+			for i := range blocks {
+				k := &block{kind: "human", traits: tt.traits, gained: calm}
+				if i%tt.every == 1 {
+					k.gained = found
+				}
+				k.book(r)
+			}
+			for range 20 * blocks { // All others, of no circumstance.
+				(&block{kind: "human", gained: calm}).book(r)
+			}
+			err := r.OneUnit("human")
+			if (err != nil) != tt.broken {
+				t.Errorf("OneUnit() = %v", err)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ package soak_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strconv"
 	"testing"
@@ -56,7 +57,7 @@ func TestSoakScorer(t *testing.T) {
 	t.Run("clean lives", func(t *testing.T) {
 		r := measure(t, calm)
 		save(t, file, "clean", r)
-		err := r.Promised(kinds()...)
+		err := errors.Join(r.Promised(kinds()...), r.OneUnit(kinds()...))
 		if err != nil {
 			t.Error(err)
 		}

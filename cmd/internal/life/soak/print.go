@@ -20,6 +20,10 @@ const (
 // of fewer is noise.
 const segmentDaysMin = 100
 
+// segmentBlocksMin is how many blocks a segment needs for its mean of exp(L):
+// one event of 7 nats in fewer would decide it.
+const segmentBlocksMin = 1000
+
 // per10k is a rate per 10,000 subject-days.
 func per10k(n, days int) float64 { return 10000 * float64(n) / float64(max(1, days)) }
 
@@ -34,6 +38,7 @@ func (r *Report) Print(out io.Writer) error {
 	r.printCauses(t)
 	r.printEvidence(t)
 	r.printFacets(t)
+	r.printLevels(t)
 	r.printDetection(t)
 	err := t.Flush()
 	if err != nil {
@@ -83,15 +88,15 @@ func (r *Report) printCauses(t io.Writer) {
 }
 
 func (r *Report) printEvidence(t io.Writer) {
-	say(t, "\nmean of exp(L) on clean data, over events | over blocks of a minute | over events of the worst segment; asked: at most 1\ngroup")
+	say(t, "\nmean of exp(L) on clean data, over blocks of a minute | over those of the worst segment; asked: at most 1\ngroup")
 	for _, k := range r.Kinds {
 		say(t, "\t%s", k.Kind)
 	}
 	say(t, "\n")
-	for _, g := range evidence.Groups() {
-		say(t, "%s", g.String())
+	for g := range groupsAndAll {
+		say(t, "%s", groupName(g))
 		for _, k := range r.Kinds {
-			say(t, "\t%.3g | %.3g | %s", k.mean.of(g), k.peaks.of(g), r.worst(k.Kind, g))
+			say(t, "\t%.3f | %s", k.mean.of(evidence.Group(g)), r.worst(k.Kind, evidence.Group(g)))
 		}
 		say(t, "\n")
 	}
@@ -99,13 +104,13 @@ func (r *Report) printEvidence(t io.Writer) {
 
 // worst names the segment of a kind in which a group's mean is the largest.
 func (r *Report) worst(kind string, g evidence.Group) string {
-	most, name := 1.0, ""
+	most, name := 0.0, ""
 	for _, s := range r.Segments {
-		if s.Kind == kind && s.SubjectDays >= segmentDaysMin && s.mean.of(g) > most {
+		if s.Kind == kind && s.mean.n >= segmentBlocksMin && s.mean.of(g) > most {
 			most, name = s.mean.of(g), " ("+s.Trait+")"
 		}
 	}
-	return fmt.Sprintf("%.3g%s", most, name)
+	return fmt.Sprintf("%.3f%s", most, name)
 }
 
 func (r *Report) printDetection(t io.Writer) {

@@ -3,7 +3,58 @@ package soak
 import (
 	"errors"
 	"fmt"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/life"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
+
+// looksFor are the circumstances that are themselves what a group looks for:
+// within them its evidence is no news, and its mean of exp(L) is above 1. Who
+// travels shows new countries; that he does is what the evidence says.
+func looksFor(g evidence.Group) life.Trait {
+	switch g {
+	case evidence.Network:
+		return life.Travelling | life.HotelOrCafe | life.Roaming
+	case evidence.Client:
+		return life.NewPhone | life.NewBrowser
+	case evidence.Walk:
+		return life.IDWork
+	case evidence.Volume:
+		return life.BulkExport
+	case evidence.Sequence, evidence.Credential, evidence.Payload, evidence.Binding, evidence.Time, evidence.Loss, evidence.Machine:
+	}
+	return 0
+}
+
+// lookedFor are those of any group.
+const lookedFor = life.Travelling | life.HotelOrCafe | life.Roaming | life.NewPhone | life.NewBrowser | life.IDWork | life.BulkExport
+
+// OneUnit checks that what each group gains from honest actors in a block is in
+// one unit: the mean of exp(L) is at most 1, for each kind of subject that is
+// named, for each group and all together, over all blocks and over those of
+// each circumstance but the ones that the group looks for.
+func (r *Report) OneUnit(kinds ...string) error {
+	var errs []error
+	check := func(what string, g int, m *mean) {
+		if mean := m.of(evidence.Group(g)); m.n >= segmentBlocksMin && mean > 1 {
+			errs = append(errs, fmt.Errorf("%s: the mean of exp(L) of %s is %.3f over %.0f blocks", what, groupName(g), mean, m.n))
+		}
+	}
+	for _, kind := range kinds {
+		if r.kinds[kind] == nil {
+			continue
+		}
+		for g := range groupsAndAll {
+			check(kind, g, &r.kinds[kind].mean)
+			for _, s := range r.Segments {
+				if s.Kind == kind && looksFor(evidence.Group(g))&s.trait == 0 && (g < evidence.GroupCount || s.trait&lookedFor == 0) {
+					check(kind+", "+s.Trait, g, &s.mean)
+				}
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Promised checks what an installation is promised for the kinds of subject
 // that are named: no revocation and no block, and step-ups and throttles within

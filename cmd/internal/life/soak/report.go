@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
 // Report is what a soak found.
@@ -30,7 +31,9 @@ type Report struct {
 	Causes    []*Cause    `json:"causes"`
 	Facets    []*FacetRow `json:"facets,omitempty"`
 	Detection []Detection `json:"detection,omitempty"`
+	Levels    []Level     `json:"levels,omitempty"`
 
+	model    *model.Model
 	kinds    map[string]*Kind
 	segments map[segmentKey]*Segment
 	causes   map[causeKey]*Cause
@@ -74,13 +77,12 @@ type Kind struct {
 	Alarms
 	// Affected is how many different subjects, or addresses, the alarms hit.
 	Affected int `json:"affected"`
-	// MeanPerEvent and MeanPerBlock are the mean of exp(L) for each group, over
-	// events, and over the peaks of the blocks of a minute of each session.
-	MeanPerEvent map[string]float64 `json:"mean_exp_per_event"`
-	MeanPerBlock map[string]float64 `json:"mean_exp_per_block"`
+	// Mean is the mean of exp(L) for each group and for all together, over the
+	// blocks of a minute of each session.
+	Mean map[string]float64 `json:"mean_exp"`
 
-	mean, peaks mean
-	affected    map[string]bool
+	mean     mean
+	affected map[string]bool
 }
 
 // Segment is the subject-days of one kind with one trait.
@@ -89,11 +91,12 @@ type Segment struct {
 	Trait       string `json:"trait"`
 	SubjectDays int    `json:"subject_days"`
 	Alarms
-	// MeanPerEvent is the mean of exp(L) for each group, over the events that have
-	// the trait themselves.
-	MeanPerEvent map[string]float64 `json:"mean_exp_per_event"`
+	// Mean is the mean of exp(L) for each group and for all together, over the
+	// blocks with events that have the trait themselves.
+	Mean map[string]float64 `json:"mean_exp"`
 
-	mean mean
+	mean  mean
+	trait life.Trait
 }
 
 // Cause is what false alarms of one action rested on.
@@ -113,9 +116,14 @@ const examplesMax = 4
 
 func newReport(o Options) *Report {
 	return &Report{
-		Seed: o.Life.Seed, Subjects: o.Life.Subjects, WarmupDays: o.Warmup, MeasuredDays: o.Life.Days - o.Warmup,
+		Seed: o.Life.Seed, Subjects: o.Life.Subjects, WarmupDays: o.Warmup, MeasuredDays: o.Life.Days - o.Warmup, model: o.Model,
 		kinds: make(map[string]*Kind), segments: make(map[segmentKey]*Segment), causes: make(map[causeKey]*Cause),
 	}
+}
+
+// unit is that of a kind in the model.
+func (r *Report) unit(kind string) unit {
+	return unit{temperature: r.model.Temperature(kind), rents: r.model.Rents}
 }
 
 func (r *Report) kind(name string) *Kind {
@@ -132,7 +140,7 @@ func (r *Report) segment(kind string, t life.Trait) *Segment {
 	key := segmentKey{kind, t}
 	s := r.segments[key]
 	if s == nil {
-		s = &Segment{Kind: kind, Trait: t.String()}
+		s = &Segment{Kind: kind, Trait: t.String(), trait: t}
 		r.segments[key] = s
 		r.Segments = append(r.Segments, s)
 	}
@@ -190,10 +198,10 @@ func (r *Report) finish(s scorer.Stats) {
 	slices.SortFunc(r.Kinds, func(a, b *Kind) int { return cmp.Compare(b.SubjectDays, a.SubjectDays) })
 	for _, k := range r.Kinds {
 		k.Affected = len(k.affected)
-		k.MeanPerEvent, k.MeanPerBlock = k.mean.byName(), k.peaks.byName()
+		k.Mean = k.mean.byName()
 	}
 	for _, g := range r.Segments {
-		g.MeanPerEvent = g.mean.byName()
+		g.Mean = g.mean.byName()
 	}
 	slices.SortStableFunc(r.Segments, func(a, b *Segment) int { return cmp.Compare(b.perDay(), a.perDay()) })
 	slices.SortStableFunc(r.Causes, func(a, b *Cause) int { return cmp.Compare(b.Count, a.Count) })

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/judge"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -31,6 +33,7 @@ const proofAfter = 45 * time.Second
 type run struct {
 	options  Options
 	pair     *scorer.Pair
+	gather   *budget.Collector
 	measured time.Time // When the measured days begin.
 	report   *Report
 
@@ -45,7 +48,11 @@ type run struct {
 
 // Run feeds a history to a new engine and reports on the measured days.
 func Run(o Options) (*Report, error) {
-	pair, err := scorer.NewPair(scorer.Options{Model: o.Model, OfflineClock: true})
+	if o.Model == nil {
+		return nil, errors.New("soak: a model is required")
+	}
+	gather := budget.NewCollector(rungsOf(o.Model))
+	pair, err := scorer.NewPair(scorer.Options{Model: o.Model, OfflineClock: true, Gather: gather})
 	if err != nil {
 		return nil, fmt.Errorf("soak: %w", err)
 	}
@@ -54,7 +61,7 @@ func Run(o Options) (*Report, error) {
 		return nil, fmt.Errorf("soak: %w", err)
 	}
 	r := &run{
-		options: o, pair: pair, measured: o.Life.Start.AddDate(0, 0, o.Warmup), report: newReport(o),
+		options: o, pair: pair, gather: gather, measured: o.Life.Start.AddDate(0, 0, o.Warmup), report: newReport(o),
 		days: newDayBook(), blocks: newBlockBook(), cases: make([]incident, len(world.Attacks())),
 		touched: make(map[string]int), proven: make(map[string]*timestamppb.Timestamp),
 	}
@@ -69,6 +76,10 @@ func Run(o Options) (*Report, error) {
 	r.days.close(r.report)
 	r.blocks.close(r.report)
 	r.report.detect(world.Attacks(), r.cases)
+	if len(world.Attacks()) == 0 {
+		gather.Close()
+		r.report.fit(o.Model, gather)
+	}
 	r.report.finish(pair.Engine.Stats())
 	return r.report, nil
 }
@@ -80,10 +91,13 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 			ev.AuthTime = at // He has confirmed; his token says so from now on.
 		}
 	}
+	measured := !ev.GetTime().AsTime().Before(r.measured)
+	if measured && r.report.Events == 0 {
+		r.gather.Clear()
+	}
 	r.offset++
 	res, facets := r.pair.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: r.offset})
 	begins := ev.GetPhase() == event.PhaseComplete || ev.GetPhase() == event.PhaseOpen
-	measured := !ev.GetTime().AsTime().Before(r.measured)
 	if !measured {
 		r.report.WarmupEvents++
 		r.report.WarmupProposals += len(res.Proposals) + len(facets.Proposals)
@@ -111,7 +125,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 	r.meet(ev, label, victim)
 	if victim < 0 {
 		r.days.see(r.report, ev, label)
-		r.blocks.see(r.report, ev, label, res.Assessment)
+		r.blocks.see(r.report, ev, label, &res)
 	}
 	r.answer(ev, label, res.Proposals)
 }

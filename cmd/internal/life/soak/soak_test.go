@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/cmd/internal/life/soak"
 	"github.com/vigil-gateway/vigil/schemas/event"
-	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -40,29 +40,18 @@ func measure(t *testing.T, o soak.Options) *soak.Report {
 	return r
 }
 
-// TestHonestAreLeftAlone holds in small what holds today. The whole promise, no
-// revocation and every kind of subject within twice its budget, is held by
-// "make soak-scorer", which a scorer has yet to pass: two programs that show one
-// token while its network changes are revoked about once in a thousand
-// subject-days, and robots that run in several places are asked to step up.
+// TestHonestAreLeftAlone holds the promise in small, as "make soak-scorer" does
+// at full size: no revocation, everything else within twice its budget, and
+// evidence of all groups in one unit.
 func TestHonestAreLeftAlone(t *testing.T) {
 	subjects := 300
 	if testing.Short() || raceEnabled {
 		subjects = 60
 	}
 	r := measure(t, plan(1, subjects, 8, 6, 0))
-	stepUps := 2 * soak.StepUpBudget
-	for _, k := range r.Kinds {
-		revokes := 0
-		if k.Kind == event.SubjectHuman {
-			revokes = 1 + 3*k.SubjectDays/1000 // Chance included.
-			if k.StepUp > 1+stepUps*k.SubjectDays/10000 {
-				t.Errorf("people: %d step-ups in %d subject-days, want at most %d per 10,000", k.StepUp, k.SubjectDays, stepUps)
-			}
-		}
-		if n := k.Revoke + k.Block; n > revokes {
-			t.Errorf("%s: %d times revoked or blocked in %d subject-days, want at most %d", k.Kind, n, k.SubjectDays, revokes)
-		}
+	err := errors.Join(r.Promised(event.SubjectHuman, event.SubjectService, event.SubjectAgent, model.KindAddress), r.OneUnit(event.SubjectHuman))
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -118,9 +107,9 @@ func TestReportAddsUp(t *testing.T) {
 	for _, k := range calm.Kinds {
 		days += k.SubjectDays
 		alarms += k.Throttle + k.ReadOnly + k.StepUp + k.Revoke + k.Block
-		for group, mean := range k.MeanPerEvent {
-			if reassures := group == evidence.Binding.String(); !reassures && (mean < 1 || k.MeanPerBlock[group] < 1) || mean <= 0 {
-				t.Errorf("%s, %s: mean of exp(L) is %g and %g although only proofs reassure", k.Kind, group, mean, k.MeanPerBlock[group])
+		for group, mean := range k.Mean {
+			if !(mean > 0) {
+				t.Errorf("%s, %s: mean of exp(L) is %g", k.Kind, group, mean)
 			}
 		}
 	}
