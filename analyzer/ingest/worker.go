@@ -42,6 +42,7 @@ type worker struct {
 	target    int64 // The end of the partition at assignment.
 	saved     int64 // next at the last snapshot.
 	savedAt   time.Time
+	published int64 // Stream time of the last summaries.
 
 	flight chan error            // The write of assessments under way, nil for none.
 	flying int64                 // What acked becomes when it lands.
@@ -81,6 +82,8 @@ func (w *worker) run(ctx context.Context) error {
 		}
 	})
 	defer stop()
+	w.lead(true)
+	defer w.lead(false)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.fetch(gctx, w.next) })
 	g.Go(func() error { return w.verdict.Run(gctx) })
@@ -113,6 +116,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 func (w *worker) tidy(ctx context.Context) error {
 	w.poll()
 	w.commit(ctx)
+	w.publish()
 	keep := w.ingest.o.Keep
 	if w.next == w.saved || w.next-w.saved < keep.Records && w.ingest.o.Now().Sub(w.savedAt) < keep.Every {
 		return nil
