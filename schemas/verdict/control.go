@@ -7,7 +7,9 @@ import "fmt"
 const typControl = "vigil-control"
 
 // Control returns the envelope of what an analyzer says to the others.
-func (s Signer) Control(payload []byte) ([]byte, error) { return sign(typControl, s.kid, s.key, payload) }
+func (s Signer) Control(payload []byte) ([]byte, error) {
+	return sign(typControl, s.kid, s.key, payload)
+}
 
 // OpenControl verifies an envelope of [Signer.Control] by an analyzer's key and
 // returns what it held. The error wraps one of those of [KeySet.Open].

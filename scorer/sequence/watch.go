@@ -53,8 +53,8 @@ type Watch struct {
 	told    uint8
 	// arriving is the share that the last event kept of what it said.
 	arriving float32
-	symbols [PendingMax]Symbol
-	nats    [PendingMax]int8 // In 1/natsUnit nats.
+	symbols  [PendingMax]Symbol
+	nats     [PendingMax]int8 // In 1/natsUnit nats.
 }
 
 // Step is what a watch makes of one event.
