@@ -28,11 +28,14 @@ func spreads(kind entity.Kind) bool {
 // independent subjects from how many networks have lately shown it first.
 func (k *Collector) arrival(x *Context, kind entity.Kind, name string) float64 {
 	k.news = append(k.news, arrived{kind, arrivalKey(kind, name)})
-	return x.arriving(kind, name)
+	return k.arriving(x, kind, name)
 }
 
 // arriving is the same without noting the value as news.
-func (x *Context) arriving(kind entity.Kind, name string) float64 {
+func (k *Collector) arriving(x *Context, kind entity.Kind, name string) float64 {
+	if !k.params.Releases {
+		return 1
+	}
 	others := x.Tenant.Arrivals.Diversity(arrivalKey(kind, name), x.Now)
 	return 1 / (1 + float64(max(0, others-1)/2))
 }
@@ -42,9 +45,10 @@ func arrivalKey(kind entity.Kind, name string) uint64 {
 }
 
 // notice counts the event's news as arrivals, where nothing else is strange
-// about it: takeovers by one tool make no release.
+// about it: takeovers by one tool make no release. Only who has a history
+// counts, or whoever signs up a dozen accounts could announce one.
 func (k *Collector) notice(x *Context) {
-	if len(k.news) == 0 || x.Session.Suspicion.Total(0) >= doubtedNats || x.Session.Tainted {
+	if len(k.news) == 0 || x.confidence(&k.params) < 0.5 || x.Session.Suspicion.Total(0) >= doubtedNats || x.Session.Tainted {
 		return
 	}
 	for _, a := range k.news {

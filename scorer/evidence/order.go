@@ -28,7 +28,7 @@ func (k *Collector) order(x *Context) {
 		return
 	}
 	step := s.Watch.StepAmong(x.Subject.Sequence, x.Tenant.Shared.Prior(), sequence.SymbolOfRequest(x.Event.GetMethod(), name), func() float64 {
-		return x.arriving(entity.Routes, name)
+		return k.arriving(x, entity.Routes, name)
 	})
 	if step.Gain <= 0 {
 		return
