@@ -139,7 +139,7 @@ func (x *Exchange) Find(ctx context.Context, ref epoch.Reference) (*epoch.Epoch,
 
 // Believe reports why a control event must not put its epoch in force: only an
 // analyzer's signature over what it names counts. Other events are believed.
-func (x *Exchange) Believe(ev *event.RequestEvent) error {
+func (x *Exchange) Believe(ctx context.Context, ev *event.RequestEvent) error {
 	if ev.GetKind() != event.KindControl || ev.GetReason() != event.ReasonEpoch {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (x *Exchange) Believe(ev *event.RequestEvent) error {
 	if err == nil && ok && bytes.Equal(said, payloadOf(ref)) {
 		return nil
 	}
-	x.metrics.unbelieved.Add(context.Background(), 1)
+	x.metrics.unbelieved.Add(ctx, 1)
 	return errors.Join(fmt.Errorf("epoch control record: %w", ErrUnbelieved), err)
 }
 

@@ -94,11 +94,11 @@ func (r *rig) sealed(partition int) map[int64]*assessment.Assessment {
 	return out
 }
 
-func bytesOf(t testing.TB, a *assessment.Assessment) []byte {
-	t.Helper()
+func bytesOf(tb testing.TB, a *assessment.Assessment) []byte {
+	tb.Helper()
 	b, err := a.MarshalVT()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

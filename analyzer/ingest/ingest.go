@@ -46,7 +46,7 @@ type Epochs interface {
 	Lead(leads bool)
 	Publish(s *epoch.Summary)
 	Find(ctx context.Context, ref epoch.Reference) (*epoch.Epoch, error)
-	Believe(ev *event.RequestEvent) error
+	Believe(ctx context.Context, ev *event.RequestEvent) error
 }
 
 // Options are what an [Ingest] depends on. All but Epochs are required.

@@ -28,14 +28,14 @@ func (w *worker) lead(leads bool) {
 }
 
 // believeEpoch reports why a control record for a shared epoch must have no effect.
-func (w *worker) believeEpoch() error {
+func (w *worker) believeEpoch(ctx context.Context) error {
 	if w.event.Kind != event.KindControl || w.event.Reason != event.ReasonEpoch {
 		return nil
 	}
 	if w.ingest.o.Epochs == nil {
 		return errNoEpochs
 	}
-	return w.ingest.o.Epochs.Believe(&w.event)
+	return w.ingest.o.Epochs.Believe(ctx, &w.event)
 }
 
 // fetchEpoch gets the epoch that w.event, which is believed, is about to put in
