@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/epochs"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
@@ -43,6 +44,7 @@ type Analyzer struct {
 	metrics   *metrics
 	writer    *announce.Writer
 	announcer *announce.Announcer
+	epochs    *epochs.Exchange
 	ingest    *ingest.Ingest
 	storing   store.Options
 	store     atomic.Pointer[store.Store]
@@ -108,6 +110,13 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
+	a.epochs, err = epochs.New(epochs.Options{
+		Config: c.Epochs, Brokers: c.Kafka.Brokers, Writer: a.writer, Signer: signer, Keys: keys,
+		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+	})
+	if err != nil {
+		return err
+	}
 	kept, err := state.New(state.Options{Config: c.State, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
 	if err != nil {
 		return err
@@ -115,7 +124,7 @@ func (a *Analyzer) scoring(o Options) error {
 	a.ingest, err = ingest.New(ingest.Options{
 		Config: c.Ingest, Brokers: c.Kafka.Brokers, Model: m, NewEngine: newEngine,
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
-		Announcer: a.announcer, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Announcer: a.announcer, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	})
 	if err != nil {
 		return err
@@ -143,6 +152,7 @@ func (a *Analyzer) Run(ctx context.Context) error {
 		a.logger.WarnContext(ctx, "the model observes: events are scored and recorded, no verdict is announced", "model", m.Digest())
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.epochs.Run(ctx) })
 	g.Go(func() error { return a.ingest.Run(ctx) })
 	g.Go(func() error { a.storeRows(ctx); return nil })
 	g.Go(func() error { return a.serveAdmin(ctx) })

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/epochs"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
@@ -28,6 +29,8 @@ type Config struct {
 	Ingest ingest.Config `mapstructure:"ingest"`
 	// State says where the scorer's state is kept.
 	State state.Config `mapstructure:"state"`
+	// Epochs says how often what partitions share is renewed.
+	Epochs epochs.Config `mapstructure:"epochs"`
 	// Announce says how verdicts are signed.
 	Announce announce.Config `mapstructure:"announce"`
 	// Store says where ClickHouse is and how rows are batched. Without brokers of
@@ -72,7 +75,7 @@ func DefaultConfig() Config {
 	rows.Brokers = nil
 	return Config{
 		Lanes:  topic.LanesDefault,
-		Ingest: ingest.DefaultConfig(), State: state.DefaultConfig(), Announce: announce.DefaultConfig(), Store: rows,
+		Ingest: ingest.DefaultConfig(), State: state.DefaultConfig(), Epochs: epochs.DefaultConfig(), Announce: announce.DefaultConfig(), Store: rows,
 		Admin: Admin{Address: "127.0.0.1:8081"},
 	}
 }
@@ -112,7 +115,7 @@ func (c Config) Validate() error {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("admin.address: %w", err))
 	}
-	errs = append(errs, under("ingest", c.Ingest.Validate()), under("state", c.State.Validate()), under("announce", c.Announce.Validate()))
+	errs = append(errs, under("ingest", c.Ingest.Validate()), under("state", c.State.Validate()), under("epochs", c.Epochs.Validate()), under("announce", c.Announce.Validate()))
 	if len(c.Kafka.Brokers) > 0 { // Else one fault would be told twice.
 		errs = append(errs, under("store", c.storing().Validate()))
 	}

@@ -54,7 +54,12 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 			return keep(topic.RequestKey(k.Tenant, k.ID, ""))
 		}
 	}
-	e.tenants.Code(c, func(t *entity.Tenant) { t.Code(c) }, nil)
+	e.tenants.Code(c, func(t *entity.Tenant) { t.Code(c) }, func(k entity.Key, t *entity.Tenant) bool {
+		if keep != nil && !keep(topic.RequestKey(k.Tenant, "", "")) {
+			t.Shared.Live = nil // One of the partitions goes on with it: all of them would count it as often.
+		}
+		return true
+	})
 	e.subjects.Code(c, func(s *entity.Subject) { s.Code(c) }, keepSubject)
 	e.sessions.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
 	e.addresses.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)

@@ -19,8 +19,10 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -33,7 +35,22 @@ type Engine interface {
 	Active(within time.Duration) map[string]int
 }
 
-// Options are what an [Ingest] depends on. All are required.
+// sharing is the part of an engine that takes part in shared epochs.
+type sharing interface {
+	Lacks(ev *event.RequestEvent) (epoch.Reference, bool)
+	Offer(e *epoch.Epoch)
+	Summaries(partition int32, yield func(*epoch.Summary) bool)
+}
+
+// Epochs is the part of [epochs.Exchange] that workers need.
+type Epochs interface {
+	Lead(leads bool)
+	Publish(s *epoch.Summary)
+	Find(ctx context.Context, ref epoch.Reference) (*epoch.Epoch, error)
+	Believe(ctx context.Context, ev *event.RequestEvent) error
+}
+
+// Options are what an [Ingest] depends on. All but Epochs are required.
 type Options struct {
 	Config  Config
 	Brokers []string
@@ -46,11 +63,14 @@ type Options struct {
 	State     *state.Store
 	Keep      state.Config
 	Announcer *announce.Announcer
-	Writer    *announce.Writer
-	Logger    *slog.Logger
-	Meter     metric.Meter
-	Tracer    trace.Tracer
-	Now       func() time.Time
+	// Epochs carries what partitions share; nil where they share nothing, and
+	// control records for shared epochs are then poison.
+	Epochs Epochs
+	Writer *announce.Writer
+	Logger *slog.Logger
+	Meter  metric.Meter
+	Tracer trace.Tracer
+	Now    func() time.Time
 }
 
 // Ingest scores the partitions that the group assigns to this process.

@@ -227,8 +227,19 @@ func (r *rig) send(partition int, events ...*event.RequestEvent) {
 
 func (r *rig) sendRaw(partition int, records ...kafka.Record) {
 	r.t.Helper()
+	r.produce(topic.Requests, partition, records...)
+}
+
+// put writes one record to partition 0 of a topic.
+func (r *rig) put(name, key string, value []byte) {
+	r.t.Helper()
+	r.produce(name, 0, kafka.Record{Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes(value)})
+}
+
+func (r *rig) produce(name string, partition int, records ...kafka.Record) {
+	r.t.Helper()
 	resp, err := r.client.Produce(r.t.Context(), &kafka.ProduceRequest{
-		Topic: topic.Requests, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+		Topic: name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
 	})
 	err = errors.Join(err, func() error {
 		if resp == nil {

@@ -98,7 +98,13 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	begin := w.ingest.o.Now()
 	at, err := w.decode(r)
 	if err == nil {
-		err = w.verdict.Believe(&w.event)
+		err = errors.Join(w.verdict.Believe(&w.event), w.believeEpoch(ctx))
+	}
+	if err == nil && w.event.Kind == event.KindControl {
+		err := w.fetchEpoch(ctx, r.offset)
+		if err != nil {
+			return err
+		}
 	}
 	var res scorer.Result
 	if err == nil {

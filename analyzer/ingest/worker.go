@@ -44,6 +44,7 @@ type worker struct {
 	saved     int64 // next at the last snapshot.
 	savedAt   time.Time
 	countedAt time.Time // When the active sessions were counted last.
+	published int64     // Stream time of the last summaries.
 
 	flight chan error            // The write of assessments under way, nil for none.
 	flying int64                 // What acked becomes when it lands.
@@ -84,6 +85,8 @@ func (w *worker) run(ctx context.Context) error {
 		}
 	})
 	defer stop()
+	w.lead(true)
+	defer w.lead(false)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.fetch(gctx, w.next) })
 	g.Go(func() error { return w.verdict.Run(gctx) })
@@ -116,6 +119,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 func (w *worker) tidy(ctx context.Context) error {
 	w.poll()
 	w.commit(ctx)
+	w.publish()
 	now := w.ingest.o.Now()
 	if now.Sub(w.countedAt) >= countEvery {
 		w.verdict.Active(w.engine.Active(announce.ActiveFor))

@@ -16,6 +16,8 @@ const (
 	TypeHeartbeat   = "io.vigil.heartbeat.v1"
 	TypeEnforcement = "io.vigil.enforcement.v1"
 	TypeDead        = "io.vigil.dead.v1"
+	TypeSummary     = "io.vigil.summary.v1"
+	TypeEpoch       = "io.vigil.epoch.v1"
 )
 
 // Content types of a record's value.
@@ -23,6 +25,7 @@ const (
 	Protobuf = "application/protobuf"
 	JSON     = "application/json"
 	JOSE     = "application/jose"
+	Octets   = "application/octet-stream"
 )
 
 // ErrStructured means that a record uses structured mode.

@@ -100,6 +100,9 @@ func HeartbeatKey(authority string, partition int) []byte {
 	return key("", "heartbeat", authority, strconv.Itoa(partition))
 }
 
+// ControlKey is the key of a record of vigil.control.
+func ControlKey(tenant, kind, id string) []byte { return key(tenant, kind, id) }
+
 // SourceKey is the key of records about a partition of another topic.
 func SourceKey(source string, partition int) []byte {
 	return key(source, strconv.Itoa(partition))

@@ -29,7 +29,7 @@ type Epoch struct {
 }
 
 // Build merges the latest summary of each partition into the epoch after
-// previous, nil for the first. Of two summaries of one partition the later
+// previous, nil for none, and after those that are in force anywhere. Of two summaries of one partition the later
 // counts. It returns nil where there is no summary.
 //
 // A kind of subject whose tail holds too few sessions for a fit keeps its curve.
@@ -45,6 +45,7 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 	whole := sequence.NewShared()
 	for _, s := range list {
 		whole.Merge(s.Sequence)
+		e.Number = max(e.Number, s.Epoch+1)
 		e.Built = max(e.Built, s.At)
 	}
 	e.Prior, e.Steps = whole.Prior, whole.Steps

@@ -103,6 +103,7 @@ func newWorld(anonymous bool) *world {
 	}
 	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
 	w.subject.LastSession = "before"
+	w.ordered()
 	return w
 }
 
@@ -292,7 +293,7 @@ func TestSignals(t *testing.T) {
 		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
 		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
 	}
-	for _, more := range []map[string]signalCase{credentialCases(), identityCases(), behaviourCases()} {
+	for _, more := range []map[string]signalCase{credentialCases(), identityCases(), behaviourCases(), orderCases()} {
 		maps.Copy(tests, more)
 	}
 	covered := map[evidence.Signal]bool{evidence.Anomaly: true} // Package anomaly finds it.

@@ -1,0 +1,36 @@
+// Package epochs carries what partitions have learned to where it is merged, and
+// the shared epochs back.
+//
+//	ingest.worker --Publish--> [vigil.control] summaries --follow--> build (owner of partition 0) --> [vigil.control] epoch
+//	ingest.worker <--Find-- follow <------------------------------------------------------------------------'
+//	                        [vigil.requests], every partition: signed control record that names number and digest
+//
+// # Contract
+//
+// A summary is keyed by tenant and partition, an epoch by tenant, number and
+// digest; the last [keptMax] epochs of a tenant stay in the topic, longer than
+// requests are retained. An epoch is in the topic before any control record
+// names it. Whoever owns partition 0 of the requests builds; should two do it
+// for a while, each partition takes the first epoch of a number that it is told
+// of, and its records say which.
+//
+// A worker does not go on past a control record whose epoch it cannot get:
+// [Exchange.Find] waits for a bounded time, and its error ends the worker, so
+// that a partition stops rather than scores what a replay would not. A control
+// record that no analyzer has signed is believed by nobody ([Exchange.Believe]).
+//
+// Summaries are believed as far as the topic's writers are: let nobody but
+// analyzers write to vigil.control.
+//
+// # Concurrency
+//
+// All methods are safe for concurrent use; [Exchange.Run] is called once.
+//
+// # Non-obvious
+//
+// When an epoch is built depends on the wall clock and on who owns what. That
+// does no harm: what it is in each partition's order is the control record's.
+// A new owner of partition 0 repeats the control records of the latest epoch,
+// because the one before may have died between two partitions; a partition that
+// has it takes no notice.
+package epochs

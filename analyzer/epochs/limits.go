@@ -1,0 +1,19 @@
+package epochs
+
+import "time"
+
+const (
+	// keptMax is how many epochs of a tenant stay in the topic: with one a day,
+	// longer than requests are retained.
+	keptMax = 16
+	// summariesMax and tenantsMax bound what is held of the topic. Beyond them
+	// records are counted and passed over.
+	summariesMax = 4096
+	tenantsMax   = 256
+	// lookEvery is how often summaries are written and it is looked whether an
+	// epoch is due.
+	lookEvery = 10 * time.Second
+	// readBytesMax is the most that one read takes, above any record's size.
+	readBytesMax = 4 << 20
+	readWait     = time.Second
+)
