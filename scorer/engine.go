@@ -53,6 +53,9 @@ type Options struct {
 	// Gather takes note of every actor's suspicion, to calibrate thresholds
 	// with; nil gathers nothing.
 	Gather *budget.Collector
+	// Watch is shown each event and what is known about its actor after the
+	// signals have looked at it; nil for nobody. It must keep nothing of it.
+	Watch func(*evidence.Context)
 }
 
 // Engine scores the records of one partition. Not safe for concurrent use.
@@ -77,6 +80,7 @@ type Engine struct {
 	supports []float64
 	custom   custom
 	clean    func(entity.Key) bool // stillClean, once.
+	watch    func(*evidence.Context)
 }
 
 // New returns an engine without history.
@@ -84,7 +88,7 @@ func New(o Options) (*Engine, error) {
 	if o.Model == nil {
 		return nil, errors.New("scorer: a model is required")
 	}
-	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather}
+	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather, watch: o.Watch}
 	e.clean = e.stillClean
 	e.SwapModel(o.Model)
 	e.empty()
@@ -170,6 +174,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	s.Requests++
 	s.Pending.Requests++
+	if e.watch != nil {
+		e.watch(x)
+	}
 	var score float64
 	e.shares, score = e.weigh(x, findings)
 	kind := kindOf(r.Event)
