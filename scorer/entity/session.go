@@ -42,7 +42,10 @@ type Session struct {
 	// SignedOut is the event time at which the session was reported to have
 	// ended, 0 for a session that goes on.
 	SignedOut int64
-	Pending   Pending
+	// Odd is the state of the sequential test over requests that are unlike clean
+	// ones, in nats.
+	Odd     Fading
+	Pending Pending
 }
 
 // Place is a network, country and client that a session was used from.
@@ -246,6 +249,7 @@ func (s *Session) Code(k *snapshot.Codec) {
 	}
 	k.I64(&s.ReassuredAt)
 	k.I64(&s.SignedOut)
+	s.Odd.code(k)
 	s.Pending.code(k)
 	if k.Reading() && (s.Here < 0 || s.Here >= max(1, len(s.Places))) {
 		s.Here = 0

@@ -77,10 +77,18 @@ var table = []Feature{
 	{"state.hour_bytes", "bytes sent to the session", func(x *evidence.Context) float64 { return x.Session.Hour.Bytes }},
 	{"state.hour_resources", "distinct resources of the session, sensitive ones count more", func(x *evidence.Context) float64 { return x.Session.Spread.Weight }},
 	{"state.places", "networks and clients that the session was used from", func(x *evidence.Context) float64 { return float64(len(x.Session.Places)) }},
-	{"state.minute_bytes_ratio", "to the median minute of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) { return x.Session.Minute.Bytes, &x.Subject.MinuteBytes })},
-	{"state.minute_requests_ratio", "to the median minute of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) { return x.Session.Minute.Requests, &x.Subject.Rate })},
-	{"state.hour_bytes_ratio", "to the median hour of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) { return x.Session.Hour.Bytes, &x.Subject.HourBytes })},
-	{"state.hour_resources_ratio", "to the median hour of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) { return x.Session.Spread.Weight, &x.Subject.Breadth })},
+	{"state.minute_bytes_ratio", "to the median minute of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Minute.Bytes, &x.Subject.MinuteBytes
+	})},
+	{"state.minute_requests_ratio", "to the median minute of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Minute.Requests, &x.Subject.Rate
+	})},
+	{"state.hour_bytes_ratio", "to the median hour of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Hour.Bytes, &x.Subject.HourBytes
+	})},
+	{"state.hour_resources_ratio", "to the median hour of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Spread.Weight, &x.Subject.Breadth
+	})},
 	{"state.route_habit", "share of the subject's clean sessions that used the template", RouteHabit},
 	{"state.walk", "ids in a row that went the same way", walk},
 	{"state.failures", "failed sign-ins of the actor", func(x *evidence.Context) float64 {
