@@ -373,6 +373,10 @@ func kindOf(ev *event.RequestEvent) string {
 // Stats says how much an engine holds.
 type Stats struct {
 	Sessions, Subjects, Addresses, Tenants int
+	// Detectors are those of model.anomaly, and Looked counts the events that they
+	// were asked about since the engine was made.
+	Detectors int
+	Looked    uint64
 	// Evicted counts the entities that were pushed out at a limit.
 	Evicted uint64
 	// RulesMissed counts the events for which a custom rule of the model in force
@@ -386,8 +390,9 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	return Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
-		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted,
-		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
+		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.facets.Evicted + e.custom.anomaly.Evicted(),
+		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked,
+		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(),
 	}
 }
 

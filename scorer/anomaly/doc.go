@@ -13,8 +13,9 @@
 // requests, which gives a conformal p-value, and that an e-value κ·p^(κ-1) with
 // κ = 0.3 (p is 0.001 at the least). A session's test adds a quarter of its
 // logarithm for each request that is looked at, never falls below 0 and fades by
-// the session's half-life (Page, Biometrika 1954); the signal says what the test
-// stands at whenever it has risen. Everything is a pure function of the records,
+// the session's half-life (Page, Biometrika 1954). Whenever the test has risen the
+// signal says what it stands at, less what signals that judge one of the numbers
+// alone have counted already. Everything is a pure function of the records,
 // their order and the seed, which is hashed from tenant, signal, class and epoch.
 //
 // The route class is that of the model file, else the route's sensitivity. Who

@@ -133,7 +133,7 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	odd := &x.Session.Odd
 	before := odd.To(x.Now, int64(s.params.HalfLife))
 	odd.Value = min(oddMax, max(0, before+float64(temperature*calibrate.Evidence(d.normal.P(score), calibrate.Kappa))))
-	nats := min(s.params.Max, odd.Value)
+	nats := min(s.params.Max, odd.Value) - said(&x.Session.Suspicion)
 	if odd.Value <= before || !(nats >= least) {
 		return evidence.Finding{}, false
 	}
@@ -150,6 +150,16 @@ const (
 	// its less usual requests.
 	least = 0.5
 )
+
+// said is the most that a signal has counted already which judges one of the
+// dimensions alone, in nats: what was said once is not said again.
+func said(s *entity.Suspicion) float64 {
+	most := 0.0
+	for _, signal := range [...]evidence.Signal{evidence.RequestRate, evidence.BytesOut, evidence.ResponseSize, evidence.SequentialIDs, evidence.Breadth, evidence.NotFoundShare, evidence.NeverSeenRoute} {
+		most = max(most, s.Peak(int(signal)))
+	}
+	return most
+}
 
 // of is the detector of an event.
 func (s *Set) of(x *evidence.Context, class string) *detector {

@@ -182,6 +182,14 @@ func TestWeakOddsAddUp(t *testing.T) {
 	if last != params.Max {
 		t.Errorf("ten strange requests say %v nats, want %v", last, params.Max)
 	}
+	x := s.next()
+	x.Event.Session, x.Event.DurationUs = "one", 14_000_000
+	goOn(sessions, x)
+	x.Session.Odd.Value = 3
+	x.Session.Suspicion.Mark(int(evidence.SequentialIDs)).Peak = 2
+	if f, _ := see(set, x, clean); f.Nats < 1.5 || f.Nats > params.Max-2 {
+		t.Errorf("says %v nats beside 2 of another signal, want what goes beyond them", f.Nats)
+	}
 	sessions["one"].Odd.At -= int64(24 * time.Hour)
 	if f, _ := odd(); f.Nats > 1 {
 		t.Errorf("a day later one says %v nats", f.Nats)
