@@ -31,7 +31,7 @@ func (c *custom) use(m *model.Model) {
 	}
 	v, a := m.Volume, m.Signals[evidence.Anomaly]
 	c.ensembles.Use(m.Ensembles, ensemble.Params{Look: v.Look, Quarantine: m.Learning.Quarantine})
-	c.anomaly.Use(anomaly.Params{On: a.On, Max: a.Max, Look: v.Look, Quarantine: m.Learning.Quarantine})
+	c.anomaly.Use(anomaly.Params{On: a.On, Max: a.Max, HalfLife: m.Session.HalfLife, Quarantine: m.Learning.Quarantine})
 }
 
 // forget drops what the models have learned.

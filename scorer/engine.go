@@ -69,6 +69,9 @@ type Options struct {
 	// Gather takes note of every actor's suspicion, to calibrate thresholds
 	// with; nil gathers nothing.
 	Gather *budget.Collector
+	// Watch is shown each event and what is known about its actor after the
+	// signals have looked at it; nil for nobody. It must keep nothing of it.
+	Watch func(*evidence.Context)
 }
 
 // Engine scores the records of one partition. Not safe for concurrent use.
@@ -98,6 +101,7 @@ type Engine struct {
 	answer  answer
 	epochs  epochs
 	clean   func(entity.Key) bool // stillClean, once.
+	watch   func(*evidence.Context)
 }
 
 // New returns an engine without history.
@@ -105,7 +109,7 @@ func New(o Options) (*Engine, error) {
 	if o.Model == nil {
 		return nil, errors.New("scorer: a model is required")
 	}
-	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather}
+	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather, watch: o.Watch}
 	if o.EpochEvery == 0 && o.OfflineClock {
 		o.EpochEvery = epoch.Every
 	}
@@ -202,6 +206,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	s.Pending.Requests++
 	if x.Gateway != nil {
 		s.Pending.Through(x.Gateway.Name)
+	}
+	if e.watch != nil {
+		e.watch(x)
 	}
 	var score float64
 	e.shares, score = e.weigh(x, findings)
@@ -387,6 +394,10 @@ func kindOf(ev *event.RequestEvent) string {
 // Stats says how much an engine holds.
 type Stats struct {
 	Sessions, Subjects, Addresses, Tenants int
+	// Detectors are those of model.anomaly, and Looked counts the events that they
+	// were asked about since the engine was made.
+	Detectors int
+	Looked    uint64
 	// Evicted counts the entities that were pushed out at a limit.
 	Evicted uint64
 	// RulesMissed counts the events for which a custom rule of the model in force
@@ -406,8 +417,9 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
-		Evicted: e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted,
-		Clock:   e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
+		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.custom.anomaly.Evicted(),
+		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked,
+		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
 	}
 	for _, t := range e.tenants.All {
 		shift := t.Shared.Shift()

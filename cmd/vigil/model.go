@@ -21,11 +21,11 @@ import (
 func newModelCommand(env app.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "model",
-		Short: "Show and compare risk models, and what rules may ask for",
+		Short: "Show and compare risk models, and what rules and trees may ask for",
 		Args:  noSuchCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newModelShowCommand(env), newModelDiffCommand(env), newModelNamesCommand(env), newModelInitCommand(env))
+	c.AddCommand(newModelShowCommand(env), newModelDiffCommand(env), newModelNamesCommand(env), newModelRowsCommand(env), newModelInitCommand(env))
 	return c
 }
 
@@ -137,7 +137,7 @@ fails nothing. A model that LightGBM (text) or XGBoost (JSON) has saved so:
       owner: data-science@example.com
 
 The features are what it was trained on; left out, its own names are names of
-this list. Without points its rank among clean requests counts. Optional are,
+this list; vigil model rows writes what to train it on. Without points its rank among clean requests counts. Optional are,
 as for rules, group (model), weight, ceiling, technique and kinds.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -29,12 +29,23 @@ var dimensions = [...]dimension{
 	{"bytes out", func(x *evidence.Context) float64 { return log(float64(x.Event.GetBytesOut())) }, func(v float64) string { return size(linear(v)) }},
 	{"time since the request before", func(x *evidence.Context) float64 { return log(1e3 * feature.Gap(x)) }, func(v float64) string { return duration(linear(v) / 1e3) }},
 	{"age of the session", func(x *evidence.Context) float64 { return log(entitySeconds(x)) }, func(v float64) string { return duration(linear(v)) }},
-	{"requests within the hour", func(x *evidence.Context) float64 { return log(x.Session.Hour.Requests) }, func(v float64) string { return fmt.Sprintf("%.0f", linear(v)) }},
 	{"share of errors", errorShare, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
 	{"different things a request", variety, func(v float64) string { return fmt.Sprintf("%.2f", v) }},
 	{"age of the sign-in", func(x *evidence.Context) float64 { return log(feature.AuthAge(x)) }, func(v float64) string { return duration(linear(v)) }},
-	{"bits a character of the id", func(x *evidence.Context) float64 { return feature.Entropy(x.Event.GetResource()) }, func(v float64) string { return fmt.Sprintf("%.1f", v) }},
+	{"bytes of the minute to the subject's own", own("state.minute_bytes_ratio"), times},
+	{"requests of the minute to the subject's own", own("state.minute_requests_ratio"), times},
+	{"bytes of the hour to the subject's own", own("state.hour_bytes_ratio"), times},
+	{"different things of the hour to the subject's own", own("state.hour_resources_ratio"), times},
+	{"the page in the subject's sessions", feature.RouteHabit, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
 }
+
+// own is the logarithm of a number against the habit of the subject.
+func own(name string) func(*evidence.Context) float64 {
+	f, _ := feature.Find(name)
+	return func(x *evidence.Context) float64 { return log(f.Of(x)) }
+}
+
+func times(v float64) string { return fmt.Sprintf("%.1f times", linear(v)) }
 
 // log is ln(1+x), NaN for NaN.
 func log(x float64) float64 {

@@ -28,8 +28,10 @@ const epoch = 0
 // Params is the part of the risk model that the signal needs.
 type Params struct {
 	On bool
-	// Max is the most that the signal says, Look the price of looking often, in nats.
-	Max, Look  float64
+	// Max is the most that the signal says, in nats.
+	Max float64
+	// HalfLife is after how long what a session showed is half forgotten.
+	HalfLife   time.Duration
 	Quarantine time.Duration
 }
 
@@ -128,15 +130,36 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	if !mature || d.known < normalLeast {
 		return evidence.Finding{}, false
 	}
-	nats := min(s.params.Max, calibrate.Evidence(d.normal.P(score), calibrate.Kappa)-s.params.Look)
-	if !(nats > least) {
+	odd := &x.Session.Odd
+	before := odd.To(x.Now, int64(s.params.HalfLife))
+	odd.Value = min(oddMax, max(0, before+float64(temperature*calibrate.Evidence(d.normal.P(score), calibrate.Kappa))))
+	nats := min(s.params.Max, odd.Value) - said(&x.Session.Suspicion)
+	if odd.Value <= before || !(nats >= least) {
 		return evidence.Finding{}, false
 	}
 	return evidence.Finding{Signal: evidence.Anomaly, Nats: nats, Text: s.text(d)}, true
 }
 
-// least is the weakest evidence that is worth a line, in nats.
-const least = 0.05
+const (
+	// temperature is what one request's evidence counts: the requests of a session
+	// are alike, so that a person with a habit of his own is strange in all.
+	temperature = 0.25
+	// oddMax is the most that the test remembers, in nats.
+	oddMax = 12
+	// least is from where on the test is worth a line, in nats: every session has
+	// its less usual requests.
+	least = 0.5
+)
+
+// said is the most that a signal has counted already which judges one of the
+// dimensions alone, in nats: what was said once is not said again.
+func said(s *entity.Suspicion) float64 {
+	most := 0.0
+	for _, signal := range [...]evidence.Signal{evidence.RequestRate, evidence.BytesOut, evidence.ResponseSize, evidence.SequentialIDs, evidence.Breadth, evidence.NotFoundShare, evidence.NeverSeenRoute} {
+		most = max(most, s.Peak(int(signal)))
+	}
+	return most
+}
 
 // of is the detector of an event.
 func (s *Set) of(x *evidence.Context, class string) *detector {

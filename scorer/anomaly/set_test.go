@@ -21,7 +21,7 @@ import (
 
 var (
 	start  = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC).UnixNano()
-	params = anomaly.Params{On: true, Max: 2.5, Look: 1.5, Quarantine: time.Minute}
+	params = anomaly.Params{On: true, Max: 4, HalfLife: 30 * time.Minute, Quarantine: time.Minute}
 )
 
 // stream makes requests of many sessions that are alike.
@@ -135,17 +135,64 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestOrdinaryRequestsSayLittle holds the mean of exp(L) over clean requests: an
-// e-value has mean 1 at most where nothing is wrong, and look is taken off.
-func TestOrdinaryRequestsSayLittle(t *testing.T) {
+// TestOrdinarySessionsSayLittle holds the mean of exp(L) over sessions of clean
+// requests: an e-value has mean 1 at most where nothing is wrong.
+func TestOrdinarySessionsSayLittle(t *testing.T) {
 	set, s := taught(8000)
+	sessions := make(map[string]*entity.Session)
 	sum, n := 0.0, 8000
 	for range n {
-		f, _ := see(set, s.next(), clean)
+		x := s.next()
+		goOn(sessions, x)
+		f, _ := see(set, x, clean)
 		sum += math.Exp(f.Nats)
 	}
 	if mean := sum / float64(n); mean > 1.05 {
 		t.Errorf("mean of exp(L) over ordinary requests is %.3f", mean)
+	}
+}
+
+// goOn lets a request belong to the session that its subject has begun.
+func goOn(sessions map[string]*entity.Session, x *evidence.Context) {
+	if begun := sessions[x.Event.GetSession()]; begun != nil {
+		x.Session.Odd = begun.Odd
+	}
+	sessions[x.Event.GetSession()] = x.Session
+}
+
+// TestWeakOddsAddUp repeats what is a little strange in one session: it adds up
+// to the signal's maximum, says nothing new beyond, and fades.
+func TestWeakOddsAddUp(t *testing.T) {
+	set, s := taught(6000)
+	sessions := make(map[string]*entity.Session)
+	odd := func() (evidence.Finding, bool) {
+		x := s.next()
+		x.Event.Session, x.Event.DurationUs = "one", 14_000_000
+		goOn(sessions, x)
+		return see(set, x, clean)
+	}
+	last := 0.0
+	for i := range 10 {
+		f, found := odd()
+		if !found || f.Nats < last || f.Nats > params.Max || i == 0 && f.Nats > 1 {
+			t.Fatalf("request %d says %v nats after %v", i, f.Nats, last)
+		}
+		last = f.Nats
+	}
+	if last != params.Max {
+		t.Errorf("ten strange requests say %v nats, want %v", last, params.Max)
+	}
+	x := s.next()
+	x.Event.Session, x.Event.DurationUs = "one", 14_000_000
+	goOn(sessions, x)
+	x.Session.Odd.Value = 3
+	x.Session.Suspicion.Mark(int(evidence.SequentialIDs)).Peak = 2
+	if f, _ := see(set, x, clean); f.Nats < 1.5 || f.Nats > params.Max-2 {
+		t.Errorf("says %v nats beside 2 of another signal, want what goes beyond them", f.Nats)
+	}
+	sessions["one"].Odd.At -= int64(24 * time.Hour)
+	if f, _ := odd(); f.Nats > 1 {
+		t.Errorf("a day later one says %v nats", f.Nats)
 	}
 }
 
@@ -202,7 +249,9 @@ func TestRestartGoesOnAlike(t *testing.T) {
 		if i%10 == 0 {
 			x.Event.DurationUs *= 1000
 		}
+		copied := *x.Session
 		a, foundA := see(set, x, clean)
+		x.Session = &copied
 		b, foundB := see(again, x, clean)
 		if a != b || foundA != foundB {
 			t.Fatalf("after %d requests %+v, restored %+v", i, a, b)

@@ -54,11 +54,11 @@ func stumpSpec() ensemble.Spec {
 	}
 }
 
-func compiled(t testing.TB, s ensemble.Spec, file []byte) *ensemble.Model {
-	t.Helper()
+func compiled(tb testing.TB, s ensemble.Spec, file []byte) *ensemble.Model {
+	tb.Helper()
 	m, faults := ensemble.Compile(s, file)
 	if len(faults) > 0 {
-		t.Fatal(faults)
+		tb.Fatal(faults)
 	}
 	return m
 }

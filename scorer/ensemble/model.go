@@ -109,12 +109,12 @@ func Compile(s Spec, file []byte) (*Model, []Fault) {
 	if err != nil {
 		return nil, []Fault{{Field: FieldFeatures, Item: -1, Text: err.Error()}}
 	}
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n", e.Digest())
+	canonical := []byte(e.Digest())
 	for i, c := range m.columns {
-		fmt.Fprintf(sum, "%q %q\n", m.names[i], c.Name)
+		canonical = fmt.Appendf(canonical, "\n%q %q", m.names[i], c.Name)
 	}
-	m.digest = hex.EncodeToString(sum.Sum(nil))
+	sum := sha256.Sum256(canonical)
+	m.digest = hex.EncodeToString(sum[:])
 	return m, nil
 }
 

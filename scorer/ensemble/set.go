@@ -82,8 +82,7 @@ func (s *Set) Use(models []*Model, p Params) {
 // order. The result is valid until the next call.
 func (s *Set) Find(x *evidence.Context, kind string) []Finding {
 	s.findings, s.offers = s.findings[:0], s.offers[:0]
-	p := x.Event.GetPhase()
-	if x.Event.GetKind() != event.KindRequest || p != event.PhaseComplete && p != "" {
+	if !Scores(x) {
 		return nil
 	}
 	for _, m := range s.models {
@@ -99,6 +98,13 @@ func (s *Set) Find(x *evidence.Context, kind string) []Finding {
 		}
 	}
 	return s.findings
+}
+
+// Scores reports whether an event is one that models are asked about: a complete
+// request.
+func Scores(x *evidence.Context) bool {
+	p := x.Event.GetPhase()
+	return x.Event.GetKind() == event.KindRequest && (p == event.PhaseComplete || p == "")
 }
 
 // nats is what a margin says.

@@ -43,7 +43,10 @@ type Session struct {
 	// SignedOut is the event time at which the session was reported to have
 	// ended, 0 for a session that goes on.
 	SignedOut int64
-	Pending   Pending
+	// Odd is the state of the sequential test over requests that are unlike clean
+	// ones, in nats.
+	Odd     Fading
+	Pending Pending
 	// Watch compares the order of events with the subject's, nil where that is not
 	// followed.
 	Watch *sequence.Watch
@@ -262,6 +265,7 @@ func (s *Session) Code(k *snapshot.Codec) {
 	}
 	k.I64(&s.ReassuredAt)
 	k.I64(&s.SignedOut)
+	s.Odd.code(k)
 	s.Pending.code(k)
 	has = s.Watch != nil
 	k.Bool(&has)

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 )
 
@@ -66,16 +67,22 @@ func (k *Collector) sayClient(x *Context, s Signal, raw float64, what string, ki
 	}
 }
 
+// RouteOf is the name by which habits know where an event went: its path
+// template, else its route, "" where neither is known.
+func RouteOf(ev *event.RequestEvent) string {
+	name := ev.GetTemplate()
+	if name == "" {
+		name = ev.GetRoute()
+	}
+	return short(name)
+}
+
 // route says how new the path template is, once per session.
 func (k *Collector) route(x *Context) {
-	name := x.Event.GetTemplate()
-	if name == "" {
-		name = x.Event.GetRoute()
-	}
+	name := RouteOf(x.Event)
 	if name == "" || !x.request() {
 		return
 	}
-	name = short(name)
 	first := k.first(x, entity.Routes, name)
 	if x.Subject == nil || !first {
 		return

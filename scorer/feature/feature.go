@@ -10,6 +10,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 )
 
 // Feature is one number that models may ask for.
@@ -76,7 +77,19 @@ var table = []Feature{
 	{"state.hour_bytes", "bytes sent to the session", func(x *evidence.Context) float64 { return x.Session.Hour.Bytes }},
 	{"state.hour_resources", "distinct resources of the session, sensitive ones count more", func(x *evidence.Context) float64 { return x.Session.Spread.Weight }},
 	{"state.places", "networks and clients that the session was used from", func(x *evidence.Context) float64 { return float64(len(x.Session.Places)) }},
-	{"state.minute_bytes_ratio", "to the median minute of the subject", minuteRatio},
+	{"state.minute_bytes_ratio", "to the median minute of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Minute.Bytes, &x.Subject.MinuteBytes
+	})},
+	{"state.minute_requests_ratio", "to the median minute of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Minute.Requests, &x.Subject.Rate
+	})},
+	{"state.hour_bytes_ratio", "to the median hour of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Hour.Bytes, &x.Subject.HourBytes
+	})},
+	{"state.hour_resources_ratio", "to the median hour of the subject", ratio(func(x *evidence.Context) (float64, *profile.Numeric) {
+		return x.Session.Spread.Weight, &x.Subject.Breadth
+	})},
+	{"state.route_habit", "share of the subject's clean sessions that used the template", RouteHabit},
 	{"state.walk", "ids in a row that went the same way", walk},
 	{"state.failures", "failed sign-ins of the actor", func(x *evidence.Context) float64 {
 		if x.Session.Login == nil {
@@ -142,11 +155,28 @@ func Gap(x *evidence.Context) float64 {
 	return max(0, entity.Seconds(x.Before, x.At))
 }
 
-func minuteRatio(x *evidence.Context) float64 {
-	if x.Subject == nil || x.Subject.MinuteBytes.Total() <= 0 {
+// ratio is a number of the session against the median of its subject, NaN where
+// the subject has none.
+func ratio(of func(*evidence.Context) (float64, *profile.Numeric)) func(*evidence.Context) float64 {
+	return func(x *evidence.Context) float64 {
+		if x.Subject == nil {
+			return math.NaN()
+		}
+		value, habit := of(x)
+		if habit.Total() <= 0 {
+			return math.NaN()
+		}
+		return value / max(1, habit.Quantile(0.5))
+	}
+}
+
+// RouteHabit is the share of the subject's clean sessions, in [0, 1], that used
+// the event's path template; NaN where the subject has no history.
+func RouteHabit(x *evidence.Context) float64 {
+	if x.Subject == nil || x.Subject.N <= 0 {
 		return math.NaN()
 	}
-	return x.Session.Minute.Bytes / max(1, x.Subject.MinuteBytes.Quantile(0.5))
+	return min(1, x.Subject.Kinds[entity.Routes].N(evidence.RouteOf(x.Event))/x.Subject.N)
 }
 
 func walk(x *evidence.Context) float64 {

@@ -44,6 +44,11 @@ func full() *evidence.Context {
 	x.Subject.Kinds[entity.Families].Add("Firefox", 1, 4)
 	x.Subject.Kinds[entity.Devices].Add("d1", 1, 4)
 	x.Subject.MinuteBytes.Add(11, 1)
+	x.Subject.Rate.Add(1, 1)
+	x.Subject.HourBytes.Add(16, 1)
+	x.Subject.Breadth.Add(3, 1)
+	x.Event.Template = "/accounts/{id}/x"
+	x.Subject.Kinds[entity.Routes].Add("/accounts/{id}/x", 3.5, 4)
 	return x
 }
 
@@ -60,7 +65,8 @@ func TestEveryFeature(t *testing.T) {
 		"state.hour_resources": {6, 0}, "state.places": {2, 0}, "state.walk": {5, 0}, "state.failures": {3, 0},
 		"state.subject_requests": {500, missing}, "state.history": {7, missing},
 		"state.new_country": {1, missing}, "state.new_network": {0, missing}, "state.new_client": {0, missing}, "state.new_device": {1, missing},
-		"state.minute_bytes_ratio": {5000.0 / 2048, missing},
+		"state.minute_bytes_ratio": {5000.0 / 2048, missing}, "state.minute_requests_ratio": {4.0 / 2, missing}, "state.hour_bytes_ratio": {70000.0 / 65536, missing},
+		"state.hour_resources_ratio": {6.0 / 8, missing}, "state.route_habit": {3.5 / 7, missing},
 	}
 	for _, f := range feature.All() {
 		w, known := want[f.Name]

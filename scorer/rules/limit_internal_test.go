@@ -68,7 +68,7 @@ func TestLimitHoldsAtRunTime(t *testing.T) {
 // and of an expression that uses it.
 func TestEveryVariableAnswers(t *testing.T) {
 	in := &Input{Context: &evidence.Context{Event: &event.RequestEvent{}, Session: &entity.Session{}, Tenant: &entity.Tenant{}}}
-	missing := []string{"event.latitude", "event.longitude", "event.resource_entropy", "state.gap", "state.minute_bytes_ratio"}
+	missing := []string{"event.latitude", "event.longitude", "event.resource_entropy", "state.gap", "state.minute_bytes_ratio", "state.minute_requests_ratio", "state.hour_bytes_ratio", "state.hour_resources_ratio", "state.route_habit"}
 	for _, v := range Variables() {
 		got, known := in.ResolveName(v.Name)
 		if known == slices.Contains(missing, v.Name) {
