@@ -74,12 +74,13 @@ func New(o Options) (*Announcer, error) {
 	}, nil
 }
 
-// Adopt takes a partition over: it reads what stands in it and begins an epoch
-// of its own. end is the end of the requests partition with the same number.
-// The caller runs [Partition.Run] and stops using the partition when it is revoked.
-func (a *Announcer) Adopt(ctx context.Context, partition int, end int64) (*Partition, error) {
+// Adopt takes what a stage writes to a partition over: it reads what stands in it
+// and begins an epoch of its own. end is the end of the partition with the same
+// number of the stage's topic. The caller runs [Partition.Run] and stops using
+// the partition when it is revoked.
+func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end int64) (*Partition, error) {
 	p := &Partition{
-		announcer: a, number: partition, entries: make(map[target]entry), wake: make(chan struct{}, 1),
+		announcer: a, stage: stage, number: partition, entries: make(map[target]entry), wake: make(chan struct{}, 1),
 		changed: make(map[event.Lane]uint64),
 	}
 	refused := 0
@@ -101,7 +102,7 @@ func (a *Announcer) Adopt(ctx context.Context, partition int, end int64) (*Parti
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
-	a.logger.InfoContext(ctx, "partition adopted", "partition", partition, "epoch", p.epoch, "targets", len(p.entries))
+	a.logger.InfoContext(ctx, "partition adopted", "stage", stage.Authority, "partition", partition, "epoch", p.epoch, "targets", len(p.entries))
 	return p, nil
 }
 

@@ -256,7 +256,7 @@ func TestDuplicatesChangeNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Restore(bytes.NewReader(before.Bytes())); err != nil {
+	if err := again.Restore(bytes.NewReader(before.Bytes()), nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, e := range map[string]*facet.Engine{"the same engine": s.facets, "a restored one": again} {
@@ -311,7 +311,7 @@ func results(t *testing.T, cuts []*schema.FacetCut, every int) []facet.Result {
 			if err := e.Snapshot(&b); err != nil {
 				t.Fatal(err)
 			}
-			if err := next.Restore(&b); err != nil {
+			if err := next.Restore(&b, nil); err != nil {
 				t.Fatal(err)
 			}
 			e = next

@@ -41,7 +41,7 @@ func FuzzTake(f *testing.F) {
 		var b bytes.Buffer
 		err = e.Snapshot(&b)
 		if err == nil {
-			err = e.Restore(&b)
+			err = e.Restore(&b, nil)
 		}
 		if err != nil {
 			t.Error(err)
@@ -72,7 +72,7 @@ func FuzzRestore(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Restore(&file) != nil && e.Len() > 0 {
+		if e.Restore(&file, nil) != nil && e.Len() > 0 {
 			t.Errorf("after an error %d facets are known", e.Len())
 		}
 		for _, cut := range s.cuts {
