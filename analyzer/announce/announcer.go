@@ -107,8 +107,9 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end i
 }
 
 // Relay writes an operator's signed envelope to the topic as it is. Clears in
-// it are repeated as a control record in every requests partition, where the
-// scorer and the fold forget in the order of the records. The error wraps one
+// it are repeated as a control record in every partition of the topic whose stage
+// judges the target, where the scorer and the fold forget in the order of the
+// records. The error wraps one
 // of package verdict's, or [ErrNotRelayed], where the envelope is at fault.
 func (a *Announcer) Relay(ctx context.Context, record []byte) error {
 	err := a.relay(ctx, record)
@@ -156,8 +157,8 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 // analyzer agrees.
 func RelayPartition(key []byte, n int) int { return int(xxh3.Hash(key) % uint64(n)) }
 
-// control repeats the clears of an operator's verdict in every requests
-// partition: any of them may hold state about the target.
+// control repeats the clears of an operator's verdict in every partition of the
+// topic that the target's stage reads: any of them may hold state about it.
 func (a *Announcer) control(ctx context.Context, v *verdict.Verdict, record []byte) error {
 	if len(v.Clears) == 0 {
 		return nil
@@ -168,7 +169,11 @@ func (a *Announcer) control(ctx context.Context, v *verdict.Verdict, record []by
 	if err != nil {
 		return fmt.Errorf("relay clears of %s: %w", v.Id, err)
 	}
-	n, err := a.writer.Partitions(ctx, topic.Requests)
+	stage := SubjectStage()
+	if !stage.Owns(v.Target.GetKind()) {
+		stage = FacetStage()
+	}
+	n, err := a.writer.Partitions(ctx, stage.Topic)
 	if err != nil {
 		return fmt.Errorf("relay clears of %s: %w", v.Id, err)
 	}
@@ -176,7 +181,7 @@ func (a *Announcer) control(ctx context.Context, v *verdict.Verdict, record []by
 		ID: ev.Id, Source: source, Type: cloudevent.TypeRequest, Time: ev.Time.AsTime(), ContentType: cloudevent.Protobuf,
 	}.Headers()
 	for i := range n {
-		err = a.writer.Write(ctx, topic.Requests, i, Record{
+		err = a.writer.Write(ctx, stage.Topic, i, Record{
 			Key: topic.VerdictKey(v.Tenant, v.Target.Kind, v.Target.Id, v.Authority), Value: value, Headers: headers,
 		})
 		if err != nil {

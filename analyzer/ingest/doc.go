@@ -13,10 +13,10 @@
 // One worker owns one partition: its engine, its place in vigil.verdicts, its
 // state file. Records are scored in order. Verdicts are acknowledged first, for
 // their latency, then cuts and assessments, and only then is the offset committed:
-// a crash repeats and never skips, and the facet stage drops what it has taken. Records below the committed offset are scored
-// again only to rebuild state; what they brought about stands already. A record
-// that cannot be decoded, or at which scoring itself breaks, goes to vigil.dead
-// and the partition goes on.
+// a crash repeats and never skips, and the facet stage drops what it has taken.
+// Records below the committed offset are scored again only to rebuild state; what
+// they brought about stands already. A record that cannot be decoded, or at which
+// scoring itself breaks, goes to vigil.dead and the partition goes on.
 //
 // # Concurrency
 //

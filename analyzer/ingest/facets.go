@@ -28,6 +28,9 @@ type addressed struct {
 // engine alone.
 func (w *worker) takeCut(ctx context.Context, r record, fx *effects) error {
 	begin := w.ingest.o.Now()
+	if kind, _ := r.header("ce_type"); string(kind) == cloudevent.TypeRequest {
+		return w.takeClear(ctx, r, fx)
+	}
 	at, cut, err := decodeCut(r)
 	var res facet.Result
 	if err == nil {
@@ -50,6 +53,33 @@ func (w *worker) takeCut(ctx context.Context, r record, fx *effects) error {
 		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: cut.GetTime().AsTime()}, at, begin))
 	}
 	return nil
+}
+
+// takeClear lets the engine forget what an operator has lifted. Only such control
+// records stand among the cuts.
+func (w *worker) takeClear(ctx context.Context, r record, fx *effects) error {
+	_, err := w.decode(r)
+	var op *verdict.Verdict
+	if err == nil {
+		op, err = w.verdict.Cleared(&w.event)
+	}
+	w.next = r.offset + 1
+	if err != nil {
+		return w.poison(ctx, r, err, fx)
+	}
+	if engine, ok := w.engine.(Taker); ok {
+		engine.Clear(op.GetTenant(), op.GetTarget())
+	}
+	if r.offset < w.effective {
+		fx.results[resultReplayed]++
+		return nil
+	}
+	fx.results[resultControl]++
+	err = w.tell(ctx, fx) // What came before the control record goes out before it.
+	if err != nil {
+		return err
+	}
+	return w.verdict.Control(ctx, &w.event, r.offset)
 }
 
 func decodeCut(r record) (cloudevent.Attributes, *schema.FacetCut, error) {

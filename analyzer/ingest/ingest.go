@@ -20,6 +20,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/facet"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -41,6 +42,7 @@ type Assessor interface {
 // Taker is the part of [facet.Engine] that takes cuts.
 type Taker interface {
 	Take(r facet.Record) facet.Result
+	Clear(tenant string, t *verdict.Target)
 }
 
 // Options are what an [Ingest] depends on. All are required.

@@ -225,6 +225,18 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	res.Proposals = append(res.Proposals, p)
 }
 
+// Clear takes an operator's word: what was lifted starts again from nothing, or
+// the next event would bring the verdict back.
+func (e *Engine) Clear(tenant string, t *verdict.Target) {
+	f := e.facets.Peek(entity.Key{Tenant: tenant, Kind: t.GetKind(), ID: t.GetId()})
+	if f == nil {
+		return
+	}
+	f.Suspicion = entity.Suspicion{}
+	f.SignIns, f.Pages = entity.Trial{}, entity.Trial{}
+	f.Moved, f.Fresh = entity.Recently{}, entity.Recently{}
+}
+
 // Snapshot writes the whole state; the same state gives the same bytes.
 func (e *Engine) Snapshot(w io.Writer) error {
 	c := snapshot.Writer()

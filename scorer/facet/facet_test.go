@@ -370,3 +370,25 @@ func TestExceptionsHoldForFacets(t *testing.T) {
 		t.Errorf("asked for %v by %v", s.asked, v)
 	}
 }
+
+// TestClearBeginsAgain lifts a verdict: the next try does not bring it back, the
+// whole attack again does.
+func TestClearBeginsAgain(t *testing.T) {
+	s := newStory(t, 1)
+	spray := func(from, n int) {
+		for i := range n {
+			s.send(10*time.Second, signIn(event.AuthFailure, stranger(from+i), fmt.Sprintf("203.0.113.%d", i), 64500, ""))
+		}
+	}
+	spray(0, 15)
+	before := len(s.asked)
+	s.facets.Clear("t", &verdict.Target{Kind: verdict.TargetPrefix, Id: "203.0.113.0/24"})
+	spray(100, 5)
+	if before != 2 || len(s.asked) != before {
+		t.Errorf("verdicts before the clear and after five more tries: %v", s.asked)
+	}
+	spray(200, 15)
+	if len(s.asked) != before+2 {
+		t.Errorf("verdicts after another attack: %v", s.asked)
+	}
+}
