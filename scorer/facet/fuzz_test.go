@@ -55,7 +55,8 @@ func FuzzRestore(f *testing.F) {
 	s := newStory(f, 1)
 	s.botnet(3, tool, stranger)
 	var b bytes.Buffer
-	if err := s.facets.Snapshot(&b); err != nil {
+	err := s.facets.Snapshot(&b)
+	if err != nil {
 		f.Fatal(err)
 	}
 	payload, err := snapshot.Open(&b)
@@ -65,7 +66,8 @@ func FuzzRestore(f *testing.F) {
 	f.Add(payload)
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var file bytes.Buffer
-		if err := snapshot.Seal(&file, payload); err != nil {
+		err := snapshot.Seal(&file, payload)
+		if err != nil {
 			t.Fatal(err)
 		}
 		e, err := facet.New(model.Default())
