@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,6 +103,8 @@ type readiness struct {
 	Joined     bool            `json:"joined"`
 	Lag        int64           `json:"lag"`
 	Partitions []ingest.Status `json:"partitions"`
+	// Facets are the partitions of the facet stage.
+	Facets []ingest.Status `json:"facets"`
 	// ClickHouse is ok or down; storing that is down is lag, not unreadiness.
 	ClickHouse  string `json:"clickhouse"`
 	RowsStored  int64  `json:"rows_stored"`
@@ -113,14 +116,14 @@ type readiness struct {
 // what it owns has state and is scored up to where it was at assignment.
 func (a *Analyzer) readyz(w http.ResponseWriter, r *http.Request) {
 	m := a.ingest.Model()
-	out := readiness{Status: "ready", Model: m.Digest(), Mode: m.Mode, Joined: a.ingest.Joined(), Partitions: a.ingest.Status()}
+	out := readiness{Status: "ready", Model: m.Digest(), Mode: m.Mode, Joined: a.ingest.Joined() && a.facets.Joined(), Partitions: a.ingest.Status(), Facets: a.facets.Status()}
 	rows := a.store.Load().Stats()
 	out.ClickHouse, out.RowsStored, out.StoreLag, out.StoreShares = "ok", rows.Rows, rows.Lag, rows.Partitions
 	if rows.Down {
 		out.ClickHouse = "down"
 	}
 	code := http.StatusOK
-	for _, p := range out.Partitions {
+	for _, p := range slices.Concat(out.Partitions, out.Facets) {
 		out.Lag += p.Lag()
 		if !p.Ready {
 			out.Status, code = "catching up", http.StatusServiceUnavailable

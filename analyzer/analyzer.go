@@ -22,6 +22,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/facet"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -46,6 +47,7 @@ type Analyzer struct {
 	announcer *announce.Announcer
 	epochs    *epochs.Exchange
 	ingest    *ingest.Ingest
+	facets    *ingest.Ingest // The second stage.
 	storing   store.Options
 	store     atomic.Pointer[store.Store]
 	listener  net.Listener
@@ -121,11 +123,19 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	a.ingest, err = ingest.New(ingest.Options{
-		Config: c.Ingest, Brokers: c.Kafka.Brokers, Model: m, NewEngine: newEngine,
+	stage := ingest.Options{
+		Config: c.Ingest, Brokers: c.Kafka.Brokers, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
 		Announcer: a.announcer, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
-	})
+	}
+	a.ingest, err = ingest.New(stage)
+	if err != nil {
+		return err
+	}
+	stage.Epochs = nil // Facets share nothing.
+	stage.Stage, stage.NewEngine = announce.FacetStage(), newFacetEngine
+	stage.Config.Group += facetGroup
+	a.facets, err = ingest.New(stage)
 	if err != nil {
 		return err
 	}
@@ -138,6 +148,8 @@ func (a *Analyzer) scoring(o Options) error {
 func newEngine(m *model.Model) (ingest.Engine, error) {
 	return scorer.New(scorer.Options{Model: m})
 }
+
+func newFacetEngine(m *model.Model) (ingest.Engine, error) { return facet.New(m) }
 
 // AdminAddr is the address of the admin port.
 func (a *Analyzer) AdminAddr() net.Addr { return a.listener.Addr() }
@@ -154,6 +166,7 @@ func (a *Analyzer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.epochs.Run(ctx) })
 	g.Go(func() error { return a.ingest.Run(ctx) })
+	g.Go(func() error { return a.facets.Run(ctx) })
 	g.Go(func() error { a.storeRows(ctx); return nil })
 	g.Go(func() error { return a.serveAdmin(ctx) })
 	err := g.Wait()
@@ -206,6 +219,7 @@ func (a *Analyzer) Reload(ctx context.Context, c Config) error {
 		result = "refused"
 	} else {
 		a.ingest.SwapModel(m)
+		a.facets.SwapModel(m)
 		a.logger.InfoContext(ctx, "model in force", "model", m.Digest(), "mode", m.Mode)
 	}
 	a.metrics.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))

@@ -2,6 +2,9 @@ package analyzer
 
 import "time"
 
+// facetGroup and the scoring group's name make that of the facet stage.
+const facetGroup = "-facets"
+
 const (
 	// lanesMax is what a gateway allows itself.
 	lanesMax = 1024

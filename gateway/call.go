@@ -71,7 +71,7 @@ func (c *call) identified(id *identity.Identity) {
 
 // who is the visitor as verdicts may name him.
 func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
-	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, Account: c.event.Account}
+	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4}
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind
 		w.Aliases, w.AuthTime, w.IssuedAt = id.Aliases, id.AuthTime, id.IssuedAt

@@ -101,7 +101,7 @@ type Engine struct {
 	answer  answer
 	epochs  epochs
 	clean   func(entity.Key) bool // stillClean, once.
-	watch   func(*evidence.Context)
+	watcher func(*evidence.Context)
 }
 
 // New returns an engine without history.
@@ -109,7 +109,7 @@ func New(o Options) (*Engine, error) {
 	if o.Model == nil {
 		return nil, errors.New("scorer: a model is required")
 	}
-	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather, watch: o.Watch}
+	e := &Engine{clock: entity.NewClock(o.OfflineClock), gather: o.Gather, watcher: o.Watch}
 	if o.EpochEvery == 0 && o.OfflineClock {
 		o.EpochEvery = epoch.Every
 	}
@@ -207,8 +207,8 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if x.Gateway != nil {
 		s.Pending.Through(x.Gateway.Name)
 	}
-	if e.watch != nil {
-		e.watch(x)
+	if e.watcher != nil {
+		e.watcher(x)
 	}
 	var score float64
 	e.shares, score = e.weigh(x, findings)

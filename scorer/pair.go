@@ -68,5 +68,5 @@ func (p *Pair) Restore(r io.Reader, keep func(key []byte) bool) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	return p.Facets.Restore(b)
+	return p.Facets.Restore(b, nil)
 }

@@ -75,12 +75,13 @@ func New(o Options) (*Announcer, error) {
 	}, nil
 }
 
-// Adopt takes a partition over: it reads what stands in it and begins an epoch
-// of its own. end is the end of the requests partition with the same number.
-// The caller runs [Partition.Run] and stops using the partition when it is revoked.
-func (a *Announcer) Adopt(ctx context.Context, partition int, end int64) (*Partition, error) {
+// Adopt takes what a stage writes to a partition over: it reads what stands in it
+// and begins an epoch of its own. end is the end of the partition with the same
+// number of the stage's topic. The caller runs [Partition.Run] and stops using
+// the partition when it is revoked.
+func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end int64) (*Partition, error) {
 	p := &Partition{
-		announcer: a, number: partition, entries: make(map[target]entry), wake: make(chan struct{}, 1),
+		announcer: a, stage: stage, number: partition, entries: make(map[target]entry), wake: make(chan struct{}, 1),
 		changed: make(map[event.Lane]uint64),
 	}
 	refused := 0
@@ -102,13 +103,14 @@ func (a *Announcer) Adopt(ctx context.Context, partition int, end int64) (*Parti
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
-	a.logger.InfoContext(ctx, "partition adopted", "partition", partition, "epoch", p.epoch, "targets", len(p.entries))
+	a.logger.InfoContext(ctx, "partition adopted", "stage", stage.Authority, "partition", partition, "epoch", p.epoch, "targets", len(p.entries))
 	return p, nil
 }
 
 // Relay writes an operator's signed envelope to the topic as it is. Clears in
-// it are repeated as a control record in every requests partition, where the
-// scorer and the fold forget in the order of the records. The error wraps one
+// it are repeated as a control record in every partition of the topic whose stage
+// judges the target, where the scorer and the fold forget in the order of the
+// records. The error wraps one
 // of package verdict's, or [ErrNotRelayed], where the envelope is at fault.
 func (a *Announcer) Relay(ctx context.Context, record []byte) error {
 	err := a.relay(ctx, record)
@@ -156,8 +158,8 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 // analyzer agrees.
 func RelayPartition(key []byte, n int) int { return int(xxh3.Hash(key) % uint64(n)) }
 
-// control repeats the clears of an operator's verdict in every requests
-// partition: any of them may hold state about the target.
+// control repeats the clears of an operator's verdict in every partition of the
+// topic that the target's stage reads: any of them may hold state about it.
 func (a *Announcer) control(ctx context.Context, v *verdict.Verdict, record []byte) error {
 	if len(v.Clears) == 0 {
 		return nil
@@ -168,7 +170,11 @@ func (a *Announcer) control(ctx context.Context, v *verdict.Verdict, record []by
 	if err != nil {
 		return fmt.Errorf("relay clears of %s: %w", v.Id, err)
 	}
-	n, err := a.writer.Partitions(ctx, topic.Requests)
+	stage := SubjectStage()
+	if !stage.Owns(v.Target.GetKind()) {
+		stage = FacetStage()
+	}
+	n, err := a.writer.Partitions(ctx, stage.Topic)
 	if err != nil {
 		return fmt.Errorf("relay clears of %s: %w", v.Id, err)
 	}
@@ -176,7 +182,7 @@ func (a *Announcer) control(ctx context.Context, v *verdict.Verdict, record []by
 		ID: ev.Id, Source: source, Type: cloudevent.TypeRequest, Time: ev.Time.AsTime(), ContentType: cloudevent.Protobuf,
 	}.Headers()
 	for i := range n {
-		err = a.writer.Write(ctx, topic.Requests, i, Record{
+		err = a.writer.Write(ctx, stage.Topic, i, Record{
 			Key: topic.VerdictKey(v.Tenant, v.Target.Kind, v.Target.Id, v.Authority), Value: value, Headers: headers,
 		})
 		if err != nil {

@@ -57,6 +57,15 @@ func (p *Partition) Believe(ev *event.RequestEvent) error {
 	return nil
 }
 
+// Cleared is the operator's verdict that a clear repeats: what it says is believed
+// for his signature, and for nothing that the event itself says.
+func (p *Partition) Cleared(ev *event.RequestEvent) (*verdict.Verdict, error) {
+	if ev.GetKind() != event.KindControl || ev.GetReason() != event.ReasonClear {
+		return nil, fmt.Errorf("event of kind %q, reason %q: %w", ev.GetKind(), ev.GetReason(), ErrNotRelayed)
+	}
+	return p.announcer.cleared(ev)
+}
+
 // cleared returns the operator's verdict that a control event repeats. Only his
 // signature counts: whoever may write events may lift nothing.
 func (a *Announcer) cleared(ev *event.RequestEvent) (*verdict.Verdict, error) {

@@ -39,6 +39,7 @@ const (
 	reasonObserve  = "observe"
 	reasonHeld     = "held"
 	reasonShadow   = "shadow"
+	reasonForeign  = "foreign"
 )
 
 // decide folds a proposed verdict into e at now. It returns the entry that

@@ -77,16 +77,16 @@ func (p *Partition) beat(ctx context.Context, full bool) error {
 	p.seq++
 	now := a.now()
 	env, err := a.signer.Heartbeat(&verdict.Heartbeat{
-		Time: timestamppb.New(now), Epoch: p.epoch, Seq: p.seq, Authority: verdict.AuthoritySubject,
+		Time: timestamppb.New(now), Epoch: p.epoch, Seq: p.seq, Authority: p.stage.Authority,
 		Partition: int32(p.number), ScoredThrough: lanes,
 	})
 	if err != nil {
 		return fmt.Errorf("sign heartbeat: %w", err)
 	}
 	err = a.writer.Write(ctx, topic.Verdicts, p.number, Record{
-		Key: topic.HeartbeatKey(verdict.AuthoritySubject, p.number), Value: env,
+		Key: topic.HeartbeatKey(p.stage.Authority, p.number), Value: env,
 		Headers: cloudevent.Attributes{
-			ID: fmt.Sprintf("%d.%d.%d", p.number, p.epoch, p.seq), Source: source, Type: cloudevent.TypeHeartbeat,
+			ID: fmt.Sprintf("%s.%d.%d.%d", p.stage.Authority, p.number, p.epoch, p.seq), Source: source, Type: cloudevent.TypeHeartbeat,
 			Time: now, ContentType: cloudevent.JOSE,
 		}.Headers(),
 	})

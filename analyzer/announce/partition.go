@@ -34,6 +34,7 @@ type Finding struct {
 // laws; made by [Announcer.Adopt].
 type Partition struct {
 	announcer *Announcer
+	stage     Stage
 	number    int
 	epoch     uint64
 	wake      chan struct{}
@@ -70,6 +71,11 @@ func (p *Partition) announce(ctx context.Context, findings []Finding, now time.T
 	var out []*verdict.Verdict
 	var spans []trace.Span
 	for _, f := range findings {
+		if kind := f.Proposal.Target.GetKind(); !p.stage.Owns(kind) {
+			p.announcer.metrics.withheld.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reasonForeign)))
+			p.announcer.logger.ErrorContext(ctx, "a stage has judged what is not its own", "stage", p.stage.Authority, "target_kind", kind)
+			continue
+		}
 		if f.Proposal.Shadow {
 			p.announcer.metrics.withheld.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reasonShadow)))
 			continue
@@ -168,7 +174,7 @@ func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 		Authority: cmp.Or(j.Authority, authorityOf(j.Target.GetKind())), PublicText: j.PublicText, OperatorText: j.OperatorText,
 		SupportCode: event.SupportCode(j.ID), Subject: j.Subject,
 		Cause: &verdict.Cause{
-			EventId: j.EventID, Topic: topic.Requests, Partition: int32(p.number), Offset: j.Offset,
+			EventId: j.EventID, Topic: p.stage.Topic, Partition: int32(p.number), Offset: j.Offset,
 			EventTime: timestamppb.New(j.EventTime),
 		},
 	}
@@ -198,13 +204,13 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 	for _, c := range op.Clears {
 		key := target{op.Tenant, op.Target.GetKind(), op.Target.GetId(), c.Authority}
 		e, known := p.entries[key]
-		if !known || e.stands == nil || verdict.Later(e.stands.Epoch, e.stands.Seq, c.Epoch, c.Seq) || e.judged >= offset {
+		if !known || e.stands == nil || !p.stage.Owns(key.kind) || verdict.Later(e.stands.Epoch, e.stands.Seq, c.Epoch, c.Seq) || e.judged >= offset {
 			continue // Nothing of ours, or said after the operator looked.
 		}
 		v := &verdict.Verdict{
 			Id: op.Id + "." + c.Authority, Tenant: op.Tenant, Target: op.Target,
 			Action: verdict.ActionObserve, Until: timestamppb.New(now.Add(clearedFor)), Authority: c.Authority, Origin: "model",
-			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: topic.Requests, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
+			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: p.stage.Topic, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
 		}
 		p.place(v, now)
 		p.remember(ctx, key, entry{judged: -1}.announced(v), now)
@@ -290,12 +296,14 @@ func (p *Partition) recall(record []byte, end int64) error {
 		return fmt.Errorf("recall: %w", err)
 	}
 	if h := msg.Heartbeat; h != nil {
-		p.epoch = max(p.epoch, h.Epoch)
+		if h.Authority == p.stage.Authority {
+			p.epoch = max(p.epoch, h.Epoch)
+		}
 		return nil
 	}
 	v := msg.Verdict
-	if v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet {
-		return nil // An operator's: epochs of its own.
+	if v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet || !p.stage.Owns(v.Target.GetKind()) {
+		return nil // An operator's, or the other stage's: epochs of its own.
 	}
 	p.epoch = max(p.epoch, v.Epoch)
 	key := targetOf(v)

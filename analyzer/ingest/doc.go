@@ -1,20 +1,22 @@
-// Package ingest feeds the records of topic vigil.requests to the scorer and
+// Package ingest feeds the records of one topic to a stage of the scorer and
 // carries what follows from them to where it belongs.
 //
 //	[vigil.requests] --fetch--> decode --> scorer.Engine --> proposals   --> announce --> [vigil.verdicts]
 //	                              |                     \--> assessments ----------------> [vigil.assessments]
+//	                              |                     \--> cuts --> [vigil.facets]
 //	                              \--poison--> [vigil.dead]
+//	[vigil.facets] ----fetch--> decode --> facet.Engine --> proposals, assessments, as above
 //	state/ <--snapshot, offset-- Engine <--restore-- state/, warm start, replay
 //
 // # Contract
 //
 // One worker owns one partition: its engine, its place in vigil.verdicts, its
 // state file. Records are scored in order. Verdicts are acknowledged first, for
-// their latency, then assessments, and only then is the offset committed: a
-// crash repeats and never skips. Records below the committed offset are scored
-// again only to rebuild state; what they brought about stands already. A record
-// that cannot be decoded, or at which scoring itself breaks, goes to vigil.dead
-// and the partition goes on.
+// their latency, then cuts and assessments, and only then is the offset committed:
+// a crash repeats and never skips, and the facet stage drops what it has taken.
+// Records below the committed offset are scored again only to rebuild state; what
+// they brought about stands already. A record that cannot be decoded, or at which
+// scoring itself breaks, goes to vigil.dead and the partition goes on.
 //
 // # Concurrency
 //
@@ -30,6 +32,9 @@
 //
 // A snapshot is taken only when every assessment before it is acknowledged. It
 // would otherwise step over what a crash took from the writer's hands.
+//
+// The two stages are two of these, with groups of their own: a partition of
+// vigil.facets is worked where it is assigned, whoever has the requests.
 //
 // An engine survives its generation: state is a function of the records, so a
 // partition that comes back goes on from the engine that was parked.

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
-	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
 // record is one record of vigil.requests.
@@ -89,7 +87,7 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.FetchWait+requestTimeout)
 	defer cancel()
 	resp, err := w.ingest.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: topic.Requests, Partition: w.partition, Offset: offset,
+		Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Offset: offset,
 		MinBytes: 1, MaxBytes: c.FetchBytes, MaxWait: c.FetchWait,
 	})
 	if err == nil {
@@ -148,11 +146,11 @@ func (w *worker) bounds(ctx context.Context, since time.Time) (first, end, at in
 	if !since.IsZero() {
 		ask = append(ask, kafka.TimeOffsetOf(w.partition, since))
 	}
-	resp, err := w.ingest.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic.Requests: ask}})
+	resp, err := w.ingest.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{w.ingest.o.Stage.Topic: ask}})
 	if err != nil {
 		return 0, 0, 0, fmt.Errorf("list offsets: %w", err)
 	}
-	for _, p := range resp.Topics[topic.Requests] {
+	for _, p := range resp.Topics[w.ingest.o.Stage.Topic] {
 		if p.Partition != w.partition {
 			continue
 		}

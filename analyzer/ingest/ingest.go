@@ -21,18 +21,35 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/epoch"
+	"github.com/vigil-gateway/vigil/scorer/facet"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
-// Engine is the part of [scorer.Engine] that a worker needs.
+// Engine is the part of a stage that every worker needs: of [scorer.Engine] or
+// of [facet.Engine]. It is an [Assessor] or a [Taker] besides, as its topic asks.
 type Engine interface {
-	Assess(r scorer.Record) scorer.Result
 	Snapshot(w io.Writer) error
 	Restore(r io.Reader, keep func(key []byte) bool) error
 	SwapModel(m *model.Model)
+}
+
+// counting is the part of an engine that knows how many sessions are active.
+type counting interface {
 	Active(within time.Duration) map[string]int
+}
+
+// Assessor is the part of [scorer.Engine] that takes events.
+type Assessor interface {
+	Assess(r scorer.Record) scorer.Result
+}
+
+// Taker is the part of [facet.Engine] that takes cuts.
+type Taker interface {
+	Take(r facet.Record) facet.Result
+	Clear(tenant string, t *verdict.Target)
 }
 
 // sharing is the part of an engine that takes part in shared epochs.
@@ -54,6 +71,8 @@ type Epochs interface {
 type Options struct {
 	Config  Config
 	Brokers []string
+	// Stage says which topic is read and which targets are judged.
+	Stage announce.Stage
 	// Model is in force until [Ingest.SwapModel].
 	Model *model.Model
 	// NewEngine returns an engine without history.
@@ -73,7 +92,7 @@ type Options struct {
 	Now    func() time.Time
 }
 
-// Ingest scores the partitions that the group assigns to this process.
+// Ingest works for one stage on the partitions that the group assigns to this process.
 type Ingest struct {
 	o         Options
 	transport *kafka.Transport
@@ -81,6 +100,7 @@ type Ingest struct {
 	metrics   *metrics
 	model     atomic.Pointer[model.Model]
 	joined    atomic.Bool
+	facets    atomic.Int64 // Partitions of vigil.facets, 0 for not known yet.
 
 	mu      sync.Mutex
 	parked  map[int]parked  // Engines of partitions that are not owned at the moment.
@@ -133,7 +153,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	defer i.transport.CloseIdleConnections()
 	c := i.o.Config
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.Group, Brokers: i.o.Brokers, Topics: []string{topic.Requests},
+		ID: c.Group, Brokers: i.o.Brokers, Topics: []string{i.o.Stage.Topic},
 		Dialer:            &kafka.Dialer{ClientID: i.transport.ClientID, Timeout: requestTimeout},
 		HeartbeatInterval: c.Heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout,
 		JoinGroupBackoff: joinBackoff, StartOffset: kafka.FirstOffset,
@@ -175,12 +195,12 @@ func (i *Ingest) Run(ctx context.Context) error {
 // begin starts a worker for each partition of a generation. A worker that
 // fails ends the generation, and the next one begins from what is committed.
 func (i *Ingest) begin(ctx context.Context, gen *kafka.Generation) {
-	assigned := gen.Assignments[topic.Requests]
+	assigned := gen.Assignments[i.o.Stage.Topic]
 	ids := make([]int, 0, len(assigned))
 	for _, a := range assigned {
 		ids = append(ids, a.ID)
 	}
-	i.o.Logger.InfoContext(ctx, "partitions assigned", "generation", gen.ID, "partitions", ids)
+	i.o.Logger.InfoContext(ctx, "partitions assigned", "topic", i.o.Stage.Topic, "generation", gen.ID, "partitions", ids)
 	i.unpark(ids)
 	for _, a := range assigned {
 		gen.Start(func(genCtx context.Context) {
@@ -264,14 +284,14 @@ func (i *Ingest) Status() []Status {
 func (i *Ingest) observe(_ context.Context, o metric.Observer) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	depth := 0
+	depth, where := 0, attribute.String("topic", i.o.Stage.Topic)
 	for id, w := range i.workers {
 		depth += len(w.fetched)
-		o.ObserveInt64(i.metrics.lag, max(w.end.Load()-w.seen.Load(), 0), metric.WithAttributes(attribute.Int("partition", id)))
+		o.ObserveInt64(i.metrics.lag, max(w.end.Load()-w.seen.Load(), 0), metric.WithAttributes(attribute.Int("partition", id), where))
 	}
-	o.ObserveInt64(i.metrics.owned, int64(len(i.workers)))
-	o.ObserveInt64(i.metrics.depth, int64(depth))
-	o.ObserveInt64(i.metrics.capacity, int64(len(i.workers)*prefetch))
+	o.ObserveInt64(i.metrics.owned, int64(len(i.workers)), metric.WithAttributes(where))
+	o.ObserveInt64(i.metrics.depth, int64(depth), metric.WithAttributes(where))
+	o.ObserveInt64(i.metrics.capacity, int64(len(i.workers)*prefetch), metric.WithAttributes(where))
 	return nil
 }
 

@@ -174,7 +174,7 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	c := ingest.DefaultConfig()
 	c.SessionTimeout, c.Heartbeat, c.CommitEvery = 2*time.Second, 100*time.Millisecond, 20*time.Millisecond
 	o := ingest.Options{
-		Config: c, Brokers: []string{r.addr}, Model: model.Default(), NewEngine: newTally,
+		Config: c, Brokers: []string{r.addr}, Stage: announce.SubjectStage(), Model: model.Default(), NewEngine: newTally,
 		Lanes: topic.Lanes{Count: 16, Seed: 1}, Keep: keep, Announcer: ann, Writer: w,
 		Logger: logger, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
 	}

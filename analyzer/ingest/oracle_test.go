@@ -61,7 +61,7 @@ func TestRestartsGiveTheBytesOfOneLife(t *testing.T) {
 	const lives, each = 5, 120
 	events := traffic(random, lives*each)
 
-	oracle, err := realEngine(model.Default())
+	oracle, err := scorer.New(scorer.Options{Model: model.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}

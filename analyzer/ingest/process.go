@@ -19,7 +19,9 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	schema "github.com/vigil-gateway/vigil/schemas/facet"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 )
 
@@ -33,14 +35,19 @@ const (
 	resultReplayed  = "replayed"
 )
 
-// errPanic means that scoring broke at a record.
-var errPanic = errors.New("scoring panicked")
+var (
+	// errPanic means that scoring broke at a record.
+	errPanic = errors.New("scoring panicked")
+	// errStage means that the engine is not one for the topic that is read.
+	errStage = errors.New("engine is of another stage")
+)
 
 // effects are what records bring about and has not been written yet.
 type effects struct {
 	findings    []announce.Finding
 	dead        []announce.Record
 	assessments *assessment.Batch // The worker's.
+	cuts        []*schema.FacetCut
 	results     map[string]int64
 	missing     int64
 }
@@ -51,7 +58,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 	begin := w.ingest.o.Now()
 	ctx, span := w.ingest.o.Tracer.Start(ctx, "score", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithLinks(links(ctx, b.records)...), trace.WithAttributes(
-			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", topic.Requests),
+			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", w.ingest.o.Stage.Topic),
 			attribute.Int("messaging.destination.partition.id", w.partition), attribute.Int("messaging.batch.message_count", len(b.records)),
 		))
 	defer span.End()
@@ -63,7 +70,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 	fx := effects{results: make(map[string]int64), assessments: &w.batch}
 	for chunk := range slices.Chunk(b.records, chunkRecords) {
 		for _, r := range chunk {
-			err := w.take(ctx, r, &fx)
+			err := w.one(ctx, r, &fx)
 			if err != nil {
 				return err
 			}
@@ -86,7 +93,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 	}
 	m.missing.Add(ctx, fx.missing)
 	m.batches.Add(ctx, 1)
-	err := w.ship(ctx, b.records[0].offset, fx.assessments)
+	err := w.ship(ctx, b.records[0].offset, &fx)
 	m.duration.Record(ctx, w.ingest.o.Now().Sub(begin).Seconds())
 	return err
 }
@@ -112,20 +119,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	}
 	w.next = r.offset + 1
 	if err != nil {
-		result := resultPoison
-		if errors.Is(err, errPanic) {
-			result = resultPanic
-		}
-		fx.results[result]++
-		if effective {
-			w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, err))
-			letter, err := w.dead(r, err)
-			if err != nil {
-				return err
-			}
-			fx.dead = append(fx.dead, letter)
-		}
-		return nil
+		return w.poison(ctx, r, err, fx)
 	}
 	if w.event.Gateway != "" && w.event.Seq > 0 {
 		w.lanes[event.Lane{Gateway: w.event.Gateway, Epoch: w.event.Epoch, Lane: w.event.Lane}] = max(w.event.Seq, w.event.SeqEnd)
@@ -135,6 +129,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		return nil
 	}
 	fx.missing += int64(res.Missing)
+	fx.cuts = append(fx.cuts, res.Cuts...)
 	for _, p := range res.Proposals {
 		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: res.Assessment.GetStreamTime().AsTime()}, at, begin))
 	}
@@ -154,6 +149,33 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	default:
 		fx.results[resultDuplicate]++
 	}
+	return nil
+}
+
+// one takes a record as its stage does.
+func (w *worker) one(ctx context.Context, r record, fx *effects) error {
+	if w.ingest.o.Stage.Authority == verdict.AuthorityFacet {
+		return w.takeCut(ctx, r, fx)
+	}
+	return w.take(ctx, r, fx)
+}
+
+// poison puts a record that cannot be taken aside.
+func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) error {
+	result := resultPoison
+	if errors.Is(why, errPanic) {
+		result = resultPanic
+	}
+	fx.results[result]++
+	if r.offset < w.effective {
+		return nil
+	}
+	w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, why))
+	letter, err := w.dead(r, why)
+	if err != nil {
+		return err
+	}
+	fx.dead = append(fx.dead, letter)
 	return nil
 }
 
@@ -178,11 +200,19 @@ func (w *worker) decode(r record) (cloudevent.Attributes, error) {
 func (w *worker) assess(ctx context.Context, r record) (res scorer.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.ingest.o.Logger.ErrorContext(ctx, "scoring panicked", "partition", w.partition, "offset", r.offset, "panic", p, "stack", string(debug.Stack()))
-			res, err = scorer.Result{}, fmt.Errorf("%w: %v", errPanic, p)
+			res, err = scorer.Result{}, w.panicked(ctx, r, p)
 		}
 	}()
-	return w.engine.Assess(scorer.Record{Event: &w.event, Topic: topic.Requests, Partition: int32(w.partition), Offset: r.offset}), nil
+	engine, ok := w.engine.(Assessor)
+	if !ok {
+		return scorer.Result{}, errStage
+	}
+	return engine.Assess(scorer.Record{Event: &w.event, Topic: w.ingest.o.Stage.Topic, Partition: int32(w.partition), Offset: r.offset}), nil
+}
+
+func (w *worker) panicked(ctx context.Context, r record, p any) error {
+	w.ingest.o.Logger.ErrorContext(ctx, "scoring panicked", "partition", w.partition, "offset", r.offset, "panic", p, "stack", string(debug.Stack()))
+	return fmt.Errorf("%w: %v", errPanic, p)
 }
 
 // finding adds the span "assess", a child of the event's own trace, so that
@@ -214,23 +244,34 @@ func (w *worker) tell(ctx context.Context, fx *effects) error {
 	return nil
 }
 
-// ship sends the assessments of a read on their way, after those of the read before.
-func (w *worker) ship(ctx context.Context, first int64, batch *assessment.Batch) error {
+// ship sends cuts and assessments of a read on their way, after those of the
+// read before.
+func (w *worker) ship(ctx context.Context, first int64, fx *effects) error {
 	err := w.land()
 	if err != nil {
 		return err
 	}
-	records, err := w.pack(first, batch)
+	records, err := w.pack(first, fx.assessments)
 	if err != nil {
 		return err
 	}
-	if len(records) == 0 {
+	cuts, err := w.packCuts(ctx, fx.cuts)
+	if err != nil {
+		return err
+	}
+	if len(records) == 0 && len(cuts) == 0 {
 		w.acked = max(w.acked, w.next)
 		return nil
 	}
 	done := make(chan error, 1)
 	w.flight, w.flying = done, w.next
-	go func() { done <- w.ingest.o.Writer.Write(ctx, topic.Assessments, w.partition, records...) }()
+	go func() {
+		err := w.writeCuts(ctx, cuts) // First: somebody may wait for what they bring about.
+		if err == nil {
+			err = w.ingest.o.Writer.Write(ctx, topic.Assessments, w.partition, records...)
+		}
+		done <- err
+	}()
 	return nil
 }
 
@@ -238,9 +279,9 @@ func (w *worker) ship(ctx context.Context, first int64, batch *assessment.Batch)
 // the offsets from first up to next.
 func (w *worker) pack(first int64, batch *assessment.Batch) ([]announce.Record, error) {
 	var out []announce.Record
-	err := batch.Records(topic.Requests, int32(w.partition), first, w.next-1, batchBytesMax, func(first, last int64, value []byte) {
+	err := batch.Records(w.ingest.o.Stage.Topic, int32(w.partition), first, w.next-1, batchBytesMax, func(first, last int64, value []byte) {
 		out = append(out, announce.Record{
-			Key: topic.SourceKey(topic.Requests, w.partition), Value: value,
+			Key: topic.SourceKey(w.ingest.o.Stage.Topic, w.partition), Value: value,
 			Headers: cloudevent.Attributes{
 				ID: strconv.Itoa(w.partition) + "-" + strconv.FormatInt(first, 10) + "-" + strconv.FormatInt(last, 10), Source: "vigil-analyzer",
 				Type: cloudevent.TypeAssessment, Time: w.ingest.o.Now(), ContentType: cloudevent.Protobuf,
@@ -253,7 +294,7 @@ func (w *worker) pack(first int64, batch *assessment.Batch) ([]announce.Record, 
 // dead is the record for vigil.dead.
 func (w *worker) dead(r record, why error) (announce.Record, error) {
 	l := &deadletter.Letter{
-		Topic: topic.Requests, Partition: w.partition, Offset: r.offset, Stage: deadletter.StageScoring,
+		Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Offset: r.offset, Stage: deadletter.StageScoring,
 		Reason: why.Error(), Time: w.ingest.o.Now(), Key: r.key, Value: r.value,
 	}
 	for _, h := range r.headers {

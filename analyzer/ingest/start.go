@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/vigil-gateway/vigil/analyzer/state"
-	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
 // Where a partition's state came from.
@@ -41,7 +40,7 @@ func (w *worker) start(ctx context.Context) error {
 	if o.Keep.Replay == 0 {
 		at = first
 	}
-	w.verdict, err = o.Announcer.Adopt(ctx, w.partition, end)
+	w.verdict, err = o.Announcer.Adopt(ctx, o.Stage, w.partition, end)
 	if err != nil {
 		return err
 	}
@@ -96,7 +95,7 @@ func (w *worker) place(ctx context.Context, from string, first, end, at int64) {
 func (w *worker) restore(ctx context.Context) (from string, err error) {
 	w.model = w.ingest.model.Load()
 	kept, inMemory := w.ingest.takeParked(w.partition)
-	head, onDisk := w.ingest.o.State.Load(ctx, topic.Requests, w.partition, func(h state.Header, r io.Reader) error {
+	head, onDisk := w.ingest.o.State.Load(ctx, w.ingest.o.Stage.Topic, w.partition, func(h state.Header, r io.Reader) error {
 		if inMemory && kept.next >= h.Next {
 			return nil // Ours is at least as far.
 		}
@@ -147,13 +146,11 @@ func (w *worker) warm(ctx context.Context) (from string, err error) {
 		return "", fmt.Errorf("state.warm_start: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	n, err := w.ingest.o.Writer.Partitions(ctx, topic.Requests)
+	n, err := w.ingest.o.Writer.Partitions(ctx, w.ingest.o.Stage.Topic)
 	if err != nil {
 		return "", fmt.Errorf("state.warm_start: %w", err)
 	}
-	lanes := w.ingest.o.Lanes
-	keep := func(key []byte) bool { return topic.Partition(lanes.Of(key), n) == w.partition }
-	err = w.fresh(func(e Engine) error { return e.Restore(f, keep) })
+	err = w.fresh(func(e Engine) error { return w.warmed(e, f, n) })
 	if err != nil {
 		return "", fmt.Errorf("state.warm_start: %w", err)
 	}

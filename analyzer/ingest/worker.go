@@ -16,7 +16,6 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
-	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -121,8 +120,9 @@ func (w *worker) tidy(ctx context.Context) error {
 	w.commit(ctx)
 	w.publish()
 	now := w.ingest.o.Now()
-	if now.Sub(w.countedAt) >= countEvery {
-		w.verdict.Active(w.engine.Active(announce.ActiveFor))
+	engine, counts := w.engine.(counting)
+	if counts && now.Sub(w.countedAt) >= countEvery {
+		w.verdict.Active(engine.Active(announce.ActiveFor))
 		w.countedAt = now
 	}
 	keep := w.ingest.o.Keep
@@ -181,7 +181,7 @@ func (w *worker) commit(ctx context.Context) {
 	if w.acked <= w.committed {
 		return
 	}
-	err := w.gen.CommitOffsets(map[string]map[int]int64{topic.Requests: {w.partition: w.acked}})
+	err := w.gen.CommitOffsets(map[string]map[int]int64{w.ingest.o.Stage.Topic: {w.partition: w.acked}})
 	if err != nil {
 		w.ingest.fault(ctx, "commit", fmt.Errorf("partition %d at %d: %w", w.partition, w.acked, err))
 		return
@@ -214,7 +214,7 @@ func (w *worker) save(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	h := state.Header{Topic: topic.Requests, Partition: w.partition, Next: w.next, Epoch: w.verdict.Epoch(), Model: w.model.Digest()}
+	h := state.Header{Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Next: w.next, Epoch: w.verdict.Epoch(), Model: w.model.Digest()}
 	done := make(chan error, 1)
 	go func() {
 		done <- w.ingest.o.State.Save(ctx, h, func(out io.Writer) error {

@@ -66,16 +66,19 @@ func modelRows(c *cobra.Command, env app.Env, o scoreOptions, files []string) er
 		}
 		_, _ = out.Write(append(row, '\n')) // Flush says what went wrong.
 	}
-	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true, Watch: watch})
+	pair, err := scorer.NewPair(scorer.Options{Model: m, OfflineClock: true, Watch: watch})
 	if err != nil {
 		return fmt.Errorf("start scorer: %w", err)
 	}
-	err = readState(engine, o.state)
+	err = readState(pair, o.state)
 	if err != nil {
 		return err
 	}
 	say(out, "event_id,%s\n", strings.Join(feature.Names(), ","))
-	s := &scoring{engine: engine, options: o, stderr: env.Stderr, take: func(*event.RequestEvent, scorer.Result) error { return nil }}
+	s := &scoring{
+		pair: pair, options: o, stderr: env.Stderr,
+		take: func(*event.RequestEvent, scorer.Result, scorer.FacetResult) error { return nil },
+	}
 	err = errors.Join(s.inputs(c.Context(), env.Stdin, files), out.Flush())
 	if err == nil && s.bad > 0 {
 		return app.Findings()

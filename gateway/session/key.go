@@ -93,7 +93,7 @@ func keyOf(tenant string, t *verdict.Target) (key, bool) {
 // keys lists every name of a visit, the session's own first.
 func (e *Entry) keys() []key {
 	w := &e.Who
-	ks := make([]key, 0, 12)
+	ks := make([]key, 0, 13)
 	add := func(kind kind, id string) {
 		if id != "" {
 			ks = append(ks, key{tenant: w.Tenant, kind: kind, id: id})
@@ -114,6 +114,9 @@ func (e *Entry) keys() []key {
 	add(kindClient, w.ClientID)
 	add(kindAccount, w.Account)
 	add(kindJA4, w.JA4)
+	if w.JA4 != "" && w.ASN != 0 {
+		add(kindJA4, verdict.JA4In(w.JA4, w.ASN))
+	}
 	add(kindRoute, e.Route)
 	if w.Address.IsValid() {
 		ks = append(ks,

@@ -70,7 +70,7 @@ func clears(authority string, epoch, seq uint64) func(*verdict.Verdict) {
 func visitor() session.Who {
 	return session.Who{
 		Subject: "u", Session: "s", Aliases: []string{"s-alias"}, TokenID: "t", Device: "d", ClientID: "c",
-		Account: "a", JA4: "j", SubjectKind: event.SubjectHuman, Address: netip.MustParseAddr("192.0.2.7"),
+		Account: "a", JA4: "j", SubjectKind: event.SubjectHuman, Address: netip.MustParseAddr("192.0.2.7"), ASN: 64500,
 	}
 }
 
@@ -89,6 +89,8 @@ func TestEveryNameOfAVisitIsATarget(t *testing.T) {
 		"client":                            {kind: verdict.TargetClient, id: "c", want: true},
 		"account":                           {kind: verdict.TargetAccount, id: "a", want: true},
 		"ja4":                               {kind: verdict.TargetJA4, id: "j", want: true},
+		"ja4 in its network":                {kind: verdict.TargetJA4, id: "j@AS64500", want: true},
+		"ja4 in another network":            {kind: verdict.TargetJA4, id: "j@AS64501"},
 		"route":                             {kind: verdict.TargetRoute, id: "r", want: true},
 		"address":                           {kind: verdict.TargetAddress, id: "192.0.2.7", want: true},
 		"address in its IPv6 form":          {kind: verdict.TargetAddress, id: "::ffff:192.0.2.7", want: true},

@@ -28,6 +28,8 @@ var (
 type Who struct {
 	Tenant, Subject, Session, TokenID, Device, ClientID, Account, SubjectKind, JA4 string
 
+	// ASN is the autonomous system of Address, 0 where unknown.
+	ASN uint32
 	// Aliases are other names of the session, at most AliasesMax count.
 	Aliases []string
 	Address netip.Addr

@@ -58,11 +58,11 @@ func (b *Batch) Add(a *Assessment) error {
 
 // Records cuts the batch into records below bytesMax that together cover the
 // offsets first to last, and yields the offsets and the bytes of each, which
-// are the caller's. A batch without assessments has no record.
+// are the caller's. Assessments of one offset stay together. A batch without assessments has no record.
 func (b *Batch) Records(topic string, partition int32, first, last int64, bytesMax int, yield func(first, last int64, record []byte)) error {
 	for i, begin := 0, 0; i < len(b.ends); {
 		n := i + 1
-		for n < len(b.ends) && b.ends[n]-begin <= bytesMax {
+		for n < len(b.ends) && (b.ends[n]-begin <= bytesMax || b.offsets[n] == b.offsets[n-1]) {
 			n++
 		}
 		through := last

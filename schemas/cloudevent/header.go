@@ -12,6 +12,7 @@ const (
 	TypeRequest     = "io.vigil.request.v1"
 	TypeSession     = "io.vigil.session.v1"
 	TypeAssessment  = "io.vigil.assessment.v1"
+	TypeFacets      = "io.vigil.facets.v1"
 	TypeVerdict     = "io.vigil.verdict.v1"
 	TypeHeartbeat   = "io.vigil.heartbeat.v1"
 	TypeEnforcement = "io.vigil.enforcement.v1"

@@ -42,7 +42,7 @@ type Spec struct {
 func All(partitions int) []Spec {
 	specs := []Spec{
 		{Name: Requests, Retention: 7 * 24 * time.Hour, Key: "tenant, subject; anonymous: tenant, address"},
-		{Name: Facets, Retention: 7 * 24 * time.Hour, Key: "tenant, kind, id"},
+		{Name: Facets, Retention: 7 * 24 * time.Hour, Key: "tenant"},
 		{Name: Assessments, Retention: 7 * 24 * time.Hour, Key: "source partition"},
 		{Name: Verdicts, Compact: true, Key: "tenant, target, authority"},
 		{Name: Control, Partitions: 1, Compact: true, Key: "tenant, kind, id"},
@@ -94,6 +94,10 @@ func RequestKey(tenant, subject, address string) []byte {
 func VerdictKey(tenant, targetKind, targetID, authority string) []byte {
 	return key(tenant, targetKind, targetID, authority)
 }
+
+// FacetKey is the key of what the first stage says about the facets of a tenant:
+// all of them meet in one partition.
+func FacetKey(tenant string) []byte { return key(tenant) }
 
 // HeartbeatKey is the key of the heartbeat in a partition of vigil.verdicts.
 func HeartbeatKey(authority string, partition int) []byte {

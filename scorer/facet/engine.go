@@ -12,6 +12,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	schema "github.com/vigil-gateway/vigil/schemas/facet"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
@@ -224,23 +225,36 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	res.Proposals = append(res.Proposals, p)
 }
 
+// Clear takes an operator's word: what was lifted starts again from nothing, or
+// the next event would bring the verdict back.
+func (e *Engine) Clear(tenant string, t *verdict.Target) {
+	f := e.facets.Peek(entity.Key{Tenant: tenant, Kind: t.GetKind(), ID: t.GetId()})
+	if f == nil {
+		return
+	}
+	f.Suspicion = entity.Suspicion{}
+	f.SignIns, f.Pages = entity.Trial{}, entity.Trial{}
+	f.Moved, f.Fresh = entity.Recently{}, entity.Recently{}
+}
+
 // Snapshot writes the whole state; the same state gives the same bytes.
 func (e *Engine) Snapshot(w io.Writer) error {
 	c := snapshot.Writer()
-	e.code(c)
+	e.code(c, nil)
 	return snapshot.Seal(w, c.Bytes())
 }
 
-// Restore replaces the state by what Snapshot wrote. On an error, which wraps
-// one of package snapshot's, the engine is empty.
-func (e *Engine) Restore(r io.Reader) error {
+// Restore replaces the state by what Snapshot wrote. keep, where given, decides
+// by the key of vigil.facets (topic.FacetKey) which tenants are kept. On an
+// error, which wraps one of package snapshot's, the engine is empty.
+func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
 	payload, err := snapshot.Open(r)
 	if err != nil {
 		return fmt.Errorf("restore facets: %w", err)
 	}
 	c := snapshot.Reader(payload)
 	e.empty()
-	e.code(c)
+	e.code(c, keep)
 	err = c.Err()
 	if err != nil {
 		e.empty()
@@ -249,8 +263,14 @@ func (e *Engine) Restore(r io.Reader) error {
 	return nil
 }
 
-func (e *Engine) code(c *snapshot.Codec) {
+func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	c.I64(&e.now)
-	e.tenants.Code(c, func(m *entity.Commons) { m.Code(c) }, nil)
-	e.facets.Code(c, func(f *entity.Facet) { f.Code(c) }, nil)
+	var keepTenant func(entity.Key, *entity.Commons) bool
+	var keepFacet func(entity.Key, *entity.Facet) bool
+	if keep != nil {
+		keepTenant = func(k entity.Key, _ *entity.Commons) bool { return keep(topic.FacetKey(k.Tenant)) }
+		keepFacet = func(k entity.Key, _ *entity.Facet) bool { return keep(topic.FacetKey(k.Tenant)) }
+	}
+	e.tenants.Code(c, func(m *entity.Commons) { m.Code(c) }, keepTenant)
+	e.facets.Code(c, func(f *entity.Facet) { f.Code(c) }, keepFacet)
 }

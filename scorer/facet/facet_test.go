@@ -249,14 +249,16 @@ func TestDuplicatesChangeNothing(t *testing.T) {
 	s.settled()
 	s.botnet(40, tool, stranger)
 	var before bytes.Buffer
-	if err := s.facets.Snapshot(&before); err != nil {
+	err := s.facets.Snapshot(&before)
+	if err != nil {
 		t.Fatal(err)
 	}
 	again, err := facet.New(model.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Restore(bytes.NewReader(before.Bytes())); err != nil {
+	err = again.Restore(bytes.NewReader(before.Bytes()), nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for name, e := range map[string]*facet.Engine{"the same engine": s.facets, "a restored one": again} {
@@ -267,7 +269,8 @@ func TestDuplicatesChangeNothing(t *testing.T) {
 			}
 		}
 		var after bytes.Buffer
-		if err := e.Snapshot(&after); err != nil {
+		err = e.Snapshot(&after)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(before.Bytes(), after.Bytes()) {
@@ -308,10 +311,12 @@ func results(t *testing.T, cuts []*schema.FacetCut, every int) []facet.Result {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := e.Snapshot(&b); err != nil {
+			err = e.Snapshot(&b)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if err := next.Restore(&b); err != nil {
+			err = next.Restore(&b, nil)
+			if err != nil {
 				t.Fatal(err)
 			}
 			e = next
@@ -344,7 +349,8 @@ func TestFloodIsBounded(t *testing.T) {
 		if c.Deltas[0].Kind != schema.KindTenant || c.Deltas[1].Kind != verdict.TargetRoute {
 			t.Errorf("a cut begins with %s and %s", c.Deltas[0].Kind, c.Deltas[1].Kind)
 		}
-		if _, err := schema.Decode(b); err != nil {
+		_, err = schema.Decode(b)
+		if err != nil {
 			t.Error(err)
 		}
 		left += c.LeftOut
@@ -368,5 +374,27 @@ func TestExceptionsHoldForFacets(t *testing.T) {
 	v := s.found["prefix "+evidence.SprayedPrefix.Describe().ID]
 	if len(s.asked) > 0 || v.GetNats() != 0 || v.GetRawNats() == 0 || !strings.Contains(v.GetText(), "EX-1") {
 		t.Errorf("asked for %v by %v", s.asked, v)
+	}
+}
+
+// TestClearBeginsAgain lifts a verdict: the next try does not bring it back, the
+// whole attack again does.
+func TestClearBeginsAgain(t *testing.T) {
+	s := newStory(t, 1)
+	spray := func(from, n int) {
+		for i := range n {
+			s.send(10*time.Second, signIn(event.AuthFailure, stranger(from+i), fmt.Sprintf("203.0.113.%d", i), 64500, ""))
+		}
+	}
+	spray(0, 15)
+	before := len(s.asked)
+	s.facets.Clear("t", &verdict.Target{Kind: verdict.TargetPrefix, Id: "203.0.113.0/24"})
+	spray(100, 5)
+	if before != 2 || len(s.asked) != before {
+		t.Errorf("verdicts before the clear and after five more tries: %v", s.asked)
+	}
+	spray(200, 15)
+	if len(s.asked) != before+2 {
+		t.Errorf("verdicts after another attack: %v", s.asked)
 	}
 }

@@ -41,7 +41,7 @@ func FuzzTake(f *testing.F) {
 		var b bytes.Buffer
 		err = e.Snapshot(&b)
 		if err == nil {
-			err = e.Restore(&b)
+			err = e.Restore(&b, nil)
 		}
 		if err != nil {
 			t.Error(err)
@@ -55,7 +55,8 @@ func FuzzRestore(f *testing.F) {
 	s := newStory(f, 1)
 	s.botnet(3, tool, stranger)
 	var b bytes.Buffer
-	if err := s.facets.Snapshot(&b); err != nil {
+	err := s.facets.Snapshot(&b)
+	if err != nil {
 		f.Fatal(err)
 	}
 	payload, err := snapshot.Open(&b)
@@ -65,14 +66,15 @@ func FuzzRestore(f *testing.F) {
 	f.Add(payload)
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var file bytes.Buffer
-		if err := snapshot.Seal(&file, payload); err != nil {
+		err := snapshot.Seal(&file, payload)
+		if err != nil {
 			t.Fatal(err)
 		}
 		e, err := facet.New(model.Default())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Restore(&file) != nil && e.Len() > 0 {
+		if e.Restore(&file, nil) != nil && e.Len() > 0 {
 			t.Errorf("after an error %d facets are known", e.Len())
 		}
 		for _, cut := range s.cuts {

@@ -25,7 +25,7 @@ func learn(ctx context.Context, modelFile string, events []*event.RequestEvent, 
 	if err != nil {
 		return err
 	}
-	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true})
+	pair, err := scorer.NewPair(scorer.Options{Model: m, OfflineClock: true})
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func learn(ctx context.Context, modelFile string, events []*event.RequestEvent, 
 		if i%1000 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		engine.Assess(scorer.Record{Event: e, Topic: topic.Requests, Offset: int64(i)})
+		pair.Assess(scorer.Record{Event: e, Topic: topic.Requests, Offset: int64(i)})
 	}
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // In the installation's own folder.
 	if err != nil {
@@ -41,7 +41,7 @@ func learn(ctx context.Context, modelFile string, events []*event.RequestEvent, 
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	out := bufio.NewWriter(f)
-	err = engine.Snapshot(out)
+	err = pair.Snapshot(out)
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
