@@ -34,7 +34,7 @@ func TestLadder(t *testing.T) {
 		"novelty never revokes, however much":         {"human", []act{{0, evidence.NewCountry, 40, false}, {0, evidence.ImpossibleTravel, 40, false}, {0, evidence.NewFamily, 40, false}, {0, evidence.NewDevice, 40, false}}, verdict.ActionStepUp, false},
 		"concurrency that is weak never revokes":      {"human", []act{{0, evidence.ConcurrentPlaces, 20, false}}, verdict.ActionStepUp, true},
 		"concurrency that is strong does":             {"human", []act{{0, evidence.ConcurrentPlaces, 16, true}}, verdict.ActionRevoke, true},
-		"weak first, strong then, counted once":       {"human", []act{{0, evidence.ConcurrentPlaces, 14, false}, {time.Second, evidence.ConcurrentPlaces, 14, true}}, verdict.ActionStepUp, false},
+		"weak first, strong then, counted once":       {"human", []act{{0, evidence.ConcurrentPlaces, 12, false}, {time.Second, evidence.ConcurrentPlaces, 12, true}}, verdict.ActionStepUp, false},
 		"volume slows down before it asks":            {"human", []act{{0, evidence.BytesOut, 7.8, false}}, verdict.ActionThrottle, true},
 		"novelty does not slow down":                  {"human", []act{{0, evidence.ImpossibleTravel, 7.8, false}}, verdict.ActionObserve, false},
 		"a fast minute alone is forgiven":             {"human", []act{{0, evidence.RequestRate, 5, false}, {10 * time.Minute, evidence.RequestRate, 5, false}}, verdict.ActionObserve, false},
