@@ -29,7 +29,7 @@ func TestScope(t *testing.T) {
 		"two places end the session":                         {whole, []act{far}, 0, verdict.TargetSession},
 		"one more session of his is no matter of the person": {whole, []act{far}, 1, verdict.TargetSession},
 		"two more are":                              {whole, []act{far}, 2, verdict.TargetSubject},
-		"but not to slow down":                      {whole, []act{{0, evidence.BytesOut, 9.2, false}}, 2, verdict.TargetSession},
+		"but not to slow down":                      {whole, []act{{0, evidence.BytesOut, 7.8, false}}, 2, verdict.TargetSession},
 		"a token that has no name ends its session": {&event.RequestEvent{Session: "s", Subject: "ana"}, []act{lost}, 0, verdict.TargetSession},
 		"who has no session is the subject":         {&event.RequestEvent{Subject: "ana", TokenId: "t"}, []act{far}, 0, verdict.TargetSubject},
 		"who has no name is the address":            {&event.RequestEvent{Address: "192.0.2.1"}, []act{far}, 2, verdict.TargetAddress},

@@ -128,9 +128,10 @@ func (k *block) book(r *Report) {
 		l[g] = float64(u.temperature * (gained - u.rents[g]))
 		l[evidence.GroupCount] += l[g]
 	}
-	r.kind(k.kind).mean.add(&l)
+	r.kind(k.kind).mean.add(&l, 0, 0)
 	for rest := uint64(k.traits); rest != 0; rest &= rest - 1 {
-		r.segment(k.kind, life.Trait(rest&-rest)).mean.add(&l)
+		own := life.Trait(rest & -rest)
+		r.segment(k.kind, own).mean.add(&l, k.traits, own)
 	}
 }
 
@@ -155,20 +156,23 @@ type unit struct {
 }
 
 // mean is the mean of exp(L) for each group, and for the sum of all.
-type mean struct {
-	n   float64
-	sum [groupsAndAll]float64
-}
+type mean struct{ n, sum [groupsAndAll]float64 }
 
-func (m *mean) add(l *[groupsAndAll]float64) {
-	m.n++
+// add books a block with some traits in the segment of one of them. Where a
+// group looks for another of them, the block says nothing about the segment.
+func (m *mean) add(l *[groupsAndAll]float64, traits, segment life.Trait) {
 	for g, nats := range l {
+		looked := looksFor(g)
+		if traits&looked != 0 && segment&looked == 0 {
+			continue
+		}
+		m.n[g]++
 		m.sum[g] += math.Exp(nats) - 1
 	}
 }
 
 // of is the mean of exp(L) of a group.
-func (m *mean) of(g evidence.Group) float64 { return 1 + m.sum[g]/max(1, m.n) }
+func (m *mean) of(g int) float64 { return 1 + m.sum[g]/max(1, m.n[g]) }
 
 // groupName names a group, and the sum of all behind them.
 func groupName(g int) string {
@@ -182,7 +186,7 @@ func groupName(g int) string {
 func (m *mean) byName() map[string]float64 {
 	all := make(map[string]float64)
 	for g := range groupsAndAll {
-		all[groupName(g)] = m.of(evidence.Group(g))
+		all[groupName(g)] = m.of(g)
 	}
 	return all
 }

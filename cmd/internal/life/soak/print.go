@@ -5,8 +5,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
 
 // Budget of false alarms per 10,000 subject-days of each kind.
@@ -88,7 +86,7 @@ func (r *Report) printCauses(t io.Writer) {
 }
 
 func (r *Report) printEvidence(t io.Writer) {
-	say(t, "\nmean of exp(L) on clean data, over blocks of a minute | over those of the worst segment; asked: at most 1\ngroup")
+	say(t, "\nmean of exp(L) on clean data, over blocks of a minute | over those of the worst segment but the ones that the group looks for; asked: at most 1\ngroup")
 	for _, k := range r.Kinds {
 		say(t, "\t%s", k.Kind)
 	}
@@ -96,17 +94,18 @@ func (r *Report) printEvidence(t io.Writer) {
 	for g := range groupsAndAll {
 		say(t, "%s", groupName(g))
 		for _, k := range r.Kinds {
-			say(t, "\t%.3f | %s", k.mean.of(evidence.Group(g)), r.worst(k.Kind, evidence.Group(g)))
+			say(t, "\t%.3f | %s", k.mean.of(g), r.worst(k.Kind, g))
 		}
 		say(t, "\n")
 	}
 }
 
-// worst names the segment of a kind in which a group's mean is the largest.
-func (r *Report) worst(kind string, g evidence.Group) string {
+// worst names the segment of a kind in which a group's mean is the largest, but
+// for those that the group looks for.
+func (r *Report) worst(kind string, g int) string {
 	most, name := 0.0, ""
 	for _, s := range r.Segments {
-		if s.Kind == kind && s.mean.n >= segmentBlocksMin && s.mean.of(g) > most {
+		if s.Kind == kind && looksFor(g)&s.trait == 0 && s.mean.n[g] >= segmentBlocksMin && s.mean.of(g) > most {
 			most, name = s.mean.of(g), " ("+s.Trait+")"
 		}
 	}

@@ -8,11 +8,15 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
 
-// looksFor are the circumstances that are themselves what a group looks for:
-// within them its evidence is no news, and its mean of exp(L) is above 1. Who
-// travels shows new countries; that he does is what the evidence says.
-func looksFor(g evidence.Group) life.Trait {
-	switch g {
+// looksFor are the circumstances that are themselves what a group looks for, or
+// all of them behind the groups: within them its evidence is no news, and its
+// mean of exp(L) may be above 1. Who travels shows new countries; that he does
+// is what the evidence says.
+func looksFor(g int) life.Trait {
+	if g == evidence.GroupCount {
+		return looksFor(int(evidence.Network)) | looksFor(int(evidence.Client)) | looksFor(int(evidence.Walk)) | looksFor(int(evidence.Volume))
+	}
+	switch evidence.Group(g) {
 	case evidence.Network:
 		return life.Travelling | life.HotelOrCafe | life.Roaming
 	case evidence.Client:
@@ -26,9 +30,6 @@ func looksFor(g evidence.Group) life.Trait {
 	return 0
 }
 
-// lookedFor are those of any group.
-const lookedFor = life.Travelling | life.HotelOrCafe | life.Roaming | life.NewPhone | life.NewBrowser | life.IDWork | life.BulkExport
-
 // OneUnit checks that what each group gains from honest actors in a block is in
 // one unit: the mean of exp(L) is at most 1, for each kind of subject that is
 // named, for each group and all together, over all blocks and over those of
@@ -36,8 +37,8 @@ const lookedFor = life.Travelling | life.HotelOrCafe | life.Roaming | life.NewPh
 func (r *Report) OneUnit(kinds ...string) error {
 	var errs []error
 	check := func(what string, g int, m *mean) {
-		if mean := m.of(evidence.Group(g)); m.n >= segmentBlocksMin && mean > 1 {
-			errs = append(errs, fmt.Errorf("%s: the mean of exp(L) of %s is %.3f over %.0f blocks", what, groupName(g), mean, m.n))
+		if mean := m.of(g); m.n[g] >= segmentBlocksMin && mean > 1 {
+			errs = append(errs, fmt.Errorf("%s: the mean of exp(L) of %s is %.3f over %.0f blocks", what, groupName(g), mean, m.n[g]))
 		}
 	}
 	for _, kind := range kinds {
@@ -47,7 +48,7 @@ func (r *Report) OneUnit(kinds ...string) error {
 		for g := range groupsAndAll {
 			check(kind, g, &r.kinds[kind].mean)
 			for _, s := range r.Segments {
-				if s.Kind == kind && looksFor(evidence.Group(g))&s.trait == 0 && (g < evidence.GroupCount || s.trait&lookedFor == 0) {
+				if s.Kind == kind && looksFor(g)&s.trait == 0 {
 					check(kind+", "+s.Trait, g, &s.mean)
 				}
 			}
