@@ -161,10 +161,13 @@ type scoring struct {
 	engine  *scorer.Engine
 	options scoreOptions
 	stderr  io.Writer
-	// take receives each result with an assessment.
+	// take receives each result with an assessment. Event and assessment are gone
+	// with the next.
 	take func(*event.RequestEvent, scorer.Result) error
 
-	fields *fieldCheck // nil where the lines are no JSON.
+	fields  *fieldCheck // nil where the lines are no JSON.
+	decoder event.Decoder
+	event   event.RequestEvent // Of JSON lines, one after the other.
 	// logLines counts bad lines that an access log could hold.
 	logLines    int
 	offset      int64
@@ -216,9 +219,7 @@ func (s *scoring) input(ctx context.Context, stdin io.Reader, name string) error
 		next = accesslog.NewReader(r, s.options.tenant).Next
 	}
 	for ctx.Err() == nil {
-		// Fresh for each line: the engine keeps nothing of it, but a slice or
-		// map of the last line must not show through.
-		e := new(event.RequestEvent)
+		e := &s.event // Who takes it keeps nothing of it.
 		err = next(e)
 		var bad *accesslog.LineError
 		switch {
@@ -263,16 +264,18 @@ func (s *scoring) ndjson(name string, r io.Reader) func(*event.RequestEvent) err
 			if len(text) == 0 {
 				continue
 			}
-			err := event.DecodeJSON(text, e)
+			err := s.decoder.Decode(text, e)
 			if err != nil {
 				if accesslog.Parse(string(text), new(event.RequestEvent)) == nil {
 					s.logLines++
 				}
 				return &accesslog.LineError{Line: line, Err: err}
 			}
-			s.fields.look(text, func(field, guess string) {
-				say(s.stderr, "%s:%d: warning: no event has a field %q%s\n", inputName(name), line, clean(field), guess)
-			})
+			if !s.decoder.Canonical {
+				s.fields.look(text, func(field, guess string) {
+					say(s.stderr, "%s:%d: warning: no event has a field %q%s\n", inputName(name), line, clean(field), guess)
+				})
+			}
 			if e.Tenant == "" {
 				e.Tenant = s.options.tenant
 			}
@@ -330,12 +333,9 @@ func (s *scoring) one(e *event.RequestEvent) error {
 	return s.take(e, result)
 }
 
-func writeAssessment(w io.Writer, a *assessment.Assessment) error {
-	b, err := encodeAssessment(a)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(b, '\n'))
+// writeAssessment writes one line, without a copy where it fits into the buffer.
+func writeAssessment(w *bufio.Writer, a *assessment.Assessment) error {
+	_, err := w.Write(append(assessment.AppendJSON(w.AvailableBuffer(), a), '\n'))
 	if err != nil {
 		return fmt.Errorf("write assessment: %w", err)
 	}
