@@ -37,6 +37,10 @@ func TestScorePerSecond(t *testing.T) {
 	size := writeLife(t, in)
 	t.Logf("%d events of %d B", benchEvents, size/benchEvents)
 	for round := range 2 {
+		err := os.RemoveAll(state) // Or every event would be a duplicate.
+		if err != nil {
+			t.Fatal(err)
+		}
 		perSecond(t, fmt.Sprint("encoding/json there and back, round ", round), func() { thereAndBack(t, in) })
 		perSecond(t, fmt.Sprint("vigil score, round ", round), func() { runScore(t, in) })
 		perSecond(t, fmt.Sprint("vigil score --state, round ", round), func() { runScore(t, in, "--state", state) })

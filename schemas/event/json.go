@@ -152,25 +152,24 @@ func (r *reader) text(m *fields) string {
 		r.failed = true
 		return ""
 	}
-	r.at++
-	start, ascii := r.at, true
-	for ; r.at < len(r.s); r.at++ {
-		switch c := r.s[r.at]; {
-		case c == '"':
-			s := r.s[start:r.at]
-			r.at++
-			if len(s) > FieldBytesMax || !ascii && !utf8.ValidString(s) {
-				r.failed = true
-			}
-			return s
-		case c == '\\':
-			return r.escaped(start, m)
-		case c < ' ':
-			r.failed = true
-			return ""
-		case c >= utf8.RuneSelf:
-			ascii = false
+	s, start, high := r.s, r.at+1, byte(0)
+	i := start
+	for ; i < len(s); i++ {
+		c := s[i]
+		if c == '"' || c == '\\' || c < ' ' {
+			break
 		}
+		high |= c
+	}
+	r.at = i
+	switch {
+	case i < len(s) && s[i] == '"':
+		r.at++
+		s = s[start:i]
+		r.failed = len(s) > FieldBytesMax || high >= utf8.RuneSelf && !utf8.ValidString(s)
+		return s
+	case i < len(s) && s[i] == '\\':
+		return r.escaped(start, m)
 	}
 	r.failed = true
 	return ""
