@@ -111,6 +111,9 @@ type Reason struct {
 	Text      string
 }
 
+// Remember adds the reason of a signal that has none yet.
+func (s *Suspicion) Remember(r Reason) { s.Reasons = add(s.Reasons, r) }
+
 // Decay lets suspicion fade to now.
 func (s *Suspicion) Decay(now int64, halfLife time.Duration) {
 	if s.At == 0 {

@@ -80,6 +80,15 @@ func (t *Table[V]) Peek(k Key) *V {
 	return t.at(i).value
 }
 
+// ID is the table's own copy of a key's ID, "" where there is no entry.
+func (t *Table[V]) ID(k Key) string {
+	_, i := t.find(k)
+	if i < 0 {
+		return ""
+	}
+	return t.at(i).id
+}
+
 // Put adds an entry that is not there yet, and drops the least recently used
 // one where the table is full. The table keeps the key's strings.
 func (t *Table[V]) Put(k Key, v *V) {
