@@ -80,7 +80,7 @@ func (p *Positions) set(l Lane, last uint64) {
 		delete(p.last, p.sorted()[0])
 	}
 	l.Gateway = strings.Clone(l.Gateway) // Nothing of the event is kept.
-	p.last[l] = &last
+	p.last[l] = new(last)
 }
 
 func (p *Positions) sorted() []Lane {

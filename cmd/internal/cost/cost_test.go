@@ -51,11 +51,16 @@ func TestNothingIsAllocatedInASteadyState(t *testing.T) {
 	steady := events[warmup:]
 	last := steady[len(steady)-1].GetTime().AsTime()
 	at, findings := 0, 0
+	seqs := make(map[string]uint64)
+	for _, ev := range events {
+		seqs[ev.GetGateway()] = ev.GetSeq()
+	}
 	next := func() {
 		ev := steady[at%len(steady)]
 		at++
 		last = last.Add(time.Second / 2)
-		ev.Seq, ev.Time.Seconds, ev.Time.Nanos = 0, last.Unix(), int32(last.Nanosecond())
+		seqs[ev.GetGateway()]++
+		ev.Seq, ev.Time.Seconds, ev.Time.Nanos = seqs[ev.GetGateway()], last.Unix(), int32(last.Nanosecond())
 		r := e.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: int64(at)})
 		findings += len(r.Assessment.GetEvidence())
 	}

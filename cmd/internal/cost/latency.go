@@ -21,7 +21,7 @@ const chunkEvents = 4096
 // Latency is what an operation took over many events, in nanoseconds, reading
 // the clock included.
 type Latency struct {
-	Events                        int
+	Events                   int
 	P50, P90, P99, P999, Max int64
 	// Busy is the processor time of all events together, that of the garbage
 	// collector included.
