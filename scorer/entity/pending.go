@@ -206,7 +206,7 @@ func (p *Pending) code(k *snapshot.Codec) {
 	k.I64(&p.Since)
 	snapshot.List(k, &p.Seen, func(s *Seen) {
 		kind := uint64(s.Kind)
-		k.Str(&s.Name)
+		k.Name(&s.Name)
 		k.U64(&kind)
 		k.Bool(&s.Fresh)
 		k.Bool(&s.Proven)

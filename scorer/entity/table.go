@@ -158,8 +158,8 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 }
 
 func codeKey(c *snapshot.Codec, k *Key) {
-	c.Str(&k.Tenant)
-	c.Str(&k.Kind)
+	c.Name(&k.Tenant)
+	c.Name(&k.Kind)
 	c.Str(&k.ID)
 }
 

@@ -2,6 +2,7 @@ package cost_test
 
 import (
 	"bytes"
+	"runtime"
 	"testing"
 	"time"
 
@@ -152,4 +153,27 @@ func state(t *testing.T, e *scorer.Engine) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// TestARestartTakesNoMoreMemory holds a crowd, and what was restored of it.
+func TestARestartTakesNoMoreMemory(t *testing.T) {
+	c, err := cost.NewCrowd(model.Default(), 2000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := state(t, c.Engine)
+	before := cost.Heap()
+	again := engine(t)
+	err = again.Restore(bytes.NewReader(b), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := float64(cost.Heap()-before) / 2000
+	t.Logf("%.0f B for each subject that has lived, %.0f B for each that was restored", c.BytesEach, each)
+	if each > 1.05*c.BytesEach {
+		t.Errorf("%.0f B for each subject that was restored, want at most the %.0f B of those that lived", each, c.BytesEach)
+	}
+	runtime.KeepAlive(c)
+	runtime.KeepAlive(again)
+	runtime.KeepAlive(b)
 }

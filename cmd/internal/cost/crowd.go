@@ -36,7 +36,7 @@ const (
 func NewCrowd(m *model.Model, subjects int) (*Crowd, error) {
 	raised := *m
 	raised.Limits.SubjectsMax, raised.Limits.SessionsMax = subjects, subjects
-	before := heap()
+	before := Heap()
 	e, err := scorer.New(scorer.Options{Model: &raised, OfflineClock: true})
 	if err != nil {
 		return nil, fmt.Errorf("cost: %w", err)
@@ -56,7 +56,7 @@ func NewCrowd(m *model.Model, subjects int) (*Crowd, error) {
 		}
 		c.now = c.now.Add(3 * time.Hour)
 	}
-	held := heap()
+	held := Heap()
 	c.BytesEach = float64(held-before) / float64(subjects)
 	if got := e.Stats(); got.Subjects != subjects || got.Sessions != subjects || got.Evicted != 0 {
 		return nil, fmt.Errorf("cost: the engine holds %+v, want %d subjects and as many sessions", got, subjects)
@@ -126,9 +126,9 @@ var (
 	templates  = [...]string{"/accounts/{id}", "/orders/{id}", "/", "/profile", "/reports"}                  //nolint:gochecknoglobals // As above.
 )
 
-// heap is what is in use after two collections: the first may only begin what
+// Heap is what is in use, in bytes, after two collections: the first may only begin what
 // finalisers end.
-func heap() int64 {
+func Heap() int64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
