@@ -350,9 +350,11 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 		return s
 	}
 	key = owned(x.Tenant, key)
-	s = &entity.Session{Key: key, Subject: strings.Clone(ev.GetSubject()), Start: x.Now}
-	if ev.GetSubject() == "" {
-		s.Address = strings.Clone(ev.GetAddress())
+	s = &entity.Session{Key: key, Start: x.Now}
+	if x.Subject != nil {
+		s.Subject = e.subjects.ID(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})
+	} else {
+		s.Address = new(strings.Clone(ev.GetAddress()))
 	}
 	s.Pending.Since = x.Now
 	table.Put(key, s)

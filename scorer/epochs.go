@@ -117,9 +117,9 @@ func (e *Engine) watch(x *evidence.Context) {
 		return
 	}
 	s.Watch, s.Watched = new(sequence.Watch), x.Now
-	last := e.sessions.Peek(entity.Key{Tenant: s.Key.Tenant, Kind: verdict.TargetSession, ID: own.LastSession})
+	last := e.before(x)
 	if last != nil && last != s && last.Subject == s.Subject && last.Watch != nil && len(last.Places) > 0 &&
-		last.Places[last.Here].Family == x.Agent.Family && x.Now-last.Watched < int64(continuedFor) {
+		last.Places[last.Here].Family.String() == x.Agent.Family && x.Now-last.Watched < int64(continuedFor) {
 		s.Watch.Continue(last.Watch)
 		// What it said there is inherited as suspicion already.
 		if said := last.Suspicion.Peak(int(evidence.Takeover)); said > 0 {
@@ -127,6 +127,17 @@ func (e *Engine) watch(x *evidence.Context) {
 		}
 	}
 	s.Watch.Renew(today(x.Now))
+}
+
+// before is the session in which the subject was seen last, nil where it has
+// taught all it had.
+func (e *Engine) before(x *evidence.Context) *entity.Session {
+	for _, id := range x.Subject.Open {
+		if evidence.Hash(id) == x.Subject.LastSession {
+			return e.sessions.Peek(entity.Key{Tenant: x.Session.Key.Tenant, Kind: verdict.TargetSession, ID: id})
+		}
+	}
+	return nil
 }
 
 // ordered lets the session's oldest events teach the order of the subject's,

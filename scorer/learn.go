@@ -66,12 +66,12 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 		}
 	}
 	l := &e.model.Learning
-	prefix, network := "", ""
+	prefix, network := uint64(0), ""
 	if len(s.Places) > 0 {
-		prefix, network = s.Places[s.Here].Prefix, s.Places[s.Here].Network
+		prefix, network = s.Places[s.Here].Prefix, s.Places[s.Here].Network.String()
 	}
-	weight := x.Tenant.Influence.Weight(evidence.Hash(prefix), evidence.Hash(network), x.Now, l)
-	weight *= e.gateways.Weight(s.Pending.Gateway, x.Now, l)
+	weight := x.Tenant.Influence.Weight(prefix, evidence.Hash(network), x.Now, l)
+	weight *= e.gateways.Weight(s.Pending.Gateway.String(), x.Now, l)
 	if own != nil {
 		weight *= own.Weight(x.Now, l)
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, l.HalfLife, weight)
@@ -90,7 +90,7 @@ func (e *Engine) settle(x *evidence.Context, suspicion float64) {
 	if x.Subject == nil || s.Tainted || suspicion >= e.model.Learning.CleanBelow || len(s.Places) == 0 {
 		return
 	}
-	x.Subject.LastPlace, x.Subject.LastSession = s.Places[s.Here], s.Key.ID
+	x.Subject.LastPlace, x.Subject.LastSession = s.Places[s.Here], evidence.Hash(s.Key.ID)
 }
 
 // prove notes that the person has shown who he is since the last verdict: by a

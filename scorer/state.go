@@ -48,7 +48,11 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	var keepSubject func(entity.Key, *entity.Subject) bool
 	if keep != nil {
 		keepSession = func(k entity.Key, s *entity.Session) bool {
-			return keep(topic.RequestKey(k.Tenant, s.Subject, s.Address))
+			address := ""
+			if s.Address != nil {
+				address = *s.Address
+			}
+			return keep(topic.RequestKey(k.Tenant, s.Subject, address))
 		}
 		keepSubject = func(k entity.Key, _ *entity.Subject) bool {
 			return keep(topic.RequestKey(k.Tenant, k.ID, ""))

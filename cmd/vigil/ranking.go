@@ -94,6 +94,7 @@ func facet(kind string) bool {
 func (r *ranking) rank(key string) *rank {
 	one, ok := r.ranks[key]
 	if !ok {
+		key = strings.Clone(key) // It may be the event's.
 		one = &rank{Key: key, Action: verdict.ActionObserve, signals: make(map[string]*reason)}
 		r.ranks[key] = one
 	}
@@ -118,7 +119,7 @@ func (k *rank) reason(ev *verdict.Evidence) {
 	why.Nats += ev.GetNats()
 	why.Events++
 	if ev.GetNats() > why.strongest {
-		why.strongest, why.Text = ev.GetNats(), ev.GetText()
+		why.strongest, why.Text = ev.GetNats(), strings.Clone(ev.GetText()) // The scorer writes over it.
 	}
 }
 

@@ -170,10 +170,13 @@ type scoring struct {
 	pair    *scorer.Pair
 	options scoreOptions
 	stderr  io.Writer
-	// take receives each result with an assessment.
+	// take receives each result with an assessment. Event and assessment are gone
+	// with the next.
 	take func(*event.RequestEvent, scorer.Result, scorer.FacetResult) error
 
-	fields *fieldCheck // nil where the lines are no JSON.
+	fields  *fieldCheck // nil where the lines are no JSON.
+	decoder event.Decoder
+	event   event.RequestEvent // Of JSON lines, one after the other.
 	// logLines counts bad lines that an access log could hold.
 	logLines    int
 	offset      int64
@@ -227,9 +230,7 @@ func (s *scoring) input(ctx context.Context, stdin io.Reader, name string) error
 		next = accesslog.NewReader(r, s.options.tenant).Next
 	}
 	for ctx.Err() == nil {
-		// Fresh for each line: the engine keeps nothing of it, but a slice or
-		// map of the last line must not show through.
-		e := new(event.RequestEvent)
+		e := &s.event // Who takes it keeps nothing of it.
 		err = next(e)
 		var bad *accesslog.LineError
 		switch {
@@ -274,16 +275,18 @@ func (s *scoring) ndjson(name string, r io.Reader) func(*event.RequestEvent) err
 			if len(text) == 0 {
 				continue
 			}
-			err := event.DecodeJSON(text, e)
+			err := s.decoder.Decode(text, e)
 			if err != nil {
 				if accesslog.Parse(string(text), new(event.RequestEvent)) == nil {
 					s.logLines++
 				}
 				return &accesslog.LineError{Line: line, Err: err}
 			}
-			s.fields.look(text, func(field, guess string) {
-				say(s.stderr, "%s:%d: warning: no event has a field %q%s\n", inputName(name), line, clean(field), guess)
-			})
+			if !s.decoder.Canonical {
+				s.fields.look(text, func(field, guess string) {
+					say(s.stderr, "%s:%d: warning: no event has a field %q%s\n", inputName(name), line, clean(field), guess)
+				})
+			}
 			if e.Tenant == "" {
 				e.Tenant = s.options.tenant
 			}
@@ -344,7 +347,7 @@ func (s *scoring) one(e *event.RequestEvent) error {
 
 // writeAssessments writes that of an event, and behind it those of facets, where
 // they are wanted and ask for something.
-func writeAssessments(w io.Writer, r scorer.Result, f scorer.FacetResult, facets bool) error {
+func writeAssessments(w *bufio.Writer, r scorer.Result, f scorer.FacetResult, facets bool) error {
 	err := writeAssessment(w, r.Assessment)
 	for _, a := range f.Assessments {
 		if err == nil && facets && a.GetAction() != verdict.ActionObserve {
@@ -354,12 +357,9 @@ func writeAssessments(w io.Writer, r scorer.Result, f scorer.FacetResult, facets
 	return err
 }
 
-func writeAssessment(w io.Writer, a *assessment.Assessment) error {
-	b, err := encodeAssessment(a)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(b, '\n'))
+// writeAssessment writes one line, without a copy where it fits into the buffer.
+func writeAssessment(w *bufio.Writer, a *assessment.Assessment) error {
+	_, err := w.Write(append(assessment.AppendJSON(w.AvailableBuffer(), a), '\n'))
 	if err != nil {
 		return fmt.Errorf("write assessment: %w", err)
 	}

@@ -273,6 +273,17 @@ func EncodeJSON(e *RequestEvent) ([]byte, error) {
 // Unknown names are ignored, as an older reader must. The error wraps
 // [ErrTooLarge] or [ErrMalformed].
 func DecodeJSON(line []byte, e *RequestEvent) error {
+	if len(line) <= RecordBytesMax {
+		var in reader
+		if in.event(string(line), e, new(fields)) {
+			return nil
+		}
+	}
+	return decodeAny(line, e)
+}
+
+// decodeAny is DecodeJSON by encoding/json.
+func decodeAny(line []byte, e *RequestEvent) error {
 	e.Reset()
 	if len(line) > RecordBytesMax {
 		return fmt.Errorf("decode line of %d B: %w", len(line), ErrTooLarge)

@@ -17,7 +17,11 @@ type Lane struct {
 // that is needed to tell duplicates and gaps. Lanes of epochs that have ended
 // are dropped first once LanesMax is reached, oldest epoch first. The zero
 // value is ready to use. Not safe for concurrent use.
-type Positions struct{ last map[Lane]uint64 }
+type Positions struct {
+	// By pointer: writing to an entry that is there would put the new key's text,
+	// which is the event's, in place of ours.
+	last map[Lane]*uint64
+}
 
 // LanesMax bounds [Positions]: 256 gateways of 16 lanes, twice over for
 // gateways that have just restarted.
@@ -32,7 +36,7 @@ func (p *Positions) Observe(l Lane, first, last uint64) (duplicate bool, missing
 		return false, 0
 	}
 	last = max(first, last) // A range that ends before it begins is its first number.
-	seen := p.last[l]
+	seen := p.Last(l)
 	if last <= seen {
 		return true, 0
 	}
@@ -44,7 +48,13 @@ func (p *Positions) Observe(l Lane, first, last uint64) (duplicate bool, missing
 }
 
 // Last returns the last number seen in a lane, 0 for none.
-func (p *Positions) Last(l Lane) uint64 { return p.last[l] }
+func (p *Positions) Last(l Lane) uint64 {
+	last := p.last[l]
+	if last == nil {
+		return 0
+	}
+	return *last
+}
 
 // Set notes that a lane has been seen up to last; used to restore a snapshot.
 func (p *Positions) Set(l Lane, last uint64) { p.set(l, last) }
@@ -52,23 +62,25 @@ func (p *Positions) Set(l Lane, last uint64) { p.set(l, last) }
 // All returns every lane in a fixed order with its last number.
 func (p *Positions) All(yield func(Lane, uint64) bool) {
 	for _, l := range p.sorted() {
-		if !yield(l, p.last[l]) {
+		if !yield(l, *p.last[l]) {
 			return
 		}
 	}
 }
 
 func (p *Positions) set(l Lane, last uint64) {
+	if known := p.last[l]; known != nil {
+		*known = last
+		return
+	}
 	if p.last == nil {
-		p.last = make(map[Lane]uint64)
+		p.last = make(map[Lane]*uint64)
 	}
-	if _, known := p.last[l]; !known {
-		if len(p.last) >= LanesMax {
-			delete(p.last, p.sorted()[0])
-		}
-		l.Gateway = strings.Clone(l.Gateway) // Nothing of the event is kept.
+	if len(p.last) >= LanesMax {
+		delete(p.last, p.sorted()[0])
 	}
-	p.last[l] = last
+	l.Gateway = strings.Clone(l.Gateway) // Nothing of the event is kept.
+	p.last[l] = new(last)
 }
 
 func (p *Positions) sorted() []Lane {

@@ -2,9 +2,9 @@ package entity
 
 import (
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -19,7 +19,7 @@ const (
 
 // Gateway is what the records of one gateway lack.
 type Gateway struct {
-	Name string
+	Name profile.Name
 	// Lost is the decayed number of missing records.
 	Lost Fading
 	// Last is the stream time of its latest record, Ticks whether it ticks.
@@ -50,7 +50,7 @@ type Gateways struct{ list []Gateway }
 // Seen notes a record of a gateway and how many were missing in front of it.
 // What is missing before the first record of a gateway was before our time.
 func (g *Gateways) Seen(name string, tick bool, missing uint64, now int64) *Gateway {
-	i := slices.IndexFunc(g.list, func(w Gateway) bool { return w.Name == name })
+	i := slices.IndexFunc(g.list, func(w Gateway) bool { return w.Name.String() == name })
 	if i < 0 {
 		i = g.add(name)
 		missing = 0
@@ -80,7 +80,7 @@ func (g *Gateways) Weight(name string, now int64, l *Learning) float64 {
 	for i := range g.list {
 		w := &g.list[i]
 		switch {
-		case w.Name == name:
+		case w.Name.String() == name:
 			own = w
 		case w.TaughtDay == day && w.Taught > 0:
 			others++
@@ -101,9 +101,8 @@ func (g *Gateways) Weight(name string, now int64, l *Learning) float64 {
 }
 
 func (g *Gateways) add(name string) int {
-	name = strings.Clone(name)
 	if len(g.list) < GatewaysMax {
-		g.list = append(g.list, Gateway{Name: name})
+		g.list = append(g.list, Gateway{Name: profile.NameOf(name)})
 		return len(g.list) - 1
 	}
 	oldest := 0
@@ -112,14 +111,14 @@ func (g *Gateways) add(name string) int {
 			oldest = i
 		}
 	}
-	g.list[oldest] = Gateway{Name: name}
+	g.list[oldest] = Gateway{Name: profile.NameOf(name)}
 	return oldest
 }
 
 // Code writes or reads the gateways.
 func (g *Gateways) Code(k *snapshot.Codec) {
 	snapshot.List(k, &g.list, func(w *Gateway) {
-		k.Str(&w.Name)
+		w.Name.Code(k)
 		w.Lost.code(k)
 		k.I64(&w.Last)
 		k.Bool(&w.Ticks)

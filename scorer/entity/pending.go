@@ -49,12 +49,12 @@ type Pending struct {
 	Requests float64
 	// Gateway is the one through which most of the delta came, and Lead by how
 	// many events (Boyer and Moore's majority vote).
-	Gateway string
+	Gateway profile.Name
 	Lead    int32
 }
 
 // Through notes the gateway of an event.
-func (p *Pending) Through(gateway string) {
+func (p *Pending) Through(gateway profile.Name) {
 	switch {
 	case p.Gateway == gateway:
 		p.Lead = min(p.Lead+1, 1<<30)
@@ -164,7 +164,11 @@ func (p *Pending) Note(kind Kind, name string) bool {
 	if count >= SeenMax {
 		p.Seen = append(p.Seen[:oldest], p.Seen[oldest+1:]...)
 	}
-	p.Seen = add(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
+	if len(p.Seen) == cap(p.Seen) {
+		// A session on one device shows a dozen; each more is rare.
+		p.Seen = append(make([]Seen, 0, max(12, len(p.Seen)+4)), p.Seen...)
+	}
+	p.Seen = append(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
 	return true
 }
 
@@ -195,14 +199,14 @@ func (p *Pending) Taught(now int64) {
 	}
 	p.Since, p.Requests = now, 0
 	p.Samples, p.Sizes, p.Hours = p.Samples[:0], p.Sizes[:0], [3]uint64{}
-	p.Gateway, p.Lead = "", 0
+	p.Gateway, p.Lead = profile.Name{}, 0
 }
 
 func (p *Pending) code(k *snapshot.Codec) {
 	k.I64(&p.Since)
 	snapshot.List(k, &p.Seen, func(s *Seen) {
 		kind := uint64(s.Kind)
-		k.Str(&s.Name)
+		k.Name(&s.Name)
 		k.U64(&kind)
 		k.Bool(&s.Fresh)
 		k.Bool(&s.Proven)
@@ -227,7 +231,7 @@ func (p *Pending) code(k *snapshot.Codec) {
 		k.U64(&p.Hours[i])
 	}
 	k.F64(&p.Requests)
-	k.Str(&p.Gateway)
+	p.Gateway.Code(k)
 	lead := int64(p.Lead)
 	k.I64(&lead)
 	p.Lead = int32(lead)

@@ -14,16 +14,16 @@ import (
 type Session struct {
 	Key Key
 	// Subject, or else Address, makes the request key of the actor's records.
-	Subject, Address string
+	Subject string
+	Address *string // nil where there is a subject.
 	// Start and Last are stream times; LastEvent is the latest event time.
 	Start, Last, LastEvent int64
 	Requests               uint64
 	Suspicion              Suspicion
+	Places                 []Place
+	Here                   uint16 // Index of the place of the latest event.
 	// Tainted says that the session had a verdict and never teaches.
 	Tainted bool
-
-	Places []Place
-	Here   int // Index of the place of the latest event.
 	Switches
 	Streams []Stream
 	// Minute and Hour count what the session did lately.
@@ -56,9 +56,10 @@ type Session struct {
 
 // Place is a network, country and client that a session was used from.
 type Place struct {
-	Network, Country, Prefix, Family string
-	// Address is the hash of the latest.
-	Address                       uint64
+	Network, Country, Family profile.Name
+	// Address is the hash of the latest, and Prefix that of its /24 or /48, 0 for
+	// none.
+	Address, Prefix               uint64
 	Latitude, Longitude, RadiusKM float64
 	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
@@ -214,7 +215,14 @@ func (w *Window) over(now int64, span time.Duration) bool {
 func (s *Session) Code(k *snapshot.Codec) {
 	CodeKey(k, &s.Key)
 	k.Str(&s.Subject)
-	k.Str(&s.Address)
+	has := s.Address != nil
+	k.Bool(&has)
+	if has {
+		if s.Address == nil {
+			s.Address = new(string)
+		}
+		k.Str(s.Address)
+	}
 	k.I64(&s.Start)
 	k.I64(&s.Last)
 	k.I64(&s.LastEvent)
@@ -222,7 +230,9 @@ func (s *Session) Code(k *snapshot.Codec) {
 	s.Suspicion.Code(k)
 	k.Bool(&s.Tainted)
 	snapshot.List(k, &s.Places, func(p *Place) { p.code(k) })
-	k.Int(&s.Here)
+	here := uint64(s.Here)
+	k.U64(&here)
+	s.Here = uint16(here)
 	k.F64(&s.Count)
 	k.I64(&s.LastAt)
 	snapshot.List(k, &s.Streams, func(st *Stream) {
@@ -235,7 +245,7 @@ func (s *Session) Code(k *snapshot.Codec) {
 	s.Spread.code(k)
 	s.Beat.code(k)
 	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
-	has := s.Scan != nil
+	has = s.Scan != nil
 	k.Bool(&has)
 	if has {
 		if s.Scan == nil {
@@ -276,18 +286,18 @@ func (s *Session) Code(k *snapshot.Codec) {
 		s.Watch.Code(k)
 	}
 	k.I64(&s.Watched)
-	if k.Reading() && (s.Here < 0 || s.Here >= max(1, len(s.Places))) {
+	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}
 }
 
 func (p *Place) code(k *snapshot.Codec) {
 	open, requests := uint64(p.Open), uint64(p.Requests)
-	k.Str(&p.Network)
-	k.Str(&p.Country)
+	p.Network.Code(k)
+	p.Country.Code(k)
 	k.U64(&p.Address)
-	k.Str(&p.Prefix)
-	k.Str(&p.Family)
+	k.U64(&p.Prefix)
+	p.Family.Code(k)
 	k.F64(&p.Latitude)
 	k.F64(&p.Longitude)
 	k.F64(&p.RadiusKM)

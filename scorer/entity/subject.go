@@ -16,9 +16,9 @@ type Subject struct {
 	// Total counts every request, whether or not it taught.
 	Total uint64
 	// LastPlace is where the subject last sent a request from, and LastSession
-	// in which session.
+	// the hash of the session in which.
 	LastPlace   Place
-	LastSession string
+	LastSession uint64
 	// Open are the sessions that wait to teach, oldest first.
 	Open []string
 	// Carried is the suspicion that a new session of the same client inherits.
@@ -60,15 +60,23 @@ func (s *Subject) Watch(session string) {
 	s.Open = add(s.Open, session)
 }
 
+// carriedLeast is the least suspicion in nats that is worth inheriting.
+const carriedLeast = 0.5
+
 // Carry notes the suspicion of a session by its client.
 func (s *Subject) Carry(client string, nats float64, now int64) {
 	for i := range s.Carried {
-		if s.Carried[i].Client == client {
-			s.Carried[i].Nats, s.Carried[i].At = nats, now
+		if s.Carried[i].Client != client {
+			continue
+		}
+		if nats < carriedLeast {
+			s.Carried = append(s.Carried[:i], s.Carried[i+1:]...)
 			return
 		}
+		s.Carried[i].Nats, s.Carried[i].At = nats, now
+		return
 	}
-	if nats < 0.5 {
+	if nats < carriedLeast {
 		return
 	}
 	if len(s.Carried) >= CarriedMax {
@@ -106,7 +114,7 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	s.Week.Code(k)
 	k.U64(&s.Total)
 	s.LastPlace.code(k)
-	k.Str(&s.LastSession)
+	k.U64(&s.LastSession)
 	snapshot.List(k, &s.Open, func(o *string) { k.Str(o) })
 	snapshot.List(k, &s.Carried, func(c *Carried) {
 		k.Str(&c.Client)

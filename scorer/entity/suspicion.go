@@ -145,6 +145,9 @@ func (p *Pace) left(nats, elapsed, f, rent float64) float64 {
 	return max(0, nats-float64(rent*elapsed))
 }
 
+// Remember adds the reason of a signal that has none yet.
+func (s *Suspicion) Remember(r Reason) { s.Reasons = add(s.Reasons, r) }
+
 // Decay lets suspicion fade to now.
 func (s *Suspicion) Decay(now int64, pace *Pace) {
 	if s.At == 0 {

@@ -90,6 +90,15 @@ func (t *Table[V]) All(yield func(Key, *V) bool) {
 	}
 }
 
+// ID is the table's own copy of a key's ID, "" where there is no entry.
+func (t *Table[V]) ID(k Key) string {
+	_, i := t.find(k)
+	if i < 0 {
+		return ""
+	}
+	return t.at(i).id
+}
+
 // Put adds an entry that is not there yet, and drops the least recently used
 // one where the table is full. The table keeps the key's strings.
 func (t *Table[V]) Put(k Key, v *V) {
@@ -160,8 +169,8 @@ func (t *Table[V]) Code(c *snapshot.Codec, each func(*V), keep func(Key, *V) boo
 
 // CodeKey writes or reads a key.
 func CodeKey(c *snapshot.Codec, k *Key) {
-	c.Str(&k.Tenant)
-	c.Str(&k.Kind)
+	c.Name(&k.Tenant)
+	c.Name(&k.Kind)
 	c.Str(&k.ID)
 }
 

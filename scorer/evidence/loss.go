@@ -22,13 +22,13 @@ func (k *Collector) loss(x *Context) {
 	if lost := x.Gateway.Missing(x.Now); lost >= 1 {
 		n := k.cut(SequenceGap, float64(gapNats*exact.Ln(1+lost)))
 		if n > 0 {
-			k.add(SequenceGap, n, false, k.sayf("%.0f records of gateway %s are missing", lost, short(x.Gateway.Name)))
+			k.add(SequenceGap, n, false, k.sayf("%.0f records of gateway %s are missing", lost, short(x.Gateway.Name.String())))
 		}
 	}
 	if silent := x.Gateway.Silent(x.Now); silent > silenceUnit {
 		n := k.cut(GatewaySilence, float64(silenceNats*exact.Ln(float64(silent)/float64(silenceUnit))))
 		if n > 0 {
-			k.add(GatewaySilence, n, false, k.sayf("gateway %s was silent for %s", short(x.Gateway.Name), k.ago(silent)))
+			k.add(GatewaySilence, n, false, k.sayf("gateway %s was silent for %s", short(x.Gateway.Name.String()), k.ago(silent)))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 )
 
 // Priors of one value of a habit, and how often an attacker shows one as rare.
@@ -51,11 +52,11 @@ func (k *Collector) network(x *Context) {
 	last := entity.Place{}
 	if len(s.Places) > 0 {
 		last = s.Places[s.Here]
-	} else if x.Subject != nil && x.Subject.LastSession != s.Key.ID {
+	} else if x.Subject != nil && x.Subject.LastSession != hash(s.Key.ID) {
 		last = x.Subject.LastPlace
 	}
 	here, arrived := k.enter(x)
-	k.origin(x, s.Places[here].Prefix)
+	k.origin(x, k.Names.Prefix(short(x.Event.GetAddress())))
 	if x.Subject == nil || !x.request() {
 		return // An address is where it is.
 	}
@@ -167,19 +168,19 @@ func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string,
 func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	s, ev := x.Session, x.Event
 	here = slices.IndexFunc(s.Places, func(p entity.Place) bool {
-		return p.Network == x.Network && p.Country == ev.GetCountry() && (p.Family == x.Agent.Family || x.Agent.Family == "")
+		return p.Network.String() == x.Network && p.Country.String() == ev.GetCountry() && (x.Agent.Family == "" || p.Family.String() == x.Agent.Family)
 	})
 	if here < 0 {
 		here = addPlace(s, entity.Place{
-			Network: x.Network, Country: k.Names.own(short(ev.GetCountry())), Family: x.Agent.Family,
+			Network: profile.NameOf(x.Network), Country: profile.NameOf(short(ev.GetCountry())), Family: profile.NameOf(x.Agent.Family),
 			Veiled: veiled(ev), Since: x.At,
 		})
 		arrived = true
 	}
 	p := &s.Places[here]
-	arrived = arrived || s.Here != here
+	arrived = arrived || int(s.Here) != here
 	if x.request() {
-		s.Here = here
+		s.Here = uint16(here)
 		if x.At-max(p.Last, p.Alive) > recentFor {
 			p.Since = x.At
 		}
@@ -187,7 +188,7 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 		p.Last = max(p.Last, x.At)
 	}
 	if address := hash(ev.GetAddress()); p.Address != address {
-		p.Address, p.Prefix = address, k.Names.Prefix(short(ev.GetAddress()))
+		p.Address, p.Prefix = address, prefixHash(k.Names.Prefix(short(ev.GetAddress())))
 	}
 	p.Alive = max(p.Alive, x.At)
 	if ev.Latitude != nil && ev.Longitude != nil && onEarth(ev.GetLatitude(), ev.GetLongitude()) {
@@ -202,6 +203,14 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 		p.Open -= min(p.Open, 1)
 	}
 	return here, arrived
+}
+
+// prefixHash is the hash of a prefix, 0 for none.
+func prefixHash(prefix string) uint64 {
+	if prefix == "" {
+		return 0
+	}
+	return hash(prefix)
 }
 
 // addPlace adds a place; the one that has been quiet longest gives way.

@@ -3,7 +3,11 @@ package evidence
 import (
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 )
+
+// nameless is the name of what is not known.
+var nameless profile.Name //nolint:gochecknoglobals // The zero value.
 
 // concurrent looks for another place where the session is in use right now. It
 // reports whether it found one that is far.
@@ -22,16 +26,16 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		if o.Network == p.Network && o.Country == p.Country {
 			continue // One place, two programs.
 		}
-		if o.Prefix != "" && o.Prefix == p.Prefix {
+		if o.Prefix != 0 && o.Prefix == p.Prefix {
 			continue // The GeoIP file has changed its mind.
 		}
 		far, unknown := apart(o, p)
-		other := o.Family != p.Family && o.Family != "" && p.Family != ""
+		other := o.Family != p.Family && o.Family != nameless && p.Family != nameless
 		if far && !bestFar {
 			bestFar = true
 			countSwitch(x, arrived)
 		}
-		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network) {
+		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network.String()) {
 			continue // Programs run in many places at once.
 		}
 		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Count, float64(p.Requests))
@@ -60,12 +64,12 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 // his office, his mobile network, the exit of his company's VPN. A thief has
 // neither of them for free.
 func (x *Context) atHome(p *entity.Place) bool {
-	return x.Subject.Kinds[entity.Networks].Has(p.Network) && (p.Family == "" || x.ownFamily(p))
+	return x.Subject.Kinds[entity.Networks].Has(p.Network.String()) && (p.Family == nameless || x.ownFamily(p))
 }
 
 // ownFamily reports whether a place's client is a habit of the subject.
 func (x *Context) ownFamily(p *entity.Place) bool {
-	return x.Subject.Kinds[entity.Families].Has(p.Family)
+	return x.Subject.Kinds[entity.Families].Has(p.Family.String())
 }
 
 // concurrency is the likelihood ratio of two places at once, in nats. Two
@@ -115,7 +119,7 @@ func countSwitch(x *Context, arrived bool) {
 // apart reports whether two places are so far from each other that nobody is
 // in both, or that nothing is known about their distance.
 func apart(a, b *entity.Place) (far, unknown bool) {
-	countries := a.Country != "" && b.Country != ""
+	countries := a.Country != nameless && b.Country != nameless
 	located := a.HasLocation && b.HasLocation
 	km := 0.0
 	if located {
@@ -134,7 +138,7 @@ func apart(a, b *entity.Place) (far, unknown bool) {
 
 // travel compares distance and time since the last place.
 func (k *Collector) travel(x *Context, from, to *entity.Place) {
-	if !from.HasLocation || !to.HasLocation || from.Last == 0 || from.Prefix != "" && from.Prefix == to.Prefix {
+	if !from.HasLocation || !to.HasLocation || from.Last == 0 || from.Prefix != 0 && from.Prefix == to.Prefix {
 		return // Missing coordinates are missing evidence, and a prefix does not travel.
 	}
 	km := exact.Kilometres(from.Latitude, from.Longitude, to.Latitude, to.Longitude) - from.RadiusKM - to.RadiusKM
@@ -158,7 +162,7 @@ func (k *Collector) travel(x *Context, from, to *entity.Place) {
 	n := k.cut(ImpossibleTravel, raw)
 	if n > 0 {
 		k.add(ImpossibleTravel, n, false, k.sayf("%.0f km from the last place (%s to %s) in %s, which no airliner does",
-			km, usual(from.Country), usual(to.Country), k.ago(x.At-from.Last)))
+			km, usual(from.Country.String()), usual(to.Country.String()), k.ago(x.At-from.Last)))
 	}
 }
 
@@ -169,8 +173,8 @@ func (k *Collector) sayConcurrent(o, p *entity.Place, open bool, at int64) strin
 	}
 	client := "by the same kind of client"
 	if o.Family != p.Family {
-		client = k.sayf("by another client (%s, here %s)", usual(o.Family), usual(p.Family))
+		client = k.sayf("by another client (%s, here %s)", usual(o.Family.String()), usual(p.Family.String()))
 	}
 	return k.sayf("this session %s in %s on %s, and is used from %s on %s at the same time %s",
-		how, usual(o.Country), usual(o.Network), usual(p.Country), usual(p.Network), client)
+		how, usual(o.Country.String()), usual(o.Network.String()), usual(p.Country.String()), usual(p.Network.String()), client)
 }

@@ -101,8 +101,8 @@ func newWorld(anonymous bool) *world {
 	for range 5 {
 		w.subject.Kinds[entity.Networks].Add("AS1136", 1, 12)
 	}
-	w.subject.LastPlace = entity.Place{Country: "DE", Network: "AS3320", Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
-	w.subject.LastSession = "before"
+	w.subject.LastPlace = entity.Place{Country: profile.NameOf("DE"), Network: profile.NameOf("AS3320"), Latitude: 52.5, Longitude: 13.4, HasLocation: true, Last: w.now - int64(time.Hour)}
+	w.subject.LastSession = evidence.Hash("before")
 	w.ordered()
 	return w
 }

@@ -277,7 +277,7 @@ func note(s *entity.Suspicion, f *Share, now int64) {
 	}
 	if len(s.Reasons) < entity.ReasonsMax {
 		r.Text = strings.Clone(f.Text)
-		s.Reasons = append(s.Reasons, r)
+		s.Remember(r)
 	}
 }
 

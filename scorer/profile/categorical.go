@@ -158,7 +158,7 @@ func (c *Categorical) Novelty(name string, peers *Categorical, uniform, attack, 
 // Code writes or reads the habit.
 func (c *Categorical) Code(k *snapshot.Codec) {
 	snapshot.List(k, &c.values, func(v *Value) {
-		k.Str(&v.Name)
+		k.Name(&v.Name)
 		k.F64(&v.N)
 	})
 	k.F64(&c.total)

@@ -15,9 +15,32 @@ const Buckets = 48
 // in [2^(i-1), 2^i). The zero value is empty and ready to use. Only the buckets
 // between the lowest and the highest in use take memory.
 type Numeric struct {
-	counts []float32
-	total  float32
-	first  uint8 // The bucket of counts[0].
+	// cells are the total, the number of the lowest bucket, and the buckets from
+	// there on: a subject has many histograms, most of them short or empty.
+	cells []float32
+}
+
+// Places in [Numeric]'s cells.
+const (
+	totalCell = iota
+	lowestCell
+	bucketCells
+)
+
+// lowest is the number of the lowest bucket in use.
+func (h *Numeric) lowest() int {
+	if len(h.cells) == 0 {
+		return 0
+	}
+	return int(h.cells[lowestCell])
+}
+
+// counts are the buckets from the lowest on.
+func (h *Numeric) counts() []float32 {
+	if len(h.cells) == 0 {
+		return nil
+	}
+	return h.cells[bucketCells:]
 }
 
 // Bucket returns the bucket of x; what is negative or not a number is in 0.
@@ -32,38 +55,48 @@ func Bucket(x float64) int {
 // Add counts weight observations in a bucket.
 func (h *Numeric) Add(bucket int, weight float64) {
 	bucket = max(0, min(bucket, Buckets-1))
-	low, high := int(h.first), int(h.first)+len(h.counts)
-	if len(h.counts) == 0 {
+	old := h.counts()
+	low, high := h.lowest(), h.lowest()+len(old)
+	if len(old) == 0 {
 		low, high = bucket, bucket
 	}
 	if bucket < low || bucket >= high {
-		wide := make([]float32, max(high, bucket+1)-min(low, bucket))
-		copy(wide[max(0, low-bucket):], h.counts)
-		h.counts, h.first = wide, uint8(min(low, bucket))
+		from := min(low, bucket)
+		wide := make([]float32, bucketCells+max(high, bucket+1)-from)
+		wide[totalCell], wide[lowestCell] = float32(h.Total()), float32(from)
+		copy(wide[bucketCells+low-from:], old)
+		h.cells = wide
 	}
-	h.counts[bucket-int(h.first)] += float32(weight)
-	h.total += float32(weight)
+	h.counts()[bucket-h.lowest()] += float32(weight)
+	h.cells[totalCell] += float32(weight)
 }
 
 // at is the count of a bucket.
 func (h *Numeric) at(bucket int) float64 {
-	i := bucket - int(h.first)
-	if i < 0 || i >= len(h.counts) {
+	i, counts := bucket-h.lowest(), h.counts()
+	if i < 0 || i >= len(counts) {
 		return 0
 	}
-	return float64(h.counts[i])
+	return float64(counts[i])
 }
 
 // Decay multiplies every count by f, in (0, 1].
 func (h *Numeric) Decay(f float64) {
-	for i := range h.counts {
-		h.counts[i] = float32(float64(h.counts[i]) * f)
+	for i, n := range h.counts() {
+		h.counts()[i] = float32(float64(n) * f)
 	}
-	h.total = float32(float64(h.total) * f)
+	if len(h.cells) > 0 {
+		h.cells[totalCell] = float32(float64(h.cells[totalCell]) * f)
+	}
 }
 
 // Total is the decayed number of observations.
-func (h *Numeric) Total() float64 { return float64(h.total) }
+func (h *Numeric) Total() float64 {
+	if len(h.cells) == 0 {
+		return 0
+	}
+	return float64(h.cells[totalCell])
+}
 
 // Count is the decayed number of observations in a bucket.
 func (h *Numeric) Count(bucket int) float64 { return h.at(bucket) }
@@ -74,7 +107,7 @@ func (h *Numeric) Count(bucket int) float64 { return h.at(bucket) }
 func (h *Numeric) Above(x, tail float64) float64 {
 	b := Bucket(x)
 	sum, top := 0.0, 0
-	for i := int(h.first) + len(h.counts) - 1; i > b; i-- {
+	for i := h.lowest() + len(h.counts()) - 1; i > b; i-- {
 		sum += h.at(i)
 		if top == 0 && h.at(i) > 0 {
 			top = i
@@ -88,7 +121,7 @@ func (h *Numeric) Above(x, tail float64) float64 {
 		sum += float64(h.at(b) * max(0, share))
 		top = max(top, b)
 	}
-	if h.total <= 0 {
+	if h.Total() <= 0 {
 		return 0
 	}
 	for i := b; top == 0 && i > 0; i-- {
@@ -107,7 +140,7 @@ func (h *Numeric) Above(x, tail float64) float64 {
 // Below is the decayed number of observations at or below x.
 func (h *Numeric) Below(x float64) float64 {
 	sum := 0.0
-	for i := int(h.first); i <= Bucket(x); i++ {
+	for i := h.lowest(); i <= Bucket(x); i++ {
 		sum += h.at(i)
 	}
 	return min(h.Total(), max(0.5, sum))
@@ -133,7 +166,7 @@ func (h *Numeric) Posterior(x, peer, a, tail float64) float64 {
 // TwoSided is the probability of a value as far out as x on either side, of
 // the entity alone: twice the smaller tail, 1 without history.
 func (h *Numeric) TwoSided(x, tail float64) float64 {
-	if h.total <= 0 {
+	if h.Total() <= 0 {
 		return 1
 	}
 	return min(1, 2*min(h.Above(x, tail), h.Below(x))/h.Total())
@@ -143,10 +176,10 @@ func (h *Numeric) TwoSided(x, tail float64) float64 {
 // observations lies, 0 without history.
 func (h *Numeric) Quantile(q float64) float64 {
 	sum := 0.0
-	for i, n := range h.counts {
+	for i, n := range h.counts() {
 		sum += float64(n)
 		if sum > 0 && sum >= float64(q*h.Total()) {
-			return math.Ldexp(1, int(h.first)+i)
+			return math.Ldexp(1, h.lowest()+i)
 		}
 	}
 	return 0
@@ -160,12 +193,16 @@ func Nats(p, kappa float64) float64 {
 
 // Code writes or reads the habit.
 func (h *Numeric) Code(k *snapshot.Codec) {
-	first := uint64(h.first)
+	total, first, counts := float32(h.Total()), uint64(h.lowest()), h.counts()
 	k.U64(&first)
-	snapshot.List(k, &h.counts, func(n *float32) { k.F32(n) })
-	k.F32(&h.total)
-	if k.Reading() {
-		h.first = uint8(min(first, Buckets-1))
-		h.counts = h.counts[:min(len(h.counts), Buckets-int(h.first))]
+	snapshot.List(k, &counts, func(n *float32) { k.F32(n) })
+	k.F32(&total)
+	if !k.Reading() {
+		return
+	}
+	h.cells = nil
+	if len(counts) > 0 {
+		first = min(first, Buckets-1)
+		h.cells = append([]float32{totalCell: total, lowestCell: float32(first)}, counts[:min(len(counts), Buckets-int(first))]...)
 	}
 }

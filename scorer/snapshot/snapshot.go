@@ -79,7 +79,11 @@ type Codec struct {
 	buf     []byte
 	reading bool
 	err     error
+	names   map[string]string // One copy of each that was read.
 }
+
+// namesMax bounds the names of which a reader keeps one copy.
+const namesMax = 1 << 16
 
 // Writer returns a codec that writes.
 func Writer() *Codec { return &Codec{} }
@@ -180,6 +184,27 @@ func (c *Codec) Str(v *string) {
 	}
 	*v = string(c.buf[:n])
 	c.buf = c.buf[n:]
+}
+
+// Name is Str for a text that many entities share: a reader gives all of them
+// the same copy.
+func (c *Codec) Name(v *string) {
+	if !c.reading {
+		c.Str(v)
+		return
+	}
+	n := c.Len(0)
+	text := c.buf[:n]
+	c.buf = c.buf[n:]
+	name, ok := c.names[string(text)]
+	if !ok {
+		name = string(text)
+		if c.names == nil || len(c.names) >= namesMax {
+			c.names = make(map[string]string)
+		}
+		c.names[name] = name
+	}
+	*v = name
 }
 
 // Len writes n, or reads a count, which never exceeds the bytes that remain:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -35,7 +36,7 @@ const (
 func NewCrowd(m *model.Model, subjects int) (*Crowd, error) {
 	raised := *m
 	raised.Limits.SubjectsMax, raised.Limits.SessionsMax = subjects, subjects
-	before := heap()
+	before := Heap()
 	e, err := scorer.New(scorer.Options{Model: &raised, OfflineClock: true})
 	if err != nil {
 		return nil, fmt.Errorf("cost: %w", err)
@@ -47,14 +48,15 @@ func NewCrowd(m *model.Model, subjects int) (*Crowd, error) {
 	ev := &event.RequestEvent{Time: new(timestamppb.Timestamp)}
 	for visit := range crowdVisits {
 		for i := range subjects {
+			dress(ev, i, visit)
 			for n := range crowdRequests {
-				c.write(ev, i, visit, n, c.now.Add(time.Duration(n)*20*time.Second))
+				ask(ev, i, visit, n, c.now.Add(time.Duration(n)*20*time.Second))
 				c.assess(ev)
 			}
 		}
 		c.now = c.now.Add(3 * time.Hour)
 	}
-	held := heap()
+	held := Heap()
 	c.BytesEach = float64(held-before) / float64(subjects)
 	if got := e.Stats(); got.Subjects != subjects || got.Sessions != subjects || got.Evicted != 0 {
 		return nil, fmt.Errorf("cost: the engine holds %+v, want %d subjects and as many sessions", got, subjects)
@@ -74,7 +76,9 @@ func (c *Crowd) Measure(events int) *Latency {
 		list = list[:min(left, len(list))]
 		for _, ev := range list {
 			c.now = c.now.Add(time.Millisecond)
-			c.write(ev, c.random.IntN(c.subjects), crowdVisits-1, c.random.IntN(crowdRequests), c.now)
+			subject := c.random.IntN(c.subjects)
+			dress(ev, subject, crowdVisits-1)
+			ask(ev, subject, crowdVisits-1, c.random.IntN(crowdRequests), c.now)
 		}
 		t.chunk(len(list), func(i int) { c.assess(list[i]) })
 	}
@@ -86,26 +90,28 @@ func (c *Crowd) assess(ev *event.RequestEvent) {
 	c.offset++
 }
 
-// write makes the n-th request of a subject's visit: two networks, two clients,
-// five pages, ids, sizes.
-func (c *Crowd) write(ev *event.RequestEvent, subject, visit, n int, at time.Time) {
-	t := ev.Time
+// dress makes an event that of a subject's visit: two networks, two clients.
+func dress(ev *event.RequestEvent, subject, visit int) {
+	at := ev.Time
 	ev.Reset()
-	ev.Time = t
-	t.Seconds, t.Nanos = at.Unix(), int32(at.Nanosecond())
+	ev.Time = at
 	ev.Kind, ev.Phase, ev.Tenant, ev.SubjectKind = event.KindRequest, event.PhaseComplete, "default", event.SubjectHuman
 	// Hashes, as the gateway sends them, have 22 characters and more.
 	ev.Subject, ev.Session = fmt.Sprintf("subject-%014d", subject), fmt.Sprintf("session-%014d", subject)
 	ev.TokenId = fmt.Sprintf("token-%d-%d", subject, visit)
 	ev.Address, ev.Asn, ev.Country = fmt.Sprintf("10.%d.%d.%d", subject>>8&255, subject&255, visit%2), uint32(3320+visit%2), "DE"
-	lat, lon := 52.5, 13.4
-	ev.Latitude, ev.Longitude, ev.AccuracyRadiusKm = &lat, &lon, 50
+	ev.Latitude, ev.Longitude, ev.AccuracyRadiusKm = new(52.5), new(13.4), 50
 	ev.UserAgent, ev.Ja4 = agents[visit%2], handshakes[visit%2]
 	ev.Method, ev.Status = "GET", 200
+}
+
+// ask makes an event the n-th request of a visit: five pages, ids, sizes.
+func ask(ev *event.RequestEvent, subject, visit, n int, at time.Time) {
+	ev.Time.Seconds, ev.Time.Nanos = at.Unix(), int32(at.Nanosecond())
 	ev.Template = templates[n%len(templates)]
-	ev.Path = ev.Template
+	ev.Path, ev.Resource = ev.Template, ""
 	if n%len(templates) < 2 {
-		ev.Resource = fmt.Sprint(1000 + (subject*7+n*13)%997)
+		ev.Resource = strconv.Itoa(1000 + (subject*7+n*13)%997)
 	}
 	ev.BytesOut = uint64(500 << (n + visit))
 }
@@ -120,9 +126,9 @@ var (
 	templates  = [...]string{"/accounts/{id}", "/orders/{id}", "/", "/profile", "/reports"}                  //nolint:gochecknoglobals // As above.
 )
 
-// heap is what is in use after two collections: the first may only begin what
+// Heap is what is in use, in bytes, after two collections: the first may only begin what
 // finalisers end.
-func heap() int64 {
+func Heap() int64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
