@@ -39,17 +39,27 @@ func TestNewcomersWait(t *testing.T) {
 	tests := map[string][]request{
 		"nobody is held up in the first place": {home(0), home(0), home(0), home(0), home(0)},
 		"those behind the burst wait for one and the same moment": {
-			home(0), {at: 0, session: "s", from: "203.0.113.9", agent: "browser"}, {at: 10 * ms, session: "s", from: "203.0.113.9", agent: "browser"},
-			{at: 20 * ms, session: "s", from: "203.0.113.9", agent: "browser"}, {at: 50 * ms, session: "s", from: "203.0.113.9", agent: "browser", want: 150 * ms},
-			{at: 180 * ms, session: "s", from: "203.0.113.9", agent: "browser", want: 20 * ms}, {at: 200 * ms, session: "s", from: "203.0.113.9", agent: "browser"},
+			home(0),
+			{at: 0, session: "s", from: "203.0.113.9", agent: "browser"},
+			{at: 10 * ms, session: "s", from: "203.0.113.9", agent: "browser"},
+			{at: 20 * ms, session: "s", from: "203.0.113.9", agent: "browser"},
+			{at: 50 * ms, session: "s", from: "203.0.113.9", agent: "browser", want: 150 * ms},
+			{at: 180 * ms, session: "s", from: "203.0.113.9", agent: "browser", want: 20 * ms},
+			{at: 200 * ms, session: "s", from: "203.0.113.9", agent: "browser"},
 		},
 		"another address of the same network is the same place": {
-			home(0), {at: 0, session: "s", from: "198.51.100.8", agent: "browser"}, {at: 0, session: "s", from: "198.51.100.9", agent: "browser"},
-			{at: 0, session: "s", from: "198.51.100.10", agent: "browser"}, {at: 0, session: "s", from: "198.51.100.11", agent: "browser"},
+			home(0),
+			{at: 0, session: "s", from: "198.51.100.8", agent: "browser"},
+			{at: 0, session: "s", from: "198.51.100.9", agent: "browser"},
+			{at: 0, session: "s", from: "198.51.100.10", agent: "browser"},
+			{at: 0, session: "s", from: "198.51.100.11", agent: "browser"},
 		},
 		"another program of the same network is another place": {
-			home(0), {at: 0, session: "s", from: "198.51.100.7", agent: "script"}, {at: 0, session: "s", from: "198.51.100.7", agent: "script"},
-			{at: 0, session: "s", from: "198.51.100.7", agent: "script"}, {at: 0, session: "s", from: "198.51.100.7", agent: "script", want: 200 * ms},
+			home(0),
+			{at: 0, session: "s", from: "198.51.100.7", agent: "script"},
+			{at: 0, session: "s", from: "198.51.100.7", agent: "script"},
+			{at: 0, session: "s", from: "198.51.100.7", agent: "script"},
+			{at: 0, session: "s", from: "198.51.100.7", agent: "script", want: 200 * ms},
 		},
 		"the owner is not held up for the thief": {
 			home(0), {at: 0, session: "s", from: "203.0.113.9", agent: "browser"}, home(1), home(2), home(3), home(4), home(5),
@@ -58,8 +68,11 @@ func TestNewcomersWait(t *testing.T) {
 			home(0), {at: 0, session: "t", from: "203.0.113.9"}, {at: 0, session: "t", from: "203.0.113.9"}, {at: 0, session: "t", from: "203.0.113.9"}, {at: 0, session: "t", from: "203.0.113.9"},
 		},
 		"a session that was used nowhere for an hour begins anew": {
-			home(0), {at: time.Hour, session: "s", from: "203.0.113.9"}, {at: time.Hour, session: "s", from: "203.0.113.9"},
-			{at: time.Hour, session: "s", from: "203.0.113.9"}, {at: time.Hour, session: "s", from: "203.0.113.9"},
+			home(0),
+			{at: time.Hour, session: "s", from: "203.0.113.9"},
+			{at: time.Hour, session: "s", from: "203.0.113.9"},
+			{at: time.Hour, session: "s", from: "203.0.113.9"},
+			{at: time.Hour, session: "s", from: "203.0.113.9"},
 		},
 		"without a session nobody waits": {
 			{from: "203.0.113.9"}, {from: "203.0.113.10"}, {from: "203.0.113.10"}, {from: "203.0.113.10"}, {from: "203.0.113.10"}, {from: "203.0.113.10"},

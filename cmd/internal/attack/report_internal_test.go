@@ -18,19 +18,23 @@ func TestReportKeepsOrBreaksThePromise(t *testing.T) {
 		want     Report
 	}{
 		"all within": {
-			each, []*round{one(3, true), one(10, true), one(1, true)},
+			each,
+			[]*round{one(3, true), one(10, true), one(1, true)},
 			Report{Stopped: 3, Median: 3, P95: 10, Max: 10, BytesMedian: 300, BytesMax: 1000, EventToCutMS: 3, Kept: true},
 		},
 		"one beyond": {
-			each, []*round{one(3, true), one(11, true), one(1, true)},
+			each,
+			[]*round{one(3, true), one(11, true), one(1, true)},
 			Report{Stopped: 3, Median: 3, P95: 11, Max: 11, BytesMedian: 300, BytesMax: 1100, EventToCutMS: 3},
 		},
 		"one beyond, where half is promised": {
-			half, []*round{one(3, true), one(11, true), one(1, true)},
+			half,
+			[]*round{one(3, true), one(11, true), one(1, true)},
 			Report{Stopped: 3, Median: 3, P95: 11, Max: 11, BytesMedian: 300, BytesMax: 1100, EventToCutMS: 3, Kept: true},
 		},
 		"one got away with little": {
-			half, []*round{one(3, true), one(4, false), one(1, true)},
+			half,
+			[]*round{one(3, true), one(4, false), one(1, true)},
 			Report{Stopped: 2, Median: 3, P95: 4, Max: 4, BytesMedian: 300, BytesMax: 400, EventToCutMS: 1},
 		},
 	}
