@@ -89,6 +89,7 @@ func TestAttackersAreStopped(t *testing.T) {
 		most     float64 // Of the worst round; 0 is not held to any.
 	}{
 		{"thief", 20},
+		{"thief-alike", 0},
 		{"thief-streams", 0},
 		{"stuffing", 10},
 		{"walk", 0},
