@@ -57,6 +57,7 @@ type Gateway struct {
 	swapped  chan struct{} // Tells Run to follow other issuers' keys; holds one.
 	table    *session.Table
 	limiter  *admit.Limiter
+	newcomer *admit.Newcomers
 	proxy    *proxy.Proxy
 	emitter  *emit.Emitter
 	follower *revoke.Follower
@@ -121,6 +122,10 @@ func (g *Gateway) build(o Options) error {
 		return err //nolint:wrapcheck // Names its package.
 	}
 	g.limiter, err = admit.NewLimiter(c.Admit)
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	g.newcomer, err = admit.NewNewcomers(c.Admit)
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}

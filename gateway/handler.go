@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
@@ -82,6 +83,9 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
 		return
 	}
+	if id != nil {
+		g.hold(ctx, g.newcomer.Wait(id.Session, o.Address, c.event.UserAgent, c.began))
+	}
 	now := g.now()
 	d := g.limiter.Apply(admit.Decide(admit.Case{
 		Route: m.Route, Method: effect(r), Identity: id, Standing: visit.Standing(), Feed: g.feed(), FreshMax: g.config.Admit.FreshMax, Now: now,
@@ -94,6 +98,20 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		return
 	}
 	g.forward(ctx, w, r, c, m, visit, o)
+}
+
+// hold lets a request wait, unless a verdict ends it or its client leaves.
+func (g *Gateway) hold(ctx context.Context, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	g.metrics.held.Add(context.WithoutCancel(ctx), 1)
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	select {
+	case <-ctx.Done():
+	case <-over.C:
+	}
 }
 
 // forward calls the upstream, and answers for a cut.

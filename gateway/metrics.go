@@ -20,11 +20,12 @@ type metrics struct {
 	toCut    metric.Float64Histogram
 	panics   metric.Int64Counter
 	reloads  metric.Int64Counter
+	held     metric.Int64Counter
 }
 
 func newMetrics(m metric.Meter, feed func() int64) (metrics, error) {
 	var x metrics
-	var errs [7]error
+	var errs [8]error
 	x.requests, errs[0] = m.Int64Counter("vigil.gateway.requests", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests by route, decision and reason."))
 	// The boundaries that OpenTelemetry's semantic conventions advise, and one
@@ -47,6 +48,8 @@ func newMetrics(m metric.Meter, feed func() int64) (metrics, error) {
 			o.Observe(feed())
 			return nil
 		}))
+	x.held, errs[7] = m.Int64Counter("vigil.gateway.held", metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that waited because their session was used from a new place."))
 	err := errors.Join(errs[:]...)
 	if err != nil {
 		return x, fmt.Errorf("register metrics: %w", err)

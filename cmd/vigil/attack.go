@@ -196,7 +196,7 @@ func attackable(dir string, run runfile.Run) (people.Census, error) {
 	case !local(run.Gateway) || !local(run.Issuer) || !local(run.ClickHouse):
 		return census, app.Usage("the gateway of %s is not on this machine's loopback: only that may be attacked", dir)
 	case errors.Is(err, people.ErrNobody):
-		return census, app.Usage("%s: %w: attacks need people with a history; start a new installation with \"%s up --enforce --people 60 --data DIR\"", dir, err, "vigil")
+		return census, app.Usage("%s: %w: attacks need people with a history; start a new installation with \"vigil up --enforce --people 60 --data DIR\"", dir, err)
 	case err != nil:
 		return census, app.Usage("%s: %w", dir, err)
 	case run.PID == 0 || !runs(run.PID):

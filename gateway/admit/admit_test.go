@@ -92,7 +92,7 @@ func TestDecide(t *testing.T) {
 
 // A throttled target gets its burst, then its rate, and others are untouched.
 func TestLimiter(t *testing.T) {
-	l, err := admit.NewLimiter(admit.Config{ThrottlePerMinute: 60, ThrottleBurst: 3, FreshMax: 1, ColdStartMax: 1})
+	l, err := admit.NewLimiter(admit.Config{ThrottlePerMinute: 60, ThrottleBurst: 3, NewcomerBurst: 1, FreshMax: 1, ColdStartMax: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestLimiterIsBounded(t *testing.T) {
 func TestConfigNamesEveryFault(t *testing.T) {
 	err := admit.Config{}.Validate()
 	want := "throttle_per_minute: must be at least 1, is 0\nthrottle_burst: must be at least 1, is 0\n" +
-		"fresh_max: must be positive, is 0s\ncold_start_max: must be positive, is 0s"
+		"newcomer_burst: must be at least 1, is 0\nfresh_max: must be positive, is 0s\ncold_start_max: must be positive, is 0s"
 	if err == nil || err.Error() != want {
 		t.Errorf("Validate() = %v", err)
 	}

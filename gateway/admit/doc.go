@@ -2,6 +2,7 @@
 //
 //	(Route, Identity, Standing, Feed) ──► Decide ──► Decision: permit, deny, step_up
 //	                                                    └─ throttle ──► Limiter ──► permit, deny
+//	session in use, from a new place ──► Newcomers ──► a moment's wait before Decide
 //
 // # Contract
 //
@@ -13,7 +14,7 @@
 //
 // # Concurrency
 //
-// A Limiter is safe for concurrent use; everything else is values.
+// A Limiter and Newcomers are safe for concurrent use; everything else is values.
 //
 // # Non-obvious
 //

@@ -58,7 +58,7 @@ func DefaultConfig() Config {
 		LongAfter:        time.Second,
 		LongBytes:        1 << 20,
 		TickEvery:        5 * time.Second,
-		TickBytes:        64 << 20,
+		TickBytes:        8 << 20,
 		GoodbyeTimeout:   500 * time.Millisecond,
 	}
 }

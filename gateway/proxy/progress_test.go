@@ -38,7 +38,9 @@ func TestDownloadIsReportedBeforeItIsSent(t *testing.T) {
 					_ = http.NewResponseController(w).Flush()
 				}
 			})
-			g := newRig(t, url, func(c *proxy.Config) { c.LongAfter, c.TickEvery, c.LongBytes, c.TickBytes = time.Hour, time.Hour, long, tick })
+			g := newRig(t, url, func(c *proxy.Config) {
+				c.LongAfter, c.TickEvery, c.LongBytes, c.TickBytes = time.Hour, time.Hour, long, tick
+			})
 			res, err := g.client(t, false).Do(g.request(t, tt.method, "/", "s", nil))
 			if err != nil {
 				t.Fatal(err)

@@ -46,11 +46,15 @@ type Scenario struct {
 func Scenarios() []Scenario {
 	return []Scenario{
 		{
-			Name: "thief", Story: "uses a person's token from another country while he works, one request after the other without a pause",
+			Name: "thief", Story: "uses a person's token from another country and browser while he works, one request after the other without a pause",
 			Promise: Promise{Most: 20, Unit: unitRequests}, beside: 4, warmUp: 5 * time.Second, play: (*Campaign).thief,
 		},
 		{
-			Name: "thief-streams", Story: "the same with 50 downloads at once, each begun anew when it ends",
+			Name: "thief-alike", Story: "the same with the owner's own kind of browser, as if the owner had switched a VPN on",
+			Promise: Promise{Most: 20, Unit: unitRequests}, beside: 4, warmUp: 5 * time.Second, play: (*Campaign).thiefAlike,
+		},
+		{
+			Name: "thief-streams", Story: "like the first, with 50 downloads at once, each begun anew when it ends",
 			Promise: Promise{Most: 20, Unit: unitRequests}, beside: 4, warmUp: 5 * time.Second, play: (*Campaign).thiefStreams,
 		},
 		{

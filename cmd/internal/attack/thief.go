@@ -21,16 +21,26 @@ const (
 	streamBytes = 256 << 20
 )
 
-// elsewhere is a thief with an owner's token, in another country and with
-// another browser. Its first request is what a person would call suspicious.
-func (c *Campaign) elsewhere(r *round, o *owner) *intruder {
+// elsewhere is a thief with an owner's token, in another country and with an
+// agent of his own. His first request is what a person would call suspicious.
+func (c *Campaign) elsewhere(r *round, o *owner, agent string) *intruder {
 	from := c.options.Population.World.Abroad(r.rand, o.visit.Spot.Network)
 	r.From = from.Network.City + ", " + from.Network.Country
-	return newIntruder(r, people.NewClient(c.options.Gateway, from, people.RandomAgent(r.rand), o.token, &c.ledger))
+	return newIntruder(r, people.NewClient(c.options.Gateway, from, agent, o.token, &c.ledger))
 }
 
-// thief reads what there is, one request after the other.
+// thief has another browser than the owner.
 func (c *Campaign) thief(ctx context.Context, r *round) error {
+	return c.read(ctx, r, func(o *owner) string { return people.OtherAgent(r.rand, o.visit.Agent) })
+}
+
+// thiefAlike has the owner's, to the version.
+func (c *Campaign) thiefAlike(ctx context.Context, r *round) error {
+	return c.read(ctx, r, func(o *owner) string { return o.visit.Agent })
+}
+
+// read reads what there is, one request after the other.
+func (c *Campaign) read(ctx context.Context, r *round, agent func(*owner) string) error {
 	o, err := c.atWork(ctx, r)
 	if err != nil {
 		return err
@@ -38,7 +48,7 @@ func (c *Campaign) thief(ctx context.Context, r *round) error {
 	defer o.goHome()
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	x := c.elsewhere(r, o)
+	x := c.elsewhere(r, o, agent(o))
 	defer x.client.Close()
 	paths := []string{"/", "/me", "/accounts"}
 	for _, id := range o.person.Accounts {
@@ -62,7 +72,7 @@ func (c *Campaign) thiefStreams(ctx context.Context, r *round) error {
 	defer o.goHome()
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	x := c.elsewhere(r, o)
+	x := c.elsewhere(r, o, people.OtherAgent(r.rand, o.visit.Agent))
 	defer x.client.Close()
 	err = x.flood(ctx, streams, streamBytes)
 	r.Figure = float64(r.Served)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -182,6 +183,27 @@ func (d device) userAgent(since time.Duration) string {
 // RandomAgent is the user agent of a browser of some age.
 func RandomAgent(r *rand.Rand) string {
 	return randomDevice(r, desktops()).agent(120 + r.IntN(8))
+}
+
+// OtherAgent is one of another browser than the one whose agent is given.
+func OtherAgent(r *rand.Rand, than string) string {
+	for {
+		agent := RandomAgent(r)
+		if browser(agent) != browser(than) {
+			return agent
+		}
+	}
+}
+
+// browser is what a user agent says that it is; each says of itself that it is
+// the others too.
+func browser(agent string) string {
+	for _, name := range []string{"Edg/", "Firefox/", "Chrome/"} {
+		if strings.Contains(agent, name) {
+			return name
+		}
+	}
+	return "Safari/"
 }
 
 func desktops() []device {

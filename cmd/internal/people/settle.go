@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,9 +30,7 @@ type Learned struct {
 // was made; nil is not interested.
 func (p *Population) Settle(o *devstack.Options, learned func(Learned)) {
 	users := make(map[string]string, len(p.People)+len(o.Users))
-	for name, password := range o.Users {
-		users[name] = password
-	}
+	maps.Copy(users, o.Users)
 	for _, u := range p.People {
 		users[u.Name] = u.Password
 	}

@@ -1,0 +1,60 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// TestVerdictReachesWhoWaits holds a newcomer's second request back until the
+// verdict about his first is there: the upstream never sees it.
+func TestVerdictReachesWhoWaits(t *testing.T) {
+	var served atomic.Int64
+	g := newRig(t, func(http.ResponseWriter, *http.Request) { served.Add(1) })
+	g.config.Admit.NewcomerBurst, g.config.Admit.NewcomerHold = 1, 2*time.Second
+	g.start(t, true)
+	ask := func(agent string) (status int, code any) {
+		r := g.request(t, "GET", "/pages/7", g.token("owner"), nil)
+		r.Header.Set("User-Agent", agent)
+		res, body := do(t, r)
+		if res.StatusCode == http.StatusOK {
+			return res.StatusCode, nil
+		}
+		return res.StatusCode, problemOf(t, body)["code"]
+	}
+	for _, agent := range []string{"owner's browser", "thief's script", "owner's browser"} {
+		status, _ := ask(agent)
+		if status != http.StatusOK {
+			t.Fatalf("%s: %d", agent, status)
+		}
+	}
+	type answer struct {
+		status int
+		code   any
+	}
+	got := make(chan answer, 1)
+	go func() {
+		status, code := ask("thief's script")
+		got <- answer{status, code}
+	}()
+	asAdmin := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+adminToken) }
+	for waiting := false; !waiting; {
+		_, all := g.admin(t, "GET", "/v1/sessions", nil, asAdmin)
+		waiting = strings.Contains(all, `"total":1`)
+		if len(got) > 0 {
+			t.Fatal("the second request from a new place does not wait")
+		}
+	}
+	g.revoke(t, verdict.ActionRevoke, verdict.TargetSession, g.session("owner"))
+	a := <-got
+	if a.status != http.StatusUnauthorized || a.code != "session_revoked" {
+		t.Errorf("who waited saw %d %v", a.status, a.code)
+	}
+	if served.Load() != 3 {
+		t.Errorf("the upstream served %d requests, want the owner's two and the thief's first", served.Load())
+	}
+}
