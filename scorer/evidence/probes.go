@@ -292,7 +292,7 @@ func (p *prober) find(lower string) (what string, exploit bool) {
 // question mark: an application that puts something behind what it includes
 // puts it into the query of that file (rule 931120 of the OWASP core rule set).
 func farFile(query string) bool {
-	for _, pair := range strings.Split(query, "&") {
+	for pair := range strings.SplitSeq(query, "&") {
 		_, value, _ := strings.Cut(pair, "=")
 		if !strings.HasSuffix(value, "?") {
 			continue

@@ -21,6 +21,7 @@ type signInForm struct {
 //nolint:gochecknoglobals // A constant: Go has no constant tables.
 var signInForms = compile(event.AuthFailure,
 	// Web applications.
+	`/control/login: from ip (?P<ip>\S+): invalid username or password`,                                                              // AdGuard Home
 	`\[error\] POST (?P<ip>\S+) /control/login: invalid username or password`,                                                        // AdGuard Home
 	`Authentication attempt from \[?(?P<ip>[0-9A-Fa-f.:]+)[^"]*for user "(?P<user>[^"]*)" failed`,                                    // Guacamole
 	`\(username=(?P<user>[^,)]*).*\|AUTHENTICATION_FAILED\|[^|]*\|(?P<ip>[^|]+)\|`,                                                   // Apereo CAS
@@ -28,37 +29,37 @@ var signInForms = compile(event.AuthFailure,
 	`username input '(?P<user>[^']*)' which usually indicates.*remote_ip"?[=:] ?"?(?P<ip>[^" ]+)`,                                    // Authelia
 	`"action": ?"(?:invalid_identifier|login_failed)".*"client_ip": ?"(?P<ip>[^"]+)".*"(?:identifier|username)": ?"(?P<user>[^"]*)"`, // authentik
 	`\[client (?P<ip>[^\]]+?)(?::\d+)?\].*user (?P<user>.+) authentication failure for Baikal`,                                       // Baïkal
-	`Failed login attempt\. (?P<ip>\S+)`,                                                               // Bitwarden
-	`Login failed for user "(?P<user>[^"]*)" IP-address: (?P<ip>\S+)`,                                  // Calibre-Web
-	`\[cpaneld\] (?P<ip>\S+) - (?P<user>\S+) "POST /login/.*FAILED LOGIN`,                              // cPanel
-	`Incorrect username or password for user (?P<user>.+)\. IP=(?P<ip>\S+)`,                            // Dockge
-	`"method":"POST","path":"/users/sign_in".*"login":"(?P<user>[^"]*)".*"remote_ip":"(?P<ip>[^"]+)"`,  // GitLab
-	`"action":"failure".*"key":"username","value":"(?P<user>[^"]*)".*"remote_ip":"(?P<ip>[^"]+)"`,      // GitLab
-	`\[GIN\].*\| 401 \|[^|]*\|\s*(?P<ip>\S+) \| POST`,                                                  // Gotify
-	`(?:Invalid username or password|password-auth\.failed).*remote_addr"?[=:]"?(?P<ip>[^" ]+)`,        // Grafana
-	`client IP="(?P<ip>[^",]+).*failed to authenticate user:(?P<user>[^,]+),`,                          // Harbor
-	`invalid authentication from \S+ \((?P<ip>[^)]+)\)`,                                                // Home Assistant
-	`Failed login attempt for user (?P<user>\S+) from ip address (?P<ip>\S+)`,                          // Immich
-	`Authentication request for "?(?P<user>[^" ]+)"? has been denied \(IP: "?(?P<ip>[^")]+)"?\)`,       // Jellyfin
-	`Failed (?:sign-in|login) attempt.*"ip":"(?P<ip>[^"]+)","email":"(?P<user>[^"]*)"`,                 // Jellyseerr
-	`POST /api/sessions: (?P<ip>\S+): Invalid username or password: \{"email":"(?P<user>[^"]*)"`,       // Joplin
-	`type="?LOGIN_ERROR"?,.*ipAddress="?(?P<ip>[^",]+)"?,.*username="?(?P<user>[^",]+)`,                // Keycloak
-	`(?:LLNG|lemonldap-ng)\[\d+\]: .*Bad password for (?P<user>\S+) \((?P<ip>[^)]+)\)`,                 // LemonLDAP
-	`(?:LLNG|lemonldap-ng)\[\d+\]: .* (?P<user>\S+) was not found in LDAP directory \((?P<ip>[^)]+)\)`, // LemonLDAP
-	`in limiter: Authentication attempt from (?P<ip>\S+) has been rate-limited`,                        // Mailu
-	`authentication_failed=true client_ip=(?P<ip>\S+).*username=(?P<user>\S+)`,                         // Miniflux
-	`user "(?P<user>[^"]*)"(?: was not found in "[^"]*"|: password mismatch), client: (?P<ip>[^,]+),`,  // nginx, Basic
-	`client login failed: .*client: (?P<ip>[^,]+), .*login: "(?P<user>[^"]*)"`,                         // nginx, mail
-	`Failed login attempt (?:by|from) IP: \[?(?P<ip>[^\]\s]+)`,                                         // Ombi, Stirling
-	`"statusCode":401,.*"url":"/auth/login.*"remoteAddress":"(?P<ip>[^"]+)"`,                           // OpenSearch
-	`authentication error for (?:user )?'(?P<user>[^']*)' from:? (?P<ip>\S+)`,                          // OPNsense, pfSense
-	`authentication failure; rhost=(?P<ip>\S+) user=(?P<user>\S+)`,                                     // Proxmox
-	`WebAPI login failure\..* IP: (?P<ip>[^,]+), username: (?P<user>\S+)`,                              // qBittorrent
-	`Auth-Failure ip (?P<ip>\S+) username '(?P<user>[^']*)'`,                                           // Sonarr
-	`"event":"user\.login".*"user":"(?P<user>[^"]*)","success":false.*"addr\.remote":"(?P<ip>[^"]+)"`,  // Teleport
-	`AccessLogFilter \S* (?P<ip>\S+) POST \S*/login took .* returned 401`,                              // TheHive
-	`web_php\[\d+\]\.ERR \[(?P<ip>[^\]]+)\] \[Login denied for user "(?P<user>[^"]*)"`,                 // ZoneMinder
-	`web_php\[\d+\]\.ERR \[(?P<ip>[^\]]+)\] \[Could not retrieve user (?P<user>.*?) details`,           // ZoneMinder
+	`Failed login attempt\. (?P<ip>\S+)`,                                                                                             // Bitwarden
+	`Login failed for user "(?P<user>[^"]*)" IP-address: (?P<ip>\S+)`,                                                                // Calibre-Web
+	`\[cpaneld\] (?P<ip>\S+) - (?P<user>\S+) "POST /login/.*FAILED LOGIN`,                                                            // cPanel
+	`Incorrect username or password for user (?P<user>.+)\. IP=(?P<ip>\S+)`,                                                          // Dockge
+	`"method":"POST","path":"/users/sign_in".*"login":"(?P<user>[^"]*)".*"remote_ip":"(?P<ip>[^"]+)"`,                                // GitLab
+	`"action":"failure".*"key":"username","value":"(?P<user>[^"]*)".*"remote_ip":"(?P<ip>[^"]+)"`,                                    // GitLab
+	`\[GIN\].*\| 401 \|[^|]*\|\s*(?P<ip>\S+) \| POST`,                                                                                // Gotify
+	`(?:Invalid username or password|password-auth\.failed).*remote_addr"?[=:]"?(?P<ip>[^" ]+)`,                                      // Grafana
+	`client IP="(?P<ip>[^",]+).*failed to authenticate user:(?P<user>[^,]+),`,                                                        // Harbor
+	`invalid authentication from \S+ \((?P<ip>[^)]+)\)`,                                                                              // Home Assistant
+	`Failed login attempt for user (?P<user>\S+) from ip address (?P<ip>\S+)`,                                                        // Immich
+	`Authentication request for "?(?P<user>[^" ]+)"? has been denied \(IP: "?(?P<ip>[^")]+)"?\)`,                                     // Jellyfin
+	`Failed (?:sign-in|login) attempt.*"ip":"(?P<ip>[^"]+)","email":"(?P<user>[^"]*)"`,                                               // Jellyseerr
+	`POST /api/sessions: (?P<ip>\S+): Invalid username or password: \{"email":"(?P<user>[^"]*)"`,                                     // Joplin
+	`type="?LOGIN_ERROR"?,.*ipAddress="?(?P<ip>[^",]+)"?,.*username="?(?P<user>[^",]+)`,                                              // Keycloak
+	`(?:LLNG|lemonldap-ng)\[\d+\]: .*Bad password for (?P<user>\S+) \((?P<ip>[^)]+)\)`,                                               // LemonLDAP
+	`(?:LLNG|lemonldap-ng)\[\d+\]: .* (?P<user>\S+) was not found in LDAP directory \((?P<ip>[^)]+)\)`,                               // LemonLDAP
+	`in limiter: Authentication attempt from (?P<ip>\S+) has been rate-limited`,                                                      // Mailu
+	`authentication_failed=true client_ip=(?P<ip>\S+).*username=(?P<user>\S+)`,                                                       // Miniflux
+	`user "(?P<user>[^"]*)"(?: was not found in "[^"]*"|: password mismatch), client: (?P<ip>[^,]+),`,                                // nginx, Basic
+	`client login failed: .*client: (?P<ip>[^,]+), .*login: "(?P<user>[^"]*)"`,                                                       // nginx, mail
+	`Failed login attempt (?:by|from) IP: \[?(?P<ip>[^\]\s]+)`,                                                                       // Ombi, Stirling
+	`"statusCode":401,.*"url":"/auth/login.*"remoteAddress":"(?P<ip>[^"]+)"`,                                                         // OpenSearch
+	`authentication error for (?:user )?'(?P<user>[^']*)' from:? (?P<ip>\S+)`,                                                        // OPNsense, pfSense
+	`authentication failure; rhost=(?P<ip>\S+) user=(?P<user>\S+)`,                                                                   // Proxmox
+	`WebAPI login failure\..* IP: (?P<ip>[^,]+), username: (?P<user>\S+)`,                                                            // qBittorrent
+	`Auth-Failure ip (?P<ip>\S+) username '(?P<user>[^']*)'`,                                                                         // Sonarr
+	`"event":"user\.login".*"user":"(?P<user>[^"]*)","success":false.*"addr\.remote":"(?P<ip>[^"]+)"`,                                // Teleport
+	`AccessLogFilter \S* (?P<ip>\S+) POST \S*/login took .* returned 401`,                                                            // TheHive
+	`web_php\[\d+\]\.ERR \[(?P<ip>[^\]]+)\] \[Login denied for user "(?P<user>[^"]*)"`,                                               // ZoneMinder
+	`web_php\[\d+\]\.ERR \[(?P<ip>[^\]]+)\] \[Could not retrieve user (?P<user>.*?) details`,                                         // ZoneMinder
 	// Shells, files, mail, databases, telephones.
 	`sshd(?:-session)?\[\d+\]: Invalid user (?P<user>\S*) from (?P<ip>\S+)`,
 	`\[\d+\]: Failed (?:password|publickey) for (?:invalid user )?(?P<user>\S+) from (?P<ip>\S+)`,
@@ -95,9 +96,9 @@ var (
 	successForms = compile(event.AuthSuccess,
 		`WebAPI login success\. IP: (?P<ip>\S+)`, // qBittorrent
 		`pure-ftpd: \(\S*@(?P<ip>[^)]+)\) \[INFO\] (?P<user>\S+) is now logged in`,
-		`Auth-Success ip (?P<ip>\S+) username '(?P<user>[^']*)'`,                                         // Sonarr
-		`\[(?P<ip>[^\]]+)\] \[Login successful for user "(?P<user>[^"]*)"`,                               // ZoneMinder
-		`sshd(?:-session)?\[\d+\]: Accepted \S+ for (?P<user>\S+) from (?P<ip>\S+)`,                      //
+		`Auth-Success ip (?P<ip>\S+) username '(?P<user>[^']*)'`,           // Sonarr
+		`\[(?P<ip>[^\]]+)\] \[Login successful for user "(?P<user>[^"]*)"`, // ZoneMinder
+		`sshd(?:-session)?\[\d+\]: Accepted \S+ for (?P<user>\S+) from (?P<ip>\S+)`,
 		`"event":"user\.login".*"user":"(?P<user>[^"]*)","success":true.*"addr\.remote":"(?P<ip>[^"]+)"`, // Teleport
 	)
 )
