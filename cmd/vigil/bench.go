@@ -121,7 +121,7 @@ func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choic
 }
 
 func benchTables(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, entries []benchdata.Entry) ([]benchdata.Row, error) {
-	var rows []benchdata.Row
+	rows := make([]benchdata.Row, 0, len(entries))
 	for _, e := range entries {
 		set, err := e.Load(dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -141,7 +141,7 @@ func benchTables(c *cobra.Command, env app.Env, dir string, choice benchdata.Cho
 }
 
 func benchRuleSets(c *cobra.Command, env app.Env, dir string, sets []benchdata.RuleSet) ([]benchdata.Finding, error) {
-	var found []benchdata.Finding
+	found := make([]benchdata.Finding, 0, len(sets))
 	for _, s := range sets {
 		f, err := s.Run(c.Context(), dir)
 		if errors.Is(err, fs.ErrNotExist) {

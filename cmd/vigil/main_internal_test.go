@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CONFIG", filepath.Join(root(t), "testdata", "config"))
 			e.Setenv("ACCESSLOG", filepath.Join(root(t), "testdata", "accesslogs", "apache.log.gz"))
 			e.Setenv("MODELS", filepath.Join(root(t), "testdata", "models"))
+			e.Setenv("BENCH", filepath.Join(root(t), "testdata", "bench"))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {

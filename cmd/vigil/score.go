@@ -71,7 +71,7 @@ func newScoreCommand(env app.Env) *cobra.Command {
 func (o *scoreOptions) inputFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "", "risk model file; without it the model that ships")
-	f.StringVar(&o.input, "input", "ndjson", "what the lines are: ndjson or combined (Apache and nginx access logs)")
+	f.StringVar(&o.input, "input", "ndjson", "what the lines are: ndjson or combined (access logs: Apache, nginx, JSON, load balancers)")
 	f.StringVar(&o.state, "state", "", "file of the scorer's state: read where it exists")
 	f.StringVar(&o.tenant, "tenant", "default", "tenant of events that name none")
 }

@@ -169,7 +169,7 @@ var catalogue = [Count]Description{
 	},
 	FailuresByAddress: {
 		ID: "credential.failures_by_address", Group: Credential, Technique: "T1110.004", Needs: "address, auth_outcome; account sharpens it",
-		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.7 for one within 5 s of the last by the same client, half-life 10 min and at most 10",
+		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.8 for one within 5 s of the last by the same client, half-life 10 min and at most 10",
 		Innocent: "an office behind one address on the day passwords expire",
 	},
 	LoginRate: {

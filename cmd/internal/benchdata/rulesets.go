@@ -118,12 +118,12 @@ func runAttackLogs(_ context.Context, dir string) (Finding, error) {
 	t := tallies[len(tallies)-1]
 	var parts []string
 	for _, k := range tallies {
-		parts = append(parts, fmt.Sprintf("%s %d of %d", k.Kind, k.Acted, k.Sources))
+		parts = append(parts, fmt.Sprintf("%s %d of %d", k.Kind, k.AsAsked, k.Sources))
 	}
 	return Finding{
-		Now: fmt.Sprintf("%s; %d by the bucket's size, %d positive, %d missed, %d not expected, %d logs unmapped",
+		Now: fmt.Sprintf("%s as asked; %d by the bucket's size, %d positive, %d missed, %d not expected, %d logs unmapped",
 			strings.Join(parts, ", "), t.InTime, t.Positive, t.Missed, len(r.Wrong), len(r.Unmapped)),
-		Met:    float64(t.Acted) >= attackShare*float64(t.Sources) && t.InTime == t.Acted && len(r.Wrong) == 0,
+		Met:    float64(t.InTime) >= attackShare*float64(t.Sources) && len(r.Wrong) == 0,
 		Detail: &r,
 	}, nil
 }

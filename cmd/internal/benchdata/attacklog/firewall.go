@@ -11,8 +11,6 @@ import (
 
 // Lines of web application firewalls: the total of a request by the OWASP core
 // rule set, and requests that openappsec names an incident.
-//
-//nolint:gochecknoglobals // Constants: Go has no constant patterns.
 var (
 	crsTotal = regexp.MustCompile(`(?:\[client [^\]]*\] )?\[client \\?"?(?P<ip>[0-9A-Fa-f.:]+?)\\?"?\] (?:ModSecurity|Coraza): .*Inbound Anomaly Score Exceeded \(Total (?:Inbound )?Score: (?P<score>\d+)`)
 	crsURI   = regexp.MustCompile(`\[uri \\?"([^"\\]*)\\?"\]`)

@@ -107,6 +107,18 @@ var outside = []string{
 	"impossible-travel", "cpanel-bf-attempt", "mailu-admin", "ssh-generic-test", "auditd",
 }
 
+// notices are the scenarios that ban nobody (remediation: false in the hub).
+//
+//nolint:gochecknoglobals // A constant: Go has no constant lists.
+var notices = []string{"http-technology-probing"}
+
+// notice reports whether a case is about such scenarios alone.
+func (c *Case) notice() bool {
+	return !slices.ContainsFunc(c.Scenarios, func(s string) bool {
+		return !slices.ContainsFunc(notices, func(n string) bool { return strings.Contains(s, n) })
+	})
+}
+
 // mapped reports whether a case is about what a gateway sees.
 func (c *Case) mapped() bool {
 	return slices.ContainsFunc(c.Scenarios, func(s string) bool {

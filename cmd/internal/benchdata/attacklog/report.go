@@ -17,9 +17,10 @@ type Tally struct {
 	Acted    int    `json:"acted"`
 	Positive int    `json:"positive"`
 	Missed   int    `json:"missed"`
-	// InTime counts those that were acted on no later than by the project's own
-	// bucket.
-	InTime int `json:"in_time"`
+	// AsAsked counts those that were acted on, or noticed where no more is asked,
+	// and InTime those of them that were no later than by the project's own bucket.
+	AsAsked int `json:"as_asked"`
+	InTime  int `json:"in_time"`
 }
 
 // Tallies counts the sources of each kind, and of all.
@@ -33,12 +34,15 @@ func (r *Report) Tallies() []Tally {
 				continue
 			}
 			t.Sources++
+			if s.AsAsked() {
+				t.AsAsked++
+			}
+			if s.InTime() {
+				t.InTime++
+			}
 			switch s.Result {
 			case Acted:
 				t.Acted++
-				if s.After <= s.Bucket {
-					t.InTime++
-				}
 			case Positive:
 				t.Positive++
 			default:
@@ -54,10 +58,10 @@ func (r *Report) Tallies() []Tally {
 func (r *Report) String() string {
 	var b strings.Builder
 	for _, t := range r.Tallies() {
-		fmt.Fprintf(&b, "%-9s %3d sources, %3d acted on (%d by the bucket's size), %d positive, %d missed\n", t.Kind, t.Sources, t.Acted, t.InTime, t.Positive, t.Missed)
+		fmt.Fprintf(&b, "%-9s %3d sources, %3d as asked (%d by the bucket's size): %d acted on, %d positive, %d missed\n", t.Kind, t.Sources, t.AsAsked, t.InTime, t.Acted, t.Positive, t.Missed)
 	}
 	for i := range r.Sources {
-		if s := &r.Sources[i]; s.Result != Acted || s.After > s.Bucket {
+		if s := &r.Sources[i]; !s.InTime() {
 			fmt.Fprintf(&b, "  %-36s %-9s %-18s %-8s %5.1f nats, after %d, bucket %d, %d events\n", s.Test, s.Kind, s.Address, s.Result, s.Nats, s.After, s.Bucket, s.Events)
 		}
 	}

@@ -32,11 +32,14 @@ const (
 
 // Source is what became of one address that was to be caught.
 type Source struct {
-	Test    string  `json:"test"`
-	Kind    string  `json:"kind"`
-	Address string  `json:"address"`
-	Result  string  `json:"result"`
-	Nats    float64 `json:"nats"` // The most that it was suspected of.
+	Test    string `json:"test"`
+	Kind    string `json:"kind"`
+	Address string `json:"address"`
+	Result  string `json:"result"`
+	// Notice says that the project's own scenario gives a notice and bans nobody:
+	// evidence is all that is asked.
+	Notice bool    `json:"notice,omitempty"`
+	Nats   float64 `json:"nats"` // The most that it was suspected of.
 	// After is the number of its events up to the first action, Bucket that of
 	// the project's own bucket. 0 where it did not act.
 	After  int `json:"after,omitempty"`
@@ -58,6 +61,14 @@ type Report struct {
 	Lines       int `json:"lines"`
 	LinesUnread int `json:"lines_unread"`
 }
+
+// AsAsked reports whether the source came out as it is asked.
+func (s *Source) AsAsked() bool {
+	return s.Result == Acted || s.Notice && s.Result == Positive
+}
+
+// InTime reports whether it did so no later than the project's own bucket.
+func (s *Source) InTime() bool { return s.AsAsked() && s.After <= s.Bucket }
 
 // Run replays every log below dir through a scorer of its own with the given
 // model. The error wraps [fs.ErrNotExist] where the set is not there.
@@ -128,7 +139,8 @@ func (r *Report) replay(name string, c *Case, m *model.Model) error {
 			s.after = s.events
 		}
 	}
-	if err := in.Err(); err != nil {
+	err = in.Err()
+	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	if kind == "" {
@@ -170,7 +182,7 @@ func (s *suspect) source(c *Case, kind, address string) Source {
 		result = Positive
 	}
 	return Source{
-		Test: c.Test, Kind: kind, Address: address, Result: result, Nats: s.nats,
+		Test: c.Test, Kind: kind, Address: address, Result: result, Notice: c.notice(), Nats: s.nats,
 		After: s.after, Bucket: c.bucket(), Events: s.events,
 	}
 }
@@ -185,17 +197,25 @@ func (r *reader) read(line string, e *event.RequestEvent) (kind string, ok bool)
 		kind = KindSignIn
 	case readFirewall(line, e):
 		kind = KindFirewall
-	default:
-		e.Reset()
-		if accesslog.Parse(line, e) != nil {
-			return "", false
-		}
+	case readRequest(line, e):
 		e.Tenant = tenant
 		return KindHTTP, true
+	case readAnySignIn(line, e):
+		kind = KindSignIn
+	default:
+		return "", false
 	}
 	e.Time, e.Tenant = timestamppb.New(stamp), tenant
 	e.Clamp()
 	return kind, e.Check() == nil
+}
+
+func readRequest(line string, e *event.RequestEvent) bool {
+	err := accesslog.Parse(line, e)
+	if err != nil {
+		e.Reset()
+	}
+	return err == nil
 }
 
 // tenant is that of all events of the set.

@@ -13,7 +13,8 @@ import (
 // event: nothing that is not in its request, its answer or its sign-in. It
 // reports false for a log that tells of neither.
 func toEvent(t *Test, e *event.RequestEvent) bool {
-	*e = event.RequestEvent{Kind: event.KindRequest, Phase: event.PhaseComplete, Tenant: "default", Status: 200, Method: "POST"} //nolint:govet // Not used yet.
+	e.Reset()
+	e.Kind, e.Phase, e.Tenant, e.Status, e.Method = event.KindRequest, event.PhaseComplete, "default", 200, "POST"
 	switch t.Family {
 	case "aws_cloudtrail_rules":
 		cloudTrail(t.Log, e)
@@ -107,7 +108,8 @@ func kubernetes(o object, e *event.RequestEvent) {
 	e.Subject = o.text("user.username", "protoPayload.authenticationInfo.principalEmail")
 	e.UserAgent = o.text("userAgent", "protoPayload.requestMetadata.callerSuppliedUserAgent")
 	setAddress(e, o.text("sourceIPs.0", "protoPayload.requestMetadata.callerIP"))
-	if code, err := strconv.ParseUint(o.text("responseStatus.code"), 10, 32); err == nil {
+	code, err := strconv.ParseUint(o.text("responseStatus.code"), 10, 32)
+	if err == nil {
 		e.Status = uint32(code)
 	}
 	command := o.list("requestObject.command")
@@ -157,7 +159,7 @@ func googlePlace(resource string) (space, name string) {
 		switch {
 		case w == "namespaces" && i+1 < len(words):
 			space = words[i+1]
-		case i > 0 && (strings.HasSuffix(words[i-1], "s")) && words[i-1] != "namespaces":
+		case i > 0 && strings.HasSuffix(words[i-1], "s") && words[i-1] != "namespaces":
 			name = w
 		}
 	}

@@ -50,7 +50,8 @@ func read(dir string) ([]Test, error) {
 		}
 		tests = append(tests, t)
 	}
-	if err := in.Err(); err != nil {
+	err = in.Err()
+	if err != nil {
 		return nil, fmt.Errorf("read rule tests: %w", err)
 	}
 	return tests, nil
@@ -63,7 +64,7 @@ type object map[string]any
 // at is the value at a path, "a.b.0.c".
 func (o object) at(path string) any {
 	var v any = map[string]any(o)
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		switch inner := v.(type) {
 		case map[string]any:
 			v = member(inner, name)

@@ -128,7 +128,8 @@ func play(t *Test, a *answer, own, rules *model.Model) (w *Wrong, ok bool, err e
 	for i := range a.times {
 		e.Time = timestamppb.New(start.Add(time.Duration(i) * every))
 		e.Clamp()
-		if err := e.Check(); err != nil {
+		err := e.Check()
+		if err != nil {
 			return nil, false, fmt.Errorf("%s, %s: %w", t.Rule, t.Name, err)
 		}
 		result := engine.Assess(scorer.Record{Event: e, Offset: int64(i + 1)}).Assessment
@@ -163,7 +164,7 @@ func (w *Wrong) right(a *answer) bool {
 // the same network where the test says that nothing is new, else on another
 // one, and by another client where the test is about another device.
 func sawSession(engine *scorer.Engine, t *Test, e *event.RequestEvent) {
-	p := proto.Clone(e).(*event.RequestEvent) //nolint:errcheck,forcetypeassert // A clone has the type of its original.
+	p := proto.CloneOf(e)
 	if t.Name != "Same device and OS" {
 		p.Address, p.Asn = "198.51.100.7", 64500
 	}
