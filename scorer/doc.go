@@ -9,7 +9,8 @@
 // machine, the day, or the number of restarts from a snapshot in between. There
 // is no I/O but Snapshot and Restore, no wall clock and no goroutine. State is
 // bounded by the model's limits; the least recently used go first, in record
-// order.
+// order. An assessment is the engine's own memory, valid until the next record;
+// of an event the engine keeps nothing, not even a text.
 //
 // # Concurrency
 //

@@ -18,10 +18,16 @@
 //
 // # Concurrency
 //
-// All functions are safe for concurrent use; [Positions] is not.
+// All functions are safe for concurrent use; [Positions] and
+// [Decoder] are not.
 //
 // # Non-obvious
 //
 // Names on the wire are pseudonyms: [Names] keeps the tenant key. Two spellings
 // of one token are one session because the hash covers claims, never raw bytes.
+//
+// The canonical JSON has a reader of its own, which gives up at whatever
+// encoding/json would read another way; a fuzz target compares the two. A Go map
+// puts the new key's text in place of the old one when it is written to, so
+// [Positions] writes through a pointer.
 package event

@@ -65,9 +65,9 @@ func NewCrowd(m *model.Model, subjects int) (*Crowd, error) {
 }
 
 // Measure times requests of subjects drawn at random, so that each is met cold,
-// from where they were last.
-func (c *Crowd) Measure(events int) *Latency {
-	var t timing
+// from where they were last, and beside it another operation on the same events.
+func (c *Crowd) Measure(events int, other func(*event.RequestEvent)) (engine, beside *Latency) {
+	var t, o timing
 	list := make([]*event.RequestEvent, chunkEvents)
 	for i := range list {
 		list[i] = &event.RequestEvent{Time: new(timestamppb.Timestamp)}
@@ -81,9 +81,15 @@ func (c *Crowd) Measure(events int) *Latency {
 			ask(ev, subject, crowdVisits-1, c.random.IntN(crowdRequests), c.now)
 		}
 		t.chunk(len(list), func(i int) { c.assess(list[i]) })
+		o.chunk(len(list), func(i int) { other(list[i]) })
 	}
-	return t.done()
+	return t.done(), o.done()
 }
+
+// Session is the name of a subject's session.
+func (c *Crowd) Session(subject int) string { return sessionName(subject) }
+
+func sessionName(subject int) string { return fmt.Sprintf("session-%014d", subject) }
 
 func (c *Crowd) assess(ev *event.RequestEvent) {
 	c.Engine.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: c.offset})
@@ -97,7 +103,7 @@ func dress(ev *event.RequestEvent, subject, visit int) {
 	ev.Time = at
 	ev.Kind, ev.Phase, ev.Tenant, ev.SubjectKind = event.KindRequest, event.PhaseComplete, "default", event.SubjectHuman
 	// Hashes, as the gateway sends them, have 22 characters and more.
-	ev.Subject, ev.Session = fmt.Sprintf("subject-%014d", subject), fmt.Sprintf("session-%014d", subject)
+	ev.Subject, ev.Session = fmt.Sprintf("subject-%014d", subject), sessionName(subject)
 	ev.TokenId = fmt.Sprintf("token-%d-%d", subject, visit)
 	ev.Address, ev.Asn, ev.Country = fmt.Sprintf("10.%d.%d.%d", subject>>8&255, subject&255, visit%2), uint32(3320+visit%2), "DE"
 	ev.Latitude, ev.Longitude, ev.AccuracyRadiusKm = new(52.5), new(13.4), 50
