@@ -3,6 +3,7 @@ package epoch
 import (
 	"fmt"
 
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -16,6 +17,8 @@ type Summary struct {
 	// Epoch is the number of the epoch in force, 0 for none.
 	Epoch    uint64
 	Sequence *sequence.Shared
+	// Likelihoods are those of the habits' concentrations.
+	Likelihoods [Habits]profile.Likelihood
 }
 
 // Encode returns the sealed bytes of a summary.
@@ -48,5 +51,8 @@ func (s *Summary) code(k *snapshot.Codec) {
 	k.I64(&s.At)
 	k.U64(&s.Epoch)
 	s.Sequence.Code(k)
+	for i := range s.Likelihoods {
+		s.Likelihoods[i].Code(k)
+	}
 	s.Partition = int32(partition)
 }
