@@ -8,8 +8,8 @@ import (
 const (
 	// gridSize concentrations are compared, each twice the one before, from
 	// gridFrom on.
-	gridSize = 12
-	gridFrom = 1.0 / 8
+	gridSize = 14
+	gridFrom = 1.0 / 32
 	// gridLeast is how many observations a concentration is learned from.
 	gridLeast = 1000
 )
@@ -18,7 +18,7 @@ const (
 // peers, by how well each foretells an observation from all others: each is left
 // out as it comes, so that the sum over observations is the Dirichlet evidence
 // by which MacKay and Peto (1995) choose. The zero value has seen nothing. It
-// takes 104 B.
+// takes 120 B.
 type Likelihood struct {
 	sums [gridSize]float64 // Of ln p, by concentration.
 	n    float64
