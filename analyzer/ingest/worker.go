@@ -116,7 +116,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 func (w *worker) tidy(ctx context.Context) error {
 	w.poll()
 	w.commit(ctx)
-	w.publish()
+	w.publish(ctx)
 	keep := w.ingest.o.Keep
 	if w.next == w.saved || w.next-w.saved < keep.Records && w.ingest.o.Now().Sub(w.savedAt) < keep.Every {
 		return nil

@@ -79,7 +79,7 @@ func (k *Knowledge) Summary(tenant string, partition int32, now int64) *Summary 
 	if k.Live == nil {
 		return nil
 	}
-	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Sequence: k.Live, Likelihoods: k.Likelihoods}
+	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Live, Likelihoods: k.Likelihoods}
 }
 
 // Activate puts an epoch in force, and reports false where it is no later than

@@ -17,6 +17,10 @@ type Summary struct {
 	// Epoch is the number of the epoch in force, 0 for none.
 	Epoch    uint64
 	Sequence *sequence.Shared
+	// Shift is how far the partition has moved from the epoch in force, see
+	// [Knowledge.Shift]. It is not part of the bytes: it alarms whoever owns the
+	// partition.
+	Shift float64
 	// Likelihoods are those of the habits' concentrations.
 	Likelihoods [Habits]profile.Likelihood
 }
