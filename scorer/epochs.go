@@ -173,6 +173,18 @@ func (e *Engine) ripened(x *evidence.Context, s *entity.Session, own *entity.Sub
 	}
 }
 
+// compare lets what a session is about to teach say how far the subject's habits
+// lie from those of his peers.
+func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight float64) {
+	for i := range s.Pending.Seen {
+		v := &s.Pending.Seen[i]
+		if v.Fresh && int(v.Kind) < entity.KindCount {
+			peer := evidence.PeerShare(x.Tenant, entity.Kind(v.Kind), v.Name)
+			x.Tenant.Shared.Likelihoods[v.Kind].Observe(&own.Kinds[v.Kind], v.Name, peer, weight)
+		}
+	}
+}
+
 // peaked counts the peak of a clean session, or of one whose owner has proven
 // himself. One that was hardly judged has none.
 func peaked(x *evidence.Context, s *entity.Session) {

@@ -193,3 +193,47 @@ func TestOffersAreBounded(t *testing.T) {
 		t.Error("the latest offer is not kept")
 	}
 }
+
+// TestReplayWithEpochs plays the same month with and without restarts: epochs
+// are built, and every byte is the same.
+func TestReplayWithEpochs(t *testing.T) {
+	play := func(restartEvery int) (sums []string, epochs uint64, takeovers int) {
+		o := &office{engine: newEngine(t, true), at: start}
+		each := func(r scorer.Result) {
+			nats, _ := takeoverOf(r)
+			if nats > 0 {
+				takeovers++
+			}
+			epochs = r.Assessment.GetSharedEpoch()
+			sums = append(sums, said(t, r))
+			if restartEvery == 0 || len(sums)%restartEvery != 0 {
+				return
+			}
+			var b bytes.Buffer
+			err := o.engine.Snapshot(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.engine = newEngine(t, true)
+			err = o.engine.Restore(&b, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.work(14, 40, each)
+		for n := range 60 {
+			each(o.send("p0", "p0-today", jobs[1][n%6]))
+		}
+		return sums, epochs, takeovers
+	}
+	want, epochs, takeovers := play(0)
+	got, _, _ := play(997)
+	if epochs < 10 || takeovers == 0 {
+		t.Fatalf("%d epochs and %d findings of an order: this test needs both", epochs, takeovers)
+	}
+	for i := range want {
+		if want[i] != got[i] {
+			t.Fatalf("record %d:\n%s\nafter restarts:\n%s", i, want[i], got[i])
+		}
+	}
+}

@@ -75,6 +75,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	if own != nil {
 		weight *= own.Weight(x.Now, l)
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, l.HalfLife, weight)
+		compare(x, s, own, weight)
 		own.Learn(&s.Pending, x.Now, l)
 		e.ripened(x, s, own)
 	}

@@ -10,15 +10,34 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
-// subjectBytesMax bounds what an active subject with one session may take.
-const subjectBytesMax = 5 << 10
+// subjectBytesMax bounds what an active subject with one session may take, and
+// orderedBytesMax what is added once the order of its events is followed.
+const (
+	subjectBytesMax = 5 << 10
+	orderedBytesMax = 2 << 10
+)
 
 // TestMemoryOfASubject fills an engine with subjects that have taught their
 // habits and are active in one session, and divides what the heap has grown.
 func TestMemoryOfASubject(t *testing.T) {
+	plain := memoryOfASubject(t, 8)
+	if plain > subjectBytesMax {
+		t.Errorf("a subject with a session takes %.0f B, want at most %d", plain, subjectBytesMax)
+	}
+	more := memoryOfASubject(t, entity.SequenceFrom/4+2) - memoryOfASubject(t, entity.SequenceFrom/4)
+	t.Logf("%.0f B more once its order is followed", more)
+	if more < 1<<10 || more > orderedBytesMax {
+		t.Errorf("the order of a subject's events takes %.0f B, want at most %d", more, orderedBytesMax)
+	}
+}
+
+// memoryOfASubject is what a subject takes after four visits of some requests.
+func memoryOfASubject(t *testing.T, requests int) float64 {
+	t.Helper()
 	subjects := 20_000
 	if testing.Short() || raceEnabled {
 		subjects = 4_000
@@ -29,7 +48,7 @@ func TestMemoryOfASubject(t *testing.T) {
 	ev := &event.RequestEvent{Time: new(timestamppb.Timestamp)}
 	for visit := range 4 {
 		for i := range subjects {
-			for n := range 8 {
+			for n := range requests {
 				lifeOf(ev, i, visit, n)
 				*ev.Time = timestamppb.Timestamp{Seconds: start.Add(time.Duration(visit)*3*time.Hour + time.Duration(n)*20*time.Second).Unix()}
 				offset++
@@ -42,11 +61,9 @@ func TestMemoryOfASubject(t *testing.T) {
 	if got.Subjects != subjects || got.Sessions != subjects {
 		t.Fatalf("holds %+v, want %d subjects and as many sessions", got, subjects)
 	}
-	t.Logf("%.0f B for each of %d subjects with a session", each, subjects)
-	if each > subjectBytesMax {
-		t.Errorf("a subject with a session takes %.0f B, want at most %d", each, subjectBytesMax)
-	}
+	t.Logf("%.0f B for each of %d subjects with a session of %d requests", each, subjects, 4*requests)
 	runtime.KeepAlive(e)
+	return each
 }
 
 // lifeOf writes the n-th request of a subject's visit: two networks, two
@@ -70,7 +87,7 @@ func lifeOf(ev *event.RequestEvent, i, visit, n int) {
 	if n%5 < 2 {
 		ev.Resource = fmt.Sprint(1000 + (i*7+n*13)%997)
 	}
-	ev.BytesOut = uint64(500 << (n + visit))
+	ev.BytesOut = uint64(500 << (n%8 + visit))
 }
 
 func heap() int64 {

@@ -58,20 +58,29 @@ func (w *worker) fetchEpoch(ctx context.Context, offset int64) error {
 	return nil
 }
 
-// publish says what the partition has learned, now and then.
-func (w *worker) publish() {
+// publish says what the partition has learned, now and then, and raises an alarm
+// where that is no longer what the epoch in force knows. The alarm changes nothing.
+func (w *worker) publish(ctx context.Context) {
 	engine, shares := w.engine.(sharing)
 	if !shares || w.ingest.o.Epochs == nil {
 		return
 	}
 	at := w.published
+	shifted := 0
 	engine.Summaries(int32(w.partition), func(s *epoch.Summary) bool {
 		if s.At-w.published < publishEvery {
 			return false // The clock is one for all tenants.
 		}
 		at = s.At
+		if s.Shift >= epoch.ShiftAlarm {
+			shifted++
+		}
 		w.ingest.o.Epochs.Publish(s)
 		return true
 	})
+	if shifted > 0 {
+		w.ingest.metrics.shifted.Add(ctx, int64(shifted))
+		w.ingest.o.Logger.WarnContext(ctx, "alarm: what is done has moved away from the shared epoch", "partition", w.partition, "tenants", shifted)
+	}
 	w.published = at
 }

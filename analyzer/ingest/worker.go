@@ -118,7 +118,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 func (w *worker) tidy(ctx context.Context) error {
 	w.poll()
 	w.commit(ctx)
-	w.publish()
+	w.publish(ctx)
 	now := w.ingest.o.Now()
 	engine, counts := w.engine.(counting)
 	if counts && now.Sub(w.countedAt) >= countEvery {

@@ -145,9 +145,7 @@ func (t *Tenant) fade(now int64, halfLife time.Duration) {
 		return
 	}
 	f := exact.Decay(float64(now-t.FadedAt), float64(halfLife))
-	if t.Shared.Live != nil {
-		t.Shared.Live.Fade(float64(now-t.FadedAt), float64(halfLife))
-	}
+	t.Shared.Fade(float64(now-t.FadedAt), float64(halfLife))
 	t.FadedAt = now
 	for _, n := range []*profile.Numeric{&t.MinuteRatio, &t.HourRatio, &t.Beats} {
 		n.Decay(f)

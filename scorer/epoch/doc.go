@@ -14,7 +14,8 @@
 // partition is from where the epoch scores there. The bytes of both have a
 // magic, a version and a checksum.
 //
-// What is shared now are the prior and the curves of package sequence. More is
+// What is shared now: the prior and the curves of package sequence, and the
+// concentrations by which habits back off to those of the peers. More is
 // appended to Summary and Epoch, with the version raised.
 //
 // # Concurrency

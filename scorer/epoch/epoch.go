@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -24,6 +25,9 @@ type Epoch struct {
 	Curves [sequence.KindCount]sequence.Curve
 	// Steps are the events of Prior by hash.
 	Steps sequence.Marginal
+	// Concentrations are how many observations of a subject's habit the peers' is
+	// worth, by habit; 0 where that is not known.
+	Concentrations [Habits]float64
 
 	digest string
 }
@@ -40,10 +44,13 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 	}
 	e := &Epoch{Tenant: list[0].Tenant, Number: 1}
 	if previous != nil {
-		e.Number, e.Curves = previous.Number+1, previous.Curves
+		e.Number, e.Curves, e.Concentrations = previous.Number+1, previous.Curves, previous.Concentrations
 	}
-	whole := sequence.NewShared()
+	whole, likelihoods := sequence.NewShared(), [Habits]profile.Likelihood{}
 	for _, s := range list {
+		for i := range likelihoods {
+			likelihoods[i].Merge(&s.Likelihoods[i])
+		}
 		whole.Merge(s.Sequence)
 		e.Number = max(e.Number, s.Epoch+1)
 		e.Built = max(e.Built, s.At)
@@ -53,6 +60,12 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 		curve, ok := whole.Tails[i].Fit()
 		if ok {
 			e.Curves[i] = curve
+		}
+	}
+	for i := range likelihoods {
+		a, ok := likelihoods[i].Best()
+		if ok {
+			e.Concentrations[i] = a
 		}
 	}
 	e.sum()
@@ -109,4 +122,8 @@ func (e *Epoch) code(k *snapshot.Codec) {
 		e.Curves[i].Code(k)
 	}
 	e.Steps.Code(k)
+	for i := range e.Concentrations {
+		k.F64(&e.Concentrations[i])
+		e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
+	}
 }

@@ -3,6 +3,8 @@ package epoch
 import (
 	"time"
 
+	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -14,6 +16,8 @@ type Knowledge struct {
 	Active *Epoch
 	// Live is what goes on learning, nil as long as nobody has anything to teach.
 	Live *sequence.Shared
+	// Likelihoods go on learning, too.
+	Likelihoods [Habits]profile.Likelihood
 	// looked is when it was last looked whether an epoch is due.
 	looked int64
 }
@@ -50,13 +54,32 @@ func (k *Knowledge) Curve(kind sequence.Kind) sequence.Curve {
 	return k.Active.Curves[kind]
 }
 
+// Concentration is that of a habit in the epoch in force, else the given one.
+func (k *Knowledge) Concentration(habit int, otherwise float64) float64 {
+	if k.Active == nil || k.Active.Concentrations[habit] == 0 {
+		return otherwise
+	}
+	return k.Active.Concentrations[habit]
+}
+
+// Fade lets all that was learned fade by some time, by half in halfLife.
+func (k *Knowledge) Fade(time, halfLife float64) {
+	if k.Live != nil {
+		k.Live.Fade(time, halfLife)
+	}
+	f := exact.Decay(time, halfLife)
+	for i := range k.Likelihoods {
+		k.Likelihoods[i].Decay(f)
+	}
+}
+
 // Summary is all that the partition has learned, nil where it is nothing. It
 // stays part of the partition: encode it before the next event.
 func (k *Knowledge) Summary(tenant string, partition int32, now int64) *Summary {
 	if k.Live == nil {
 		return nil
 	}
-	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Sequence: k.Live}
+	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Live, Likelihoods: k.Likelihoods}
 }
 
 // Activate puts an epoch in force, and reports false where it is no later than
@@ -114,6 +137,9 @@ func Due(active *Epoch, whole *sequence.Shared, now int64, every time.Duration) 
 // nothing from elsewhere.
 func (k *Knowledge) Code(c *snapshot.Codec) {
 	c.I64(&k.looked)
+	for i := range k.Likelihoods {
+		k.Likelihoods[i].Code(c)
+	}
 	has := k.Live != nil
 	c.Bool(&has)
 	if has {

@@ -3,6 +3,7 @@ package epoch
 import (
 	"fmt"
 
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -16,6 +17,12 @@ type Summary struct {
 	// Epoch is the number of the epoch in force, 0 for none.
 	Epoch    uint64
 	Sequence *sequence.Shared
+	// Shift is how far the partition has moved from the epoch in force, see
+	// [Knowledge.Shift]. It is not part of the bytes: it alarms whoever owns the
+	// partition.
+	Shift float64
+	// Likelihoods are those of the habits' concentrations.
+	Likelihoods [Habits]profile.Likelihood
 }
 
 // Encode returns the sealed bytes of a summary.
@@ -48,5 +55,8 @@ func (s *Summary) code(k *snapshot.Codec) {
 	k.I64(&s.At)
 	k.U64(&s.Epoch)
 	s.Sequence.Code(k)
+	for i := range s.Likelihoods {
+		s.Likelihoods[i].Code(k)
+	}
 	s.Partition = int32(partition)
 }

@@ -152,7 +152,7 @@ func (k *Collector) anonymiser(x *Context) {
 // maximum and weighted by how far the habit is known.
 // What many others show these days for the first time is a release, not a thief.
 func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string, uniform, attack float64) float64 {
-	raw := x.Subject.Kinds[kind].Novelty(name, &x.Tenant.Subjects.Kinds[kind], uniform, attack, k.params.Concentration)
+	raw := x.Subject.Kinds[kind].Novelty(name, &x.Tenant.Subjects.Kinds[kind], uniform, attack, x.Tenant.Shared.Concentration(int(kind), k.params.Concentration))
 	if raw <= 0 {
 		return 0
 	}

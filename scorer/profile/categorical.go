@@ -135,6 +135,10 @@ func (c *Categorical) PNew(a float64) float64 {
 	return (max(0, float64(c.fresh)-1) + float64(0.1*a)) / (c.total + a)
 }
 
+// PeerConcentration is how many observations the prior of any one value is worth
+// among the peers.
+const PeerConcentration = 5
+
 // knownFrom is the count from which a value is known for good; one that was
 // learned at less weight is so in part.
 const knownFrom = 0.5
@@ -148,8 +152,7 @@ func (c *Categorical) Novelty(name string, peers *Categorical, uniform, attack, 
 	if unknown <= 0 {
 		return 0
 	}
-	const peerConcentration = 5
-	peer := peers.P(name, uniform, peerConcentration)
+	peer := peers.P(name, uniform, PeerConcentration)
 	value := exact.Ln(max(attack, peer) / c.P("", peer, a))
 	fresh := -exact.Ln(min(1, c.PNew(a)))
 	return max(0, min(value, fresh)) * min(1, unknown)

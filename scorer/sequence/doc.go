@@ -19,15 +19,17 @@
 // The engine keeps a Habit with the subject, a Watch with the session and one
 // immutable Prior and Curve per tenant and epoch. For each request it calls
 //
-//	step := watch.Step(&subject.Sequence, epoch.Prior, sequence.SymbolOf(template))
+//	step := watch.StepAmong(subject.Sequence, epoch.Prior, sequence.SymbolOfRequest(method, template), arriving)
 //	nats := epoch.Curve.Nats(step.Level) // Adds by how far it exceeds its peak, as any signal does.
-//	watch.Teach(&subject.Sequence, sequence.Lag)
+//	watch.Teach(subject.Sequence, sequence.Lag, tenant.Shared)
 //
 // and Teach with 0 when the quarantine of a session has ended clean, Forget
-// when a verdict names the session, Rest when the person has proven himself.
-// Habit.Decay follows the stream clock, a day at a time. When a session ends
-// clean, its Watch.Peak goes into the tenant's Tail; priors and tails of all
-// partitions merge into the next epoch. Nothing here returns a NaN.
+// when a verdict names the session, Rest when the person has proven himself,
+// Continue when a new session takes the place of one. Habit.Day follows the
+// stream clock. Once a day, or when the subject has gone on to another session,
+// the Watch.Peak of a clean session goes into the tenant's Tail; what all
+// partitions have [Shared] merges into the next epoch. Nothing here returns a
+// NaN.
 //
 // # Concurrency
 //

@@ -1,0 +1,162 @@
+package epochs_test
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.uber.org/goleak"
+
+	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/epochs"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/epoch"
+	"github.com/vigil-gateway/vigil/scorer/sequence"
+)
+
+// TestMain finds goroutines that outlive the tests.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start runs an exchange on a broker until the test ends.
+func start(t *testing.T, addr string) *epochs.Exchange {
+	t.Helper()
+	root, key := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed([]byte("analyzer key for tests, 32 bytes"))
+	file, err := verdict.SignKeySet(root, []verdict.Key{{ID: "a", Class: verdict.ClassAnalyzer, Public: key.Public().(ed25519.PublicKey)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := verdict.OpenKeySet(root.Public().(ed25519.PublicKey), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := announce.NewWriter([]string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := epochs.DefaultConfig()
+	c.Wait = 300 * time.Millisecond
+	x, err := epochs.New(epochs.Options{
+		Config: c, Brokers: []string{addr}, Writer: w, Signer: verdict.NewSigner("a", key), Keys: keys,
+		Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, done := t.Context(), make(chan error, 1)
+	go func() { done <- x.Run(ctx) }()
+	t.Cleanup(func() {
+		err := <-done // The test's context has ended.
+		if err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		w.Close()
+	})
+	return x
+}
+
+// learned is what a partition has learned by a day.
+func learned(partition int32, day int) *epoch.Summary {
+	shared := sequence.NewShared()
+	for i := range 3000 + day {
+		shared.Add(sequence.Symbol(1+(i+1)%9), sequence.Symbol(1+i%9))
+	}
+	return &epoch.Summary{Tenant: "t", Partition: partition, At: int64(day) * int64(24*time.Hour), Sequence: shared}
+}
+
+// TestEpochsFollowEachOther lets a partition learn for eighteen days: an epoch a
+// day, of which the latest sixteen can still be had.
+func TestEpochsFollowEachOther(t *testing.T) {
+	b, err := broker.Start(broker.Options{Partitions: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	x := start(t, b.Addr())
+	var refs []epoch.Reference
+	var last *epoch.Epoch
+	for day := range 18 {
+		s := learned(1, day)
+		last = epoch.Build(last, s)
+		refs = append(refs, last.Reference())
+		x.Publish(s)
+		x.Lead(day > 0) // Nobody else may build.
+		built := false
+		for range 200 {
+			err := x.Tend(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = x.Find(t.Context(), refs[day])
+			built = err == nil
+			if built || day == 0 {
+				break
+			}
+		}
+		if built != (day > 0) {
+			t.Fatalf("day %d: epoch built is %t; who does not lead builds none", day, built)
+		}
+		if day == 0 {
+			refs, last = nil, nil
+			refs = append(refs, epoch.Reference{})
+		}
+	}
+	other := start(t, b.Addr())
+	var got *epoch.Epoch
+	for range 100 {
+		got, err = other.Find(t.Context(), refs[17])
+		if err == nil {
+			break
+		}
+	}
+	if err != nil || got.Number != 17 {
+		t.Fatalf("another process finds %v, %v; want epoch 17", got, err)
+	}
+	for day, ref := range refs[1:] {
+		_, err := other.Find(t.Context(), ref)
+		if gone := day < 1; gone != errors.Is(err, epochs.ErrMissing) {
+			t.Errorf("epoch %d of 17: %v; want only those beyond the latest 16 gone", ref.Number, err)
+		}
+	}
+}
+
+func TestOnlyEpochsNeedBelief(t *testing.T) {
+	b, err := broker.Start(broker.Options{Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	x := start(t, b.Addr())
+	err = x.Believe(t.Context(), &event.RequestEvent{Kind: event.KindControl, Reason: event.ReasonClear})
+	if err != nil {
+		t.Errorf("a clear: %v; it is another's business", err)
+	}
+	err = x.Believe(t.Context(), epoch.Build(nil, learned(0, 1)).Reference().Control())
+	if !errors.Is(err, epochs.ErrUnbelieved) {
+		t.Errorf("an unsigned epoch: %v, want %v", err, epochs.ErrUnbelieved)
+	}
+}
+
+func TestBadConfigIsRefused(t *testing.T) {
+	tests := map[string]epochs.Config{
+		"an epoch a second": {Every: time.Second, Wait: time.Second},
+		"no waiting at all": {Every: time.Hour},
+		"waiting for a day": {Every: time.Hour, Wait: 24 * time.Hour},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := c.Validate()
+			if err == nil {
+				t.Error("is accepted")
+			}
+		})
+	}
+	err := epochs.DefaultConfig().Validate()
+	if err != nil {
+		t.Errorf("the default: %v", err)
+	}
+}
