@@ -33,7 +33,8 @@
 // its kind: a detector costs more than all other signals together. Only those
 // that were drawn teach, because the others are no fair sample. The assessment
 // of a request that was not looked at says nothing about it, as that of one that
-// was and is ordinary.
+// was and is ordinary. What has proved clean is learned at requests that are not
+// looked at, so that no request pays for both.
 //
 // The numbers are of three kinds, and none is the business of one signal alone:
 // the request (how long the answer took, what was sent and what came back, the

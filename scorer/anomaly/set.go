@@ -44,6 +44,7 @@ type Set struct {
 	Looked uint64
 
 	current *detector // Of the event, where it was drawn; nil for none.
+	idle    *detector // Of the event, where it was not looked at.
 	sample  quarantine.Sample
 	draw    uint64
 	row     [Columns]float64
@@ -99,7 +100,7 @@ func (s *Set) Evicted() uint64 { return s.table.Evicted }
 // Look returns what the detector of an event's route class, "" for none, says
 // about the event; false where that is nothing, or where it is not looked at.
 func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
-	s.current = nil
+	s.current, s.idle = nil, nil
 	p := x.Event.GetPhase()
 	if !s.params.On || x.Subject == nil || x.Event.GetKind() != event.KindRequest || p != event.PhaseComplete && p != "" {
 		return evidence.Finding{}, false
@@ -108,6 +109,7 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	draw := xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)
 	drawn := draw%Every == 0
 	if !drawn && !d.large(x.Event) {
+		s.idle = d
 		return evidence.Finding{}, false
 	}
 	s.Looked++
@@ -155,7 +157,7 @@ const (
 // dimensions alone, in nats: what was said once is not said again.
 func said(s *entity.Suspicion) float64 {
 	most := 0.0
-	for _, signal := range [...]evidence.Signal{evidence.RequestRate, evidence.BytesOut, evidence.ResponseSize, evidence.SequentialIDs, evidence.Breadth, evidence.NotFoundShare, evidence.NeverSeenRoute} {
+	for _, signal := range [...]evidence.Signal{evidence.RequestRate, evidence.BytesOut, evidence.ResponseSize, evidence.SequentialIDs, evidence.Breadth, evidence.NotFoundShare} {
 		most = max(most, s.Peak(int(signal)))
 	}
 	return most
@@ -201,18 +203,21 @@ func newDetector(key entity.Key) *detector {
 	return &detector{forest: f, normal: calibrate.NewConformal(seed)}
 }
 
-// Learn takes what the last event that was looked at would teach, unless it is
-// suspicious, and teaches what has proved clean.
+// Learn takes what the last event would teach, unless it is suspicious. Where it
+// was not looked at, it teaches what has proved clean: no event pays for both.
 func (s *Set) Learn(now int64, suspicious bool, clean func(entity.Key) bool) {
-	d := s.current
-	if d == nil {
-		return
+	if s.current != nil && !suspicious {
+		s.current.waiting.Offer(&s.sample, s.draw)
 	}
-	s.current = nil
-	if !suspicious {
-		d.waiting.Offer(&s.sample, s.draw)
+	if s.idle != nil {
+		s.idle.learn(now, s.params.Quarantine, clean)
 	}
-	q := d.waiting.Next(now, s.params.Quarantine, clean)
+	s.current, s.idle = nil, nil
+}
+
+// learn learns one row that has proved clean, if there is one.
+func (d *detector) learn(now int64, quarantine time.Duration, clean func(entity.Key) bool) {
+	q := d.waiting.Next(now, quarantine, clean)
 	if q == nil {
 		return
 	}
@@ -258,7 +263,7 @@ func (s *Set) text(d *detector) string {
 
 // Code writes or reads the set, in the order of last use.
 func (s *Set) Code(k *snapshot.Codec) {
-	s.current, s.err = nil, nil
+	s.current, s.idle, s.err = nil, nil, nil
 	s.table.Code(k, func(d *detector) { s.code(k, d) }, nil)
 }
 
