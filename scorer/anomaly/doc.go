@@ -51,5 +51,6 @@
 // one session of a hundred; a quarter, of those that are looked at, 2.7.
 //
 // A detector is bounded: a quarter of a megabyte, see the test of it. Beyond the
-// risk model's limits.detectors_max the least recently used one goes.
+// risk model's limits.detectors_max one that was idle for a day gives way, and
+// where there is none the newcomer is not looked at, and counted.
 package anomaly

@@ -42,6 +42,8 @@ type Set struct {
 	err    error
 	// Looked counts the events that were looked at.
 	Looked uint64
+	// Without counts the events that had no detector because all are in use.
+	Without uint64
 
 	current *detector // Of the event, where it was drawn; nil for none.
 	idle    *detector // Of the event, where it was not looked at.
@@ -55,7 +57,8 @@ type detector struct {
 	forest *forest.Detector
 	// normal are the scores of clean requests.
 	normal  *calibrate.Conformal
-	known   int // How many it was given.
+	known   int   // How many it was given.
+	seen    int64 // When it was last asked for.
 	waiting quarantine.Queue
 	// bounds are what few requests exceed, in microseconds and bytes.
 	bounds [gated]float64
@@ -106,6 +109,9 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 		return evidence.Finding{}, false
 	}
 	d := s.of(x, class)
+	if d == nil {
+		return evidence.Finding{}, false
+	}
 	draw := xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)
 	drawn := draw%Every == 0
 	if !drawn && !d.large(x.Event) {
@@ -163,7 +169,7 @@ func said(s *entity.Suspicion) float64 {
 	return most
 }
 
-// of is the detector of an event.
+// of is the detector of an event, nil where the limit leaves none for it.
 func (s *Set) of(x *evidence.Context, class string) *detector {
 	kind := 0
 	switch x.Event.GetSubjectKind() {
@@ -177,10 +183,16 @@ func (s *Set) of(x *evidence.Context, class string) *detector {
 		key.Kind, key.ID = [...]string{"human in class", "service in class", "agent in class"}[kind], class
 	}
 	d := s.table.Get(key)
-	if d == nil {
+	switch {
+	case d != nil:
+	case s.table.Full() && x.Now-s.table.Oldest().seen < int64(idleFor):
+		s.Without++
+		return nil
+	default:
 		d = newDetector(key)
 		s.table.Put(key, d)
 	}
+	d.seen = x.Now
 	return d
 }
 
@@ -294,5 +306,6 @@ func (s *Set) code(k *snapshot.Codec, d *detector) {
 	}
 	d.normal.Code(k)
 	k.Int(&d.known)
+	k.I64(&d.seen)
 	d.waiting.Code(k, Columns)
 }

@@ -306,13 +306,21 @@ func TestDetectorsAreBounded(t *testing.T) {
 	if grown > bytesMax || len(w.Bytes())/3 > bytesMax {
 		t.Errorf("a detector takes %d B of memory and %d B of snapshot, want at most %d", grown, len(w.Bytes())/3, bytesMax)
 	}
-	for i := range 10 {
-		x := s.next()
-		x.Event.Tenant = fmt.Sprint("more", i)
-		see(set, x, clean)
+	more := func(n int) {
+		for i := range n {
+			x := s.next()
+			x.Event.Tenant = fmt.Sprint("more", i)
+			see(set, x, clean)
+		}
 	}
-	if set.Len() != 3 || set.Evicted() != 10 {
-		t.Errorf("%d detectors and %d evicted, want 3 and 10", set.Len(), set.Evicted())
+	more(10)
+	if set.Len() != 3 || set.Evicted() != 0 || set.Without != 20 {
+		t.Errorf("%d detectors, %d evicted and %d events without, want 3, 0 and 20", set.Len(), set.Evicted(), set.Without)
+	}
+	s.now += int64(25 * time.Hour)
+	more(4)
+	if set.Len() != 3 || set.Evicted() != 3 || set.Without != 22 {
+		t.Errorf("a day later %d detectors, %d evicted and %d events without, want 3, 3 and 22", set.Len(), set.Evicted(), set.Without)
 	}
 }
 
