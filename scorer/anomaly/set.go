@@ -18,9 +18,10 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// members are those of the ensemble that take part: the cheap ones, and the two
-// that see what no single column shows. What repeats is for the judge to add up.
-const members = forest.Sum | forest.Peak | forest.Near | forest.Relation
+// members are those of the ensemble that take part: the cheap ones, of which one
+// sees what no single column shows. Distance to remembered rows costs as much as
+// the others together and found no more; what repeats is for the test to add up.
+const members = forest.Sum | forest.Peak | forest.Relation
 
 // epoch is part of the seed; a partition's own detectors have none.
 const epoch = 0
