@@ -80,7 +80,7 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 // event unless its session is suspicious, and from earlier ones whose sessions
 // have stayed clean.
 func (e *Engine) teachModels(x *evidence.Context, suspicion float64) {
-	suspicious := x.Session.Tainted || suspicion >= cleanBelow
+	suspicious := x.Session.Tainted || suspicion >= e.model.Learning.CleanBelow
 	e.custom.anomaly.Learn(x.Now, suspicious, e.clean)
 	e.custom.ensembles.Learn(x.Now, suspicious, e.clean)
 }
@@ -97,7 +97,7 @@ func (e *Engine) stillClean(actor entity.Key) bool {
 		return false
 	}
 	s.Suspicion.Decay(e.clock.Now(), e.model.Session.HalfLife)
-	return s.Suspicion.Total(0) < cleanBelow
+	return s.Suspicion.Total(0) < e.model.Learning.CleanBelow
 }
 
 // Rules says how each custom rule of the model in force has fared.
