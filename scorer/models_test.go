@@ -175,6 +175,29 @@ func TestModelsGoOn(t *testing.T) {
 	}
 }
 
+// TestModelsLearnFromTheCleanAlone feeds two histories that are alike but for what
+// each session does first: who probes for exploits teaches no model.
+func TestModelsLearnFromTheCleanAlone(t *testing.T) {
+	const byRank = "models: [{id: trees.a, kind: trees, file: a.txt, text: much was sent, owner: o}]\nlearning: {quarantine: 1m}\nsession: {half_life: 365d}\n"
+	for first, want := range map[string]bool{"/files/1": true, "/files/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php": false} {
+		e, err := scorer.New(scorer.Options{Model: withTrees(t, byRank), OfflineClock: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5000 {
+			ev := download(i, 1000)
+			if i < 40 {
+				ev.Path = first
+			}
+			e.Assess(scorer.Record{Event: ev, Offset: int64(i)})
+		}
+		_, found := natsOf(e.Assess(scorer.Record{Event: download(5000, 3e6), Offset: 5000}))["trees.a"]
+		if found != want {
+			t.Errorf("after sessions that began with %s: found %v, want %v", first, found, want)
+		}
+	}
+}
+
 // BenchmarkAssessWithModels scores ordinary requests with the anomaly core on and
 // off, and with an ensemble of 100 trees beside.
 func BenchmarkAssessWithModels(b *testing.B) {
