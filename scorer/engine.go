@@ -400,6 +400,9 @@ type Stats struct {
 	// were asked about since the engine was made.
 	Detectors int
 	Looked    uint64
+	// Undetected counts the events that had no detector because all that
+	// limits.detectors_max allows were in use.
+	Undetected uint64
 	// Evicted counts the entities that were pushed out at a limit.
 	Evicted uint64
 	// RulesMissed counts the events for which a custom rule of the model in force
@@ -420,7 +423,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{
 		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
 		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.custom.anomaly.Evicted(),
-		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked,
+		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked, Undetected: e.custom.anomaly.Without,
 		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
 	}
 	for _, t := range e.tenants.All {

@@ -149,7 +149,7 @@ func TestModelsGoOn(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "m.yaml:1:43: models[0].file: a.txt is gone") {
 		t.Errorf("a model whose file is gone: %v", err)
 	}
-	reloaded.SwapModel(withTrees(t, byRank+"session: {half_life: 31m}\n"))
+	reloaded.SwapModel(withTrees(t, byRank+"session: {hysteresis: 0.5}\n"))
 	strange := func(i int) *event.RequestEvent {
 		ev := download(history+i, 3e6)
 		ev.DurationUs = 30_000_000
@@ -170,8 +170,31 @@ func TestModelsGoOn(t *testing.T) {
 			found[id]++
 		}
 	}
-	if found["trees.a"] != 20 || found["model.anomaly"] != 20 {
+	if found["trees.a"] != 20 || found["model.anomaly"] < 15 {
 		t.Errorf("of 20 strange requests were found: %v", found)
+	}
+}
+
+// TestModelsLearnFromTheCleanAlone feeds two histories that are alike but for what
+// each session does first: who probes for exploits teaches no model.
+func TestModelsLearnFromTheCleanAlone(t *testing.T) {
+	const byRank = "models: [{id: trees.a, kind: trees, file: a.txt, text: much was sent, owner: o}]\nlearning: {quarantine: 1m}\nsession: {half_life: 365d}\n"
+	for first, want := range map[string]bool{"/files/1": true, "/files/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php": false} {
+		e, err := scorer.New(scorer.Options{Model: withTrees(t, byRank), OfflineClock: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5000 {
+			ev := download(i, 1000)
+			if i < 40 {
+				ev.Path = first
+			}
+			e.Assess(scorer.Record{Event: ev, Offset: int64(i)})
+		}
+		_, found := natsOf(e.Assess(scorer.Record{Event: download(5000, 3e6), Offset: 5000}))["trees.a"]
+		if found != want {
+			t.Errorf("after sessions that began with %s: found %v, want %v", first, found, want)
+		}
 	}
 }
 

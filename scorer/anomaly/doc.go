@@ -33,7 +33,8 @@
 // its kind: a detector costs more than all other signals together. Only those
 // that were drawn teach, because the others are no fair sample. The assessment
 // of a request that was not looked at says nothing about it, as that of one that
-// was and is ordinary.
+// was and is ordinary. What has proved clean is learned at requests that are not
+// looked at, so that no request pays for both.
 //
 // The numbers are of three kinds, and none is the business of one signal alone:
 // the request (how long the answer took, what was sent and what came back, the
@@ -50,5 +51,6 @@
 // one session of a hundred; a quarter, of those that are looked at, 2.7.
 //
 // A detector is bounded: a quarter of a megabyte, see the test of it. Beyond the
-// risk model's limits.detectors_max the least recently used one goes.
+// risk model's limits.detectors_max one that was idle for a day gives way, and
+// where there is none the newcomer is not looked at, and counted.
 package anomaly

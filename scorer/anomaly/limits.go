@@ -1,5 +1,11 @@
 package anomaly
 
+import "time"
+
+// idleFor is how long a detector must not have been asked for before another may
+// take its place: what took days to learn is not pushed out by whatever comes by.
+const idleFor = 24 * time.Hour
+
 // Limits of detectors.
 const (
 	// Every is of how many requests one is looked at.

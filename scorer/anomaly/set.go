@@ -18,9 +18,10 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// members are those of the ensemble that take part: the cheap ones, and the two
-// that see what no single column shows. What repeats is for the judge to add up.
-const members = forest.Sum | forest.Peak | forest.Near | forest.Relation
+// members are those of the ensemble that take part: the cheap ones, of which one
+// sees what no single column shows. Distance to remembered rows costs as much as
+// the others together and found no more; what repeats is for the test to add up.
+const members = forest.Sum | forest.Peak | forest.Relation
 
 // epoch is part of the seed; a partition's own detectors have none.
 const epoch = 0
@@ -42,8 +43,11 @@ type Set struct {
 	err    error
 	// Looked counts the events that were looked at.
 	Looked uint64
+	// Without counts the events that had no detector because all are in use.
+	Without uint64
 
 	current *detector // Of the event, where it was drawn; nil for none.
+	idle    *detector // Of the event, where it was not looked at.
 	sample  quarantine.Sample
 	draw    uint64
 	row     [Columns]float64
@@ -54,7 +58,8 @@ type detector struct {
 	forest *forest.Detector
 	// normal are the scores of clean requests.
 	normal  *calibrate.Conformal
-	known   int // How many it was given.
+	known   int   // How many it was given.
+	seen    int64 // When it was last asked for.
 	waiting quarantine.Queue
 	// bounds are what few requests exceed, in microseconds and bytes.
 	bounds [gated]float64
@@ -99,15 +104,19 @@ func (s *Set) Evicted() uint64 { return s.table.Evicted }
 // Look returns what the detector of an event's route class, "" for none, says
 // about the event; false where that is nothing, or where it is not looked at.
 func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
-	s.current = nil
+	s.current, s.idle = nil, nil
 	p := x.Event.GetPhase()
 	if !s.params.On || x.Subject == nil || x.Event.GetKind() != event.KindRequest || p != event.PhaseComplete && p != "" {
 		return evidence.Finding{}, false
 	}
 	d := s.of(x, class)
+	if d == nil {
+		return evidence.Finding{}, false
+	}
 	draw := xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)
 	drawn := draw%Every == 0
 	if !drawn && !d.large(x.Event) {
+		s.idle = d
 		return evidence.Finding{}, false
 	}
 	s.Looked++
@@ -155,13 +164,13 @@ const (
 // dimensions alone, in nats: what was said once is not said again.
 func said(s *entity.Suspicion) float64 {
 	most := 0.0
-	for _, signal := range [...]evidence.Signal{evidence.RequestRate, evidence.BytesOut, evidence.ResponseSize, evidence.SequentialIDs, evidence.Breadth, evidence.NotFoundShare, evidence.NeverSeenRoute} {
+	for _, signal := range [...]evidence.Signal{evidence.RequestRate, evidence.BytesOut, evidence.ResponseSize, evidence.SequentialIDs, evidence.Breadth, evidence.NotFoundShare} {
 		most = max(most, s.Peak(int(signal)))
 	}
 	return most
 }
 
-// of is the detector of an event.
+// of is the detector of an event, nil where the limit leaves none for it.
 func (s *Set) of(x *evidence.Context, class string) *detector {
 	kind := 0
 	switch x.Event.GetSubjectKind() {
@@ -175,10 +184,16 @@ func (s *Set) of(x *evidence.Context, class string) *detector {
 		key.Kind, key.ID = [...]string{"human in class", "service in class", "agent in class"}[kind], class
 	}
 	d := s.table.Get(key)
-	if d == nil {
+	switch {
+	case d != nil:
+	case s.table.Full() && x.Now-s.table.Oldest().seen < int64(idleFor):
+		s.Without++
+		return nil
+	default:
 		d = newDetector(key)
 		s.table.Put(key, d)
 	}
+	d.seen = x.Now
 	return d
 }
 
@@ -201,18 +216,21 @@ func newDetector(key entity.Key) *detector {
 	return &detector{forest: f, normal: calibrate.NewConformal(seed)}
 }
 
-// Learn takes what the last event that was looked at would teach, unless it is
-// suspicious, and teaches what has proved clean.
+// Learn takes what the last event would teach, unless it is suspicious. Where it
+// was not looked at, it teaches what has proved clean: no event pays for both.
 func (s *Set) Learn(now int64, suspicious bool, clean func(entity.Key) bool) {
-	d := s.current
-	if d == nil {
-		return
+	if s.current != nil && !suspicious {
+		s.current.waiting.Offer(&s.sample, s.draw)
 	}
-	s.current = nil
-	if !suspicious {
-		d.waiting.Offer(&s.sample, s.draw)
+	if s.idle != nil {
+		s.idle.learn(now, s.params.Quarantine, clean)
 	}
-	q := d.waiting.Next(now, s.params.Quarantine, clean)
+	s.current, s.idle = nil, nil
+}
+
+// learn learns one row that has proved clean, if there is one.
+func (d *detector) learn(now int64, quarantine time.Duration, clean func(entity.Key) bool) {
+	q := d.waiting.Next(now, quarantine, clean)
 	if q == nil {
 		return
 	}
@@ -258,7 +276,7 @@ func (s *Set) text(d *detector) string {
 
 // Code writes or reads the set, in the order of last use.
 func (s *Set) Code(k *snapshot.Codec) {
-	s.current, s.err = nil, nil
+	s.current, s.idle, s.err = nil, nil, nil
 	s.table.Code(k, func(d *detector) { s.code(k, d) }, nil)
 }
 
@@ -289,5 +307,6 @@ func (s *Set) code(k *snapshot.Codec, d *detector) {
 	}
 	d.normal.Code(k)
 	k.Int(&d.known)
+	k.I64(&d.seen)
 	d.waiting.Code(k, Columns)
 }

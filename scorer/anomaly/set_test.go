@@ -63,7 +63,21 @@ func see(s *anomaly.Set, x *evidence.Context, clean func(entity.Key) bool) (evid
 	draw(x)
 	f, found := s.Look(x, "")
 	s.Learn(x.Now, false, clean)
+	y := *x // Another request, which is not looked at.
+	y.Event = &event.RequestEvent{Kind: event.KindRequest, Tenant: x.Event.GetTenant(), SubjectKind: x.Event.GetSubjectKind(), Sensitivity: x.Event.GetSensitivity()}
+	skip(&y)
+	s.Look(&y, "")
+	s.Learn(x.Now, false, clean)
 	return f, found
+}
+
+// skip gives a request a number with which it is not drawn.
+func skip(x *evidence.Context) {
+	session := *x.Session
+	x.Session = &session
+	for xxh3.HashStringSeed(session.Key.ID, session.Requests)%anomaly.Every == 0 {
+		session.Requests++
+	}
 }
 
 // draw gives a request a number with which it is drawn.
@@ -292,22 +306,34 @@ func TestDetectorsAreBounded(t *testing.T) {
 	if grown > bytesMax || len(w.Bytes())/3 > bytesMax {
 		t.Errorf("a detector takes %d B of memory and %d B of snapshot, want at most %d", grown, len(w.Bytes())/3, bytesMax)
 	}
-	for i := range 10 {
-		x := s.next()
-		x.Event.Tenant = fmt.Sprint("more", i)
-		see(set, x, clean)
+	more := func(n int) {
+		for i := range n {
+			x := s.next()
+			x.Event.Tenant = fmt.Sprint("more", i)
+			see(set, x, clean)
+		}
 	}
-	if set.Len() != 3 || set.Evicted() != 10 {
-		t.Errorf("%d detectors and %d evicted, want 3 and 10", set.Len(), set.Evicted())
+	more(10)
+	if set.Len() != 3 || set.Evicted() != 0 || set.Without != 20 {
+		t.Errorf("%d detectors, %d evicted and %d events without, want 3, 0 and 20", set.Len(), set.Evicted(), set.Without)
+	}
+	s.now += int64(25 * time.Hour)
+	more(4)
+	if set.Len() != 3 || set.Evicted() != 3 || set.Without != 22 {
+		t.Errorf("a day later %d detectors, %d evicted and %d events without, want 3, 3 and 22", set.Len(), set.Evicted(), set.Without)
 	}
 }
 
 func TestNothingIsAllocatedForOrdinaryRequests(t *testing.T) {
 	set, s := taught(4000)
-	requests := make([]*evidence.Context, 2100)
+	requests := make([]*evidence.Context, 4200)
 	for i := range requests {
 		requests[i] = s.next()
-		draw(requests[i])
+		if i%2 == 0 {
+			draw(requests[i])
+		} else {
+			skip(requests[i])
+		}
 	}
 	i := 0
 	got := testing.AllocsPerRun(len(requests)-1, func() {

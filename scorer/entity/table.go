@@ -99,6 +99,18 @@ func (t *Table[V]) ID(k Key) string {
 	return t.at(i).id
 }
 
+// Oldest returns the least recently used entry without marking it as used, nil
+// where the table is empty.
+func (t *Table[V]) Oldest() *V {
+	if t.tail < 0 {
+		return nil
+	}
+	return t.slots[t.tail].value
+}
+
+// Full reports whether the next entry pushes one out.
+func (t *Table[V]) Full() bool { return len(t.slots) >= t.limit }
+
 // Put adds an entry that is not there yet, and drops the least recently used
 // one where the table is full. The table keeps the key's strings.
 func (t *Table[V]) Put(k Key, v *V) {

@@ -294,7 +294,7 @@ var catalogue = [Count]Description{
 	},
 	Anomaly: {
 		ID: "model.anomaly", Group: Model, Technique: "T1078", Needs: "subject; duration_us, bytes_in, bytes_out, auth_time, resource sharpen it; some hundred clean requests of the route class",
-		Formula:  "sequential test, 0.25·ln(κ·p^(κ-1)) a request that is looked at, κ = 0.3, floor 0, half-life of the session: p = conformal p-value of the score of package forest over thirteen numbers of the request, its session and the subject's habit, against requests of the same tenant, route class and kind of subject that proved clean; less what signals of volume, walk and sequence have counted; one request in eight is looked at, and each that took longer, brought or got more than 99 of 100",
+		Formula:  "sequential test, 0.25·ln(κ·p^(κ-1)) a request that is looked at, κ = 0.3, floor 0, half-life of the session: p = conformal p-value of the score of package forest over thirteen numbers of the request, its session and the subject's habit, against requests of the same tenant, route class and kind of subject that proved clean; less what signals of volume and walk have counted; one request in eight is looked at, and each that took longer, brought or got more than 99 of 100",
 		Innocent: "a rare but rightful use: a day of another kind of work",
 	},
 	Botnet: {
