@@ -155,6 +155,9 @@ func TestFacets(t *testing.T) {
 			for i := range 30 {
 				s.send(10*time.Second, signIn(event.AuthFailure, colleague(i), "198.51.100.7", 3320, browser))
 				s.send(10*time.Second, signIn(event.AuthFailure, stranger(i), fmt.Sprintf("192.0.%d.7", i), 8881, browser))
+				if i%2 == 0 {
+					s.send(10*time.Second, signIn(event.AuthFailure, stranger(i+100), fmt.Sprintf("192.1.%d.7", i), 8881, browser))
+				}
 			}
 		}, nil},
 		"one account is tried from twenty networks": {func(s *story) { s.botnet(20, "", func(int) string { return "alice" }) }, []string{"throttle account alice", "step_up account alice"}},

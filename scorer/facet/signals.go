@@ -28,7 +28,10 @@ const (
 	// attackStrange is the share of an attacker's sign-ins that fail on accounts
 	// which nobody has; usualStrange and its weight are where a route begins.
 	attackStrange, usualStrange, strangeWeight = 0.9, 0.1, 30
-	trialMax                                   = 32
+	// teachBelow is the test of a route, in nats, below which it teaches what is
+	// usual there.
+	teachBelow = 8
+	trialMax   = 40
 
 	// targetNats is what each network beyond targetFree adds from which one
 	// account failed.
@@ -74,7 +77,7 @@ var rules = [...]rule{
 	{rank: 3, signal: evidence.TargetedAccount},
 	{rank: 4, signal: evidence.Botnet, free: 6, sources: 5, wide: true, what: "one program (JA4)"},
 	{rank: 5, signal: evidence.SprayedPrefix, free: 8, sources: 5, wide: true, what: "one client"},
-	{rank: routeRank, signal: evidence.Botnet, free: 16, sources: 20, wide: true},
+	{rank: routeRank, signal: evidence.Botnet, free: 24, sources: 20, wide: true},
 }
 
 func ruleOf(kind, id string) *rule {
@@ -217,7 +220,7 @@ func (e *Engine) route(s *suspect, m *entity.Commons, weight float64) {
 	}
 	t.Nats = min(trialMax, max(0, t.Nats+float64(others*otherNats))+float64(strangers*strangeNats))
 	remember(&t.Sources, d.GetSources())
-	if t.Nats < s.rules.free {
+	if t.Nats < teachBelow {
 		f.Strange.Add(strangers, e.now, routeHalfLife)
 		f.Usual.Add(strangers+others, e.now, routeHalfLife)
 	}
