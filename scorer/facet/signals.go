@@ -24,10 +24,12 @@ const (
 
 	// attackFails is the share of an attacker's sign-ins that fail. Of honest
 	// ones usualFails do, which weighs as much as usualWeight sign-ins.
-	attackFails, usualFails, usualWeight = 0.97, 0.2, 10
+	attackFails, usualFails, usualWeight = 0.97, 0.2, 5
 	// attackStrange is the share of an attacker's sign-ins that fail on accounts
 	// which nobody has; usualStrange and its weight are where a route begins.
 	attackStrange, usualStrange, strangeWeight = 0.9, 0.1, 30
+	// worseWeight is what the usual share weighs against what fails at home now.
+	worseWeight = 3
 	// teachBelow is the test of a route, in nats, below which it teaches what is
 	// usual there.
 	teachBelow = 8
@@ -268,7 +270,7 @@ func (e *Engine) worse(s *suspect, m *entity.Commons) float64 {
 	}
 	f.Failed.Add(known, e.now, signInHalfLife)
 	f.Passed.Add(distinct(d.GetPassed()), e.now, signInHalfLife)
-	now := (f.Failed.Value + float64(usualFails*usualWeight)) / (f.Failed.Value + f.Passed.Value + usualWeight)
+	now := (f.Failed.Value + float64(usualFails*worseWeight)) / (f.Failed.Value + f.Passed.Value + worseWeight)
 	return max(1, now/usualFails)
 }
 
