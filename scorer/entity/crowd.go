@@ -11,9 +11,10 @@ import (
 // crowdFor is how long a crowd remembers at least; it is twice that at most.
 const crowdFor = int64(30 * 24 * time.Hour)
 
-// Words of the bitmaps of a crowd: a small one tells some 500 names apart, a
-// large one some 20,000. Beyond that everybody seems to belong.
+// Words of the bitmaps of a crowd: a tiny one tells some 60 names apart, a small
+// one some 500 and a large one some 20,000. Beyond that everybody seems to belong.
 const (
+	CrowdTiny  = 8
 	CrowdSmall = 64
 	CrowdLarge = 2048
 )

@@ -299,7 +299,7 @@ var catalogue = [Count]Description{
 	},
 	Botnet: {
 		ID: "credential.botnet", Group: Credential, Technique: "T1110.004", Facet: true, Needs: "auth_outcome, account, address; ja4, asn or route",
-		Formula:  "over a JA4, everywhere or in one ASN, the sequential test of credential.spraying, silent where honest people show the JA4 everywhere; over a route ln(0.9/r) for each failure on an account that never succeeded in the tenant and ln(0.1/(1-r)) for each other sign-in, r = the route's own share of such failures over weeks, from twenty addresses on; less 6 nats, and 16 for a route",
+		Formula:  "over a JA4, everywhere or in one ASN, the sequential test of credential.spraying, silent where honest people show the JA4 everywhere; over a route ln(0.9/r) for each failure on an account that never succeeded in the tenant, or never in that network, and ln(0.1/(1-r)) for each other sign-in, r = the route's own share of such failures over weeks, from twenty addresses on; less 6 nats, and 24 for a route",
 		Innocent: "a new program of many users whose first version sends wrong passwords; a sign-up page that answers as a failed sign-in does",
 	},
 	ProbingNeighbours: {

@@ -43,12 +43,18 @@ type Result struct {
 // Engine judges the facets of the tenants in one partition. Not safe for
 // concurrent use.
 type Engine struct {
-	model   *model.Model
-	now     int64
-	facets  *entity.Table[entity.Facet]
-	tenants *entity.Table[entity.Commons]
-	shares  []judge.Share
-	found   []evidence.Finding
+	model *model.Model
+	now   int64
+	// Accounts have a table of their own: anyone can invent them, and a flood of
+	// them pushes out nothing else.
+	facets   *entity.Table[entity.Facet]
+	accounts *entity.Table[entity.Facet]
+	tenants  *entity.Table[entity.Commons]
+	shares   []judge.Share
+	found    []evidence.Finding
+	// away says of the accounts of the current cut whether they failed where they
+	// are not at home.
+	away map[uint64]bool
 }
 
 // New returns an engine without history.
@@ -56,7 +62,7 @@ func New(m *model.Model) (*Engine, error) {
 	if m == nil {
 		return nil, errors.New("facet: a model is required")
 	}
-	e := &Engine{model: m}
+	e := &Engine{model: m, away: make(map[uint64]bool)}
 	e.empty()
 	return e, nil
 }
@@ -64,6 +70,7 @@ func New(m *model.Model) (*Engine, error) {
 func (e *Engine) empty() {
 	e.now = 0
 	e.facets = entity.NewTable[entity.Facet](e.model.Limits.AddressesMax)
+	e.accounts = entity.NewTable[entity.Facet](e.model.Limits.AddressesMax)
 	e.tenants = entity.NewTable[entity.Commons](e.model.Limits.TenantsMax)
 }
 
@@ -71,7 +78,7 @@ func (e *Engine) empty() {
 func (e *Engine) SwapModel(m *model.Model) { e.model = m }
 
 // Len is how many facets are known.
-func (e *Engine) Len() int { return e.facets.Len() }
+func (e *Engine) Len() int { return e.facets.Len() + e.accounts.Len() }
 
 // suspect is one facet of a cut.
 type suspect struct {
@@ -92,6 +99,7 @@ func (e *Engine) Take(r Record) Result {
 		return Result{Duplicate: true}
 	}
 	suspects := e.suspects(c, commons)
+	e.estrange(suspects)
 	var res Result
 	explained := 0.0
 	for from := 0; from < len(suspects); {
@@ -178,12 +186,20 @@ func (e *Engine) commons(tenant string) *entity.Commons {
 
 func (e *Engine) facet(tenant, kind, id string) *entity.Facet {
 	key := entity.Key{Tenant: tenant, Kind: kind, ID: id}
-	f := e.facets.Get(key)
+	table := e.table(kind)
+	f := table.Get(key)
 	if f == nil {
 		f = &entity.Facet{}
-		e.facets.Put(key, f)
+		table.Put(key, f)
 	}
 	return f
+}
+
+func (e *Engine) table(kind string) *entity.Table[entity.Facet] {
+	if kind == verdict.TargetAccount {
+		return e.accounts
+	}
+	return e.facets
 }
 
 // holds reports whether a verdict about a facet is in force: it answers for what
@@ -228,7 +244,7 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 // Clear takes an operator's word: what was lifted starts again from nothing, or
 // the next event would bring the verdict back.
 func (e *Engine) Clear(tenant string, t *verdict.Target) {
-	f := e.facets.Peek(entity.Key{Tenant: tenant, Kind: t.GetKind(), ID: t.GetId()})
+	f := e.table(t.GetKind()).Peek(entity.Key{Tenant: tenant, Kind: t.GetKind(), ID: t.GetId()})
 	if f == nil {
 		return
 	}
@@ -273,4 +289,5 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	}
 	e.tenants.Code(c, func(m *entity.Commons) { m.Code(c) }, keepTenant)
 	e.facets.Code(c, func(f *entity.Facet) { f.Code(c) }, keepFacet)
+	e.accounts.Code(c, func(f *entity.Facet) { f.Code(c) }, keepFacet)
 }

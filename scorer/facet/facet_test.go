@@ -125,6 +125,7 @@ func TestFacets(t *testing.T) {
 		"a botnet of one try each runs one program":                                  {func(s *story) { s.settled(); s.botnet(60, tool, stranger) }, []string{"throttle ja4 " + tool, "block ja4 " + tool}},
 		"and tries accounts that exist":                                              {func(s *story) { s.settled(); s.botnet(60, tool, colleague) }, []string{"throttle ja4 " + tool, "block ja4 " + tool}},
 		"in a browser that all use the sign-in is slowed":                            {func(s *story) { s.settled(); s.botnet(60, browser, stranger) }, []string{"throttle route login"}},
+		"on accounts that exist, too":                                                {func(s *story) { s.settled(); s.botnet(60, browser, colleague) }, []string{"throttle route login"}},
 		"twelve tries are not yet a botnet on the route":                             {func(s *story) { s.settled(); s.botnet(8, browser, stranger) }, nil},
 		"a tenant of the first day knows nobody, so no program is judged everywhere": {func(s *story) { s.botnet(60, tool, stranger) }, nil},
 		"one prefix sprays": {func(s *story) {
@@ -154,6 +155,9 @@ func TestFacets(t *testing.T) {
 			for i := range 30 {
 				s.send(10*time.Second, signIn(event.AuthFailure, colleague(i), "198.51.100.7", 3320, browser))
 				s.send(10*time.Second, signIn(event.AuthFailure, stranger(i), fmt.Sprintf("192.0.%d.7", i), 8881, browser))
+				if i%2 == 0 {
+					s.send(10*time.Second, signIn(event.AuthFailure, stranger(i+100), fmt.Sprintf("192.1.%d.7", i), 8881, browser))
+				}
 			}
 		}, nil},
 		"one account is tried from twenty networks": {func(s *story) { s.botnet(20, "", func(int) string { return "alice" }) }, []string{"throttle account alice", "step_up account alice"}},

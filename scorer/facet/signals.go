@@ -24,11 +24,16 @@ const (
 
 	// attackFails is the share of an attacker's sign-ins that fail. Of honest
 	// ones usualFails do, which weighs as much as usualWeight sign-ins.
-	attackFails, usualFails, usualWeight = 0.97, 0.2, 10
+	attackFails, usualFails, usualWeight = 0.97, 0.2, 5
 	// attackStrange is the share of an attacker's sign-ins that fail on accounts
 	// which nobody has; usualStrange and its weight are where a route begins.
 	attackStrange, usualStrange, strangeWeight = 0.9, 0.1, 30
-	trialMax                                   = 32
+	// worseWeight is what the usual share weighs against what fails at home now.
+	worseWeight = 3
+	// teachBelow is the test of a route, in nats, below which it teaches what is
+	// usual there.
+	teachBelow = 8
+	trialMax   = 40
 
 	// targetNats is what each network beyond targetFree adds from which one
 	// account failed.
@@ -74,7 +79,7 @@ var rules = [...]rule{
 	{rank: 3, signal: evidence.TargetedAccount},
 	{rank: 4, signal: evidence.Botnet, free: 6, sources: 5, wide: true, what: "one program (JA4)"},
 	{rank: 5, signal: evidence.SprayedPrefix, free: 8, sources: 5, wide: true, what: "one client"},
-	{rank: routeRank, signal: evidence.Botnet, free: 16, sources: 20, wide: true},
+	{rank: routeRank, signal: evidence.Botnet, free: 24, sources: 20, wide: true},
 }
 
 func ruleOf(kind, id string) *rule {
@@ -196,8 +201,8 @@ func (e *Engine) signIns(s *suspect, m *entity.Commons, weight float64) {
 		t.Seen.Len(), t.Sources.Len(), s.rules.what, t.Answered.Len()))
 }
 
-// route is the same test on accounts that nobody has, against the route's own
-// history, which an attack does not teach.
+// route is the same test on accounts that nobody has, or not where they are tried
+// from, against the route's own history, which an attack does not teach.
 func (e *Engine) route(s *suspect, m *entity.Commons, weight float64) {
 	d, f := s.delta, s.facet
 	t := &f.SignIns
@@ -209,7 +214,7 @@ func (e *Engine) route(s *suspect, m *entity.Commons, weight float64) {
 	strangers, others := 0.0, distinct(d.GetPassed())
 	for _, a := range d.GetFailed() {
 		switch {
-		case m.Known.Has(a):
+		case !e.strange(a, m):
 			others += each(d.GetFailed())
 		case t.Seen.Add(a, entity.FacetNamesMax):
 			strangers += weight
@@ -217,30 +222,55 @@ func (e *Engine) route(s *suspect, m *entity.Commons, weight float64) {
 	}
 	t.Nats = min(trialMax, max(0, t.Nats+float64(others*otherNats))+float64(strangers*strangeNats))
 	remember(&t.Sources, d.GetSources())
-	if t.Nats < s.rules.free {
+	if t.Nats < teachBelow {
 		f.Strange.Add(strangers, e.now, routeHalfLife)
 		f.Usual.Add(strangers+others, e.now, routeHalfLife)
 	}
 	if strangers == 0 || t.Sources.Len() < s.rules.sources || !e.known(m) {
 		return
 	}
-	e.add(s.rules.signal, t.Nats-s.rules.free, true, fmt.Sprintf("%d accounts that nobody has failed to sign in from %d addresses; usually %.0f %% of the sign-ins here are such",
+	e.add(s.rules.signal, t.Nats-s.rules.free, true, fmt.Sprintf("%d accounts that nobody has, or not there, failed to sign in from %d addresses; usually %.0f %% of the sign-ins here are such",
 		t.Seen.Len(), t.Sources.Len(), 100*share))
 }
 
-// worse is how many times more often than usual sign-ins fail on accounts that
-// the tenant knows: when the directory is down, strangers fail as they do.
+// estrange notes which accounts of a cut failed where they are not at home.
+func (e *Engine) estrange(list []suspect) {
+	clear(e.away)
+	for i := range list {
+		s := &list[i]
+		if s.delta.GetKind() != verdict.TargetAccount || s.facet.Residents.Size() == 0 {
+			continue
+		}
+		for _, n := range s.delta.GetFailed() {
+			account := evidence.Hash(s.delta.GetId())
+			e.away[account] = e.away[account] || !s.facet.Residents.Has(n)
+		}
+	}
+}
+
+// strange reports whether nobody is known to have an account, or not where it
+// has just been tried from.
+func (e *Engine) strange(account uint64, m *entity.Commons) bool {
+	away, known := e.away[account]
+	if known {
+		return away
+	}
+	return !m.Known.Has(account)
+}
+
+// worse is how many times more often than usual sign-ins fail on accounts where
+// they are at home: when the directory is down, strangers fail as they do.
 func (e *Engine) worse(s *suspect, m *entity.Commons) float64 {
 	d, f := s.delta, s.facet
 	known := 0.0
 	for _, a := range d.GetFailed() {
-		if m.Known.Has(a) {
+		if !e.strange(a, m) {
 			known += each(d.GetFailed())
 		}
 	}
 	f.Failed.Add(known, e.now, signInHalfLife)
 	f.Passed.Add(distinct(d.GetPassed()), e.now, signInHalfLife)
-	now := (f.Failed.Value + float64(usualFails*usualWeight)) / (f.Failed.Value + f.Passed.Value + usualWeight)
+	now := (f.Failed.Value + float64(usualFails*worseWeight)) / (f.Failed.Value + f.Passed.Value + worseWeight)
 	return max(1, now/usualFails)
 }
 
@@ -322,9 +352,13 @@ func (e *Engine) settle(s *suspect) {
 	if s.rules.rank == routeRank || f.Suspicion.Level > 0 && e.now < f.Suspicion.LevelUntil {
 		return
 	}
+	words := entity.CrowdSmall
+	if s.delta.GetKind() == verdict.TargetAccount {
+		words = entity.CrowdTiny // Of networks.
+	}
 	for _, names := range [][]uint64{s.delta.GetPassed(), s.delta.GetUsers()} {
 		for _, h := range names {
-			f.Residents.Add(h, entity.CrowdSmall, e.now)
+			f.Residents.Add(h, words, e.now)
 		}
 	}
 }

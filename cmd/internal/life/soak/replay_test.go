@@ -116,6 +116,13 @@ func digest(sum hash.Hash, buf []byte, r scorer.Result) ([]byte, error) {
 		}
 		buf = append(buf, b...)
 	}
+	for _, cut := range r.Cuts {
+		b, err := cut.MarshalVT()
+		if err != nil {
+			return nil, err
+		}
+		buf = append(buf, b...)
+	}
 	for i := range r.Proposals {
 		p := &r.Proposals[i]
 		buf = fmt.Appendf(buf, "%s %s %v %s", p.ID, p.Action, p.Target, p.Until)
