@@ -110,6 +110,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 	p := evidence.Params{
 		Confidence: m.Learning.Confidence, Concentration: m.Learning.Concentration,
 		Kappa: m.Volume.Kappa, Tail: m.Volume.Tail, Look: m.Volume.Look,
+		Releases: m.Learning.Releases,
 	}
 	for i, s := range m.Signals {
 		p.On[i], p.Max[i] = s.On, s.Max
@@ -169,6 +170,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	s.Requests++
 	s.Pending.Requests++
+	if x.Gateway != nil {
+		s.Pending.Through(x.Gateway.Name)
+	}
 	var score float64
 	e.shares, score = e.weigh(x, findings)
 	kind := kindOf(r.Event)
@@ -181,7 +185,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	a := e.assessment(r, x, score, &ruling)
 	if x.Subject != nil {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
-		settle(x, ruling.Total)
+		e.settle(x, ruling.Total)
 	}
 	if !ruling.Announce {
 		return Result{Assessment: a, Gained: ruling.Gained}

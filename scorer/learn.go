@@ -8,9 +8,6 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/profile"
 )
 
-// cleanBelow is the suspicion in nats below which a session may teach.
-const cleanBelow = 3
-
 // teach lets every session of the event's subject that has stayed clean for
 // the quarantine teach what it has shown, as one bounded delta. It is done when
 // a subject is next seen, so it depends on the subject's own records alone.
@@ -51,7 +48,7 @@ func (e *Engine) ripe(s *entity.Session, now int64) bool {
 		return false
 	}
 	s.Suspicion.Decay(now, e.model.Pace())
-	return s.Suspicion.Total(0) < cleanBelow
+	return s.Suspicion.Total(0) < e.model.Learning.CleanBelow
 }
 
 // learn teaches the habits of a session's subject, nil for an address, and of
@@ -64,26 +61,28 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 			s.Walks[i].Best = 0
 		}
 	}
-	prefix := ""
+	l := &e.model.Learning
+	prefix, network := "", ""
 	if len(s.Places) > 0 {
-		prefix = s.Places[s.Here].Prefix
+		prefix, network = s.Places[s.Here].Prefix, s.Places[s.Here].Network
 	}
-	weight := x.Tenant.Influence.Weight(evidence.Hash(prefix), x.Now)
+	weight := x.Tenant.Influence.Weight(evidence.Hash(prefix), evidence.Hash(network), x.Now, l)
+	weight *= e.gateways.Weight(s.Pending.Gateway, x.Now, l)
 	if own != nil {
-		weight *= own.Weight(x.Now)
-		x.Tenant.LearnShape(&own.Habits, s, x.Now, e.model.Learning.HalfLife, weight)
-		own.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife)
+		weight *= own.Weight(x.Now, l)
+		x.Tenant.LearnShape(&own.Habits, s, x.Now, l.HalfLife, weight)
+		own.Learn(&s.Pending, x.Now, l)
 	}
 	x.Tenant.LearnFlags(&s.Pending, weight)
-	peers.Learn(&s.Pending, x.Now, e.model.Learning.HalfLife, weight)
+	peers.Learn(&s.Pending, x.Now, l.HalfLife, weight)
 	s.Pending.Taught(x.Now)
 }
 
 // settle notes where the subject was last, unless the session is under
 // suspicion: where a thief has been is not where the owner was.
-func settle(x *evidence.Context, suspicion float64) {
+func (e *Engine) settle(x *evidence.Context, suspicion float64) {
 	s := x.Session
-	if x.Subject == nil || s.Tainted || suspicion >= cleanBelow || len(s.Places) == 0 {
+	if x.Subject == nil || s.Tainted || suspicion >= e.model.Learning.CleanBelow || len(s.Places) == 0 {
 		return
 	}
 	x.Subject.LastPlace, x.Subject.LastSession = s.Places[s.Here], s.Key.ID

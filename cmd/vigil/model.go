@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/rules"
@@ -205,8 +206,7 @@ func showModel(p printer, m *model.Model, costs []ruleCost, now time.Time) error
 		return err
 	}
 	sayln(p.w, "BUDGET counts false alarms per 10,000 subject-days; vigil calibrate keeps to it")
-	say(p.w, "\nlearning  quarantine %s, confidence %s, concentration %s, half-life %s\n",
-		span(m.Learning.Quarantine), number(m.Learning.Confidence), number(m.Learning.Concentration), span(m.Learning.HalfLife))
+	showLearning(p, &m.Learning)
 	say(p.w, "volume    kappa %s, tail %s, look %s\n", number(m.Volume.Kappa), number(m.Volume.Tail), number(m.Volume.Look))
 	say(p.w, "session   half-life %s, floor %s, block %s, hysteresis %s\n",
 		span(m.Session.HalfLife), number(m.Session.Floor), span(m.Session.Block), number(m.Session.Hysteresis))
@@ -218,6 +218,18 @@ func showModel(p printer, m *model.Model, costs []ruleCost, now time.Time) error
 		return err
 	}
 	return showExceptions(p, m, now)
+}
+
+func showLearning(p printer, l *entity.Learning) {
+	say(p.w, "\nlearning  quarantine %s, clean below %s, confidence %s, concentration %s, half-life %s\n",
+		span(l.Quarantine), number(l.CleanBelow), number(l.Confidence), number(l.Concentration), span(l.HalfLife))
+	say(p.w, "          %d sessions teach freely, then a place takes %d days within %s, and %d other new values a day count in full\n",
+		l.FreeSessions, l.PlaceDays, span(l.PlaceSpan), l.ValuesPerDay)
+	say(p.w, "          a day's sessions that count in full: %d of a subject, %d of a prefix, %d of a network, %s times the mean of a gateway\n",
+		l.SubjectDeltas, l.PrefixDeltas, l.NetworkDeltas, number(l.GatewayExcess))
+	if !l.Releases {
+		sayln(p.w, "          releases are taken for what they look like: news")
+	}
 }
 
 func showClasses(p printer, m *model.Model) {

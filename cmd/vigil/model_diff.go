@@ -88,6 +88,7 @@ func (d *differ) numbers(old, now *model.Model) {
 	}{
 		{"learning.quarantine", old.Learning.Quarantine, now.Learning.Quarantine},
 		{"learning.half_life", old.Learning.HalfLife, now.Learning.HalfLife},
+		{"learning.place_span", old.Learning.PlaceSpan, now.Learning.PlaceSpan},
 		{"session.half_life", old.Session.HalfLife, now.Session.HalfLife},
 		{"session.block", old.Session.Block, now.Session.Block},
 	}
@@ -100,8 +101,16 @@ func (d *differ) numbers(old, now *model.Model) {
 		key      string
 		old, now float64
 	}{
+		{"learning.clean_below", old.Learning.CleanBelow, now.Learning.CleanBelow},
 		{"learning.confidence", old.Learning.Confidence, now.Learning.Confidence},
 		{"learning.concentration", old.Learning.Concentration, now.Learning.Concentration},
+		{"learning.free_sessions", float64(old.Learning.FreeSessions), float64(now.Learning.FreeSessions)},
+		{"learning.place_days", float64(old.Learning.PlaceDays), float64(now.Learning.PlaceDays)},
+		{"learning.values_per_day", float64(old.Learning.ValuesPerDay), float64(now.Learning.ValuesPerDay)},
+		{"learning.subject_deltas", float64(old.Learning.SubjectDeltas), float64(now.Learning.SubjectDeltas)},
+		{"learning.prefix_deltas", float64(old.Learning.PrefixDeltas), float64(now.Learning.PrefixDeltas)},
+		{"learning.network_deltas", float64(old.Learning.NetworkDeltas), float64(now.Learning.NetworkDeltas)},
+		{"learning.gateway_excess", old.Learning.GatewayExcess, now.Learning.GatewayExcess},
 		{"volume.kappa", old.Volume.Kappa, now.Volume.Kappa},
 		{"volume.tail", old.Volume.Tail, now.Volume.Tail},
 		{"volume.look", old.Volume.Look, now.Volume.Look},
@@ -114,6 +123,12 @@ func (d *differ) numbers(old, now *model.Model) {
 	}
 	for _, v := range values {
 		d.change(v.old, v.now, "%s is %s instead of %s", v.key)
+	}
+	switch {
+	case old.Learning.Releases && !now.Learning.Releases:
+		d.say("learning.releases is off")
+	case !old.Learning.Releases && now.Learning.Releases:
+		d.say("learning.releases is on")
 	}
 	if len(old.Rules)+len(now.Rules) > 0 { // Else nothing is held against it.
 		d.change(float64(old.Limits.RuleCostMax), float64(now.Limits.RuleCostMax), "%s is %s instead of %s", "limits.rule_cost_max")

@@ -26,6 +26,9 @@ type Gateway struct {
 	Ticks bool
 	// Silence is how long it last was silent, and Until how long that counts.
 	Silence, Until int64
+	// Taught is how many deltas it has taught on TaughtDay.
+	TaughtDay int32
+	Taught    uint32
 }
 
 // Silent is the gateway's latest silence while it counts, else 0.
@@ -62,6 +65,40 @@ func (g *Gateways) Seen(name string, tick bool, missing uint64, now int64) *Gate
 	return w
 }
 
+// teachLeast is how many deltas of a gateway count in full on any day: where
+// there is little traffic the others' mean says little.
+const teachLeast = 64
+
+// Weight is how much the next delta counts that came through a gateway: one
+// that reports far more than the others, as a forging one does, teaches no more
+// than a multiple of their mean. A gateway that is alone teaches freely.
+func (g *Gateways) Weight(name string, now int64, l *Learning) float64 {
+	day := dayOf(now)
+	var own *Gateway
+	others, sum := 0.0, 0.0
+	for i := range g.list {
+		w := &g.list[i]
+		switch {
+		case w.Name == name:
+			own = w
+		case w.TaughtDay == day && w.Taught > 0:
+			others++
+			sum += float64(w.Taught)
+		}
+	}
+	if own == nil {
+		return 1 // Pushed out since, or events that name none.
+	}
+	if own.TaughtDay != day {
+		own.TaughtDay, own.Taught = day, 0
+	}
+	own.Taught = min(own.Taught+1, 1<<30)
+	if others == 0 {
+		return 1
+	}
+	return min(1, max(teachLeast, l.GatewayExcess*sum/others)/float64(own.Taught))
+}
+
 func (g *Gateways) add(name string) int {
 	if len(g.list) < GatewaysMax {
 		g.list = append(g.list, Gateway{Name: name})
@@ -86,5 +123,9 @@ func (g *Gateways) Code(k *snapshot.Codec) {
 		k.Bool(&w.Ticks)
 		k.I64(&w.Silence)
 		k.I64(&w.Until)
+		codeDay(k, &w.TaughtDay)
+		taught := uint64(w.Taught)
+		k.U64(&taught)
+		w.Taught = uint32(taught)
 	})
 }

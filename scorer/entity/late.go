@@ -6,20 +6,44 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// Late learning: what somebody must do to become a habit.
-const (
-	// bootSessions is how many sessions teach freely: before, there is no habit
-	// that anything could be new to.
-	bootSessions = 3
-	// candidateDays is on how many days a network, country or device must have
-	// been shown without a proof, and candidateSpan how many days these must span.
-	candidateDays, candidateSpan = 3, 14
-	// crowded is the weight of a new value on a day that has brought one already.
-	crowded = 0.25
-	// Deltas of one subject and of one prefix that count in full for the tenant
-	// each day; the n-th beyond weighs as much less.
-	subjectDeltas, prefixDeltas = 8, 64
-)
+// crowded is the weight of a new value on a day that has brought as many
+// already as count in full.
+const crowded = 0.25
+
+// Learning says how habits come about, and with that how hard it is to teach
+// them something false.
+type Learning struct {
+	// Quarantine is how long a session must stay clean before it teaches.
+	Quarantine time.Duration
+	// CleanBelow is the suspicion in nats below which a session is clean.
+	CleanBelow float64
+	// Confidence is n0 in n/(n+n0), in taught sessions.
+	Confidence float64
+	// Concentration is the weight of the peers' habit in taught sessions.
+	Concentration float64
+	// HalfLife is after how long an observation counts half.
+	HalfLife time.Duration
+	// FreeSessions is how many sessions of a subject teach freely: before, there
+	// is no habit that anything could be new to.
+	FreeSessions int
+	// PlaceDays is on how many days a network, country or device must have been
+	// shown without a proof to become known, and PlaceSpan how long these days
+	// must span, in whole days.
+	PlaceDays int
+	PlaceSpan time.Duration
+	// ValuesPerDay is how many new values of a subject count in full on one day.
+	ValuesPerDay int
+	// SubjectDeltas, PrefixDeltas and NetworkDeltas are how many deltas of one
+	// subject, of one /24 or /48 and of one network count in full for the tenant
+	// on one day; the n-th beyond weighs as much less.
+	SubjectDeltas, PrefixDeltas, NetworkDeltas int
+	// GatewayExcess is how many times the mean of the other gateways' deltas of a
+	// day those of one gateway count in full.
+	GatewayExcess float64
+	// Releases says that what arrives across many subjects and networks at once is
+	// less of a novelty.
+	Releases bool
+}
 
 // Candidate is a value that a subject has shown and that is not known yet.
 type Candidate struct {
@@ -47,13 +71,13 @@ func codeDay(k *snapshot.Codec, day *int32) {
 func dayOf(now int64) int32 { return int32(now / int64(24*time.Hour)) }
 
 // Learn adds what a session has to teach, as one bounded delta. A network, a
-// country and a device become known by a proof of the person, else on three
-// separate days at least 14 apart in all; a prefix with its network. Of other
-// values only one a day counts in full (Kloft and Laskov, AISTATS 2010: without
+// country and a device become known by a proof of the person, else on separate
+// days that span long enough; a prefix with its network. Of other values only
+// so many a day count in full (Kloft and Laskov, AISTATS 2010: without
 // such a bound whoever is patient moves a habit wherever he wants).
-func (s *Subject) Learn(p *Pending, now int64, halfLife time.Duration) {
-	booting := s.N < bootSessions
-	s.begin(p, now, halfLife, 1)
+func (s *Subject) Learn(p *Pending, now int64, l *Learning) {
+	booting := s.N < float64(l.FreeSessions)
+	s.begin(p, now, l.HalfLife, 1)
 	p.EachHour(s.Week.Add)
 	day := dayOf(now)
 	strange := false
@@ -67,15 +91,18 @@ func (s *Subject) Learn(p *Pending, now int64, halfLife time.Duration) {
 			switch {
 			case booting || kind == Routes || v.Proven || s.Kinds[kind].Has(v.Name) || s.Kinds[kind].Total() == 0:
 				s.know(kind, v.Name, 1)
-			case late && !s.matured(kind, v.Name, day):
+			case late && !s.matured(kind, v.Name, day, l):
 				strange = strange || kind != Devices
 			case kind == Prefixes && strange:
 			case kind == Prefixes:
 				s.know(kind, v.Name, 1)
-			case s.NewDay == day:
+			case s.NewDay == day && int(s.News) >= l.ValuesPerDay:
 				s.know(kind, v.Name, crowded)
 			default:
-				s.NewDay = day
+				if s.NewDay != day {
+					s.NewDay, s.News = day, 0
+				}
+				s.News = min(s.News+1, 1<<15)
 				s.know(kind, v.Name, 1)
 			}
 		}
@@ -92,7 +119,10 @@ func (s *Subject) know(kind Kind, name string, weight float64) {
 
 // matured notes that a value was shown on a day, and reports whether it has been
 // on enough of them to be known.
-func (s *Subject) matured(kind Kind, name string, day int32) bool {
+func (s *Subject) matured(kind Kind, name string, day int32, l *Learning) bool {
+	if l.PlaceDays <= 1 && l.PlaceSpan <= 0 {
+		return true
+	}
 	oldest := 0
 	for i := range s.Candidates {
 		c := &s.Candidates[i]
@@ -105,7 +135,7 @@ func (s *Subject) matured(kind Kind, name string, day int32) bool {
 		if c.Last < day {
 			c.Days, c.Last = min(c.Days+1, 100), day
 		}
-		if c.Days < candidateDays || c.Last-c.First < candidateSpan {
+		if int(c.Days) < l.PlaceDays || c.Last-c.First < dayOf(int64(l.PlaceSpan)) {
 			return false
 		}
 		s.Candidates = append(s.Candidates[:i], s.Candidates[i+1:]...)
@@ -123,40 +153,44 @@ func (s *Subject) matured(kind Kind, name string, day int32) bool {
 
 // Weight is how much the next delta of the subject counts for its tenant: the
 // influence of one subject grows with the logarithm of what it sends.
-func (s *Subject) Weight(now int64) float64 {
+func (s *Subject) Weight(now int64, l *Learning) float64 {
 	day := dayOf(now)
 	if s.TaughtDay != day {
 		s.TaughtDay, s.Taught = day, 0
 	}
 	s.Taught = min(s.Taught+1, 1<<15)
-	return min(1, subjectDeltas/float64(s.Taught))
+	return min(1, float64(l.SubjectDeltas)/float64(s.Taught))
 }
 
-// influenceSlots is the number of counters that prefixes share by hash.
+// influenceSlots is the number of counters that prefixes, or networks, share
+// by hash.
 const influenceSlots = 128
 
-// Influence counts the deltas of a day by prefix, in counters that prefixes
-// share by hash. The zero value is empty.
+// Influence counts the deltas of a day by prefix and by network, in counters
+// that they share by hash. The zero value is empty.
 type Influence struct {
-	day    int32
-	counts [influenceSlots]uint16
+	day                int32
+	prefixes, networks [influenceSlots]uint16
 }
 
-// Weight is how much the next delta from a prefix, by its hash, counts.
-func (f *Influence) Weight(prefix uint64, now int64) float64 {
+// Weight is how much the next delta from a prefix and a network, by their
+// hashes, counts.
+func (f *Influence) Weight(prefix, network uint64, now int64, l *Learning) float64 {
 	if day := dayOf(now); f.day != day {
 		*f = Influence{day: day}
 	}
-	n := &f.counts[prefix%influenceSlots]
-	*n = min(*n+1, 1<<15)
-	return min(1, prefixDeltas/float64(*n))
+	p, n := &f.prefixes[prefix%influenceSlots], &f.networks[network%influenceSlots]
+	*p, *n = min(*p+1, 1<<15), min(*n+1, 1<<15)
+	return min(1, float64(l.PrefixDeltas)/float64(*p), float64(l.NetworkDeltas)/float64(*n))
 }
 
 func (f *Influence) code(k *snapshot.Codec) {
 	codeDay(k, &f.day)
-	for i := range f.counts {
-		n := uint64(f.counts[i])
-		k.U64(&n)
-		f.counts[i] = uint16(n)
+	for _, counts := range [...]*[influenceSlots]uint16{&f.prefixes, &f.networks} {
+		for i := range counts {
+			n := uint64(counts[i])
+			k.U64(&n)
+			counts[i] = uint16(n)
+		}
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-const (
-	day      = 24 * time.Hour
-	halfLife = 30 * day
-)
+const day = 24 * time.Hour
+
+// learning is what the model that ships says.
+func learning() *entity.Learning { return &model.Default().Learning }
 
 // settled is a subject with ten sessions from home.
 func settled() *entity.Subject {
@@ -35,7 +36,7 @@ func show(s *entity.Subject, on int, proven bool, network string) {
 		p.Prove(entity.Countries, "country of "+network)
 		p.Prove(entity.Devices, "device at "+network)
 	}
-	s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), halfLife)
+	s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), learning())
 }
 
 // TestQuietThiefIsNoHabit shows a network that is new on some days and asks
@@ -94,7 +95,7 @@ func TestOneNewValueADay(t *testing.T) {
 	teach := func(on int, family string) float64 {
 		var p entity.Pending
 		p.Note(entity.Families, family)
-		s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), halfLife)
+		s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), learning())
 		return s.Kinds[entity.Families].N(family)
 	}
 	teach(0, "usual")
@@ -115,9 +116,10 @@ func TestInfluenceIsCapped(t *testing.T) {
 	var f entity.Influence
 	now := int64(1e18)
 	own, prefix := 0.0, 0.0
-	for range 1000 {
-		own += s.Weight(now)
-		prefix += f.Weight(7, now)
+	l := learning()
+	for i := range 1000 {
+		own += s.Weight(now, l)
+		prefix += f.Weight(7, uint64(i), now, l)
 	}
 	if own > 50 || own < 8 {
 		t.Errorf("a thousand deltas of one subject weigh %.0f, want 8 to 50", own)
@@ -125,10 +127,50 @@ func TestInfluenceIsCapped(t *testing.T) {
 	if prefix > 260 || prefix < 64 {
 		t.Errorf("a thousand deltas of one prefix weigh %.0f, want 64 to 260", prefix)
 	}
-	if w := f.Weight(8, now); w != 1 {
+	if w := f.Weight(8, 0, now, l); w != 1 {
 		t.Errorf("the first delta of another prefix weighs %g", w)
 	}
-	if w := s.Weight(now + int64(day)); w != 1 {
+	if w := s.Weight(now+int64(day), l); w != 1 {
+		t.Errorf("the first delta of the next day weighs %g", w)
+	}
+}
+
+// TestNetworkIsCapped lets many prefixes of one network teach.
+func TestNetworkIsCapped(t *testing.T) {
+	var f entity.Influence
+	l, sum := learning(), 0.0
+	for i := range 10 * l.NetworkDeltas {
+		sum += f.Weight(uint64(i), 3, int64(1e18), l)
+	}
+	if most := 4 * float64(l.NetworkDeltas); sum > most {
+		t.Errorf("the deltas of one network weigh %.0f, want at most %.0f", sum, most)
+	}
+}
+
+// TestForgingGatewayTeachesLittle lets three gateways report a day's ordinary
+// sessions and a fourth a flood of them.
+func TestForgingGatewayTeachesLittle(t *testing.T) {
+	var g entity.Gateways
+	l, now := learning(), int64(1e18)
+	for _, name := range []string{"a", "b", "c", "forger"} {
+		g.Seen(name, true, 0, now)
+	}
+	honest, forged := 0.0, 0.0
+	for range 200 {
+		for _, name := range []string{"a", "b", "c"} {
+			honest += g.Weight(name, now, l)
+		}
+		for range 100 {
+			forged += g.Weight("forger", now, l)
+		}
+	}
+	if honest < 500 {
+		t.Errorf("600 honest deltas weigh %.0f: the flood took their influence", honest)
+	}
+	if most := honest * 5 * l.GatewayExcess / 3; forged > most {
+		t.Errorf("20,000 forged deltas weigh %.0f beside %.0f honest ones, want at most %.0f", forged, honest, most)
+	}
+	if w := g.Weight("a", now+int64(day), l); w != 1 {
 		t.Errorf("the first delta of the next day weighs %g", w)
 	}
 }
@@ -139,7 +181,7 @@ func TestSubjectSurvivesASnapshot(t *testing.T) {
 	for i := range 20 {
 		show(s, i, false, fmt.Sprint("café ", i))
 	}
-	s.Weight(int64(1e18))
+	s.Weight(int64(1e18), learning())
 	if len(s.Candidates) > entity.CandidatesMax {
 		t.Errorf("%d candidates wait", len(s.Candidates))
 	}

@@ -47,6 +47,22 @@ type Pending struct {
 	// Hours are the hours of the week in which there was a request, as bits.
 	Hours    [3]uint64
 	Requests float64
+	// Gateway is the one through which most of the delta came, and Lead by how
+	// many events (Boyer and Moore's majority vote).
+	Gateway string
+	Lead    int32
+}
+
+// Through notes the gateway of an event.
+func (p *Pending) Through(gateway string) {
+	switch {
+	case p.Gateway == gateway:
+		p.Lead = min(p.Lead+1, 1<<30)
+	case p.Lead <= 0:
+		p.Gateway, p.Lead = gateway, 1
+	default:
+		p.Lead--
+	}
 }
 
 // Size is the size of one answer, as a bucket, and the hash of its template.
@@ -179,6 +195,7 @@ func (p *Pending) Taught(now int64) {
 	}
 	p.Since, p.Requests = now, 0
 	p.Samples, p.Sizes, p.Hours = p.Samples[:0], p.Sizes[:0], [3]uint64{}
+	p.Gateway, p.Lead = "", 0
 }
 
 func (p *Pending) code(k *snapshot.Codec) {
@@ -210,4 +227,8 @@ func (p *Pending) code(k *snapshot.Codec) {
 		k.U64(&p.Hours[i])
 	}
 	k.F64(&p.Requests)
+	k.Str(&p.Gateway)
+	lead := int64(p.Lead)
+	k.I64(&lead)
+	p.Lead = int32(lead)
 }

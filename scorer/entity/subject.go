@@ -25,10 +25,10 @@ type Subject struct {
 	Week    profile.Week
 	// Candidates are values that have been shown and are not known yet.
 	Candidates []Candidate
-	// NewDay is the day on which a value last became known, and TaughtDay that of
+	// NewDay is the day on which News values became known, and TaughtDay that of
 	// the latest delta, of which there were Taught that day.
 	NewDay, TaughtDay int32
-	Taught            uint16
+	News, Taught      uint16
 	// Refusals is the decayed number of second factors that were refused.
 	Refusals Fading
 }
@@ -99,8 +99,9 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	snapshot.List(k, &s.Candidates, func(c *Candidate) { c.code(k) })
 	codeDay(k, &s.NewDay)
 	codeDay(k, &s.TaughtDay)
-	taught := uint64(s.Taught)
+	news, taught := uint64(s.News), uint64(s.Taught)
+	k.U64(&news)
 	k.U64(&taught)
-	s.Taught = uint16(taught)
+	s.News, s.Taught = uint16(news), uint16(taught)
 	s.Refusals.code(k)
 }

@@ -27,6 +27,9 @@ func spreads(kind entity.Kind) bool {
 // arrival is the share of its novelty that a value keeps, given how many
 // independent subjects from how many networks have lately shown it first.
 func (k *Collector) arrival(x *Context, kind entity.Kind, name string) float64 {
+	if !k.params.Releases {
+		return 1
+	}
 	key := hash(name) ^ uint64(kind)*0x9E3779B97F4A7C15
 	k.news = append(k.news, arrived{kind, key})
 	others := x.Tenant.Arrivals.Diversity(key, x.Now)
@@ -34,9 +37,10 @@ func (k *Collector) arrival(x *Context, kind entity.Kind, name string) float64 {
 }
 
 // notice counts the event's news as arrivals, where nothing else is strange
-// about it: takeovers by one tool make no release.
+// about it: takeovers by one tool make no release. Only who has a history
+// counts, or whoever signs up a dozen accounts could announce one.
 func (k *Collector) notice(x *Context) {
-	if len(k.news) == 0 || x.Session.Suspicion.Total(0) >= doubtedNats || x.Session.Tainted {
+	if len(k.news) == 0 || x.confidence(&k.params) < 0.5 || x.Session.Suspicion.Total(0) >= doubtedNats || x.Session.Tainted {
 		return
 	}
 	for _, a := range k.news {

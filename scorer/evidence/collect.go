@@ -22,6 +22,8 @@ type Params struct {
 	Confidence, Concentration float64
 	// Kappa, Tail and Look are those of the model's volume section.
 	Kappa, Tail, Look float64
+	// Releases is that of the model's learning section.
+	Releases bool
 }
 
 // Context is one event and everything that is known about its actor.

@@ -11,6 +11,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/profile"
 )
 
@@ -22,7 +23,7 @@ const (
 
 // params are those of the model that ships, with every signal on.
 func params() evidence.Params {
-	p := evidence.Params{Confidence: 3, Concentration: 2, Kappa: 0.1, Tail: 2.5, Look: 1.5}
+	p := evidence.Params{Confidence: 3, Concentration: 2, Kappa: 0.1, Tail: 2.5, Look: 1.5, Releases: true}
 	for i := range p.On {
 		p.On[i], p.Max[i] = true, 20
 	}
@@ -87,7 +88,7 @@ func newWorld(anonymous bool) *world {
 			p.Hour(6*24 + hour)
 		}
 		p.Samples.Add(entity.Runs, profile.Bucket(1))
-		w.subject.Learn(&p, w.now, 30*24*time.Hour)
+		w.subject.Learn(&p, w.now, &model.Default().Learning)
 		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
 	}
 	for i := range 200 {

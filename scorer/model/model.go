@@ -39,7 +39,7 @@ type Model struct {
 	// Rents is what a group's suspicion loses in each block at least, in nats: the
 	// price of having been looked at.
 	Rents    [evidence.GroupCount]float64
-	Learning Learning
+	Learning entity.Learning
 	Volume   Volume
 	Session  Session
 	// Ladders has one entry per kind of actor, in the order of [Kinds].
@@ -66,18 +66,6 @@ type Signal struct {
 	Max float64
 	// Ceiling is the strongest action that the signal supports alone.
 	Ceiling string
-}
-
-// Learning says how habits come about.
-type Learning struct {
-	// Quarantine is how long a session must stay clean before it teaches.
-	Quarantine time.Duration
-	// Confidence is n0 in n/(n+n0), in taught sessions.
-	Confidence float64
-	// Concentration is the weight of the peers' habit in taught sessions.
-	Concentration float64
-	// HalfLife is after how long an observation counts half.
-	HalfLife time.Duration
 }
 
 // Volume says how tail probabilities become nats.
@@ -231,7 +219,10 @@ func (m *Model) Canonical() []byte {
 	for i, c := range m.Clips {
 		line("group", evidence.Group(i).String(), num(c), num(m.Rents[i]))
 	}
-	line("learning", m.Learning.Quarantine.String(), num(m.Learning.Confidence), num(m.Learning.Concentration), m.Learning.HalfLife.String())
+	l := &m.Learning
+	line("learning", l.Quarantine.String(), num(l.CleanBelow), num(l.Confidence), num(l.Concentration), l.HalfLife.String(),
+		strconv.Itoa(l.FreeSessions), strconv.Itoa(l.PlaceDays), l.PlaceSpan.String(), strconv.Itoa(l.ValuesPerDay),
+		strconv.Itoa(l.SubjectDeltas), strconv.Itoa(l.PrefixDeltas), strconv.Itoa(l.NetworkDeltas), num(l.GatewayExcess), strconv.FormatBool(l.Releases))
 	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Look))
 	line("session", m.Session.HalfLife.String(), num(m.Session.Floor), m.Session.Block.String(), num(m.Session.Hysteresis))
 	for _, l := range m.Ladders {

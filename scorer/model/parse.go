@@ -74,9 +74,19 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 			l := &m.Learning
 			r.mapping(n, key, []field{
 				{"quarantine", r.durationField(&l.Quarantine, 0, "24h")},
+				{"clean_below", r.floatField(&l.CleanBelow, 0.1, 1000)},
 				{"confidence", r.floatField(&l.Confidence, 0, 1e6)},
 				{"concentration", r.floatField(&l.Concentration, 0.01, 1e6)},
 				{"half_life", r.durationField(&l.HalfLife, 1, "3650d")},
+				{"free_sessions", r.countField(&l.FreeSessions, 1e6)},
+				{"place_days", r.countField(&l.PlaceDays, 60)},
+				{"place_span", r.durationField(&l.PlaceSpan, 0, "365d")},
+				{"values_per_day", r.countField(&l.ValuesPerDay, 1e4)},
+				{"subject_deltas", r.countField(&l.SubjectDeltas, 1e6)},
+				{"prefix_deltas", r.countField(&l.PrefixDeltas, 1e6)},
+				{"network_deltas", r.countField(&l.NetworkDeltas, 1e6)},
+				{"gateway_excess", r.floatField(&l.GatewayExcess, 1, 1e6)},
+				{"releases", func(n *yaml.Node, key string) { r.boolean(n, key, &l.Releases) }},
 			})
 		}},
 		{"volume", func(n *yaml.Node, key string) {
