@@ -159,7 +159,7 @@ func TestOneUnit(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := newReport(Options{Model: model.Default()})
-			const blocks = 5000
+			const blocks = 10_000
 			for i := range blocks {
 				k := &block{kind: "human", traits: tt.traits, gained: calm}
 				if i%tt.every == 1 {

@@ -18,9 +18,9 @@ const (
 // of fewer is noise.
 const segmentDaysMin = 100
 
-// segmentBlocksMin is how many blocks a segment needs for its mean of exp(L):
-// one event of 7 nats in fewer would decide it.
-const segmentBlocksMin = 1000
+// segmentBlocksMin is how many blocks a segment needs for its mean of exp(L): of
+// fewer a single finding of 20 nats, at temperature 0.4, would make more than half.
+const segmentBlocksMin = 5000
 
 // per10k is a rate per 10,000 subject-days.
 func per10k(n, days int) float64 { return 10000 * float64(n) / float64(max(1, days)) }
