@@ -42,11 +42,14 @@ func bin(score float64) int {
 
 // Surprise is -ln P(a past score is at least this), in nats, at least 0.
 func (r *Ranker) Surprise(score float64) float64 {
-	if r.due == 0 || r.n < rankerWarm {
+	if !r.Warm() {
 		return RankerCold
 	}
 	return r.table[bin(score)]
 }
+
+// Warm reports whether enough scores were seen to rank another.
+func (r *Ranker) Warm() bool { return r.due != 0 && r.n >= rankerWarm }
 
 // Learn counts one score, at least 0.
 func (r *Ranker) Learn(score float64) {

@@ -83,6 +83,16 @@ func (c *column) deviation(distance, spread float64) float64 {
 	return math.Copysign(math.Sqrt(c.n+1), distance)
 }
 
+// guess is the surprise of x by the likelihood of Student's distribution, which
+// is that of a normal variable whose mean and spread come from n values, nats.
+func (c *column) guess(x float64) float64 {
+	if c.n < 2 {
+		return 0
+	}
+	z := c.deviation(x-c.mean, math.Sqrt(c.squares/c.n))
+	return float64(c.n/2) * exact.Ln(1+float64(z*z)/(c.n+1))
+}
+
 // predictable is the share, in [0, 1], by which a value is judged against the
 // recent level instead of all of the past: 0 where the level explains less
 // than 80 % of the variance, 1 above 90 %.

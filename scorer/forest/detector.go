@@ -17,17 +17,15 @@ type Member uint
 
 // Members, each of which gives a row a raw score.
 const (
-	Sum      Member = 1 << iota // Mean surprise of the columns.
-	Peak                        // Surprise of the strangest column.
-	Heavy                       // The same, still growing beyond the known tail.
-	Near                        // Distance to remembered rows, in surprise.
-	Far                         // Distance to remembered rows, in deviations.
+	Heavy    Member = 1 << iota // Surprise of the strangest column, growing beyond the known tail.
+	Near                        // Distance to the nearest remembered rows, in surprise.
+	Far                         // Distance to the nearer quarter or so of them, in deviations.
 	Relation                    // Distance from what the columns have in common.
 	Echo                        // Strange rows that repeat.
 
-	ranked = 6
+	ranked = 4
 	// Every is the whole ensemble.
-	Every = Sum | Peak | Heavy | Near | Far | Relation | Echo
+	Every = Heavy | Near | Far | Relation | Echo
 )
 
 // Options are what a [Detector] depends on.
@@ -101,7 +99,8 @@ func (d *Detector) Counts() Counts { return d.counts }
 
 // Next scores a row and then learns from it, if the gate lets it. The score is
 // at least 0, bigger is stranger, in nats: the members' surprises merged, and
-// raised where strange rows repeat. A value that is not a number says nothing
+// raised where strange rows repeat; for the first two dozen rows, which no past
+// ranks, the mean surprise of the columns. A value that is not a number says nothing
 // and teaches nothing; an infinite one is as strange as can be and teaches
 // nothing either. The error wraps [ErrWidth].
 func (d *Detector) Next(row []float64) (float64, error) {
@@ -154,36 +153,54 @@ func (d *Detector) look(row []float64) {
 
 // judge lets each member score what look has seen.
 func (d *Detector) judge() {
-	var sum, peak, heavy float64
+	heavy := 0.0
 	for _, v := range d.views {
-		sum += v.nats
-		peak = max(peak, v.nats)
 		heavy = max(heavy, v.heavy)
 	}
-	d.raw = [ranked]float64{sum / float64(len(d.views)), peak, heavy}
+	d.raw = [ranked]float64{heavy}
 	if d.members&Near != 0 {
-		d.raw[3] = d.memory.distance(d.memory.near, d.near)
+		d.raw[1] = d.memory.distance(d.memory.near, d.near, neighboursNear)
 	}
 	if d.members&Far != 0 {
-		d.raw[4] = d.memory.distance(d.memory.far, d.far)
+		d.raw[2] = d.memory.distance(d.memory.far, d.far, neighboursFar)
 	}
 	if d.members&Relation != 0 {
-		d.raw[5] = d.memory.relation(d.near, d.scratch)
+		d.raw[3] = d.memory.relation(d.near, d.scratch)
 	}
 }
 
-// fuse merges the members' surprises.
+// fuse merges the members' surprises, or guesses while a member has no past
+// to rank by.
 func (d *Detector) fuse() float64 {
 	var voices [ranked]float64
-	n := 0
+	n, warm := 0, true
 	for i := range d.rankers {
 		if d.members&(1<<i) != 0 {
 			d.nats[i] = d.rankers[i].Surprise(d.raw[i])
 			voices[n] = d.nats[i]
 			n++
+			warm = warm && d.rankers[i].Warm()
 		}
 	}
+	if !warm {
+		return d.guess()
+	}
 	return calibrate.Merge(voices[:n])
+}
+
+// guess is the surprise of one of the first rows: the mean of what its columns
+// say, as of normal distributions of which only those few values are known.
+func (d *Detector) guess() float64 {
+	if d.counts.Learned < 2 {
+		return calibrate.RankerCold
+	}
+	sum := 0.0
+	for j := range d.columns {
+		if !math.IsNaN(d.row[j]) {
+			sum += d.columns[j].guess(max(-valueMax, min(valueMax, d.row[j])))
+		}
+	}
+	return sum / float64(len(d.columns))
 }
 
 func (d *Detector) learn(surprise float64) {

@@ -31,7 +31,11 @@ const (
 	clipFrom     = 16    // Values before clipping begins.
 	levelStep    = 0.1   // Of the running level.
 	predictFrom  = 32    // Values before a level may be followed.
-	neighbours   = 10    // Whose mean distance counts.
 	warmRows     = 256   // Rows before the gate closes.
 	rankFrom     = 8     // Rows before the members are ranked.
+
+	// Few neighbours see what lies between clusters, many see what lies
+	// outside of all although it has company.
+	neighboursNear = 10
+	neighboursFar  = 40
 )

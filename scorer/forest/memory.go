@@ -41,13 +41,14 @@ func newMemory(columns int) memory {
 
 func (m *memory) rows() int { return len(m.near) / m.columns }
 
-// distance is the mean distance of a row to its nearest rows, per column.
-func (m *memory) distance(rows, row []float64) float64 {
+// distance is the mean distance of a row to its nearest rows, per column: as
+// many as neighbours says, or a quarter of all where that is less.
+func (m *memory) distance(rows, row []float64, neighbours int) float64 {
 	n := len(rows) / m.columns
 	if n < 4 {
 		return 0
 	}
-	var places [neighbours]float64
+	var places [neighboursFar]float64
 	nearest := places[:min(neighbours, n/4)]
 	for i := range nearest {
 		nearest[i] = math.MaxFloat64

@@ -4,11 +4,10 @@ import "math"
 
 // Shares says which dimensions made the last score: it fills dst, which has
 // one place a column, with shares in [0, 1] that add up to 1, or to 0 where
-// nothing is known yet. Each member speaks with its surprise: Sum by the
-// surprise of each column, Peak and Heavy for the strangest column, Near and
-// Far by the squared distance to the nearest remembered row, Relation by the
-// terms of the quadratic form. It costs more than the score, so ask for it
-// only where a person will read it.
+// nothing is known yet. Each member speaks with its surprise: Heavy for the
+// strangest column, Near and Far by the squared distance to the nearest
+// remembered row, Relation by the terms of the quadratic form. It costs more
+// than the score, so ask for it only where a person will read it.
 func (d *Detector) Shares(dst []float64) {
 	clear(dst)
 	if len(dst) != len(d.columns) {
@@ -16,13 +15,7 @@ func (d *Detector) Shares(dst []float64) {
 	}
 	part := make([]float64, len(dst))
 	for i, fill := range [ranked]func([]float64){
-		func(p []float64) {
-			for j, v := range d.views {
-				p[j] = v.nats
-			}
-		},
-		func(p []float64) { p[strangest(d.views, func(v view) float64 { return v.nats })] = 1 },
-		func(p []float64) { p[strangest(d.views, func(v view) float64 { return v.heavy })] = 1 },
+		func(p []float64) { p[strangest(d.views)] = 1 },
 		func(p []float64) { d.memory.apart(p, d.memory.near, d.near) },
 		func(p []float64) { d.memory.apart(p, d.memory.far, d.far) },
 		func(p []float64) { d.memory.terms(p, d.near, d.scratch) },
@@ -40,10 +33,10 @@ func (d *Detector) Shares(dst []float64) {
 	normalize(dst)
 }
 
-func strangest(views []view, by func(view) float64) int {
+func strangest(views []view) int {
 	best := 0
 	for j, v := range views {
-		if by(v) > by(views[best]) {
+		if v.heavy > views[best].heavy {
 			best = j
 		}
 	}
