@@ -28,6 +28,8 @@ type call struct {
 	event   *event.RequestEvent
 	signIn  *route.SignIn // Nil where the route is none.
 	lasted  bool          // An open event was emitted.
+
+	newUntil time.Time // Until then it comes from a place that is new to its session.
 }
 
 // newEvent is what is known of every request. Attributes that clients choose

@@ -84,7 +84,9 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		return
 	}
 	if id != nil {
-		g.hold(ctx, g.newcomer.Wait(id.Session, o.Address, c.event.UserAgent, c.began))
+		var wait time.Duration
+		wait, c.newUntil = g.newcomer.Wait(id.Session, o.Address, c.event.UserAgent, c.began)
+		g.hold(ctx, wait)
 	}
 	now := g.now()
 	d := g.limiter.Apply(admit.Decide(admit.Case{
@@ -118,7 +120,7 @@ func (g *Gateway) hold(ctx context.Context, wait time.Duration) {
 func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call, m route.Match, visit *session.Visit, o origin.Origin) {
 	out := g.proxy.Serve(w, r.WithContext(ctx), proxy.Call{
 		Match: m, Visit: visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: o.Address,
-		Header: c.outgoing(r, g.config.TrustTrace), Observer: c,
+		Header: c.outgoing(r, g.config.TrustTrace), Observer: c, NotBefore: c.newUntil,
 		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, m.Route) },
 	})
 	c.proxied(out)

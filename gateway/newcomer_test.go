@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -56,5 +57,51 @@ func TestVerdictReachesWhoWaits(t *testing.T) {
 	}
 	if served.Load() != 3 {
 		t.Errorf("the upstream served %d requests, want the owner's two and the thief's first", served.Load())
+	}
+}
+
+// TestNewcomerIsSentNothingBig holds the first byte of a download back until
+// the verdict about it is there.
+func TestNewcomerIsSentNothingBig(t *testing.T) {
+	g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/pages/big" {
+			_, _ = w.Write(make([]byte, 100))
+			return
+		}
+		_, _ = w.Write([]byte("page"))
+	})
+	g.config.Proxy.LongBytes = 100
+	g.config.Admit.NewcomerHold = 2 * time.Second
+	g.start(t, true)
+	for _, path := range []string{"/pages/7", "/pages/big"} { // The owner has both at once.
+		res, body := do(t, g.request(t, "GET", path, g.token("owner"), nil))
+		if res.StatusCode != http.StatusOK || body == "" {
+			t.Fatalf("%s: %d %q", path, res.StatusCode, body)
+		}
+	}
+	thief := g.request(t, "GET", "/pages/big", g.token("owner"), nil)
+	thief.Header.Set("User-Agent", "script")
+	got := make(chan int, 1)
+	go func() {
+		res, err := client(t).Do(thief)
+		if err != nil {
+			got <- 0
+			return
+		}
+		b, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		got <- len(b)
+	}()
+	asAdmin := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+adminToken) }
+	for waiting := false; !waiting; {
+		_, all := g.admin(t, "GET", "/v1/sessions", nil, asAdmin)
+		waiting = strings.Contains(all, `"stream":"download"`)
+		if len(got) > 0 {
+			t.Fatalf("the thief has %d bytes before anybody could judge", <-got)
+		}
+	}
+	g.revoke(t, verdict.ActionRevoke, verdict.TargetSession, g.session("owner"))
+	if n := <-got; n != 0 {
+		t.Errorf("the thief was sent %d bytes", n)
 	}
 }

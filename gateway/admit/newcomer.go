@@ -54,11 +54,12 @@ func NewNewcomers(c Config) (*Newcomers, error) {
 	return n, nil
 }
 
-// Wait notes a request and returns how long it has to wait, mostly 0. The first
-// place of a session never waits.
-func (n *Newcomers) Wait(session string, from netip.Addr, agent string, now time.Time) time.Duration {
+// Wait notes a request and returns how long it has to wait, mostly 0, and until
+// when its place is a newcomer's, mostly the zero time: so long nothing big is
+// sent there. The first place of a session is none.
+func (n *Newcomers) Wait(session string, from netip.Addr, agent string, now time.Time) (wait time.Duration, until time.Time) {
 	if n.hold == 0 || session == "" {
-		return 0
+		return 0, time.Time{}
 	}
 	key := maphash.String(n.seed, session)
 	at := n.placeOf(from, agent)
@@ -68,7 +69,7 @@ func (n *Newcomers) Wait(session string, from netip.Addr, agent string, now time
 	w, known := s.known[key]
 	if !known {
 		if !s.room(now) {
-			return 0 // A flood of sessions must not slow the others down.
+			return 0, time.Time{} // A flood of sessions must not slow the others down.
 		}
 		w = &whereabouts{}
 		s.known[key] = w
@@ -79,15 +80,15 @@ func (n *Newcomers) Wait(session string, from netip.Addr, agent string, now time
 	if first { // Nobody else is there.
 		p.since = now.Add(-n.hold)
 	}
-	until := p.since.Add(n.hold)
+	until = p.since.Add(n.hold)
 	if !now.Before(until) {
-		return 0
+		return 0, time.Time{}
 	}
 	p.count++
 	if p.count <= n.burst {
-		return 0
+		return 0, until
 	}
-	return until.Sub(now)
+	return until.Sub(now), until
 }
 
 // placeOf is a network and a program in it: a proxy beside the victim is another

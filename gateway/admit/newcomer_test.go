@@ -82,9 +82,9 @@ func TestNewcomersWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newcomers(t, nil)
 			for i, r := range requests {
-				got := n.Wait(r.session, netip.MustParseAddr(r.from), r.agent, t0.Add(r.at))
-				if got != r.want {
-					t.Errorf("request %d waits %s, want %s", i+1, got, r.want)
+				got, until := n.Wait(r.session, netip.MustParseAddr(r.from), r.agent, t0.Add(r.at))
+				if got != r.want || got > 0 && !until.Equal(t0.Add(r.at+got)) {
+					t.Errorf("request %d waits %s, until %s, want %s", i+1, got, until, r.want)
 				}
 			}
 		})
@@ -104,7 +104,8 @@ func TestNewcomersAreBounded(t *testing.T) {
 		waited := 0
 		n.Wait(session, a, "", at)
 		for range 3 {
-			if n.Wait(session, b, "", at) > 0 {
+			wait, _ := n.Wait(session, b, "", at)
+			if wait > 0 {
 				waited++
 			}
 		}

@@ -76,6 +76,9 @@ type Call struct {
 	Goodbye func(*session.Cut) problem.Problem
 	// Observer may be nil.
 	Observer Observer
+	// NotBefore holds the body of a response that announces itself as long back
+	// until a time; zero holds nothing.
+	NotBefore time.Time
 }
 
 // Outcome is how a call ended.

@@ -36,6 +36,7 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 		x.lasts(event.StreamSSE)
 	case x.announced(res): // Who takes fifty of them must not have them before the first is known of.
 		x.lasts("")
+		x.wait(ctx)
 	}
 	// A gRPC answer without a body must stay one frame: its header is its trailer.
 	if sse || grpc && res.Header.Get("Grpc-Status") == "" || len(res.Trailer) > 0 {

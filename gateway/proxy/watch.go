@@ -50,6 +50,20 @@ func (x *exchange) announced(res *http.Response) bool {
 	return x.r.Method != http.MethodHead && res.StatusCode != http.StatusNotModified && res.ContentLength >= x.proxy.config.LongBytes
 }
 
+// wait holds the first byte back until the call's time, or until it is cut.
+func (x *exchange) wait(ctx context.Context) {
+	left := x.call.NotBefore.Sub(x.proxy.now())
+	if left <= 0 {
+		return
+	}
+	over := time.NewTimer(left)
+	defer over.Stop()
+	select {
+	case <-ctx.Done():
+	case <-over.C:
+	}
+}
+
 // last reports Open. Where no kind is known yet, it is a download once the
 // response has begun, and an upload before. Called with mu held.
 func (x *exchange) last(kind string) {

@@ -108,7 +108,10 @@ func TestAttackersAreStopped(t *testing.T) {
 			t.Errorf("%s: %d of %d stopped, the worst after %g, want all after at most %g\n%s", tt.scenario, r.Stopped, rounds, r.Max, tt.most, said)
 		}
 		for i, one := range r.Rounds {
-			if one.Requests == 0 || one.Bytes == 0 || one.Action == "" || one.Cut <= 0 {
+			// Whoever comes for big things from a new place may be stopped before
+			// the first byte.
+			nothing := one.Requests == 0 || one.Bytes == 0
+			if nothing && tt.scenario != "thief-streams" || one.Action == "" || one.Cut <= 0 {
 				t.Errorf("%s: round %d says %+v", tt.scenario, i+1, one)
 			}
 		}
