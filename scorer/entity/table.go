@@ -105,11 +105,11 @@ func (t *Table[V]) Oldest() *V {
 	if t.tail < 0 {
 		return nil
 	}
-	return t.slots[t.tail].value
+	return t.at(t.tail).value
 }
 
 // Full reports whether the next entry pushes one out.
-func (t *Table[V]) Full() bool { return len(t.slots) >= t.limit }
+func (t *Table[V]) Full() bool { return t.length >= t.limit }
 
 // Put adds an entry that is not there yet, and drops the least recently used
 // one where the table is full. The table keeps the key's strings.
