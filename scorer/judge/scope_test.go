@@ -23,16 +23,16 @@ func TestScope(t *testing.T) {
 		others int
 		want   string
 	}{
-		"a token without its key ends the token":             {whole, []act{lost}, 0, verdict.TargetToken},
-		"and so it does where others of his meet the same":   {whole, []act{lost}, 5, verdict.TargetToken},
-		"more than that ends the session":                    {whole, []act{far, lost}, 0, verdict.TargetSession},
-		"two places end the session":                         {whole, []act{far}, 0, verdict.TargetSession},
-		"one more session of his is no matter of the person": {whole, []act{far}, 1, verdict.TargetSession},
-		"two more are":                              {whole, []act{far}, 2, verdict.TargetSubject},
-		"but not to slow down":                      {whole, []act{{0, evidence.BytesOut, 7.8, false}}, 2, verdict.TargetSession},
-		"a token that has no name ends its session": {&event.RequestEvent{Session: "s", Subject: "ana"}, []act{lost}, 0, verdict.TargetSession},
-		"who has no session is the subject":         {&event.RequestEvent{Subject: "ana", TokenId: "t"}, []act{far}, 0, verdict.TargetSubject},
-		"who has no name is the address":            {&event.RequestEvent{Address: "192.0.2.1"}, []act{far}, 2, verdict.TargetAddress},
+		"a token without its key ends the token":              {whole, []act{lost}, 0, verdict.TargetToken},
+		"and so it does where others of his meet the same":    {whole, []act{lost}, 5, verdict.TargetToken},
+		"more than that ends the session":                     {whole, []act{far, lost}, 0, verdict.TargetSession},
+		"two places end the session":                          {whole, []act{far}, 0, verdict.TargetSession},
+		"one more session of his is no matter of the person":  {whole, []act{far}, 1, verdict.TargetSession},
+		"two more sessions of his are a matter of the person": {whole, []act{far}, 2, verdict.TargetSubject},
+		"but not to slow down":                                {whole, []act{{0, evidence.BytesOut, 7.8, false}}, 2, verdict.TargetSession},
+		"a token that has no name ends its session":           {&event.RequestEvent{Session: "s", Subject: "ana"}, []act{lost}, 0, verdict.TargetSession},
+		"who has no session is the subject":                   {&event.RequestEvent{Subject: "ana", TokenId: "t"}, []act{far}, 0, verdict.TargetSubject},
+		"who has no name is the address":                      {&event.RequestEvent{Address: "192.0.2.1"}, []act{far}, 2, verdict.TargetAddress},
 	}
 	m := model.Default()
 	for name, tt := range tests {
