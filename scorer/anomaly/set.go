@@ -105,8 +105,7 @@ func (s *Set) Evicted() uint64 { return s.table.Evicted }
 // about the event; false where that is nothing, or where it is not looked at.
 func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	s.current, s.idle = nil, nil
-	p := x.Event.GetPhase()
-	if !s.params.On || x.Subject == nil || x.Event.GetKind() != event.KindRequest || p != event.PhaseComplete && p != "" {
+	if !s.params.On || x.Subject == nil || !x.Complete() {
 		return evidence.Finding{}, false
 	}
 	d := s.of(x, class)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/calibrate"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
@@ -82,7 +81,7 @@ func (s *Set) Use(models []*Model, p Params) {
 // order. The result is valid until the next call.
 func (s *Set) Find(x *evidence.Context, kind string) []Finding {
 	s.findings, s.offers = s.findings[:0], s.offers[:0]
-	if !Scores(x) {
+	if !x.Complete() {
 		return nil
 	}
 	for _, m := range s.models {
@@ -98,13 +97,6 @@ func (s *Set) Find(x *evidence.Context, kind string) []Finding {
 		}
 	}
 	return s.findings
-}
-
-// Scores reports whether an event is one that models are asked about: a complete
-// request.
-func Scores(x *evidence.Context) bool {
-	p := x.Event.GetPhase()
-	return x.Event.GetKind() == event.KindRequest && (p == event.PhaseComplete || p == "")
 }
 
 // nats is what a margin says.

@@ -56,6 +56,13 @@ func (x *Context) request() bool {
 	return (x.Event.GetKind() == event.KindRequest || x.Event.GetKind() == "") && p != event.PhaseTick && p != event.PhaseClose
 }
 
+// Complete reports whether the event is a whole request, so that a model can
+// judge its answer, too.
+func (x *Context) Complete() bool {
+	k, p := x.Event.GetKind(), x.Event.GetPhase()
+	return (k == event.KindRequest || k == "") && (p == event.PhaseComplete || p == "")
+}
+
 // answered reports whether the event has a status to judge.
 func (x *Context) answered() bool {
 	return x.Event.GetStatus() != 0 && x.Event.GetPhase() != event.PhaseTick && x.Event.GetPhase() != event.PhaseOpen
