@@ -2,12 +2,12 @@
 // gateways saw and tells them whom to stop trusting.
 //
 //	[vigil.requests] --> ingest ⇄ scorer --> announce --> [vigil.verdicts] --> gateways
-//	                       \--> [vigil.facets] --> ingest ⇄ scorer/facet --> announce, likewise
 //	                       │  ⇅ state             ▲
 //	                       ▼                      │ operators' envelopes
 //	              [vigil.assessments]         admin port: /livez /readyz /metrics /v1/verdicts
 //	                       │
 //	topics ------------> store --> ClickHouse
+//	ingest --> [vigil.facets] --> ingest ⇄ scorer/facet --> announce, as above
 //
 // # Contract
 //
