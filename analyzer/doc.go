@@ -7,6 +7,7 @@
 //	              [vigil.assessments]         admin port: /livez /readyz /metrics /v1/verdicts
 //	                       │
 //	topics ------------> store --> ClickHouse
+//	ingest --> [vigil.facets] --> ingest ⇄ scorer/facet --> announce, as above
 //
 // # Contract
 //
