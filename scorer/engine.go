@@ -215,7 +215,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	kind := kindOf(r.Event)
 	rungs := e.model.Ladder(kind)
 	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
-	ruling := judge.Step(e.model, rungs, &s.Suspicion, e.shares, x.Now)
+	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
 	}

@@ -21,7 +21,7 @@ import (
 // members are those of the ensemble that take part: the cheap ones, of which one
 // sees what no single column shows. Distance to remembered rows costs as much as
 // the others together and found no more; what repeats is for the test to add up.
-const members = forest.Heavy | forest.Relation
+const members = forest.Peak | forest.Relation
 
 // epoch is part of the seed; a partition's own detectors have none.
 const epoch = 0

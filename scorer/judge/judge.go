@@ -141,9 +141,10 @@ type Ruling struct {
 
 // Step adds an event's shares to an actor's suspicion and reads the ladder. It
 // is a CUSUM with decay and floor (Page 1954): a signal adds by how far it
-// exceeds its decayed peak, so that one fact seen twice counts once.
-func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
-	s.Decay(now, m.Pace())
+// exceeds its decayed peak, so that one fact seen twice counts once. pace is how
+// suspicion of this kind of actor or facet fades.
+func Step(m *model.Model, pace *entity.Pace, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
+	s.Decay(now, pace)
 	renew(m, s, now)
 	var gained [entity.GroupSlots]float64
 	for i := range s.Piles {

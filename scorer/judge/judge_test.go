@@ -58,7 +58,7 @@ func TestLadder(t *testing.T) {
 			for _, a := range tt.acts {
 				now += int64(a.in)
 				shares, _ := judge.Weigh(m, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil)
-				r = judge.Step(m, m.Ladder(tt.kind), &s, shares, now)
+				r = judge.Step(m, m.Pace(), m.Ladder(tt.kind), &s, shares, now)
 				if r.Announce {
 					s.Level, s.LevelUntil = verdict.Strength(r.Action), now+int64(r.Rung.For)
 				}

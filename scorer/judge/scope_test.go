@@ -44,7 +44,7 @@ func TestScope(t *testing.T) {
 			for _, a := range tt.acts {
 				shares, _ = judge.Weigh(m, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil)
 				now += int64(time.Second)
-				r = judge.Step(m, m.Ladder("human"), &s.Suspicion, shares, now)
+				r = judge.Step(m, m.Pace(), m.Ladder("human"), &s.Suspicion, shares, now)
 			}
 			p := judge.Propose(&judge.Case{Model: m, Event: tt.event, Now: now, Session: s, Ruling: r, Shares: shares, Others: tt.others})
 			if p.Target.GetKind() != tt.want {
@@ -62,7 +62,7 @@ func TestTheNextTokenStartsAnew(t *testing.T) {
 	lost := func(token string) (judge.Ruling, judge.Proposal) {
 		shares, _ := judge.Weigh(m, []evidence.Finding{{Signal: evidence.LostProof, Nats: 20, Strong: true}}, nil)
 		judge.Lift(&s.Suspicion, token)
-		r := judge.Step(m, m.Ladder("human"), &s.Suspicion, shares, now)
+		r := judge.Step(m, m.Pace(), m.Ladder("human"), &s.Suspicion, shares, now)
 		if !r.Announce {
 			return r, judge.Proposal{}
 		}
@@ -74,7 +74,7 @@ func TestTheNextTokenStartsAnew(t *testing.T) {
 		t.Errorf("the first token: %v, and again: %v", first.Target, again.Announce)
 	}
 	judge.Lift(&s.Suspicion, "two")
-	calm := judge.Step(m, m.Ladder("human"), &s.Suspicion, nil, now)
+	calm := judge.Step(m, m.Pace(), m.Ladder("human"), &s.Suspicion, nil, now)
 	if calm.Action != verdict.ActionObserve {
 		t.Errorf("the next token is met by %s at %.1f", calm.Action, calm.Total)
 	}

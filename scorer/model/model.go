@@ -56,8 +56,8 @@ type Model struct {
 	Ensembles  []*ensemble.Model
 	Exceptions []Exception
 
-	digest string
-	pace   entity.Pace
+	digest          string
+	pace, facetPace entity.Pace
 }
 
 // Signal is how one signal counts.
@@ -189,8 +189,12 @@ func (m *Model) Ladder(kind string) []Rung {
 	return m.Ladders[0].Rungs
 }
 
-// Pace is how suspicion fades.
+// Pace is how the suspicion of an actor fades.
 func (m *Model) Pace() *entity.Pace { return &m.pace }
+
+// FacetPace is how that of a facet fades: it pays no rent, because its tests run
+// over hours and fade by themselves.
+func (m *Model) FacetPace() *entity.Pace { return &m.facetPace }
 
 // Temperature is that of a kind of actor's ladder.
 func (m *Model) Temperature(kind string) float64 {
@@ -215,6 +219,7 @@ func (m *Model) WithMode(mode string) *Model {
 
 func (m *Model) seal() {
 	m.pace = entity.Pace{HalfLife: m.Session.HalfLife, Block: m.Session.Block}
+	m.facetPace = m.pace
 	copy(m.pace.Rents[:], m.Rents[:])
 	sum := sha256.Sum256(m.Canonical())
 	m.digest = hex.EncodeToString(sum[:])
