@@ -19,7 +19,7 @@ type Member uint
 const (
 	Peak     Member = 1 << iota // Surprise of the strangest column.
 	Near                        // Distance to the nearest remembered rows, in surprise.
-	Far                         // Distance to the nearer quarter or so of them, in deviations.
+	Far                         // Distance to a wider neighbourhood of them, in deviations.
 	Relation                    // Distance from what the columns have in common.
 	Echo                        // Strange rows that repeat.
 
