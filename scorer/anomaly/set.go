@@ -189,6 +189,7 @@ func (s *Set) of(x *evidence.Context, class string) *detector {
 		s.Without++
 		return nil
 	default:
+		key.Tenant = strings.Clone(key.Tenant) // Nothing of the event is kept.
 		d = newDetector(key)
 		s.table.Put(key, d)
 	}
@@ -199,9 +200,10 @@ func (s *Set) of(x *evidence.Context, class string) *detector {
 // sensitivity is what stands for a route's class; a word that no configuration
 // has makes no detector.
 func sensitivity(s string) string {
-	switch s {
-	case "low", "high", "critical":
-		return s
+	for _, known := range [...]string{"low", "high", "critical"} {
+		if s == known {
+			return known // Ours, not the event's.
+		}
 	}
 	return "normal"
 }

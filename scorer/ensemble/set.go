@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -107,6 +108,7 @@ func (s *Set) nats(x *evidence.Context, m *Model, margin float64) float64 {
 	key := entity.Key{Tenant: x.Event.GetTenant(), Kind: m.ID, ID: m.digest}
 	st := s.states.Get(key)
 	if st == nil {
+		key.Tenant = strings.Clone(key.Tenant) // Nothing of the event is kept.
 		st = newState(key)
 		s.states.Put(key, st)
 	}

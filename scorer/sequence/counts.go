@@ -86,6 +86,8 @@ func code(k *snapshot.Codec, slots []slot) {
 			v = 0
 		}
 		k.U64(&v)
-		slots[i] = newSlot(uint16(v)&0xfff, uint16(v>>12)&countMax)
+		if k.Reading() {
+			slots[i] = newSlot(uint16(v)&0xfff, uint16(v>>12)&countMax)
+		}
 	}
 }
