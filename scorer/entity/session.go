@@ -60,15 +60,16 @@ type Place struct {
 	// Address is the hash of the latest, and Prefix that of its /24 or /48, 0 for
 	// none.
 	Address, Prefix               uint64
-	Latitude, Longitude, RadiusKM float64
 	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
 	Last, Alive int64
 	// Since is when it came into use, after it had been quiet for a while.
 	Since       int64
 	Requests    uint32
-	Open        uint16
-	HasLocation bool
+	// Degrees, to a metre.
+	Latitude, Longitude, RadiusKM float32
+	Open                          uint16
+	HasLocation                   bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
 }
@@ -298,9 +299,9 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.U64(&p.Address)
 	k.U64(&p.Prefix)
 	p.Family.Code(k)
-	k.F64(&p.Latitude)
-	k.F64(&p.Longitude)
-	k.F64(&p.RadiusKM)
+	k.F32(&p.Latitude)
+	k.F32(&p.Longitude)
+	k.F32(&p.RadiusKM)
 	k.Bool(&p.HasLocation)
 	k.Bool(&p.Veiled)
 	k.I64(&p.Last)

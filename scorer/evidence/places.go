@@ -123,7 +123,7 @@ func apart(a, b *entity.Place) (far, unknown bool) {
 	located := a.HasLocation && b.HasLocation
 	km := 0.0
 	if located {
-		km = exact.Kilometres(a.Latitude, a.Longitude, b.Latitude, b.Longitude) - a.RadiusKM - b.RadiusKM
+		km = between(a, b)
 	}
 	switch {
 	case located && countries && a.Country != b.Country:
@@ -136,12 +136,19 @@ func apart(a, b *entity.Place) (far, unknown bool) {
 	return false, true
 }
 
+// between is how far two places are apart at least, in kilometres: less than 0
+// where they may be one.
+func between(a, b *entity.Place) float64 {
+	km := exact.Kilometres(float64(a.Latitude), float64(a.Longitude), float64(b.Latitude), float64(b.Longitude))
+	return km - float64(a.RadiusKM) - float64(b.RadiusKM)
+}
+
 // travel compares distance and time since the last place.
 func (k *Collector) travel(x *Context, from, to *entity.Place) {
 	if !from.HasLocation || !to.HasLocation || from.Last == 0 || from.Prefix != 0 && from.Prefix == to.Prefix {
 		return // Missing coordinates are missing evidence, and a prefix does not travel.
 	}
-	km := exact.Kilometres(from.Latitude, from.Longitude, to.Latitude, to.Longitude) - from.RadiusKM - to.RadiusKM
+	km := between(from, to)
 	if km < farKM {
 		return
 	}
