@@ -38,7 +38,7 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network.String()) {
 			continue // Programs run in many places at once.
 		}
-		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Count, float64(p.Requests))
+		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Rare().Count, float64(p.Requests))
 		if o.Veiled || p.Veiled {
 			raw, firm = raw/2, false
 		}
@@ -106,7 +106,7 @@ func concurrency(far, unknown, border, otherFamily, open bool, switches, request
 
 // countSwitch counts that the session was last used in another place.
 func countSwitch(x *Context, arrived bool) {
-	s := x.Session
+	s := x.Session.OwnRare()
 	if s.LastAt != 0 {
 		s.Count *= exact.Decay(float64(x.At-s.LastAt), float64(switchesFor))
 	}
