@@ -64,7 +64,7 @@ func (t *Tenant) LearnShape(own *Habits, s *Session, now int64, halfLife time.Du
 		t.Beats.Add(profile.Bucket(s.Beat.Variation()), weight)
 	}
 	for _, z := range s.Pending.Sizes {
-		t.Sizes.Learn(z.Template, int(z.Bucket), weight)
+		t.Sizes.Learn(z.Template(), z.Bucket(), weight)
 	}
 	t.fade(now, halfLife)
 }
@@ -104,7 +104,7 @@ type sized struct {
 
 // Of returns the habit of a template, nil where there is none.
 func (s *Sizes) Of(template uint64) *profile.Numeric {
-	i, ok := s.index[template]
+	i, ok := s.index[templateOf(template)]
 	if !ok {
 		return nil
 	}
@@ -116,6 +116,7 @@ func (s *Sizes) Learn(template uint64, bucket int, weight float64) {
 	if s.index == nil {
 		s.index = make(map[uint64]int)
 	}
+	template = templateOf(template)
 	i, ok := s.index[template]
 	switch {
 	case ok:

@@ -129,7 +129,7 @@ func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 	}
 	if s.ev.GetAttributes()[event.AttributeQuery] != "" { // Each query is a session that teaches.
 		for _, z := range x.Session.Pending.Sizes {
-			w.tenant.Sizes.Learn(z.Template, int(z.Bucket), 1)
+			w.tenant.Sizes.Learn(z.Template(), z.Bucket(), 1)
 		}
 		x.Session.Pending.Sizes = nil
 	}
