@@ -150,7 +150,12 @@ func (r *reader) signals(n *yaml.Node, key string, m *Model) {
 
 func (r *reader) groups(n *yaml.Node, key string, m *Model) {
 	r.named(n, key, "id", groupNames(), func(n *yaml.Node, key string, i int) {
-		r.mapping(n, key, []field{{"id", nil}, {"clip", r.floatField(&m.Clips[i], 0, 100)}, {"rent", r.floatField(&m.Rents[i], 0, 100)}})
+		r.mapping(n, key, []field{
+			{"id", nil},
+			{"clip", r.floatField(&m.Clips[i], 0, 100)},
+			{"rent", r.floatField(&m.Rents[i], 0, 100)},
+			{"weight", r.floatField(&m.GroupWeights[i], GroupWeightLeast, GroupWeightMost)},
+		})
 	})
 }
 
