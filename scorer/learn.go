@@ -62,7 +62,8 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	for i := range s.Walks {
 		if s.Walks[i].Best > 0 {
 			s.Pending.Samples.Add(entity.Runs, profile.Bucket(s.Walks[i].Best))
-			s.Walks[i].Best = 0
+			s.Pending.Samples.Add(entity.Strides, profile.Bucket(entity.StrideOdds(int(s.Walks[i].Longest))))
+			s.Walks[i].Best, s.Walks[i].Longest = 0, 0
 		}
 	}
 	l := &e.model.Learning

@@ -16,10 +16,12 @@ type Habits struct {
 	At    int64
 	Kinds [KindCount]profile.Categorical
 	// Rate counts requests and MinuteBytes bytes per active minute, HourBytes
-	// bytes per active hour, Runs the longest run of ids at one stride.
+	// bytes per active hour, Runs the widest walk over ids.
 	Rate, MinuteBytes, HourBytes, Runs profile.Numeric
 	// Breadth counts distinct resources, by weight, per active hour.
 	Breadth profile.Numeric
+	// Strides counts the longest run of ids at one stride, see [StrideOdds].
+	Strides profile.Numeric
 }
 
 // decay lets habits fade to now.
@@ -34,7 +36,7 @@ func (h *Habits) decay(now int64, halfLife time.Duration) {
 	for i := range h.Kinds {
 		h.Kinds[i].Decay(f)
 	}
-	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs, &h.Breadth} {
+	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs, &h.Breadth, &h.Strides} {
 		n.Decay(f)
 	}
 }
@@ -62,7 +64,7 @@ func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight flo
 func (h *Habits) begin(p *Pending, now int64, halfLife time.Duration, weight float64) {
 	h.decay(now, halfLife)
 	h.N += weight
-	numbers := [MeasureCount]*profile.Numeric{Rate: &h.Rate, MinuteBytes: &h.MinuteBytes, HourBytes: &h.HourBytes, Runs: &h.Runs, Breadths: &h.Breadth}
+	numbers := [MeasureCount]*profile.Numeric{Rate: &h.Rate, MinuteBytes: &h.MinuteBytes, HourBytes: &h.HourBytes, Runs: &h.Runs, Breadths: &h.Breadth, Strides: &h.Strides}
 	for _, b := range p.Samples {
 		numbers[b.Measure].Add(int(b.Bucket), float64(weight*float64(b.N)))
 	}
@@ -75,7 +77,7 @@ func (h *Habits) Code(k *snapshot.Codec) {
 	for i := range h.Kinds {
 		h.Kinds[i].Code(k)
 	}
-	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs, &h.Breadth} {
+	for _, n := range []*profile.Numeric{&h.Rate, &h.MinuteBytes, &h.HourBytes, &h.Runs, &h.Breadth, &h.Strides} {
 		n.Code(k)
 	}
 }

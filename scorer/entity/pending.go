@@ -106,6 +106,7 @@ const (
 	HourBytes
 	Runs
 	Breadths
+	Strides
 	// MeasureCount is their number.
 	MeasureCount int = iota
 )

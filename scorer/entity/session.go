@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -84,6 +85,10 @@ type Walk struct {
 	Run int
 	// Climb is how many ids in a row went the same way in small steps.
 	Climb int
+	// Held is the longest run that another id came into, and Longest the longest
+	// of all since the session last taught.
+	Held    Run
+	Longest int32
 	// Best is the widest walk since the session last taught.
 	Best float64
 	// Refused is the number of distinct ids that were refused, each by how far that
@@ -92,6 +97,19 @@ type Walk struct {
 	Last    int64
 	IDs     Ring
 }
+
+// Run is a run of ids at one stride, and the id that it has come to.
+type Run struct {
+	LastID         int64
+	Stride, Length int32
+}
+
+// runMax is the longest run that a habit of runs tells from a longer one.
+const runMax = profile.Buckets - 2
+
+// StrideOdds is how a run of ids at one stride is counted in habits: by the odds
+// against it, each further id a coin that fell the same way.
+func StrideOdds(run int) float64 { return math.Ldexp(1, min(run, runMax)) }
 
 // Scan follows probing.
 type Scan struct {
@@ -294,6 +312,12 @@ func (w *Walk) code(k *snapshot.Codec) {
 	k.F64(&w.Refused)
 	k.I64(&w.Last)
 	w.IDs.code(k)
+	k.I64(&w.Held.LastID)
+	stride, length, longest := int64(w.Held.Stride), int64(w.Held.Length), int64(w.Longest)
+	k.I64(&stride)
+	k.I64(&length)
+	k.I64(&longest)
+	w.Held.Stride, w.Held.Length, w.Longest = int32(stride), int32(length), int32(longest)
 }
 
 func (s *Scan) code(k *snapshot.Codec) {

@@ -31,6 +31,8 @@ type Tenant struct {
 	// Shared is what the tenant's subjects teach each other over all partitions.
 	Shared   epoch.Knowledge
 	Refusals Refusals
+	// Lines says how often subjects send far more in an hour than is their own.
+	Lines Lines
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -59,6 +61,7 @@ func (t *Tenant) LearnFlags(p *Pending, weight float64) {
 func (t *Tenant) LearnShape(own *Habits, s *Session, now int64, halfLife time.Duration, weight float64) {
 	ratios(&t.MinuteRatio, &own.MinuteBytes, s.Pending.Samples, MinuteBytes, weight)
 	ratios(&t.HourRatio, &own.HourBytes, s.Pending.Samples, HourBytes, weight)
+	t.Lines.learn(&own.HourBytes, s.Pending.Samples, weight)
 	s.Pending.EachHour(t.Week.Add)
 	if s.Beat.N >= BeatLeast {
 		t.Beats.Add(profile.Bucket(s.Beat.Variation()), weight)
@@ -155,6 +158,7 @@ func (t *Tenant) fade(now int64, halfLife time.Duration) {
 		t.Sizes.list[i].sizes.Decay(f)
 	}
 	t.Flagged.Decay(f)
+	t.Lines.decay(f)
 }
 
 func (s *Sizes) code(k *snapshot.Codec) {
@@ -186,4 +190,5 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	k.I64(&t.FadedAt)
 	t.Shared.Code(k)
 	t.Refusals.code(k)
+	t.Lines.code(k)
 }
