@@ -62,10 +62,15 @@ func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight flo
 func (h *Habits) begin(p *Pending, now int64, halfLife time.Duration, weight float64) {
 	h.decay(now, halfLife)
 	h.N += weight
-	numbers := [MeasureCount]*profile.Numeric{Rate: &h.Rate, MinuteBytes: &h.MinuteBytes, HourBytes: &h.HourBytes, Runs: &h.Runs, Breadths: &h.Breadth}
+	numbers := h.numbers()
 	for _, b := range p.Samples {
 		numbers[b.Measure].Add(int(b.Bucket), float64(weight*float64(b.N)))
 	}
+}
+
+// numbers are the numeric habits by measure.
+func (h *Habits) numbers() [MeasureCount]*profile.Numeric {
+	return [MeasureCount]*profile.Numeric{Rate: &h.Rate, MinuteBytes: &h.MinuteBytes, HourBytes: &h.HourBytes, Runs: &h.Runs, Breadths: &h.Breadth}
 }
 
 // Code writes or reads the habits.

@@ -24,6 +24,10 @@ type Session struct {
 	Here                   uint16 // Index of the place of the latest event.
 	// Tainted says that the session had a verdict and never teaches.
 	Tainted bool
+	// Worst is the most that it was suspected of since it began or its person last
+	// proved who he is, in nats, and WorstAt when.
+	Worst   float64
+	WorstAt int64
 	Switches
 	Streams []Stream
 	// Minute and Hour count what the session did lately.
@@ -286,6 +290,8 @@ func (s *Session) Code(k *snapshot.Codec) {
 		s.Watch.Code(k)
 	}
 	k.I64(&s.Watched)
+	k.F64(&s.Worst)
+	k.I64(&s.WorstAt)
 	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}
