@@ -3,6 +3,7 @@ package entity
 import (
 	"time"
 
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -14,6 +15,8 @@ const (
 	// passing is how much of an observation a new value counts that is not known
 	// yet: only so far is it usual that something is new.
 	passing = 0.5
+	// usualShare of the tenant's windows stay below what is usual.
+	usualShare = 0.999
 	// growthLeast is how many observations make a habit that can be bounded, and
 	// topLeast how many of its largest make that known.
 	growthLeast, topLeast = 30, 0.5
@@ -90,15 +93,17 @@ func dayOf(now int64) int32 { return int32(now / int64(24*time.Hour)) }
 // session was doubted. A prefix becomes known with its network. Of other values
 // only so many a day count in full (Kloft and Laskov, AISTATS 2010: without such
 // a bound whoever is patient moves a habit wherever he wants).
-func (s *Subject) Learn(p *Pending, now int64, l *Learning, doubted bool) bool {
+func (s *Subject) Learn(t *Tenant, p *Pending, now int64, l *Learning, doubted bool) bool {
 	day := dayOf(now)
 	booting := s.N < float64(l.FreeSessions)
 	known := s.visit(p, day, l, booting, doubted)
 	if !known {
 		s.decay(now, l.HalfLife)
 	} else {
-		s.bound(p, now, l, booting)
-		s.begin(p, now, l.HalfLife, 1)
+		if !booting {
+			s.grow(t, now, l)
+		}
+		s.begin(p, now, l.HalfLife, 1, &s.Tops)
 		p.EachHour(s.Week.Add)
 	}
 	for _, kind := range [...]Kind{Devices, Prefixes, Families, Systems, JA4s, Routes} {
@@ -221,29 +226,31 @@ func (s *Subject) matured(kind Kind, name string, day int32, l *Learning, doubte
 	return false
 }
 
-// bound cuts the numbers of a delta to twice the largest that the subject was
-// known for when the span began, so that a habit grows by one bucket a span
-// however fast somebody wants it to (the bounded displacement of Kloft and
-// Laskov). A habit of few observations is not bounded: there is none yet.
-func (s *Subject) bound(p *Pending, now int64, l *Learning, booting bool) {
-	if l.GrowthSpan <= 0 || booting {
+// grow fixes the largest buckets that deltas may teach in this span: one more
+// than the subject was known for when it began, or what is usual for somebody
+// like him, so that a habit grows by one bucket a span however fast somebody
+// wants it to (the bounded displacement of Kloft and Laskov). A habit of few
+// observations is not bounded: there is none yet.
+func (s *Subject) grow(t *Tenant, now int64, l *Learning) {
+	if l.GrowthSpan <= 0 {
+		s.Tops, s.GrownAt = [MeasureCount]uint8{}, 0
 		return
 	}
-	numbers := s.numbers()
-	if s.GrownAt == 0 || now-s.GrownAt >= int64(l.GrowthSpan) {
-		s.GrownAt = now
-		for m, n := range numbers {
-			s.Tops[m] = 0
-			if n.Total() >= growthLeast {
-				s.Tops[m] = uint8(n.Top(topLeast) + 1)
-			}
-		}
+	if s.GrownAt != 0 && now-s.GrownAt < int64(l.GrowthSpan) {
+		return
 	}
-	for i := range p.Samples {
-		b := &p.Samples[i]
-		if top := s.Tops[b.Measure]; top > 0 {
-			b.Bucket = min(b.Bucket, top)
+	s.GrownAt = now
+	peers := t.Subjects.numbers()
+	for m, n := range s.numbers() {
+		s.Tops[m] = 0
+		if n.Total() < growthLeast {
+			continue
 		}
+		usual := profile.Bucket(peers[m].Quantile(usualShare)) - 1
+		if ratio := t.ratio(Measure(m)); ratio != nil {
+			usual = profile.Bucket(ratio.Quantile(usualShare)) - ratioMiddle + profile.Bucket(n.Quantile(0.5)) - 2
+		}
+		s.Tops[m] = uint8(max(1, min(max(n.Top(topLeast)+1, usual), profile.Buckets-1)))
 	}
 }
 
