@@ -104,6 +104,7 @@ func (s *Subject) Learn(t *Tenant, p *Pending, now int64, l *Learning, doubted b
 			s.grow(t, now, l)
 		}
 		s.begin(p, now, l.HalfLife, 1, &s.Tops)
+		s.bound(p)
 		p.EachHour(s.Week.Add)
 	}
 	for _, kind := range [...]Kind{Devices, Prefixes, Families, Systems, JA4s, Routes} {
@@ -239,7 +240,7 @@ func (s *Subject) grow(t *Tenant, now int64, l *Learning) {
 	if s.GrownAt != 0 && now-s.GrownAt < int64(l.GrowthSpan) {
 		return
 	}
-	s.GrownAt = now
+	s.GrownAt, s.Exceeded = now, 0
 	peers := t.Subjects.numbers()
 	for m, n := range s.numbers() {
 		s.Tops[m] = 0
@@ -251,6 +252,25 @@ func (s *Subject) grow(t *Tenant, now int64, l *Learning) {
 			usual = profile.Bucket(ratio.Quantile(usualShare)) - ratioMiddle + profile.Bucket(n.Quantile(0.5)) - 2
 		}
 		s.Tops[m] = uint8(max(1, min(max(n.Top(topLeast)+1, usual), profile.Buckets-1)))
+	}
+}
+
+// bound leaves in a delta, for the tenant, one observation a span and measure
+// that is beyond what the subject is known for: rare downloads are many people's,
+// a growing habit is one's.
+func (s *Subject) bound(p *Pending) {
+	for i := range p.Samples {
+		b := &p.Samples[i]
+		top := s.Tops[b.Measure]
+		if top == 0 || b.Bucket <= top {
+			continue
+		}
+		if s.Exceeded&(1<<b.Measure) != 0 {
+			b.Bucket = top
+			continue
+		}
+		s.Exceeded |= 1 << b.Measure
+		b.N = 1
 	}
 }
 

@@ -31,9 +31,11 @@ type Subject struct {
 	NewDay, TaughtDay int32
 	News, Taught      uint16
 	// Tops are the largest buckets that a delta may teach, by measure, 0 for no
-	// bound, as they were fixed at GrownAt.
-	Tops    [MeasureCount]uint8
-	GrownAt int64
+	// bound, as they were fixed at GrownAt. Exceeded has a bit for each measure of
+	// which the tenant has learned more since.
+	Tops     [MeasureCount]uint8
+	Exceeded uint8
+	GrownAt  int64
 	// Refusals is the decayed number of second factors that were refused.
 	Refusals Fading
 	// Sequence is the order in which the subject does things, nil as long as there
@@ -147,4 +149,7 @@ func (s *Subject) Code(k *snapshot.Codec) {
 		s.Tops[i] = uint8(min(top, profile.Buckets))
 	}
 	k.I64(&s.GrownAt)
+	exceeded := uint64(s.Exceeded)
+	k.U64(&exceeded)
+	s.Exceeded = uint8(exceeded)
 }
