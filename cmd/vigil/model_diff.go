@@ -91,6 +91,7 @@ func (d *differ) numbers(old, now *model.Model) {
 		{"learning.quarantine", old.Learning.Quarantine, now.Learning.Quarantine},
 		{"learning.half_life", old.Learning.HalfLife, now.Learning.HalfLife},
 		{"learning.place_span", old.Learning.PlaceSpan, now.Learning.PlaceSpan},
+		{"learning.growth_span", old.Learning.GrowthSpan, now.Learning.GrowthSpan},
 		{"session.half_life", old.Session.HalfLife, now.Session.HalfLife},
 		{"session.block", old.Session.Block, now.Session.Block},
 	}

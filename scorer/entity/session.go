@@ -26,6 +26,10 @@ type Session struct {
 	// Tainted says that the session had a verdict and never teaches.
 	Tainted bool
 	rare    *Rare // nil for most.
+	// Worst is the most that it was suspected of since it began or its person last
+	// proved who he is, in nats, and WorstAt when.
+	Worst   float64
+	WorstAt int64
 	// Minute and Hour count what the session did lately.
 	Minute, Hour Window
 	// Spread is how many different things the session has seen this hour.
@@ -270,6 +274,8 @@ func (s *Session) Code(k *snapshot.Codec) {
 		s.Watch.Code(k)
 	}
 	k.I64(&s.Watched)
+	k.F64(&s.Worst)
+	k.I64(&s.WorstAt)
 	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}

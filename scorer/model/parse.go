@@ -88,6 +88,7 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 				{"free_sessions", r.countField(&l.FreeSessions, 1e6)},
 				{"place_days", r.countField(&l.PlaceDays, 60)},
 				{"place_span", r.durationField(&l.PlaceSpan, 0, "365d")},
+				{"growth_span", r.durationField(&l.GrowthSpan, 0, "365d")},
 				{"values_per_day", r.countField(&l.ValuesPerDay, 1e4)},
 				{"subject_deltas", r.countField(&l.SubjectDeltas, 1e6)},
 				{"prefix_deltas", r.countField(&l.PrefixDeltas, 1e6)},
