@@ -215,14 +215,7 @@ func (w *Window) over(now int64, span time.Duration) bool {
 func (s *Session) Code(k *snapshot.Codec) {
 	CodeKey(k, &s.Key)
 	k.Str(&s.Subject)
-	has := s.Address != nil
-	k.Bool(&has)
-	if has {
-		if s.Address == nil {
-			s.Address = new(string)
-		}
-		k.Str(s.Address)
-	}
+	optional(k, &s.Address, k.Str)
 	k.I64(&s.Start)
 	k.I64(&s.Last)
 	k.I64(&s.LastEvent)
@@ -245,50 +238,35 @@ func (s *Session) Code(k *snapshot.Codec) {
 	s.Spread.code(k)
 	s.Beat.code(k)
 	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
-	has = s.Scan != nil
-	k.Bool(&has)
-	if has {
-		if s.Scan == nil {
-			s.Scan = new(Scan)
-		}
-		s.Scan.code(k)
-	}
-	has = s.Login != nil
-	k.Bool(&has)
-	if has {
-		if s.Login == nil {
-			s.Login = new(Login)
-		}
-		s.Login.code(k)
-	}
+	optional(k, &s.Scan, func(v *Scan) { v.code(k) })
+	optional(k, &s.Login, func(v *Login) { v.code(k) })
 	snapshot.List(k, &s.Tokens, func(t *TokenKey) {
 		k.U64(&t.Token)
 		k.U64(&t.Device)
 	})
-	has = s.Rotation != nil
-	k.Bool(&has)
-	if has {
-		if s.Rotation == nil {
-			s.Rotation = new(Rotation)
-		}
-		s.Rotation.code(k)
-	}
+	optional(k, &s.Rotation, func(v *Rotation) { v.code(k) })
 	k.I64(&s.ReassuredAt)
 	k.I64(&s.SignedOut)
 	s.Odd.code(k)
 	s.Pending.code(k)
-	has = s.Watch != nil
-	k.Bool(&has)
-	if has {
-		if s.Watch == nil {
-			s.Watch = new(sequence.Watch)
-		}
-		s.Watch.Code(k)
-	}
+	optional(k, &s.Watch, func(v *sequence.Watch) { v.Code(k) })
 	k.I64(&s.Watched)
 	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}
+}
+
+// optional writes or reads what may be nil.
+func optional[T any](k *snapshot.Codec, p **T, each func(*T)) {
+	has := *p != nil
+	k.Bool(&has)
+	if !has {
+		return
+	}
+	if *p == nil {
+		*p = new(T)
+	}
+	each(*p)
 }
 
 func (p *Place) code(k *snapshot.Codec) {

@@ -129,12 +129,5 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	k.U64(&taught)
 	s.News, s.Taught = uint16(news), uint16(taught)
 	s.Refusals.code(k)
-	has := s.Sequence != nil
-	k.Bool(&has)
-	if has {
-		if s.Sequence == nil {
-			s.Sequence = new(sequence.Habit)
-		}
-		s.Sequence.Code(k)
-	}
+	optional(k, &s.Sequence, func(h *sequence.Habit) { h.Code(k) })
 }
