@@ -24,8 +24,8 @@ func DefaultConfig() Config { return Config{Every: epoch.Every, Wait: 30 * time.
 // Validate reports every fault at once, each named by its key.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Every < everyMin {
-		errs = append(errs, fmt.Errorf("every: must be at least %v, is %v", everyMin, c.Every))
+	if c.Every < everyLeast {
+		errs = append(errs, fmt.Errorf("every: must be at least %v, is %v", everyLeast, c.Every))
 	}
 	if c.Wait <= 0 || c.Wait > time.Hour {
 		errs = append(errs, fmt.Errorf("wait: must be above 0 and at most 1h, is %v", c.Wait))
