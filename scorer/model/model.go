@@ -98,7 +98,8 @@ type Session struct {
 type Ladder struct {
 	Kind string
 	// Temperature multiplies nats of suspicion so that they are the logarithm of
-	// an e-value on clean data, above 0 and at most 1.
+	// an e-value on clean data, above 0 and at most 1; 0 for a facet, of whose nats
+	// nothing is promised.
 	Temperature float64
 	Rungs       []Rung
 }
