@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -24,8 +25,11 @@ type Session struct {
 	Here                   uint16 // Index of the place of the latest event.
 	// Tainted says that the session had a verdict and never teaches.
 	Tainted bool
-	Switches
-	Streams []Stream
+	rare    *Rare // nil for most.
+	// Worst is the most that it was suspected of since it began or its person last
+	// proved who he is, in nats, and WorstAt when.
+	Worst   float64
+	WorstAt int64
 	// Minute and Hour count what the session did lately.
 	Minute, Hour Window
 	// Spread is how many different things the session has seen this hour.
@@ -33,16 +37,10 @@ type Session struct {
 	Beat   Beat
 	Walks  []Walk
 	// Scan is nil until there is something to follow.
-	Scan   *Scan
-	Login  *Login
-	Tokens []TokenKey
+	Scan  *Scan
+	Login *Login
 	// Rotation is nil until the session has shown a token.
 	Rotation *Rotation
-	// ReassuredAt is when a proof last took suspicion back.
-	ReassuredAt int64
-	// SignedOut is the event time at which the session was reported to have
-	// ended, 0 for a session that goes on.
-	SignedOut int64
 	// Odd is the state of the sequential test over requests that are unlike clean
 	// ones, in nats.
 	Odd     Fading
@@ -59,31 +57,19 @@ type Place struct {
 	Network, Country, Family profile.Name
 	// Address is the hash of the latest, and Prefix that of its /24 or /48, 0 for
 	// none.
-	Address, Prefix               uint64
-	Latitude, Longitude, RadiusKM float64
+	Address, Prefix uint64
 	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
 	Last, Alive int64
 	// Since is when it came into use, after it had been quiet for a while.
-	Since       int64
-	Requests    uint32
-	Open        uint16
-	HasLocation bool
+	Since    int64
+	Requests uint32
+	// Degrees, to a metre.
+	Latitude, Longitude, RadiusKM float32
+	Open                          uint16
+	HasLocation                   bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
-}
-
-// Switches counts how often a session went back and forth between far places.
-type Switches struct {
-	Count  float64
-	LastAt int64
-}
-
-// Stream is an open stream and how many of its bytes have been counted.
-type Stream struct {
-	ID    uint64
-	Bytes uint64
-	Last  int64
 }
 
 // Window counts within the current minute or hour of the stream clock.
@@ -103,6 +89,10 @@ type Walk struct {
 	Run int
 	// Climb is how many ids in a row went the same way in small steps.
 	Climb int
+	// Held is the longest run that another id came into, and Longest the longest
+	// of all since the session last taught.
+	Held    Run
+	Longest int32
 	// Best is the widest walk since the session last taught.
 	Best float64
 	// Refused is the number of distinct ids that were refused, each by how far that
@@ -111,6 +101,19 @@ type Walk struct {
 	Last    int64
 	IDs     Ring
 }
+
+// Run is a run of ids at one stride, and the id that it has come to.
+type Run struct {
+	LastID         int64
+	Stride, Length int32
+}
+
+// runMax is the longest run that a habit of runs tells from a longer one.
+const runMax = profile.Buckets - 2
+
+// StrideOdds is how a run of ids at one stride is counted in habits: by the odds
+// against it, each further id a coin that fell the same way.
+func StrideOdds(run int) float64 { return math.Ldexp(1, min(run, runMax)) }
 
 // Scan follows probing.
 type Scan struct {
@@ -147,9 +150,6 @@ type Login struct {
 	Again    float64
 	FailedAt int64
 }
-
-// TokenKey is the key that a token was proven with.
-type TokenKey struct{ Token, Device uint64 }
 
 // Ring is a bounded set of hashes that forgets the oldest.
 type Ring struct {
@@ -215,7 +215,14 @@ func (w *Window) over(now int64, span time.Duration) bool {
 func (s *Session) Code(k *snapshot.Codec) {
 	CodeKey(k, &s.Key)
 	k.Str(&s.Subject)
-	optional(k, &s.Address, k.Str)
+	has := s.Address != nil
+	k.Bool(&has)
+	if has {
+		if s.Address == nil {
+			s.Address = new(string)
+		}
+		k.Str(s.Address)
+	}
 	k.I64(&s.Start)
 	k.I64(&s.Last)
 	k.I64(&s.LastEvent)
@@ -226,47 +233,52 @@ func (s *Session) Code(k *snapshot.Codec) {
 	here := uint64(s.Here)
 	k.U64(&here)
 	s.Here = uint16(here)
-	k.F64(&s.Count)
-	k.I64(&s.LastAt)
-	snapshot.List(k, &s.Streams, func(st *Stream) {
-		k.U64(&st.ID)
-		k.U64(&st.Bytes)
-		k.I64(&st.Last)
-	})
+	s.codeRare(k)
 	s.Minute.code(k)
 	s.Hour.code(k)
 	s.Spread.code(k)
 	s.Beat.code(k)
 	snapshot.List(k, &s.Walks, func(w *Walk) { w.code(k) })
-	optional(k, &s.Scan, func(v *Scan) { v.code(k) })
-	optional(k, &s.Login, func(v *Login) { v.code(k) })
-	snapshot.List(k, &s.Tokens, func(t *TokenKey) {
-		k.U64(&t.Token)
-		k.U64(&t.Device)
-	})
-	optional(k, &s.Rotation, func(v *Rotation) { v.code(k) })
-	k.I64(&s.ReassuredAt)
-	k.I64(&s.SignedOut)
+	has = s.Scan != nil
+	k.Bool(&has)
+	if has {
+		if s.Scan == nil {
+			s.Scan = new(Scan)
+		}
+		s.Scan.code(k)
+	}
+	has = s.Login != nil
+	k.Bool(&has)
+	if has {
+		if s.Login == nil {
+			s.Login = new(Login)
+		}
+		s.Login.code(k)
+	}
+	has = s.Rotation != nil
+	k.Bool(&has)
+	if has {
+		if s.Rotation == nil {
+			s.Rotation = new(Rotation)
+		}
+		s.Rotation.code(k)
+	}
 	s.Odd.code(k)
 	s.Pending.code(k)
-	optional(k, &s.Watch, func(v *sequence.Watch) { v.Code(k) })
+	has = s.Watch != nil
+	k.Bool(&has)
+	if has {
+		if s.Watch == nil {
+			s.Watch = new(sequence.Watch)
+		}
+		s.Watch.Code(k)
+	}
 	k.I64(&s.Watched)
+	k.F64(&s.Worst)
+	k.I64(&s.WorstAt)
 	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}
-}
-
-// optional writes or reads what may be nil.
-func optional[T any](k *snapshot.Codec, p **T, each func(*T)) {
-	has := *p != nil
-	k.Bool(&has)
-	if !has {
-		return
-	}
-	if *p == nil {
-		*p = new(T)
-	}
-	each(*p)
 }
 
 func (p *Place) code(k *snapshot.Codec) {
@@ -276,9 +288,9 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.U64(&p.Address)
 	k.U64(&p.Prefix)
 	p.Family.Code(k)
-	k.F64(&p.Latitude)
-	k.F64(&p.Longitude)
-	k.F64(&p.RadiusKM)
+	k.F32(&p.Latitude)
+	k.F32(&p.Longitude)
+	k.F32(&p.RadiusKM)
 	k.Bool(&p.HasLocation)
 	k.Bool(&p.Veiled)
 	k.I64(&p.Last)
@@ -306,6 +318,12 @@ func (w *Walk) code(k *snapshot.Codec) {
 	k.F64(&w.Refused)
 	k.I64(&w.Last)
 	w.IDs.code(k)
+	k.I64(&w.Held.LastID)
+	stride, length, longest := int64(w.Held.Stride), int64(w.Held.Length), int64(w.Longest)
+	k.I64(&stride)
+	k.I64(&length)
+	k.I64(&longest)
+	w.Held.Stride, w.Held.Length, w.Longest = int32(stride), int32(length), int32(longest)
 }
 
 func (s *Scan) code(k *snapshot.Codec) {

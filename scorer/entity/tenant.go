@@ -31,6 +31,8 @@ type Tenant struct {
 	// Shared is what the tenant's subjects teach each other over all partitions.
 	Shared   epoch.Knowledge
 	Refusals Refusals
+	// Lines says how often subjects send far more in an hour than is their own.
+	Lines Lines
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -59,12 +61,13 @@ func (t *Tenant) LearnFlags(p *Pending, weight float64) {
 func (t *Tenant) LearnShape(own *Habits, s *Session, now int64, halfLife time.Duration, weight float64) {
 	ratios(&t.MinuteRatio, &own.MinuteBytes, s.Pending.Samples, MinuteBytes, weight)
 	ratios(&t.HourRatio, &own.HourBytes, s.Pending.Samples, HourBytes, weight)
+	t.Lines.learn(&own.HourBytes, s.Pending.Samples, weight)
 	s.Pending.EachHour(t.Week.Add)
 	if s.Beat.N >= BeatLeast {
 		t.Beats.Add(profile.Bucket(s.Beat.Variation()), weight)
 	}
 	for _, z := range s.Pending.Sizes {
-		t.Sizes.Learn(z.Template, int(z.Bucket), weight)
+		t.Sizes.Learn(z.Template(), z.Bucket(), weight)
 	}
 	t.fade(now, halfLife)
 }
@@ -79,6 +82,18 @@ func ratios(into, own *profile.Numeric, samples Samples, m Measure, weight float
 			into.Add(int(b.Bucket)-median+ratioMiddle, float64(weight*float64(b.N)))
 		}
 	}
+}
+
+// ratio is the habit of ratios of a measure, nil where there is none.
+func (t *Tenant) ratio(m Measure) *profile.Numeric {
+	switch m {
+	case MinuteBytes:
+		return &t.MinuteRatio
+	case HourBytes:
+		return &t.HourRatio
+	case Rate, Runs, Breadths:
+	}
+	return nil
 }
 
 // EachHour calls yield for each hour of the week that was noted.
@@ -104,7 +119,7 @@ type sized struct {
 
 // Of returns the habit of a template, nil where there is none.
 func (s *Sizes) Of(template uint64) *profile.Numeric {
-	i, ok := s.index[template]
+	i, ok := s.index[templateOf(template)]
 	if !ok {
 		return nil
 	}
@@ -116,6 +131,7 @@ func (s *Sizes) Learn(template uint64, bucket int, weight float64) {
 	if s.index == nil {
 		s.index = make(map[uint64]int)
 	}
+	template = templateOf(template)
 	i, ok := s.index[template]
 	switch {
 	case ok:
@@ -154,6 +170,7 @@ func (t *Tenant) fade(now int64, halfLife time.Duration) {
 		t.Sizes.list[i].sizes.Decay(f)
 	}
 	t.Flagged.Decay(f)
+	t.Lines.decay(f)
 }
 
 func (s *Sizes) code(k *snapshot.Codec) {
@@ -185,4 +202,5 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	k.I64(&t.FadedAt)
 	t.Shared.Code(k)
 	t.Refusals.code(k)
+	t.Lines.code(k)
 }

@@ -159,7 +159,7 @@ var catalogue = [Count]Description{
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half for programs; half the number of ids that were refused, each by how far that was not to be expected: 1 + ln(0.33/q) of it where a share q of the tenant's other subjects is refused the same now",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise, less look, by the widest walk, 0.6 of ids that climb with gaps and a third of those in any order; half for programs; half the number of ids that were refused, each by how far that was not to be expected: 1 + ln(0.33/q) of it where a share q of the tenant's other subjects is refused the same now",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {

@@ -57,7 +57,7 @@ func (k *Collector) volume(x *Context) {
 		k.rate(x, own, peers)
 	}
 	if bytes > 0 {
-		k.bytesOut(x, own, peers)
+		k.bytesOut(x, bytes, own, peers)
 	}
 	k.answer(x)
 }
@@ -83,7 +83,7 @@ func (k *Collector) rate(x *Context, own, peers *entity.Habits) {
 	}
 }
 
-func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
+func (k *Collector) bytesOut(x *Context, sent float64, own, peers *entity.Habits) {
 	s, t := x.Session, x.Tenant
 	minute, hour := 0.0, 0.0
 	if s.Minute.Bytes > calmMinuteBytes {
@@ -99,15 +99,33 @@ func (k *Collector) bytesOut(x *Context, own, peers *entity.Habits) {
 	if s.Minute.Bytes <= plainMinuteBytes && s.Hour.Bytes <= documentsBytes {
 		minute, hour = min(minute, documentsNats), min(hour, documentsNats)
 	}
+	hour = max(hour, k.overLine(x, sent))
 	nats := k.cut(BytesOut, max(minute, hour)-k.fast)
 	if nats <= 0 {
 		return
 	}
-	span, sent, most := "a minute", x.Session.Minute.Bytes, habitual(&own.MinuteBytes, &peers.MinuteBytes)
+	span, total, most := "a minute", x.Session.Minute.Bytes, habitual(&own.MinuteBytes, &peers.MinuteBytes)
 	if hour > minute {
-		span, sent, most = "an hour", x.Session.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
+		span, total, most = "an hour", x.Session.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
 	}
-	k.add(BytesOut, nats, false, k.sayf("%s sent within %s; usual: up to %s", k.humanSize(sent), span, k.humanSize(most)))
+	k.add(BytesOut, nats, false, k.sayf("%s sent within %s; usual: up to %s", k.humanSize(total), span, k.humanSize(most)))
+}
+
+// overLine is the evidence of the event that takes a person's hour over the
+// line of his own hours, whatever his peers send: ln(1/q) where a share q of the
+// tenant's hours ends over such a line. An hour comes to it once, so that nothing
+// is taken off for looking often, and its exponential has a mean of 1 over honest
+// hours.
+func (k *Collector) overLine(x *Context, more float64) float64 {
+	if x.Subject == nil || k.machine(x) {
+		return 0
+	}
+	line, known := entity.HourLine(&x.Subject.HourBytes)
+	sent := x.Session.Hour.Bytes
+	if !known || sent <= line || sent-more > line {
+		return 0
+	}
+	return -exact.Ln(x.Tenant.Lines.Share())
 }
 
 // shaped is the evidence of a value's upper tail where the peers' share is, as
@@ -167,14 +185,14 @@ func (k *Collector) tail(own, peers *profile.Numeric, value, plain float64) floa
 // newBytes is how many bytes the event adds: for a stream, whose counter runs
 // on, what it did not report before.
 func newBytes(x *Context) float64 {
-	ev, s := x.Event, x.Session
+	ev := x.Event
 	total := ev.GetBytesOut()
 	switch ev.GetPhase() {
 	case event.PhaseOpen, event.PhaseTick, event.PhaseClose:
 	default:
 		return float64(total)
 	}
-	id := hash(ev.GetRequestId())
+	id, s := hash(ev.GetRequestId()), x.Session.OwnRare()
 	at := -1
 	for i := range s.Streams {
 		if s.Streams[i].ID == id {
@@ -201,7 +219,7 @@ func newBytes(x *Context) float64 {
 // addStream begins to follow a stream; the one that has been quiet longest
 // gives way, and counts whole should it come back.
 func addStream(x *Context, id uint64) int {
-	s := x.Session
+	s := x.Session.OwnRare()
 	st := entity.Stream{ID: id, Last: x.At}
 	if len(s.Streams) < entity.StreamsMax {
 		s.Streams = append(s.Streams, st)

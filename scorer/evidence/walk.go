@@ -23,9 +23,17 @@ const (
 	climbShare = 0.6
 	// refusedNats is what a refused id adds, the most refusedMax.
 	refusedNats, refusedMax = 0.5, 6
+	// strideNats is the most that a run says by the habit of runs: enough to ask
+	// who it is, and no more.
+	strideNats = 10
+	// heldLeast is the shortest run that is held while other ids come between.
+	heldLeast = 3
 	// walkConcentration is the weight of the peers in walks, walkTail the Pareto
 	// index beyond the widest walk.
 	walkConcentration, walkTail = 2, 3
+	// strideTail is the Pareto index beyond the highest odds, at which each further
+	// id is half as likely.
+	strideTail = 1
 	// crawlShare is what a walk by an address counts, crawlMax the most: crawlers
 	// read lists, and that alone is no offence.
 	crawlShare, crawlMax = 0.4, 5
@@ -58,16 +66,7 @@ func (k *Collector) walk(x *Context) {
 		w.Refused += k.unexpected
 	}
 	d := id - w.LastID
-	switch {
-	case w.Run == 0:
-		w.Run, w.Climb = 1, 1
-	case d == w.Stride && d != 0:
-		w.Run++
-	case d > strideMax || d < -strideMax || d == 0:
-		w.Run, w.Stride = 1, 0
-	default:
-		w.Run, w.Stride = 2, d
-	}
+	stride(w, id, d)
 	switch {
 	case d > 0 && d <= climbMax && w.Climb > 0:
 		w.Climb++
@@ -77,7 +76,30 @@ func (k *Collector) walk(x *Context) {
 	w.LastID, w.Last = id, x.At
 	wide := max(float64(w.Run), float64(climbShare*float64(w.Climb)), float64(breadthShare*float64(w.IDs.Len())))
 	w.Best = max(w.Best, wide)
+	w.Longest = max(w.Longest, int32(w.Run))
 	k.judgeWalk(x, w, wide)
+}
+
+// stride goes on with the run of ids at one stride. A run into which another id
+// came is held, and goes on with the id that follows it.
+func stride(w *entity.Walk, id, d int64) {
+	h := &w.Held
+	switch {
+	case w.Run == 0:
+		w.Run, w.Climb = 1, 1
+	case d == w.Stride && d != 0:
+		w.Run++
+	case h.Length >= heldLeast && int(h.Length) >= w.Run && id-h.LastID == int64(h.Stride):
+		w.Run, w.Stride = int(h.Length)+1, int64(h.Stride)
+	default:
+		if w.Run >= heldLeast && w.Run >= int(h.Length) {
+			*h = entity.Run{LastID: w.LastID, Stride: int32(w.Stride), Length: int32(w.Run)}
+		}
+		w.Run, w.Stride = 1, 0
+		if d <= strideMax && d >= -strideMax && d != 0 {
+			w.Run, w.Stride = 2, d
+		}
+	}
 }
 
 // breadth compares how many different things the session has opened in the
@@ -133,20 +155,37 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	case k.machine(x):
 		raw *= programShare
 	}
-	n := k.cut(SequentialIDs, raw+min(refusedMax, float64(refusedNats*w.Refused)))
+	refusals := min(refusedMax, float64(refusedNats*w.Refused))
+	n := k.cut(SequentialIDs, raw+refusals)
+	regular := k.cut(SequentialIDs, k.regular(x, w)+refusals)
+	strong := regular <= n
+	n = max(n, regular)
 	k.walked = n
 	if n <= 0 {
 		return
 	}
 	how := k.sayf("%d different ids", w.IDs.Len())
-	if float64(w.Run) >= wide {
+	if !strong || float64(w.Run) >= wide {
 		how = k.sayf("%d ids in a row at stride %d", w.Run, w.Stride)
 	}
 	refused := ""
 	if w.Refused >= 1 {
 		refused = k.sayf(", %.0f of them refused", w.Refused)
 	}
-	k.add(SequentialIDs, n, true, k.sayf("%s of %s within one session%s", how, templateName(x), refused))
+	k.add(SequentialIDs, n, strong, k.sayf("%s of %s within one session%s", how, templateName(x), refused))
+}
+
+// regular is the evidence of a person's run at one stride by how long his runs
+// are and those of his peers: lists, queues and neighbours have gaps, so that an
+// ordinary day has hardly any. What it says beyond the width of a walk asks for
+// a proof and for no more: somebody may work through a list for the first time.
+func (k *Collector) regular(x *Context, w *entity.Walk) float64 {
+	if x.Subject == nil || w.Run <= walkFree || k.machine(x) {
+		return 0
+	}
+	prior := exact.Exp2(float64(walkFree - w.Run))
+	p := x.Subject.Strides.Upper(entity.StrideOdds(w.Run), &x.Tenant.Subjects.Strides, prior, walkConcentration, strideTail)
+	return min(strideNats, float64(w.Run-walkFree), -exact.Ln(p))
 }
 
 // followed returns the walk over a template; the one that has been quiet
@@ -157,7 +196,7 @@ func followed(s *entity.Session, template uint64, at int64) *entity.Walk {
 		w := &s.Walks[i]
 		if w.Template == template {
 			if at-w.Last > walkIdle {
-				*w = entity.Walk{Template: template, Best: w.Best}
+				*w = entity.Walk{Template: template, Best: w.Best, Longest: w.Longest}
 			}
 			return w
 		}

@@ -73,11 +73,15 @@ func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []ru
 	var sums [evidence.GroupCount]float64
 	shares = dst
 	put := func(s Share) {
-		s.Exception = except(t.Exceptions, s.Describe())
+		d := s.Describe()
+		if s.Nats > 0 && !d.Hard {
+			s.Nats *= m.GroupWeights[d.Group]
+		}
+		s.Exception = except(t.Exceptions, d)
 		if s.Exception != nil {
 			s.Nats = 0
 		}
-		sums[s.Describe().Group] += max(0, s.Nats) // Reassurance makes no room under a clip.
+		sums[d.Group] += max(0, s.Nats) // Reassurance makes no room under a clip.
 		shares = append(shares, s)
 	}
 	for _, f := range findings {

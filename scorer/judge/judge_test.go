@@ -81,3 +81,28 @@ func TestWeighClipsGroups(t *testing.T) {
 		t.Errorf("score %g of %+v, want %g", score, shares, clip+5)
 	}
 }
+
+// TestGroupWeight weighs what labels say is worth less, and nothing else.
+func TestGroupWeight(t *testing.T) {
+	tests := map[string]struct {
+		signal evidence.Signal
+		nats   float64
+		want   float64
+	}{
+		"what is found of the group is weighed": {evidence.NewCountry, 5, 4},
+		"what is found of another group is not": {evidence.NewFamily, 4, 4},
+		"a hard fact is not":                    {evidence.TwoKeys, 20, 20},
+		"reassurance is not":                    {evidence.ProvenKey, -3, -3},
+	}
+	weights := model.Default().GroupWeights
+	weights[evidence.Network], weights[evidence.Binding] = 0.8, 0.8
+	m := model.Default().WithGroupWeights(weights)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, score := judge.Weigh(m, []evidence.Finding{{Signal: tt.signal, Nats: tt.nats, Text: "x"}}, nil)
+			if score != tt.want {
+				t.Errorf("%g nats of %s come to %g, want %g", tt.nats, tt.signal.Describe().ID, score, tt.want)
+			}
+		})
+	}
+}

@@ -39,7 +39,10 @@ type Model struct {
 	Clips [evidence.GroupCount]float64
 	// Rents is what a group's suspicion loses in each block at least, in nats: the
 	// price of having been looked at.
-	Rents    [evidence.GroupCount]float64
+	Rents [evidence.GroupCount]float64
+	// GroupWeights multiply what is found of a group, 1 unless labels have said
+	// otherwise; hard facts and reassurance are not weighed.
+	GroupWeights [evidence.GroupCount]float64
 	Learning entity.Learning
 	Volume   Volume
 	Session  Session
@@ -169,7 +172,11 @@ var defaultYAML []byte
 
 // Default returns the model that ships.
 func Default() *Model {
-	m, err := parseOver(&Model{}, "default.yaml", defaultYAML, nil)
+	bare := new(Model)
+	for g := range bare.GroupWeights {
+		bare.GroupWeights[g] = 1
+	}
+	m, err := parseOver(bare, "default.yaml", defaultYAML, nil)
 	if err != nil {
 		panic(fmt.Sprintf("model: the embedded default is broken: %v", err)) // A test parses it, so no build ships this.
 	}
@@ -218,6 +225,17 @@ func (m *Model) WithMode(mode string) *Model {
 	return &other
 }
 
+// WithGroupWeights returns the same model with other weights of its groups,
+// within [GroupWeightLeast] and [GroupWeightMost], which has another digest.
+func (m *Model) WithGroupWeights(weights [evidence.GroupCount]float64) *Model {
+	other := *m
+	for g, w := range weights {
+		other.GroupWeights[g] = min(GroupWeightMost, max(GroupWeightLeast, w))
+	}
+	other.seal()
+	return &other
+}
+
 func (m *Model) seal() {
 	m.pace = entity.Pace{HalfLife: m.Session.HalfLife, Block: m.Session.Block}
 	m.facetPace = m.pace
@@ -239,10 +257,13 @@ func (m *Model) Canonical() []byte {
 	}
 	for i, c := range m.Clips {
 		line("group", evidence.Group(i).String(), num(c), num(m.Rents[i]))
+		if m.GroupWeights[i] != 1 { // Left out where nothing was said, so that older digests stay.
+			line("group_weight", evidence.Group(i).String(), num(m.GroupWeights[i]))
+		}
 	}
 	l := &m.Learning
 	line("learning", l.Quarantine.String(), num(l.CleanBelow), num(l.Confidence), num(l.Concentration), l.HalfLife.String(),
-		strconv.Itoa(l.FreeSessions), strconv.Itoa(l.PlaceDays), l.PlaceSpan.String(), strconv.Itoa(l.ValuesPerDay),
+		strconv.Itoa(l.FreeSessions), strconv.Itoa(l.PlaceDays), l.PlaceSpan.String(), l.GrowthSpan.String(), strconv.Itoa(l.ValuesPerDay),
 		strconv.Itoa(l.SubjectDeltas), strconv.Itoa(l.PrefixDeltas), strconv.Itoa(l.NetworkDeltas), num(l.GatewayExcess), strconv.FormatBool(l.Releases))
 	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Look))
 	line("session", m.Session.HalfLife.String(), num(m.Session.Floor), m.Session.Block.String(), num(m.Session.Hysteresis))
