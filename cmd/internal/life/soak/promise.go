@@ -26,7 +26,7 @@ func looksFor(g int) life.Trait {
 		return life.IDWork
 	case evidence.Volume:
 		return life.BulkExport
-	case evidence.Sequence, evidence.Credential, evidence.Payload, evidence.Binding, evidence.Time, evidence.Loss, evidence.Machine:
+	case evidence.Sequence, evidence.Credential, evidence.Payload, evidence.Binding, evidence.Time, evidence.Loss, evidence.Machine, evidence.Model:
 	}
 	return 0
 }
