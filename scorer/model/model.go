@@ -43,9 +43,9 @@ type Model struct {
 	// GroupWeights multiply what is found of a group, 1 unless labels have said
 	// otherwise; hard facts and reassurance are not weighed.
 	GroupWeights [evidence.GroupCount]float64
-	Learning entity.Learning
-	Volume   Volume
-	Session  Session
+	Learning     entity.Learning
+	Volume       Volume
+	Session      Session
 	// Ladders has one entry per kind of actor, in the order of [Kinds].
 	Ladders []Ladder
 	// Budgets has one entry per kind of actor, in the order of [Kinds].
