@@ -146,7 +146,7 @@ func count(groups []Group, l *Label, weight float64) {
 		return // Reassurance alone: nothing was held against anybody.
 	}
 	for i, n := range nats {
-		share := weight * (n / sum)
+		share := float64(weight * (n / sum))
 		if l.Says == Confirmed {
 			groups[i].Confirmed += share
 		} else {
