@@ -146,7 +146,7 @@ func count(groups []Group, l *Label, weight float64) {
 		return // Reassurance alone: nothing was held against anybody.
 	}
 	for i, n := range nats {
-		share := weight * (n / sum)
+		share := float64(weight * (n / sum))
 		if l.Says == Confirmed {
 			groups[i].Confirmed += share
 		} else {
@@ -164,12 +164,12 @@ func (g *Group) decide() {
 	}
 	c, f := g.Confirmed+Prior, g.FalseAlarms+Prior
 	g.LogOdds, g.Error = exact.Ln(c/f), math.Sqrt(1/c+1/f)
-	clear := math.Abs(g.LogOdds) - float64(Doubt*g.Error)
-	if labels < LabelsLeast || !(clear > 0) || !(g.Usual > 0) {
+	certain := math.Abs(g.LogOdds) - float64(Doubt*g.Error)
+	if labels < LabelsLeast || !(certain > 0) || !(g.Usual > 0) {
 		g.Why = g.explain()
 		return
 	}
-	g.Shift = math.Copysign(clear, g.LogOdds)
+	g.Shift = math.Copysign(certain, g.LogOdds)
 	part := min(StepMost, max(-StepMost, g.Shift/g.Usual))
 	wanted := min(model.GroupWeightMost, max(model.GroupWeightLeast, g.Weight+float64(g.Weight*part)))
 	g.Proposed = towards(g.Weight, wanted)
@@ -179,7 +179,7 @@ func (g *Group) decide() {
 // towards goes from one weight to another in whole thousandths, and not beyond.
 func towards(from, to float64) float64 {
 	const unit, whole = 1000, 1e6
-	steps := math.Floor(math.Abs(to-from)*unit + 1e-6)
+	steps := math.Floor(float64(math.Abs(to-from)*unit) + 1e-6)
 	return math.Round((from+math.Copysign(steps/unit, to-from))*whole) / whole
 }
 
