@@ -14,34 +14,46 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
-// subjectBytesMax bounds what an active subject with one session may take, and
-// orderedBytesMax what is added once the order of its events is followed.
+// Bounds of what an active subject with one session takes. A million of those
+// who do few things fit into 5 GiB with the order of their events followed.
 const (
-	subjectBytesMax = 5 << 10
-	orderedBytesMax = 2 << 10
+	subjectBytesMax = 4600
+	// busyBytesMax is for who does forty things in any order, all day.
+	busyBytesMax = 6656
+	// orderedBytesLeast is what following the order takes at least, or it was not
+	// followed.
+	orderedBytesLeast = 400
 )
 
 // TestMemoryOfASubject fills an engine with subjects that have taught their
 // habits and are active in one session, and divides what the heap has grown.
 func TestMemoryOfASubject(t *testing.T) {
-	plain := memoryOfASubject(t, 8)
-	if plain > subjectBytesMax {
-		t.Errorf("a subject with a session takes %.0f B, want at most %d", plain, subjectBytesMax)
-	}
-	more := memoryOfASubject(t, entity.SequenceFrom/4+2) - memoryOfASubject(t, entity.SequenceFrom/4)
-	t.Logf("%.0f B more once its order is followed", more)
-	if more < 1<<10 || more > orderedBytesMax {
-		t.Errorf("the order of a subject's events takes %.0f B, want at most %d", more, orderedBytesMax)
-	}
-}
-
-// memoryOfASubject is what a subject takes after four visits of some requests.
-func memoryOfASubject(t *testing.T, requests int) float64 {
-	t.Helper()
 	subjects := 20_000
 	if testing.Short() || raceEnabled {
 		subjects = 4_000
 	}
+	plain := memoryOfASubject(t, subjects, entity.SequenceFrom/4, 1)
+	ordered := memoryOfASubject(t, subjects, entity.SequenceFrom/4+2, 1)
+	t.Logf("%.0f B more once its order is followed", ordered-plain)
+	if ordered > subjectBytesMax {
+		t.Errorf("a subject with a session takes %.0f B, want at most %d", ordered, subjectBytesMax)
+	}
+	if ordered-plain < orderedBytesLeast {
+		t.Errorf("the order of a subject's events takes %.0f B, want at least %d: is it followed?", ordered-plain, orderedBytesLeast)
+	}
+	if testing.Short() || raceEnabled {
+		return
+	}
+	busy := memoryOfASubject(t, subjects/5, entity.SequenceFrom, 8)
+	if busy > busyBytesMax {
+		t.Errorf("a busy subject with a session takes %.0f B, want at most %d", busy, busyBytesMax)
+	}
+}
+
+// memoryOfASubject is what each of some subjects takes after four visits of some
+// requests, among so many times five pages.
+func memoryOfASubject(t *testing.T, subjects, requests, pages int) float64 {
+	t.Helper()
 	e := newEngine(t, true)
 	before := heap()
 	var offset int64
@@ -50,6 +62,9 @@ func memoryOfASubject(t *testing.T, requests int) float64 {
 		for i := range subjects {
 			for n := range requests {
 				lifeOf(ev, i, visit, n)
+				if area := (n*n*(visit+3) + n/3) % pages; area > 0 {
+					ev.Template = fmt.Sprint("/area-", area, ev.GetTemplate())
+				}
 				*ev.Time = timestamppb.Timestamp{Seconds: start.Add(time.Duration(visit)*3*time.Hour + time.Duration(n)*20*time.Second).Unix()}
 				offset++
 				e.Assess(scorer.Record{Event: ev, Topic: "t", Offset: offset})
@@ -61,7 +76,7 @@ func memoryOfASubject(t *testing.T, requests int) float64 {
 	if got.Subjects != subjects || got.Sessions != subjects {
 		t.Fatalf("holds %+v, want %d subjects and as many sessions", got, subjects)
 	}
-	t.Logf("%.0f B for each of %d subjects with a session of %d requests", each, subjects, 4*requests)
+	t.Logf("%.0f B for each of %d subjects with a session of %d requests among %d pages", each, subjects, 4*requests, 5*pages)
 	runtime.KeepAlive(e)
 	return each
 }

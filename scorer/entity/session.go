@@ -86,9 +86,9 @@ type Walk struct {
 	LastID   int64
 	Stride   int64
 	// Run is how many ids in a row had the same stride.
-	Run int
+	Run int32
 	// Climb is how many ids in a row went the same way in small steps.
-	Climb int
+	Climb int32
 	// Held is the longest run that another id came into, and Longest the longest
 	// of all since the session last taught.
 	Held    Run
@@ -312,8 +312,10 @@ func (w *Walk) code(k *snapshot.Codec) {
 	k.U64(&w.Template)
 	k.I64(&w.LastID)
 	k.I64(&w.Stride)
-	k.Int(&w.Run)
-	k.Int(&w.Climb)
+	run, climb := int64(w.Run), int64(w.Climb)
+	k.I64(&run)
+	k.I64(&climb)
+	w.Run, w.Climb = int32(run), int32(climb)
 	k.F64(&w.Best)
 	k.F64(&w.Refused)
 	k.I64(&w.Last)

@@ -89,10 +89,10 @@ func stride(w *entity.Walk, id, d int64) {
 		w.Run, w.Climb = 1, 1
 	case d == w.Stride && d != 0:
 		w.Run++
-	case h.Length >= heldLeast && int(h.Length) >= w.Run && id-h.LastID == int64(h.Stride):
-		w.Run, w.Stride = int(h.Length)+1, int64(h.Stride)
+	case h.Length >= heldLeast && h.Length >= w.Run && id-h.LastID == int64(h.Stride):
+		w.Run, w.Stride = h.Length+1, int64(h.Stride)
 	default:
-		if w.Run >= heldLeast && w.Run >= int(h.Length) {
+		if w.Run >= heldLeast && w.Run >= h.Length {
 			*h = entity.Run{LastID: w.LastID, Stride: int32(w.Stride), Length: int32(w.Run)}
 		}
 		w.Run, w.Stride = 1, 0
@@ -184,7 +184,7 @@ func (k *Collector) regular(x *Context, w *entity.Walk) float64 {
 		return 0
 	}
 	prior := exact.Exp2(float64(walkFree - w.Run))
-	p := x.Subject.Strides.Upper(entity.StrideOdds(w.Run), &x.Tenant.Subjects.Strides, prior, walkConcentration, strideTail)
+	p := x.Subject.Strides.Upper(entity.StrideOdds(int(w.Run)), &x.Tenant.Subjects.Strides, prior, walkConcentration, strideTail)
 	return min(strideNats, float64(w.Run-walkFree), -exact.Ln(p))
 }
 

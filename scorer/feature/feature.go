@@ -182,7 +182,7 @@ func RouteHabit(x *evidence.Context) float64 {
 func walk(x *evidence.Context) float64 {
 	best := 0
 	for i := range x.Session.Walks {
-		best = max(best, x.Session.Walks[i].Run, x.Session.Walks[i].Climb)
+		best = max(best, int(x.Session.Walks[i].Run), int(x.Session.Walks[i].Climb))
 	}
 	return float64(best)
 }

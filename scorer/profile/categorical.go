@@ -21,8 +21,10 @@ type Categorical struct {
 	fresh  float32 // How often a value was new when it was added.
 }
 
-// indexAt is the length from which an index pays off.
-const indexAt = 24
+// indexAt is the length from which an index pays off. It is that of the longest
+// habit of a subject: an index takes more than twice the values, and there are
+// many subjects.
+const indexAt = 32
 
 // Add counts a value; at most limit values are kept, and the one with the
 // smallest count gives way to a new one.
