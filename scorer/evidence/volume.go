@@ -26,6 +26,10 @@ const (
 	ratiosConcentration = 100
 	// answersLeast is how many answers of a template say what is usual.
 	answersLeast = 50
+	// lineNats is the most that an hour over its line says. A ladder's temperature
+	// pays for what is looked at over and over; an hour comes to its line once, and
+	// lineWeight gives back half of that.
+	lineNats, lineWeight = 10, 1.25
 	// plainBreadth is how many different things anyone may open in an hour.
 	plainBreadth = 40
 	// anonymousMax bounds what rates say about an address: a crawler or an office
@@ -113,9 +117,7 @@ func (k *Collector) bytesOut(x *Context, sent float64, own, peers *entity.Habits
 
 // overLine is the evidence of the event that takes a person's hour over the
 // line of his own hours, whatever his peers send: ln(1/q) where a share q of the
-// tenant's hours ends over such a line. An hour comes to it once, so that nothing
-// is taken off for looking often, and its exponential has a mean of 1 over honest
-// hours.
+// tenant's hours ends over such a line, times lineWeight.
 func (k *Collector) overLine(x *Context, more float64) float64 {
 	if x.Subject == nil || k.machine(x) {
 		return 0
@@ -125,7 +127,7 @@ func (k *Collector) overLine(x *Context, more float64) float64 {
 	if !known || sent <= line || sent-more > line {
 		return 0
 	}
-	return -exact.Ln(x.Tenant.Lines.Share())
+	return min(lineNats, -lineWeight*exact.Ln(x.Tenant.Lines.Share()))
 }
 
 // shaped is the evidence of a value's upper tail where the peers' share is, as
