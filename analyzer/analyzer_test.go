@@ -222,6 +222,21 @@ func TestOutlivesTheAbsenceOfKafka(t *testing.T) {
 	if code != http.StatusOK {
 		t.Errorf("livez = %d, want 200", code)
 	}
+	for name, tt := range map[string]struct {
+		method, path, bearer string
+		want                 int
+		body                 string
+	}{
+		"a stranger asks what waits":            {"GET", "/v1/held", "", http.StatusUnauthorized, "admin token"},
+		"nothing waits":                         {"GET", "/v1/held", token, http.StatusOK, "[]"},
+		"a stranger releases":                   {"POST", "/v1/release?tenant=default&group=walk", "wrong", http.StatusUnauthorized, "admin token"},
+		"an operator releases what is not held": {"POST", "/v1/release?tenant=default&group=walk", token, http.StatusNotFound, "nothing"},
+	} {
+		code, body := call(t, a, tt.method, tt.path, tt.bearer, nil)
+		if code != tt.want || !strings.Contains(body, tt.body) {
+			t.Errorf("%s: %d %s, want %d", name, code, body, tt.want)
+		}
+	}
 	env, err := operator.Verdict(&verdict.Verdict{
 		Id: "op", Time: timestamppb.Now(), Authority: verdict.AuthorityOperator, Target: &verdict.Target{Kind: verdict.TargetSession, Id: "s"},
 		Action: verdict.ActionRevoke, Until: timestamppb.New(time.Now().Add(time.Hour)),

@@ -4,9 +4,11 @@
 //	[vigil.requests] --> ingest ⇄ scorer --> announce --> [vigil.verdicts] --> gateways
 //	                       │  ⇅ state             ▲
 //	                       ▼                      │ operators' envelopes
-//	              [vigil.assessments]         admin port: /livez /readyz /metrics /v1/verdicts
+//	              [vigil.assessments]         admin port: /livez /readyz /metrics /v1/verdicts /v1/held /v1/release
 //	                       │
 //	topics ------------> store --> ClickHouse
+//	ingest --> [vigil.facets] --> ingest ⇄ scorer/facet --> announce, as above
+//	ingest ⇄ epochs ⇄ [vigil.control], and control records in [vigil.requests]
 //
 // # Contract
 //

@@ -196,7 +196,8 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	proven := e.prove(x)
 	findings := e.collector.Collect(x)
 	if proven {
-		evidence.Prove(x)
+		e.collector.Prove(x)
+		s.Worst = 0
 	}
 	e.facets.Note(x, findings)
 	if x.Subject != nil {
@@ -215,7 +216,10 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	kind := kindOf(r.Event)
 	rungs := e.model.Ladder(kind)
 	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
-	ruling := judge.Step(e.model, rungs, &s.Suspicion, e.shares, x.Now)
+	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
+	if ruling.Total >= s.Worst {
+		s.Worst, s.WorstAt = ruling.Total, x.Now
+	}
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
 	}

@@ -75,9 +75,15 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	weight *= e.gateways.Weight(s.Pending.Gateway.String(), x.Now, l)
 	if own != nil {
 		weight *= own.Weight(x.Now, l)
+		doubted := s.Worst >= l.CleanBelow && x.Now-s.WorstAt < int64(l.PlaceSpan)
+		if !doubted {
+			compare(x, s, own, weight) // With what was known before.
+		}
+		if !own.Learn(x.Tenant, &s.Pending, x.Now, l, doubted) {
+			s.Pending.Taught(x.Now)
+			return
+		}
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, l.HalfLife, weight)
-		compare(x, s, own, weight)
-		own.Learn(&s.Pending, x.Now, l)
 		e.ripened(x, s, own)
 	}
 	x.Tenant.LearnFlags(&s.Pending, weight)
@@ -149,6 +155,7 @@ func (e *Engine) control(ev *event.RequestEvent) {
 		s := table.Peek(entity.Key{Tenant: ev.GetTenant(), Kind: kind, ID: id})
 		if id != "" && s != nil {
 			absolve(s, verdict.ActionBlock, now)
+			s.Worst = 0
 		}
 	}
 	lift(e.sessions, verdict.TargetSession, ev.GetSession())

@@ -345,6 +345,7 @@ func TestTheBlastRadiusHoldsRevokesUntilTheyAreReleased(t *testing.T) {
 	if len(held) != 1 || held[0].Group != "walk" || held[0].Held != 2 {
 		t.Errorf("%v wait, want two of walk", held)
 	}
+	r.clock.Add(int64(5 * time.Minute)) // It takes a person a while.
 	if a.Release(t.Context(), "default", "network") || !a.Release(t.Context(), "default", "walk") {
 		t.Error("the wrong group is released")
 	}
@@ -353,6 +354,12 @@ func TestTheBlastRadiusHoldsRevokesUntilTheyAreReleased(t *testing.T) {
 	g.Go(func() error { return p.Run(ctx) })
 	g.Go(func() error { return q.Run(ctx) })
 	eventually(t, "what waited", func() bool { return names(0) == "s1 s2 s6 soft s5" && names(1) == "s3 s4" })
+	for partition := range 2 {
+		list, _ := r.said(partition)
+		if last := list[len(list)-1]; last.Action != verdict.ActionRevoke {
+			t.Errorf("what was released is a %s, want the revoke that waited", last.Action)
+		}
+	}
 	cancel()
 	err := g.Wait()
 	if err != nil {

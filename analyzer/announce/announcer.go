@@ -110,8 +110,8 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end i
 // Relay writes an operator's signed envelope to the topic as it is. Clears in
 // it are repeated as a control record in every partition of the topic whose stage
 // judges the target, where the scorer and the fold forget in the order of the
-// records. The error wraps one
-// of package verdict's, or [ErrNotRelayed], where the envelope is at fault.
+// records. The error wraps one of package verdict's, or [ErrNotRelayed], where
+// the envelope is at fault.
 func (a *Announcer) Relay(ctx context.Context, record []byte) error {
 	err := a.relay(ctx, record)
 	result := "ok"

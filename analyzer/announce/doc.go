@@ -10,12 +10,17 @@
 // A [Partition] owns what one stage writes to one partition of vigil.verdicts,
 // the one with the number of the partition that is judged. The two stages have
 // kinds of target, heartbeats and epochs of their own, so each key has one
-// writer. An epoch is one above the highest that the stage has written there, so that a predecessor that does not know yet that it has
-// lost the partition loses. The value under a key is the complete folded state
-// of its target and authority: a weaker action never replaces a stronger one
-// that still holds, and comes into force when that one lapses. An id follows
-// from the record that tipped the judge, so that a repeat after a crash is the
-// same verdict.
+// writer. An epoch is one above the highest that the stage has written there, so
+// that a predecessor that does not know yet that it has lost the partition
+// loses. The value under a key is the complete folded state of its target and
+// authority: a weaker action never replaces a stronger one that still holds, and
+// comes into force when that one lapses. An id follows from the record that
+// tipped the judge, so that a repeat after a crash is the same verdict.
+//
+// What would end more sessions than [BlastRadius] allows waits for a person, in
+// the memory of the process that judged it: at most [heldMax] findings of a
+// partition, and none that has lapsed meanwhile or whose partition has moved.
+// What a person releases goes out as it was judged, however late.
 //
 // A verdict is acknowledged by all replicas when Announce returns; a heartbeat
 // never claims a record whose verdicts are not.

@@ -37,14 +37,13 @@ func (g *guard) tripped(tenant, group string) bool {
 	return g.blast.Tripped(tenant, group)
 }
 
-// Active notes how many sessions of each tenant are active in the partition.
+// Active notes how many sessions of each tenant are active in the partition; nil
+// says that it is scored elsewhere from now on.
 func (p *Partition) Active(sessions map[string]int) {
 	g := p.announcer.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for tenant, n := range sessions {
-		g.blast.Active(tenant, p.number, n)
-	}
+	g.blast.Active(p.number, sessions)
 }
 
 // Held lists the groups of evidence whose verdicts wait for a person.
@@ -94,6 +93,7 @@ func (p *Partition) let(now time.Time) []Finding {
 		case g.tripped(f.Proposal.Tenant, groupOf(&f)):
 			kept = append(kept, f)
 		default:
+			f.released = true
 			free = append(free, f)
 		}
 	}

@@ -28,6 +28,8 @@ type Finding struct {
 	Clock time.Time
 	// Parent is the span in which the event was assessed.
 	Parent trace.SpanContext
+
+	released bool // A person has let it go: it waits for nobody and is not weakened.
 }
 
 // Partition is one owned partition of vigil.verdicts. See the package for its
@@ -115,7 +117,7 @@ func (p *Partition) fold(ctx context.Context, f Finding, now time.Time) (*verdic
 		e.judged = -1
 	}
 	next, out, reason := e.decide(v, now)
-	if out != nil && !f.Proposal.Hard && p.waits(ctx, &f, out, now) {
+	if out != nil && !f.Proposal.Hard && !f.released && p.waits(ctx, &f, out, now) {
 		next, out, reason = e, nil, reasonHeld
 	}
 	if out == nil {
@@ -159,13 +161,13 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 }
 
 // propose turns a finding into a verdict without its place in the order. The
-// action of an old event is capped: who was away for an hour should prove
-// himself, not be thrown out for what is long over.
+// action of an old event is capped, unless a person has released it: who was away
+// for an hour should prove himself, not be thrown out for what is long over.
 func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 	j := f.Proposal
 	clock := clockOf(&f)
 	action := j.Action
-	if !j.Hard && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
+	if !j.Hard && !f.released && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
 		action = verdict.ActionStepUp
 	}
 	v := &verdict.Verdict{

@@ -9,10 +9,11 @@
 //
 // A summary is keyed by tenant and partition, an epoch by tenant, number and
 // digest; the last [keptMax] epochs of a tenant stay in the topic, longer than
-// requests are retained. An epoch is in the topic before any control record
-// names it. Whoever owns partition 0 of the requests builds; should two do it
-// for a while, each partition takes the first epoch of a number that it is told
-// of, and its records say which.
+// requests are retained: who retains those for more than seven days makes epochs
+// rarer. An epoch is in the topic before any control record names it. Whoever
+// owns partition 0 of the requests builds; should two do it for a while, each
+// partition takes the first epoch of a number that it is told of, and its records
+// say which.
 //
 // A worker does not go on past a control record whose epoch it cannot get:
 // [Exchange.Find] waits for a bounded time, and its error ends the worker, so

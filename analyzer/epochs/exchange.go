@@ -128,13 +128,16 @@ func (x *Exchange) Find(ctx context.Context, ref epoch.Reference) (*epoch.Epoch,
 	select {
 	case <-came:
 		x.mu.Lock()
-		defer x.mu.Unlock()
-		return x.epochs[ref], nil
+		e = x.epochs[ref]
+		x.mu.Unlock()
+		if e != nil {
+			return e, nil // Else it was pruned as soon as it came.
+		}
 	case <-limit.C:
-		return nil, fmt.Errorf("epoch %d of tenant %q, digest %s, waited %v: %w", ref.Number, ref.Tenant, ref.Digest, x.o.Config.Wait, ErrMissing)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("epoch %d of tenant %q: %w", ref.Number, ref.Tenant, context.Cause(ctx))
 	}
+	return nil, fmt.Errorf("epoch %d of tenant %q, digest %s, waited at most %v: %w", ref.Number, ref.Tenant, ref.Digest, x.o.Config.Wait, ErrMissing)
 }
 
 // Believe reports why a control event must not put its epoch in force: only an

@@ -6,6 +6,11 @@ const (
 	// keptMax is how many epochs of a tenant stay in the topic: with one a day,
 	// longer than requests are retained.
 	keptMax = 16
+	// everyLeast is the least time between two epochs of a tenant, at which keptMax of
+	// them, less one more for each kind of subject, outlast the seven days for which
+	// requests are retained: a partition that is replayed needs every epoch that a
+	// retained record names, and stops where it cannot get one.
+	everyLeast = 13 * time.Hour
 	// summariesMax and tenantsMax bound what is held of the topic. Beyond them
 	// records are counted and passed over.
 	summariesMax = 4096

@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// record is one record of vigil.requests.
+// record is one record of the stage's topic.
 type record struct {
 	offset  int64
 	key     []byte

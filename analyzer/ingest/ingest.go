@@ -123,6 +123,7 @@ func New(o Options) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingest: metrics: %w", err)
 	}
+	o.Logger = o.Logger.With("topic", o.Stage.Topic) // Both stages have a partition 0.
 	t := &kafka.Transport{ClientID: "vigil-analyzer", MetadataTTL: time.Second}
 	i := &Ingest{
 		o: o, transport: t, client: &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: t}, metrics: m,
@@ -200,7 +201,7 @@ func (i *Ingest) begin(ctx context.Context, gen *kafka.Generation) {
 	for _, a := range assigned {
 		ids = append(ids, a.ID)
 	}
-	i.o.Logger.InfoContext(ctx, "partitions assigned", "topic", i.o.Stage.Topic, "generation", gen.ID, "partitions", ids)
+	i.o.Logger.InfoContext(ctx, "partitions assigned", "generation", gen.ID, "partitions", ids)
 	i.unpark(ids)
 	for _, a := range assigned {
 		gen.Start(func(genCtx context.Context) {

@@ -134,6 +134,9 @@ func (w *worker) tidy(ctx context.Context) error {
 
 // finish lands what is under way, saves, commits. whole says that the engine is fit to be kept.
 func (w *worker) finish(ctx context.Context, whole bool) error {
+	if _, counts := w.engine.(counting); counts {
+		w.verdict.Active(nil)
+	}
 	err := w.land()
 	w.commit(ctx)
 	if err == nil && whole && w.next != w.saved {

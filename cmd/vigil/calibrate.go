@@ -30,7 +30,20 @@ model's, for each kind of actor; --budget sets it for all kinds.
 The history should be that of an installation that observes, without incidents:
 what is in it is taken for innocent. --state takes a history that was learnt
 before; without it the first days teach and are counted too. "beyond data" says
-how many times rarer the budget is than anything the history can show.`
+how many times rarer the budget is than anything the history can show.
+
+With --labels the weights of the groups of evidence are looked at instead, by
+what people said about verdicts. The file has one verdict a line, as "vigil
+verdicts -o json" gives them, with three members more: label (false_alarm or
+confirmed), by (who says so) and at (when):
+
+  vigil verdicts -o json | jq -c '.[] | select(.support_code == "VG-AAAA-AAAA")
+    | . + {label: "false_alarm", by: "ana", at: (now | todate)}' >>labels.ndjson
+
+What comes is a proposal with its reasons: lines for the model file. No running
+model changes by it. Only verdicts of the model named by --model count, so the
+same labels move a weight once; a version moves it by at most 5 %, all of them
+by at most 25 %, and hard facts not at all.`
 
 // perDays is what a budget counts against.
 const perDays = model.BudgetDays
@@ -40,6 +53,7 @@ type calibrateOptions struct {
 	score   scoreOptions
 	budget  map[string]string
 	ladders bool
+	labels  string
 }
 
 // newCalibrateCommand fits thresholds to a budget.
@@ -50,12 +64,19 @@ func newCalibrateCommand(env app.Env) *cobra.Command {
 		Short: "Find the thresholds that keep a budget of false alarms",
 		Long:  calibrateLong,
 		Example: `  vigil calibrate last-month.ndjson
-  vigil calibrate --budget step_up=50,revoke=0.5 --ladders last-month.ndjson >ladders.yaml`,
-		RunE: func(cmd *cobra.Command, files []string) error { return calibrate(cmd, env, o, files) },
+  vigil calibrate --budget step_up=50,revoke=0.5 --ladders last-month.ndjson >ladders.yaml
+  vigil calibrate --model model.yaml --labels labels.ndjson`,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if cmd.Flags().Changed("labels") {
+				return calibrateGroups(cmd, env, o, files)
+			}
+			return calibrate(cmd, env, o, files)
+		},
 	}
 	o.score.inputFlags(c)
 	f := c.Flags()
 	f.StringToStringVar(&o.budget, "budget", nil, "false alarms allowed per 10,000 subject-days, by action, in place of the model's")
+	f.StringVar(&o.labels, "labels", "", "file of what people said about verdicts; proposes weights of the groups of evidence")
 	f.BoolVar(&o.ladders, "ladders", false, "print the section ladders of a model file instead of a table")
 	return c
 }

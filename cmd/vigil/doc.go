@@ -5,7 +5,7 @@
 //	vigil score, test, calibrate         try the scoring on a file
 //	vigil config, model, migrate         set it up
 //	vigil verdicts, explain, query …     look
-//	vigil revoke, restore                act
+//	vigil revoke, restore, release       act
 //
 // # Contract
 //

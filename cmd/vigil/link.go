@@ -53,6 +53,18 @@ func adminParts() []part {
 	}
 }
 
+// analyzerParts are for what only analyzers know, each its share.
+func analyzerParts() []part {
+	return []part{
+		{"analyzer-admin", "admin ports of all analyzers, as URLs with commas between", func(r *runfile.Run) *string { return &r.Console }},
+		{"admin-token-file", "file of the bearer token of the admin ports", func(r *runfile.Run) *string { return &r.AdminTokenFile }},
+	}
+}
+
+func tenantParts() []part {
+	return []part{{"tenant", "whose verdicts", func(r *runfile.Run) *string { return &r.Tenant }}}
+}
+
 // link is how a command reaches an installation: from run.json, overridden by
 // variables (--clickhouse is VIGIL_CLICKHOUSE) and then by flags.
 type link struct {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -212,6 +213,9 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 		}
 		_, _ = fmt.Fprint(w, `{"gateway":"gw-1","total":0,"sessions":[]}`)
 	})
+	if role == "analyzer" {
+		heldAndRelease(mux)
+	}
 	mux.HandleFunc("POST /v1/verdicts", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || r.Header.Get("Authorization") != "Bearer "+testToken {
@@ -242,4 +246,31 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
+}
+
+// heldAndRelease holds verdicts by the evidence of group walk until they are released.
+func heldAndRelease(mux *http.ServeMux) {
+	var released atomic.Bool
+	mux.HandleFunc("GET /v1/held", func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("Authorization") != "Bearer "+testToken:
+			w.WriteHeader(http.StatusUnauthorized)
+		case released.Load():
+			_, _ = fmt.Fprint(w, "[]")
+		default:
+			_, _ = fmt.Fprint(w, `[{"tenant":"default","group":"walk","since":"2026-03-02T08:00:00Z","held":7}]`)
+		}
+	})
+	mux.HandleFunc("POST /v1/release", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		switch {
+		case r.Header.Get("Authorization") != "Bearer "+testToken:
+			w.WriteHeader(http.StatusUnauthorized)
+		case q.Get("tenant") != "default" || q.Get("group") != "walk" || !released.CompareAndSwap(false, true):
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = fmt.Fprint(w, `{"error":"nothing of that tenant and group waits here"}`)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
 }

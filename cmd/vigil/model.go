@@ -218,6 +218,10 @@ func showModel(p printer, m *model.Model, costs []ruleCost, now time.Time) error
 	if err != nil {
 		return err
 	}
+	err = showGroups(p, m)
+	if err != nil {
+		return err
+	}
 	rows = nil
 	for _, l := range m.Ladders {
 		for _, g := range l.Rungs {
@@ -246,6 +250,26 @@ func showModel(p printer, m *model.Model, costs []ruleCost, now time.Time) error
 		return err
 	}
 	return showExceptions(p, m, now)
+}
+
+// showGroups says what is done to the sum of a group, and for each kind of actor
+// by what its suspicion is multiplied.
+func showGroups(p printer, m *model.Model) error {
+	var rows [][]string
+	for i, clip := range m.Clips {
+		rows = append(rows, []string{evidence.Group(i).String(), number(m.GroupWeights[i]), number(clip), number(m.Rents[i])})
+	}
+	sayln(p.w)
+	err := p.table([]string{"GROUP", "WEIGHT", "CLIP", "RENT A BLOCK"}, rows)
+	if err != nil {
+		return err
+	}
+	rows = nil
+	for _, l := range m.Ladders {
+		rows = append(rows, []string{l.Kind, number(m.Temperature(l.Kind))})
+	}
+	sayln(p.w)
+	return p.table([]string{"LADDER", "TEMPERATURE"}, rows)
 }
 
 func showLearning(p printer, l *entity.Learning) {

@@ -30,6 +30,7 @@ func modelDiff(old, now *model.Model) []string {
 	d.signals(old, now)
 	for g := range old.Clips {
 		d.change(old.Clips[g], now.Clips[g], "group %s adds at most %s nats to an event instead of %s", evidence.Group(g))
+		d.change(old.GroupWeights[g], now.GroupWeights[g], "group %s weighs %s instead of %s", evidence.Group(g))
 		d.change(old.Rents[g], now.Rents[g], "suspicion of group %s loses at least %s nats a block instead of %s", evidence.Group(g))
 	}
 	d.numbers(old, now)
@@ -90,6 +91,7 @@ func (d *differ) numbers(old, now *model.Model) {
 		{"learning.quarantine", old.Learning.Quarantine, now.Learning.Quarantine},
 		{"learning.half_life", old.Learning.HalfLife, now.Learning.HalfLife},
 		{"learning.place_span", old.Learning.PlaceSpan, now.Learning.PlaceSpan},
+		{"learning.growth_span", old.Learning.GrowthSpan, now.Learning.GrowthSpan},
 		{"session.half_life", old.Session.HalfLife, now.Session.HalfLife},
 		{"session.block", old.Session.Block, now.Session.Block},
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer"
-	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/feature"
 )
@@ -54,7 +53,7 @@ func modelRows(c *cobra.Command, env app.Env, o scoreOptions, files []string) er
 	all := feature.All()
 	row := make([]byte, 0, 1<<10)
 	watch := func(x *evidence.Context) {
-		if !ensemble.Scores(x) {
+		if !x.Complete() {
 			return
 		}
 		row = append(row[:0], csvText(x.Event.GetId())...)

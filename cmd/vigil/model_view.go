@@ -13,6 +13,7 @@ type modelView struct {
 	Digest     string          `json:"digest"`
 	Mode       string          `json:"mode"`
 	Signals    []signalView    `json:"signals"`
+	Groups     []groupView     `json:"groups"`
 	Ladders    []rungView      `json:"ladders"`
 	Classes    []classView     `json:"route_classes,omitempty"`
 	Rules      []ruleView      `json:"rules,omitempty"`
@@ -30,13 +31,23 @@ type signalView struct {
 	Ceiling string  `json:"ceiling"`
 }
 
+type groupView struct {
+	Group  string  `json:"group"`
+	Weight float64 `json:"weight"`
+	Clip   float64 `json:"clip"`
+	// Rent is in nats a block.
+	Rent float64 `json:"rent"`
+}
+
 type rungView struct {
-	Kind      string   `json:"kind"`
-	Action    string   `json:"action"`
-	Threshold float64  `json:"threshold"`
-	For       string   `json:"for"`
-	Budget    float64  `json:"budget"`
-	Groups    []string `json:"groups,omitempty"`
+	Kind string `json:"kind"`
+	// Temperature is that of the kind's ladder.
+	Temperature float64  `json:"temperature"`
+	Action      string   `json:"action"`
+	Threshold   float64  `json:"threshold"`
+	For         string   `json:"for"`
+	Budget      float64  `json:"budget"`
+	Groups      []string `json:"groups,omitempty"`
 }
 
 type classView struct {
@@ -76,9 +87,12 @@ func viewOf(m *model.Model, costs []ruleCost, now time.Time) modelView {
 		d := evidence.Signal(i).Describe()
 		v.Signals = append(v.Signals, signalView{d.ID, d.Group.String(), s.On, s.Weight, s.Max, m.Clips[d.Group], s.Ceiling})
 	}
+	for i, clip := range m.Clips {
+		v.Groups = append(v.Groups, groupView{evidence.Group(i).String(), m.GroupWeights[i], clip, m.Rents[i]})
+	}
 	for _, l := range m.Ladders {
 		for _, g := range l.Rungs {
-			r := rungView{Kind: l.Kind, Action: g.Action, Threshold: g.Threshold, For: g.For.String(), Budget: m.Budget(l.Kind, g.Action)}
+			r := rungView{Kind: l.Kind, Temperature: m.Temperature(l.Kind), Action: g.Action, Threshold: g.Threshold, For: g.For.String(), Budget: m.Budget(l.Kind, g.Action)}
 			for _, group := range g.Groups {
 				r.Groups = append(r.Groups, group.String())
 			}

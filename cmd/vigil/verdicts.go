@@ -26,8 +26,11 @@ type verdictRow struct {
 	Action       string    `json:"action" ch:"action"`
 	Until        time.Time `json:"until" ch:"until"`
 	Score        float64   `json:"score" ch:"score"`
+	Model        string    `json:"model,omitempty" ch:"model"`
 	Signals      []string  `json:"-" ch:"evidence_signal"`
+	Groups       []string  `json:"-" ch:"evidence_group"`
 	Nats         []float64 `json:"-" ch:"evidence_nats"`
+	Hard         []bool    `json:"-" ch:"evidence_hard"`
 	Texts        []string  `json:"-" ch:"evidence_text"`
 	Origin       string    `json:"origin" ch:"origin"`
 	CauseEventID string    `json:"cause_event_id,omitempty" ch:"cause_event_id"`
@@ -41,12 +44,15 @@ type verdictRow struct {
 // evidenceRow is one reason of a verdict.
 type evidenceRow struct {
 	Signal string  `json:"signal"`
+	Group  string  `json:"group"`
 	Nats   float64 `json:"nats"`
+	Hard   bool    `json:"hard,omitempty"`
 	Text   string  `json:"text"`
 }
 
 const verdictColumns = `time, id, epoch, seq, toString(authority) AS authority, toString(target_kind) AS target_kind, target_id, subject,
-    toString(action) AS action, until, score, CAST(evidence_signal, 'Array(String)') AS evidence_signal, evidence_nats, evidence_text,
+    toString(action) AS action, until, score, toString(model) AS model, CAST(evidence_signal, 'Array(String)') AS evidence_signal,
+    CAST(evidence_group, 'Array(String)') AS evidence_group, evidence_nats, evidence_hard, evidence_text,
     toString(origin) AS origin, cause_event_id, public_text, operator_text, support_code`
 
 // inForce leaves verdicts that hold now: not lapsed, the last word of their
@@ -68,6 +74,7 @@ type verdictsOptions struct {
 	since        time.Duration
 	limit        int
 	live, follow bool
+	held         bool
 	id           string
 }
 
@@ -80,18 +87,34 @@ func newVerdictsCommand(env app.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verdicts",
 		Short: "List verdicts with their reasons, or follow them as they come",
+		Long: `List verdicts with their reasons, or follow them as they come.
+
+With --held, say instead what has not gone out: where verdicts by one group of
+evidence would end more than their share of a tenant's sessions, the analyzer
+holds the rest until a person lets them go (vigil release). Analyzers are asked
+for it, not ClickHouse, and answer for all tenants.`,
 		Example: `  vigil verdicts --live
+  vigil verdicts --held
   vigil verdicts --follow -o json | jq .target_id`,
 		Args: cobra.NoArgs,
 	}
-	l := newLink(c, env, clickhouseParts())
+	l := newLink(c, env, clickhouseParts(), analyzerParts())
 	f := c.Flags()
 	f.DurationVar(&o.since, "since", 24*time.Hour, "how far back")
 	f.IntVar(&o.limit, "limit", 50, "how many, the newest first")
 	f.BoolVar(&o.live, "live", false, "only those that hold now")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on and print new ones as they come; with -o json one per line")
 	f.StringVar(&o.id, "for", "", "only those about this session, subject or other target, by its id")
-	c.RunE = func(cmd *cobra.Command, _ []string) error { return verdicts(cmd, env, l, o) }
+	f.BoolVar(&o.held, "held", false, "only what waits for a person before it goes out")
+	for _, other := range []string{"since", "limit", "live", "follow", "for"} {
+		c.MarkFlagsMutuallyExclusive("held", other)
+	}
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.held {
+			return listHeld(cmd, env, l)
+		}
+		return verdicts(cmd, env, l, o)
+	}
 	return c
 }
 
@@ -211,8 +234,8 @@ func selectVerdicts(ctx context.Context, db database, where string, args ...any)
 	}
 	for i := range rows {
 		r := &rows[i]
-		for j := range min(len(r.Signals), len(r.Nats), len(r.Texts)) {
-			r.Evidence = append(r.Evidence, evidenceRow{r.Signals[j], r.Nats[j], r.Texts[j]})
+		for j := range min(len(r.Signals), len(r.Groups), len(r.Nats), len(r.Hard), len(r.Texts)) {
+			r.Evidence = append(r.Evidence, evidenceRow{r.Signals[j], r.Groups[j], r.Nats[j], r.Hard[j], r.Texts[j]})
 		}
 	}
 	return rows, nil

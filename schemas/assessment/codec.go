@@ -58,12 +58,17 @@ func (b *Batch) Add(a *Assessment) error {
 
 // Records cuts the batch into records below bytesMax that together cover the
 // offsets first to last, and yields the offsets and the bytes of each, which
-// are the caller's. Assessments of one offset stay together. A batch without assessments has no record.
+// are the caller's. Assessments of one offset stay together, whatever their size.
+// A batch without assessments has no record.
 func (b *Batch) Records(topic string, partition int32, first, last int64, bytesMax int, yield func(first, last int64, record []byte)) error {
 	for i, begin := 0, 0; i < len(b.ends); {
-		n := i + 1
-		for n < len(b.ends) && (b.ends[n]-begin <= bytesMax || b.offsets[n] == b.offsets[n-1]) {
-			n++
+		n := b.group(i)
+		for n < len(b.ends) {
+			next := b.group(n)
+			if b.ends[next-1]-begin > bytesMax {
+				break
+			}
+			n = next
 		}
 		through := last
 		if n < len(b.ends) {
@@ -80,6 +85,15 @@ func (b *Batch) Records(topic string, partition int32, first, last int64, bytesM
 		first, begin, i = through+1, b.ends[n-1], n
 	}
 	return nil
+}
+
+// group is where the assessments of the offset that begins at i end.
+func (b *Batch) group(i int) int {
+	n := i + 1
+	for n < len(b.ends) && b.offsets[n] == b.offsets[i] {
+		n++
+	}
+	return n
 }
 
 // Decode reads a record of vigil.assessments. The error wraps [ErrTooLarge] or

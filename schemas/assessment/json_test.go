@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,5 +180,45 @@ func TestBatchIsTheRecord(t *testing.T) {
 	err := b.Records("t", 0, 0, 9, 1, func(int64, int64, []byte) { t.Error("a record of nothing") })
 	if err != nil || b.Len() != 0 {
 		t.Errorf("%d left, %v", b.Len(), err)
+	}
+}
+
+// TestOneOffsetIsOneRecord puts several assessments of each offset into a batch, as
+// the facet stage does.
+func TestOneOffsetIsOneRecord(t *testing.T) {
+	var b assessment.Batch
+	for offset, n := range []int{1, 3, 2} {
+		for range n {
+			a := full()
+			a.Offset = int64(offset)
+			err := b.Add(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	each := full().SizeVT() + 8
+	tests := map[string]struct {
+		bytesMax int
+		want     []int
+	}{
+		"an offset that does not fit begins the next": {3 * each, []int{1, 3, 2}},
+		"what fits is one record":                     {5 * each, []int{4, 2}},
+		"an offset is never cut":                      {each, []int{1, 3, 2}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []int
+			err := b.Records("vigil.facets", 0, 0, 2, tt.bytesMax, func(_, _ int64, record []byte) {
+				list, err := assessment.Decode(record)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, len(list.Assessments))
+			})
+			if err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("records of %v assessments, %v; want %v", got, err, tt.want)
+			}
+		})
 	}
 }

@@ -3,7 +3,6 @@ package facet
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -45,10 +44,21 @@ func Decode(record []byte) (*FacetCut, error) {
 	}
 	for _, d := range c.Deltas {
 		for _, s := range [][]uint64{d.Failed, d.Passed, d.Sources, d.Users, d.Moved, d.Networks, d.Missing} {
-			if len(s) > SketchMax || !slices.IsSorted(s) {
+			if len(s) > SketchMax || !ascending(s) {
 				return nil, fmt.Errorf("facet %s %q: a sketch is out of order or too long: %w", d.Kind, d.Id, ErrMalformed)
 			}
 		}
 	}
 	return c, nil
+}
+
+// ascending reports whether a sketch is in order and has no hash twice: what
+// counts by the largest of its hashes divides by it.
+func ascending(s []uint64) bool {
+	for i := 1; i < len(s); i++ {
+		if s[i-1] >= s[i] {
+			return false
+		}
+	}
+	return true
 }

@@ -32,6 +32,7 @@ func TestDecode(t *testing.T) {
 		"no topic":                    {func(c *facet.FacetCut) { c.Topic = "" }, facet.ErrMalformed},
 		"no time":                     {func(c *facet.FacetCut) { c.Time = nil }, facet.ErrMalformed},
 		"a sketch out of order":       {func(c *facet.FacetCut) { c.Deltas[0].Failed = []uint64{7, 1} }, facet.ErrMalformed},
+		"a hash twice in a sketch":    {func(c *facet.FacetCut) { c.Deltas[0].Failed = []uint64{7, 7} }, facet.ErrMalformed},
 		"a sketch that is too long":   {func(c *facet.FacetCut) { c.Deltas[0].Missing = make([]uint64, facet.SketchMax+1) }, facet.ErrMalformed},
 		"too many deltas":             {func(c *facet.FacetCut) { c.Deltas = make([]*facet.FacetDelta, facet.DeltasMax+1) }, facet.ErrMalformed},
 		"a record that is too large":  {func(c *facet.FacetCut) { c.Tenant = string(make([]byte, facet.RecordBytesMax)) }, facet.ErrTooLarge},

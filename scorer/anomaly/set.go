@@ -21,7 +21,7 @@ import (
 // members are those of the ensemble that take part: the cheap ones, of which one
 // sees what no single column shows. Distance to remembered rows costs as much as
 // the others together and found no more; what repeats is for the test to add up.
-const members = forest.Heavy | forest.Relation
+const members = forest.Peak | forest.Relation
 
 // epoch is part of the seed; a partition's own detectors have none.
 const epoch = 0
@@ -105,8 +105,7 @@ func (s *Set) Evicted() uint64 { return s.table.Evicted }
 // about the event; false where that is nothing, or where it is not looked at.
 func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	s.current, s.idle = nil, nil
-	p := x.Event.GetPhase()
-	if !s.params.On || x.Subject == nil || x.Event.GetKind() != event.KindRequest || p != event.PhaseComplete && p != "" {
+	if !s.params.On || x.Subject == nil || !x.Complete() {
 		return evidence.Finding{}, false
 	}
 	d := s.of(x, class)
@@ -190,6 +189,7 @@ func (s *Set) of(x *evidence.Context, class string) *detector {
 		s.Without++
 		return nil
 	default:
+		key.Tenant = strings.Clone(key.Tenant) // Nothing of the event is kept.
 		d = newDetector(key)
 		s.table.Put(key, d)
 	}
@@ -200,9 +200,10 @@ func (s *Set) of(x *evidence.Context, class string) *detector {
 // sensitivity is what stands for a route's class; a word that no configuration
 // has makes no detector.
 func sensitivity(s string) string {
-	switch s {
-	case "low", "high", "critical":
-		return s
+	for _, known := range [...]string{"low", "high", "critical"} {
+		if s == known {
+			return known // Ours, not the event's.
+		}
 	}
 	return "normal"
 }

@@ -2,6 +2,7 @@ package blast
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -67,9 +68,15 @@ func (t *tenant) account(group string) *account {
 	return a
 }
 
-// Active notes how many sessions of a tenant are active in a partition.
-func (g *Guard) Active(name string, partition, sessions int) {
-	g.tenant(name).active[partition] = sessions
+// Active notes how many sessions are active in a partition, by tenant, in place
+// of what was noted before; nil says that it is scored elsewhere now.
+func (g *Guard) Active(partition int, sessions map[string]int) {
+	for _, t := range g.tenants {
+		delete(t.active, partition)
+	}
+	for _, name := range slices.Sorted(maps.Keys(sessions)) {
+		g.tenant(name).active[partition] += sessions[name]
+	}
 }
 
 // Allowed is how many sessions of a tenant one group may end within the window.

@@ -42,7 +42,7 @@ func TestGuard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := blast.New(limits)
 			for p, n := range tt.active {
-				g.Active("a", p, n)
+				g.Active(p, map[string]int{"a": n})
 			}
 			now, allowed := int64(1e18), 0
 			for _, c := range tt.story {
@@ -93,5 +93,27 @@ func TestTheGuardIsBounded(t *testing.T) {
 	trips := g.Trips()
 	if len(trips) != 1 || trips[0].Tenant != "t0" || trips[0].Group != "" {
 		t.Errorf("late-comers share an account: %v", trips)
+	}
+}
+
+// A partition's sessions count as it says last, and not once it has gone.
+func TestOnlyActiveSessionsCount(t *testing.T) {
+	g := blast.New(blast.Limits{Share: 0.1, Least: 1, Window: time.Hour})
+	tests := []struct {
+		name      string
+		partition int
+		sessions  map[string]int
+		want      int // Of tenant a.
+	}{
+		{"two partitions add up", 0, map[string]int{"a": 100, "b": 50}, 10},
+		{"two partitions add up", 1, map[string]int{"a": 100}, 20},
+		{"a tenant that is not named has none", 0, map[string]int{"b": 50}, 10},
+		{"a partition that has gone has none", 1, nil, 1},
+	}
+	for _, tt := range tests {
+		g.Active(tt.partition, tt.sessions)
+		if got := g.Allowed("a"); got != tt.want {
+			t.Errorf("%s: %d may be ended, want %d", tt.name, got, tt.want)
+		}
 	}
 }

@@ -2,11 +2,11 @@ package ensemble
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zeebo/xxh3"
 
-	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/calibrate"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
@@ -82,7 +82,7 @@ func (s *Set) Use(models []*Model, p Params) {
 // order. The result is valid until the next call.
 func (s *Set) Find(x *evidence.Context, kind string) []Finding {
 	s.findings, s.offers = s.findings[:0], s.offers[:0]
-	if !Scores(x) {
+	if !x.Complete() {
 		return nil
 	}
 	for _, m := range s.models {
@@ -100,13 +100,6 @@ func (s *Set) Find(x *evidence.Context, kind string) []Finding {
 	return s.findings
 }
 
-// Scores reports whether an event is one that models are asked about: a complete
-// request.
-func Scores(x *evidence.Context) bool {
-	p := x.Event.GetPhase()
-	return x.Event.GetKind() == event.KindRequest && (p == event.PhaseComplete || p == "")
-}
-
 // nats is what a margin says.
 func (s *Set) nats(x *evidence.Context, m *Model, margin float64) float64 {
 	if len(m.Points) > 0 {
@@ -115,6 +108,7 @@ func (s *Set) nats(x *evidence.Context, m *Model, margin float64) float64 {
 	key := entity.Key{Tenant: x.Event.GetTenant(), Kind: m.ID, ID: m.digest}
 	st := s.states.Get(key)
 	if st == nil {
+		key.Tenant = strings.Clone(key.Tenant) // Nothing of the event is kept.
 		st = newState(key)
 		s.states.Put(key, st)
 	}

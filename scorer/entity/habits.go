@@ -45,7 +45,7 @@ func (h *Habits) decay(now int64, halfLife time.Duration) {
 // weight, in (0, 1], to the habits of a tenant. A subject learns by
 // [Subject.Learn].
 func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight float64) {
-	h.begin(p, now, halfLife, weight)
+	h.begin(p, now, halfLife, weight, nil)
 	for i := range p.Seen {
 		v := &p.Seen[i]
 		kind := Kind(v.Kind)
@@ -60,14 +60,23 @@ func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight flo
 	}
 }
 
-// begin counts a delta and adds its numbers.
-func (h *Habits) begin(p *Pending, now int64, halfLife time.Duration, weight float64) {
+// begin counts a delta and adds its numbers, none in a bucket beyond that of its
+// measure in tops, where there is one.
+func (h *Habits) begin(p *Pending, now int64, halfLife time.Duration, weight float64, tops *[MeasureCount]uint8) {
 	h.decay(now, halfLife)
 	h.N += weight
-	numbers := [MeasureCount]*profile.Numeric{Rate: &h.Rate, MinuteBytes: &h.MinuteBytes, HourBytes: &h.HourBytes, Runs: &h.Runs, Breadths: &h.Breadth, Strides: &h.Strides}
+	numbers := h.numbers()
 	for _, b := range p.Samples {
+		if tops != nil && tops[b.Measure] > 0 {
+			b.Bucket = min(b.Bucket, tops[b.Measure])
+		}
 		numbers[b.Measure].Add(int(b.Bucket), float64(weight*float64(b.N)))
 	}
+}
+
+// numbers are the numeric habits by measure.
+func (h *Habits) numbers() [MeasureCount]*profile.Numeric {
+	return [MeasureCount]*profile.Numeric{Rate: &h.Rate, MinuteBytes: &h.MinuteBytes, HourBytes: &h.HourBytes, Runs: &h.Runs, Breadths: &h.Breadth, Strides: &h.Strides}
 }
 
 // Code writes or reads the habits.

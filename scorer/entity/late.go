@@ -3,12 +3,24 @@ package entity
 import (
 	"time"
 
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
 // crowded is the weight of a new value on a day that has brought as many
 // already as count in full.
 const crowded = 0.25
+
+const (
+	// passing is how much of an observation a new value counts that is not known
+	// yet: only so far is it usual that something is new.
+	passing = 0.5
+	// usualShare of the tenant's windows stay below what is usual.
+	usualShare = 0.999
+	// growthLeast is how many observations make a habit that can be bounded, and
+	// topLeast how many of its largest make that known.
+	growthLeast, topLeast = 30, 0.5
+)
 
 // Learning says how habits come about, and with that how hard it is to teach
 // them something false.
@@ -31,6 +43,9 @@ type Learning struct {
 	// must span, in whole days.
 	PlaceDays int
 	PlaceSpan time.Duration
+	// GrowthSpan is in what time the largest number of a habit doubles at most, 0
+	// for no limit.
+	GrowthSpan time.Duration
 	// ValuesPerDay is how many new values of a subject count in full on one day.
 	ValuesPerDay int
 	// SubjectDeltas, PrefixDeltas and NetworkDeltas are how many deltas of one
@@ -70,43 +85,101 @@ func codeDay(k *snapshot.Codec, day *int32) {
 
 func dayOf(now int64) int32 { return int32(now / int64(24*time.Hour)) }
 
-// Learn adds what a session has to teach, as one bounded delta. A network, a
-// country and a device become known by a proof of the person, else on separate
-// days that span long enough; a prefix with its network. Of other values only
-// so many a day count in full (Kloft and Laskov, AISTATS 2010: without
-// such a bound whoever is patient moves a habit wherever he wants).
-func (s *Subject) Learn(p *Pending, now int64, l *Learning) {
-	booting := s.N < float64(l.FreeSessions)
-	s.begin(p, now, l.HalfLife, 1)
-	p.EachHour(s.Week.Add)
+// Learn adds what a session has to teach, as one bounded delta, and reports
+// whether it came from where the subject is known to be: if not, it teaches
+// nothing at all, and is no more than a day on which its values were shown. A
+// network, a country and a device become known by a proof of the person, else on
+// separate days that span long enough; so does a client that was shown while the
+// session was doubted. A prefix becomes known with its network. Of other values
+// only so many a day count in full (Kloft and Laskov, AISTATS 2010: without such
+// a bound whoever is patient moves a habit wherever he wants).
+func (s *Subject) Learn(t *Tenant, p *Pending, now int64, l *Learning, doubted bool) bool {
 	day := dayOf(now)
-	strange := false
-	for _, kind := range [...]Kind{Networks, Countries, Devices, Prefixes, Families, Systems, JA4s, Routes} {
+	booting := s.N < float64(l.FreeSessions)
+	known := s.visit(p, day, l, booting, doubted)
+	if !known {
+		s.decay(now, l.HalfLife)
+	} else {
+		if !booting {
+			s.grow(t, now, l)
+		}
+		s.begin(p, now, l.HalfLife, 1, &s.Tops)
+		s.bound(p)
+		p.EachHour(s.Week.Add)
+	}
+	for _, kind := range [...]Kind{Devices, Prefixes, Families, Systems, JA4s, Routes} {
 		for i := range p.Seen {
 			v := &p.Seen[i]
 			if !v.Fresh || v.Kind != uint8(kind) {
 				continue
 			}
-			late := kind == Networks || kind == Countries || kind == Devices
 			switch {
-			case booting || kind == Routes || v.Proven || s.Kinds[kind].Has(v.Name) || s.Kinds[kind].Total() == 0:
+			case v.Proven || booting || known && (s.Kinds[kind].Has(v.Name) || s.Kinds[kind].Total() == 0):
 				s.know(kind, v.Name, 1)
-			case late && !s.matured(kind, v.Name, day, l):
-				strange = strange || kind != Devices
-			case kind == Prefixes && strange:
-			case kind == Prefixes:
-				s.know(kind, v.Name, 1)
-			case s.NewDay == day && int(s.News) >= l.ValuesPerDay:
-				s.know(kind, v.Name, crowded)
-			default:
-				if s.NewDay != day {
-					s.NewDay, s.News = day, 0
+			case s.Kinds[kind].Has(v.Name):
+			case kind == Routes || kind == Prefixes:
+				if known {
+					s.know(kind, v.Name, 1)
 				}
-				s.News = min(s.News+1, 1<<15)
-				s.know(kind, v.Name, 1)
+			case kind == Devices || doubted || !known:
+				if s.matured(kind, v.Name, day, l, doubted) {
+					s.know(kind, v.Name, 1)
+				}
+			default:
+				s.know(kind, v.Name, s.weigh(day, l))
 			}
 		}
 	}
+	return known
+}
+
+// visit lets the networks and countries of a delta become known, and reports
+// whether all of them are. Where all prefixes are known nobody has moved but the
+// GeoIP file.
+func (s *Subject) visit(p *Pending, day int32, l *Learning, booting, doubted bool) bool {
+	known, moved := true, s.home(p)
+	for _, kind := range [...]Kind{Networks, Countries} {
+		for i := range p.Seen {
+			v := &p.Seen[i]
+			switch {
+			case !v.Fresh || v.Kind != uint8(kind):
+			case booting || moved || v.Proven || s.Kinds[kind].Has(v.Name) || s.Kinds[kind].Total() == 0 || s.matured(kind, v.Name, day, l, doubted):
+				s.know(kind, v.Name, 1)
+			default:
+				known = false
+			}
+		}
+	}
+	return known
+}
+
+// home reports whether the prefixes of a delta, of which there are some, are all
+// known.
+func (s *Subject) home(p *Pending) bool {
+	some := false
+	for i := range p.Seen {
+		v := &p.Seen[i]
+		if !v.Fresh || v.Kind != uint8(Prefixes) {
+			continue
+		}
+		if !s.Kinds[Prefixes].Has(v.Name) {
+			return false
+		}
+		some = true
+	}
+	return some
+}
+
+// weigh is how much the next new value of a day counts.
+func (s *Subject) weigh(day int32, l *Learning) float64 {
+	if s.NewDay == day && int(s.News) >= l.ValuesPerDay {
+		return crowded
+	}
+	if s.NewDay != day {
+		s.NewDay, s.News = day, 0
+	}
+	s.News = min(s.News+1, 1<<15)
+	return 1
 }
 
 func (s *Subject) know(kind Kind, name string, weight float64) {
@@ -119,14 +192,15 @@ func (s *Subject) know(kind Kind, name string, weight float64) {
 
 // matured notes that a value was shown on a day, and reports whether it has been
 // on enough of them to be known.
-func (s *Subject) matured(kind Kind, name string, day int32, l *Learning) bool {
+func (s *Subject) matured(kind Kind, name string, day int32, l *Learning, doubted bool) bool {
 	if l.PlaceDays <= 1 && l.PlaceSpan <= 0 {
 		return true
 	}
-	oldest := 0
+	oldest, passed := 0, false
 	for i := range s.Candidates {
 		c := &s.Candidates[i]
 		if c.Kind != uint8(kind) || c.Name != name {
+			passed = passed || c.Kind == uint8(kind) && c.First == day
 			if c.Last < s.Candidates[oldest].Last {
 				oldest = i
 			}
@@ -141,7 +215,9 @@ func (s *Subject) matured(kind Kind, name string, day int32, l *Learning) bool {
 		s.Candidates = append(s.Candidates[:i], s.Candidates[i+1:]...)
 		return true
 	}
-	s.Kinds[kind].Pass(1)
+	if !passed && !doubted {
+		s.Kinds[kind].Pass(passing)
+	}
 	c := Candidate{Name: name, First: day, Last: day, Kind: uint8(kind), Days: 1}
 	if len(s.Candidates) < CandidatesMax {
 		s.Candidates = append(s.Candidates, c)
@@ -149,6 +225,53 @@ func (s *Subject) matured(kind Kind, name string, day int32, l *Learning) bool {
 		s.Candidates[oldest] = c
 	}
 	return false
+}
+
+// grow fixes the largest buckets that deltas may teach in this span: one more
+// than the subject was known for when it began, or what is usual for somebody
+// like him, so that a habit grows by one bucket a span however fast somebody
+// wants it to (the bounded displacement of Kloft and Laskov). A habit of few
+// observations is not bounded: there is none yet.
+func (s *Subject) grow(t *Tenant, now int64, l *Learning) {
+	if l.GrowthSpan <= 0 {
+		s.Tops, s.GrownAt = [MeasureCount]uint8{}, 0
+		return
+	}
+	if s.GrownAt != 0 && now-s.GrownAt < int64(l.GrowthSpan) {
+		return
+	}
+	s.GrownAt, s.Exceeded = now, 0
+	peers := t.Subjects.numbers()
+	for m, n := range s.numbers() {
+		s.Tops[m] = 0
+		if n.Total() < growthLeast {
+			continue
+		}
+		usual := profile.Bucket(peers[m].Quantile(usualShare)) - 1
+		if ratio := t.ratio(Measure(m)); ratio != nil {
+			usual = profile.Bucket(ratio.Quantile(usualShare)) - ratioMiddle + profile.Bucket(n.Quantile(0.5)) - 2
+		}
+		s.Tops[m] = uint8(max(1, min(max(n.Top(topLeast)+1, usual), profile.Buckets-1)))
+	}
+}
+
+// bound leaves in a delta, for the tenant, one observation a span and measure
+// that is beyond what the subject is known for: rare downloads are many people's,
+// a growing habit is one's.
+func (s *Subject) bound(p *Pending) {
+	for i := range p.Samples {
+		b := &p.Samples[i]
+		top := s.Tops[b.Measure]
+		if top == 0 || b.Bucket <= top {
+			continue
+		}
+		if s.Exceeded&(1<<b.Measure) != 0 {
+			b.Bucket = top
+			continue
+		}
+		s.Exceeded |= 1 << b.Measure
+		b.N = 1
+	}
 }
 
 // Weight is how much the next delta of the subject counts for its tenant: the

@@ -33,7 +33,7 @@ const (
 	// ArrivalsMax bounds the values of a tenant whose arrival is followed.
 	ArrivalsMax = 256
 	// CandidatesMax bounds the values of a subject that wait to be known.
-	CandidatesMax = 8
+	CandidatesMax = 12
 	// FlagsMax bounds the firewall findings of a session that are told apart.
 	FlagsMax = 8
 	// TokensMax bounds the tokens of a session whose keys are remembered.

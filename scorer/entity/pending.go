@@ -65,11 +65,21 @@ func (p *Pending) Through(gateway profile.Name) {
 	}
 }
 
-// Size is the size of one answer, as a bucket, and the hash of its template.
-type Size struct {
-	Template uint64
-	Bucket   uint8
-}
+// Size is the size of one answer: a bucket in the lowest bits, and above them
+// the hash of its template, as [Sizes] tells templates apart.
+type Size uint64
+
+// sizeBits hold a bucket of [profile.Buckets].
+const sizeBits = 6
+
+// templateOf is what is left of the hash of a template.
+func templateOf(hash uint64) uint64 { return hash &^ (1<<sizeBits - 1) }
+
+// Template is the hash of the answer's template.
+func (s Size) Template() uint64 { return templateOf(uint64(s)) }
+
+// Bucket is the bucket of its size.
+func (s Size) Bucket() int { return int(s & (1<<sizeBits - 1)) }
 
 // Hour notes an hour of the week and reports whether it is the first time.
 func (p *Pending) Hour(hour int) bool {
@@ -82,7 +92,7 @@ func (p *Pending) Hour(hour int) bool {
 // Answer notes the size of an answer.
 func (p *Pending) Answer(template uint64, bucket int) {
 	if len(p.Sizes) < sizesPerDelta {
-		p.Sizes = add(p.Sizes, Size{Template: template, Bucket: uint8(bucket)})
+		p.Sizes = add(p.Sizes, Size(templateOf(template)|uint64(max(0, min(bucket, profile.Buckets-1)))))
 	}
 }
 
@@ -223,10 +233,9 @@ func (p *Pending) code(k *snapshot.Codec) {
 	})
 	p.Samples = samples
 	snapshot.List(k, &p.Sizes, func(s *Size) {
-		bucket := uint64(s.Bucket)
-		k.U64(&s.Template)
-		k.U64(&bucket)
-		s.Bucket = uint8(min(bucket, profile.Buckets-1))
+		u := uint64(*s)
+		k.U64(&u)
+		*s = Size(u)
 	})
 	for i := range p.Hours {
 		k.U64(&p.Hours[i])

@@ -25,8 +25,11 @@ type Session struct {
 	Here                   uint16 // Index of the place of the latest event.
 	// Tainted says that the session had a verdict and never teaches.
 	Tainted bool
-	Switches
-	Streams []Stream
+	rare    *Rare // nil for most.
+	// Worst is the most that it was suspected of since it began or its person last
+	// proved who he is, in nats, and WorstAt when.
+	Worst   float64
+	WorstAt int64
 	// Minute and Hour count what the session did lately.
 	Minute, Hour Window
 	// Spread is how many different things the session has seen this hour.
@@ -34,16 +37,10 @@ type Session struct {
 	Beat   Beat
 	Walks  []Walk
 	// Scan is nil until there is something to follow.
-	Scan   *Scan
-	Login  *Login
-	Tokens []TokenKey
+	Scan  *Scan
+	Login *Login
 	// Rotation is nil until the session has shown a token.
 	Rotation *Rotation
-	// ReassuredAt is when a proof last took suspicion back.
-	ReassuredAt int64
-	// SignedOut is the event time at which the session was reported to have
-	// ended, 0 for a session that goes on.
-	SignedOut int64
 	// Odd is the state of the sequential test over requests that are unlike clean
 	// ones, in nats.
 	Odd     Fading
@@ -60,31 +57,19 @@ type Place struct {
 	Network, Country, Family profile.Name
 	// Address is the hash of the latest, and Prefix that of its /24 or /48, 0 for
 	// none.
-	Address, Prefix               uint64
-	Latitude, Longitude, RadiusKM float64
+	Address, Prefix uint64
 	// Last is the event time of the latest request; Alive also counts the ticks of
 	// open streams.
 	Last, Alive int64
 	// Since is when it came into use, after it had been quiet for a while.
-	Since       int64
-	Requests    uint32
-	Open        uint16
-	HasLocation bool
+	Since    int64
+	Requests uint32
+	// Degrees, to a metre.
+	Latitude, Longitude, RadiusKM float32
+	Open                          uint16
+	HasLocation                   bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
-}
-
-// Switches counts how often a session went back and forth between far places.
-type Switches struct {
-	Count  float64
-	LastAt int64
-}
-
-// Stream is an open stream and how many of its bytes have been counted.
-type Stream struct {
-	ID    uint64
-	Bytes uint64
-	Last  int64
 }
 
 // Window counts within the current minute or hour of the stream clock.
@@ -165,9 +150,6 @@ type Login struct {
 	Again    float64
 	FailedAt int64
 }
-
-// TokenKey is the key that a token was proven with.
-type TokenKey struct{ Token, Device uint64 }
 
 // Ring is a bounded set of hashes that forgets the oldest.
 type Ring struct {
@@ -251,13 +233,7 @@ func (s *Session) Code(k *snapshot.Codec) {
 	here := uint64(s.Here)
 	k.U64(&here)
 	s.Here = uint16(here)
-	k.F64(&s.Count)
-	k.I64(&s.LastAt)
-	snapshot.List(k, &s.Streams, func(st *Stream) {
-		k.U64(&st.ID)
-		k.U64(&st.Bytes)
-		k.I64(&st.Last)
-	})
+	s.codeRare(k)
 	s.Minute.code(k)
 	s.Hour.code(k)
 	s.Spread.code(k)
@@ -279,10 +255,6 @@ func (s *Session) Code(k *snapshot.Codec) {
 		}
 		s.Login.code(k)
 	}
-	snapshot.List(k, &s.Tokens, func(t *TokenKey) {
-		k.U64(&t.Token)
-		k.U64(&t.Device)
-	})
 	has = s.Rotation != nil
 	k.Bool(&has)
 	if has {
@@ -291,8 +263,6 @@ func (s *Session) Code(k *snapshot.Codec) {
 		}
 		s.Rotation.code(k)
 	}
-	k.I64(&s.ReassuredAt)
-	k.I64(&s.SignedOut)
 	s.Odd.code(k)
 	s.Pending.code(k)
 	has = s.Watch != nil
@@ -304,6 +274,8 @@ func (s *Session) Code(k *snapshot.Codec) {
 		s.Watch.Code(k)
 	}
 	k.I64(&s.Watched)
+	k.F64(&s.Worst)
+	k.I64(&s.WorstAt)
 	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}
@@ -316,9 +288,9 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.U64(&p.Address)
 	k.U64(&p.Prefix)
 	p.Family.Code(k)
-	k.F64(&p.Latitude)
-	k.F64(&p.Longitude)
-	k.F64(&p.RadiusKM)
+	k.F32(&p.Latitude)
+	k.F32(&p.Longitude)
+	k.F32(&p.RadiusKM)
 	k.Bool(&p.HasLocation)
 	k.Bool(&p.Veiled)
 	k.I64(&p.Last)

@@ -30,6 +30,12 @@ type Subject struct {
 	// the latest delta, of which there were Taught that day.
 	NewDay, TaughtDay int32
 	News, Taught      uint16
+	// Tops are the largest buckets that a delta may teach, by measure, 0 for no
+	// bound, as they were fixed at GrownAt. Exceeded has a bit for each measure of
+	// which the tenant has learned more since.
+	Tops     [MeasureCount]uint8
+	Exceeded uint8
+	GrownAt  int64
 	// Refusals is the decayed number of second factors that were refused.
 	Refusals Fading
 	// Sequence is the order in which the subject does things, nil as long as there
@@ -137,4 +143,13 @@ func (s *Subject) Code(k *snapshot.Codec) {
 		}
 		s.Sequence.Code(k)
 	}
+	for i := range s.Tops {
+		top := uint64(s.Tops[i])
+		k.U64(&top)
+		s.Tops[i] = uint8(min(top, profile.Buckets))
+	}
+	k.I64(&s.GrownAt)
+	exceeded := uint64(s.Exceeded)
+	k.U64(&exceeded)
+	s.Exceeded = uint8(exceeded)
 }

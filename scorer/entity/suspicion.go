@@ -114,8 +114,9 @@ func (s *Suspicion) Peak(signal int) float64 {
 type Reason struct {
 	Signal    int
 	Nats, Raw float64
-	At        int64
-	Text      string
+	// At is when it was said: one of which next to nothing is left is forgotten.
+	At   int64
+	Text string
 }
 
 // Pace is how suspicion fades: what is held in a group halves in HalfLife, and
@@ -177,6 +178,33 @@ func (s *Suspicion) Decay(now int64, pace *Pace) {
 		}
 	}
 	s.Marks = kept
+	if s.Level == 0 && len(s.Reasons) > 0 {
+		s.forgetReasons(now - reasonHalves*int64(pace.HalfLife))
+	}
+}
+
+// reasonHalves is for how many half-lives a reason explains something: of what it
+// added, less than 2 % is left then.
+const reasonHalves = 6
+
+// forgetReasons drops the reasons from before a time, and their memory.
+func (s *Suspicion) forgetReasons(before int64) {
+	old := 0
+	for i := range s.Reasons {
+		if s.Reasons[i].At < before {
+			old++
+		}
+	}
+	if old == 0 {
+		return
+	}
+	var kept []Reason
+	for i := range s.Reasons {
+		if s.Reasons[i].At >= before {
+			kept = add(kept, s.Reasons[i])
+		}
+	}
+	s.Reasons = kept
 }
 
 // fade drops what has become too small to matter, so that no number lingers

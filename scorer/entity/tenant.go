@@ -67,7 +67,7 @@ func (t *Tenant) LearnShape(own *Habits, s *Session, now int64, halfLife time.Du
 		t.Beats.Add(profile.Bucket(s.Beat.Variation()), weight)
 	}
 	for _, z := range s.Pending.Sizes {
-		t.Sizes.Learn(z.Template, int(z.Bucket), weight)
+		t.Sizes.Learn(z.Template(), z.Bucket(), weight)
 	}
 	t.fade(now, halfLife)
 }
@@ -82,6 +82,18 @@ func ratios(into, own *profile.Numeric, samples Samples, m Measure, weight float
 			into.Add(int(b.Bucket)-median+ratioMiddle, float64(weight*float64(b.N)))
 		}
 	}
+}
+
+// ratio is the habit of ratios of a measure, nil where there is none.
+func (t *Tenant) ratio(m Measure) *profile.Numeric {
+	switch m {
+	case MinuteBytes:
+		return &t.MinuteRatio
+	case HourBytes:
+		return &t.HourRatio
+	case Rate, Runs, Breadths:
+	}
+	return nil
 }
 
 // EachHour calls yield for each hour of the week that was noted.
@@ -107,7 +119,7 @@ type sized struct {
 
 // Of returns the habit of a template, nil where there is none.
 func (s *Sizes) Of(template uint64) *profile.Numeric {
-	i, ok := s.index[template]
+	i, ok := s.index[templateOf(template)]
 	if !ok {
 		return nil
 	}
@@ -119,6 +131,7 @@ func (s *Sizes) Learn(template uint64, bucket int, weight float64) {
 	if s.index == nil {
 		s.index = make(map[uint64]int)
 	}
+	template = templateOf(template)
 	i, ok := s.index[template]
 	switch {
 	case ok:

@@ -113,6 +113,8 @@ func (e *Epoch) sum() {
 	e.digest = hex.EncodeToString(sum[:])
 }
 
+// code writes or reads the epoch. Where it writes it changes nothing: partitions
+// that share an epoch write it into their snapshots at the same time.
 func (e *Epoch) code(k *snapshot.Codec) {
 	k.Str(&e.Tenant)
 	k.U64(&e.Number)
@@ -124,6 +126,8 @@ func (e *Epoch) code(k *snapshot.Codec) {
 	e.Steps.Code(k)
 	for i := range e.Concentrations {
 		k.F64(&e.Concentrations[i])
-		e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
+		if k.Reading() {
+			e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
+		}
 	}
 }

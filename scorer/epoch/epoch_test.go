@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -211,4 +212,27 @@ func TestKnowledgeOutlastsARestart(t *testing.T) {
 	if !bytes.Equal(out.Bytes(), again.Bytes()) || k2.Active.Digest() != k.Active.Digest() {
 		t.Error("knowledge that was read is another")
 	}
+}
+
+// TestPartitionsWriteOneEpochAtOnce is for the race detector: partitions of one
+// process share an epoch, and each writes it into its snapshot when it likes.
+func TestPartitionsWriteOneEpochAtOnce(t *testing.T) {
+	shared := sequence.NewShared()
+	for i := range 3000 {
+		shared.Add(sequence.Symbol(1+(i+1)%9), sequence.Symbol(1+i%9))
+	}
+	e := epoch.Build(nil, &epoch.Summary{Tenant: "t", At: 1, Sequence: shared})
+	want := e.Encode()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			k := epoch.Knowledge{Active: e}
+			c := snapshot.Writer()
+			k.Code(c)
+			if !bytes.Equal(e.Encode(), want) {
+				t.Error("the epoch's bytes have changed")
+			}
+		})
+	}
+	all.Wait()
 }

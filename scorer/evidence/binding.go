@@ -19,7 +19,8 @@ func (k *Collector) binding(x *Context) {
 	}
 	k.reassure(x)
 	token := hash(ev.GetTokenId())
-	at := slices.IndexFunc(x.Session.Tokens, func(t entity.TokenKey) bool { return t.Token == token })
+	tokens := x.Session.Rare().Tokens
+	at := slices.IndexFunc(tokens, func(t entity.TokenKey) bool { return t.Token == token })
 	proven := ev.GetBinding() == event.BindingDPoP || ev.GetBinding() == event.BindingMTLS
 	switch {
 	case !proven:
@@ -32,11 +33,11 @@ func (k *Collector) binding(x *Context) {
 		}
 	case ev.GetDevice() == "":
 	case at < 0:
-		if len(x.Session.Tokens) >= entity.TokensMax {
-			x.Session.Tokens = append(x.Session.Tokens[:0], x.Session.Tokens[1:]...)
+		if len(tokens) >= entity.TokensMax {
+			tokens = append(tokens[:0], tokens[1:]...)
 		}
-		x.Session.Tokens = append(x.Session.Tokens, entity.TokenKey{Token: token, Device: hash(ev.GetDevice())})
-	case x.Session.Tokens[at].Device != hash(ev.GetDevice()):
+		x.Session.OwnRare().Tokens = append(tokens, entity.TokenKey{Token: token, Device: hash(ev.GetDevice())})
+	case tokens[at].Device != hash(ev.GetDevice()):
 		n := k.cut(TwoKeys, bindingNats)
 		if n > 0 {
 			k.add(TwoKeys, n, true, "one token is proven with two different keys")

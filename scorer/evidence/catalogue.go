@@ -194,7 +194,7 @@ var catalogue = [Count]Description{
 	},
 	SprayedPrefix: {
 		ID: "credential.spraying", Group: Credential, Technique: "T1110.003", Facet: true, Needs: "address or device or client_id, auth_outcome, account",
-		Formula:  "sequential test over a /24 or /48, a device or a client: ln(0.97/q) for each account that failed, ln(0.03/(1-q)) for each that succeeded, q = share that fails in the rest of the tenant, at least 0.2; less 6 nats; accounts at home there are no step; supports a throttle at most where honest people are behind it",
+		Formula:  "sequential test over a /24 or /48, a device or a client: ln(0.97/q) for each account that failed, ln(0.03/(1-q)) for each that succeeded, q = share that fails in the rest of the tenant, at least 0.2; less 6 nats, 8 for a client; accounts at home there are no step; supports a throttle at most where honest people are behind it",
 		Innocent: "a company whose directory is down, in its first days; a password-reset day at a new office",
 	},
 	TargetedAccount: {

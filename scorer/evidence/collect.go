@@ -56,6 +56,13 @@ func (x *Context) request() bool {
 	return (x.Event.GetKind() == event.KindRequest || x.Event.GetKind() == "") && p != event.PhaseTick && p != event.PhaseClose
 }
 
+// Complete reports whether the event is a whole request, so that a model can
+// judge its answer, too.
+func (x *Context) Complete() bool {
+	k, p := x.Event.GetKind(), x.Event.GetPhase()
+	return (k == event.KindRequest || k == "") && (p == event.PhaseComplete || p == "")
+}
+
 // answered reports whether the event has a status to judge.
 func (x *Context) answered() bool {
 	return x.Event.GetStatus() != 0 && x.Event.GetPhase() != event.PhaseTick && x.Event.GetPhase() != event.PhaseOpen
@@ -151,12 +158,17 @@ func (k *Collector) first(x *Context, kind entity.Kind, name string) bool {
 }
 
 // Prove notes that the person has proven who he is while he showed the event's
-// network, country and device.
-func Prove(x *Context) {
+// network, country, device and client.
+func (k *Collector) Prove(x *Context) {
 	p := &x.Session.Pending
 	p.Prove(entity.Networks, x.Network)
 	p.Prove(entity.Countries, short(x.Event.GetCountry()))
 	p.Prove(entity.Devices, short(x.Event.GetDevice()))
+	p.Prove(entity.Families, x.Agent.Family)
+	p.Prove(entity.Systems, x.Agent.Client)
+	if ja4 := handshake(x.Event.GetJa4()); ja4 != "" {
+		p.Prove(entity.JA4s, k.Names.pair(x.Agent.Family, ja4))
+	}
 }
 
 // Hash is the hash by which this package keeps names in the state.

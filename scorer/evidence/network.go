@@ -193,8 +193,8 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	p.Alive = max(p.Alive, x.At)
 	if ev.Latitude != nil && ev.Longitude != nil && onEarth(ev.GetLatitude(), ev.GetLongitude()) {
 		p.HasLocation = true
-		p.Latitude, p.Longitude = ev.GetLatitude(), ev.GetLongitude()
-		p.RadiusKM = min(20000, max(0, finite(ev.GetAccuracyRadiusKm())))
+		p.Latitude, p.Longitude = float32(ev.GetLatitude()), float32(ev.GetLongitude())
+		p.RadiusKM = float32(min(20000, max(0, finite(ev.GetAccuracyRadiusKm()))))
 	}
 	switch ev.GetPhase() {
 	case event.PhaseOpen:

@@ -38,7 +38,7 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network.String()) {
 			continue // Programs run in many places at once.
 		}
-		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Count, float64(p.Requests))
+		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Rare().Count, float64(p.Requests))
 		if o.Veiled || p.Veiled {
 			raw, firm = raw/2, false
 		}
@@ -106,7 +106,7 @@ func concurrency(far, unknown, border, otherFamily, open bool, switches, request
 
 // countSwitch counts that the session was last used in another place.
 func countSwitch(x *Context, arrived bool) {
-	s := x.Session
+	s := x.Session.OwnRare()
 	if s.LastAt != 0 {
 		s.Count *= exact.Decay(float64(x.At-s.LastAt), float64(switchesFor))
 	}
@@ -123,7 +123,7 @@ func apart(a, b *entity.Place) (far, unknown bool) {
 	located := a.HasLocation && b.HasLocation
 	km := 0.0
 	if located {
-		km = exact.Kilometres(a.Latitude, a.Longitude, b.Latitude, b.Longitude) - a.RadiusKM - b.RadiusKM
+		km = between(a, b)
 	}
 	switch {
 	case located && countries && a.Country != b.Country:
@@ -136,12 +136,19 @@ func apart(a, b *entity.Place) (far, unknown bool) {
 	return false, true
 }
 
+// between is how far two places are apart at least, in kilometres: less than 0
+// where they may be one.
+func between(a, b *entity.Place) float64 {
+	km := exact.Kilometres(float64(a.Latitude), float64(a.Longitude), float64(b.Latitude), float64(b.Longitude))
+	return km - float64(a.RadiusKM) - float64(b.RadiusKM)
+}
+
 // travel compares distance and time since the last place.
 func (k *Collector) travel(x *Context, from, to *entity.Place) {
 	if !from.HasLocation || !to.HasLocation || from.Last == 0 || from.Prefix != 0 && from.Prefix == to.Prefix {
 		return // Missing coordinates are missing evidence, and a prefix does not travel.
 	}
-	km := exact.Kilometres(from.Latitude, from.Longitude, to.Latitude, to.Longitude) - from.RadiusKM - to.RadiusKM
+	km := between(from, to)
 	if km < farKM {
 		return
 	}

@@ -22,9 +22,9 @@ func (g Group) Identity() bool { return g == Network || g == Client || g == Sequ
 // was proven with this request. It goes no further than what there is to take
 // back, so that nobody saves proofs for later.
 func (k *Collector) reassure(x *Context) {
-	ev, s := x.Event, x.Session
+	ev, s, last := x.Event, x.Session, x.Session.Rare().ReassuredAt
 	proven := ev.GetBinding() == event.BindingDPoP || ev.GetBinding() == event.BindingMTLS
-	if !proven || x.Subject == nil || !x.request() || s.ReassuredAt != 0 && x.Now-s.ReassuredAt < provenEvery {
+	if !proven || x.Subject == nil || !x.request() || last != 0 && x.Now-last < provenEvery {
 		return
 	}
 	if ev.GetDevice() == "" || ev.GetDecision() == event.DecisionDeny || !x.Subject.Kinds[entity.Devices].Has(short(ev.GetDevice())) {
@@ -47,6 +47,6 @@ func (k *Collector) reassure(x *Context) {
 	if n <= 0 {
 		return
 	}
-	s.ReassuredAt = x.Now
+	s.OwnRare().ReassuredAt = x.Now
 	k.add(ProvenKey, -n, false, "the request is proven with a key that this subject is known for")
 }

@@ -88,7 +88,7 @@ func newWorld(anonymous bool) *world {
 			p.Hour(6*24 + hour)
 		}
 		p.Samples.Add(entity.Runs, profile.Bucket(1))
-		w.subject.Learn(&p, w.now, &model.Default().Learning)
+		w.subject.Learn(w.tenant, &p, w.now, &model.Default().Learning, false)
 		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
 	}
 	for i := range 200 {
@@ -129,7 +129,7 @@ func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 	}
 	if s.ev.GetAttributes()[event.AttributeQuery] != "" { // Each query is a session that teaches.
 		for _, z := range x.Session.Pending.Sizes {
-			w.tenant.Sizes.Learn(z.Template, int(z.Bucket), 1)
+			w.tenant.Sizes.Learn(z.Template(), z.Bucket(), 1)
 		}
 		x.Session.Pending.Sizes = nil
 	}

@@ -42,27 +42,27 @@ func (k *Collector) lifecycle(x *Context) {
 	s := x.Session
 	switch {
 	case x.Event.GetReason() == event.ReasonLogout:
-		s.SignedOut = max(s.SignedOut, x.At)
+		s.OwnRare().SignedOut = max(s.Rare().SignedOut, x.At)
 	case x.Event.GetReason() == event.ReasonRefresh:
 		k.refreshed(x)
-	case x.Event.GetAuthOutcome() == event.AuthSuccess:
-		s.SignedOut = 0
+	case x.Event.GetAuthOutcome() == event.AuthSuccess && s.Rare().SignedOut != 0:
+		s.OwnRare().SignedOut = 0
 	}
 }
 
 // signedOut is a cryptographic fact: the token still verifies, and its owner
 // has said that it shall not be used.
 func (k *Collector) signedOut(x *Context) {
-	s := x.Session
-	if s.SignedOut == 0 || x.At <= s.SignedOut+signOutGrace {
+	at := x.Session.Rare().SignedOut
+	if at == 0 || x.At <= at+signOutGrace {
 		return
 	}
-	if x.Event.GetAuthTime() != nil && x.Event.GetAuthTime().AsTime().UnixNano() > s.SignedOut {
+	if x.Event.GetAuthTime() != nil && x.Event.GetAuthTime().AsTime().UnixNano() > at {
 		return // Signed in again under the same name.
 	}
 	n := k.cut(UseAfterSignOut, signOutNats)
 	if n > 0 {
-		k.add(UseAfterSignOut, n, true, k.sayf("the session is used %s after it was signed out", k.ago(x.At-s.SignedOut)))
+		k.add(UseAfterSignOut, n, true, k.sayf("the session is used %s after it was signed out", k.ago(x.At-at)))
 	}
 }
 

@@ -200,14 +200,14 @@ func (k *Collector) tail(own, peers *profile.Numeric, value, plain float64) floa
 // newBytes is how many bytes the event adds: for a stream, whose counter runs
 // on, what it did not report before.
 func newBytes(x *Context) float64 {
-	ev, s := x.Event, x.Session
+	ev := x.Event
 	total := ev.GetBytesOut()
 	switch ev.GetPhase() {
 	case event.PhaseOpen, event.PhaseTick, event.PhaseClose:
 	default:
 		return float64(total)
 	}
-	id := hash(ev.GetRequestId())
+	id, s := hash(ev.GetRequestId()), x.Session.OwnRare()
 	at := -1
 	for i := range s.Streams {
 		if s.Streams[i].ID == id {
@@ -234,7 +234,7 @@ func newBytes(x *Context) float64 {
 // addStream begins to follow a stream; the one that has been quiet longest
 // gives way, and counts whole should it come back.
 func addStream(x *Context, id uint64) int {
-	s := x.Session
+	s := x.Session.OwnRare()
 	st := entity.Stream{ID: id, Last: x.At}
 	if len(s.Streams) < entity.StreamsMax {
 		s.Streams = append(s.Streams, st)

@@ -270,11 +270,12 @@ func codeDelta(k *snapshot.Codec, d *schema.FacetDelta) {
 		snapshot.List(k, s, k.U64)
 	}
 	k.Str(&d.Cause)
-	at := d.CauseTime.AsTime().UnixNano()
 	timed := d.CauseTime != nil
+	seconds, nanos := d.CauseTime.GetSeconds(), int64(d.CauseTime.GetNanos()) // An event may name a year that no int64 of nanoseconds holds.
 	k.Bool(&timed)
-	k.I64(&at)
+	k.I64(&seconds)
+	k.I64(&nanos)
 	if k.Reading() && timed {
-		d.CauseTime = timestamppb.New(time.Unix(0, at))
+		d.CauseTime = &timestamppb.Timestamp{Seconds: seconds, Nanos: int32(nanos)}
 	}
 }

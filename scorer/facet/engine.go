@@ -220,7 +220,7 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	terms := judge.Terms{Exceptions: e.model.Excepted(shownBy(r.Cut.GetTenant(), target), now, nil)}
 	var score float64
 	e.shares, score = judge.WeighUnder(e.model, terms, e.found, nil, e.shares[:0])
-	ruling := judge.Step(e.model, e.model.Ladder(d.GetKind()), &s.facet.Suspicion, e.shares, now)
+	ruling := judge.Step(e.model, e.model.FacetPace(), e.model.Ladder(d.GetKind()), &s.facet.Suspicion, e.shares, now)
 	a := &assessment.Assessment{
 		EventId: d.GetCause(), EventTime: d.GetCauseTime(), StreamTime: timestamppb.New(time.Unix(0, now)), Offset: r.Offset,
 		Tenant: r.Cut.GetTenant(), Score: score, SessionScore: ruling.Total, Action: ruling.Action,

@@ -34,10 +34,7 @@ func newColumn() column {
 // view is how one value looks to a column that has not learned it.
 type view struct {
 	z          float64 // Deviation in spreads, signed; 0 where nothing is known.
-	robust     float64 // Deviation in Huber spreads, signed.
-	tail       float64 // -ln of the two-sided tail probability, nats.
 	nats       float64 // Surprise: rare and far, nats.
-	heavy      float64 // Surprise that grows with distance where the tail is exhausted.
 	coordinate float64 // Sign and root of twice the surprise: a deviation as of a normal.
 }
 
@@ -49,10 +46,7 @@ func (c *column) look(x float64) view {
 	var v view
 	plain, huber := math.Sqrt(c.squares/c.n), math.Sqrt(c.clipped/c.n)
 	v.z = c.deviation(x-c.center, max(math.Sqrt(plain*huber), spreadFloor*plain))
-	v.robust = c.deviation(x-c.center, max(huber, huberFloor*plain))
-	v.tail = c.tail(x)
-	v.nats = min(float64(v.z*v.z)/2, v.tail)
-	v.heavy = math.Sqrt(float64(min(float64(v.robust*v.robust)/2, heavyMax) * v.tail))
+	v.nats = min(float64(v.z*v.z)/2, c.tail(x))
 	if share := c.predictable(); share > 0 {
 		c.follow(x, share, &v)
 	}
@@ -66,9 +60,7 @@ func (c *column) follow(x, share float64, v *view) {
 	nats := min(float64(z*z)/2, exact.Ln(c.n+1))
 	keep := 1 - share
 	v.z = float64(keep*v.z) + float64(share*z)
-	v.robust = float64(keep*v.robust) + float64(share*z)
 	v.nats = float64(keep*v.nats) + float64(share*nats)
-	v.heavy = float64(keep*v.heavy) + float64(share*v.nats)
 }
 
 // deviation is distance in spreads. A column that never moved makes any move

@@ -17,15 +17,15 @@ type Member uint
 
 // Members, each of which gives a row a raw score.
 const (
-	Heavy    Member = 1 << iota // Surprise of the strangest column, growing beyond the known tail.
+	Peak     Member = 1 << iota // Surprise of the strangest column.
 	Near                        // Distance to the nearest remembered rows, in surprise.
-	Far                         // Distance to the nearer quarter or so of them, in deviations.
+	Far                         // Distance to a wider neighbourhood of them, in deviations.
 	Relation                    // Distance from what the columns have in common.
 	Echo                        // Strange rows that repeat.
 
-	ranked = 4
+	voicesMax = 4
 	// Every is the whole ensemble.
-	Every = Heavy | Near | Far | Relation | Echo
+	Every = Peak | Near | Far | Relation | Echo
 )
 
 // Options are what a [Detector] depends on.
@@ -48,13 +48,13 @@ type Detector struct {
 	gate    gate
 	echo    echo
 	repeats repeats
-	rankers [ranked]calibrate.Ranker
+	rankers [voicesMax]calibrate.Ranker
 	counts  Counts
 	age     float64
 
 	views                   []view
 	near, far, scratch, row []float64
-	raw, nats               [ranked]float64
+	raw, nats               [voicesMax]float64
 }
 
 // Counts say what a detector met.
@@ -111,6 +111,9 @@ func (d *Detector) Next(row []float64) (float64, error) {
 	d.judge()
 	surprise := d.fuse()
 	score := surprise
+	if !d.ranked() {
+		score = d.guess() // It teaches nothing: the gate and the memory take the constant.
+	}
 	now := float64(d.counts.Rows)
 	alike := 0.0
 	if d.gate.strange(surprise) {
@@ -153,11 +156,11 @@ func (d *Detector) look(row []float64) {
 
 // judge lets each member score what look has seen.
 func (d *Detector) judge() {
-	heavy := 0.0
+	peak := 0.0
 	for _, v := range d.views {
-		heavy = max(heavy, v.heavy)
+		peak = max(peak, v.nats)
 	}
-	d.raw = [ranked]float64{heavy}
+	d.raw = [voicesMax]float64{peak}
 	if d.members&Near != 0 {
 		d.raw[1] = d.memory.distance(d.memory.near, d.near, neighboursNear)
 	}
@@ -169,23 +172,29 @@ func (d *Detector) judge() {
 	}
 }
 
-// fuse merges the members' surprises, or guesses while a member has no past
-// to rank by.
+// fuse merges the members' surprises.
 func (d *Detector) fuse() float64 {
-	var voices [ranked]float64
-	n, warm := 0, true
+	var voices [voicesMax]float64
+	n := 0
 	for i := range d.rankers {
 		if d.members&(1<<i) != 0 {
 			d.nats[i] = d.rankers[i].Surprise(d.raw[i])
 			voices[n] = d.nats[i]
 			n++
-			warm = warm && d.rankers[i].Warm()
 		}
 	}
-	if !warm {
-		return d.guess()
-	}
 	return calibrate.Merge(voices[:n])
+}
+
+// ranked reports whether the members have a past to rank by. All of them learn
+// the same rows, so one answers for all.
+func (d *Detector) ranked() bool {
+	for i := range d.rankers {
+		if d.members&(1<<i) != 0 {
+			return d.rankers[i].Warm()
+		}
+	}
+	return false
 }
 
 // guess is the surprise of one of the first rows: the mean of what its columns

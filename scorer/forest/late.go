@@ -17,10 +17,14 @@ func (d *Detector) Score(row []float64) (float64, error) {
 	d.counts = counts // Nothing was met.
 	d.judge()
 	surprise := d.fuse()
-	if d.members&Echo == 0 || !d.gate.strange(surprise) {
-		return surprise, nil
+	score := surprise
+	if !d.ranked() {
+		score = d.guess()
 	}
-	return surprise + gain(d.echo.hear(float64(d.counts.Rows), d.near)), nil
+	if d.members&Echo != 0 && d.gate.strange(surprise) {
+		score += gain(d.echo.hear(float64(d.counts.Rows), d.near))
+	}
+	return score, nil
 }
 
 // Quantile is below which value a share, in [0, 1], of the values lies that a

@@ -24,10 +24,8 @@ const (
 // The one configuration, for every table.
 const (
 	deviationMax = 1e6   // Where a deviation is cut, in spreads.
-	heavyMax     = 1e6   // Where half a squared deviation is cut.
 	still        = 1e-12 // Relative spread below which a column is constant.
 	spreadFloor  = 0.3   // Least spread, as a share of the plain deviation.
-	huberFloor   = 0.1   // The same of the Huber spread.
 	clipFrom     = 16    // Values before clipping begins.
 	levelStep    = 0.1   // Of the running level.
 	predictFrom  = 32    // Values before a level may be followed.

@@ -56,14 +56,7 @@ func (m *memory) distance(rows, row []float64, neighbours int) float64 {
 	last := len(nearest) - 1
 	for i := 0; i < len(rows); i += m.columns {
 		limit := nearest[last]
-		sum := 0.0
-		for j, x := range rows[i : i+m.columns] {
-			d := row[j] - x
-			sum += float64(d * d)
-			if sum >= limit {
-				break
-			}
-		}
+		sum := squaredDistance(row, rows[i:i+m.columns], limit)
 		if sum >= limit {
 			continue
 		}
@@ -79,6 +72,30 @@ func (m *memory) distance(rows, row []float64, neighbours int) float64 {
 		total += math.Sqrt(d)
 	}
 	return total / float64(len(nearest)) / math.Sqrt(float64(m.columns))
+}
+
+// squaredDistance is that of two rows, or any number of at least limit
+// where it is at least that. Four sums at a time do not wait for each other.
+func squaredDistance(a, b []float64, limit float64) float64 {
+	var s0, s1, s2, s3 float64
+	for len(a) >= 4 && len(b) >= 4 {
+		d0, d1, d2, d3 := a[0]-b[0], a[1]-b[1], a[2]-b[2], a[3]-b[3]
+		s0 += float64(d0 * d0)
+		s1 += float64(d1 * d1)
+		s2 += float64(d2 * d2)
+		s3 += float64(d3 * d3)
+		if s0+s1+(s2+s3) >= limit {
+			return limit
+		}
+		a, b = a[4:], b[4:]
+	}
+	sum := s0 + s1 + (s2 + s3)
+	b = b[:len(a)]
+	for j, x := range a {
+		d := x - b[j]
+		sum += float64(d * d)
+	}
+	return sum
 }
 
 // relation is the mean square of a row's coordinates after what the columns

@@ -4,7 +4,7 @@ import "math"
 
 // Shares says which dimensions made the last score: it fills dst, which has
 // one place a column, with shares in [0, 1] that add up to 1, or to 0 where
-// nothing is known yet. Each member speaks with its surprise: Heavy for the
+// nothing is known yet. Each member speaks with its surprise: Peak for the
 // strangest column, Near and Far by the squared distance to the nearest
 // remembered row, Relation by the terms of the quadratic form. It costs more
 // than the score, so ask for it only where a person will read it.
@@ -14,7 +14,7 @@ func (d *Detector) Shares(dst []float64) {
 		return
 	}
 	part := make([]float64, len(dst))
-	for i, fill := range [ranked]func([]float64){
+	for i, fill := range [voicesMax]func([]float64){
 		func(p []float64) { p[strangest(d.views)] = 1 },
 		func(p []float64) { d.memory.apart(p, d.memory.near, d.near) },
 		func(p []float64) { d.memory.apart(p, d.memory.far, d.far) },
@@ -36,7 +36,7 @@ func (d *Detector) Shares(dst []float64) {
 func strangest(views []view) int {
 	best := 0
 	for j, v := range views {
-		if v.heavy > views[best].heavy {
+		if v.nats > views[best].nats {
 			best = j
 		}
 	}

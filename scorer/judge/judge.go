@@ -73,11 +73,15 @@ func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []ru
 	var sums [evidence.GroupCount]float64
 	shares = dst
 	put := func(s Share) {
-		s.Exception = except(t.Exceptions, s.Describe())
+		d := s.Describe()
+		if s.Nats > 0 && !d.Hard {
+			s.Nats *= m.GroupWeights[d.Group]
+		}
+		s.Exception = except(t.Exceptions, d)
 		if s.Exception != nil {
 			s.Nats = 0
 		}
-		sums[s.Describe().Group] += max(0, s.Nats) // Reassurance makes no room under a clip.
+		sums[d.Group] += max(0, s.Nats) // Reassurance makes no room under a clip.
 		shares = append(shares, s)
 	}
 	for _, f := range findings {
@@ -141,9 +145,10 @@ type Ruling struct {
 
 // Step adds an event's shares to an actor's suspicion and reads the ladder. It
 // is a CUSUM with decay and floor (Page 1954): a signal adds by how far it
-// exceeds its decayed peak, so that one fact seen twice counts once.
-func Step(m *model.Model, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
-	s.Decay(now, m.Pace())
+// exceeds its decayed peak, so that one fact seen twice counts once. pace is how
+// suspicion of this kind of actor or facet fades.
+func Step(m *model.Model, pace *entity.Pace, rungs []model.Rung, s *entity.Suspicion, shares []Share, now int64) Ruling {
+	s.Decay(now, pace)
 	renew(m, s, now)
 	var gained [entity.GroupSlots]float64
 	for i := range s.Piles {

@@ -58,7 +58,7 @@ func TestLadder(t *testing.T) {
 			for _, a := range tt.acts {
 				now += int64(a.in)
 				shares, _ := judge.Weigh(m, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil)
-				r = judge.Step(m, m.Ladder(tt.kind), &s, shares, now)
+				r = judge.Step(m, m.Pace(), m.Ladder(tt.kind), &s, shares, now)
 				if r.Announce {
 					s.Level, s.LevelUntil = verdict.Strength(r.Action), now+int64(r.Rung.For)
 				}
@@ -79,5 +79,30 @@ func TestWeighClipsGroups(t *testing.T) {
 	clip := m.Clips[evidence.Client]
 	if len(shares) != 3 || score != clip+5 || shares[0].Nats != clip*0.75 || shares[1].Finding.Nats != 3 {
 		t.Errorf("score %g of %+v, want %g", score, shares, clip+5)
+	}
+}
+
+// TestGroupWeight weighs what labels say is worth less, and nothing else.
+func TestGroupWeight(t *testing.T) {
+	tests := map[string]struct {
+		signal evidence.Signal
+		nats   float64
+		want   float64
+	}{
+		"what is found of the group is weighed": {evidence.NewCountry, 5, 4},
+		"what is found of another group is not": {evidence.NewFamily, 4, 4},
+		"a hard fact is not":                    {evidence.TwoKeys, 20, 20},
+		"reassurance is not":                    {evidence.ProvenKey, -3, -3},
+	}
+	weights := model.Default().GroupWeights
+	weights[evidence.Network], weights[evidence.Binding] = 0.8, 0.8
+	m := model.Default().WithGroupWeights(weights)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, score := judge.Weigh(m, []evidence.Finding{{Signal: tt.signal, Nats: tt.nats, Text: "x"}}, nil)
+			if score != tt.want {
+				t.Errorf("%g nats of %s come to %g, want %g", tt.nats, tt.signal.Describe().ID, score, tt.want)
+			}
+		})
 	}
 }

@@ -38,11 +38,12 @@ type Case struct {
 }
 
 // Propose writes the proposal for a ruling and notes in the suspicion that it
-// is in force.
+// is in force. Nothing of the event is kept in it.
 func Propose(c *Case) Proposal {
 	ev := c.Event
 	at := time.Unix(0, max(c.Now, min(ev.GetTime().AsTime().UnixNano(), c.Now+int64(aheadMax)))).UTC()
 	target := scope(c)
+	target.Id = strings.Clone(target.Id)
 	until := at.Add(c.Ruling.Rung.For)
 	s := &c.Session.Suspicion
 	s.Level = verdict.Strength(c.Ruling.Action)
@@ -58,11 +59,11 @@ func Propose(c *Case) Proposal {
 		Score:      c.Ruling.Score,
 		Evidence:   reasons(c.Model, s),
 		PublicText: publicText(c.Ruling.Action),
-		Subject:    ev.GetSubject(),
-		Tenant:     ev.GetTenant(),
+		Subject:    strings.Clone(ev.GetSubject()),
+		Tenant:     strings.Clone(ev.GetTenant()),
 		Hard:       c.Ruling.Hard,
 		Shadow:     c.Model.Mode != model.ModeEnforce,
-		EventID:    ev.GetId(),
+		EventID:    strings.Clone(ev.GetId()),
 		EventTime:  ev.GetTime().AsTime(),
 		Offset:     c.Offset,
 		Model:      c.Model.Digest(),

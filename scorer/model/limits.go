@@ -15,6 +15,10 @@ const (
 	// of each.
 	RouteClassesMax = 32
 	PatternsMax     = 64
+	// GroupWeightLeast and GroupWeightMost bound the weight of a group: whatever
+	// people say about verdicts, a quarter is the most that it changes.
+	GroupWeightLeast = 0.75
+	GroupWeightMost  = 1.25
 	// TextBytesMax bounds an id, an owner, a reason and a text.
 	TextBytesMax = 512
 )

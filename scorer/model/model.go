@@ -39,10 +39,13 @@ type Model struct {
 	Clips [evidence.GroupCount]float64
 	// Rents is what a group's suspicion loses in each block at least, in nats: the
 	// price of having been looked at.
-	Rents    [evidence.GroupCount]float64
-	Learning entity.Learning
-	Volume   Volume
-	Session  Session
+	Rents [evidence.GroupCount]float64
+	// GroupWeights multiply what is found of a group, 1 unless labels have said
+	// otherwise; hard facts and reassurance are not weighed.
+	GroupWeights [evidence.GroupCount]float64
+	Learning     entity.Learning
+	Volume       Volume
+	Session      Session
 	// Ladders has one entry per kind of actor, in the order of [Kinds].
 	Ladders []Ladder
 	// Budgets has one entry per kind of actor, in the order of [Kinds].
@@ -56,8 +59,8 @@ type Model struct {
 	Ensembles  []*ensemble.Model
 	Exceptions []Exception
 
-	digest string
-	pace   entity.Pace
+	digest          string
+	pace, facetPace entity.Pace
 }
 
 // Signal is how one signal counts.
@@ -98,7 +101,8 @@ type Session struct {
 type Ladder struct {
 	Kind string
 	// Temperature multiplies nats of suspicion so that they are the logarithm of
-	// an e-value on clean data, above 0 and at most 1.
+	// an e-value on clean data, above 0 and at most 1; 0 for a facet, of whose nats
+	// nothing is promised.
 	Temperature float64
 	Rungs       []Rung
 }
@@ -168,7 +172,11 @@ var defaultYAML []byte
 
 // Default returns the model that ships.
 func Default() *Model {
-	m, err := parseOver(&Model{}, "default.yaml", defaultYAML, nil)
+	bare := new(Model)
+	for g := range bare.GroupWeights {
+		bare.GroupWeights[g] = 1
+	}
+	m, err := parseOver(bare, "default.yaml", defaultYAML, nil)
 	if err != nil {
 		panic(fmt.Sprintf("model: the embedded default is broken: %v", err)) // A test parses it, so no build ships this.
 	}
@@ -189,8 +197,12 @@ func (m *Model) Ladder(kind string) []Rung {
 	return m.Ladders[0].Rungs
 }
 
-// Pace is how suspicion fades.
+// Pace is how the suspicion of an actor fades.
 func (m *Model) Pace() *entity.Pace { return &m.pace }
+
+// FacetPace is how that of a facet fades: it pays no rent, because its tests run
+// over hours and fade by themselves.
+func (m *Model) FacetPace() *entity.Pace { return &m.facetPace }
 
 // Temperature is that of a kind of actor's ladder.
 func (m *Model) Temperature(kind string) float64 {
@@ -213,8 +225,20 @@ func (m *Model) WithMode(mode string) *Model {
 	return &other
 }
 
+// WithGroupWeights returns the same model with other weights of its groups,
+// within [GroupWeightLeast] and [GroupWeightMost], which has another digest.
+func (m *Model) WithGroupWeights(weights [evidence.GroupCount]float64) *Model {
+	other := *m
+	for g, w := range weights {
+		other.GroupWeights[g] = min(GroupWeightMost, max(GroupWeightLeast, w))
+	}
+	other.seal()
+	return &other
+}
+
 func (m *Model) seal() {
 	m.pace = entity.Pace{HalfLife: m.Session.HalfLife, Block: m.Session.Block}
+	m.facetPace = m.pace
 	copy(m.pace.Rents[:], m.Rents[:])
 	sum := sha256.Sum256(m.Canonical())
 	m.digest = hex.EncodeToString(sum[:])
@@ -233,10 +257,13 @@ func (m *Model) Canonical() []byte {
 	}
 	for i, c := range m.Clips {
 		line("group", evidence.Group(i).String(), num(c), num(m.Rents[i]))
+		if m.GroupWeights[i] != 1 { // Left out where nothing was said, so that older digests stay.
+			line("group_weight", evidence.Group(i).String(), num(m.GroupWeights[i]))
+		}
 	}
 	l := &m.Learning
 	line("learning", l.Quarantine.String(), num(l.CleanBelow), num(l.Confidence), num(l.Concentration), l.HalfLife.String(),
-		strconv.Itoa(l.FreeSessions), strconv.Itoa(l.PlaceDays), l.PlaceSpan.String(), strconv.Itoa(l.ValuesPerDay),
+		strconv.Itoa(l.FreeSessions), strconv.Itoa(l.PlaceDays), l.PlaceSpan.String(), l.GrowthSpan.String(), strconv.Itoa(l.ValuesPerDay),
 		strconv.Itoa(l.SubjectDeltas), strconv.Itoa(l.PrefixDeltas), strconv.Itoa(l.NetworkDeltas), num(l.GatewayExcess), strconv.FormatBool(l.Releases))
 	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Look))
 	line("session", m.Session.HalfLife.String(), num(m.Session.Floor), m.Session.Block.String(), num(m.Session.Hysteresis))

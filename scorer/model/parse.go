@@ -88,6 +88,7 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 				{"free_sessions", r.countField(&l.FreeSessions, 1e6)},
 				{"place_days", r.countField(&l.PlaceDays, 60)},
 				{"place_span", r.durationField(&l.PlaceSpan, 0, "365d")},
+				{"growth_span", r.durationField(&l.GrowthSpan, 0, "365d")},
 				{"values_per_day", r.countField(&l.ValuesPerDay, 1e4)},
 				{"subject_deltas", r.countField(&l.SubjectDeltas, 1e6)},
 				{"prefix_deltas", r.countField(&l.PrefixDeltas, 1e6)},
@@ -150,7 +151,12 @@ func (r *reader) signals(n *yaml.Node, key string, m *Model) {
 
 func (r *reader) groups(n *yaml.Node, key string, m *Model) {
 	r.named(n, key, "id", groupNames(), func(n *yaml.Node, key string, i int) {
-		r.mapping(n, key, []field{{"id", nil}, {"clip", r.floatField(&m.Clips[i], 0, 100)}, {"rent", r.floatField(&m.Rents[i], 0, 100)}})
+		r.mapping(n, key, []field{
+			{"id", nil},
+			{"clip", r.floatField(&m.Clips[i], 0, 100)},
+			{"rent", r.floatField(&m.Rents[i], 0, 100)},
+			{"weight", r.floatField(&m.GroupWeights[i], GroupWeightLeast, GroupWeightMost)},
+		})
 	})
 }
 

@@ -63,11 +63,11 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 }
 
 // Pass counts an observation of a value that is not to be known yet: that
-// something new was seen is a habit all the same.
+// something new was seen is a habit all the same. The value stays as rare as it
+// was.
 func (c *Categorical) Pass(weight float64) {
 	c.total += weight
 	c.fresh += float32(weight)
-	c.other += float32(weight)
 }
 
 // Decay multiplies every count by f, in (0, 1].

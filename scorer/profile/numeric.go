@@ -101,6 +101,16 @@ func (h *Numeric) Total() float64 {
 // Count is the decayed number of observations in a bucket.
 func (h *Numeric) Count(bucket int) float64 { return h.at(bucket) }
 
+// Top is the highest bucket with at least so many observations, 0 for none.
+func (h *Numeric) Top(least float64) int {
+	for i := h.lowest() + len(h.counts()) - 1; i > 0; i-- {
+		if h.at(i) >= least {
+			return i
+		}
+	}
+	return 0
+}
+
 // Above is the decayed number of observations at or above x. Within a bucket
 // they are spread evenly over its logarithm; beyond the highest bucket that
 // has any, half an observation falls off as a Pareto tail of the given index.

@@ -72,9 +72,14 @@ func add(b []slot, tag, n uint16) (full bool) {
 // fade in number rather than all at once.
 func scale(slots []slot, num uint8, times uint32) {
 	for i, s := range slots {
-		dither := mix(uint64(times)<<32|uint64(i)) & 0xff
-		slots[i] = newSlot(s.tag(), uint16((uint32(s.n())*uint32(num)+uint32(dither))>>8))
+		slots[i] = s.scaled(num, times, i)
 	}
+}
+
+// scaled is the i-th slot, its count multiplied by num/256.
+func (s slot) scaled(num uint8, times uint32, i int) slot {
+	dither := mix(uint64(times)<<32|uint64(i)) & 0xff
+	return newSlot(s.tag(), uint16((uint32(s.n())*uint32(num)+uint32(dither))>>8))
 }
 
 // code writes or reads the slots. Every value is some state, so a fault can
@@ -86,6 +91,8 @@ func code(k *snapshot.Codec, slots []slot) {
 			v = 0
 		}
 		k.U64(&v)
-		slots[i] = newSlot(uint16(v)&0xfff, uint16(v>>12)&countMax)
+		if k.Reading() {
+			slots[i] = newSlot(uint16(v)&0xfff, uint16(v>>12)&countMax)
+		}
 	}
 }

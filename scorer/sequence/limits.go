@@ -3,7 +3,7 @@ package sequence
 // Limits of what is remembered, and when it is enough to speak.
 const (
 	// HabitSlots bounds the symbols and pairs of a subject; the rarest of a
-	// bucket of eight gives way. At 3 B each they are 1,344 B of a Habit's 1,400.
+	// bucket of eight gives way. At 3 B each they are at most 1,344 B.
 	HabitSlots = 448
 	// PriorSlots bounds the symbols and pairs of a tenant, at 3 B each.
 	PriorSlots = 1 << 15

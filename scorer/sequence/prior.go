@@ -119,12 +119,13 @@ func (p *Prior) Clone() *Prior {
 	return &Prior{slots: slices.Clone(p.slots), total: p.total, decays: p.decays}
 }
 
-// Code writes or reads the prior.
+// Code writes or reads the prior. Partitions that share it may write it at once.
 func (p *Prior) Code(k *snapshot.Codec) {
 	k.U64(&p.total)
-	p.total = min(p.total, 1<<48) // No overflow in Decay.
 	u := uint64(p.decays)
 	k.U64(&u)
-	p.decays = uint32(u)
+	if k.Reading() {
+		p.total, p.decays = min(p.total, 1<<48), uint32(u) // No overflow in Decay.
+	}
 	code(k, p.slots)
 }

@@ -117,6 +117,8 @@ func (m *Marginal) Code(k *snapshot.Codec) {
 	for i := range m {
 		u := uint64(m[i])
 		k.U64(&u)
-		m[i] = uint32(u)
+		if k.Reading() {
+			m[i] = uint32(u)
+		}
 	}
 }

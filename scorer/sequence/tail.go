@@ -128,6 +128,9 @@ func (c *Curve) Code(k *snapshot.Codec) {
 	for _, v := range []*float64{&c.From, &c.Share, &c.Shape, &c.Scale, &c.Least} {
 		k.F64(v)
 	}
+	if !k.Reading() {
+		return
+	}
 	c.From, c.Share = max(0, c.From), min(1, max(0, c.Share))
 	c.Shape, c.Scale = min(shapeMax, max(0, c.Shape)), max(0, c.Scale)
 	c.Least = min(1, max(0, c.Least))

@@ -74,7 +74,7 @@ func Open(r io.Reader) ([]byte, error) {
 }
 
 // Codec writes or reads fields one after the other. The first fault sticks and
-// makes every later read return zero.
+// makes every later read return zero. A codec that writes changes no field.
 type Codec struct {
 	buf     []byte
 	reading bool
@@ -124,14 +124,18 @@ func (c *Codec) U64(v *uint64) {
 func (c *Codec) I64(v *int64) {
 	u := uint64(*v)<<1 ^ uint64(*v>>63)
 	c.U64(&u)
-	*v = int64(u>>1) ^ -int64(u&1)
+	if c.reading {
+		*v = int64(u>>1) ^ -int64(u&1)
+	}
 }
 
 // Int writes or reads an int.
 func (c *Codec) Int(v *int) {
 	i := int64(*v)
 	c.I64(&i)
-	*v = int(i)
+	if c.reading {
+		*v = int(i)
+	}
 }
 
 // F64 writes or reads a float by its bits. What is not a finite number is a
@@ -158,8 +162,11 @@ func (c *Codec) F64(v *float64) {
 func (c *Codec) F32(v *float32) {
 	u := uint64(math.Float32bits(*v))
 	c.U64(&u)
+	if !c.reading {
+		return
+	}
 	*v = math.Float32frombits(uint32(u))
-	if c.reading && (math.IsNaN(float64(*v)) || math.IsInf(float64(*v), 0)) {
+	if math.IsNaN(float64(*v)) || math.IsInf(float64(*v), 0) {
 		c.fail()
 		*v = 0
 	}
@@ -172,7 +179,9 @@ func (c *Codec) Bool(v *bool) {
 		u = 1
 	}
 	c.U64(&u)
-	*v = u == 1
+	if c.reading {
+		*v = u == 1
+	}
 }
 
 // Str writes or reads a text.

@@ -27,7 +27,7 @@ func options(t *testing.T, subjects, warmup, days, attacks int) ablation.Options
 		t.Fatalf("no scenarios: %v", err)
 	}
 	for _, file := range files {
-		b, err := os.ReadFile(file) //nolint:gosec // Of the repository.
+		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

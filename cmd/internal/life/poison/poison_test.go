@@ -11,7 +11,7 @@ import (
 
 func options(subjects, settled int) poison.Options {
 	return poison.Options{
-		Seed: 1, Start: time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC), Subjects: subjects, Settled: settled, Model: model.Default(),
+		Seed: 1, Start: time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC), Subjects: subjects, Settled: settled, Model: model.Default(), Storms: true,
 	}
 }
 

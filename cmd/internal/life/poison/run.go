@@ -2,6 +2,9 @@ package poison
 
 import (
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -23,8 +26,13 @@ type Options struct {
 	Settled int
 	// Model is required.
 	Model *model.Model
-	// Plots are how many of the attacks are played, 0 for all.
-	Plots int
+	// Plots are the attacks to play, by the first word of their names, and Columns
+	// the variants; empty for all.
+	Plots, Columns []string
+	// Storms lets the innocent storms come, too.
+	Storms bool
+	// Each is told every row of an attack as soon as it is known; nil for nobody.
+	Each func(Row)
 }
 
 // Report is the table.
@@ -65,22 +73,29 @@ func Run(o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(v variant) bool { return len(o.Columns) > 0 && !slices.Contains(o.Columns, v.name) })
 	r := &Report{}
 	for _, v := range all {
 		r.Variants = append(r.Variants, v.name)
 	}
-	list := plots()
-	if o.Plots > 0 {
-		list = list[:min(o.Plots, len(list))]
-	}
-	for _, p := range list {
+	for _, p := range plots() {
+		word, _, _ := strings.Cut(p.name, ":")
+		if len(o.Plots) > 0 && !slices.Contains(o.Plots, word) {
+			continue
+		}
 		cells, err := play(o, all, p)
 		if err != nil {
 			return nil, err
 		}
-		r.Attacks = append(r.Attacks, Row{p.name, cells})
+		row := Row{p.name, cells}
+		r.Attacks = append(r.Attacks, row)
+		if o.Each != nil {
+			o.Each(row)
+		}
 	}
-	r.Storms, err = storms(o, all)
+	if o.Storms {
+		r.Storms, err = storms(o, all)
+	}
 	return r, err
 }
 
@@ -212,6 +227,11 @@ func (c *Cell) see(res scorer.Result, goal bool) {
 	if !goal {
 		c.Caught = c.Caught || strength >= verdict.Strength(verdict.ActionStepUp)
 		return
+	}
+	if os.Getenv("POISON_DEBUG") != "" {
+		for _, e := range a.GetEvidence() {
+			fmt.Printf("   DBG %s %.2f %s (session %.2f)\n", e.GetSignal(), e.GetNats(), e.GetText(), a.GetSessionScore())
+		}
 	}
 	c.Nats = max(c.Nats, a.GetSessionScore())
 	if strength > verdict.Strength(c.Action) {

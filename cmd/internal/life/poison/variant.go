@@ -15,6 +15,7 @@ func defences() []defence {
 		{"quarantine", "quarantine: 0s"},
 		{"clean sessions", "clean_below: 1000"},
 		{"places take days", "place_days: 1, place_span: 0s"},
+		{"bounded growth", "growth_span: 0s"},
 		{"values a day", "values_per_day: 10000"},
 		{"cap by subject", "subject_deltas: 1000000"},
 		{"cap by prefix", "prefix_deltas: 1000000"},

@@ -10,22 +10,23 @@ import (
 
 // looksFor are the circumstances that are themselves what a group looks for, or
 // all of them behind the groups: within them its evidence is no news, and its
-// mean of exp(L) may be above 1. Who travels shows new countries; that he does
-// is what the evidence says.
+// mean of exp(L) may be above 1. Who travels shows new countries, and who shows
+// one token by two programs is in two places when his network changes; that he
+// does is what the evidence says.
 func looksFor(g int) life.Trait {
 	if g == evidence.GroupCount {
 		return looksFor(int(evidence.Network)) | looksFor(int(evidence.Client)) | looksFor(int(evidence.Walk)) | looksFor(int(evidence.Volume))
 	}
 	switch evidence.Group(g) {
 	case evidence.Network:
-		return life.Travelling | life.HotelOrCafe | life.Roaming
+		return life.Travelling | life.HotelOrCafe | life.Roaming | life.TwoClients
 	case evidence.Client:
 		return life.NewPhone | life.NewBrowser
 	case evidence.Walk:
 		return life.IDWork
 	case evidence.Volume:
 		return life.BulkExport
-	case evidence.Sequence, evidence.Credential, evidence.Payload, evidence.Binding, evidence.Time, evidence.Loss, evidence.Machine:
+	case evidence.Sequence, evidence.Credential, evidence.Payload, evidence.Binding, evidence.Time, evidence.Loss, evidence.Machine, evidence.Model:
 	}
 	return 0
 }

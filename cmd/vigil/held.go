@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
+)
+
+const releaseLong = `Let verdicts go out that wait for a person.
+
+Where verdicts by one group of evidence would end more than their share of a
+tenant's sessions, the analyzer holds the rest: it may be an attack, or a signal
+that has gone wrong. "vigil verdicts --held" says what waits, "vigil verdicts"
+with which reasons others of that group went out before. What is released goes
+out now, unless it has lapsed; what comes after is counted anew. A release
+cannot be taken back; "vigil restore" lifts single verdicts.
+
+Exit code 1 says that nothing of the group waits, or that an analyzer refuses.`
+
+// heldGroup is what waits at one analyzer.
+type heldGroup struct {
+	Analyzer string    `json:"analyzer"`
+	Tenant   string    `json:"tenant"`
+	Group    string    `json:"group"`
+	Since    time.Time `json:"since"`
+	Held     int       `json:"held"`
+}
+
+// newReleaseCommand lets held verdicts go out.
+func newReleaseCommand(env app.Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "release GROUP",
+		Short:   "Let verdicts go out that wait for a person",
+		Long:    releaseLong,
+		Example: "  vigil verdicts --held\n  vigil release walk",
+		Args:    oneArg("GROUP, of the evidence that the verdicts rest on, such as walk"),
+	}
+	l := newLink(c, env, analyzerParts(), tenantParts())
+	c.RunE = func(cmd *cobra.Command, args []string) error { return release(cmd, env, l, args[0]) }
+	return c
+}
+
+func release(c *cobra.Command, env app.Env, l *link, group string) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	err = knownGroup(group)
+	if err != nil {
+		return err
+	}
+	run, err := l.read()
+	if err != nil {
+		return err
+	}
+	analyzers, token, err := analyzersOf(run)
+	if err != nil {
+		return err
+	}
+	all := make([]delivery, 0, len(analyzers))
+	released := false
+	path := "/v1/release?" + url.Values{"tenant": {run.Tenant}, "group": {group}}.Encode()
+	for _, u := range analyzers {
+		d, status, _ := askAdmin(c.Context(), env, http.MethodPost, u, path, token)
+		released = released || d.OK
+		if status == http.StatusNotFound { // Its share has nothing of the group: no fault where another's has.
+			d.Error = "nothing of the group waits there"
+		}
+		all = append(all, d)
+	}
+	if asJSON {
+		err = writeJSON(env.Stdout, map[string]any{"tenant": run.Tenant, "group": group, "released": released, "deliveries": all})
+		if err != nil {
+			return err
+		}
+	} else {
+		for _, d := range all {
+			sayRelease(env.Stdout, group, d)
+		}
+	}
+	return releaseOutcome(all, released)
+}
+
+func sayRelease(w io.Writer, group string, d delivery) {
+	if d.OK {
+		say(w, "analyzer %s released the verdicts by group %s\n", d.URL, group)
+		return
+	}
+	say(w, "analyzer %s released nothing: %s\n", d.URL, d.Error)
+}
+
+// releaseOutcome is nil where verdicts were released and every analyzer could be
+// asked.
+func releaseOutcome(all []delivery, released bool) error {
+	reached := 0
+	for _, d := range all {
+		if !d.unreachable {
+			reached++
+		}
+	}
+	switch {
+	case reached == 0:
+		return &app.ExitError{Code: app.ExitUnreachable}
+	case released && reached == len(all):
+		return nil
+	}
+	return app.Findings()
+}
+
+func knownGroup(group string) error {
+	names := make([]string, 0, evidence.GroupCount)
+	for _, g := range evidence.Groups() {
+		if g.String() == group {
+			return nil
+		}
+		names = append(names, g.String())
+	}
+	return app.Usage("GROUP: must be one of %s, is %q", strings.Join(names, ", "), group)
+}
+
+// listHeld says what waits for a person at all analyzers.
+func listHeld(c *cobra.Command, env app.Env, l *link) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	run, err := l.read()
+	if err != nil {
+		return err
+	}
+	analyzers, token, err := analyzersOf(run)
+	if err != nil {
+		return err
+	}
+	all := []heldGroup{}
+	for _, u := range analyzers {
+		some, err := heldAt(c.Context(), env, u, token)
+		if err != nil {
+			return err // A list that lacks a share would look like all clear.
+		}
+		all = append(all, some...)
+	}
+	if asJSON {
+		return writeJSON(env.Stdout, all)
+	}
+	if len(all) == 0 {
+		sayln(env.Stderr, "nothing waits")
+		return nil
+	}
+	rows := make([][]string, 0, len(all))
+	for _, h := range all {
+		rows = append(rows, []string{clean(h.Tenant), clean(h.Group), strconv.Itoa(h.Held), h.Since.UTC().Format(time.DateTime), h.Analyzer})
+	}
+	return newPrinter(c, env).table([]string{"TENANT", "GROUP", "HELD", "SINCE (UTC)", "ANALYZER"}, rows)
+}
+
+func heldAt(ctx context.Context, env app.Env, base, token string) ([]heldGroup, error) {
+	d, _, body := askAdmin(ctx, env, http.MethodGet, base, "/v1/held", token)
+	switch {
+	case d.unreachable:
+		return nil, app.Unreachable(fmt.Errorf("analyzer %s: %s", base, d.Error))
+	case !d.OK:
+		return nil, fmt.Errorf("analyzer %s: %s", base, d.Error)
+	}
+	var some []heldGroup
+	err := json.Unmarshal(body, &some)
+	if err != nil {
+		return nil, fmt.Errorf("analyzer %s: read answer: %w", base, err)
+	}
+	for i := range some {
+		some[i].Analyzer = base
+	}
+	return some, nil
+}
+
+// analyzersOf are the admin ports of the analyzers, and the token they ask for.
+func analyzersOf(run runfile.Run) (urls []string, token string, err error) {
+	for u := range strings.SplitSeq(run.Console, ",") {
+		u = strings.TrimSuffix(strings.TrimSpace(u), "/")
+		if u == "" {
+			continue
+		}
+		parsed, err := url.Parse(u)
+		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			return nil, "", app.Usage("--analyzer-admin: needs a URL such as http://host:8082, is %q", u)
+		}
+		urls = append(urls, u)
+	}
+	if len(urls) == 0 {
+		return nil, "", missing("analyzer-admin")
+	}
+	token, err = adminToken(run)
+	return urls, token, err
+}
+
+// askAdmin sends one request without a body to an admin port; the body of its answer
+// is given where the port accepted. status is 0 where nobody answered.
+func askAdmin(ctx context.Context, env app.Env, method, base, path, token string) (d delivery, status int, body []byte) {
+	d = delivery{Role: "analyzer", URL: base}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, base+path, nil)
+	if err != nil {
+		d.Error = err.Error()
+		return d, 0, nil
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	began := env.Now()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	d.MS = float64(env.Now().Sub(began).Microseconds()) / 1000
+	if err != nil {
+		d.Error, d.unreachable = errors.Unwrap(err).Error(), true
+		return d, 0, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, adminAnswerMax))
+	d.OK = err == nil && resp.StatusCode >= 200 && resp.StatusCode < 300
+	switch {
+	case err != nil:
+		d.Error = err.Error()
+	case !d.OK:
+		d.Error = strings.TrimSpace(resp.Status + ": " + clean(strings.TrimSpace(string(body))))
+	}
+	return d, resp.StatusCode, body
+}

@@ -1,0 +1,70 @@
+package entity
+
+import "github.com/vigil-gateway/vigil/scorer/snapshot"
+
+// Rare is what most sessions never have, and take no memory for. The zero value
+// is a session without.
+type Rare struct {
+	Switches
+	Streams []Stream
+	Tokens  []TokenKey
+	// ReassuredAt is when a proof last took suspicion back.
+	ReassuredAt int64
+	// SignedOut is the event time at which the session was reported to have
+	// ended, 0 for a session that goes on.
+	SignedOut int64
+}
+
+// Switches counts how often a session went back and forth between far places.
+type Switches struct {
+	Count  float64
+	LastAt int64
+}
+
+// Stream is an open stream and how many of its bytes have been counted.
+type Stream struct {
+	ID    uint64
+	Bytes uint64
+	Last  int64
+}
+
+// TokenKey is the key that a token was proven with.
+type TokenKey struct{ Token, Device uint64 }
+
+// Rare is what the session has of it, to be read.
+func (s *Session) Rare() Rare {
+	if s.rare == nil {
+		return Rare{}
+	}
+	return *s.rare
+}
+
+// OwnRare is Rare to be changed.
+func (s *Session) OwnRare() *Rare {
+	if s.rare == nil {
+		s.rare = new(Rare)
+	}
+	return s.rare
+}
+
+func (s *Session) codeRare(k *snapshot.Codec) {
+	has := s.rare != nil
+	k.Bool(&has)
+	if !has {
+		return
+	}
+	r := s.OwnRare()
+	k.F64(&r.Count)
+	k.I64(&r.LastAt)
+	snapshot.List(k, &r.Streams, func(st *Stream) {
+		k.U64(&st.ID)
+		k.U64(&st.Bytes)
+		k.I64(&st.Last)
+	})
+	snapshot.List(k, &r.Tokens, func(t *TokenKey) {
+		k.U64(&t.Token)
+		k.U64(&t.Device)
+	})
+	k.I64(&r.ReassuredAt)
+	k.I64(&r.SignedOut)
+}
