@@ -107,6 +107,8 @@ func behaviourCases() map[string]signalCase {
 func TestHeavyPeersExcuseNobody(t *testing.T) {
 	fetch := func(ratios bool) float64 {
 		w := newWorld(false)
+		w.subject.HourBytes = profile.Numeric{} // Without a line of his own.
+		w.subject.HourBytes.Add(profile.Bucket(100000), 15)
 		for range 300 {
 			w.tenant.Subjects.MinuteBytes.Add(profile.Bucket(50<<20), 1)
 			w.tenant.Subjects.HourBytes.Add(profile.Bucket(500<<20), 1)

@@ -154,12 +154,12 @@ var catalogue = [Count]Description{
 	},
 	BytesOut: {
 		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; for the event that takes a person's hour over twice the power of two below which 99 of 100 of his own hours stay, 20 or more of them, and over 4 MiB, 1.25·ln(1/q), at most 10, or 0.8·ln(1/q) from q = 1/1000 on, where a share q of the tenant's hours is over such a line; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(run ≥ k | habit)), and likewise, less look, by the widest walk, 0.6 of ids that climb with gaps and a third of those in any order; half for programs; half the number of ids that were refused, each by how far that was not to be expected: 1 + ln(0.33/q) of it where a share q of the tenant's other subjects is refused the same now",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(widest walk ≥ k | habit)), and for a person, where that is more, up to 10, by the habit of such runs alone, whose tail halves with each id; a run goes on behind other ids that come between; likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half for programs; half the number of ids that were refused, each by how far that was not to be expected: 1 + ln(0.33/q) of it where a share q of the tenant's other subjects is refused the same now",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {

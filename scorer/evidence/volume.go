@@ -26,6 +26,14 @@ const (
 	ratiosConcentration = 100
 	// answersLeast is how many answers of a template say what is usual.
 	answersLeast = 50
+	// lineNats is the most that an hour over its line says. A ladder's temperature
+	// pays for what is looked at over and over; an hour comes to its line once, and
+	// lineWeight gives back half of that.
+	lineNats, lineWeight = 10, 1.25
+	// lineRare is ln(1/q) of the share of hours up to which being over a line is
+	// rare: at four hours a day, one day in 250. lineCommon is the weight of it
+	// elsewhere.
+	lineRare, lineCommon = 6.9, 0.8
 	// plainBreadth is how many different things anyone may open in an hour.
 	plainBreadth = 40
 	// anonymousMax bounds what rates say about an address: a crawler or an office
@@ -99,7 +107,8 @@ func (k *Collector) bytesOut(x *Context, sent float64, own, peers *entity.Habits
 	if s.Minute.Bytes <= plainMinuteBytes && s.Hour.Bytes <= documentsBytes {
 		minute, hour = min(minute, documentsNats), min(hour, documentsNats)
 	}
-	hour = max(hour, k.overLine(x, sent))
+	line := k.overLine(x, sent)
+	hour = max(hour, line)
 	nats := k.cut(BytesOut, max(minute, hour)-k.fast)
 	if nats <= 0 {
 		return
@@ -108,14 +117,16 @@ func (k *Collector) bytesOut(x *Context, sent float64, own, peers *entity.Habits
 	if hour > minute {
 		span, total, most = "an hour", x.Session.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
 	}
+	if line > 0 && line >= max(minute, hour) {
+		most = own.HourBytes.Quantile(0.99)
+	}
 	k.add(BytesOut, nats, false, k.sayf("%s sent within %s; usual: up to %s", k.humanSize(total), span, k.humanSize(most)))
 }
 
 // overLine is the evidence of the event that takes a person's hour over the
 // line of his own hours, whatever his peers send: ln(1/q) where a share q of the
-// tenant's hours ends over such a line. An hour comes to it once, so that nothing
-// is taken off for looking often, and its exponential has a mean of 1 over honest
-// hours.
+// tenant's hours ends over such a line. Where that is rare, it asks
+// for a proof; elsewhere it would slow many down who only work.
 func (k *Collector) overLine(x *Context, more float64) float64 {
 	if x.Subject == nil || k.machine(x) {
 		return 0
@@ -125,7 +136,11 @@ func (k *Collector) overLine(x *Context, more float64) float64 {
 	if !known || sent <= line || sent-more > line {
 		return 0
 	}
-	return -exact.Ln(x.Tenant.Lines.Share())
+	rare := -exact.Ln(x.Tenant.Lines.Share())
+	if rare < lineRare {
+		return float64(lineCommon * rare)
+	}
+	return min(lineNats, float64(lineWeight*rare))
 }
 
 // shaped is the evidence of a value's upper tail where the peers' share is, as

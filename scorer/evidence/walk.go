@@ -119,7 +119,8 @@ func (k *Collector) breadth(x *Context, thing uint64) {
 		return
 	}
 	wide := x.Session.Spread.Weight
-	n := k.cut(Breadth, k.tail(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth, wide, plainBreadth)-k.walked)
+	// What a walk over the same things has said is not said again.
+	n := k.cut(Breadth, k.tail(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth, wide, plainBreadth)-max(k.walked, x.Session.Suspicion.Peak(int(SequentialIDs))))
 	if n > 0 {
 		k.add(Breadth, n, false, k.sayf("about %.0f different resources within an hour, by sensitivity; usual: up to %.0f", wide, habitual(&x.Subject.Breadth, &x.Tenant.Subjects.Breadth)))
 	}
