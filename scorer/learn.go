@@ -75,7 +75,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	if own != nil {
 		weight *= own.Weight(x.Now, l)
 		doubted := s.Worst >= l.CleanBelow && x.Now-s.WorstAt < int64(l.PlaceSpan)
-		if !own.Learn(x.Tenant, &s.Pending, x.Now, l, doubted) {
+		if !own.Learn(&s.Pending, x.Now, l, doubted) {
 			s.Pending.Taught(x.Now)
 			return
 		}

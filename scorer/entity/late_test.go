@@ -36,7 +36,7 @@ func show(s *entity.Subject, on int, proven bool, network string) {
 		p.Prove(entity.Countries, "country of "+network)
 		p.Prove(entity.Devices, "device at "+network)
 	}
-	s.Learn(&entity.Tenant{}, &p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
+	s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
 }
 
 // TestQuietThiefIsNoHabit shows a network that is new on some days and asks
@@ -95,7 +95,7 @@ func TestOneNewValueADay(t *testing.T) {
 	teach := func(on int, family string) float64 {
 		var p entity.Pending
 		p.Note(entity.Families, family)
-		s.Learn(&entity.Tenant{}, &p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
+		s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
 		return s.Kinds[entity.Families].N(family)
 	}
 	teach(0, "usual")
