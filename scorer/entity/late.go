@@ -235,16 +235,14 @@ func (s *Subject) grow(now int64, l *Learning) {
 		s.Tops, s.GrownAt = [MeasureCount]uint8{}, 0
 		return
 	}
-	if s.GrownAt != 0 && now-s.GrownAt < int64(l.GrowthSpan) {
-		return
+	over := s.GrownAt == 0 || now-s.GrownAt >= int64(l.GrowthSpan)
+	if over {
+		s.GrownAt, s.Exceeded = now, 0
 	}
-	s.GrownAt, s.Exceeded = now, 0
 	for m, n := range s.numbers() {
-		s.Tops[m] = 0
-		if n.Total() < growthLeast {
-			continue
+		if (over || s.Tops[m] == 0) && n.Total() >= growthLeast {
+			s.Tops[m] = uint8(min(n.Top(topLeast)+1, profile.Buckets-1))
 		}
-		s.Tops[m] = uint8(min(n.Top(topLeast)+1, profile.Buckets-1))
 	}
 }
 
