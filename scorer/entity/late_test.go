@@ -232,3 +232,18 @@ func TestWhatIsFollowedIsBounded(t *testing.T) {
 		t.Errorf("%d marks, the newest says %g", len(s.Marks), s.Peak(8999))
 	}
 }
+
+// TestHabitGrowsByOneBucketASpan lets somebody take eight times more every day.
+func TestHabitGrowsByOneBucketASpan(t *testing.T) {
+	s := settled()
+	for d, bucket := range []int{10, 13, 16, 19, 22} {
+		var p entity.Pending
+		for range 40 {
+			p.Samples.Add(entity.MinuteBytes, bucket)
+		}
+		s.Learn(&p, int64(1e18)+int64(time.Duration(d)*day), learning(), false)
+	}
+	if top := s.MinuteBytes.Top(0.5); top != 11 {
+		t.Errorf("the largest bucket is %d after four days, want 11", top)
+	}
+}
