@@ -79,7 +79,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 		if !doubted {
 			compare(x, s, own, weight) // With what was known before.
 		}
-		if !own.Learn(x.Tenant, &s.Pending, x.Now, l, doubted) {
+		if !own.Learn(&s.Pending, x.Now, l, doubted) {
 			s.Pending.Taught(x.Now)
 			return
 		}

@@ -15,8 +15,6 @@ const (
 	// passing is how much of an observation a new value counts that is not known
 	// yet: only so far is it usual that something is new.
 	passing = 0.5
-	// usualShare of the tenant's windows stay below what is usual.
-	usualShare = 0.999
 	// growthLeast is how many observations make a habit that can be bounded, and
 	// topLeast how many of its largest make that known.
 	growthLeast, topLeast = 30, 0.5
@@ -93,7 +91,7 @@ func dayOf(now int64) int32 { return int32(now / int64(24*time.Hour)) }
 // session was doubted. A prefix becomes known with its network. Of other values
 // only so many a day count in full (Kloft and Laskov, AISTATS 2010: without such
 // a bound whoever is patient moves a habit wherever he wants).
-func (s *Subject) Learn(t *Tenant, p *Pending, now int64, l *Learning, doubted bool) bool {
+func (s *Subject) Learn(p *Pending, now int64, l *Learning, doubted bool) bool {
 	day := dayOf(now)
 	booting := s.N < float64(l.FreeSessions)
 	known := s.visit(p, day, l, booting, doubted)
@@ -101,7 +99,7 @@ func (s *Subject) Learn(t *Tenant, p *Pending, now int64, l *Learning, doubted b
 		s.decay(now, l.HalfLife)
 	} else {
 		if !booting {
-			s.grow(t, now, l)
+			s.grow(now, l)
 		}
 		s.begin(p, now, l.HalfLife, 1, &s.Tops)
 		s.bound(p)
@@ -228,30 +226,23 @@ func (s *Subject) matured(kind Kind, name string, day int32, l *Learning, doubte
 }
 
 // grow fixes the largest buckets that deltas may teach in this span: one more
-// than the subject was known for when it began, or what is usual for somebody
-// like him, so that a habit grows by one bucket a span however fast somebody
-// wants it to (the bounded displacement of Kloft and Laskov). A habit of few
-// observations is not bounded: there is none yet.
-func (s *Subject) grow(t *Tenant, now int64, l *Learning) {
+// than the subject was known for when it began, so that a habit grows by one
+// bucket a span however fast somebody wants it to (the bounded displacement of
+// Kloft and Laskov). A habit of few observations is not bounded: there is none
+// yet.
+func (s *Subject) grow(now int64, l *Learning) {
 	if l.GrowthSpan <= 0 {
 		s.Tops, s.GrownAt = [MeasureCount]uint8{}, 0
 		return
 	}
-	if s.GrownAt != 0 && now-s.GrownAt < int64(l.GrowthSpan) {
-		return
+	over := s.GrownAt == 0 || now-s.GrownAt >= int64(l.GrowthSpan)
+	if over {
+		s.GrownAt, s.Exceeded = now, 0
 	}
-	s.GrownAt, s.Exceeded = now, 0
-	peers := t.Subjects.numbers()
 	for m, n := range s.numbers() {
-		s.Tops[m] = 0
-		if n.Total() < growthLeast {
-			continue
+		if (over || s.Tops[m] == 0) && n.Total() >= growthLeast {
+			s.Tops[m] = uint8(min(n.Top(topLeast)+1, profile.Buckets-1))
 		}
-		usual := profile.Bucket(peers[m].Quantile(usualShare)) - 1
-		if ratio := t.ratio(Measure(m)); ratio != nil {
-			usual = profile.Bucket(ratio.Quantile(usualShare)) - ratioMiddle + profile.Bucket(n.Quantile(0.5)) - 2
-		}
-		s.Tops[m] = uint8(max(1, min(max(n.Top(topLeast)+1, usual), profile.Buckets-1)))
 	}
 }
 

@@ -36,7 +36,7 @@ func show(s *entity.Subject, on int, proven bool, network string) {
 		p.Prove(entity.Countries, "country of "+network)
 		p.Prove(entity.Devices, "device at "+network)
 	}
-	s.Learn(&entity.Tenant{}, &p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
+	s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
 }
 
 // TestQuietThiefIsNoHabit shows a network that is new on some days and asks
@@ -95,7 +95,7 @@ func TestOneNewValueADay(t *testing.T) {
 	teach := func(on int, family string) float64 {
 		var p entity.Pending
 		p.Note(entity.Families, family)
-		s.Learn(&entity.Tenant{}, &p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
+		s.Learn(&p, int64(1e18)+int64(time.Duration(on)*day), learning(), false)
 		return s.Kinds[entity.Families].N(family)
 	}
 	teach(0, "usual")
@@ -230,5 +230,20 @@ func TestWhatIsFollowedIsBounded(t *testing.T) {
 	}
 	if len(s.Marks) > entity.MarksMax || s.Peak(8999) != 8999 {
 		t.Errorf("%d marks, the newest says %g", len(s.Marks), s.Peak(8999))
+	}
+}
+
+// TestHabitGrowsByOneBucketASpan lets somebody take eight times more every day.
+func TestHabitGrowsByOneBucketASpan(t *testing.T) {
+	s := settled()
+	for d, bucket := range []int{10, 13, 16, 19, 22} {
+		var p entity.Pending
+		for range 40 {
+			p.Samples.Add(entity.MinuteBytes, bucket)
+		}
+		s.Learn(&p, int64(1e18)+int64(time.Duration(d)*day), learning(), false)
+	}
+	if top := s.MinuteBytes.Top(0.5); top != 11 {
+		t.Errorf("the largest bucket is %d after four days, want 11", top)
 	}
 }

@@ -84,18 +84,6 @@ func ratios(into, own *profile.Numeric, samples Samples, m Measure, weight float
 	}
 }
 
-// ratio is the habit of ratios of a measure, nil where there is none.
-func (t *Tenant) ratio(m Measure) *profile.Numeric {
-	switch m {
-	case MinuteBytes:
-		return &t.MinuteRatio
-	case HourBytes:
-		return &t.HourRatio
-	case Rate, Runs, Breadths:
-	}
-	return nil
-}
-
 // EachHour calls yield for each hour of the week that was noted.
 func (p *Pending) EachHour(yield func(int)) {
 	for hour := range profile.WeekHours {

@@ -88,7 +88,7 @@ func newWorld(anonymous bool) *world {
 			p.Hour(6*24 + hour)
 		}
 		p.Samples.Add(entity.Runs, profile.Bucket(1))
-		w.subject.Learn(w.tenant, &p, w.now, &model.Default().Learning, false)
+		w.subject.Learn(&p, w.now, &model.Default().Learning, false)
 		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
 	}
 	for i := range 200 {

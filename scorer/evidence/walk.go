@@ -93,7 +93,7 @@ func stride(w *entity.Walk, id, d int64) {
 		w.Run, w.Stride = h.Length+1, int64(h.Stride)
 	default:
 		if w.Run >= heldLeast && w.Run >= h.Length {
-			*h = entity.Run{LastID: w.LastID, Stride: int32(w.Stride), Length: int32(w.Run)}
+			*h = entity.Run{LastID: w.LastID, Stride: int32(w.Stride), Length: w.Run}
 		}
 		w.Run, w.Stride = 1, 0
 		if d <= strideMax && d >= -strideMax && d != 0 {

@@ -56,6 +56,10 @@ func plots() []plot {
 		{"sybil: 40 fresh accounts announce a release of the tool", 2, sybil},
 		{"one compromised gateway reports floods for 9 days", 10, forge},
 		{"camouflage: 150 friendly requests in front", 1, camouflage},
+		{"silence: one request in front, and the same hour of silence", 1, silence},
+		{"flood: one account makes the tool usual, 600 sessions a day", 3, flood},
+		{"prefix: 40 accounts of one /24 make the tool usual", 3, prefix},
+		{"network: 400 accounts of one network make the tool usual", 3, network},
 	}
 }
 
@@ -183,6 +187,42 @@ func camouflage(s *scheme) {
 	from := &lair{asn: 64606, hosts: 1}
 	s.visit(s.victim, "camouflage", s.begin, from, 150, 24*time.Second, false)
 	s.visit(s.victim, "camouflage", s.begin.Add(time.Hour), from, 30, 5*time.Second, true)
+}
+
+// silence is camouflage without the friendly requests: what it leaves of the
+// suspicion is what time leaves of it.
+func silence(s *scheme) {
+	from := &lair{asn: 64606, hosts: 1}
+	s.send(s.victim, "silence", s.begin, from, false)
+	s.visit(s.victim, "silence", s.begin.Add(time.Hour), from, 30, 5*time.Second, true)
+}
+
+// flood shows the tool in as many sessions of one account as there are.
+func flood(s *scheme) { s.teach("flood", 1, 600, func(int) int { return 0 }) }
+
+// prefix shows the tool in sessions of many accounts behind one address.
+func prefix(s *scheme) { s.teach("prefix", 40, 20, func(int) int { return 0 }) }
+
+// network shows the tool in sessions of many accounts of one network, each at
+// an address of its own.
+func network(s *scheme) { s.teach("network", 400, 8, func(account int) int { return account }) }
+
+// teach shows the tool, from the lair, for two days in so many sessions a day of
+// so many accounts that are new to the victim's tenant, and then in his name.
+func (s *scheme) teach(name string, accounts, sessions int, host func(account int) int) {
+	from := &lair{asn: 64607, hosts: 250}
+	pause := day / time.Duration(sessions*accounts)
+	for i := range 2 * sessions * accounts {
+		account := i % accounts
+		ev := s.send(s.victim, fmt.Sprint(name, "-", i), s.begin.Add(time.Duration(i)*pause), from, false)
+		ev.Subject, ev.Account = fmt.Sprint(name, "-", account), ""
+		ev.Address = fmt.Sprintf("203.%d.%d.7", 100+host(account)/250, host(account)%250)
+		ev.UserAgent, ev.Ja4 = tool, toolJA4
+	}
+	for n := range 30 {
+		ev := s.send(s.victim, name+"-goal", s.begin.Add(2*day+time.Hour+time.Duration(n)*5*time.Second), nil, true)
+		ev.UserAgent, ev.Ja4 = tool, toolJA4
+	}
 }
 
 // sorted puts the moves into the order of time.

@@ -6,11 +6,15 @@ import (
 	"encoding/json"
 	"os"
 	"testing"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/life/poison"
 )
 
 // TestPoison is the whole table, run by "make bench-poison".
 func TestPoison(t *testing.T) {
-	r := measure(t, options(80, 14))
+	o := options(80, 14)
+	o.Each = func(r poison.Row) { t.Log(r.Attack, r.Cells) }
+	r := measure(t, o)
 	if file := os.Getenv("POISON_JSON"); file != "" {
 		b, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {

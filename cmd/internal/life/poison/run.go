@@ -2,7 +2,6 @@ package poison
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -227,11 +226,6 @@ func (c *Cell) see(res scorer.Result, goal bool) {
 	if !goal {
 		c.Caught = c.Caught || strength >= verdict.Strength(verdict.ActionStepUp)
 		return
-	}
-	if os.Getenv("POISON_DEBUG") != "" {
-		for _, e := range a.GetEvidence() {
-			fmt.Printf("   DBG %s %.2f %s (session %.2f)\n", e.GetSignal(), e.GetNats(), e.GetText(), a.GetSessionScore())
-		}
 	}
 	c.Nats = max(c.Nats, a.GetSessionScore())
 	if strength > verdict.Strength(c.Action) {
