@@ -76,7 +76,7 @@ func (k *Collector) walk(x *Context) {
 	w.LastID, w.Last = id, x.At
 	wide := max(float64(w.Run), float64(climbShare*float64(w.Climb)), float64(breadthShare*float64(w.IDs.Len())))
 	w.Best = max(w.Best, wide)
-	w.Longest = max(w.Longest, int32(w.Run))
+	w.Longest = max(w.Longest, w.Run)
 	k.judgeWalk(x, w, wide)
 }
 
