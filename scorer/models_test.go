@@ -170,7 +170,7 @@ func TestModelsGoOn(t *testing.T) {
 			found[id]++
 		}
 	}
-	if found["trees.a"] != 20 || found["model.anomaly"] < 15 {
+	if found["trees.a"] != 20 || found["model.anomaly"] < 10 {
 		t.Errorf("of 20 strange requests were found: %v", found)
 	}
 }

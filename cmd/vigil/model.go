@@ -275,8 +275,8 @@ func showGroups(p printer, m *model.Model) error {
 func showLearning(p printer, l *entity.Learning) {
 	say(p.w, "\nlearning  quarantine %s, clean below %s, confidence %s, concentration %s, half-life %s\n",
 		span(l.Quarantine), number(l.CleanBelow), number(l.Confidence), number(l.Concentration), span(l.HalfLife))
-	say(p.w, "          %d sessions teach freely, then a place takes %d days within %s, and %d other new values a day count in full\n",
-		l.FreeSessions, l.PlaceDays, span(l.PlaceSpan), l.ValuesPerDay)
+	say(p.w, "          %d sessions teach freely, then a place takes %d days that span %s, and %d other new values a day count in full;\n          what is usual at most doubles in %s\n",
+		l.FreeSessions, l.PlaceDays, span(l.PlaceSpan), l.ValuesPerDay, span(l.GrowthSpan))
 	say(p.w, "          a day's sessions that count in full: %d of a subject, %d of a prefix, %d of a network, %s times the mean of a gateway\n",
 		l.SubjectDeltas, l.PrefixDeltas, l.NetworkDeltas, number(l.GatewayExcess))
 	if !l.Releases {

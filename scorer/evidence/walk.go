@@ -167,7 +167,7 @@ func (k *Collector) judgeWalk(x *Context, w *entity.Walk, wide float64) {
 	}
 	how := k.sayf("%d different ids", w.IDs.Len())
 	if !strong || float64(w.Run) >= wide {
-		how = k.sayf("%d ids in a row at stride %d", w.Run, w.Stride)
+		how = k.sayf("%d ids in a row at stride %d", int(w.Run), w.Stride)
 	}
 	refused := ""
 	if w.Refused >= 1 {
