@@ -217,8 +217,8 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	rungs := e.model.Ladder(kind)
 	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
 	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
-	if ruling.Total >= s.Worst {
-		s.Worst, s.WorstAt = ruling.Total, x.Now
+	if float32(ruling.Total) >= s.Worst {
+		s.Worst, s.WorstDay = float32(ruling.Total), today(x.Now)
 	}
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)

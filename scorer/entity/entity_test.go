@@ -108,8 +108,8 @@ func TestListsAreBounded(t *testing.T) {
 		s.Carry(fmt.Sprint(i), 5, 1)
 		r.Add(uint64(i), entity.RecentMax)
 	}
-	if p.Count(entity.Countries) > entity.SeenMax || p.Samples.Total(entity.Rate) > 200 || len(s.Open) > entity.OpenSessionsMax || len(s.Carried) > entity.CarriedMax || r.Len() > entity.RecentMax {
-		t.Errorf("seen %d, samples %d, open %d, carried %d, ring %d", p.Count(entity.Countries), p.Samples.Total(entity.Rate), len(s.Open), len(s.Carried), r.Len())
+	if p.Count(entity.Countries) > entity.SeenMax || p.Samples.Total(entity.Rate) > 200 || len(s.Open) > entity.OpenSessionsMax || len(s.Carried()) > entity.CarriedMax || r.Len() > entity.RecentMax {
+		t.Errorf("seen %d, samples %d, open %d, carried %d, ring %d", p.Count(entity.Countries), p.Samples.Total(entity.Rate), len(s.Open), len(s.Carried()), r.Len())
 	}
 	if !r.Has(999) || r.Has(1) {
 		t.Error("the ring forgot the newest or kept the oldest")

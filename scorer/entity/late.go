@@ -232,12 +232,12 @@ func (s *Subject) matured(kind Kind, name string, day int32, l *Learning, doubte
 // yet.
 func (s *Subject) grow(now int64, l *Learning) {
 	if l.GrowthSpan <= 0 {
-		s.Tops, s.GrownAt = [MeasureCount]uint8{}, 0
+		s.Tops, s.GrownDay = [MeasureCount]uint8{}, 0
 		return
 	}
-	over := s.GrownAt == 0 || now-s.GrownAt >= int64(l.GrowthSpan)
+	over := s.GrownDay == 0 || dayOf(now)-s.GrownDay >= dayOf(int64(l.GrowthSpan))
 	if over {
-		s.GrownAt, s.Exceeded = now, 0
+		s.GrownDay, s.Exceeded = dayOf(now), 0
 	}
 	for m, n := range s.numbers() {
 		if (over || s.Tops[m] == 0) && n.Total() >= growthLeast {

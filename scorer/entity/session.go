@@ -27,9 +27,9 @@ type Session struct {
 	Tainted bool
 	rare    *Rare // nil for most.
 	// Worst is the most that it was suspected of since it began or its person last
-	// proved who he is, in nats, and WorstAt when.
-	Worst   float64
-	WorstAt int64
+	// proved who he is, in nats, and WorstDay when.
+	Worst    float32
+	WorstDay int32
 	// Minute and Hour count what the session did lately.
 	Minute, Hour Window
 	// Spread is how many different things the session has seen this hour.
@@ -274,8 +274,8 @@ func (s *Session) Code(k *snapshot.Codec) {
 		s.Watch.Code(k)
 	}
 	k.I64(&s.Watched)
-	k.F64(&s.Worst)
-	k.I64(&s.WorstAt)
+	k.F32(&s.Worst)
+	codeDay(k, &s.WorstDay)
 	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}

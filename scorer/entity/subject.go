@@ -21,9 +21,9 @@ type Subject struct {
 	LastSession uint64
 	// Open are the sessions that wait to teach, oldest first.
 	Open []string
-	// Carried is the suspicion that a new session of the same client inherits.
-	Carried []Carried
-	Week    profile.Week
+	// old is nil for most.
+	old  *leftBehind
+	Week profile.Week
 	// Candidates are values that have been shown and are not known yet.
 	Candidates []Candidate
 	// NewDay is the day on which News values became known, and TaughtDay that of
@@ -31,13 +31,11 @@ type Subject struct {
 	NewDay, TaughtDay int32
 	News, Taught      uint16
 	// Tops are the largest buckets that a delta may teach, by measure, 0 for no
-	// bound, as they were fixed at GrownAt. Exceeded has a bit for each measure of
+	// bound, as they were fixed on GrownDay. Exceeded has a bit for each measure of
 	// which the tenant has learned more since.
 	Tops     [MeasureCount]uint8
 	Exceeded uint8
-	GrownAt  int64
-	// Refusals is the decayed number of second factors that were refused.
-	Refusals Fading
+	GrownDay int32
 	// Sequence is the order in which the subject does things, nil as long as there
 	// were too few events to begin with.
 	Sequence *sequence.Habit
@@ -46,6 +44,33 @@ type Subject struct {
 // SequenceFrom is from how many events on the order of a subject's events is
 // followed: who comes once costs no memory for it.
 const SequenceFrom = 64
+
+// leftBehind is what most subjects do not have: the suspicion that a new session
+// of the same client inherits, and the decayed number of second factors that
+// were refused.
+type leftBehind struct {
+	carried  []Carried
+	refusals Fading
+}
+
+func (s *Subject) own() *leftBehind {
+	if s.old == nil {
+		s.old = new(leftBehind)
+	}
+	return s.old
+}
+
+// Refusals is the decayed number of second factors that were refused, to be
+// changed.
+func (s *Subject) Refusals() *Fading { return &s.own().refusals }
+
+// Refused is Refusals to be read.
+func (s *Subject) Refused() Fading {
+	if s.old == nil {
+		return Fading{}
+	}
+	return s.old.refusals
+}
 
 // Carried is suspicion left behind by a session.
 type Carried struct {
@@ -71,30 +96,46 @@ const carriedLeast = 0.5
 
 // Carry notes the suspicion of a session by its client.
 func (s *Subject) Carry(client string, nats float64, now int64) {
-	for i := range s.Carried {
-		if s.Carried[i].Client != client {
+	if s.old == nil && nats < carriedLeast {
+		return
+	}
+	list := &s.own().carried
+	for i := range *list {
+		c := &(*list)[i]
+		if c.Client != client {
 			continue
 		}
 		if nats < carriedLeast {
-			s.Carried = append(s.Carried[:i], s.Carried[i+1:]...)
+			*list = append((*list)[:i], (*list)[i+1:]...)
+			if len(*list) == 0 && s.old.refusals == (Fading{}) {
+				s.old = nil
+			}
 			return
 		}
-		s.Carried[i].Nats, s.Carried[i].At = nats, now
+		c.Nats, c.At = nats, now
 		return
 	}
 	if nats < carriedLeast {
 		return
 	}
-	if len(s.Carried) >= CarriedMax {
-		copy(s.Carried, s.Carried[1:])
-		s.Carried = s.Carried[:len(s.Carried)-1]
+	if len(*list) >= CarriedMax {
+		copy(*list, (*list)[1:])
+		*list = (*list)[:len(*list)-1]
 	}
-	s.Carried = add(s.Carried, Carried{Client: client, Nats: nats, At: now})
+	*list = add(*list, Carried{Client: client, Nats: nats, At: now})
+}
+
+// Carried lists what clients have left behind.
+func (s *Subject) Carried() []Carried {
+	if s.old == nil {
+		return nil
+	}
+	return s.old.carried
 }
 
 // Inherit is the decayed suspicion that a client left behind.
 func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) float64 {
-	for _, c := range s.Carried {
+	for _, c := range s.Carried() {
 		if c.Client == client {
 			return c.Nats * exact.Decay(float64(now-c.At), float64(halfLife))
 		}
@@ -112,7 +153,11 @@ func add[T any](list []T, v T) []T {
 }
 
 // Absolve forgets what every client has left behind.
-func (s *Subject) Absolve() { s.Carried = nil }
+func (s *Subject) Absolve() {
+	if s.old != nil {
+		s.old.carried = nil
+	}
+}
 
 // Code writes or reads the subject.
 func (s *Subject) Code(k *snapshot.Codec) {
@@ -122,11 +167,16 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	s.LastPlace.code(k)
 	k.U64(&s.LastSession)
 	snapshot.List(k, &s.Open, func(o *string) { k.Str(o) })
-	snapshot.List(k, &s.Carried, func(c *Carried) {
-		k.Str(&c.Client)
-		k.F64(&c.Nats)
-		k.I64(&c.At)
-	})
+	has := s.old != nil
+	k.Bool(&has)
+	if has {
+		snapshot.List(k, &s.own().carried, func(c *Carried) {
+			k.Str(&c.Client)
+			k.F64(&c.Nats)
+			k.I64(&c.At)
+		})
+		s.own().refusals.code(k)
+	}
 	snapshot.List(k, &s.Candidates, func(c *Candidate) { c.code(k) })
 	codeDay(k, &s.NewDay)
 	codeDay(k, &s.TaughtDay)
@@ -134,8 +184,7 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	k.U64(&news)
 	k.U64(&taught)
 	s.News, s.Taught = uint16(news), uint16(taught)
-	s.Refusals.code(k)
-	has := s.Sequence != nil
+	has = s.Sequence != nil
 	k.Bool(&has)
 	if has {
 		if s.Sequence == nil {
@@ -148,7 +197,7 @@ func (s *Subject) Code(k *snapshot.Codec) {
 		k.U64(&top)
 		s.Tops[i] = uint8(min(top, profile.Buckets))
 	}
-	k.I64(&s.GrownAt)
+	codeDay(k, &s.GrownDay)
 	exceeded := uint64(s.Exceeded)
 	k.U64(&exceeded)
 	s.Exceeded = uint8(exceeded)

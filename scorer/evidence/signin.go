@@ -22,18 +22,21 @@ const AcceptedAfter = 3
 // fatigue counts refused second factors, by subject where it is known, else by
 // account: somebody may be asking until the owner gives in.
 func (k *Collector) fatigue(x *Context) {
+	outcome := x.Event.GetAuthOutcome()
+	if outcome == event.AuthFailure {
+		return // A wrong password is not a wrong factor.
+	}
 	var r *entity.Fading
 	switch {
 	case x.Subject != nil:
-		r = &x.Subject.Refusals
+		if outcome == event.AuthSuccess && x.Subject.Refused().Value == 0 {
+			return
+		}
+		r = x.Subject.Refusals()
 	case x.Account != nil:
 		r = &x.Account.Refusals
 	default:
 		return
-	}
-	outcome := x.Event.GetAuthOutcome()
-	if outcome == event.AuthFailure {
-		return // A wrong password is not a wrong factor.
 	}
 	count := r.To(x.At, refusalsHalfLife)
 	accepted := outcome == event.AuthSuccess
@@ -60,5 +63,6 @@ func (k *Collector) fatigue(x *Context) {
 // WornDown reports whether a sign-in now may be that of a person who was asked
 // for a second factor until he gave in: it proves nothing.
 func WornDown(s *entity.Subject, at int64) bool {
-	return s.Refusals.To(at, refusalsHalfLife) >= AcceptedAfter-0.5
+	r := s.Refused()
+	return r.To(at, refusalsHalfLife) >= AcceptedAfter-0.5
 }

@@ -18,7 +18,7 @@ import (
 
 // allocationsMax bounds what an event of life may allocate on average: a
 // session that begins and a habit that grows are state, the rest is nothing.
-const allocationsMax = 1.0
+const allocationsMax = 2.0
 
 // mixed is ordinary life with attackers in it.
 func mixed(seed uint64, subjects int) life.Options {
