@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -30,17 +31,26 @@ func client(t *testing.T, addr string) *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(addr), Transport: tr, Timeout: 10 * time.Second}
 }
 
+// produce writes records. A partition that was made a moment ago may not know
+// its leader yet, and has written nothing then.
 func produce(t *testing.T, c *kafka.Client, name string, partition int, key string, values ...string) {
 	t.Helper()
-	var records []kafka.Record
-	for _, v := range values {
-		records = append(records, kafka.Record{Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes([]byte(v))})
-	}
-	res, err := c.Produce(t.Context(), &kafka.ProduceRequest{
-		Topic: name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
-	})
-	if err != nil || res.Error != nil {
-		t.Fatalf("produce to %s: %v, %v", name, err, res)
+	records := make([]kafka.Record, len(values))
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		for i, v := range values {
+			records[i] = kafka.Record{Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes([]byte(v))}
+		}
+		res, err := c.Produce(t.Context(), &kafka.ProduceRequest{
+			Topic: name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+		})
+		switch {
+		case err != nil:
+			t.Fatalf("produce to %s: %v", name, err)
+		case res.Error == nil:
+			return
+		case !errors.Is(res.Error, kafka.NotLeaderForPartition) || time.Since(begin) > time.Minute:
+			t.Fatalf("produce to %s: %v", name, res.Error)
+		}
 	}
 }
 
