@@ -54,7 +54,8 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 	if c.plain {
 		return judge.Weigh(e.model, findings, e.shares[:0])
 	}
-	c.terms.Brought = c.ensembles.Find(x, kindOf(x.Event))
+	kind := model.KindOf(x.Event)
+	c.terms.Brought = c.ensembles.Find(x, kind)
 	c.terms.Exceptions = e.model.Excepted(x.Event, x.Now, c.terms.Exceptions[:0])
 	shares, score := judge.WeighUnder(e.model, c.terms, findings, nil, e.shares[:0])
 	if len(e.model.Rules) == 0 {
@@ -62,11 +63,8 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 	}
 	x.Session.Suspicion.Decay(x.Now, e.model.Pace())
 	c.input = rules.Input{
-		Context: x, Kind: kindOf(x.Event), Findings: findings, Score: score,
+		Context: x, Kind: kind, Class: class, Findings: findings, Score: score,
 		Suspicion: x.Session.Suspicion.Total(e.model.Session.Floor),
-	}
-	if c.terms.Class != nil {
-		c.input.Class = c.terms.Class.ID
 	}
 	found := c.rules.Find(&c.input)
 	c.input = rules.Input{} // The engine keeps nothing of an event.

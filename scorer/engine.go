@@ -213,12 +213,12 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	var score float64
 	e.shares, score = e.weigh(x, findings)
-	kind := kindOf(r.Event)
+	kind := model.KindOf(r.Event)
 	rungs := e.model.Ladder(kind)
 	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
 	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
 	if float32(ruling.Total) >= s.Worst {
-		s.Worst, s.WorstDay = float32(ruling.Total), today(x.Now)
+		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
@@ -378,23 +378,12 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 	}
 	s.Suspicion.Decay(x.Now, e.model.Pace())
 	most := 0.0
-	for _, g := range e.model.Ladder(kindOf(x.Event)) {
+	for _, g := range e.model.Ladder(model.KindOf(x.Event)) {
 		if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
 			most = max(most, g.Threshold)
 		}
 	}
 	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), min(nats, float64(inherited*most)))
-}
-
-// kindOf is the ladder of an event's actor.
-func kindOf(ev *event.RequestEvent) string {
-	switch {
-	case ev.GetSession() == "" && ev.GetSubject() == "":
-		return model.KindAddress
-	case ev.GetSubjectKind() == "":
-		return event.SubjectHuman
-	}
-	return ev.GetSubjectKind()
 }
 
 // Stats says how much an engine holds.

@@ -108,7 +108,7 @@ func (e *Engine) watch(x *evidence.Context) {
 	if own.Sequence == nil {
 		own.Sequence = new(sequence.Habit)
 	}
-	own.Sequence.Day(today(x.Now), float64(e.model.Learning.HalfLife)/float64(24*time.Hour))
+	own.Sequence.Day(entity.Day(x.Now), float64(e.model.Learning.HalfLife)/float64(24*time.Hour))
 	if s.Watch != nil {
 		if gap := x.Now - s.Watched; gap > int64(time.Minute) {
 			s.Watch.Fade(exact.Decay(float64(gap), float64(levelHalfLife)))
@@ -126,7 +126,7 @@ func (e *Engine) watch(x *evidence.Context) {
 			s.Suspicion.Mark(int(evidence.Takeover)).Peak = said
 		}
 	}
-	s.Watch.Renew(today(x.Now))
+	s.Watch.Renew(entity.Day(x.Now))
 }
 
 // before is the session in which the subject was seen last, nil where it has
@@ -167,9 +167,9 @@ func (e *Engine) ripened(x *evidence.Context, s *entity.Session, own *entity.Sub
 		return
 	}
 	s.Watch.Teach(own.Sequence, 0, x.Tenant.Shared.Grow())
-	if s != x.Session || s.Watch.Day() != today(x.Now) {
+	if s != x.Session || s.Watch.Day() != entity.Day(x.Now) {
 		peaked(x, s)
-		s.Watch.Renew(today(x.Now))
+		s.Watch.Renew(entity.Day(x.Now))
 	}
 }
 
@@ -192,5 +192,3 @@ func peaked(x *evidence.Context, s *entity.Session) {
 		x.Tenant.Shared.Grow().Tails[evidence.SequenceKind(x.Event)].Observe(s.Watch.Peak)
 	}
 }
-
-func today(now int64) int32 { return int32(now / int64(24*time.Hour)) }

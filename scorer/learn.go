@@ -75,7 +75,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	weight *= e.gateways.Weight(s.Pending.Gateway.String(), x.Now, l)
 	if own != nil {
 		weight *= own.Weight(x.Now, l)
-		doubted := float64(s.Worst) >= l.CleanBelow && today(x.Now)-s.WorstDay < today(int64(l.PlaceSpan))
+		doubted := float64(s.Worst) >= l.CleanBelow && entity.Day(x.Now)-s.WorstDay < entity.Day(int64(l.PlaceSpan))
 		if !doubted {
 			compare(x, s, own, weight) // With what was known before.
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -208,35 +207,10 @@ func analyzersOf(run runfile.Run) (urls []string, token string, err error) {
 
 // askAdmin sends one request without a body to an admin port; the body of its answer
 // is given where the port accepted. status is 0 where nobody answered.
-func askAdmin(ctx context.Context, env app.Env, method, base, path, token string) (d delivery, status int, body []byte) {
-	d = delivery{Role: "analyzer", URL: base}
-	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, base+path, nil)
-	if err != nil {
-		d.Error = err.Error()
-		return d, 0, nil
+func askAdmin(ctx context.Context, env app.Env, method, base, path, token string) (delivery, int, []byte) {
+	d, status, body, cut := request(ctx, env, "analyzer", method, base, path, token, nil)
+	if cut != nil { // Half a list is none.
+		d.OK, d.Error = false, cut.Error()
 	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	began := env.Now()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer client.CloseIdleConnections()
-	resp, err := client.Do(req)
-	d.MS = float64(env.Now().Sub(began).Microseconds()) / 1000
-	if err != nil {
-		d.Error, d.unreachable = errors.Unwrap(err).Error(), true
-		return d, 0, nil
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, adminAnswerMax))
-	d.OK = err == nil && resp.StatusCode >= 200 && resp.StatusCode < 300
-	switch {
-	case err != nil:
-		d.Error = err.Error()
-	case !d.OK:
-		d.Error = strings.TrimSpace(resp.Status + ": " + clean(strings.TrimSpace(string(body))))
-	}
-	return d, resp.StatusCode, body
+	return d, status, body
 }

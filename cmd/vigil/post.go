@@ -78,15 +78,25 @@ func adminToken(run runfile.Run) (string, error) {
 }
 
 func post(ctx context.Context, env app.Env, role, base, token string, envelope []byte) delivery {
-	d := delivery{Role: role, URL: base}
+	d, _, _, _ := request(ctx, env, role, http.MethodPost, base, "/v1/verdicts", token, envelope) // An answer cut short is still shown.
+	return d
+}
+
+// request sends one request to an admin port, with a signed envelope unless that is
+// nil. status is 0 where nobody answered; cut says why the answer's body was not
+// read to its end.
+func request(ctx context.Context, env app.Env, role, method, base, path, token string, envelope []byte) (d delivery, status int, body []byte, cut error) {
+	d = delivery{Role: role, URL: base}
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/verdicts", bytes.NewReader(envelope))
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(envelope))
 	if err != nil {
 		d.Error = err.Error()
-		return d
+		return d, 0, nil, nil
 	}
-	req.Header.Set("Content-Type", "application/jose")
+	if envelope != nil {
+		req.Header.Set("Content-Type", "application/jose")
+	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -97,15 +107,15 @@ func post(ctx context.Context, env app.Env, role, base, token string, envelope [
 	d.MS = float64(env.Now().Sub(began).Microseconds()) / 1000
 	if err != nil {
 		d.Error, d.unreachable = errors.Unwrap(err).Error(), true
-		return d
+		return d, 0, nil, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, adminAnswerMax)) // An answer cut short is still shown.
+	body, cut = io.ReadAll(io.LimitReader(resp.Body, adminAnswerMax))
 	d.OK = resp.StatusCode >= 200 && resp.StatusCode < 300
 	if !d.OK {
 		d.Error = strings.TrimSpace(resp.Status + ": " + clean(strings.TrimSpace(string(body))))
 	}
-	return d
+	return d, resp.StatusCode, body, cut
 }
 
 // outcome is nil where every port accepted, unreachable where none could be

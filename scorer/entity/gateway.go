@@ -74,7 +74,7 @@ const teachLeast = 64
 // that reports far more than the others, as a forging one does, teaches no more
 // than a multiple of their mean. A gateway that is alone teaches freely.
 func (g *Gateways) Weight(name string, now int64, l *Learning) float64 {
-	day := dayOf(now)
+	day := Day(now)
 	var own *Gateway
 	others, sum := 0.0, 0.0
 	for i := range g.list {

@@ -81,7 +81,8 @@ func codeDay(k *snapshot.Codec, day *int32) {
 	*day = int32(d)
 }
 
-func dayOf(now int64) int32 { return int32(now / int64(24*time.Hour)) }
+// Day is the number of the day (UTC) of a stream time, or of days in a span.
+func Day(now int64) int32 { return int32(now / int64(24*time.Hour)) }
 
 // Learn adds what a session has to teach, as one bounded delta, and reports
 // whether it came from where the subject is known to be: if not, it teaches
@@ -92,7 +93,7 @@ func dayOf(now int64) int32 { return int32(now / int64(24*time.Hour)) }
 // only so many a day count in full (Kloft and Laskov, AISTATS 2010: without such
 // a bound whoever is patient moves a habit wherever he wants).
 func (s *Subject) Learn(p *Pending, now int64, l *Learning, doubted bool) bool {
-	day := dayOf(now)
+	day := Day(now)
 	booting := s.N < float64(l.FreeSessions)
 	known := s.visit(p, day, l, booting, doubted)
 	if !known {
@@ -207,7 +208,7 @@ func (s *Subject) matured(kind Kind, name string, day int32, l *Learning, doubte
 		if c.Last < day {
 			c.Days, c.Last = min(c.Days+1, 100), day
 		}
-		if int(c.Days) < l.PlaceDays || c.Last-c.First < dayOf(int64(l.PlaceSpan)) {
+		if int(c.Days) < l.PlaceDays || c.Last-c.First < Day(int64(l.PlaceSpan)) {
 			return false
 		}
 		s.Candidates = append(s.Candidates[:i], s.Candidates[i+1:]...)
@@ -235,9 +236,9 @@ func (s *Subject) grow(now int64, l *Learning) {
 		s.Tops, s.GrownDay = [MeasureCount]uint8{}, 0
 		return
 	}
-	over := s.GrownDay == 0 || dayOf(now)-s.GrownDay >= dayOf(int64(l.GrowthSpan))
+	over := s.GrownDay == 0 || Day(now)-s.GrownDay >= Day(int64(l.GrowthSpan))
 	if over {
-		s.GrownDay, s.Exceeded = dayOf(now), 0
+		s.GrownDay, s.Exceeded = Day(now), 0
 	}
 	for m, n := range s.numbers() {
 		if (over || s.Tops[m] == 0) && n.Total() >= growthLeast {
@@ -268,7 +269,7 @@ func (s *Subject) bound(p *Pending) {
 // Weight is how much the next delta of the subject counts for its tenant: the
 // influence of one subject grows with the logarithm of what it sends.
 func (s *Subject) Weight(now int64, l *Learning) float64 {
-	day := dayOf(now)
+	day := Day(now)
 	if s.TaughtDay != day {
 		s.TaughtDay, s.Taught = day, 0
 	}
@@ -290,7 +291,7 @@ type Influence struct {
 // Weight is how much the next delta from a prefix and a network, by their
 // hashes, counts.
 func (f *Influence) Weight(prefix, network uint64, now int64, l *Learning) float64 {
-	if day := dayOf(now); f.day != day {
+	if day := Day(now); f.day != day {
 		*f = Influence{day: day}
 	}
 	p, n := &f.prefixes[prefix%influenceSlots], &f.networks[network%influenceSlots]

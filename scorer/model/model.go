@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/entity"
@@ -185,6 +186,17 @@ func Default() *Model {
 
 // DefaultYAML returns the file that ships, as a start for one's own.
 func DefaultYAML() []byte { return append([]byte(nil), defaultYAML...) }
+
+// KindOf is the kind of actor that an event is of: whose ladder holds.
+func KindOf(ev *event.RequestEvent) string {
+	switch {
+	case ev.GetSession() == "" && ev.GetSubject() == "":
+		return KindAddress
+	case ev.GetSubjectKind() == "":
+		return event.SubjectHuman
+	}
+	return ev.GetSubjectKind()
+}
 
 // Ladder returns the rungs of a kind of actor; a kind that nobody knows is
 // treated as human, the most cautious towards the honest.

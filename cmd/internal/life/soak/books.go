@@ -8,6 +8,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
+	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
 // dayBook counts subject-days: days on which a subject, or an address without
@@ -42,7 +43,7 @@ func (b *dayBook) see(r *Report, ev *event.RequestEvent, label life.Label) {
 	key := actorOf(ev)
 	a := b.actors[key]
 	if a == nil {
-		a = &actorDay{kind: kindOf(ev)}
+		a = &actorDay{kind: model.KindOf(ev)}
 		b.actors[key] = a
 		b.order = append(b.order, key)
 	}
@@ -108,7 +109,7 @@ func (b *blockBook) see(r *Report, ev *event.RequestEvent, label life.Label, res
 	k := b.open[key]
 	switch {
 	case k == nil:
-		k = &block{start: now, kind: kindOf(ev)}
+		k = &block{start: now, kind: model.KindOf(ev)}
 		b.open[key] = k
 		b.order = append(b.order, k)
 	case now-k.start >= blockLength:

@@ -118,7 +118,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 		case victim >= 0:
 			r.cases[victim].take(p, label.Attack >= 0)
 		default:
-			r.report.alarm(kindOf(ev), actorOf(ev), r.days.traits(ev, label), p)
+			r.report.alarm(model.KindOf(ev), actorOf(ev), r.days.traits(ev, label), p)
 		}
 	}
 	r.facets.open(r.report, facets.Proposals, ev)
@@ -139,7 +139,7 @@ func (r *run) meet(ev *event.RequestEvent, label life.Label, victim int) {
 			r.cases[label.Attack].take(&v.proposal, true)
 		case victim < 0 && v.touch(actorOf(ev)):
 			v.row.Touched++
-			r.report.alarm(kindOf(ev), actorOf(ev), r.days.traits(ev, label), &v.proposal)
+			r.report.alarm(model.KindOf(ev), actorOf(ev), r.days.traits(ev, label), &v.proposal)
 		}
 	}
 }
@@ -197,15 +197,4 @@ func (r *run) answer(ev *event.RequestEvent, label life.Label, proposals []judge
 			}})
 		}
 	}
-}
-
-// kindOf is the ladder of an event's actor.
-func kindOf(ev *event.RequestEvent) string {
-	switch {
-	case ev.GetSession() == "" && ev.GetSubject() == "":
-		return model.KindAddress
-	case ev.GetSubjectKind() == "":
-		return event.SubjectHuman
-	}
-	return ev.GetSubjectKind()
 }
