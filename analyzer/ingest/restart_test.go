@@ -161,35 +161,49 @@ func TestReplayAnnouncesNothingTwice(t *testing.T) {
 	}
 }
 
-// Somebody deletes the topic and makes it anew: offsets start again, and
-// neither the state's nor the group's nor the verdicts' old offsets hide records.
-func TestTopicThatBeginsAgainIsScoredFromItsStart(t *testing.T) {
-	r := newRig(t)
-	dir := t.TempDir()
-	a := r.start(dir)
-	for n := range 5 {
-		ev := request(n, "alice", "/steal")
-		r.send(0, ev)
-	}
-	eventually(t, "the first life's assessments", func() bool { return len(r.assessments(0)) == 5 && len(r.verdicts(0)) > 0 })
-	a.stop()
-	deleted, err := r.client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic.Requests}})
+// remake deletes vigil.requests and makes it anew.
+func (r *rig) remake() {
+	r.t.Helper()
+	deleted, err := r.client.DeleteTopics(r.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic.Requests}})
 	if err != nil || deleted.Errors[topic.Requests] != nil {
-		t.Fatal(err, deleted)
+		r.t.Fatal(err, deleted)
 	}
-	created, err := r.client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
+	created, err := r.client.CreateTopics(r.t.Context(), &kafka.CreateTopicsRequest{
 		Topics: []kafka.TopicConfig{{Topic: topic.Requests, NumPartitions: partitions, ReplicationFactor: 1}},
 	})
 	if err != nil || created.Errors[topic.Requests] != nil {
-		t.Fatal(err, created)
+		r.t.Fatal(err, created)
 	}
-	before := len(r.verdicts(0))
-	ev := request(6, "bob", "/steal")
-	r.send(0, request(5, "alice", "/"), ev)
-	r.start(dir)
-	eventually(t, "bob's verdict", func() bool { return len(r.verdicts(0)) == before+1 })
-	if v := r.verdicts(0)[before]; v.Target.Id != ev.Session || v.Cause.Offset != 1 {
-		t.Errorf("verdict = %v", v)
+}
+
+// Somebody deletes the topic and makes it anew: offsets start again, and neither
+// the state's nor the group's nor the verdicts' old offsets hide records, also
+// where the new topic has grown beyond the old one before anybody looks.
+func TestTopicThatBeginsAgainIsScoredFromItsStart(t *testing.T) {
+	for name, more := range map[string]int{"a shorter topic": 0, "a longer topic": 20} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			dir := t.TempDir()
+			a := r.start(dir)
+			for n := range 5 {
+				ev := request(n, "alice", "/steal")
+				r.send(0, ev)
+			}
+			eventually(t, "the first life's assessments", func() bool { return len(r.assessments(0)) == 5 && len(r.verdicts(0)) > 0 })
+			a.stop()
+			r.remake()
+			before := len(r.verdicts(0))
+			ev := request(6, "bob", "/steal")
+			r.send(0, request(5, "alice", "/"), ev)
+			for n := range more {
+				r.send(0, request(7+n, "carol", "/"))
+			}
+			r.start(dir)
+			eventually(t, "bob's verdict", func() bool { return len(r.verdicts(0)) == before+1 })
+			if v := r.verdicts(0)[before]; v.Target.Id != ev.Session || v.Cause.Offset != 1 {
+				t.Errorf("verdict = %v", v)
+			}
+		})
 	}
 }
 
