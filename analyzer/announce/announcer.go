@@ -85,7 +85,7 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end i
 		changed: make(map[event.Lane]uint64),
 	}
 	refused := 0
-	err := a.writer.read(ctx, topic.Verdicts, partition, func(m kafka.Message) {
+	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
 		if len(m.Value) > 0 && p.recall(m.Value, end) != nil {
 			refused++
 		}
