@@ -57,6 +57,7 @@ type Announcer struct {
 	now     func() time.Time
 	fuse    *fuse
 	guard   *guard
+	ledger  *ledger
 }
 
 // New returns an announcer. It connects to nothing.
@@ -72,6 +73,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
+		ledger: &ledger{records: make(map[string][]byte)},
 	}, nil
 }
 
@@ -94,6 +96,10 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end i
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
 	p.epoch++
+	err = p.recover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
+	}
 	if refused > 0 {
 		a.logger.WarnContext(ctx, "verdicts in the topic are not ours and not believed", "partition", partition, "records", refused)
 	}

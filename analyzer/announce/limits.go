@@ -10,6 +10,8 @@ const (
 	tenantsMax = 1024
 	// heldMax bounds the findings of a partition that wait for a person.
 	heldMax = 1000
+	// ledgerMax bounds those of all partitions that a process reads from the topic.
+	ledgerMax = 64 * heldMax
 	// evidenceMax bounds the reasons in a verdict: the strongest come first.
 	evidenceMax = 20
 	// envelopePiecesMax bounds the operator's envelope in a control event: 32 KiB,

@@ -29,7 +29,9 @@ type Finding struct {
 	// Parent is the span in which the event was assessed.
 	Parent trace.SpanContext
 
-	released bool // A person has let it go: it waits for nobody and is not weakened.
+	released bool      // A person has let it go: it waits for nobody and is not weakened.
+	limit    string    // What holds it, where it waits.
+	heldAt   time.Time // Since when, by the wall clock.
 }
 
 // Partition is one owned partition of vigil.verdicts. See the package for its
@@ -45,8 +47,8 @@ type Partition struct {
 	seq     uint64
 	entries map[target]entry
 	held    []Finding // What waits for a person, oldest first.
-	// releases is the last release of the guard that was seen.
-	releases int
+	holding []Finding // Of these, those that the control topic does not know yet.
+	unheld  [][]byte  // Keys there of those that wait no longer.
 
 	lanes     sync.Mutex // Guards what follows.
 	positions event.Positions
@@ -100,7 +102,7 @@ func (p *Partition) announce(ctx context.Context, findings []Finding, now time.T
 	if err != nil {
 		return fmt.Errorf("announce %d verdicts in partition %d: %w", len(out), p.number, err)
 	}
-	return nil
+	return p.keep(ctx)
 }
 
 // fold returns the numbered verdict that a finding brings about and the span
@@ -147,10 +149,11 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 	group := groupOf(f)
 	switch {
 	case !a.guard.allow(out, group, clockOf(f)):
-		p.hold(*f)
+		p.hold(*f, LimitBlastRadius, now)
 		a.logger.ErrorContext(ctx, "alarm: too many of the active sessions would end, a verdict waits for a person",
 			"partition", p.number, "tenant", out.Tenant, "group", group, "verdict", out.Id, "share", a.config.BlastRadius.Share)
 	case !a.fuse.allow(out.Tenant, now):
+		p.hold(*f, LimitRate, now)
 		a.logger.ErrorContext(ctx, "alarm: too many revokes, a verdict waits for a person",
 			"partition", p.number, "tenant", out.Tenant, "verdict", out.Id, "limit_per_minute", a.config.RevokesPerMinute)
 	default:
@@ -202,6 +205,10 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.announcer.now()
+	p.drop(func(f *Finding) bool { // Whoever is restored is not to be ended by what was judged before.
+		t := f.Proposal.Target
+		return f.Proposal.Offset < offset && f.Proposal.Tenant == op.Tenant && t.GetKind() == op.Target.GetKind() && t.GetId() == op.Target.GetId()
+	})
 	var out []*verdict.Verdict
 	for _, c := range op.Clears {
 		key := target{op.Tenant, op.Target.GetKind(), op.Target.GetId(), c.Authority}
@@ -222,7 +229,7 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 	if err != nil {
 		return fmt.Errorf("clear in partition %d: %w", p.number, err)
 	}
-	return nil
+	return p.keep(ctx)
 }
 
 // place gives a verdict its place: the next sequence number of this epoch.
