@@ -271,19 +271,14 @@ func (e *Engine) Snapshot(w io.Writer) error {
 }
 
 // Restore replaces the state by what Snapshot wrote. keep, where given, decides
-// by the key of vigil.facets (topic.FacetKey) which tenants are kept. On an
-// error, which wraps one of package snapshot's, the engine is empty.
+// by the key of vigil.facets (topic.FacetKey) which tenants are kept. An error is
+// that of [snapshot.Restore].
 func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
-	payload, err := snapshot.Open(r)
+	err := snapshot.Restore(r, e.empty, func(c *snapshot.Codec) error {
+		e.code(c, keep)
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("restore facets: %w", err)
-	}
-	c := snapshot.Reader(payload)
-	e.empty()
-	e.code(c, keep)
-	err = c.Err()
-	if err != nil {
-		e.empty()
 		return fmt.Errorf("restore facets: %w", err)
 	}
 	return nil
