@@ -226,6 +226,12 @@ func TestClientSpread(t *testing.T) {
 	if v.GetRawNats() < 5 {
 		t.Errorf("six new networks within six minutes say %v", v)
 	}
+	for i := range 30 {
+		begin(i, uint32(64700+i))
+	}
+	if len(s.asked) > 0 {
+		t.Errorf("a fleet that moves to many networks brings %v, want nothing: the signal informs and never acts alone", s.asked)
+	}
 }
 
 // TestEverySignalIsTold compares the stories with the catalogue.
