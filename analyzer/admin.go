@@ -18,13 +18,14 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // openAdmin reads the token and opens the port.
 func (a *Analyzer) openAdmin(metrics http.Handler) error {
 	var err error
-	a.token, err = loadToken(a.config.Admin.TokenFile)
+	a.token, err = keyfile.Token(a.config.Admin.TokenFile)
 	if err != nil {
 		return err
 	}
