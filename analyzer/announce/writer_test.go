@@ -1,12 +1,17 @@
 package announce_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -35,36 +40,68 @@ func TestWriterCutsWhatABrokerWouldRefuse(t *testing.T) {
 // A topic made anew is told from the one that had its name; one that is not
 // there is a fault, not a topic without an id.
 func TestTopicIDTellsATopicFromItsPredecessor(t *testing.T) {
-	r := newRig(t)
-	id := func() string {
-		id, err := r.writer.TopicID(t.Context(), topic.Requests)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return id
+	b, err := broker.Start(broker.Options{Topics: []topic.Spec{}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	first := id()
-	if len(first) != 32 || id() != first {
-		t.Errorf("ids %q, then %q; want 32 hexadecimal digits, twice the same", first, id())
+	t.Cleanup(b.Close)
+	tellsApart(t.Context(), t, b.Addr())
+}
+
+func TestTopicIDOfApacheKafka(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Apache Kafka")
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Kill)
+	err = a.Start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tellsApart(ctx, t, a.Addr())
+}
+
+// tellsApart makes a topic, deletes it and makes it anew.
+func tellsApart(ctx context.Context, t *testing.T, addr string) {
+	t.Helper()
+	w, err := announce.NewWriter([]string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
 	transport := &kafka.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	client := &kafka.Client{Addr: kafka.TCP(r.addr), Transport: transport}
-	deleted, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic.Requests}})
-	if err != nil || deleted.Errors[topic.Requests] != nil {
+	client := &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}
+	create := func() (id string) {
+		created, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "t", NumPartitions: 1, ReplicationFactor: 1}}})
+		if err != nil || created.Errors["t"] != nil {
+			t.Fatal(err, created)
+		}
+		eventually(t, "the topic has an id", func() bool {
+			id, err = w.TopicID(ctx, "t")
+			return err == nil
+		})
+		return id
+	}
+	first := create()
+	again, err := w.TopicID(ctx, "t")
+	if len(first) != 32 || again != first || err != nil {
+		t.Errorf("ids %q, then %q, %v; want 32 hexadecimal digits, twice the same", first, again, err)
+	}
+	deleted, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{"t"}})
+	if err != nil || deleted.Errors["t"] != nil {
 		t.Fatal(err, deleted)
 	}
-	_, err = r.writer.TopicID(t.Context(), topic.Requests)
-	if !errors.Is(err, kafka.UnknownTopicOrPartition) {
-		t.Errorf("a topic that is gone: %v, want %v", err, kafka.UnknownTopicOrPartition)
-	}
-	created, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
-		Topics: []kafka.TopicConfig{{Topic: topic.Requests, NumPartitions: partitions, ReplicationFactor: 1}},
+	eventually(t, "the topic is gone", func() bool {
+		_, err = w.TopicID(ctx, "t")
+		return errors.Is(err, kafka.UnknownTopicOrPartition)
 	})
-	if err != nil || created.Errors[topic.Requests] != nil {
-		t.Fatal(err, created)
-	}
-	if id() == first {
-		t.Errorf("the topic made anew has the id %s, too", first)
+	if second := create(); second == first {
+		t.Errorf("the topic made anew has the id %s, too", second)
 	}
 }
