@@ -199,3 +199,33 @@ func TestLapsedRevokeGivesWayAndIsSweptAway(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Offsets of a topic that was made anew begin anew: those of verdicts about the
+// one before it hide nothing, and neither do those of what waits.
+func TestOffsetsOfATopicThatIsGoneHideNothing(t *testing.T) {
+	r := newRig(t)
+	adopt := func(a *announce.Announcer, id string) *announce.Partition {
+		p, err := a.Adopt(t.Context(), announce.SubjectStage(), 0, id, 1<<40)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	r.announce(adopt(r.announcer(1), "a"), r.finding(90, verdict.TargetSession, "s", verdict.ActionStepUp, 0), r.revoke(91, "walk"), r.revoke(92, "walk"))
+	a := r.announcer(60)
+	p := adopt(a, "b")
+	r.announce(p, r.finding(3, verdict.TargetSession, "s", verdict.ActionRevoke, 0))
+	if got := r.names(0); got != "s s91 s" {
+		t.Errorf("announced %q, want the revoke of the new topic, too", got)
+	}
+	stop := r.run(p)
+	if !a.Release(t.Context(), "default", "walk") {
+		t.Error("what waited of the topic before is gone")
+	}
+	eventually(t, "what waited", func() bool { return r.names(0) == "s s91 s s92" })
+	stop()
+	r.announce(p, r.finding(5, verdict.TargetSession, "s92", verdict.ActionBlock, 0))
+	if got := r.names(0); got != "s s91 s s92 s92" {
+		t.Errorf("announced %q, want the block of the new topic, too", got)
+	}
+}

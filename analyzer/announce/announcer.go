@@ -78,12 +78,12 @@ func New(o Options) (*Announcer, error) {
 }
 
 // Adopt takes what a stage writes to a partition over: it reads what stands in it
-// and begins an epoch of its own. end is the end of the partition with the same
-// number of the stage's topic. The caller runs [Partition.Run] and stops using
+// and begins an epoch of its own. topicID is that of the stage's topic, "" where
+// it is not known, and end the end of the partition there with the same number. The caller runs [Partition.Run] and stops using
 // the partition when it is revoked.
-func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end int64) (*Partition, error) {
+func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
-		announcer: a, stage: stage, number: partition, entries: make(map[target]entry), wake: make(chan struct{}, 1),
+		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
 		changed: make(map[event.Lane]uint64),
 	}
 	refused := 0

@@ -195,6 +195,9 @@ func (p *Partition) reopen(record []byte) (Finding, error) {
 		Evidence: v.Evidence, PublicText: v.PublicText, OperatorText: v.OperatorText, Subject: v.Subject, Tenant: v.Tenant,
 		EventID: v.Cause.EventId, EventTime: v.Cause.EventTime.AsTime(), Offset: v.Cause.Offset, Model: v.Model,
 	}}
+	if elsewhere(v.Cause, p.topicID) {
+		f.Proposal.Offset = 0 // What has been judged of the new topic is newer.
+	}
 	if v.NotBefore != nil {
 		f.Proposal.NotBefore = v.NotBefore.AsTime()
 	}

@@ -40,6 +40,7 @@ type Partition struct {
 	announcer *Announcer
 	stage     Stage
 	number    int
+	topicID   string // Of the topic that is judged, "" where the broker gives none.
 	epoch     uint64
 	wake      chan struct{}
 
@@ -179,7 +180,7 @@ func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 		Authority: cmp.Or(j.Authority, authorityOf(j.Target.GetKind())), PublicText: j.PublicText, OperatorText: j.OperatorText,
 		SupportCode: event.SupportCode(j.ID), Subject: j.Subject,
 		Cause: &verdict.Cause{
-			EventId: j.EventID, Topic: p.stage.Topic, Partition: int32(p.number), Offset: j.Offset,
+			EventId: j.EventID, Topic: p.stage.Topic, TopicId: p.topicID, Partition: int32(p.number), Offset: j.Offset,
 			EventTime: timestamppb.New(j.EventTime),
 		},
 	}
@@ -219,7 +220,7 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 		v := &verdict.Verdict{
 			Id: op.Id + "." + c.Authority, Tenant: op.Tenant, Target: op.Target,
 			Action: verdict.ActionObserve, Until: timestamppb.New(now.Add(clearedFor)), Authority: c.Authority, Origin: "model",
-			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: p.stage.Topic, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
+			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: p.stage.Topic, TopicId: p.topicID, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
 		}
 		p.place(v, now)
 		p.remember(ctx, key, entry{judged: -1}.announced(v), now)
@@ -321,7 +322,7 @@ func (p *Partition) recall(record []byte, end int64) error {
 		return nil // A predecessor wrote after it had lost the partition.
 	}
 	if len(p.entries) < targetsMax || old != nil {
-		p.entries[key] = recalled(v, int32(p.number), end)
+		p.entries[key] = recalled(v, int32(p.number), p.topicID, end)
 	}
 	return nil
 }

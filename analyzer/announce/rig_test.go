@@ -91,7 +91,7 @@ func (r *rig) announcer(revokesPerMinute int, tweaks ...func(*announce.Config)) 
 
 func (r *rig) adopt(a *announce.Announcer, partition int) *announce.Partition {
 	r.t.Helper()
-	p, err := a.Adopt(r.t.Context(), announce.SubjectStage(), partition, 1<<40)
+	p, err := a.Adopt(r.t.Context(), announce.SubjectStage(), partition, "", 1<<40)
 	if err != nil {
 		r.t.Fatal(err)
 	}
