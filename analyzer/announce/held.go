@@ -138,12 +138,12 @@ func (p *Partition) record(f *Finding) (Record, error) {
 
 // recover takes over what waits in the partition, whoever has held it.
 func (p *Partition) recover(ctx context.Context) error {
-	records, err := p.announcer.ledger.read(ctx, p.announcer.writer, p.heldPrefix())
+	now := p.announcer.now()
+	records, err := p.announcer.ledger.under(ctx, p.announcer.writer, p.heldPrefix(), now)
 	if err != nil {
 		return err
 	}
 	refused := 0
-	now := p.announcer.now()
 	for key, record := range records {
 		f, err := p.reopen(record)
 		if err != nil || string(p.heldKey(&f)) != key {
@@ -206,22 +206,27 @@ func (p *Partition) reopen(record []byte) (Finding, error) {
 
 // ledger is what waits according to the control topic, over all partitions and
 // processes. It is read on from where it was read to, because every partition
-// that is assigned asks for it.
+// that is assigned asks for it; and anew where that was long ago, because a
+// tombstone does not stand in the topic for ever.
 type ledger struct {
 	mu      sync.Mutex
 	next    int64
+	read    time.Time
 	records map[string][]byte
 }
 
-// read returns the records whose id begins so.
-func (l *ledger) read(ctx context.Context, w *Writer, prefix string) (map[string][]byte, error) {
+// under returns the records whose id begins so.
+func (l *ledger) under(ctx context.Context, w *Writer, prefix string, now time.Time) (map[string][]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if now.Sub(l.read) > ledgerFresh {
+		l.next, l.records = 0, make(map[string][]byte)
+	}
 	next, err := w.Read(ctx, topic.Control, 0, l.next, l.take)
 	if err != nil {
 		return nil, fmt.Errorf("what waits for a person: %w", err)
 	}
-	l.next = next
+	l.next, l.read = next, now
 	found := make(map[string][]byte)
 	for key, record := range l.records {
 		if parts := strings.Split(key, "\x00"); strings.HasPrefix(parts[2], prefix) {

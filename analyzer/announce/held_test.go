@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
@@ -214,6 +215,35 @@ func TestForgedWaitingIsNotBelieved(t *testing.T) {
 	}
 	if got := waits(next); got != "walk revokes_per_minute 1" {
 		t.Errorf("%q waits, want what an analyzer has signed for its own key", got)
+	}
+}
+
+// What was read of the control topic long ago is not believed: the tombstones that
+// came since may be gone.
+func TestWhatWaitsIsReadAnew(t *testing.T) {
+	r := newRig(t)
+	waiting := r.revoke(2, "walk")
+	waiting.Proposal.Until = r.now().Add(24 * time.Hour)
+	r.announce(r.adopt(r.announcer(1), 0), r.revoke(1, "walk"), waiting)
+	other := r.announcer(1)
+	r.adopt(other, 1) // Reads what waits everywhere.
+	transport := &kafka.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &kafka.Client{Addr: kafka.TCP(r.addr), Transport: transport}
+	deleted, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic.Control}})
+	if err != nil || deleted.Errors[topic.Control] != nil {
+		t.Fatal(err, deleted)
+	}
+	created, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: topic.Control, NumPartitions: 1, ReplicationFactor: 1}},
+	})
+	if err != nil || created.Errors[topic.Control] != nil {
+		t.Fatal(err, created)
+	}
+	r.clock.Add(int64(2 * time.Hour))
+	r.adopt(other, 0)
+	if got := waits(other); got != "" {
+		t.Errorf("%q waits, want nothing of what has gone from the topic", got)
 	}
 }
 

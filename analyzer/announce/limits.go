@@ -12,6 +12,9 @@ const (
 	heldMax = 1000
 	// ledgerMax bounds those of all partitions that a process reads from the topic.
 	ledgerMax = 64 * heldMax
+	// ledgerFresh is how long what was read of it is read on from, well below the
+	// day for which a broker keeps a tombstone by default.
+	ledgerFresh = time.Hour
 	// evidenceMax bounds the reasons in a verdict: the strongest come first.
 	evidenceMax = 20
 	// envelopePiecesMax bounds the operator's envelope in a control event: 32 KiB,
