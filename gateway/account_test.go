@@ -27,7 +27,7 @@ func TestAVerdictAboutAnAccountLeavesItsOwnersSessionsAlone(t *testing.T) {
 		r := g.request(t, "POST", "/login", token, strings.NewReader("user=ann&password=right"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		res, body := do(t, r)
-		return res.StatusCode, string(body)
+		return res.StatusCode, body
 	}
 	for _, action := range []string{verdict.ActionThrottle, verdict.ActionStepUp, verdict.ActionBlock} {
 		g.revoke(t, action, verdict.TargetAccount, g.names.Account("ann"))

@@ -42,18 +42,21 @@ func TestFaultsNameTheirKey(t *testing.T) {
 	}
 	keySet := func(root, set string) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			_, err := keyfile.KeySet(file(t, root), file(t, set))
 			return err
 		}
 	}
 	tenantKey := func(content string) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			_, _, err := keyfile.TenantKey(file(t, content))
 			return err
 		}
 	}
 	token := func(content string) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			_, err := keyfile.Token(file(t, content))
 			return err
 		}
