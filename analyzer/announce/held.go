@@ -49,7 +49,7 @@ func (p *Partition) heldPrefix() string {
 }
 
 // hold keeps a finding for the person who may release it; the oldest gives way.
-func (p *Partition) hold(f Finding, limit string, now time.Time) {
+func (p *Partition) hold(ctx context.Context, f Finding, limit string, now time.Time) {
 	f.limit, f.heldAt = limit, now
 	again := slices.IndexFunc(p.held, func(h Finding) bool { return h.Proposal.ID == f.Proposal.ID })
 	if again >= 0 {
@@ -58,6 +58,7 @@ func (p *Partition) hold(f Finding, limit string, now time.Time) {
 	if len(p.held) >= heldMax {
 		p.unheld = append(p.unheld, p.heldKey(&p.held[0]))
 		p.held = slices.Delete(p.held, 0, 1)
+		p.announcer.metrics.gaveWay.Add(ctx, 1)
 	}
 	p.held = append(p.held, f)
 	p.holding = append(p.holding, f)
@@ -213,6 +214,7 @@ type ledger struct {
 	next    int64
 	read    time.Time
 	records map[string][]byte
+	refused int // Beyond ledgerMax.
 }
 
 // under returns the records whose id begins so.
@@ -220,7 +222,7 @@ func (l *ledger) under(ctx context.Context, w *Writer, prefix string, now time.T
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.read) > ledgerFresh {
-		l.next, l.records = 0, make(map[string][]byte)
+		l.next, l.refused, l.records = 0, 0, make(map[string][]byte)
 	}
 	next, err := w.Read(ctx, topic.Control, 0, l.next, l.take)
 	if err != nil {
@@ -228,6 +230,11 @@ func (l *ledger) under(ctx context.Context, w *Writer, prefix string, now time.T
 	}
 	l.next, l.read = next, now
 	found := make(map[string][]byte)
+	if l.refused > 0 {
+		w.logger.WarnContext(ctx, "more verdicts wait for a person than are read", "left_out", l.refused, "limit", ledgerMax)
+		w.metrics.gaveWay.Add(ctx, int64(l.refused))
+		l.refused = 0
+	}
 	for key, record := range l.records {
 		if parts := strings.Split(key, "\x00"); strings.HasPrefix(parts[2], prefix) {
 			found[key] = record
@@ -248,5 +255,7 @@ func (l *ledger) take(m kafka.Message) {
 		delete(l.records, key)
 	case known || len(l.records) < ledgerMax:
 		l.records[key] = m.Value
+	default:
+		l.refused++
 	}
 }

@@ -218,6 +218,26 @@ func TestForgedWaitingIsNotBelieved(t *testing.T) {
 	}
 }
 
+// Only so many wait in a partition, and the oldest gives way: in the topic, too.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	r := newRig(t)
+	wide := func(c *announce.Config) { c.BlastRadius.Least = 5000 }
+	a := r.announcer(1, wide)
+	p := r.adopt(a, 0)
+	list := make([]announce.Finding, 1003)
+	for i := range list {
+		list[i] = r.revoke(int64(i), "walk")
+	}
+	r.announce(p, list...)
+	next := r.announcer(1, wide)
+	r.adopt(next, 0)
+	for name, a := range map[string]*announce.Announcer{"this process": a, "the next one": next} {
+		if got := waits(a); got != "walk revokes_per_minute 1000" {
+			t.Errorf("in %s %q waits", name, got)
+		}
+	}
+}
+
 // What was read of the control topic long ago is not believed: the tombstones that
 // came since may be gone.
 func TestWhatWaitsIsReadAnew(t *testing.T) {

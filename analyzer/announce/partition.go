@@ -150,11 +150,11 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 	group := groupOf(f)
 	switch {
 	case !a.guard.allow(out, group, clockOf(f)):
-		p.hold(*f, LimitBlastRadius, now)
+		p.hold(ctx, *f, LimitBlastRadius, now)
 		a.logger.ErrorContext(ctx, "alarm: too many of the active sessions would end, a verdict waits for a person",
 			"partition", p.number, "tenant", out.Tenant, "group", group, "verdict", out.Id, "share", a.config.BlastRadius.Share)
 	case !a.fuse.allow(out.Tenant, now):
-		p.hold(*f, LimitRate, now)
+		p.hold(ctx, *f, LimitRate, now)
 		a.logger.ErrorContext(ctx, "alarm: too many revokes, a verdict waits for a person",
 			"partition", p.number, "tenant", out.Tenant, "verdict", out.Id, "limit_per_minute", a.config.RevokesPerMinute)
 	default:
