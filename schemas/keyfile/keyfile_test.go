@@ -74,6 +74,7 @@ func TestFaultsNameTheirKey(t *testing.T) {
 		"a token":                      {token(" a-token-for-tests-only\n"), ""},
 		"a toy token":                  {token("\n toy \n"), "admin.token_file: has 3 B, needs at least 16"},
 		"no file": {func(t *testing.T) error {
+			t.Helper()
 			_, err := keyfile.Token(filepath.Join(t.TempDir(), "gone"))
 			return err
 		}, "admin.token_file: "},
