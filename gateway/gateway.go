@@ -27,6 +27,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -101,7 +102,7 @@ func New(o Options) (*Gateway, error) {
 // build makes the parts in the order in which a request meets them.
 func (g *Gateway) build(o Options) error {
 	c := o.Config
-	key, names, err := loadTenantKey(c.TenantKeyFile)
+	key, names, err := keyfile.TenantKey(c.TenantKeyFile)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}
-	keys, err := loadKeys(c.Keys)
+	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 	if err != nil {
 		return err
 	}
@@ -349,7 +350,7 @@ func (g *Gateway) Reload(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
-	keys, err := loadKeys(c.Keys)
+	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}

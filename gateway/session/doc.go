@@ -34,6 +34,11 @@
 // earlier one, replayed with a later until, would come back to life. For the
 // same reason a lapsed verdict is remembered for a while.
 //
+// A verdict about an account meets the attempts to sign in to it and nothing else:
+// no session carries its account. Anybody can bring one about, from a dozen
+// networks, so that it must not reach what its owner has open; that he cannot sign
+// in anew while it stands is what it costs him.
+//
 // A person's token without auth_time stays subject to a cut-off (not_before)
 // until the verdict lapses: its iat only says that a refresh token was used, and
 // the thief may hold that.

@@ -200,7 +200,7 @@ var catalogue = [Count]Description{
 	TargetedAccount: {
 		ID: "credential.targeted_account", Group: Credential, Technique: "T1110.001", Facet: true, Needs: "account, auth_outcome, asn or address",
 		Formula:  "1.2 for each network beyond the third from which one account failed; a network from which it succeeded is none, half-life 6 h",
-		Innocent: "a phone, a laptop and a tablet with the old password",
+		Innocent: "a phone, a laptop and a tablet with the old password; whoever wants the owner kept from signing in brings it about from a dozen networks, which is why a verdict about an account meets the attempts to sign in and no session that is open",
 	},
 	MFAFatigue: {
 		ID: "credential.mfa_fatigue", Group: Credential, Technique: "T1621", Needs: "auth_outcome mfa_failure; account or subject",
@@ -284,7 +284,7 @@ var catalogue = [Count]Description{
 	},
 	JA4Mismatch: {
 		ID: "client.ja4_mismatch", Group: Client, Technique: "T1036", Needs: "ja4, user_agent of a browser, twenty taught sessions of that browser in the tenant",
-		Formula:  "ln(0.05·(n+1)) for a JA4 that none of the tenant's n sessions of the claimed browser had, and 2.5 more where it is that of another program; less by how many others show it these days",
+		Formula:  "ln(0.05·(n+1)/(r+1)) for a JA4 that fewer than five of the tenant's n sessions of the claimed browser had, r of them such a rare one, and 2.5 more where it is that of another program; less by how many others show it these days",
 		Innocent: "a release on its first day; a company's TLS inspection",
 	},
 	LostProof: {
@@ -314,8 +314,8 @@ var catalogue = [Count]Description{
 	},
 	ClientSpread: {
 		ID: "client.many_networks", Group: Client, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",
-		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = sign-ins and sessions of the client, half-life 1 h",
-		Innocent: "a fleet that moves to another cloud",
+		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = subjects and accounts at home in the client, half-life 1 h; as shipped the most that it says is below every rung of a client, so that it stands in assessments and never acts alone: each service that moved has machine.service_moved against it",
+		Innocent: "a fleet that moves to another cloud, which nothing here tells from a key in many hands",
 	},
 }
 
