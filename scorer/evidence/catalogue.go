@@ -313,8 +313,8 @@ var catalogue = [Count]Description{
 		Innocent: "one machine that is restored from the images of several people",
 	},
 	ClientSpread: {
-		ID: "client.many_networks", Group: Client, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",
-		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = subjects and accounts at home in the client, half-life 1 h; as shipped the most that it says is below every rung of a client, so that it stands in assessments and never acts alone: each service that moved has machine.service_moved against it",
+		ID: "client.many_networks", Group: Credential, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",
+		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = subjects and accounts at home in the client, half-life 1 h; as shipped it takes about eleven such networks to slow the client down, and nothing blocks it: honest services stand behind the same client, and each that moved has machine.service_moved against it",
 		Innocent: "a fleet that moves to another cloud, which nothing here tells from a key in many hands",
 	},
 }

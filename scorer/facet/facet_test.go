@@ -226,11 +226,19 @@ func TestClientSpread(t *testing.T) {
 	if v.GetRawNats() < 5 {
 		t.Errorf("six new networks within six minutes say %v", v)
 	}
+	if len(s.asked) > 0 {
+		t.Errorf("six new networks bring %v, want nothing", s.asked)
+	}
 	for i := range 30 {
 		begin(i, uint32(64700+i))
 	}
-	if len(s.asked) > 0 {
-		t.Errorf("a fleet that moves to many networks brings %v, want nothing: the signal informs and never acts alone", s.asked)
+	if len(s.asked) == 0 {
+		t.Fatal("thirty-six new networks bring nothing, want a throttle")
+	}
+	for _, p := range s.asked {
+		if p != "throttle client key" {
+			t.Errorf("asked for %s, want a throttle of the client and no more", p)
+		}
 	}
 }
 
