@@ -314,7 +314,7 @@ var catalogue = [Count]Description{
 	},
 	ClientSpread: {
 		ID: "client.many_networks", Group: Credential, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",
-		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = subjects and accounts at home in the client, half-life 1 h; as shipped it takes about eleven such networks to slow the client down, and nothing blocks it: honest services stand behind the same client, and each that moved has machine.service_moved against it",
+		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = subjects and accounts at home in the client, half-life 1 h; as shipped it takes six to eleven such networks to slow the client down, and nothing blocks it: honest services stand behind the same client, and each that moved has machine.service_moved against it",
 		Innocent: "a fleet that moves to another cloud, which nothing here tells from a key in many hands",
 	},
 }
