@@ -95,6 +95,9 @@ func credential(c Case) (Decision, bool) {
 	if id == nil {
 		return deny(problem.From(identity.ErrNone)), true
 	}
+	if len(c.Route.Binding) > 0 && !slices.Contains(c.Route.Binding, id.Binding) {
+		return deny(problem.Binding(c.Route.Binding)), true
+	}
 	for _, s := range c.Route.Scopes {
 		if !slices.Contains(id.Scopes, s) {
 			return deny(problem.Scope(c.Route.Scopes)), true

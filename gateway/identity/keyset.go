@@ -79,9 +79,8 @@ func parseKey(raw json.RawMessage) (kid string, k *key, err error) {
 	k = &key{alg: j.Algorithm().String(), public: public}
 	switch p := public.(type) {
 	case *rsa.PublicKey:
-		bits := p.N.BitLen()
-		if bits < RSABitsMin || bits > RSABitsMax || p.E < 3 || p.E%2 == 0 {
-			return kid, nil, fmt.Errorf("is an RSA key of %d bits with exponent %d", bits, p.E)
+		if !strongRSA(p) {
+			return kid, nil, fmt.Errorf("is an RSA key of %d bits with exponent %d", p.N.BitLen(), p.E)
 		}
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 	default:

@@ -75,7 +75,7 @@ func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("fetch %s: status %d", url, resp.StatusCode)
 	}
-	return readBounded(resp.Body, url)
+	return readBounded(resp.Body, url, KeySetBytesMax)
 }
 
 func readFile(name string) ([]byte, error) {
@@ -84,26 +84,26 @@ func readFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
 	defer func() { _ = f.Close() }() // Read only: nothing is lost.
-	return readBounded(f, name)
+	return readBounded(f, name, KeySetBytesMax)
 }
 
-func readBounded(r io.Reader, name string) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, KeySetBytesMax+1))
+func readBounded(r io.Reader, name string, bytesMax int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, bytesMax+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if len(body) > KeySetBytesMax {
-		return nil, fmt.Errorf("read %s: more than %d B", name, KeySetBytesMax)
+	if int64(len(body)) > bytesMax {
+		return nil, fmt.Errorf("read %s: more than %d B", name, bytesMax)
 	}
 	return body, nil
 }
 
 var errPrivate = errors.New("address is private")
 
-// newClient returns a client that follows no redirect, uses no proxy and, unless
+// newClient returns a client of at most idle open connections that follows no redirect, uses no proxy and, unless
 // allowPrivate, connects to no address that only our own house can reach: a key
 // URL must not become a way to ask around in it.
-func newClient(allowPrivate bool) *http.Client {
+func newClient(allowPrivate bool, idle int) *http.Client {
 	dialer := &net.Dialer{
 		Timeout: fetchTimeout,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -122,8 +122,8 @@ func newClient(allowPrivate bool) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: fetchTimeout, ResponseHeaderTimeout: fetchTimeout,
-			IdleConnTimeout: 30 * time.Second, MaxIdleConns: 4, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
-			DisableKeepAlives: true, // Once in minutes: an idle connection is only a thing to leak.
+			IdleConnTimeout: 30 * time.Second, MaxIdleConns: idle, MaxIdleConnsPerHost: idle, MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2: true, DisableKeepAlives: idle == 0,
 		},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,9 @@ type keys struct {
 	ed               ed25519.PrivateKey
 	rsaPEM           []byte // The public key of rsa.
 }
+
+// home is where requests of these tests come from.
+var home = netip.MustParseAddr("192.0.2.1")
 
 var (
 	keyDir   = filepath.Join("..", "..", "testdata", "keys")
@@ -174,7 +178,7 @@ func bearer(token string) *http.Request {
 
 // outcome is ok, the code of a refusal, or the text of another error.
 func outcome(ctx context.Context, v *identity.Verifier, r *http.Request) string {
-	_, err := v.Verify(ctx, r)
+	_, err := v.Verify(ctx, r, home)
 	var e *identity.Error
 	switch {
 	case err == nil:
