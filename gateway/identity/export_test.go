@@ -43,3 +43,9 @@ func (v *Verifier) Cached() int {
 	}
 	return n
 }
+
+// Thumbprint is that of a JWK.
+func Thumbprint(jwk []byte) (string, error) {
+	_, t, err := parsePublicKey(jwk)
+	return t, err
+}
