@@ -206,12 +206,12 @@ func TestProofAttacks(t *testing.T) {
 		request *http.Request
 		want    string
 	}{
-		"a bound token as bearer":                    {shown("Bearer", token), identity.CodeBound},
-		"a bound token as bearer, with its proof":    {shown("Bearer", token, p.proof(token)), identity.CodeBound},
-		"no proof":                                   {shown("DPoP", token), identity.CodeProofMissing},
-		"two proofs":                                 {shown("DPoP", token, p.proof(token), p.proof(token)), identity.CodeProofMalformed},
-		"two proofs in one header":                   {shown("DPoP", token, p.proof(token)+", "+p.proof(token)), identity.CodeProofMalformed},
-		"a thief's own key":                          {shown("DPoP", token, thief.proof(token)), identity.CodeProofKey},
+		"a bound token as bearer":                 {shown("Bearer", token), identity.CodeBound},
+		"a bound token as bearer, with its proof": {shown("Bearer", token, p.proof(token)), identity.CodeBound},
+		"no proof":                 {shown("DPoP", token), identity.CodeProofMissing},
+		"two proofs":               {shown("DPoP", token, p.proof(token), p.proof(token)), identity.CodeProofMalformed},
+		"two proofs in one header": {shown("DPoP", token, p.proof(token)+", "+p.proof(token)), identity.CodeProofMalformed},
+		"a thief's own key":        {shown("DPoP", token, thief.proof(token)), identity.CodeProofKey},
 		"a thief's signature over the owner's key":   {shown("DPoP", token, thief.proof(token, setHeader("jwk", p.public))), identity.CodeProofSignature},
 		"a token that is bound to nothing":           {shown("DPoP", plain, p.proof(plain)), identity.CodeNotBound},
 		"a confirmation that we cannot check":        {shown("DPoP", foreign, p.proof(foreign)), identity.CodeBound},
