@@ -298,14 +298,14 @@ func (is Issuer) claimFaults() []error {
 	return errs
 }
 
-// checkKeyURL reports why keys may not be fetched from raw.
+// checkKeyURL reports why keys, or answers about tokens, may not be fetched from raw.
 func checkKeyURL(raw string, allowPrivate bool) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
 		return fmt.Errorf("is not a URL: %w", err)
 	case u.Scheme != "https" && (u.Scheme != "http" || !allowPrivate):
-		return fmt.Errorf("keys are fetched by https only (http with allow_private), is %q", raw)
+		return fmt.Errorf("must be https (http with allow_private), is %q", raw)
 	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
 		return fmt.Errorf("%q must name a host and carry no user or fragment", raw)
 	}

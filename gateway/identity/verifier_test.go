@@ -265,9 +265,9 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		t.Fatal("Validate accepted a faulty configuration")
 	}
 	for _, want := range []string{
-		"issuers[0].audiences", `issuers[0].algorithms[0]: "HS256" is not one of`, "issuers[0].types", "issuers[0].jwks_url: keys are fetched by https only",
+		"issuers[0].audiences", `issuers[0].algorithms[0]: "HS256" is not one of`, "issuers[0].types", "issuers[0].jwks_url: must be https",
 		"issuers[0].leeway", "issuers[0].max_token_age", "issuers[0].kind_claim", "issuers[1].jwks_file", `issuers[1].issuer: "https://a" is also that of issuers[0]`,
-		"issuers[2].issuer: is missing", "issuers[3].issuer: keys are fetched", "cache_entries", "keys_min_interval", "keys_refresh",
+		"issuers[2].issuer: is missing", "issuers[3].issuer: must be https", "cache_entries", "keys_min_interval", "keys_refresh",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("Validate() = %v\nwithout %q", err, want)
