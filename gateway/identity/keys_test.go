@@ -117,7 +117,7 @@ func TestKeysByDiscovery(t *testing.T) {
 		t.Errorf("with a foreign configuration: %q", got)
 	}
 	document["issuer"], document["jwks_uri"] = p.URL, "file:///etc/passwd"
-	if got := discover(); !strings.Contains(got, "https only") {
+	if got := discover(); !strings.Contains(got, "must be https") {
 		t.Errorf("with keys in a file: %q", got)
 	}
 }
