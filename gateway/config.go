@@ -177,7 +177,8 @@ func (c Config) acrGiven() (given []string, known bool) {
 		}
 		given = append(given, is.ACRValues...)
 	}
-	return given, len(c.Identity.Issuers) > 0
+	slices.Sort(given)
+	return slices.Compact(given), len(c.Identity.Issuers) > 0
 }
 
 // under puts a section's name before each of its faults.

@@ -85,6 +85,18 @@ func NewAPIKey(pepper []byte, entry APIKey) (key string, kept APIKey, err error)
 	return key, entry, entry.fault()
 }
 
+// ReadPepper reads the file that [APIKeys.PepperFile] names.
+func ReadPepper(name string) ([]byte, error) {
+	pepper, err := readSecret(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(pepper) < pepperBytesMin {
+		return nil, fmt.Errorf("has %d B, needs at least %d", len(pepper), pepperBytesMin)
+	}
+	return []byte(pepper), nil
+}
+
 func hashAPIKey(pepper []byte, key string) []byte {
 	mac := hmac.New(sha256.New, pepper)
 	mac.Write([]byte(key))
@@ -168,10 +180,7 @@ func (k *apiKeys) load() (bool, error) {
 		return false, fmt.Errorf("file: has %d B, at most %d are allowed", s.size, APIKeyFileBytesMax)
 	}
 	k.stamp = s // Also where it is broken: a broken file is tried once.
-	pepper, err := readSecret(k.config.PepperFile)
-	if err == nil && len(pepper) < pepperBytesMin {
-		err = fmt.Errorf("has %d B, needs at least %d", len(pepper), pepperBytesMin)
-	}
+	pepper, err := ReadPepper(k.config.PepperFile)
 	if err != nil {
 		return true, fmt.Errorf("pepper_file: %w", err)
 	}
@@ -180,7 +189,7 @@ func (k *apiKeys) load() (bool, error) {
 		return true, fmt.Errorf("file: %w", err)
 	}
 	defer func() { _ = f.Close() }() // Read only: nothing is lost.
-	table, err := readAPIKeys(f, []byte(pepper), k.names)
+	table, err := readAPIKeys(f, pepper, k.names)
 	if err != nil {
 		return true, fmt.Errorf("file: %w", err)
 	}
