@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func hostileTypes() map[string]recipe {
 			all["type-"+strings.ReplaceAll(name, "_", "-")+"-"+string(rune('a'+i))] = recipe{expect: identity.CodeMalformed, why: name + " is of another type", make: with(name, value)}
 		}
 	}
-	for name, r := range map[string]recipe{
+	maps.Copy(all, map[string]recipe{
 		"type-iss-number":  {expect: identity.CodeIssuer, why: "an issuer that is no text", make: with("iss", `7`)},
 		"type-iss-null":    {expect: identity.CodeIssuer, why: "an issuer that is null", make: with("iss", `null`)},
 		"type-alg-list":    {expect: identity.CodeMalformed, why: "algorithms in a list", make: head("alg", `["RS256"]`)},
@@ -79,9 +80,7 @@ func hostileTypes() map[string]recipe {
 		"unknown-kid-case":  {expect: identity.CodeKeyUnknown, why: "key ids have case", make: head("kid", `"RSA"`)},
 		"unknown-kid-nul":   {expect: identity.CodeKeyUnknown, why: "a key id with an end in it", make: head("kid", `"rsa\u0000"`)},
 		"unknown-kid-sql":   {expect: identity.CodeKeyUnknown, why: "an injection", make: head("kid", `"rsa' UNION SELECT 'x"`)},
-	} {
-		all[name] = r
-	}
+	})
 	return all
 }
 
@@ -118,7 +117,7 @@ func hostileKinds() map[string]recipe {
 	} {
 		all["alg-"+name] = recipe{expect: identity.CodeAlgorithm, why: "an algorithm that nobody asked for", make: plain(put(header, "alg", `"`+alg+`"`), claims)}
 	}
-	for name, r := range map[string]recipe{
+	maps.Copy(all, map[string]recipe{
 		"crit-empty":   {expect: identity.CodeCritical, why: "no extension, which is forbidden (RFC 7515 4.1.11)", make: head("crit", `[]`)},
 		"crit-null":    {expect: identity.CodeCritical, why: "an extension that is null", make: head("crit", `null`)},
 		"crit-unknown": {expect: identity.CodeCritical, why: "an extension that nobody knows", make: head("crit", `["http://evil.test/x"]`)},
@@ -129,9 +128,7 @@ func hostileKinds() map[string]recipe {
 		}},
 		"epk": {expect: identity.CodeEncrypted, why: "a key of an encrypted token", make: head("epk", `{}`)},
 		"p2s": {expect: identity.CodeEncrypted, why: "a salt", make: head("p2s", `"AA"`)},
-	} {
-		all[name] = r
-	}
+	})
 	return all
 }
 

@@ -131,7 +131,7 @@ func oddNames() map[string]recipe {
 	} {
 		all["sub-"+name] = recipe{why: "a subject is text, compared as it is", make: with("sub", value)}
 	}
-	for name, r := range map[string]recipe{
+	maps.Copy(all, map[string]recipe{
 		"jti-missing":         {why: "the token is its signing input", make: without("jti")},
 		"jti-long":            {why: "just within the limit", make: with("jti", `"`+strings.Repeat("x", 1024)+`"`)},
 		"jti-unicode":         {why: "a token's name is text", make: with("jti", `"té"`)},
@@ -153,9 +153,7 @@ func oddNames() map[string]recipe {
 		"keycloak":            {why: "what Keycloak adds", make: with("realm_access", `{"roles":["offline_access"]}`)},
 		"typ-claim-bearer":    {why: "Keycloak says in a claim that it is a bearer token", make: plain(put(header, "typ", `"JWT"`), put(claims, "typ", `"Bearer"`))},
 		"nonce-explicit-type": {why: "a nonce in what is an access token by its type", make: with("nonce", `"n-1"`)},
-	} {
-		all[name] = r
-	}
+	})
 	return all
 }
 
@@ -167,7 +165,7 @@ func oddLists() map[string]recipe {
 	} {
 		all["aud-"+name] = recipe{why: "one of the audiences is ours", make: with("aud", value)}
 	}
-	for name, r := range map[string]recipe{
+	maps.Copy(all, map[string]recipe{
 		"scope-empty":     {why: "an empty list of scopes", make: with("scope", `""`)},
 		"scope-one":       {why: "one scope", make: with("scope", `"read"`)},
 		"scope-spaces":    {why: "more spaces than needed", make: with("scope", `"  read   write "`)},
@@ -182,9 +180,7 @@ func oddLists() map[string]recipe {
 		"payload-minimal": {why: "only what must be there", make: plain(header, `{"iss":"https://issuer.test","sub":"a","aud":"https://api.test","exp":1795349100}`)},
 		"payload-order":   {why: "claims in another order", make: plain(header, `{"exp":1795349100,"aud":"https://api.test","sub":"a","iss":"https://issuer.test"}`)},
 		"payload-large":   {why: "a token of almost 16 KiB", make: with("x", `"`+strings.Repeat("x", 11500)+`"`)},
-	} {
-		all[name] = r
-	}
+	})
 	return all
 }
 

@@ -162,7 +162,7 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr)
 		id, err = v.apiKeys.verify(c.text, now)
 	case schemeCertificate:
 		id, err = v.certificates.verify(r, now)
-	default:
+	case schemeBearer, schemeDPoP:
 		e := v.cache.get(c.text)
 		if e != nil && e.good(now) {
 			done = resultCached
