@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -73,9 +74,7 @@ func (s signer) token(change map[string]any) string {
 		"iss": "https://own.test", "sub": "alice", "aud": "app", "iat": now, "exp": now + 600, "jti": uuid.NewString(), "sid": "s-alice",
 		"client_id": "app", "act": map[string]string{"sub": "robot"},
 	}
-	for name, value := range change {
-		claims[name] = value
-	}
+	maps.Copy(claims, change)
 	return s.sign(map[string]any{"typ": "at+jwt", "kid": "k"}, claims)
 }
 
