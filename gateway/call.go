@@ -66,9 +66,14 @@ func (c *call) identified(id *identity.Identity) {
 	e := c.event
 	e.Tenant, e.Issuer, e.Subject, e.Session, e.TokenId, e.ClientId = id.Tenant, id.Issuer, id.Subject, id.Session, id.TokenID, id.ClientID
 	e.Acr, e.Amr, e.Binding, e.AuthMethod, e.SubjectKind = id.ACR, id.AMR, id.Binding, id.Method, id.Kind
-	e.Device = id.Device
+	if id.Device != "" {
+		e.Device = id.Device
+	}
 	if id.Actor != "" {
-		e.Attributes = map[string]string{event.AttributeActor: id.Actor}
+		if e.Attributes == nil {
+			e.Attributes = make(map[string]string)
+		}
+		e.Attributes[event.AttributeActor] = id.Actor
 	}
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
@@ -77,10 +82,9 @@ func (c *call) identified(id *identity.Identity) {
 
 // who is the visitor as verdicts may name him.
 func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
-	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4}
+	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4, Device: c.event.Device}
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind
-		w.Device = id.Device
 		w.Aliases, w.AuthTime, w.IssuedAt = id.Aliases, id.AuthTime, id.IssuedAt
 	}
 	return w

@@ -128,7 +128,7 @@ func (v *Verifier) prove(r *http.Request, e *verified, from netip.Addr, now time
 	if subtle.ConstantTimeCompare([]byte(p.thumbprint), []byte(e.confirm.jkt)) != 1 {
 		return "", stolen(e, CodeProofKey, "The DPoP proof is by another key than the token's")
 	}
-	if checkSignature(p.alg, p.signed, p.key) != nil {
+	if checkJWS(p.alg, p.signed, p.key) != nil {
 		return "", stolen(e, CodeProofSignature, "The DPoP proof's signature is wrong")
 	}
 	seen, err := v.proofs.replays.seen(p.thumbprint, p.id, from, now)

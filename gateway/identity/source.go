@@ -100,10 +100,14 @@ func readBounded(r io.Reader, name string, bytesMax int64) ([]byte, error) {
 
 var errPrivate = errors.New("address is private")
 
-// newClient returns a client of at most idle open connections that follows no redirect, uses no proxy and, unless
+// newClient returns a client that closes each connection: once in minutes, an idle
+// one would only be a thing to leak. See guardedClient.
+func newClient(allowPrivate bool) *http.Client { return guardedClient(allowPrivate, 0) }
+
+// guardedClient returns a client of at most idle open connections that follows no redirect, uses no proxy and, unless
 // allowPrivate, connects to no address that only our own house can reach: a key
 // URL must not become a way to ask around in it.
-func newClient(allowPrivate bool, idle int) *http.Client {
+func guardedClient(allowPrivate bool, idle int) *http.Client {
 	dialer := &net.Dialer{
 		Timeout: fetchTimeout,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {

@@ -67,11 +67,10 @@ func New(o Options) (*Verifier, error) {
 		issuers: make(map[string]*issuer, len(c.Issuers)), refresh: c.KeysRefresh, dpop: c.DPoP,
 		proofs: &proofs{nonces: newNonces(c.DPoP.NonceLifetime), replays: newReplays(c.DPoP.Window, c.DPoP.ProofsMax)},
 		names:  o.Names, cache: newCache(c.CacheEntries), metrics: m, now: o.Now,
-		asking: newClient(c.AllowPrivate, QuestionsMax),
+		asking: guardedClient(c.AllowPrivate, QuestionsMax),
 	}
 	var errs []error
-	// Once in minutes: an idle connection would only be a thing to leak.
-	fetching := newClient(c.AllowPrivate, 0)
+	fetching := newClient(c.AllowPrivate)
 	for i, spec := range c.Issuers {
 		err = v.add(spec, fetching, o)
 		if err != nil {
@@ -221,7 +220,7 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*ve
 	if err != nil {
 		return nil, err
 	}
-	err = checkSignature(p.alg, p.signed, k)
+	err = checkSignature(p, k)
 	if err != nil {
 		return nil, err
 	}
@@ -233,11 +232,14 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*ve
 	return e, nil
 }
 
-// checkSignature has jwx verify the very bytes that our parser has read, with
+// checkSignature checks a token's signature; see checkJWS.
+func checkSignature(p parsed, k *key) error { return checkJWS(p.alg, p.signed, k) }
+
+// checkJWS has jwx verify the very bytes that our parser has read, with
 // the algorithm that we checked and the key that we chose. jwx does not parse
 // the token a second time: two parsers could differ (jwx, for one, loses the
 // space around a header), one cannot.
-func checkSignature(alg string, s signed, k *key) error {
+func checkJWS(alg string, s signed, k *key) error {
 	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(alg))
 	if err != nil {
 		return fmt.Errorf("verifier for %s: %w", alg, err) // Cannot happen: the algorithm is on our list.
