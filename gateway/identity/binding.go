@@ -52,8 +52,6 @@ func readConfirmation(value []byte) confirmation {
 func (v *Verifier) bind(r *http.Request, s scheme, e *verified, from netip.Addr, now time.Time) (Identity, error) {
 	id, c := e.identity, &e.confirm
 	switch {
-	case s == schemeDPoP && !c.bound:
-		return Identity{}, fault(CodeNotBound, "The token is not bound to a key")
 	case c.foreign, s == schemeBearer && c.jkt != "":
 		return Identity{}, stolen(e, CodeBound, "The token is bound to a key and cannot be used as a bearer token")
 	case s == schemeDPoP && c.jkt == "":

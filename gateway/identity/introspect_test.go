@@ -238,8 +238,24 @@ func TestIntrospectionBreaker(t *testing.T) {
 	if got := outcome(t.Context(), v, bearer("early")); got != "introspect: the issuer has not answered lately" {
 		t.Errorf("after a trial that failed: %s", got)
 	}
-	e.says(active)
+	hold, asked := make(chan struct{}), make(chan struct{})
+	e.answers(func(w http.ResponseWriter, _ string) {
+		close(asked)
+		<-hold
+		_, _ = fmt.Fprint(w, active)
+	})
 	now.Add(int64(time.Second))
+	trial := make(chan string)
+	go func() { trial <- outcome(t.Context(), v, bearer("trial-2")) }()
+	<-asked
+	if got := outcome(t.Context(), v, bearer("beside")); got != "introspect: the issuer has not answered lately" {
+		t.Errorf("beside the trial: %s", got)
+	}
+	close(hold)
+	if got := <-trial; got != "ok" {
+		t.Errorf("the trial that works: %s", got)
+	}
+	e.says(active)
 	for range 2 {
 		if got := outcome(t.Context(), v, bearer("after")); got != "ok" {
 			t.Errorf("when it works again: %s", got)
