@@ -110,6 +110,13 @@ func selfSigned(t *testing.T, dir string) (cert, key string, pair tls.Certificat
 // boundRig is a gateway with TLS whose issuer is a signer of the test.
 func boundRig(t *testing.T) (g *rig, issuer signer, client tls.Certificate) {
 	t.Helper()
+	return boundRigWith(t, func(*rig, string) {})
+}
+
+// boundRigWith is one whose configuration a test changes before it starts; dir is
+// a folder for files.
+func boundRigWith(t *testing.T, change func(g *rig, dir string)) (g *rig, issuer signer, client tls.Certificate) {
+	t.Helper()
 	g = newRig(t, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.URL.Path)) })
 	dir := t.TempDir()
 	issuer = newSigner()
@@ -127,6 +134,7 @@ func boundRig(t *testing.T) (g *rig, issuer signer, client tls.Certificate) {
 		{ID: "theft", Path: "/theft", Upstream: upstream},
 		{ID: "work", Path: "/work", Upstream: upstream, Binding: []string{event.BindingMTLS}},
 	}
+	change(g, dir)
 	g.start(t, true)
 	return g, issuer, client
 }

@@ -67,7 +67,8 @@ func drawAPIKey(c *cobra.Command, env app.Env, o apiKeyOptions) error {
 	if err != nil {
 		return fmt.Errorf("pepper: %w", err)
 	}
-	o.entry.Expires = env.Now().Add(o.lasts).UTC().Truncate(time.Second)
+	o.entry.Issued = env.Now().UTC().Truncate(time.Second)
+	o.entry.Expires = o.entry.Issued.Add(o.lasts)
 	key, entry, err := identity.NewAPIKey(pepper, o.entry)
 	if err != nil {
 		return app.Usage("%w", err)

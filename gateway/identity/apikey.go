@@ -70,6 +70,9 @@ type APIKey struct {
 	Kind string `json:"kind,omitempty"`
 	// Scopes that the key has.
 	Scopes []string `json:"scopes,omitempty"`
+	// Issued is when the key was drawn: a verdict about its subject touches the
+	// keys that were drawn before it. Where absent it touches every one.
+	Issued time.Time `json:"issued,omitzero"`
 	// Expires is when the key ends. It is required: what never ends is never
 	// cleaned up.
 	Expires time.Time `json:"expires"`
@@ -228,7 +231,7 @@ func readAPIKeys(r io.Reader, pepper []byte, names event.Names) (map[string]apiK
 // identity is who the key acts for. Its session is the key itself.
 func (k APIKey) identity(names event.Names) Identity {
 	id := Identity{
-		Tenant: k.Tenant, Issuer: issuerAPIKeys, ClientID: k.ID, Scopes: k.Scopes, Expires: k.Expires,
+		Tenant: k.Tenant, Issuer: issuerAPIKeys, ClientID: k.ID, Scopes: k.Scopes, IssuedAt: k.Issued, Expires: k.Expires,
 		Binding: event.BindingNone, Method: MethodAPIKey, Kind: k.Kind,
 	}
 	if id.Tenant == "" {

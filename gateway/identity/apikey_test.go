@@ -67,7 +67,7 @@ func withKey(keys ...string) *http.Request {
 
 func TestAPIKey(t *testing.T) {
 	f, n := newKeyFile(t), names(t)
-	key, entry := mint(t, identity.APIKey{ID: "vk_billing", Subject: "billing", Tenant: "acme", Kind: event.SubjectAgent, Scopes: []string{"read"}})
+	key, entry := mint(t, identity.APIKey{ID: "vk_billing", Subject: "billing", Tenant: "acme", Kind: event.SubjectAgent, Scopes: []string{"read"}, Issued: time.Unix(clock-60, 0).UTC()})
 	other, second := mint(t, identity.APIKey{ID: "vk_other", Subject: "billing"})
 	f.write(t, entry, second)
 	v := verifier(t, f.options)
@@ -75,7 +75,7 @@ func TestAPIKey(t *testing.T) {
 	const us = "vigil:api_keys"
 	want := identity.Identity{
 		Tenant: "acme", Issuer: us, Subject: n.Subject(us, "billing"), Session: got.Session, TokenID: got.TokenID, ClientID: "vk_billing",
-		Scopes: []string{"read"}, Expires: entry.Expires, Binding: event.BindingNone, Method: identity.MethodAPIKey, Kind: event.SubjectAgent,
+		Scopes: []string{"read"}, IssuedAt: entry.Issued, Expires: entry.Expires, Binding: event.BindingNone, Method: identity.MethodAPIKey, Kind: event.SubjectAgent,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil || got.Session == "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -109,7 +109,7 @@ func (c *certificates) verify(r *http.Request, now time.Time) (Identity, error) 
 		r := &c.rules[i]
 		if r.TrustDomain != "" {
 			if isSPIFFE && domain == r.TrustDomain {
-				return c.identity(r, "spiffe://"+domain, id, certificateText(cert)), nil
+				return c.identity(r, "spiffe://"+domain, id, cert), nil
 			}
 			continue
 		}
@@ -127,7 +127,7 @@ func (c *certificates) verify(r *http.Request, now time.Time) (Identity, error) 
 	if rule == nil {
 		return Identity{}, fault(CodeCertificate, "The client certificate names nobody who is known here")
 	}
-	return c.identity(rule, issuerDNS, name, certificateText(cert)), nil
+	return c.identity(rule, issuerDNS, name, cert), nil
 }
 
 // issuerDNS stands for an issuer in the pseudonyms of certificates with DNS names.
@@ -144,9 +144,10 @@ func (c *Certificate) takes(dns string) bool {
 }
 
 // identity is who a certificate acts for. Its session is the certificate itself.
-func (c *certificates) identity(rule *Certificate, issuer, subject, x5t string) Identity {
+func (c *certificates) identity(rule *Certificate, issuer, subject string, cert *x509.Certificate) Identity {
+	x5t := certificateText(cert)
 	id := Identity{
-		Tenant: rule.Tenant, Issuer: issuer, ClientID: subject, Scopes: rule.Scopes,
+		Tenant: rule.Tenant, Issuer: issuer, ClientID: subject, Scopes: rule.Scopes, IssuedAt: cert.NotBefore, Expires: cert.NotAfter,
 		Binding: event.BindingMTLS, Device: x5t, Method: MethodMTLS, Kind: rule.Kind,
 	}
 	if id.Tenant == "" {

@@ -78,7 +78,7 @@ func TestCertificateIsAnIdentity(t *testing.T) {
 	want := identity.Identity{
 		Tenant: "acme", Issuer: "spiffe://example.org", Subject: n.Subject("spiffe://example.org", id),
 		Session: n.Session("spiffe://example.org", x5t(cert)), TokenID: n.Token("spiffe://example.org", x5t(cert)), ClientID: id,
-		Scopes: []string{"read"}, Binding: event.BindingMTLS, Device: x5t(cert), Method: identity.MethodMTLS, Kind: event.SubjectService,
+		Scopes: []string{"read"}, IssuedAt: cert.NotBefore, Expires: cert.NotAfter, Binding: event.BindingMTLS, Device: x5t(cert), Method: identity.MethodMTLS, Kind: event.SubjectService,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

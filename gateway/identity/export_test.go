@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Claims are what the strict layer reads from a token before its signature.
 type Claims struct {
@@ -79,3 +82,6 @@ func ReadAnswer(answer string) (Claims, error) {
 	c, err := is.read(o)
 	return Claims{Issuer: c.issuer, Subject: c.subject}, err
 }
+
+// Reachable reports whether keys may be fetched from an address.
+func Reachable(a netip.Addr, allowPrivate bool) bool { return reachable(a.Unmap(), allowPrivate) }

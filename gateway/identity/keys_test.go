@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -304,6 +305,22 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	}
 	if p.fetches.Load() > 0 {
 		t.Error("the provider was asked")
+	}
+}
+
+// Every way to spell an address of our own house is one.
+func TestAddressesOfTheHouse(t *testing.T) {
+	for text, want := range map[string][2]bool{ // Without and with AllowPrivate.
+		"93.184.216.34": {true, true}, "2606:2800:220:1::1": {true, true}, "64:ff9b::5db8:d822": {true, true},
+		"127.0.0.1": {false, true}, "::1": {false, true}, "::ffff:127.0.0.1": {false, true}, "10.1.2.3": {false, true}, "172.16.0.1": {false, true},
+		"192.168.0.1": {false, true}, "100.64.0.1": {false, true}, "fd00::1": {false, true}, "fec0::1": {false, true}, "0.1.2.3": {false, true},
+		"198.18.0.1": {false, true}, "192.0.0.1": {false, true}, "240.0.0.1": {false, true}, "64:ff9b::a00:1": {false, true}, "64:ff9b::7f00:1": {false, true},
+		"169.254.169.254": {}, "::ffff:169.254.169.254": {}, "64:ff9b::a9fe:a9fe": {}, "fe80::1": {}, "0.0.0.0": {}, "::": {}, "224.0.0.1": {}, "ff02::1": {},
+	} {
+		a := netip.MustParseAddr(text)
+		if got := [2]bool{identity.Reachable(a, false), identity.Reachable(a, true)}; got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -393,13 +395,33 @@ func TestReloadRemembersProofs(t *testing.T) {
 	}
 	_, err := v.Verify(t.Context(), shown("DPoP", token, p.proof(token, set("nonce", "x"))), home)
 	e, _ := errors.AsType[*identity.Error](err)
-	next := verifier(t)
+	next := verifier(t, func(o *identity.Options) { o.Config.DPoP.Window, o.Config.DPoP.ProofsMax = 2*time.Minute, 1<<10 })
 	next.InheritKeys(v)
 	if got := outcome(t.Context(), next, shown("DPoP", token, used)); got != identity.CodeProofRepeated {
 		t.Errorf("after a reload: %s", got)
 	}
 	if got := outcome(t.Context(), next, shown("DPoP", token, p.proof(token, set("nonce", e.Nonce)))); got != "ok" {
 		t.Errorf("a nonce of before the reload: %s", got)
+	}
+}
+
+// Of many who use one proof at the same time one is served.
+func TestProofIsUsedOnceAtOnce(t *testing.T) {
+	k, p, v := loadKeys(t), newProver(), verifier(t)
+	token := p.bound(k)
+	proof := p.proof(token)
+	var served atomic.Int64
+	var wg sync.WaitGroup
+	for range 32 {
+		wg.Go(func() {
+			if outcome(t.Context(), v, shown("DPoP", token, proof)) == "ok" {
+				served.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := served.Load(); n != 1 {
+		t.Errorf("one proof served %d requests", n)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,8 +29,8 @@ const (
 // hashes refuses a good proof once in 2^64; a replay always matches.
 type replays struct {
 	seed   maphash.Seed
-	span   time.Duration
-	max    int // Proofs of one generation of one shard.
+	span   atomic.Int64 // Of a generation, nanoseconds.
+	max    int          // Proofs of one generation of one shard.
 	shards [shards]proofShard
 }
 
@@ -40,7 +41,15 @@ type proofShard struct {
 }
 
 func newReplays(window time.Duration, proofsMax int) *replays {
-	return &replays{seed: maphash.MakeSeed(), span: 2 * window, max: max(proofsMax/shards/2, 1)}
+	p := &replays{seed: maphash.MakeSeed(), max: max(proofsMax/shards/2, 1)}
+	p.widen(window)
+	return p
+}
+
+// widen makes the generations long enough for a window. They never shrink: what
+// was accepted under the longer one may still be in it.
+func (p *replays) widen(window time.Duration) {
+	p.span.Store(max(p.span.Load(), int64(2*window)))
 }
 
 // seen remembers a proof and reports whether it was seen before.
@@ -49,9 +58,10 @@ func (p *replays) seen(thumbprint, id string, from netip.Addr, now time.Time) (s
 	s := &p.shards[proof%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.began) >= p.span {
+	span := time.Duration(p.span.Load())
+	if now.Sub(s.began) >= span {
 		s.old, s.young = s.young, make(map[uint64]uint64)
-		if now.Sub(s.began) >= 2*p.span {
+		if now.Sub(s.began) >= 2*span {
 			s.old = nil
 		}
 		s.began = now

@@ -135,10 +135,31 @@ func guardedClient(allowPrivate bool, idle int) *http.Client {
 // reachable reports whether keys may be fetched from a. Link-local addresses,
 // where clouds keep their metadata, never are.
 func reachable(a netip.Addr, allowPrivate bool) bool {
+	if nat64().Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:])) // What a translator would connect to.
+	}
 	if a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
 		return false
 	}
-	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) // RFC 6598.
-	private := a.IsLoopback() || a.IsPrivate() || shared.Contains(a)
+	private := a.IsLoopback() || a.IsPrivate()
+	for _, p := range notGlobal() {
+		private = private || p.Contains(a)
+	}
 	return allowPrivate || !private
+}
+
+// nat64 is the well-known prefix of RFC 6052.
+func nat64() netip.Prefix { return netip.MustParsePrefix("64:ff9b::/96") }
+
+// notGlobal are networks beside those of [netip.Addr.IsPrivate] that are not
+// reached over the Internet (RFC 6890): this network, shared addresses of
+// carriers, protocol assignments, benchmarks, what is reserved, and the
+// site-local addresses of old.
+func notGlobal() []netip.Prefix {
+	var list []netip.Prefix
+	for _, s := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "fec0::/10"} {
+		list = append(list, netip.MustParsePrefix(s))
+	}
+	return list
 }

@@ -122,11 +122,11 @@ func (v *Verifier) add(spec Issuer, fetching *http.Client, o Options) error {
 // InheritKeys gives v the key sets that old has of the same issuers from the same
 // URLs, as long as they may serve, so that a reload while a provider is away
 // locks nobody out; and the DPoP proofs that were used, so that it lets nobody
-// use one twice. Call it before the first Verify.
+// use one twice. Of DPoP.ProofsMax that of old stays in force. Call it before the
+// first Verify.
 func (v *Verifier) InheritKeys(old *Verifier) {
-	if v.dpop.Window == old.dpop.Window && v.dpop.ProofsMax == old.dpop.ProofsMax {
-		v.proofs.replays = old.proofs.replays
-	}
+	v.proofs.replays = old.proofs.replays
+	v.proofs.replays.widen(v.dpop.Window)
 	if v.dpop.NonceLifetime == old.dpop.NonceLifetime {
 		v.proofs.nonces = old.proofs.nonces
 	}
