@@ -14,10 +14,10 @@ import (
 )
 
 // confirmation is the claim cnf of a token (RFC 7800): the keys that whoever
-// shows it must have, all of them.
+// shows it must have, all of them that we know of.
 type confirmation struct {
 	bound   bool   // There is one, of whatever kind.
-	foreign bool   // It names something that we cannot check.
+	foreign bool   // It names nothing that we can check.
 	jkt     string // RFC 9449 section 6.1.
 	x5t     string // x5t#S256, RFC 8705 section 3.1.
 }
@@ -33,15 +33,15 @@ func readConfirmation(value []byte) confirmation {
 		c.foreign = true
 		return c
 	}
-	for _, m := range o {
-		switch s, ok := text(m.value); {
-		case m.name == "jkt" && ok:
-			c.jkt = s
-		case m.name == "x5t#S256" && ok:
-			c.x5t = s
-		default:
-			c.foreign = true
+	// Members beside them are ignored, as RFC 7800 section 3.1 asks.
+	for name, to := range map[string]*string{"jkt": &c.jkt, "x5t#S256": &c.x5t} {
+		v := o.get(name)
+		if v == nil {
+			continue
 		}
+		var ok bool
+		*to, ok = text(v)
+		c.foreign = c.foreign || !ok || *to == ""
 	}
 	c.foreign = c.foreign || c.jkt == "" && c.x5t == ""
 	return c

@@ -67,8 +67,9 @@ type Issuer struct {
 	JWKSURL string `mapstructure:"jwks_url"`
 	// JWKSFile is a file that holds the key set; it is read again when it changes.
 	JWKSFile string `mapstructure:"jwks_file"`
-	// Algorithms that are accepted: RS256 to 512, PS256 to 512, ES256 to 512
-	// and EdDSA. Where empty RS256, PS256, ES256 and EdDSA.
+	// Algorithms that are accepted: RS256 to 512, PS256 to 512, ES256 to 512,
+	// EdDSA and its newer name Ed25519. Where empty RS256, PS256, ES256, EdDSA and
+	// Ed25519.
 	Algorithms []string `mapstructure:"algorithms"`
 	// Profile is rfc9068 where tokens must keep to that profile: typ at+jwt, and
 	// the claims client_id, iat and jti beside what is always required. Empty for
@@ -146,7 +147,7 @@ func DefaultConfig() Config {
 // algorithms lists what can be allowed. HMAC is not among them: whoever can
 // check such a token can also forge it.
 func algorithms() []string {
-	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
 }
 
 // Validate reports every fault at once, each named by its key. It reads no
@@ -315,7 +316,7 @@ func checkKeyURL(raw string, allowPrivate bool) error {
 // defaults returns is with its empty fields filled.
 func (is Issuer) defaults() Issuer {
 	if len(is.Algorithms) == 0 {
-		is.Algorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
+		is.Algorithms = []string{"RS256", "PS256", "ES256", "EdDSA", "Ed25519"}
 	}
 	if is.Profile == profileRFC9068 {
 		is.Types = []string{"at+jwt"}

@@ -308,6 +308,20 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	}
 }
 
+// An Ed25519 key is good under both names of its algorithm, whichever the set has.
+func TestEd25519HasTwoNames(t *testing.T) {
+	k := loadKeys(t)
+	for _, ofKey := range []string{"EdDSA", "Ed25519"} {
+		v, _ := serveKeys(t, []byte(swap(string(only(t, k, "ed")), `"kty"`, `"alg":"`+ofKey+`","kty"`))).fetching(t)
+		for _, alg := range []string{"EdDSA", "Ed25519"} {
+			head := `{"alg":"` + alg + `","typ":"at+jwt","kid":"ed"}`
+			if got := outcome(t.Context(), v, bearer(k.signRaw(b64(head)+"."+b64(claims), `"EdDSA"`))); got != "ok" {
+				t.Errorf("a key for %s, a token by %s: %s", ofKey, alg, got)
+			}
+		}
+	}
+}
+
 // Every way to spell an address of our own house is one.
 func TestAddressesOfTheHouse(t *testing.T) {
 	for text, want := range map[string][2]bool{ // Without and with AllowPrivate.

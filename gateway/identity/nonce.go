@@ -39,10 +39,7 @@ func (n *nonces) at(t time.Time, back int64) string {
 // check compares the nonce of a proof, empty for none. It returns the nonce to go
 // on with, empty where the proof's is the newest. The error is an [Error] that
 // carries a nonce.
-func (n *nonces) check(got string, required bool, now time.Time) (next string, err error) {
-	if got == "" && !required {
-		return "", nil
-	}
+func (n *nonces) check(got string, now time.Time) (next string, err error) {
 	newest := n.at(now, 0)
 	switch {
 	case hmac.Equal([]byte(got), []byte(newest)):

@@ -68,7 +68,11 @@ func oddHeaders() map[string]recipe {
 		"header-at-its-limit": {why: "a header of just 2 KiB", make: func(k keys) string {
 			return k.sign(put(header, "x", `"`+strings.Repeat("x", 2048-len(put(header, "x", `""`)))+`"`), claims)
 		}},
-		"header-names-case":    {why: "names have case: JWK and Crit are not jwk and crit", make: head("Crit", `["exp"]`)},
+		"header-names-case": {why: "names have case: JWK and Crit are not jwk and crit", make: head("Crit", `["exp"]`)},
+		"alg-ed25519": {why: "the newer name of EdDSA (RFC 9864)", make: func(k keys) string {
+			head := `{"alg":"Ed25519","typ":"at+jwt","kid":"ed"}`
+			return k.signRaw(b64(head)+"."+b64(claims), `"EdDSA"`)
+		}},
 		"kid-rs256":            {why: "a key that is for one algorithm", make: head("kid", `"rsa-rs256"`)},
 		"typ-jwt-small":        {why: "media types have no case", make: head("typ", `"jwt"`)},
 		"typ-jwt-application":  {why: "application/ before the type", make: head("typ", `"application/jwt"`)},

@@ -13,7 +13,7 @@ import (
 
 // ProofAlgorithms are those that a DPoP proof may be signed with, as the
 // parameter algs of a challenge lists them (RFC 9449 section 5.1).
-const ProofAlgorithms = "ES256 ES384 ES512 EdDSA PS256 PS384 PS512 RS256 RS384 RS512"
+const ProofAlgorithms = "ES256 ES384 ES512 EdDSA Ed25519 PS256 PS384 PS512 RS256 RS384 RS512"
 
 // proof is a DPoP proof (RFC 9449 section 4.2). Nothing in it is true before
 // its signature has been checked with the key that it brings.
@@ -121,9 +121,11 @@ func (v *Verifier) prove(r *http.Request, e *verified, from netip.Addr, now time
 	if err != nil {
 		return "", err
 	}
-	nonce, err = v.proofs.nonces.check(p.nonce, e.issuer.spec.DPoPNonce, now)
-	if err != nil {
-		return "", err
+	if e.issuer.spec.DPoPNonce { // Else nobody has given one, and whatever there is says nothing.
+		nonce, err = v.proofs.nonces.check(p.nonce, now)
+		if err != nil {
+			return "", err
+		}
 	}
 	if subtle.ConstantTimeCompare([]byte(p.thumbprint), []byte(e.confirm.jkt)) != 1 {
 		return "", stolen(e, CodeProofKey, "The DPoP proof is by another key than the token's")

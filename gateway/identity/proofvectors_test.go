@@ -171,7 +171,6 @@ func hostileProofs() map[string]recipe {
 		"proof-jti-number":       proven(malformed, "a name that is no text", set("jti", 7)),
 		"proof-ath-missing":      proven(malformed, "for no token", set("ath", nil)),
 		"proof-ath-other":        proven(identity.CodeProofToken, "for another token", set("ath", "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo")),
-		"proof-nonce-made-up":    proven(identity.CodeProofNonce, "a nonce that nobody gave", set("nonce", "abc")),
 		"proof-duplicate":        sent(malformed, "two methods", raw(`"htm"`, `"htm":"POST","htm"`)),
 		"proof-trailing":         sent(malformed, "something behind the claims", raw(`}`, `}{}`)),
 		"proof-signature-empty": sent(identity.CodeProofSignature, "no signature", func(p prover, token string) []string {
@@ -205,8 +204,12 @@ func oddProofs() map[string]recipe {
 		"iat-fraction":    ok("NumericDate may have a fraction", set("iat", clock+0.5)),
 		"jti-long":        ok("just within the limit", set("jti", strings.Repeat("x", 1024))),
 		"claims-more":     ok("claims that nobody knows", set("x", []any{nil, map[string]any{"a": 1}})),
-		"whitespace":      sent("ok", "JSON may have spaces", raw(`"htm"`, " \n\t\"htm\"")),
-		"escapes":         sent("ok", "names and values may be escaped", raw(`"htm":"GET"`, `"ht\u006d":"\u0047ET"`)),
+		"nonce":           ok("a nonce that nobody asked for", set("nonce", "abc")),
+		"cnf-more": ok("further members of cnf are ignored (RFC 7800 3.1)").of(func(k keys) string {
+			return k.sign(header, put(claims, "cnf", `{"kid":"x","jkt":"`+vectorProver(k).jkt()+`","x":{}}`))
+		}),
+		"whitespace": sent("ok", "JSON may have spaces", raw(`"htm"`, " \n\t\"htm\"")),
+		"escapes":    sent("ok", "names and values may be escaped", raw(`"htm":"GET"`, `"ht\u006d":"\u0047ET"`)),
 		"token-es256": ok("a token by another algorithm").of(func(k keys) string {
 			return k.sign(`{"alg":"ES256","typ":"at+jwt","kid":"ec"}`, put(claims, "cnf", `{"jkt":"`+vectorProver(k).jkt()+`"}`))
 		}),

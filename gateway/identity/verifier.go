@@ -240,7 +240,7 @@ func checkSignature(p parsed, k *key) error { return checkJWS(p.alg, p.signed, k
 // the token a second time: two parsers could differ (jwx, for one, loses the
 // space around a header), one cannot.
 func checkJWS(alg string, s signed, k *key) error {
-	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(alg))
+	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(signature(alg)))
 	if err != nil {
 		return fmt.Errorf("verifier for %s: %w", alg, err) // Cannot happen: the algorithm is on our list.
 	}
