@@ -148,6 +148,29 @@ func TestKeyRotation(t *testing.T) {
 	}
 }
 
+// A flood of made-up key ids costs the provider two fetches a minute, and honest
+// tokens nothing.
+func TestFloodOfUnknownKeys(t *testing.T) {
+	k := loadKeys(t)
+	p := serveKeys(t, k.jwks())
+	v, now := p.fetching(t)
+	good := k.sign(header, claims)
+	verify(t, v, good)
+	for second := range 60 {
+		for i := range 20 {
+			made := b64(put(header, "kid", fmt.Sprintf(`"made-up-%d-%d"`, second, i))) + "." + b64(claims) + ".AAAA"
+			if got := outcome(t.Context(), v, bearer(made)); got != identity.CodeKeyUnknown {
+				t.Fatalf("Verify() = %s", got)
+			}
+		}
+		verify(t, v, good)
+		now.Add(int64(time.Second))
+	}
+	if n := p.fetches.Load(); n > 3 {
+		t.Errorf("1,200 made-up key ids in a minute cost %d fetches", n)
+	}
+}
+
 // Everybody who needs the same keys at the same time shares one fetch.
 func TestFetchIsShared(t *testing.T) {
 	k := loadKeys(t)

@@ -64,6 +64,16 @@ func fromToken(e *identity.Error) Problem {
 	return p
 }
 
+// Missing says that a route needs a credential, and of which binding where it
+// asks for one.
+func Missing(required []string) Problem {
+	p := From(identity.ErrNone)
+	if slices.Contains(required, event.BindingDPoP) {
+		p.Challenge += ", " + dpop("", "")
+	}
+	return p
+}
+
 // Binding says that a route takes only tokens that are bound to a key in one of
 // the ways that required lists.
 func Binding(required []string) Problem {

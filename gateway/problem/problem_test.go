@@ -64,6 +64,9 @@ func TestKinds(t *testing.T) {
 		"a bound token as bearer": {problem.From(&identity.Error{Code: identity.CodeBound}), want{
 			Status: 401, Code: "token_bound", Challenge: `Bearer realm="vigil", error="invalid_token", DPoP realm="vigil", algs="` + identity.ProofAlgorithms + `"`,
 		}},
+		"no credential on a route that binds": {problem.Missing([]string{"dpop"}), want{
+			Status: 401, Code: "token_missing", Detail: "Send a bearer token.", Challenge: `Bearer realm="vigil", DPoP realm="vigil", algs="` + identity.ProofAlgorithms + `"`,
+		}},
 		"a route that binds": {problem.Binding([]string{"dpop", "mtls"}), want{
 			Status: 401, Code: "binding_required", Detail: "The token must be bound to a key: dpop or mtls.",
 			Challenge: `Bearer realm="vigil", error="invalid_token", error_description="The token must be bound to a key", DPoP realm="vigil", algs="` + identity.ProofAlgorithms + `"`,
