@@ -154,39 +154,42 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr)
 		return Identity{}, err
 	}
 	now := v.now()
-	var id Identity
-	done := resultOK
-	switch c.scheme {
-	case schemeAPIKey:
-		id, err = v.apiKeys.verify(c.text, now)
-	case schemeCertificate:
-		id, err = v.certificates.verify(r, now)
-	case schemeBearer, schemeDPoP:
-		e := v.cache.get(c.text)
-		if e != nil && e.good(now) {
-			done = resultCached
-		} else {
-			e, err = v.remember(ctx, c.text, now)
-		}
-		if err == nil {
-			id, err = v.bind(r, c.scheme, e, from, now)
+	var e *verified
+	if c.scheme == schemeBearer {
+		e = v.cache.get(c.text)
+		if e != nil && !e.binds && e.good(now) {
+			v.metrics.count(ctx, resultCached)
+			return e.identity, nil
 		}
 	}
-	if err != nil {
-		done = result(err)
-	}
-	v.metrics.count(ctx, done)
+	id, err := v.check(ctx, r, c, e, from, now)
+	v.metrics.count(ctx, result(err))
 	return id, err
 }
 
-// remember checks a token in full and keeps it in the cache.
-func (v *Verifier) remember(ctx context.Context, token string, now time.Time) (*verified, error) {
-	e, err := v.verify(ctx, token, now)
-	if err != nil {
-		return nil, err
+// check verifies a credential of any kind; e is what the cache has of a bearer
+// token, nil where it was not asked or has nothing.
+func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *verified, from netip.Addr, now time.Time) (Identity, error) {
+	switch c.scheme {
+	case schemeAPIKey:
+		return v.apiKeys.verify(c.text, now)
+	case schemeCertificate:
+		return v.certificates.verify(r, now)
+	case schemeBearer, schemeDPoP:
 	}
-	v.cache.put(e)
-	return e, nil
+	if e == nil {
+		e = v.cache.get(c.text)
+	}
+	if e == nil || !e.good(now) {
+		var err error
+		e, err = v.verify(ctx, c.text, now)
+		if err != nil {
+			return Identity{}, err
+		}
+		e.binds = e.confirm.bound || len(e.issuer.spec.Binding) > 0
+		v.cache.put(e)
+	}
+	return v.bind(r, c.scheme, e, from, now)
 }
 
 // verify checks a token in full. What costs least comes first; nothing is
