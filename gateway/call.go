@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -81,6 +82,15 @@ func (c *call) identified(id *identity.Identity) {
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
 	}
+}
+
+// address is where it comes from, zero where that is not known.
+func (c *call) address() netip.Addr {
+	a, err := netip.ParseAddr(c.event.Address)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a
 }
 
 // who is the visitor as verdicts may name him.

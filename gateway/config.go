@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
-	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -143,45 +141,6 @@ func (c Config) Validate() error {
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
 		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
 	return errors.Join(append(errs, c.promises())...)
-}
-
-// promises reports what routes ask for and nobody who is configured can give.
-func (c Config) promises() error {
-	var errs []error
-	given, known := c.acrGiven()
-	certificates := c.Listen.TLS.ClientAuth != ""
-	for i, r := range c.Routes {
-		for j, acr := range r.ACR {
-			if known && !slices.Contains(given, acr) {
-				errs = append(errs, fmt.Errorf("routes[%d].acr[%d]: no issuer can give %q; they give %s", i, j, acr, strings.Join(given, ", ")))
-			}
-		}
-		if len(r.Binding) == 1 && r.Binding[0] == event.BindingMTLS && !certificates {
-			errs = append(errs, fmt.Errorf("routes[%d].binding: mtls, and listen.tls.client_auth asks nobody for a certificate", i))
-		}
-	}
-	for i, is := range c.Identity.Issuers {
-		if len(is.Binding) == 1 && is.Binding[0] == event.BindingMTLS && !certificates {
-			errs = append(errs, fmt.Errorf("identity.issuers[%d].binding: mtls, and listen.tls.client_auth asks nobody for a certificate", i))
-		}
-	}
-	if len(c.Identity.Certificates) > 0 && !certificates {
-		errs = append(errs, errors.New("identity.certificates: listen.tls.client_auth asks nobody for a certificate"))
-	}
-	return errors.Join(errs...)
-}
-
-// acrGiven lists the authentication contexts that the issuers can give; known is
-// false where one of them does not say.
-func (c Config) acrGiven() (given []string, known bool) {
-	for _, is := range c.Identity.Issuers {
-		if len(is.ACRValues) == 0 {
-			return nil, false
-		}
-		given = append(given, is.ACRValues...)
-	}
-	slices.Sort(given)
-	return slices.Compact(given), len(c.Identity.Issuers) > 0
 }
 
 // under puts a section's name before each of its faults.

@@ -69,7 +69,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		return
 	}
 	c.routed(m)
-	id, err := g.identify(r, c, in, m.Route, o)
+	id, err := g.identify(r, c, in, m.Route)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
 		return
@@ -176,8 +176,8 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 // identify returns who the request acts for, nil for nobody. On a public route a
 // bad credential is nobody's, and noted: whoever holds an expired token must
 // still reach the sign-in page.
-func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route, o origin.Origin) (*identity.Identity, error) {
-	id, err := in.verifier.Verify(r.Context(), r, o.Address)
+func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
+	id, err := in.verifier.Verify(r.Context(), r, c.address())
 	fault, isFault := errors.AsType[*identity.Error](err)
 	switch {
 	case err == nil:

@@ -13,10 +13,6 @@ import (
 // HeaderRequestID carries the request's id to the client.
 const HeaderRequestID = "X-Request-Id"
 
-// HeaderDPoPNonce carries the nonce that a client is to use (RFC 9449 section 8),
-// spelled as net/http does.
-const HeaderDPoPNonce = "Dpop-Nonce"
-
 // Write answers r with p. Nothing may have been written to w before.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	h := w.Header()
@@ -69,6 +65,10 @@ func writeGRPC(w http.ResponseWriter, p Problem) {
 func bearer(kind, description string) string {
 	return challenge("Bearer", kind, description)
 }
+
+// HeaderDPoPNonce carries the nonce that a client is to use (RFC 9449 section 8),
+// spelled as net/http does.
+const HeaderDPoPNonce = "Dpop-Nonce"
 
 // dpop is a challenge of RFC 9449 section 7.1.
 func dpop(kind, description string) string {
