@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -13,10 +14,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"maps"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -292,6 +295,43 @@ func TestClientCertificateOnTheWire(t *testing.T) {
 	}
 	if !methods[identity.MethodJWT] || !methods[identity.MethodMTLS] {
 		t.Errorf("auth methods %v", methods)
+	}
+}
+
+// An API key opens the gateway, and the upstream sees neither it nor a proof.
+func TestAPIKeyStaysHere(t *testing.T) {
+	var key string
+	g, _, _ := boundRigWith(t, func(g *rig, dir string) {
+		upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = fmt.Fprint(w, r.Header.Values("X-Api-Key"), r.Header.Values("X_Api_Key"), r.Header.Values("Dpop"), r.Header.Values("Client-Cert"))
+		}))
+		t.Cleanup(upstream.Close)
+		g.config.Routes = []route.Spec{{ID: "work", Path: "/work", Upstream: upstream.URL, Scopes: []string{"work"}}}
+		pepper := bytes.Repeat([]byte("p"), 32)
+		var entry identity.APIKey
+		var err error
+		key, entry, err = identity.NewAPIKey(pepper, identity.APIKey{ID: "vk_a", Subject: "billing", Scopes: []string{"work"}, Expires: time.Now().Add(time.Hour)})
+		must(0, err)
+		g.config.Identity.APIKeys = identity.APIKeys{Header: "X-Api-Key", File: filepath.Join(dir, "keys.json"), PepperFile: filepath.Join(dir, "pepper")}
+		must(0, os.WriteFile(g.config.Identity.APIKeys.File, must(json.Marshal(entry)), 0o600))
+		must(0, os.WriteFile(g.config.Identity.APIKeys.PepperFile, pepper, 0o600))
+	})
+	res, text := g.secure(t, "/work", func(r *http.Request) {
+		for _, name := range []string{"X-Api-Key", "X_api_key", "DPoP", "Client-Cert"} {
+			r.Header.Set(name, key)
+		}
+	})
+	if res.StatusCode != http.StatusOK || text != "[] [] [] []" {
+		t.Errorf("the upstream saw %d %q", res.StatusCode, text)
+	}
+	res, text = g.secure(t, "/work", func(r *http.Request) { r.Header.Set("X-Api-Key", key+"x") })
+	if res.StatusCode != http.StatusUnauthorized || problemOf(t, text)["code"] != identity.CodeAPIKey {
+		t.Errorf("another key: %d %s", res.StatusCode, text)
+	}
+	g.revoke(t, verdict.ActionRevoke, verdict.TargetSubject, g.names.Subject("vigil:api_keys", "billing"))
+	res, text = g.secure(t, "/work", func(r *http.Request) { r.Header.Set("X-Api-Key", key) })
+	if res.StatusCode != http.StatusUnauthorized || problemOf(t, text)["code"] != "session_revoked" {
+		t.Errorf("a subject that is revoked: %d %s", res.StatusCode, text)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -46,4 +47,14 @@ func (c Config) acrGiven() (given []string, known bool) {
 	}
 	slices.Sort(given)
 	return slices.Compact(given), len(c.Identity.Issuers) > 0
+}
+
+// upstreamSide is the proxy's configuration. An API key is for the gateway alone:
+// an upstream that saw it could use it.
+func (c Config) upstreamSide() proxy.Config {
+	p := c.Proxy
+	if c.Identity.APIKeys.File != "" {
+		p.StripHeaders = append(slices.Clip(p.StripHeaders), c.Identity.APIKeys.Header)
+	}
+	return p
 }
