@@ -15,7 +15,7 @@ type verified struct {
 	token    string // Compared in full: a hash alone proves nothing.
 	identity Identity
 	confirm  confirmation
-	binds    bool // It takes more than to show the token.
+	binds    bool      // It takes more than to show the token.
 	from     time.Time // Not before, leeway included.
 	until    time.Time // Leeway included.
 	issuer   *issuer
