@@ -312,8 +312,8 @@ func TestAPIKeyStaysHere(t *testing.T) {
 		var err error
 		key, entry, err = identity.NewAPIKey(pepper, identity.APIKey{ID: "vk_a", Subject: "billing", Scopes: []string{"work"}, Expires: time.Now().Add(time.Hour)})
 		must(0, err)
-		g.config.Identity.APIKeys = identity.APIKeys{Header: "X-Api-Key", File: filepath.Join(dir, "keys.json"), PepperFile: filepath.Join(dir, "pepper")}
-		must(0, os.WriteFile(g.config.Identity.APIKeys.File, must(json.Marshal(entry)), 0o600))
+		g.config.Identity.APIKeys = identity.APIKeys{Header: "X-Api-Key", KeysFile: filepath.Join(dir, "keys.json"), PepperFile: filepath.Join(dir, "pepper")}
+		must(0, os.WriteFile(g.config.Identity.APIKeys.KeysFile, must(json.Marshal(entry)), 0o600))
 		must(0, os.WriteFile(g.config.Identity.APIKeys.PepperFile, pepper, 0o600))
 	})
 	res, text := g.secure(t, "/work", func(r *http.Request) {

@@ -53,7 +53,7 @@ func (c Config) acrGiven() (given []string, known bool) {
 // an upstream that saw it could use it.
 func (c Config) upstreamSide() proxy.Config {
 	p := c.Proxy
-	if c.Identity.APIKeys.File != "" {
+	if c.Identity.APIKeys.KeysFile != "" {
 		p.StripHeaders = append(slices.Clip(p.StripHeaders), c.Identity.APIKeys.Header)
 	}
 	return p

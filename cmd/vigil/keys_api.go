@@ -27,7 +27,7 @@ func newKeysAPICommand(env app.Env) *cobra.Command {
 		Use:   "api ID",
 		Short: "Draw an API key, keep its hash in a file and print the key this once",
 		Long: `Draw an API key, ID.SECRET, for a subject. Its hash goes to the end of a file
-that gateways read under identity.api_keys.file, and again when it changes; the
+that gateways read under identity.api_keys.keys_file, and again when it changes; the
 key itself is printed and kept nowhere. The hash is made with a pepper, a file of
 its own, which is made where it is missing and must be the same on every gateway.
 To take a key back, take its line out of the file.`,

@@ -32,9 +32,9 @@ const issuerAPIKeys = "vigil:api_keys"
 type APIKeys struct {
 	// Header that carries the key; X-Api-Key where not changed.
 	Header string `mapstructure:"header"`
-	// File holds the entries, as vigil keys api makes them. It is read again when
+	// KeysFile holds the entries, as vigil keys api makes them. It is read again when
 	// it changes. Empty for no API keys.
-	File string `mapstructure:"file"`
+	KeysFile string `mapstructure:"keys_file"`
 	// PepperFile holds at least 32 bytes without which the hashes in the file are
 	// of no use, the same on every gateway.
 	PepperFile string `mapstructure:"pepper_file"`
@@ -42,11 +42,11 @@ type APIKeys struct {
 
 func (c APIKeys) faults() []error {
 	var errs []error
-	if c.File == "" && c.PepperFile == "" {
+	if c.KeysFile == "" && c.PepperFile == "" {
 		return nil
 	}
-	if c.File == "" || c.PepperFile == "" {
-		errs = append(errs, errors.New("api_keys: file and pepper_file go together"))
+	if c.KeysFile == "" || c.PepperFile == "" {
+		errs = append(errs, errors.New("api_keys: keys_file and pepper_file go together"))
 	}
 	if !httpguts.ValidHeaderFieldName(c.Header) || slices.Contains([]string{"Authorization", "Cookie", "Dpop", "Host", "Proxy-Authorization"}, http.CanonicalHeaderKey(c.Header)) {
 		errs = append(errs, fmt.Errorf("api_keys.header: %q cannot carry API keys", c.Header))
@@ -158,7 +158,7 @@ type stamp struct {
 
 // newAPIKeys reads the file; nil where none is configured.
 func newAPIKeys(c APIKeys, names event.Names, log *slog.Logger) (*apiKeys, error) {
-	if c.File == "" {
+	if c.KeysFile == "" {
 		return nil, nil //nolint:nilnil // No file, no keys.
 	}
 	k := &apiKeys{config: c, header: http.CanonicalHeaderKey(c.Header), log: log, names: names}
@@ -171,30 +171,30 @@ func newAPIKeys(c APIKeys, names event.Names, log *slog.Logger) (*apiKeys, error
 
 // load reads the file where it has changed, and reports whether it had.
 func (k *apiKeys) load() (bool, error) {
-	fi, err := os.Stat(k.config.File)
+	fi, err := os.Stat(k.config.KeysFile)
 	if err != nil {
-		return false, fmt.Errorf("file: %w", err)
+		return false, fmt.Errorf("keys_file: %w", err)
 	}
 	s := stamp{modified: fi.ModTime(), size: fi.Size()}
 	if s == k.stamp {
 		return false, nil
 	}
 	if s.size > APIKeyFileBytesMax {
-		return false, fmt.Errorf("file: has %d B, at most %d are allowed", s.size, APIKeyFileBytesMax)
+		return false, fmt.Errorf("keys_file: has %d B, at most %d are allowed", s.size, APIKeyFileBytesMax)
 	}
 	k.stamp = s // Also where it is broken: a broken file is tried once.
 	pepper, err := ReadPepper(k.config.PepperFile)
 	if err != nil {
 		return true, fmt.Errorf("pepper_file: %w", err)
 	}
-	f, err := os.Open(k.config.File)
+	f, err := os.Open(k.config.KeysFile)
 	if err != nil {
-		return true, fmt.Errorf("file: %w", err)
+		return true, fmt.Errorf("keys_file: %w", err)
 	}
 	defer func() { _ = f.Close() }() // Read only: nothing is lost.
 	table, err := readAPIKeys(f, pepper, k.names)
 	if err != nil {
-		return true, fmt.Errorf("file: %w", err)
+		return true, fmt.Errorf("keys_file: %w", err)
 	}
 	k.table.Store(&table)
 	return true, nil
@@ -275,11 +275,11 @@ func (k *apiKeys) follow(ctx context.Context) {
 		changed, err := k.load()
 		switch {
 		case err != nil && changed:
-			k.log.ErrorContext(ctx, "new API keys cannot be used, the old ones stay", "file", k.config.File, "error", err)
+			k.log.ErrorContext(ctx, "new API keys cannot be used, the old ones stay", "file", k.config.KeysFile, "error", err)
 		case err != nil:
-			k.log.WarnContext(ctx, "look at API keys", "file", k.config.File, "error", err)
+			k.log.WarnContext(ctx, "look at API keys", "file", k.config.KeysFile, "error", err)
 		case changed:
-			k.log.InfoContext(ctx, "API keys loaded", "file", k.config.File, "keys", len(*k.table.Load()))
+			k.log.InfoContext(ctx, "API keys loaded", "file", k.config.KeysFile, "keys", len(*k.table.Load()))
 		}
 	}
 }

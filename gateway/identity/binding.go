@@ -57,6 +57,10 @@ func (v *Verifier) bind(r *http.Request, s scheme, e *verified, from netip.Addr,
 	case s == schemeDPoP && c.jkt == "":
 		return Identity{}, fault(CodeNotBound, "The token is not bound to a DPoP key")
 	}
+	if c.x5t != "" && r.TLS == nil {
+		// Something before us ends TLS: its owner could not show it either.
+		return Identity{}, fault(CodeBound, "The token is bound to a certificate, and this connection can have none")
+	}
 	if c.x5t != "" {
 		x5t := certificateThumbprint(r)
 		if subtle.ConstantTimeCompare([]byte(x5t), []byte(c.x5t)) != 1 {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -154,6 +155,19 @@ func TestCertificateBoundToken(t *testing.T) {
 	} {
 		if got := outcome(t.Context(), v, tt.request); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+	for name, tt := range map[string]struct {
+		request *http.Request
+		theft   bool
+	}{
+		"no certificate where one could be": {shown("Bearer", bound(cert)), true},
+		"no TLS of ours":                    {bearer(bound(cert)), false},
+	} {
+		_, err := v.Verify(t.Context(), tt.request, home)
+		e, _ := errors.AsType[*identity.Error](err)
+		if (e.Stolen != nil) != tt.theft {
+			t.Errorf("%s: stolen is %v", name, e.Stolen)
 		}
 	}
 	only := verifier(t, func(o *identity.Options) { o.Config.Issuers[0].Binding = []string{event.BindingMTLS} })

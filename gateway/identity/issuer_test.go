@@ -153,12 +153,14 @@ func TestValidateRefusesWhatCannotBeMeant(t *testing.T) {
 			c.Issuers[0].Introspection = opaque
 			c.Issuers = append(c.Issuers, identity.Issuer{Issuer: "https://b.test", Audiences: []string{"x"}, Introspection: opaque})
 		}, `issuers[1].introspection.token_prefix: "" is also that of issuers[0]`},
-		"proofs that last for ever":        {func(c *identity.Config) { c.DPoP.Window = 1 << 60 }, "dpop.window: must be between 1s and 10m"},
-		"no room for proofs":               {func(c *identity.Config) { c.DPoP.ProofsMax = 0 }, "dpop.proofs_max"},
-		"nonces that last for ever":        {func(c *identity.Config) { c.DPoP.NonceLifetime = 1 << 60 }, "dpop.nonce_lifetime"},
-		"an origin that is a path":         {func(c *identity.Config) { c.DPoP.Origins = []string{"https://a.test/x"} }, "dpop.origins[0]"},
-		"API keys without a pepper":        {func(c *identity.Config) { c.APIKeys.File = "x" }, "api_keys: file and pepper_file go together"},
-		"API keys in a cookie":             {func(c *identity.Config) { c.APIKeys = identity.APIKeys{File: "x", PepperFile: "y", Header: "cookie"} }, `api_keys.header: "cookie"`},
+		"proofs that last for ever": {func(c *identity.Config) { c.DPoP.Window = 1 << 60 }, "dpop.window: must be between 1s and 10m"},
+		"no room for proofs":        {func(c *identity.Config) { c.DPoP.ProofsMax = 0 }, "dpop.proofs_max"},
+		"nonces that last for ever": {func(c *identity.Config) { c.DPoP.NonceLifetime = 1 << 60 }, "dpop.nonce_lifetime"},
+		"an origin that is a path":  {func(c *identity.Config) { c.DPoP.Origins = []string{"https://a.test/x"} }, "dpop.origins[0]"},
+		"API keys without a pepper": {func(c *identity.Config) { c.APIKeys.KeysFile = "x" }, "api_keys: keys_file and pepper_file go together"},
+		"API keys in a cookie": {func(c *identity.Config) {
+			c.APIKeys = identity.APIKeys{KeysFile: "x", PepperFile: "y", Header: "cookie"}
+		}, `api_keys.header: "cookie"`},
 		"a certificate rule for everybody": {func(c *identity.Config) { c.Certificates = []identity.Certificate{{}} }, "certificates[0].trust_domain: name it or dns"},
 		"a trust domain with capitals":     {func(c *identity.Config) { c.Certificates = []identity.Certificate{{TrustDomain: "A.org"}} }, "certificates[0].trust_domain"},
 		"a wildcard for a whole country":   {func(c *identity.Config) { c.Certificates = []identity.Certificate{{DNS: "*.org"}} }, "certificates[0].dns"},
