@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +24,11 @@ type Certificate struct {
 	// DNS takes certificates with that DNS name, or with one below it for
 	// *.example.org; the subject is the name.
 	DNS string `mapstructure:"dns"`
+	// Authorities are the SHA-256 fingerprints in hex, with colons or not, of the
+	// roots that may vouch for these names. Where empty every authority of the
+	// listener's trust bundle may: in a bundle of several trust domains name them,
+	// or each can speak for the others.
+	Authorities []string `mapstructure:"authorities"`
 	// Tenant that the subjects belong to; "default" where empty.
 	Tenant string `mapstructure:"tenant"`
 	// Kind is human, service or agent; service where empty.
@@ -42,10 +49,34 @@ func (c Certificate) faults() []error {
 	if c.DNS != "" && (strings.ContainsAny(name, "*/: ") || strings.HasPrefix(name, ".") || !strings.Contains(name, ".") && name != c.DNS) {
 		errs = append(errs, fmt.Errorf("dns: %q is neither a DNS name nor *. before one", c.DNS))
 	}
+	for i, a := range c.Authorities {
+		raw, err := hex.DecodeString(plainHex(a))
+		if err != nil || len(raw) != sha256.Size {
+			errs = append(errs, fmt.Errorf("authorities[%d]: %q is not a SHA-256 fingerprint in hex", i, a))
+		}
+	}
 	if c.Kind != "" && !slices.Contains(kinds(), c.Kind) {
 		errs = append(errs, fmt.Errorf("kind: unknown value %q, must be one of %s", c.Kind, strings.Join(kinds(), ", ")))
 	}
 	return errs
+}
+
+// plainHex is a fingerprint as every tool can be brought to write it.
+func plainHex(fingerprint string) string {
+	return strings.ToLower(strings.ReplaceAll(fingerprint, ":", ""))
+}
+
+// vouched reports whether one of the chains ends in a root that may vouch for the
+// rule's names.
+func (c *Certificate) vouched(chains [][]*x509.Certificate) bool {
+	if len(c.Authorities) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
+		sum := sha256.Sum256(chain[len(chain)-1].Raw)
+		root := hex.EncodeToString(sum[:])
+		return slices.ContainsFunc(c.Authorities, func(a string) bool { return plainHex(a) == root })
+	})
 }
 
 // isTrustDomain reports whether s is a trust domain's name (SPIFFE-ID section 2.1).
@@ -97,7 +128,7 @@ func (c *certificates) shown(r *http.Request) bool {
 // verify returns who a certificate acts for. Where it names two that are ours,
 // it names nobody.
 func (c *certificates) verify(r *http.Request, now time.Time) (Identity, error) {
-	cert := r.TLS.PeerCertificates[0]
+	cert, chains := r.TLS.PeerCertificates[0], r.TLS.VerifiedChains
 	if now.After(cert.NotAfter) {
 		// The connection is older than that: nobody looked again since.
 		return Identity{}, fault(CodeCertificateExpired, "The client certificate has expired")
@@ -107,6 +138,9 @@ func (c *certificates) verify(r *http.Request, now time.Time) (Identity, error) 
 	domain, id, isSPIFFE := spiffeID(cert)
 	for i := range c.rules {
 		r := &c.rules[i]
+		if !r.vouched(chains) {
+			continue
+		}
 		if r.TrustDomain != "" {
 			if isSPIFFE && domain == r.TrustDomain {
 				return c.identity(r, "spiffe://"+domain, id, cert), nil

@@ -8,10 +8,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +129,28 @@ func TestCertificateAttacks(t *testing.T) {
 	known := over(certificate(t, spiffe("spiffe://example.org/a")), anonymous())
 	if got := outcome(t.Context(), verifier(t), known); got != identity.ErrNone.Error() {
 		t.Errorf("where no certificate is an identity: %s", got)
+	}
+}
+
+// Where a bundle holds several trust domains, the authority of one must not speak
+// for another.
+func TestCertificateOfAnotherAuthority(t *testing.T) {
+	root, other := certificate(t), certificate(t)
+	sum := sha256.Sum256(root.Raw)
+	fingerprint := strings.ToUpper(hex.EncodeToString(sum[:]))
+	v := verifier(t, func(o *identity.Options) {
+		o.Config.Certificates = []identity.Certificate{{TrustDomain: "example.org", Authorities: []string{fingerprint[:2] + ":" + fingerprint[2:]}}}
+	})
+	by := func(root *x509.Certificate) *http.Request {
+		r := over(certificate(t, spiffe("spiffe://example.org/a")), anonymous())
+		r.TLS.VerifiedChains = [][]*x509.Certificate{{r.TLS.PeerCertificates[0], root}}
+		return r
+	}
+	if got := outcome(t.Context(), v, by(root)); got != "ok" {
+		t.Errorf("its own authority: %s", got)
+	}
+	if got := outcome(t.Context(), v, by(other)); got != identity.CodeCertificate {
+		t.Errorf("another authority of the bundle: %s", got)
 	}
 }
 

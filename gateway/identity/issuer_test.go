@@ -164,8 +164,11 @@ func TestValidateRefusesWhatCannotBeMeant(t *testing.T) {
 		"a certificate rule for everybody": {func(c *identity.Config) { c.Certificates = []identity.Certificate{{}} }, "certificates[0].trust_domain: name it or dns"},
 		"a trust domain with capitals":     {func(c *identity.Config) { c.Certificates = []identity.Certificate{{TrustDomain: "A.org"}} }, "certificates[0].trust_domain"},
 		"a wildcard for a whole country":   {func(c *identity.Config) { c.Certificates = []identity.Certificate{{DNS: "*.org"}} }, "certificates[0].dns"},
-		"a wildcard in the middle":         {func(c *identity.Config) { c.Certificates = []identity.Certificate{{DNS: "a.*.org"}} }, "certificates[0].dns"},
-		"an unknown kind of subject":       {func(c *identity.Config) { c.Certificates = []identity.Certificate{{DNS: "a.org", Kind: "robot"}} }, "certificates[0].kind"},
+		"a fingerprint that is none": {func(c *identity.Config) {
+			c.Certificates = []identity.Certificate{{DNS: "a.org", Authorities: []string{"AB:CD"}}}
+		}, "certificates[0].authorities[0]"},
+		"a wildcard in the middle":   {func(c *identity.Config) { c.Certificates = []identity.Certificate{{DNS: "a.*.org"}} }, "certificates[0].dns"},
+		"an unknown kind of subject": {func(c *identity.Config) { c.Certificates = []identity.Certificate{{DNS: "a.org", Kind: "robot"}} }, "certificates[0].kind"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
