@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -69,14 +70,32 @@ func (c *call) identified(id *identity.Identity) {
 	e := c.event
 	e.Tenant, e.Issuer, e.Subject, e.Session, e.TokenId, e.ClientId = id.Tenant, id.Issuer, id.Subject, id.Session, id.TokenID, id.ClientID
 	e.Acr, e.Amr, e.Binding, e.AuthMethod, e.SubjectKind = id.ACR, id.AMR, id.Binding, id.Method, id.Kind
+	if id.Device != "" {
+		e.Device = id.Device
+	}
+	if id.Actor != "" {
+		if e.Attributes == nil {
+			e.Attributes = make(map[string]string)
+		}
+		e.Attributes[event.AttributeActor] = id.Actor
+	}
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
 	}
 }
 
+// address is where it comes from, zero where that is not known.
+func (c *call) address() netip.Addr {
+	a, err := netip.ParseAddr(c.event.Address)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a
+}
+
 // who is the visitor as verdicts may name him.
 func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
-	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4}
+	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4, Device: c.event.Device}
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind
 		w.Aliases, w.AuthTime, w.IssuedAt = id.Aliases, id.AuthTime, id.IssuedAt

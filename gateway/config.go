@@ -140,7 +140,7 @@ func (c Config) Validate() error {
 		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), route.Config{Routes: c.Routes}.Validate(),
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
 		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.promises())...)
 }
 
 // under puts a section's name before each of its faults.

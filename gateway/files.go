@@ -11,6 +11,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
@@ -34,6 +35,12 @@ func (c Config) CheckFiles() error {
 		_, err = tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listen.tls.cert_file: %w", err))
+		}
+	}
+	if c.Listen.TLS.ClientCAFile != "" {
+		_, err = listen.LoadBundle(c.Listen.TLS.ClientCAFile)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listen.tls.client_ca_file: %w", err))
 		}
 	}
 	return errors.Join(append(errs, c.checkParts())...)

@@ -136,7 +136,7 @@ func (g *Gateway) build(o Options) error {
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}
-	g.proxy, err = proxy.New(proxy.Options{Config: c.Proxy, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
+	g.proxy, err = proxy.New(proxy.Options{Config: c.upstreamSide(), Logger: o.Logger, Meter: o.Meter, Now: o.Now})
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}

@@ -75,6 +75,9 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		return
 	}
 	c.identified(id)
+	if id != nil && id.Nonce != "" {
+		w.Header().Set(problem.HeaderDPoPNonce, id.Nonce)
+	}
 	err = c.readAccount(r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.Framing(), nil)
@@ -174,18 +177,20 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 // bad credential is nobody's, and noted: whoever holds an expired token must
 // still reach the sign-in page.
 func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
-	id, err := in.verifier.Verify(r.Context(), r)
+	id, err := in.verifier.Verify(r.Context(), r, c.address())
+	fault, isFault := errors.AsType[*identity.Error](err)
 	switch {
 	case err == nil:
 		return &id, nil
 	case errors.Is(err, identity.ErrNone):
 		return nil, nil //nolint:nilnil // Nobody is not an error here: the route decides.
 	case rt.Public:
-		fault, isFault := errors.AsType[*identity.Error](err)
 		if isFault {
 			c.event.Attributes = map[string]string{"credential": fault.Code}
 		}
 		return nil, nil //nolint:nilnil // As above.
+	case isFault:
+		c.identified(fault.Stolen) // The analyzer must know whose token is out.
 	}
 	return nil, fmt.Errorf("identify: %w", err)
 }

@@ -24,6 +24,10 @@
 // what is left, a client that does not read its answer, is the proxy's to
 // bound, who knows what kind of stream it serves.
 //
+// Where client certificates are asked for, TLS tickets are off: a ticket would
+// carry a certificate past a trust bundle that no longer trusts it. Connections
+// that are open when the bundle changes stay.
+//
 // http.Server.Shutdown does not know hijacked connections: whoever hijacks ends
 // them from the drain hook.
 //

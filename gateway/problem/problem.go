@@ -22,6 +22,7 @@ const (
 	CodeReadOnly           = "read_only"
 	CodeThrottled          = "throttled"
 	CodeScope              = "insufficient_scope"
+	CodeBinding            = "binding_required"
 	CodePosture            = "standing_unknown"
 	CodeNotReady           = "not_ready"
 	CodeStreams            = "too_many_streams"
@@ -48,6 +49,7 @@ type Problem struct {
 	SupportCode string // What an application owner quotes to "vigil explain".
 
 	Challenge  string        // WWW-Authenticate, or empty.
+	Nonce      string        // DPoP-Nonce, or empty.
 	RetryAfter time.Duration // Rounded up to whole seconds; 0 for none.
 	Allow      []string      // Methods, with status 405.
 	Action     string        // The verdict's action, where a verdict is the cause.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
 )
 
 // HeaderRequestID carries the request's id to the client.
@@ -20,6 +22,9 @@ func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	}
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(p.retrySeconds(), 10))
+	}
+	if p.Nonce != "" {
+		h.Set(HeaderDPoPNonce, p.Nonce)
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		writeGRPC(w, p)
@@ -58,7 +63,20 @@ func writeGRPC(w http.ResponseWriter, p Problem) {
 
 // bearer is a challenge of RFC 6750 section 3.
 func bearer(kind, description string) string {
-	c := `Bearer realm="vigil"`
+	return challenge("Bearer", kind, description)
+}
+
+// HeaderDPoPNonce carries the nonce that a client is to use (RFC 9449 section 8),
+// spelled as net/http does.
+const HeaderDPoPNonce = "Dpop-Nonce"
+
+// dpop is a challenge of RFC 9449 section 7.1.
+func dpop(kind, description string) string {
+	return challenge("DPoP", kind, description) + `, algs="` + identity.ProofAlgorithms + `"`
+}
+
+func challenge(scheme, kind, description string) string {
+	c := scheme + ` realm="vigil"`
 	if kind != "" {
 		c += `, error="` + kind + `"`
 	}

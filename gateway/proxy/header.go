@@ -30,6 +30,7 @@ func owned(name string) bool {
 	}
 	switch name {
 	case "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
+		"dpop", "client-cert", "client-cert-chain", // A proof is for us alone, and RFC 9440's names are ours.
 		"x-request-id", "traceparent", "tracestate", "baggage",
 		"x-original-url", "x-rewrite-url", "x-original-host", "x-host",
 		"x-http-method", "x-http-method-override", "x-method-override":

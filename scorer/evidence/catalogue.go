@@ -288,9 +288,9 @@ var catalogue = [Count]Description{
 		Innocent: "a release on its first day; a company's TLS inspection",
 	},
 	LostProof: {
-		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding",
-		Formula:  "fixed: a token that was proven with a key before is shown without it",
-		Innocent: "none known",
+		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding; reason of a refusal",
+		Formula:  "fixed: a token that was proven with a key before is shown without it, or a gateway refused it because whoever showed it had not got the key that it is bound to, forged its proof or used one again from another address",
+		Innocent: "a client that sends a request again from another network, with the proof that it has made for the first",
 	},
 	Anomaly: {
 		ID: "model.anomaly", Group: Model, Technique: "T1078", Needs: "subject; duration_us, bytes_in, bytes_out, auth_time, resource sharpen it; some hundred clean requests of the route class",

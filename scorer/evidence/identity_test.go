@@ -86,6 +86,14 @@ func provenBy(device string, e *event.RequestEvent) *event.RequestEvent {
 	return with(e, func(e *event.RequestEvent) { e.TokenId, e.Binding, e.Device = "t", event.BindingDPoP, device })
 }
 
+// refusedFor is a request that a gateway has refused.
+func refusedFor(reason string) *event.RequestEvent {
+	return with(path("/", 401), func(e *event.RequestEvent) {
+		e.TokenId, e.Binding = "t", event.BindingNone
+		e.Decision, e.Reason, e.Status = event.DecisionDeny, reason, 401
+	})
+}
+
 // TestForgedBrowser gives a tenant many sessions of a browser and a script that
 // it knows, and then some of the script under the browser's name.
 func TestForgedBrowser(t *testing.T) {

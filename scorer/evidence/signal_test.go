@@ -300,6 +300,11 @@ func TestSignals(t *testing.T) {
 		"one token, two keys":                 {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "b")}}, 20, 20, false},
 		"one token, one key":                  {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "a")}}, 0, 0, false},
 		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
+		"a bound token that was refused":      {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonTokenBound)}}, 20, 20, false},
+		"a proof by another key":              {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonProofKey)}}, 20, 20, false},
+		"a forged proof":                      {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonProofForged)}}, 20, 20, false},
+		"a replayed proof":                    {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonProofReplayed)}}, 20, 20, false},
+		"a proof that was sent twice":         {evidence.LostProof, false, []step{{0, refusedFor("dpop_repeated")}}, 0, 0, false},
 		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
 	}
 	for _, more := range []map[string]signalCase{credentialCases(), identityCases(), behaviourCases(), orderCases()} {
