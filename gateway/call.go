@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
@@ -29,7 +30,10 @@ type call struct {
 	signIn  *route.SignIn // Nil where the route is none.
 	lasted  bool          // An open event was emitted.
 
-	newUntil time.Time // Until then it comes from a place that is new to its session.
+	route    *route.Route    // Nil before it is known.
+	presence *login.Presence // Nil for whoever has not signed in here.
+	from     login.Visitor   // Who sends it, as far as the network shows.
+	newUntil time.Time       // Until then it comes from a place that is new to its session.
 }
 
 // newEvent is what is known of every request. Attributes that clients choose
@@ -55,7 +59,7 @@ func (g *Gateway) newEvent(r *http.Request, id string, at time.Time, o origin.Or
 func (c *call) routed(m route.Match) {
 	c.event.Route, c.event.Template, c.event.Resource, c.event.Path = m.Route.ID, m.Template, m.Resource, m.Path
 	c.event.Sensitivity = m.Route.Sensitivity
-	c.signIn = m.Route.SignIn
+	c.route, c.signIn = m.Route, m.Route.SignIn
 }
 
 // identified notes who it acts for.
@@ -73,7 +77,7 @@ func (c *call) identified(id *identity.Identity) {
 
 // who is the visitor as verdicts may name him.
 func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
-	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4}
+	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4, Device: c.event.Device}
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind
 		w.Aliases, w.AuthTime, w.IssuedAt = id.Aliases, id.AuthTime, id.IssuedAt

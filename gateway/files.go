@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -57,6 +58,9 @@ func (c Config) checkParts() error {
 	if c.Identity.Validate() == nil {
 		_, err := identity.New(identity.Options{Config: c.Identity, Logger: logger, Meter: meter, Now: never})
 		errs = append(errs, err)
+	}
+	if c.Login.Enabled() && c.Login.Validate() == nil {
+		errs = append(errs, login.CheckFiles(c.Login))
 	}
 	if c.Proxy.Validate() == nil {
 		p, err := proxy.New(proxy.Options{Config: c.Proxy, Logger: logger, Meter: meter, Now: never})

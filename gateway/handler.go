@@ -58,18 +58,20 @@ func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
 // handle is the line: route, identity, session, admit, proxy.
 func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o origin.Origin) {
 	in := g.rules.Load()
-	m, err := in.routes.Match(r)
+	m, err := g.match(in, r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
 		return
 	}
 	c.routed(m)
+	c.visitor(r, o)
 	id, err := g.identify(r, c, in, m.Route)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
 		return
 	}
 	c.identified(id)
+	defer c.hold()()
 	err = c.readAccount(r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.Framing(), nil)
@@ -99,6 +101,11 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		}
 		return
 	}
+	if g.login != nil && g.login.Owns(m.Route) {
+		g.own(w, r.WithContext(ctx), c, m.Route)
+		return
+	}
+	c.renew(w.Header())
 	g.forward(ctx, w, r, c, m, visit, o)
 }
 
@@ -143,6 +150,9 @@ func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
 	p = p.With(c.id, c.supportCode(v))
 	c.refused(decision, p)
+	if g.challenge(w, r, c, p, v) {
+		return
+	}
 	problem.Write(w, r, p)
 }
 
@@ -163,6 +173,9 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 // still reach the sign-in page.
 func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
 	id, err := in.verifier.Verify(r.Context(), r)
+	if g.login != nil {
+		id, err = c.recognise(r, id, err)
+	}
 	switch {
 	case err == nil:
 		return &id, nil
