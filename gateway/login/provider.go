@@ -263,7 +263,7 @@ func (p *provider) do(r *http.Request, out any) error {
 		if res.StatusCode >= http.StatusInternalServerError || res.StatusCode == http.StatusTooManyRequests {
 			return fmt.Errorf("%w: status %d", errAway, res.StatusCode)
 		}
-		return fmt.Errorf("provider answers with status %d", res.StatusCode)
+		return fmt.Errorf("provider answers with status %d: %.200q", res.StatusCode, b)
 	}
 	if out == nil {
 		return nil

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -129,8 +130,11 @@ func (p *provider) push(ctx context.Context, d *description, target string) (str
 		RequestURI string `json:"request_uri"`
 	}
 	err = p.post(ctx, d.pushed, u.Query(), &answer)
-	if err != nil {
+	switch {
+	case errors.Is(err, errAway):
 		return "", err
+	case err != nil:
+		return "", faultOf(CodeRefused, "pushed request: "+err.Error())
 	}
 	if answer.RequestURI == "" {
 		return "", faultOf(CodeRefused, "no request_uri")

@@ -31,6 +31,7 @@ type Client struct {
 	GrantTypes               []string `json:"grant_types"`
 	BackchannelLogoutURI     string   `json:"backchannel_logout_uri,omitempty"`
 	BackchannelSessionNeeded bool     `json:"backchannel_logout_session_required,omitempty"`
+	IDTokenAlgorithm         string   `json:"id_token_signed_response_alg,omitempty"`
 	DefaultACRValues         []string `json:"default_acr_values,omitempty"`
 }
 
@@ -153,7 +154,7 @@ func freePort(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
-	defer func() { _ = l.Close() }()          // It served its purpose.
+	defer func() { _ = l.Close() }()         // It served its purpose.
 	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // A TCP listener has no other.
 }
 

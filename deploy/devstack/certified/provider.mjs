@@ -57,6 +57,10 @@ const page = (uid, prompt) => `<!doctype html><html lang="en"><title>Test provid
 
 async function signIn(req, res) {
   const details = await provider.interactionDetails(req, res);
+  if (details.prompt.name === 'consent') { // Everybody consents; who does not cancels the sign-in.
+    await provider.interactionFinished(req, res, { consent: {} }, { mergeWithLastSubmission: true });
+    return;
+  }
   if (req.method === 'GET') {
     res.setHeader('content-type', 'text/html');
     res.end(page(details.uid, details.prompt.reasons.join(', ')));
