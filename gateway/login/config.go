@@ -34,6 +34,9 @@ type Config struct {
 	StaleMax time.Duration `mapstructure:"stale_max"`
 	// SessionsMax bounds the sessions that are remembered beside their cookies.
 	SessionsMax int `mapstructure:"sessions_max"`
+	// KeysMinInterval is the least time between two fetches of a provider's keys,
+	// whatever tokens ask for.
+	KeysMinInterval time.Duration `mapstructure:"keys_min_interval"`
 	// AllowPrivate lets providers be called without TLS and at loopback and
 	// private addresses.
 	AllowPrivate bool `mapstructure:"allow_private"`
@@ -126,6 +129,7 @@ type Provider struct {
 func DefaultConfig() Config {
 	return Config{
 		Prefix: "/.vigil/", IdleTimeout: 30 * time.Minute, AbsoluteTimeout: 12 * time.Hour, StaleMax: time.Hour, SessionsMax: 100_000,
+		KeysMinInterval: 30 * time.Second,
 	}
 }
 
@@ -159,6 +163,9 @@ func (c Config) Validate() error {
 	}
 	if c.IdleTimeout > c.AbsoluteTimeout {
 		add("idle_timeout: must not be longer than absolute_timeout, is %s", c.IdleTimeout)
+	}
+	if c.KeysMinInterval < time.Second {
+		add("keys_min_interval: must be at least a second, is %s", c.KeysMinInterval)
 	}
 	if c.SessionsMax < 1 {
 		add("sessions_max: must be at least 1, is %d", c.SessionsMax)

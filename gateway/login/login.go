@@ -108,7 +108,7 @@ func New(o Options) (*Login, error) {
 		errs = append(errs, fmt.Errorf("key_ring_file: %w", err))
 	}
 	for i, spec := range o.Config.Providers {
-		p, err := newProvider(spec, o.Config.AllowPrivate, o)
+		p, err := newProvider(spec, o)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("providers[%d].%w", i, err))
 			continue
@@ -135,7 +135,7 @@ func CheckFiles(c Config) error {
 		errs = append(errs, fmt.Errorf("login.key_ring_file: %w", err))
 	}
 	for i, spec := range c.Providers {
-		_, err = newProvider(spec, c.AllowPrivate, Options{})
+		_, err = newProvider(spec, Options{Config: c})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("login.providers[%d].%w", i, err))
 		}

@@ -33,7 +33,8 @@ type provider struct {
 	meter  metric.Meter
 	now    func() time.Time
 	// private lets it be called without TLS and at private addresses.
-	private bool
+	private   bool
+	keysPause time.Duration
 
 	flight singleflight.Group
 	mu     sync.Mutex
@@ -58,9 +59,10 @@ type description struct {
 
 // newProvider reads a provider's secret. Nobody is asked yet: a gateway starts
 // while its providers are away.
-func newProvider(spec Provider, private bool, o Options) (*provider, error) {
+func newProvider(spec Provider, o Options) (*provider, error) {
 	p := &provider{
-		spec: spec.defaults(), client: boundedClient(private), log: o.Logger, meter: o.Meter, now: o.Now, private: private,
+		spec: spec.defaults(), client: boundedClient(o.Config.AllowPrivate), log: o.Logger, meter: o.Meter, now: o.Now,
+		private: o.Config.AllowPrivate, keysPause: o.Config.KeysMinInterval,
 	}
 	if spec.ClientSecretFile != "" {
 		b, err := os.ReadFile(spec.ClientSecretFile)
@@ -196,7 +198,7 @@ func (p *provider) discover(ctx context.Context, last *description) (*descriptio
 		d.keys = last.keys
 	} else {
 		keys := identity.DefaultConfig()
-		keys.AllowPrivate = p.private
+		keys.AllowPrivate, keys.KeysMinInterval = p.private, p.keysPause
 		d.keys, err = identity.NewSignatures(
 			identity.Options{Config: keys, Logger: p.log, Meter: p.meter, Now: p.now},
 			identity.Issuer{Issuer: p.spec.Issuer, JWKSURL: more.Keys, Algorithms: p.spec.Algorithms})
