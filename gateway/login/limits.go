@@ -52,6 +52,10 @@ const (
 	supersededGrace = time.Minute
 	// renewalsMax bounds the calls to providers that renew sessions at a time.
 	renewalsMax = 64
+	// renewMin is the least time between two renewals of a session, however short its
+	// tokens live; secondsMax bounds the life that a provider may claim for them.
+	renewMin   = 3 * time.Second
+	secondsMax = 30 * 24 * 3600
 	// renewPauseMin and renewPauseMax bound the pause between two tries to renew
 	// one session while its provider is away.
 	renewPauseMin = 2 * time.Second

@@ -10,7 +10,8 @@ import (
 // which are what counts. The sessions of open requests stay; of the others the
 // least recently used go first. Safe for concurrent use.
 type live struct {
-	max int
+	max             int
+	idle, staleMost time.Duration
 
 	mu   sync.Mutex
 	byID map[string]*entry
@@ -28,24 +29,25 @@ type entry struct {
 
 	renewing bool
 	failures int       // To renew, in a row.
+	failing  time.Time // Since when; counts where failures do.
 	retryAt  time.Time // Not to be renewed before.
 
 	place *list.Element
 }
 
-func newLive(size int) *live {
-	return &live{max: size, byID: make(map[string]*entry), used: list.New()}
+func newLive(c Config) *live {
+	return &live{max: c.SessionsMax, idle: c.IdleTimeout, staleMost: c.StaleMax, byID: make(map[string]*entry), used: list.New()}
 }
 
 // meet compares a session that a browser brings with what is known of it, and
 // returns what it is now: the browser may not have got the last renewal yet. fresh
 // reports that it has to be given new cookies. The error is a *fault.
-func (l *live) meet(s record, v Visitor, idle time.Duration, now time.Time) (out record, fresh bool, err error) {
+func (l *live) meet(s record, v Visitor, now time.Time) (out record, fresh bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.byID[s.ID]
 	if e == nil {
-		if now.Sub(time.Unix(s.Seen, 0)) >= idle {
+		if now.Sub(time.Unix(s.Seen, 0)) >= l.idle {
 			return record{}, false, faultOf(CodeExpired, "idle")
 		}
 		e = l.add(s, now)
@@ -57,8 +59,10 @@ func (l *live) meet(s record, v Visitor, idle time.Duration, now time.Time) (out
 	switch {
 	case e.ended:
 		return record{}, false, faultOf(CodeEnded, "")
-	case e.held == 0 && now.Sub(seen) >= idle:
+	case e.held == 0 && now.Sub(seen) >= l.idle:
 		return record{}, false, faultOf(CodeExpired, "idle")
+	case l.stale(e, now):
+		return record{}, false, faultOf(CodeStale, "")
 	case s.Generation < e.newest.Generation:
 		if now.Sub(e.rotated) > supersededGrace {
 			return record{}, false, faultOf(CodeSuperseded, "")
@@ -77,6 +81,12 @@ func (l *live) meet(s record, v Visitor, idle time.Duration, now time.Time) (out
 	}
 	l.used.MoveToBack(e.place)
 	return s, fresh, nil
+}
+
+// stale reports whether a session's provider has been away for so long that its
+// silence cannot be taken for consent any more; mu is held.
+func (l *live) stale(e *entry, now time.Time) bool {
+	return e.failures > 0 && now.Sub(e.failing) > l.staleMost
 }
 
 // add remembers a session; mu is held.
@@ -156,6 +166,9 @@ func (l *live) settle(id string, now time.Time, change func(record) record) (rec
 	}
 	e.renewing = false
 	if change == nil {
+		if e.failures == 0 {
+			e.failing = now
+		}
 		e.failures++
 		e.retryAt = now.Add(min(renewPauseMin<<min(e.failures-1, 10), renewPauseMax))
 		return e.newest, false
@@ -176,17 +189,21 @@ func (l *live) end(id string) bool {
 	return true
 }
 
-// held returns the sessions of open requests.
-func (l *live) heldNow() []record {
+// heldNow returns the sessions of open requests, and those among them whose
+// provider has been away for too long.
+func (l *live) heldNow(now time.Time) (all, stale []record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []record
 	for _, e := range l.byID {
-		if e.held > 0 && !e.ended {
-			out = append(out, e.newest)
+		if e.held == 0 || e.ended {
+			continue
+		}
+		all = append(all, e.newest)
+		if l.stale(e, now) {
+			stale = append(stale, e.newest)
 		}
 	}
-	return out
+	return all, stale
 }
 
 // of returns the live sessions of a provider's session, or of a subject where sid

@@ -94,7 +94,7 @@ func New(o Options) (*Login, error) {
 	}
 	l := &Login{
 		config: o.Config, gateway: o.Gateway, names: o.Names, judge: o.Judge, report: o.Report, log: o.Logger, now: o.Now,
-		byID: make(map[string]*provider), byIssuer: make(map[string]*provider), live: newLive(o.Config.SessionsMax),
+		byID: make(map[string]*provider), byIssuer: make(map[string]*provider), live: newLive(o.Config),
 		callbacks: newOnce(onceMax, o.Now), logouts: newOnce(onceMax, o.Now), frames: rate.NewLimiter(20, 20),
 		renewals: make(chan struct{}, renewalsMax),
 	}
@@ -199,24 +199,15 @@ func (l *Login) recognise(r *http.Request, sealed string, v Visitor) (*Presence,
 	if !now.Before(time.Unix(s.Created, 0).Add(l.config.AbsoluteTimeout)) {
 		return nil, faultOf(CodeExpired, "absolute")
 	}
-	s, fresh, err := l.live.meet(s, v, l.config.IdleTimeout, now)
+	s, fresh, err := l.live.meet(s, v, now)
 	if err != nil {
 		return nil, err
-	}
-	if l.stale(s, now) {
-		return nil, faultOf(CodeStale, "")
 	}
 	l.renewIfDue(r.Context(), s.ID, now)
 	if now.Sub(time.Unix(s.Seen, 0)) >= max(touchMin, l.config.IdleTimeout/10) {
 		fresh = true
 	}
 	return &Presence{Identity: s.identity(l.names, provider.spec, l.config.AbsoluteTimeout), login: l, now: s, fresh: fresh}, nil
-}
-
-// stale reports whether a session should have been renewed so long ago that its
-// provider's silence cannot be taken for consent any more.
-func (l *Login) stale(s record, now time.Time) bool {
-	return s.RenewAt != 0 && now.Sub(time.Unix(s.RenewAt, 0)) > l.config.StaleMax
 }
 
 // Who is whom the request acts for; nil where p is.

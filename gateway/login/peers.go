@@ -75,6 +75,7 @@ func (p *peers) renew(ctx context.Context, s record) (newer record, theirs bool,
 	if owner.ID == "" || owner.ID == p.self {
 		return record{}, false, nil
 	}
+	s.Seen = p.login.now().Unix() // It is in use here; its cookie may be from before a long stream.
 	status, answer, err := p.send(ctx, owner, notice{Renew: &s})
 	if err != nil {
 		p.login.log.WarnContext(ctx, "the owner of a session cannot be reached", "peer", owner.ID, "error", err)
@@ -172,7 +173,7 @@ func (l *Login) servePeer(w http.ResponseWriter, r *http.Request) Answer {
 // renewFor renews a session for another gateway, and answers with its newest state.
 func (l *Login) renewFor(ctx context.Context, w http.ResponseWriter, s record) Answer {
 	now := l.now()
-	newest, _, err := l.live.meet(s, Visitor{}, l.config.AbsoluteTimeout, now)
+	newest, _, err := l.live.meet(s, Visitor{}, now)
 	if err != nil {
 		return l.plain(w, http.StatusConflict, CodeEnded)
 	}
@@ -181,7 +182,7 @@ func (l *Login) renewFor(ctx context.Context, w http.ResponseWriter, s record) A
 		if ok {
 			_, _ = l.renewHere(context.WithoutCancel(ctx), claimed) // Its outcome is what is known afterwards.
 		}
-		newest, _, err = l.live.meet(s, Visitor{}, l.config.AbsoluteTimeout, l.now())
+		newest, _, err = l.live.meet(s, Visitor{}, l.now())
 	}
 	var sealed string
 	if err == nil {

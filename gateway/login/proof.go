@@ -52,15 +52,15 @@ func (p *provider) exchange(ctx context.Context, d *description, f flow, code, r
 	if err != nil {
 		return proof{}, err
 	}
-	return out.with(token, p.now()), nil
+	return out.with(token), nil
 }
 
 // with adds the tokens that a session goes on with.
-func (out proof) with(token *oauth2.Token, now time.Time) proof {
+func (out proof) with(token *oauth2.Token) proof {
 	out.refreshToken = token.RefreshToken
-	if !token.Expiry.IsZero() {
+	if token.ExpiresIn > 0 {
 		// The last quarter of its life is for tries.
-		out.renewIn = max(token.Expiry.Sub(now)*3/4, touchMin/10)
+		out.renewIn = max(time.Duration(min(token.ExpiresIn, secondsMax))*time.Second*3/4, renewMin)
 	}
 	return out
 }
@@ -211,7 +211,7 @@ func (p *provider) renew(ctx context.Context, s record) (proof, error) {
 			return proof{}, err
 		}
 	}
-	return out.with(token, p.now()), nil
+	return out.with(token), nil
 }
 
 // forget gives a refresh token back (RFC 7009), where the provider takes it.

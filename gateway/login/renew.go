@@ -28,13 +28,16 @@ func (l *Login) keep(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := l.now()
-		for _, s := range l.live.heldNow() {
-			switch {
-			case !now.Before(time.Unix(s.Created, 0).Add(l.config.AbsoluteTimeout)), l.stale(s, now):
-				l.endSession(ctx, s, "timeout", "Your session has ended. Please sign in again.")
-			default:
-				l.renewIfDue(ctx, s.ID, now)
+		held, over := l.live.heldNow(now)
+		for _, s := range held {
+			if !now.Before(time.Unix(s.Created, 0).Add(l.config.AbsoluteTimeout)) {
+				over = append(over, s)
+				continue
 			}
+			l.renewIfDue(ctx, s.ID, now)
+		}
+		for _, s := range over {
+			l.endSession(ctx, s, "timeout", "Your session has ended. Please sign in again.")
 		}
 	}
 }

@@ -148,6 +148,7 @@ func encode(v any) string {
 // rig is one gateway's login part, without the gateway.
 type rig struct {
 	t     *testing.T
+	id    string
 	op    *fakeOP
 	login *login.Login
 
@@ -193,7 +194,7 @@ func (g *rig) reasons() []string {
 }
 
 // ringFile makes a key ring with n keys.
-func ringFile(t *testing.T, n int) string {
+func ringFile(t testing.TB, n int) string {
 	t.Helper()
 	var b strings.Builder
 	for range n {
@@ -234,7 +235,7 @@ func (g *rig) start(c login.Config, change ...func(*login.Config)) {
 		g.t.Fatal(err)
 	}
 	g.login, err = login.New(login.Options{
-		Config: c, Gateway: "gw-1", Names: names, Judge: g, Report: g.report,
+		Config: c, Gateway: g.id, Names: names, Judge: g, Report: g.report,
 		Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: g.now,
 	})
 	if err != nil {

@@ -248,8 +248,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 		if was.Issuer != got.issuer || was.Subject != got.subject {
 			return Answer{}, faultOf(CodeAccount, "")
 		}
-		now := now
-		was, _, err = l.live.meet(was, v, l.config.IdleTimeout, now)
+		was, _, err = l.live.meet(was, v, now)
 		if err != nil || !now.Before(time.Unix(was.Created, 0).Add(l.config.AbsoluteTimeout)) {
 			goesOn = false // It ended meanwhile: the proof begins a new one.
 		} else {
