@@ -56,7 +56,7 @@ type Gateway struct {
 	origin   *origin.Resolver
 	rules    atomic.Pointer[rules]
 	swapped  chan struct{} // Tells Run to follow other issuers' keys; holds one.
-	login    *login.Login // Nil where nobody signs in here.
+	login    *login.Login  // Nil where nobody signs in here.
 	table    *session.Table
 	limiter  *admit.Limiter
 	newcomer *admit.Newcomers

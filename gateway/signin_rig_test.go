@@ -44,6 +44,16 @@ const (
 	mfaACR   = "urn:vigil:mfa"
 )
 
+// livePage is a page of the upstream that holds a WebSocket open and says how it is.
+const livePage = `<!doctype html><html lang="en"><title>Live page</title><h1>Live page</h1><p id="status">connecting</p>
+<script>
+const status = document.getElementById('status');
+const socket = new WebSocket('wss://' + location.host + '/ws');
+socket.onopen = () => socket.send('hello');
+socket.onmessage = (e) => { status.textContent = 'live ' + e.data; };
+socket.onclose = (e) => { status.textContent = 'closed ' + e.code + ' ' + e.reason; };
+</script>`
+
 // signInRig is a gateway with TLS where people sign in at a certified provider.
 type signInRig struct {
 	*rig
@@ -72,6 +82,9 @@ func site(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+	case "/live":
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, livePage)
 	case "/events":
 		w.Header().Set("Content-Type", "text/event-stream")
 		for i := 0; r.Context().Err() == nil; i++ {
