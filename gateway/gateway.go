@@ -214,6 +214,9 @@ func (g *Gateway) release() error {
 	if g.origin != nil {
 		errs = append(errs, g.origin.Close())
 	}
+	if g.login != nil {
+		errs = append(errs, g.login.Close())
+	}
 	return errors.Join(errs...)
 }
 

@@ -132,6 +132,7 @@ func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 	})
 	c.proxied(out)
 	if out.Cut != nil {
+		c.dropped(ctx, out.Cut.Verdict)
 		receipt := visit.Receipt(out.Cut, out.CutAt)
 		receipt.BytesOut, receipt.SupportCode = out.BytesOut, c.event.SupportCode
 		g.emitter.Enforce(receipt, c.cutSpan(ctx, out.Cut))
@@ -150,6 +151,7 @@ func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
 	p = p.With(c.id, c.supportCode(v))
 	c.refused(decision, p)
+	c.dropped(r.Context(), v)
 	if g.challenge(w, r, c, p, v) {
 		return
 	}

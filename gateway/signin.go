@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -89,6 +90,18 @@ func (c *call) hold() (release func()) {
 func (c *call) renew(h http.Header) {
 	if c.presence != nil {
 		c.presence.Renew(h)
+	}
+}
+
+// dropped gives a session's refresh token back where a verdict about its holder has
+// revoked it.
+func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
+	if c.presence == nil || v.GetAction() != verdict.ActionRevoke {
+		return
+	}
+	switch v.GetTarget().GetKind() {
+	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetToken:
+		c.presence.Drop(ctx)
 	}
 }
 

@@ -167,7 +167,7 @@ func newSignInRig(t *testing.T, change ...func(*signInRig)) *signInRig {
 	c := &s.config
 	c.Listen.Address = fmt.Sprintf("127.0.0.1:%d", port)
 	c.Listen.TLS.CertFile, c.Listen.TLS.KeyFile = cert, key
-	c.Login.KeysMinInterval = time.Second
+	c.Login.KeysMinInterval, c.Login.StateFile = time.Second, filepath.Join(dir, "endings")
 	c.Login.ExternalURL, c.Login.KeyRingFile, c.Login.AllowPrivate = s.home, s.ring, true
 	c.Login.Providers = []login.Provider{{
 		ID: "work", Name: "Work account", ClientID: "vigil-work", ClientSecretFile: secretFile,

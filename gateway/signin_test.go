@@ -72,6 +72,14 @@ func TestSignInAndOut(t *testing.T) {
 	if got := thief.get("/app/1", "Accept", "application/json"); got.Status != http.StatusUnauthorized {
 		t.Errorf("a copied cookie after sign-out: %d, want 401", got.Status)
 	}
+	err = s.stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start(t, true)
+	if got := thief.get("/app/1", "Accept", "application/json"); got.Status != http.StatusUnauthorized {
+		t.Errorf("a copied cookie after sign-out and a restart: %d, want 401", got.Status)
+	}
 	if again := b.get("/app/1"); !strings.Contains(again.Text, "Test provider") {
 		t.Errorf("after sign-out a page shows %s: %s", again.URL, again.Text)
 	}
@@ -190,6 +198,26 @@ func TestStepUpByAVerdictSuspendsAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	echoes(t, ws)
+}
+
+// A revoked session is not renewed any more, and its owner can sign in to a new one.
+func TestARevokedSessionLeadsToANewSignIn(t *testing.T) {
+	s := newSignInRig(t)
+	s.start(t, true)
+	b := s.browser(t)
+	page := b.signIn("/app/1", "alice", password).told(t)
+	s.revoke(t, verdict.ActionRevoke, verdict.TargetSession, page["session"])
+	if got := b.copyOf().get("/app/1", "Accept", "application/json"); got.Status != http.StatusUnauthorized || !strings.Contains(got.Text, "session_revoked") {
+		t.Errorf("a program with the cookie: %d %s", got.Status, got.Text)
+	}
+	ask := b.get("/app/1")
+	if !strings.Contains(ask.Text, "login_prompt") { // Although the provider still knows alice.
+		t.Fatalf("a browser is shown %d %s: %s", ask.Status, ask.URL, ask.Text)
+	}
+	next := b.submit(ask, url.Values{"login": {"alice"}, "act": {password}}).told(t)
+	if next["session"] == page["session"] || next["subject"] != page["subject"] {
+		t.Errorf("signed in to session %s of %s, want a new one of %s", next["session"], next["subject"], page["subject"])
+	}
 }
 
 // Flow 6: the provider says that the session has ended there.

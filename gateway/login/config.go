@@ -37,6 +37,9 @@ type Config struct {
 	// KeysMinInterval is the least time between two fetches of a provider's keys,
 	// whatever tokens ask for.
 	KeysMinInterval time.Duration `mapstructure:"keys_min_interval"`
+	// StateFile keeps who has signed out until his session would have ended anyway, so
+	// that a restart brings nobody back; empty to keep it in memory only.
+	StateFile string `mapstructure:"state_file"`
 	// AllowPrivate lets providers be called without TLS and at loopback and
 	// private addresses.
 	AllowPrivate bool `mapstructure:"allow_private"`

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -21,10 +20,7 @@ const (
 
 // chunkName is the cookie of the i-th part of a session.
 func chunkName(i int) string {
-	if i == 0 {
-		return cookieSession
-	}
-	return cookieSession + "-" + strconv.Itoa(i)
+	return [chunksMax]string{cookieSession, cookieSession + "-1", cookieSession + "-2", cookieSession + "-3"}[i]
 }
 
 // cookie has every attribute that limits who sees it. Lax sends it along when a
@@ -52,21 +48,26 @@ func one(r *http.Request, name string) string {
 // sessionParts joins the parts of the session that a request carries, and counts
 // them. A part that is there twice makes the whole unreadable.
 func sessionParts(r *http.Request) (sealed string, parts int) {
-	var b strings.Builder
-	for i := range chunksMax {
-		found := r.CookiesNamed(chunkName(i))
-		if len(found) == 0 {
-			break
-		}
-		for _, c := range found {
-			b.WriteString(c.Value)
-		}
-		parts++
-		if b.Len() > SessionBytesMax {
-			break
+	if !strings.Contains(strings.Join(r.Header["Cookie"], ""), cookieSession) {
+		return "", 0
+	}
+	var part [chunksMax]string
+	var seen [chunksMax]int
+	for _, c := range r.Cookies() {
+		for i := range chunksMax {
+			if c.Name == chunkName(i) {
+				part[i] += c.Value
+				seen[i]++
+			}
 		}
 	}
-	return b.String(), parts
+	for parts < chunksMax && seen[parts] > 0 {
+		parts++
+	}
+	if parts == 1 {
+		return part[0], 1
+	}
+	return strings.Join(part[:parts], ""), parts
 }
 
 // sessionCookies are what a browser has to keep of a sealed session, and what it

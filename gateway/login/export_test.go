@@ -3,6 +3,15 @@ package login
 // Renewing is how many renewals are under way.
 func (l *Login) Renewing() int { return len(l.renewals) }
 
+// ReloadRing reads the key ring's file as its follower does.
+func (l *Login) ReloadRing() error {
+	_, err := l.ring.reload()
+	return err
+}
+
+// RingFile is where the key ring is.
+func (l *Login) RingFile() string { return l.ring.file }
+
 // ReturnTo is where a return_to leads.
 func ReturnTo(raw, prefix string) string { return returnTo(raw, prefix) }
 

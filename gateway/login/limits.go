@@ -47,6 +47,10 @@ const (
 	// logoutAgeMax is how old a logout token may be; clocks may differ by leeway.
 	logoutAgeMax = 5 * time.Minute
 	leeway       = time.Minute
+	// endingsMax bounds the endings that are kept over a restart: some 20 MiB.
+	endingsMax = 100_000
+	// openedMax bounds the cookies that are remembered as opened, about 3 KiB each.
+	openedMax = 16_384
 	// supersededGrace is how long requests that were on their way when a session's
 	// cookie was replaced may still come with the old one.
 	supersededGrace = time.Minute

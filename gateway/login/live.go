@@ -20,12 +20,13 @@ type live struct {
 
 // entry is one session; guarded by live.mu.
 type entry struct {
-	newest  record
-	rotated time.Time // When a cookie of the newest generation was first seen.
-	used    time.Time
-	visitor Visitor // Who used it last.
-	held    int     // Open requests.
-	ended   bool
+	newest   record
+	rotated  time.Time // When a cookie of the newest generation was first seen.
+	used     time.Time
+	visitor  Visitor // Who used it last.
+	held     int     // Open requests.
+	ended    bool
+	forsaken bool // Its refresh token was given back.
 
 	renewing bool
 	failures int       // To renew, in a row.
@@ -186,6 +187,19 @@ func (l *live) end(id string) bool {
 		return false
 	}
 	e.ended = true
+	return true
+}
+
+// forsake reports whether a session's refresh token has not been given back yet,
+// and notes that it is now.
+func (l *live) forsake(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.byID[id]
+	if e == nil || e.forsaken {
+		return false
+	}
+	e.forsaken = true
 	return true
 }
 

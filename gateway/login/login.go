@@ -76,6 +76,8 @@ type Login struct {
 	logouts   *once         // Ids of logout tokens.
 	frames    *rate.Limiter // Of front-channel logouts, which anybody may send.
 	peers     *peers
+	endings   *endings
+	opened    *openedCache
 	routes    map[string]*route.Route
 
 	background sync.WaitGroup
@@ -96,7 +98,7 @@ func New(o Options) (*Login, error) {
 		config: o.Config, gateway: o.Gateway, names: o.Names, judge: o.Judge, report: o.Report, log: o.Logger, now: o.Now,
 		byID: make(map[string]*provider), byIssuer: make(map[string]*provider), live: newLive(o.Config),
 		callbacks: newOnce(onceMax, o.Now), logouts: newOnce(onceMax, o.Now), frames: rate.NewLimiter(20, 20),
-		renewals: make(chan struct{}, renewalsMax),
+		renewals: make(chan struct{}, renewalsMax), opened: newOpenedCache(openedMax),
 	}
 	l.origin, err = url.Parse(o.Config.ExternalURL)
 	if err != nil {
@@ -121,6 +123,14 @@ func New(o Options) (*Login, error) {
 	err = errors.Join(errs...)
 	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
+	}
+	var kept []ending
+	l.endings, kept, err = openEndings(o.Config.StateFile, o.Now())
+	if err != nil {
+		return nil, fmt.Errorf("login: state_file: %w", err)
+	}
+	for _, e := range kept {
+		l.enforce(e, o.Now())
 	}
 	l.peers = newPeers(l)
 	l.routes = pageRoutes()
@@ -149,8 +159,11 @@ func (l *Login) Run(ctx context.Context) error {
 	l.background.Go(func() { l.ring.follow(ctx, l.log) })
 	l.keep(ctx)
 	l.background.Wait()
-	return nil
+	return l.endings.close()
 }
+
+// Close frees what New has opened. Run does so itself.
+func (l *Login) Close() error { return l.endings.close() }
 
 // Presence is a request of somebody who has signed in.
 type Presence struct {
@@ -184,14 +197,11 @@ func (l *Login) Recognise(r *http.Request, v Visitor) (*Presence, error) {
 }
 
 func (l *Login) recognise(r *http.Request, sealed string, v Visitor) (*Presence, error) {
-	s, err := l.ring.openSession(sealed)
+	known, err := l.openSession(sealed)
 	if err != nil {
-		return nil, faultOf(CodeCookie, "")
+		return nil, err
 	}
-	provider := l.byID[s.Provider]
-	if provider == nil || provider.spec.Issuer != s.Issuer {
-		return nil, faultOf(CodeCookie, "its provider is not configured any more")
-	}
+	s := known.record
 	if foreign(r, l.config.ExternalURL) {
 		return nil, faultOf(CodeForeign, "")
 	}
@@ -207,7 +217,31 @@ func (l *Login) recognise(r *http.Request, sealed string, v Visitor) (*Presence,
 	if now.Sub(time.Unix(s.Seen, 0)) >= max(touchMin, l.config.IdleTimeout/10) {
 		fresh = true
 	}
-	return &Presence{Identity: s.identity(l.names, provider.spec, l.config.AbsoluteTimeout), login: l, now: s, fresh: fresh}, nil
+	id := known.identity
+	if s.Generation != known.record.Generation || s.Renewal != known.record.Renewal {
+		id = s.identity(l.names, l.byID[s.Provider].spec, l.config.AbsoluteTimeout)
+	}
+	return &Presence{Identity: id, login: l, now: s, fresh: fresh}, nil
+}
+
+// openSession opens a session's cookies, or remembers what they hold.
+func (l *Login) openSession(sealed string) (*opened, error) {
+	keys := l.ring.keys.Load()
+	o := l.opened.get(sealed, keys)
+	if o != nil && o.identity != nil { // Else it is a device that somebody calls a session.
+		return o, nil
+	}
+	s, err := l.ring.openSession(sealed)
+	if err != nil {
+		return nil, faultOf(CodeCookie, "")
+	}
+	p := l.byID[s.Provider]
+	if p == nil || p.spec.Issuer != s.Issuer {
+		return nil, faultOf(CodeCookie, "its provider is not configured any more")
+	}
+	o = &opened{sealed: sealed, keys: keys, record: s, identity: s.identity(l.names, p.spec, l.config.AbsoluteTimeout)}
+	l.opened.put(o)
+	return o, nil
 }
 
 // Who is whom the request acts for; nil where p is.
@@ -220,6 +254,9 @@ func (p *Presence) Who() *identity.Identity {
 
 // Hold keeps the session in mind, and renewed, until release is called.
 func (p *Presence) Hold() (release func()) { return p.login.live.hold(p.now.ID, p.login.now) }
+
+// Drop gives the session's refresh token back: a verdict has ended it.
+func (p *Presence) Drop(ctx context.Context) { p.login.drop(ctx, p.now) }
 
 // Renew adds the cookies to an answer that the browser has to keep from now on, if
 // there are any. Such an answer must not be kept by anybody on the way.
@@ -239,7 +276,16 @@ func (p *Presence) Renew(h http.Header) {
 
 // Device is the device that a request's cookie proves; empty without one.
 func (l *Login) Device(r *http.Request) string {
-	b, err := l.ring.open(purposeDevice, one(r, cookieDevice))
+	sealed := one(r, cookieDevice)
+	if sealed == "" {
+		return ""
+	}
+	keys := l.ring.keys.Load()
+	o := l.opened.get(sealed, keys)
+	if o != nil {
+		return o.device // Empty where it is a session that somebody calls a device.
+	}
+	b, err := l.ring.open(purposeDevice, sealed)
 	if err != nil {
 		return ""
 	}
@@ -247,6 +293,7 @@ func (l *Login) Device(r *http.Request) string {
 	if json.Unmarshal(b, &d) != nil {
 		return ""
 	}
+	l.opened.put(&opened{sealed: sealed, keys: keys, device: d.ID})
 	return d.ID
 }
 

@@ -151,25 +151,56 @@ func (l *Login) endSession(ctx context.Context, s record, by, text string) {
 	if p := l.byID[s.Provider]; p != nil {
 		tenant = p.spec.Tenant
 	}
-	l.cut(tenant, &verdict.Target{Kind: verdict.TargetSession, Id: s.name(l.names)}, time.Time{}, text)
+	l.cut(ctx, tenant, &verdict.Target{Kind: verdict.TargetSession, Id: s.name(l.names)}, time.Time{}, text)
 }
 
 // cut judges by the word of a person or a provider, on this gateway alone. before,
 // where it is not zero, spares what was authenticated later.
-func (l *Login) cut(tenant string, target *verdict.Target, before time.Time, text string) {
+func (l *Login) cut(ctx context.Context, tenant string, target *verdict.Target, before time.Time, text string) {
+	now := l.now()
+	e := ending{
+		Tenant: tenant, Kind: target.GetKind(), ID: target.GetId(), At: now.Unix(), Until: now.Add(l.config.AbsoluteTimeout + leeway).Unix(), Text: text,
+	}
+	if !before.IsZero() {
+		e.Before = before.Unix()
+	}
+	l.enforce(e, now)
+	err := l.endings.add(e)
+	if err != nil {
+		l.log.ErrorContext(ctx, "an ending is in force, but not kept", "error", err)
+	}
+}
+
+// enforce puts an ending in force.
+func (l *Login) enforce(e ending, now time.Time) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		id = uuid.UUID{} // The system's random source is broken; the cut still counts.
 	}
-	now := l.now()
+	at := timestamppb.New(time.Unix(e.At, 0))
 	v := &verdict.Verdict{
-		Id: id.String(), Time: timestamppb.New(now), Epoch: 1, Seq: uint64(now.UnixNano()), Authority: session.AuthorityLogin,
-		Tenant: tenant, Target: target, Action: verdict.ActionRevoke, Until: timestamppb.New(now.Add(l.config.AbsoluteTimeout + leeway)),
-		Origin: "login", PublicText: text, SupportCode: event.SupportCode(id.String()),
-		Cause: &verdict.Cause{EventTime: timestamppb.New(now)},
+		Id: id.String(), Time: at, Epoch: 1, Seq: uint64(now.UnixNano()), Authority: session.AuthorityLogin,
+		Tenant: e.Tenant, Target: e.target(), Action: verdict.ActionRevoke, Until: timestamppb.New(time.Unix(e.Until, 0)),
+		Origin: "login", PublicText: e.Text, SupportCode: event.SupportCode(id.String()), Cause: &verdict.Cause{EventTime: timestamppb.New(now)},
 	}
-	if !before.IsZero() {
-		v.NotBefore = timestamppb.New(before)
+	if e.Before != 0 {
+		v.NotBefore = timestamppb.New(time.Unix(e.Before, 0))
 	}
 	l.judge.Apply(v, now)
+}
+
+// drop gives the refresh token of a session back that a verdict has ended, once:
+// with it a thief could go on at the provider.
+func (l *Login) drop(ctx context.Context, s record) {
+	if s.RefreshToken == "" || !l.live.forsake(s.ID) {
+		return
+	}
+	p := l.byID[s.Provider]
+	ctx = context.WithoutCancel(ctx)
+	l.background.Go(func() {
+		err := p.forget(ctx, s.RefreshToken)
+		if err != nil {
+			l.log.WarnContext(ctx, "give a refresh token back", "provider", p.spec.ID, "error", err)
+		}
+	})
 }

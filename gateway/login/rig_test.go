@@ -51,7 +51,7 @@ type fakeOP struct {
 	refresh   func(form url.Values) (int, object)
 }
 
-func newOP(t *testing.T, now func() time.Time) *fakeOP {
+func newOP(t testing.TB, now func() time.Time) *fakeOP {
 	t.Helper()
 	p := &fakeOP{now: now}
 	_, p.key, _ = ed25519.GenerateKey(rand.Reader)
@@ -147,7 +147,7 @@ func encode(v any) string {
 
 // rig is one gateway's login part, without the gateway.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	id    string
 	op    *fakeOP
 	login *login.Login
@@ -217,7 +217,7 @@ func config(ring, issuer string) login.Config {
 	return c
 }
 
-func newRig(t *testing.T, change ...func(*login.Config)) *rig {
+func newRig(t testing.TB, change ...func(*login.Config)) *rig {
 	t.Helper()
 	g := &rig{t: t, at: noon}
 	g.op = newOP(t, g.now)

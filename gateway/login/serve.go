@@ -100,10 +100,15 @@ func (l *Login) Serve(w http.ResponseWriter, r *http.Request, rt *route.Route, v
 
 // refuse answers a browser with a page about what went wrong.
 func (l *Login) refuse(w http.ResponseWriter, r *http.Request, err error) Answer {
+	return l.refuseWith(w, r, err, l.config.Prefix+pageLogin)
+}
+
+// refuseWith has a link to begin again.
+func (l *Login) refuseWith(w http.ResponseWriter, r *http.Request, err error, again string) Answer {
 	code, status := codeOf(err)
 	l.log.InfoContext(r.Context(), "sign-in page refuses", "code", code, "error", err)
 	title, text := words(code)
-	a := l.page(w, r, status, page{Title: title, Text: text, Code: code, Again: l.config.Prefix + pageLogin})
+	a := l.page(w, r, status, page{Title: title, Text: text, Code: code, Again: again})
 	a.Code = code
 	return a
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +106,13 @@ func TestForgedCookies(t *testing.T) {
 	flow := maps.Clone(p.cookies)
 	p.signIn()
 	session := p.cookies["__Host-vigil"]
+	if g.login.Device(p.request(http.MethodGet, "/")) == "" { // Both are remembered from here on.
+		t.Fatal("a browser that has signed in is no device")
+	}
+	_, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, value := range map[string]string{
 		"empty":                    "",
 		"not base64":               "%%%",
@@ -140,10 +149,60 @@ func TestForgedCookies(t *testing.T) {
 			t.Errorf("error %v, want ErrNone", err)
 		}
 	})
-	_, err := p.use()
+	_, err = p.use()
 	if err != nil {
 		t.Errorf("the session itself: %v", err)
 	}
+}
+
+// A ring that is replaced while the gateway runs opens what its keys have sealed, and
+// forgets what was under a key that is gone.
+func TestRingReloaded(t *testing.T) {
+	g := newRig(t)
+	p := g.person()
+	p.signIn()
+	_, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := g.login.RingFile()
+	old, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := os.ReadFile(ringFile(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(text []byte) error {
+		err := os.WriteFile(file, text, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.login.ReloadRing()
+	}
+	err = replace(append(next, old...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.use()
+	if err != nil {
+		t.Errorf("under a new first key: %v", err)
+	}
+	err = replace([]byte("nonsense"))
+	if err == nil {
+		t.Error("nonsense is taken for a ring")
+	}
+	_, err = p.use()
+	if err != nil {
+		t.Errorf("after a fault in the file: %v", err)
+	}
+	err = replace(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.use()
+	wantFault(t, err, login.CodeCookie)
 }
 
 func flip(s string) string {
@@ -444,6 +503,45 @@ func TestSignOut(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("refresh tokens given back: %v", revoked)
 		}
+	}
+}
+
+// Who has signed out stays out when the gateway restarts, and nobody else does.
+func TestSignedOutOverARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "endings")
+	ring := ringFile(t, 1)
+	g := &rig{t: t, at: noon}
+	g.op = newOP(t, g.now)
+	start := func() {
+		g.verdicts = nil
+		g.start(config(ring, g.op.URL), func(c *login.Config) { c.StateFile = file })
+	}
+	start()
+	p := g.person()
+	p.signIn()
+	got, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.visit(p.request(http.MethodPost, "/.vigil/logout", "Sec-Fetch-Site", "same-origin"))
+	half, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = half.WriteString(`{"kind":"sess`) // A crash in the middle of the next line.
+	_ = half.Close()
+	start()
+	if len(g.verdicts) != 1 || g.verdicts[0].GetTarget().GetId() != got.Identity.Session || g.verdicts[0].GetPublicText() == "" {
+		t.Errorf("after a restart %v are in force, want one on %s", g.verdicts, got.Identity.Session)
+	}
+	g.pass(13 * time.Hour)
+	start()
+	if len(g.verdicts) != 0 {
+		t.Errorf("%d verdicts on sessions that would have ended anyway", len(g.verdicts))
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || len(b) != 0 {
+		t.Errorf("the file still holds %q, %v", b, err)
 	}
 }
 

@@ -156,7 +156,7 @@ func (l *Login) serveCallback(w http.ResponseWriter, r *http.Request, v Visitor)
 		return l.refuse(w, r, faultOf(CodeMethod, r.Method))
 	}
 	id := strings.TrimPrefix(r.URL.Path, l.config.Prefix+pageCallback+"/")
-	a, err := l.callback(w, r, id, v)
+	a, back, err := l.callback(w, r, id, v)
 	if err == nil {
 		l.metrics.count(r.Context(), l.metrics.signIns, "ok")
 		a.AuthOutcome = event.AuthSuccess
@@ -164,59 +164,60 @@ func (l *Login) serveCallback(w http.ResponseWriter, r *http.Request, v Visitor)
 	}
 	code, _ := codeOf(err)
 	l.metrics.count(r.Context(), l.metrics.signIns, code)
-	a = l.refuse(w, r, err)
+	a = l.refuseWith(w, r, err, l.config.Prefix+pageLogin+"?"+url.Values{"return_to": {back}}.Encode())
 	a.AuthOutcome = event.AuthFailure
 	return a
 }
 
 // callback checks, in this order, that the answer belongs to a sign-in of this
 // browser, that it is the first, and that it comes from whom we asked; then it lets
-// the provider's word count.
-func (l *Login) callback(w http.ResponseWriter, r *http.Request, id string, v Visitor) (Answer, error) {
+// the provider's word count. back is where a new try leads.
+func (l *Login) callback(w http.ResponseWriter, r *http.Request, id string, v Visitor) (a Answer, back string, err error) {
 	q := r.URL.Query()
 	for _, name := range []string{"state", "code", "iss", "error"} {
 		if len(q[name]) > 1 {
-			return Answer{}, faultOf(CodeState, name+" twice")
+			return Answer{}, "/", faultOf(CodeState, name+" twice")
 		}
 	}
 	now := l.now()
 	f, err := l.ring.flowOf(r, q.Get("state"), now)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, "/", err
 	}
 	setCookies(w.Header(), cookie(flowName(f.State), "", 0))
 	if !l.callbacks.first(f.State, flowFor+leeway) {
-		return Answer{}, faultOf(CodeReplayed, "")
+		return Answer{}, f.Return, faultOf(CodeReplayed, "")
 	}
 	if f.Provider != id {
-		return Answer{}, faultOf(CodeMixUp, "redirect URI of another provider")
+		return Answer{}, f.Return, faultOf(CodeMixUp, "redirect URI of another provider")
 	}
 	p := l.byID[id]
 	d, err := p.describe(r.Context())
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, f.Return, err
 	}
 	if iss := q.Get("iss"); q.Has("iss") && iss != p.spec.Issuer || !q.Has("iss") && d.answersWith {
-		return Answer{}, faultOf(CodeMixUp, "iss")
+		return Answer{}, f.Return, faultOf(CodeMixUp, "iss")
 	}
 	switch q.Get("error") {
 	case "":
 	case "access_denied", "login_required", "interaction_required", "consent_required":
-		return Answer{}, faultOf(CodeDenied, q.Get("error"))
+		return Answer{}, f.Return, faultOf(CodeDenied, q.Get("error"))
 	case "temporarily_unavailable", "server_error":
-		return Answer{}, errAway
+		return Answer{}, f.Return, errAway
 	default:
-		return Answer{}, faultOf(CodeRefused, q.Get("error"))
+		return Answer{}, f.Return, faultOf(CodeRefused, q.Get("error"))
 	}
 	got, err := p.exchange(r.Context(), d, f, q.Get("code"), l.url(pageCallback+"/"+id))
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, f.Return, err
 	}
 	err = f.fulfilled(got)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, f.Return, err
 	}
-	return l.admit(w, r, f, p, got, v)
+	a, err = l.admit(w, r, f, p, got, v)
+	return a, f.Return, err
 }
 
 // fulfilled reports whether a provider did what it was asked for.

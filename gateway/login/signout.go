@@ -87,17 +87,7 @@ func (l *Login) signOut(ctx context.Context, s record, v Visitor) {
 	l.endSession(ctx, s, "person", signedOutText)
 	l.tell(event.ReasonLogout, s, v)
 	l.peers.tell(ctx, notice{Session: s.ID, Provider: s.Provider})
-	if s.RefreshToken == "" {
-		return
-	}
-	p := l.byID[s.Provider]
-	ctx = context.WithoutCancel(ctx)
-	l.background.Go(func() {
-		err := p.forget(ctx, s.RefreshToken)
-		if err != nil {
-			l.log.WarnContext(ctx, "give a refresh token back", "provider", p.spec.ID, "error", err)
-		}
-	})
+	l.drop(ctx, s)
 }
 
 // goodbye is where a browser goes on to sign out at its provider (OpenID Connect
@@ -173,11 +163,11 @@ func (l *Login) signedOutAt(ctx context.Context, p *provider, sid, subject strin
 		l.tell(event.ReasonLogout, s, v)
 	}
 	if sid != "" {
-		l.cut(p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSession, Id: l.names.Session(issuer, sid)}, time.Time{}, signedOutText)
+		l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSession, Id: l.names.Session(issuer, sid)}, time.Time{}, signedOutText)
 		return
 	}
 	// auth_time has whole seconds: who proves himself in the same second does so again.
-	l.cut(p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSubject, Id: l.names.Subject(issuer, subject)}, at.Add(time.Second), signedOutText)
+	l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSubject, Id: l.names.Subject(issuer, subject)}, at.Add(time.Second), signedOutText)
 }
 
 // serveFrontchannel takes the same word from a frame in the browser (OpenID Connect
