@@ -5,7 +5,6 @@ package gateway_test
 import (
 	"context"
 	"net/http"
-
 	"os"
 	"os/exec"
 	"path/filepath"

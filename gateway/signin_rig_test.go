@@ -383,17 +383,21 @@ func (b *browser) copyOf() *browser {
 }
 
 // socket opens a WebSocket as a page of the gateway's origin does.
-func (b *browser) socket() (*websocket.Conn, *http.Response, error) {
+func (b *browser) socket() (c *websocket.Conn, status int, err error) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	b.t.Cleanup(cancel)
-	c, res, err := websocket.Dial(ctx, strings.Replace(b.rig.home, "https", "wss", 1)+"/ws", &websocket.DialOptions{
+	var res *http.Response
+	c, res, err = websocket.Dial(ctx, strings.Replace(b.rig.home, "https", "wss", 1)+"/ws", &websocket.DialOptions{
 		HTTPClient: b.client, HTTPHeader: http.Header{"Origin": {b.rig.home}},
-	})
+	}) //nolint:bodyclose // The library closes it.
 	if err == nil {
 		b.t.Cleanup(func() { _ = c.CloseNow() })
 	}
-	return c, res, err
+	if res != nil {
+		status = res.StatusCode
+	}
+	return c, status, err
 }
 
 // open begins to read a stream.

@@ -180,9 +180,9 @@ func TestStepUpByAVerdictSuspendsAndGoesOn(t *testing.T) {
 	if code := closed(t, ws); code != websocket.StatusPolicyViolation {
 		t.Errorf("WebSocket ended with %d, want 1008", code)
 	}
-	_, res, err := b.socket()
-	if err == nil || res == nil || res.StatusCode != http.StatusUnauthorized {
-		t.Errorf("a new WebSocket: %v, %v, want 401", res, err)
+	_, status, err := b.socket()
+	if err == nil || status != http.StatusUnauthorized {
+		t.Errorf("a new WebSocket: %d, %v, want 401", status, err)
 	}
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // auth_time has whole seconds.
 	ask := b.get("/app/1")

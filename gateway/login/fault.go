@@ -19,7 +19,7 @@ const (
 	CodeDenied      = "login_denied"           // The person or the provider said no.
 	CodeRefused     = "login_refused"          // The provider answers with another error.
 	CodeCode        = "login_code"             // The provider does not take the code.
-	CodeIDToken     = "login_id_token"         // The ID token is at fault.
+	CodeIDToken     = "login_id_token"         //nolint:gosec // A code, no credential. The ID token is at fault.
 	CodeUserinfo    = "login_userinfo"         // The userinfo answer is at fault.
 	CodeAccount     = "login_other_account"    // A step-up by somebody else.
 	CodeUnfulfilled = "login_unfulfilled"      // The provider did not do what a step-up asked for.

@@ -94,7 +94,7 @@ func TestHostileIDTokens(t *testing.T) {
 			if a.Code != login.CodeIDToken || a.Status != http.StatusBadGateway || a.AuthOutcome != event.AuthFailure {
 				t.Errorf("answer %+v, want %s", a, login.CodeIDToken)
 			}
-			for _, c := range w.Result().Cookies() { //nolint:bodyclose // A recorder's.
+			for _, c := range w.Result().Cookies() {
 				if strings.HasPrefix(c.Name, "__Host-vigil") && c.MaxAge >= 0 {
 					t.Errorf("sets cookie %s", c.Name)
 				}
@@ -104,10 +104,15 @@ func TestHostileIDTokens(t *testing.T) {
 	if len(g.told) > 0 {
 		t.Errorf("%d session events, want none", len(g.told))
 	}
-	t.Run("odd but valid", func(t *testing.T) {
+	t.Run("odd but valid", func(*testing.T) {
 		for _, change := range []object{
-			{"aud": []string{"vigil"}}, {"aud": []string{"vigil", "other"}, "azp": "vigil"}, {"sid": nil}, {"acr": nil},
-			{"exp": noon.Add(-30 * time.Second).Unix()}, {"iat": noon.Add(30 * time.Second).Unix()}, {"extra": object{"a": []int{1}}},
+			{"aud": []string{"vigil"}},
+			{"aud": []string{"vigil", "other"}, "azp": "vigil"},
+			{"sid": nil},
+			{"acr": nil},
+			{"exp": noon.Add(-30 * time.Second).Unix()},
+			{"iat": noon.Add(30 * time.Second).Unix()},
+			{"extra": object{"a": []int{1}}},
 		} {
 			g.op.sign = claims(change)
 			g.person().signIn()

@@ -56,13 +56,13 @@ const (
 	supersededGrace = time.Minute
 	// renewalsMax bounds the calls to providers that renew sessions at a time.
 	renewalsMax = 64
-	// renewMin is the least time between two renewals of a session, however short its
+	// renewLeast is the least time between two renewals of a session, however short its
 	// tokens live; secondsMax bounds the life that a provider may claim for them.
-	renewMin   = 3 * time.Second
+	renewLeast = 3 * time.Second
 	secondsMax = 30 * 24 * 3600
-	// renewPauseMin and renewPauseMax bound the pause between two tries to renew
+	// renewPause and renewPauseMax bound the pause between two tries to renew
 	// one session while its provider is away.
-	renewPauseMin = 2 * time.Second
+	renewPause    = 2 * time.Second
 	renewPauseMax = time.Minute
 	// keepEvery is how often the sessions of open streams are looked at.
 	keepEvery = time.Second
@@ -70,8 +70,8 @@ const (
 	ringPoll = 5 * time.Second
 	// deviceFor is how long a device stays known, the most that browsers allow.
 	deviceFor = 400 * 24 * time.Hour
-	// touchMin is the least age of a cookie before its idle time is written anew.
-	touchMin = 30 * time.Second
+	// touchEvery is the least age of a cookie before its idle time is written anew.
+	touchEvery = 30 * time.Second
 	// claimBytesMax bounds each name that is taken from a provider's answer, listMax
 	// the entries of a list.
 	claimBytesMax = 1 << 10

@@ -171,23 +171,21 @@ func (l *live) settle(id string, now time.Time, change func(record) record) (rec
 			e.failing = now
 		}
 		e.failures++
-		e.retryAt = now.Add(min(renewPauseMin<<min(e.failures-1, 10), renewPauseMax))
+		e.retryAt = now.Add(min(renewPause<<min(e.failures-1, 10), renewPauseMax))
 		return e.newest, false
 	}
 	e.newest, e.failures, e.retryAt = change(e.newest), 0, time.Time{}
 	return e.newest, !e.ended
 }
 
-// end makes a session's cookies void here. It reports whether it was alive.
-func (l *live) end(id string) bool {
+// end makes a session's cookies void here.
+func (l *live) end(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.byID[id]
-	if e == nil || e.ended {
-		return false
+	if e != nil {
+		e.ended = true
 	}
-	e.ended = true
-	return true
 }
 
 // forsake reports whether a session's refresh token has not been given back yet,

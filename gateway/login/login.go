@@ -214,7 +214,7 @@ func (l *Login) recognise(r *http.Request, sealed string, v Visitor) (*Presence,
 		return nil, err
 	}
 	l.renewIfDue(r.Context(), s.ID, now)
-	if now.Sub(time.Unix(s.Seen, 0)) >= max(touchMin, l.config.IdleTimeout/10) {
+	if now.Sub(time.Unix(s.Seen, 0)) >= max(touchEvery, l.config.IdleTimeout/10) {
 		fresh = true
 	}
 	id := known.identity

@@ -60,7 +60,7 @@ func (out proof) with(token *oauth2.Token) proof {
 	out.refreshToken = token.RefreshToken
 	if token.ExpiresIn > 0 {
 		// The last quarter of its life is for tries.
-		out.renewIn = max(time.Duration(min(token.ExpiresIn, secondsMax))*time.Second*3/4, renewMin)
+		out.renewIn = max(time.Duration(min(token.ExpiresIn, secondsMax))*time.Second*3/4, renewLeast)
 	}
 	return out
 }

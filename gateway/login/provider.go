@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -229,9 +230,7 @@ func (p *provider) post(ctx context.Context, address string, form map[string][]s
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	values := make(map[string][]string, len(form)+2)
-	for k, v := range form {
-		values[k] = v
-	}
+	maps.Copy(values, form)
 	if p.spec.ClientAuth != ClientAuthBasic {
 		values["client_id"] = []string{p.spec.ClientID}
 	}

@@ -51,8 +51,8 @@ type fakeOP struct {
 	refresh   func(form url.Values) (int, object)
 }
 
-func newOP(t testing.TB, now func() time.Time) *fakeOP {
-	t.Helper()
+func newOP(tb testing.TB, now func() time.Time) *fakeOP {
+	tb.Helper()
 	p := &fakeOP{now: now}
 	_, p.key, _ = ed25519.GenerateKey(rand.Reader)
 	mux := http.NewServeMux()
@@ -94,7 +94,7 @@ func newOP(t testing.TB, now func() time.Time) *fakeOP {
 		p.revoked = append(p.revoked, r.FormValue("token"))
 	})
 	p.Server = httptest.NewServer(mux)
-	t.Cleanup(p.Close)
+	tb.Cleanup(p.Close)
 	p.sign = func(p *fakeOP) string {
 		return p.token(object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}, p.claims(nil))
 	}
@@ -194,18 +194,18 @@ func (g *rig) reasons() []string {
 }
 
 // ringFile makes a key ring with n keys.
-func ringFile(t testing.TB, n int) string {
-	t.Helper()
+func ringFile(tb testing.TB, n int) string {
+	tb.Helper()
 	var b strings.Builder
 	for range n {
 		var k [32]byte
 		_, _ = rand.Read(k[:])
 		b.WriteString(base64.StdEncoding.EncodeToString(k[:]) + "\n")
 	}
-	file := filepath.Join(t.TempDir(), "ring")
+	file := filepath.Join(tb.TempDir(), "ring")
 	err := os.WriteFile(file, []byte(b.String()), 0o600)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return file
 }
@@ -217,11 +217,11 @@ func config(ring, issuer string) login.Config {
 	return c
 }
 
-func newRig(t testing.TB, change ...func(*login.Config)) *rig {
-	t.Helper()
-	g := &rig{t: t, at: noon}
-	g.op = newOP(t, g.now)
-	g.start(config(ringFile(t, 1), g.op.URL), change...)
+func newRig(tb testing.TB, change ...func(*login.Config)) *rig {
+	tb.Helper()
+	g := &rig{t: tb, at: noon}
+	g.op = newOP(tb, g.now)
+	g.start(config(ringFile(tb, 1), g.op.URL), change...)
 	return g
 }
 

@@ -45,7 +45,7 @@ type record struct {
 // up in the order of what it is worth: the ID token first.
 func (r *ring) sealSession(s record) (string, error) {
 	for {
-		b, err := json.Marshal(s)
+		b, err := json.Marshal(s) //nolint:gosec // It is sealed at once.
 		if err != nil {
 			return "", fmt.Errorf("encode session: %w", err)
 		}

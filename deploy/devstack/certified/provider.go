@@ -91,7 +91,7 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 	p := &Provider{issuer: "http://127.0.0.1:" + strconv.Itoa(o.Port)}
 	config, err := json.Marshal(map[string]any{
 		"issuer": p.issuer, "clients": o.Clients, "accessTokenSeconds": int(o.AccessTokenFor / time.Second),
-		"jwks": json.RawMessage(o.Keys),
+		"jwks": o.Keys,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode options: %w", err)
@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 }
 
 func (p *Provider) run(ctx context.Context, node string, o Options, config []byte) error {
-	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), node, "--input-type=module", "--eval", program)
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), node, "--input-type=module", "--eval", program) //nolint:gosec // Our own program.
 	p.cmd.Dir, p.cmd.Stderr = o.Modules, o.Log
 	p.cmd.Env = append(os.Environ(), "NODE_ENV=production", "NODE_NO_WARNINGS=1")
 	if o.CAFile != "" {
