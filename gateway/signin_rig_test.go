@@ -388,9 +388,10 @@ func (b *browser) socket() (c *websocket.Conn, status int, err error) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	b.t.Cleanup(cancel)
 	var res *http.Response
+	//nolint:bodyclose // The library closes it.
 	c, res, err = websocket.Dial(ctx, strings.Replace(b.rig.home, "https", "wss", 1)+"/ws", &websocket.DialOptions{
 		HTTPClient: b.client, HTTPHeader: http.Header{"Origin": {b.rig.home}},
-	}) //nolint:bodyclose // The library closes it.
+	})
 	if err == nil {
 		b.t.Cleanup(func() { _ = c.CloseNow() })
 	}

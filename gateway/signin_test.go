@@ -536,6 +536,7 @@ func TestCrossSiteRequests(t *testing.T) {
 		}
 	})
 	t.Run("a WebSocket of another site", func(t *testing.T) {
+		//nolint:bodyclose // The library closes it.
 		_, res, err := websocket.Dial(t.Context(), strings.Replace(s.home, "https", "wss", 1)+"/ws", &websocket.DialOptions{
 			HTTPClient: b.client, HTTPHeader: http.Header{"Origin": {"https://evil.test"}},
 		})

@@ -54,6 +54,8 @@ const (
 	// supersededGrace is how long requests that were on their way when a session's
 	// cookie was replaced may still come with the old one.
 	supersededGrace = time.Minute
+	// pagesMax bounds the requests for our own pages that call a provider at a time.
+	pagesMax = 128
 	// renewalsMax bounds the calls to providers that renew sessions at a time.
 	renewalsMax = 64
 	// renewLeast is the least time between two renewals of a session, however short its

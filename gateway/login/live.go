@@ -15,7 +15,9 @@ type live struct {
 
 	mu   sync.Mutex
 	byID map[string]*entry
-	used *list.List // Of *entry, the least recently used in front.
+	by   map[string]map[*entry]struct{} // By what a provider calls them; see names.
+	held map[*entry]struct{}            // With open requests.
+	used *list.List                     // Of the other *entry, the least recently used in front.
 }
 
 // entry is one session; guarded by live.mu.
@@ -24,7 +26,7 @@ type entry struct {
 	rotated  time.Time // When a cookie of the newest generation was first seen.
 	used     time.Time
 	visitor  Visitor // Who used it last.
-	held     int     // Open requests.
+	open     int     // Requests.
 	ended    bool
 	forsaken bool // Its refresh token was given back.
 
@@ -33,11 +35,49 @@ type entry struct {
 	failing  time.Time // Since when; counts where failures do.
 	retryAt  time.Time // Not to be renewed before.
 
-	place *list.Element
+	place *list.Element // Nil while it is held.
+}
+
+// bySID and bySubject are what a provider calls a session.
+func bySID(issuer, sid string) string         { return "sid\x00" + issuer + "\x00" + sid }
+func bySubject(issuer, subject string) string { return "sub\x00" + issuer + "\x00" + subject }
+
+// set changes what is known of a session; mu is held.
+func (l *live) set(e *entry, s record) {
+	if e.newest.SID != s.SID || e.newest.Subject != s.Subject {
+		l.unname(e)
+	}
+	e.newest = s
+	for _, name := range s.names() {
+		if l.by[name] == nil {
+			l.by[name] = make(map[*entry]struct{})
+		}
+		l.by[name][e] = struct{}{}
+	}
+}
+
+func (l *live) unname(e *entry) {
+	for _, name := range e.newest.names() {
+		delete(l.by[name], e)
+		if len(l.by[name]) == 0 {
+			delete(l.by, name)
+		}
+	}
+}
+
+func (s record) names() []string {
+	out := []string{bySubject(s.Issuer, s.Subject)}
+	if s.SID != "" {
+		out = append(out, bySID(s.Issuer, s.SID))
+	}
+	return out
 }
 
 func newLive(c Config) *live {
-	return &live{max: c.SessionsMax, idle: c.IdleTimeout, staleMost: c.StaleMax, byID: make(map[string]*entry), used: list.New()}
+	return &live{
+		max: c.SessionsMax, idle: c.IdleTimeout, staleMost: c.StaleMax, byID: make(map[string]*entry), by: make(map[string]map[*entry]struct{}),
+		held: make(map[*entry]struct{}), used: list.New(),
+	}
 }
 
 // meet compares a session that a browser brings with what is known of it, and
@@ -60,7 +100,7 @@ func (l *live) meet(s record, v Visitor, now time.Time) (out record, fresh bool,
 	switch {
 	case e.ended:
 		return record{}, false, faultOf(CodeEnded, "")
-	case e.held == 0 && now.Sub(seen) >= l.idle:
+	case e.open == 0 && now.Sub(seen) >= l.idle:
 		return record{}, false, faultOf(CodeExpired, "idle")
 	case l.stale(e, now):
 		return record{}, false, faultOf(CodeStale, "")
@@ -70,9 +110,10 @@ func (l *live) meet(s record, v Visitor, now time.Time) (out record, fresh bool,
 		}
 		return s, false, nil // On its way while it was replaced; with the rights it had.
 	case s.Generation > e.newest.Generation:
-		e.newest, e.rotated = s, now
+		l.set(e, s)
+		e.rotated = now
 	case s.Renewal > e.newest.Renewal:
-		e.newest = s
+		l.set(e, s)
 	case s.Renewal < e.newest.Renewal:
 		s, fresh = e.newest, true
 	}
@@ -80,7 +121,9 @@ func (l *live) meet(s record, v Visitor, now time.Time) (out record, fresh bool,
 	if v.UserAgent != "" || v.Origin.Address.IsValid() { // Else another gateway asks.
 		e.visitor = v
 	}
-	l.used.MoveToBack(e.place)
+	if e.place != nil {
+		l.used.MoveToBack(e.place)
+	}
 	return s, fresh, nil
 }
 
@@ -92,23 +135,16 @@ func (l *live) stale(e *entry, now time.Time) bool {
 
 // add remembers a session; mu is held.
 func (l *live) add(s record, now time.Time) *entry {
-	e := &entry{newest: s, rotated: now, used: time.Unix(s.Seen, 0)}
+	for len(l.byID) >= l.max && l.used.Len() > 0 {
+		old := l.used.Remove(l.used.Front()).(*entry) //nolint:forcetypeassert // The list holds nothing else.
+		l.unname(old)
+		delete(l.byID, old.newest.ID)
+	}
+	e := &entry{rotated: now, used: time.Unix(s.Seen, 0)}
 	e.place = l.used.PushBack(e)
 	l.byID[s.ID] = e
-	for at := l.used.Front(); at != nil && len(l.byID) > l.max; {
-		old := at.Value.(*entry) //nolint:forcetypeassert // The list holds nothing else.
-		next := at.Next()
-		if old.held == 0 && old != e {
-			l.drop(old)
-		}
-		at = next
-	}
+	l.set(e, s)
 	return e
-}
-
-func (l *live) drop(e *entry) {
-	l.used.Remove(e.place)
-	delete(l.byID, e.newest.ID)
 }
 
 // put remembers a session that was made or changed here.
@@ -122,7 +158,8 @@ func (l *live) put(s record, v Visitor, now time.Time) {
 	if s.Generation != e.newest.Generation {
 		e.rotated = now
 	}
-	e.newest, e.used, e.visitor = s, now, v
+	l.set(e, s)
+	e.used, e.visitor = now, v
 	e.failures, e.retryAt = 0, time.Time{}
 }
 
@@ -134,12 +171,21 @@ func (l *live) hold(id string, now func() time.Time) (release func()) {
 	if e == nil {
 		return func() {}
 	}
-	e.held++
+	e.open++
+	if e.place != nil {
+		l.used.Remove(e.place)
+		e.place = nil
+		l.held[e] = struct{}{}
+	}
 	return sync.OnceFunc(func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		e.held--
+		e.open--
 		e.used = now()
+		if e.open == 0 {
+			e.place = l.used.PushBack(e)
+			delete(l.held, e)
+		}
 	})
 }
 
@@ -174,7 +220,8 @@ func (l *live) settle(id string, now time.Time, change func(record) record) (rec
 		e.retryAt = now.Add(min(renewPause<<min(e.failures-1, 10), renewPauseMax))
 		return e.newest, false
 	}
-	e.newest, e.failures, e.retryAt = change(e.newest), 0, time.Time{}
+	l.set(e, change(e.newest))
+	e.failures, e.retryAt = 0, time.Time{}
 	return e.newest, !e.ended
 }
 
@@ -188,17 +235,20 @@ func (l *live) end(id string) {
 	}
 }
 
-// forsake reports whether a session's refresh token has not been given back yet,
-// and notes that it is now.
-func (l *live) forsake(id string) bool {
+// forsake returns the refresh token of a session, the newest that is known, for
+// being given back; empty where that was done, or there is none.
+func (l *live) forsake(s record) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.byID[id]
-	if e == nil || e.forsaken {
-		return false
+	e := l.byID[s.ID]
+	if e == nil {
+		return s.RefreshToken
+	}
+	if e.forsaken {
+		return ""
 	}
 	e.forsaken = true
-	return true
+	return e.newest.RefreshToken
 }
 
 // heldNow returns the sessions of open requests, and those among them whose
@@ -206,8 +256,8 @@ func (l *live) forsake(id string) bool {
 func (l *live) heldNow(now time.Time) (all, stale []record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range l.byID {
-		if e.held == 0 || e.ended {
+	for e := range l.held {
+		if e.ended {
 			continue
 		}
 		all = append(all, e.newest)
@@ -223,13 +273,15 @@ func (l *live) heldNow(now time.Time) (all, stale []record) {
 func (l *live) of(issuer, sid, subject string) []record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	name := bySID(issuer, sid)
+	if sid == "" {
+		name = bySubject(issuer, subject)
+	}
 	var out []record
-	for _, e := range l.byID {
-		s := e.newest
-		if e.ended || s.Issuer != issuer || sid != "" && s.SID != sid || sid == "" && s.Subject != subject {
-			continue
+	for e := range l.by[name] {
+		if !e.ended {
+			out = append(out, e.newest)
 		}
-		out = append(out, s)
 	}
 	return out
 }

@@ -82,6 +82,7 @@ type Login struct {
 
 	background sync.WaitGroup
 	renewals   chan struct{} // Holds one for each renewal under way.
+	pages      chan struct{} // And one for each page that calls a provider.
 }
 
 // New reads the key ring and the providers' secrets. No provider is asked yet. The
@@ -98,7 +99,7 @@ func New(o Options) (*Login, error) {
 		config: o.Config, gateway: o.Gateway, names: o.Names, judge: o.Judge, report: o.Report, log: o.Logger, now: o.Now,
 		byID: make(map[string]*provider), byIssuer: make(map[string]*provider), live: newLive(o.Config),
 		callbacks: newOnce(onceMax, o.Now), logouts: newOnce(onceMax, o.Now), frames: rate.NewLimiter(20, 20),
-		renewals: make(chan struct{}, renewalsMax), opened: newOpenedCache(openedMax),
+		renewals: make(chan struct{}, renewalsMax), opened: newOpenedCache(openedMax), pages: make(chan struct{}, pagesMax),
 	}
 	l.origin, err = url.Parse(o.Config.ExternalURL)
 	if err != nil {

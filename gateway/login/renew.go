@@ -192,13 +192,14 @@ func (l *Login) enforce(e ending, now time.Time) {
 // drop gives the refresh token of a session back that a verdict has ended, once:
 // with it a thief could go on at the provider.
 func (l *Login) drop(ctx context.Context, s record) {
-	if s.RefreshToken == "" || !l.live.forsake(s.ID) {
+	token := l.live.forsake(s)
+	if token == "" {
 		return
 	}
 	p := l.byID[s.Provider]
 	ctx = context.WithoutCancel(ctx)
 	l.background.Go(func() {
-		err := p.forget(ctx, s.RefreshToken)
+		err := p.forget(ctx, token)
 		if err != nil {
 			l.log.WarnContext(ctx, "give a refresh token back", "provider", p.spec.ID, "error", err)
 		}

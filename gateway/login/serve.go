@@ -106,7 +106,11 @@ func (l *Login) refuse(w http.ResponseWriter, r *http.Request, err error) Answer
 // refuseWith has a link to begin again.
 func (l *Login) refuseWith(w http.ResponseWriter, r *http.Request, err error, again string) Answer {
 	code, status := codeOf(err)
-	l.log.InfoContext(r.Context(), "sign-in page refuses", "code", code, "error", err)
+	if status >= http.StatusInternalServerError {
+		l.log.WarnContext(r.Context(), "sign-in page refuses", "code", code, "error", err)
+	} else { // Strangers must not fill the log.
+		l.log.DebugContext(r.Context(), "sign-in page refuses", "code", code, "error", err)
+	}
 	title, text := words(code)
 	a := l.page(w, r, status, page{Title: title, Text: text, Code: code, Again: again})
 	a.Code = code

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -68,6 +69,11 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, f flow) Answer {
 	if p == nil {
 		return l.refuse(w, r, faultOf(CodeProvider, ""))
 	}
+	leave, err := l.enterPage()
+	if err != nil {
+		return l.refuse(w, r, err)
+	}
+	defer leave()
 	d, err := p.describe(r.Context())
 	if err != nil {
 		return l.refuse(w, r, err)
@@ -84,6 +90,16 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, f flow) Answer {
 	setCookies(w.Header(), surplusFlows(r)...)
 	setCookies(w.Header(), kept)
 	return l.redirect(w, target)
+}
+
+// enterPage bounds how many requests of strangers make us call a provider at a time.
+func (l *Login) enterPage() (leave func(), err error) {
+	select {
+	case l.pages <- struct{}{}:
+		return func() { <-l.pages }, nil
+	default:
+		return nil, fmt.Errorf("%w: %d sign-ins are under way", errAway, pagesMax)
+	}
 }
 
 // authorize is the address at the provider that a browser is sent to.
@@ -191,6 +207,11 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request, id string, v Vi
 	if f.Provider != id {
 		return Answer{}, f.Return, faultOf(CodeMixUp, "redirect URI of another provider")
 	}
+	leave, err := l.enterPage()
+	if err != nil {
+		return Answer{}, f.Return, err
+	}
+	defer leave()
 	p := l.byID[id]
 	d, err := p.describe(r.Context())
 	if err != nil {
@@ -206,7 +227,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request, id string, v Vi
 	case "temporarily_unavailable", "server_error":
 		return Answer{}, f.Return, errAway
 	default:
-		return Answer{}, f.Return, faultOf(CodeRefused, q.Get("error"))
+		return Answer{}, f.Return, faultOf(CodeRefused, fmt.Sprintf("%.64q", q.Get("error")))
 	}
 	got, err := p.exchange(r.Context(), d, f, q.Get("code"), l.url(pageCallback+"/"+id))
 	if err != nil {
@@ -268,6 +289,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 	}
 	if had && !goesOn {
 		l.endSession(r.Context(), was, "replaced", "Somebody has signed in anew in this browser.")
+		l.tell(event.ReasonLogout, was, v)
 	}
 	l.live.put(next, v, now)
 	setCookies(w.Header(), sessionCookies(sealed, parts)...)
