@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
@@ -61,6 +62,8 @@ type Config struct {
 	Admit admit.Config `mapstructure:"admit"`
 	// Proxy says how upstreams are called.
 	Proxy proxy.Config `mapstructure:"proxy"`
+	// Assertion says how upstreams are told for whom a request is made.
+	Assertion assertion.Config `mapstructure:"assertion"`
 	// Emit says how events reach Kafka.
 	Emit emit.Config `mapstructure:"emit"`
 	// Revoke says how verdicts are followed.
@@ -97,7 +100,7 @@ func DefaultConfig() Config {
 		Tenant: "default", Lanes: topic.LanesDefault, StaleMax: time.Minute,
 		Listen: listen.DefaultConfig(), Admin: Admin{Address: "127.0.0.1:0"}, Origin: origin.DefaultConfig(),
 		Identity: identity.DefaultConfig(), Login: login.DefaultConfig(), Session: session.DefaultConfig(), Admit: admit.DefaultConfig(),
-		Proxy: proxy.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
+		Proxy: proxy.DefaultConfig(), Assertion: assertion.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
 	}
 }
 
@@ -141,7 +144,7 @@ func (c Config) Validate() error {
 		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), route.Config{Routes: c.Routes}.Validate(),
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
 		under("login", c.Login.Validate()), c.assurance(),
-		under("proxy", c.Proxy.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
+		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
 	return errors.Join(errs...)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
@@ -61,6 +62,10 @@ func (c Config) checkParts() error {
 	}
 	if c.Login.Enabled() && c.Login.Validate() == nil {
 		errs = append(errs, login.CheckFiles(c.Login))
+	}
+	if c.Assertion.Validate() == nil {
+		_, err := assertion.New(c.Assertion, never)
+		errs = append(errs, err)
 	}
 	if c.Proxy.Validate() == nil {
 		p, err := proxy.New(proxy.Options{Config: c.Proxy, Logger: logger, Meter: meter, Now: never})
