@@ -74,16 +74,16 @@ func TestRenewalsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	free()
-	if g.op.refreshes != 0 {
-		t.Errorf("%d refreshes, want none yet", g.op.refreshes)
+	if n := g.op.renewed(); n != 0 {
+		t.Errorf("%d refreshes, want none yet", n)
 	}
 	_, err = p.use()
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.settled()
-	if g.op.refreshes != 1 {
-		t.Errorf("%d refreshes, want one", g.op.refreshes)
+	if n := g.op.renewed(); n != 1 {
+		t.Errorf("%d refreshes, want one", n)
 	}
 }
 

@@ -104,6 +104,13 @@ func newOP(tb testing.TB, now func() time.Time) *fakeOP {
 	return p
 }
 
+// renewed is how often it was asked to renew a session.
+func (p *fakeOP) renewed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refreshes
+}
+
 // claims of a good ID token, changed; a nil value takes one away.
 func (p *fakeOP) claims(change object) object {
 	now := p.now().Unix()

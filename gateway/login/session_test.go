@@ -274,8 +274,8 @@ func TestOneRefreshAtATime(t *testing.T) {
 	}
 	wg.Wait()
 	g.settled()
-	if g.op.refreshes != 1 {
-		t.Errorf("%d refreshes, want 1", g.op.refreshes)
+	if n := g.op.renewed(); n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
 	}
 	for range 3 { // The refresh token of the old cookie is used up, and never sent again.
 		g.pass(9 * time.Minute)
