@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
 	"github.com/vigil-gateway/vigil/gateway/route"
@@ -149,4 +151,63 @@ func TestInARealBrowser(t *testing.T) {
 	c.do("12-provider", heading("Test provider"), click(work))
 	c.do("13-cancelled", heading("Sign-in cancelled"), click(`button[value=cancel]`))
 	c.do("14-begin-again", heading("Sign in"), click("a"))
+}
+
+// Our own second factor, with an authenticator that Chromium simulates.
+func TestSecondFactorInARealBrowser(t *testing.T) {
+	const keyACR = "urn:vigil:key"
+	s := newSignInRig(t, func(s *signInRig) {
+		social(t, s)
+		upstream := s.config.Routes[0].Upstream
+		s.config.Login.Providers = s.config.Login.Providers[1:] // The one that cannot step up.
+		s.config.Login.SecondFactor.ACR = keyACR
+		s.config.Routes = append(s.config.Routes, route.Spec{ID: "live", Path: "/live", Upstream: upstream, Methods: []string{http.MethodGet}, ACR: []string{keyACR}})
+	})
+	s.start(t, true)
+	c := newChrome(t)
+	const name = `input[name=login]`
+	key, err := chromedp.Run(c.ctx, func(ctx context.Context, tab *chromedp.Target) (webauthn.AuthenticatorID, error) {
+		_, err := cdp.Call(ctx, tab, webauthn.Enable, webauthn.EnableParams{})
+		if err != nil {
+			return "", err
+		}
+		made, err := cdp.Call(ctx, tab, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+			Options: &webauthn.VirtualAuthenticatorOptions{
+				Protocol: "ctap2", Transport: "internal", HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+			},
+		})
+		return made.AuthenticatorID, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified := func(yes bool) chromedp.Action[chromedp.Void] {
+		return func(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, tab, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: key, IsUserVerified: yes})
+			return chromedp.Void{}, err
+		}
+	}
+
+	// Who has just signed in is given a key.
+	c.do("21-provider", heading("Test provider"), chromedp.Navigate(s.home+"/live"))
+	c.do("22-set-up", heading("Confirm that it is you"), chromedp.SendKeys(chromedp.CSS(name), "alice"), click(`button[value=password]`))
+	c.do("23-live", status("live hello"), click("button"))
+	in := s.awaitHappening(t, event.ReasonStepUp, 1)[0]
+	if in.Acr != keyACR {
+		t.Errorf("stepped up to %q, want %q", in.Acr, keyACR)
+	}
+
+	// A verdict asks for it again; who cannot unlock the device gets no further.
+	s.revoke(t, verdict.ActionStepUp, verdict.TargetSession, in.Session)
+	c.do("24-suspended", status("closed 1008"))
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // auth_time has whole seconds.
+	c.do("25-confirm", `document.querySelector("button")?.textContent == "Confirm"`, chromedp.Navigate(s.home+"/live"))
+	c.do("26-not-verified", `document.querySelector("#note").textContent.startsWith("That did not work")`, verified(false), click("button"))
+	c.do("27-live-again", status("live hello"), verified(true), click("button"))
+	again := s.awaitHappening(t, event.ReasonStepUp, 2)
+	for _, e := range again {
+		if e.Session != in.Session {
+			t.Errorf("stepped up session %s, want %s to go on", e.Session, in.Session)
+		}
+	}
 }

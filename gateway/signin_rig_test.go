@@ -183,7 +183,9 @@ func newSignInRig(t *testing.T, change ...func(*signInRig)) *signInRig {
 		f(s)
 	}
 	s.startProvider(t)
-	c.Login.Providers[0].Issuer = s.op.Issuer()
+	if c.Login.Providers[0].Issuer == "" {
+		c.Login.Providers[0].Issuer = s.op.Issuer()
+	}
 	return s
 }
 

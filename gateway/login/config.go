@@ -43,6 +43,8 @@ type Config struct {
 	// AllowPrivate lets providers be called without TLS and at loopback and
 	// private addresses.
 	AllowPrivate bool `mapstructure:"allow_private"`
+	// SecondFactor is the gateway's own, for providers that cannot step up.
+	SecondFactor SecondFactor `mapstructure:"second_factor"`
 	// Peers are all gateways that share the key ring, this one among them. A session
 	// is renewed by one of them, and what ends one is told to all.
 	Peers []Peer `mapstructure:"peers"`
@@ -132,7 +134,7 @@ type Provider struct {
 func DefaultConfig() Config {
 	return Config{
 		Prefix: "/.vigil/", IdleTimeout: 30 * time.Minute, AbsoluteTimeout: 12 * time.Hour, StaleMax: time.Hour, SessionsMax: 100_000,
-		KeysMinInterval: 30 * time.Second,
+		KeysMinInterval: 30 * time.Second, SecondFactor: SecondFactor{EnrolWithin: 5 * time.Minute},
 	}
 }
 
@@ -176,7 +178,7 @@ func (c Config) Validate() error {
 	if len(c.Providers) > ProvidersMax {
 		add("providers: at most %d are allowed, there are %d", ProvidersMax, len(c.Providers))
 	}
-	return errors.Join(append(append(errs, c.providerFaults()...), c.peerFaults()...)...)
+	return errors.Join(append(append(append(errs, c.SecondFactor.validate()), c.providerFaults()...), c.peerFaults()...)...)
 }
 
 // providerFaults reports what is wrong with the providers, each fault with its key.

@@ -25,6 +25,7 @@ const (
 	CodeUnfulfilled = "login_unfulfilled"      // The provider did not do what a step-up asked for.
 	CodeProvider    = "login_provider_unknown" // No such provider.
 	CodeAway        = "login_provider_away"    // The provider cannot be asked just now.
+	CodeConfirm     = "login_confirmation"     // The second factor is at fault.
 	CodeLogoutToken = "logout_token"           // The logout token is at fault.
 	CodeMethod      = "method_not_allowed"
 	CodeInternal    = "internal_error"
@@ -52,7 +53,7 @@ func codeOf(err error) (code string, status int) {
 		return CodeInternal, http.StatusInternalServerError
 	}
 	switch f.code {
-	case CodeDenied, CodeForeign, CodeAccount, CodeUnfulfilled:
+	case CodeDenied, CodeForeign, CodeAccount, CodeUnfulfilled, CodeConfirm:
 		return f.code, http.StatusForbidden
 	case CodeProvider:
 		return f.code, http.StatusNotFound
@@ -77,6 +78,8 @@ func words(code string) (title, text string) {
 		return "Another account", "Please confirm with the account that you are signed in with."
 	case CodeUnfulfilled:
 		return "Not confirmed", "The provider did not ask for the confirmation that is needed here."
+	case CodeConfirm:
+		return "Not confirmed", "The confirmation could not be accepted. Please try again."
 	case CodeAway:
 		return "Provider not available", "The sign-in provider does not answer just now. Please try again in a moment."
 	case CodeForeign:

@@ -27,6 +27,8 @@ const (
 	flowFor = 15 * time.Minute
 	// flowBytesMax bounds the sealed record of a sign-in under way.
 	flowBytesMax = 3800
+	// ceremonyFor is how long a person may take to confirm with a key.
+	ceremonyFor = 5 * time.Minute
 	// returnBytesMax bounds the place that a person comes back to.
 	returnBytesMax = 1 << 10
 	// formBytesMax bounds a form that is sent to us.

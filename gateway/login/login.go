@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/time/rate"
 
@@ -77,6 +78,7 @@ type Login struct {
 	frames    *rate.Limiter // Of front-channel logouts, which anybody may send.
 	peers     *peers
 	endings   *endings
+	authority *webauthn.WebAuthn // Nil where there is no second factor of our own.
 	opened    *openedCache
 	routes    map[string]*route.Route
 
@@ -132,6 +134,10 @@ func New(o Options) (*Login, error) {
 	}
 	for _, e := range kept {
 		l.enforce(e, o.Now())
+	}
+	l.authority, err = l.newAuthority()
+	if err != nil {
+		return nil, fmt.Errorf("login: %w", err)
 	}
 	l.peers = newPeers(l)
 	l.routes = pageRoutes()

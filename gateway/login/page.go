@@ -36,7 +36,14 @@ type page struct {
 type choice struct{ Name, Link string }
 
 // form is one button; Token shows that it was on a page of ours.
-type form struct{ Action, Button, Token, Goes string }
+type form struct {
+	Action, Button, Token, Goes string
+
+	// Options are for an authenticator; empty where none is asked. Make asks it for a
+	// new key.
+	Options string
+	Make    bool
+}
 
 // pageText needs no script, and says nothing that it was not given.
 const pageText = `<!doctype html>
@@ -46,7 +53,9 @@ const pageText = `<!doctype html>
 <h1>{{.Title}}</h1>
 {{with .Text}}<p>{{.}}</p>{{end}}
 {{with .Choices}}<ul>{{range .}}<li><a href="{{.Link}}">{{.Name}}</a></li>{{end}}</ul>{{end}}
-{{with .Form}}<form method="post" action="{{.Action}}"><input type="hidden" name="token" value="{{.Token}}"><button type="submit">{{.Button}}</button></form>{{end}}
+{{with .Form}}<form method="post" action="{{.Action}}"{{with .Options}} data-options="{{.}}"{{end}}{{if .Make}} data-make="1"{{end}}>` +
+	`<input type="hidden" name="token" value="{{.Token}}"><input type="hidden" name="answer" value=""><button type="submit">{{.Button}}</button></form>{{end}}
+{{if .Script}}<p id="note" role="status"></p><noscript><p>This page needs JavaScript.</p></noscript><script>{{.Script}}</script>{{end}}
 {{with .Again}}<a href="{{.}}">{{$.AgainText}}</a>{{end}}
 {{with .Code}}<p><small>Code: {{.}}</small></p>{{end}}
 </main></body>
@@ -62,18 +71,23 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, p page)
 			p.AgainText = "Begin again"
 		}
 	}
+	var script template.JS
+	scripts := ""
+	if p.Form != nil && p.Form.Options != "" {
+		script, scripts = confirmScript, "; script-src '"+hash(confirmScript)+"'"
+	}
 	var b bytes.Buffer
 	if err == nil {
 		err = t.Execute(&b, struct {
 			page
 
-			Style template.CSS
-		}{p, style})
+			Style  template.CSS
+			Script template.JS
+		}{p, style, script})
 	}
 	if err != nil {
 		l.log.ErrorContext(r.Context(), "write page", "error", err) // Cannot happen: the template is ours.
 	}
-	sum := sha256.Sum256([]byte(style))
 	action := "'none'"
 	if p.Form != nil {
 		action = "'self' " + p.Form.Goes
@@ -81,8 +95,8 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, p page)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
-		"'; form-action "+action+"; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src '"+hash(style)+"'"+scripts+
+		"; form-action "+action+"; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -92,4 +106,11 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, p page)
 		_, _ = w.Write(b.Bytes()) // Who is gone reads no page either.
 	}
 	return Answer{Status: status, AuthOutcome: event.AuthNone}
+}
+
+// hash is how a policy names the one text that may count (Content Security Policy
+// Level 3, section 2.3.1).
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }

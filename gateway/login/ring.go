@@ -19,11 +19,13 @@ import (
 
 // Purposes of sealed values: what was sealed for one opens for no other.
 const (
-	purposeSession = "session"
-	purposeFlow    = "flow"
-	purposeDevice  = "device"
-	purposeForm    = "form"
-	purposePeer    = "peer"
+	purposeSession  = "session"
+	purposeFlow     = "flow"
+	purposeDevice   = "device"
+	purposeForm     = "form"
+	purposePeer     = "peer"
+	purposeKey      = "key"
+	purposeCeremony = "ceremony"
 )
 
 // errSeal means that a value was not sealed by this ring for this purpose.

@@ -18,6 +18,7 @@ const (
 	pageBackchannel  = "backchannel-logout"
 	pageFrontchannel = "frontchannel-logout"
 	pagePeer         = "peer"
+	pageConfirm      = "confirm"
 )
 
 // RoutePrefix stands before the id of the routes of our own pages in events.
@@ -27,7 +28,7 @@ const RoutePrefix = "vigil:"
 // addresses like every other.
 func pageRoutes() map[string]*route.Route {
 	out := make(map[string]*route.Route)
-	for _, p := range []string{pageLogin, pageCallback, pageLogout, pageSignedOut, pageBackchannel, pageFrontchannel, pagePeer} {
+	for _, p := range []string{pageLogin, pageCallback, pageLogout, pageSignedOut, pageBackchannel, pageFrontchannel, pagePeer, pageConfirm} {
 		out[p] = &route.Route{
 			ID: RoutePrefix + p, Public: true, Sensitivity: route.SensitivityNormal, Posture: route.PostureAllow,
 		}
@@ -92,6 +93,8 @@ func (l *Login) Serve(w http.ResponseWriter, r *http.Request, rt *route.Route, v
 		return l.serveBackchannel(w, r, v)
 	case pageFrontchannel:
 		return l.serveFrontchannel(w, r, v)
+	case pageConfirm:
+		return l.serveConfirm(w, r, v)
 	case pagePeer:
 		return l.servePeer(w, r)
 	}
