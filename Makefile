@@ -93,6 +93,11 @@ race: engines python ## Every package with the race detector.
 e2e: engines build ## The whole line on embedded engines and on Apache Kafka.
 	@go test -count=1 -timeout 30m -tags '$(TAGS) e2e' ./cmd/internal/e2e/...
 
+.PHONY: test-browser
+test-browser: oidc ## Sign-in, step-up, second factor and sign-out in a real Chromium; SCREENSHOTS=FOLDER keeps what it shows.
+	$(call need,chromium,install your distribution's package chromium)
+	@go test -count=1 -timeout 10m -tags browser -run 'InARealBrowser' ./gateway
+
 .PHONY: check
 check: lint ## Format, vet, lint, module files.
 	@go vet -tags '$(TAGS) e2e' ./...
