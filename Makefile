@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 CACHE   := .cache
 CHDB    := $(CACHE)/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
+OIDC    := $(CACHE)/oidc/node_modules/oidc-provider/package.json
 KAFKA   := $(CACHE)/kafka-4.4.0/.complete
 LINT    := $(CACHE)/bin/golangci-lint-2.15.0
 PYTHON  := $(CACHE)/python/.complete
@@ -35,7 +36,7 @@ build: ## Build vigil, vigil-gateway and vigil-analyzer into bin/.
 	@$(STATIC) -tags $(TAGS) -o bin/vigil ./cmd/vigil
 
 .PHONY: engines
-engines: chdb kafka ## Fetch the engines that tests need: embedded ClickHouse (npm) and Apache Kafka (Maven Central).
+engines: chdb kafka oidc ## Fetch what tests run against: embedded ClickHouse and an OpenID provider (npm), Apache Kafka (Maven Central).
 
 .PHONY: chdb
 chdb: $(CHDB)
@@ -47,6 +48,15 @@ $(CHDB): .tools/chdb/package.json .tools/chdb/package-lock.json
 	mkdir -p $(CACHE)/chdb; cp $^ $(CACHE)/chdb/; \
 	cd $(CACHE)/chdb; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; \
 	touch $(CURDIR)/$@
+
+.PHONY: oidc
+oidc: $(OIDC)
+$(OIDC): .tools/oidc/package.json .tools/oidc/package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 with npm; it fetches the OpenID provider that signing in is tested against" >&2; exit 1; }
+	@echo "fetching oidc-provider (3 MB, once) …" >&2
+	@mkdir -p $(CACHE)/oidc; cp $^ $(CACHE)/oidc/
+	@cd $(CACHE)/oidc; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+	@touch $@
 
 .PHONY: kafka
 kafka: $(KAFKA)
@@ -71,7 +81,7 @@ $(PYTHON): .tools/python/requirements.txt
 test: engines build check race e2e ## Pass every test: format, lint, race detector, end to end on real engines.
 
 .PHONY: test-fast
-test-fast: chdb ## The inner loop: every package once, without the race detector and the slow ends.
+test-fast: chdb oidc ## The inner loop: every package once, without the race detector and the slow ends.
 	@go test -short -tags $(TAGS) ./...
 
 .PHONY: race
@@ -82,6 +92,11 @@ race: engines python ## Every package with the race detector.
 .PHONY: e2e
 e2e: engines build ## The whole line on embedded engines and on Apache Kafka.
 	@go test -count=1 -timeout 30m -tags '$(TAGS) e2e' ./cmd/internal/e2e/...
+
+.PHONY: test-browser
+test-browser: oidc ## Sign-in, step-up, second factor and sign-out in a real Chromium; SCREENSHOTS=FOLDER keeps what it shows.
+	$(call need,chromium,install your distribution's package chromium)
+	@go test -count=1 -timeout 10m -tags browser -run 'InARealBrowser' ./gateway
 
 .PHONY: check
 check: lint ## Format, vet, lint, module files.

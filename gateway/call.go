@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
@@ -32,7 +33,10 @@ type call struct {
 	action  string             // Of the verdict in force, empty without one.
 	lasted  bool               // An open event was emitted.
 
-	newUntil time.Time // Until then it comes from a place that is new to its session.
+	route    *route.Route    // Nil before it is known.
+	presence *login.Presence // Nil for whoever has not signed in here.
+	from     login.Visitor   // Who sends it, as far as the network shows.
+	newUntil time.Time       // Until then it comes from a place that is new to its session.
 }
 
 // newEvent is what is known of every request. Attributes that clients choose
@@ -58,7 +62,7 @@ func (g *Gateway) newEvent(r *http.Request, id string, at time.Time, o origin.Or
 func (c *call) routed(m route.Match) {
 	c.event.Route, c.event.Template, c.event.Resource, c.event.Path = m.Route.ID, m.Template, m.Resource, m.Path
 	c.event.Sensitivity = m.Route.Sensitivity
-	c.signIn = m.Route.SignIn
+	c.route, c.signIn = m.Route, m.Route.SignIn
 }
 
 // identified notes who it acts for.

@@ -12,6 +12,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
@@ -62,6 +63,9 @@ func (c Config) checkParts() error {
 	if c.Identity.Validate() == nil {
 		_, err := identity.New(identity.Options{Config: c.Identity, Logger: logger, Meter: meter, Now: never})
 		errs = append(errs, err)
+	}
+	if c.Login.Enabled() && c.Login.Validate() == nil {
+		errs = append(errs, login.CheckFiles(c.Login))
 	}
 	if c.Assertion.Validate() == nil {
 		_, err := assertion.New(c.Assertion, never)

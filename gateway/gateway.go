@@ -21,6 +21,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
@@ -57,6 +58,7 @@ type Gateway struct {
 	origin   *origin.Resolver
 	rules    atomic.Pointer[rules]
 	swapped  chan struct{} // Tells Run to follow other issuers' keys; holds one.
+	login    *login.Login  // Nil where nobody signs in here.
 	table    *session.Table
 	limiter  *admit.Limiter
 	newcomer *admit.Newcomers
@@ -123,6 +125,10 @@ func (g *Gateway) build(o Options) error {
 	g.table, err = session.New(session.Options{Config: c.Session, Tenant: c.Tenant, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
+	}
+	err = g.buildLogin(o)
+	if err != nil {
+		return err
 	}
 	g.limiter, err = admit.NewLimiter(c.Admit)
 	if err != nil {
@@ -215,6 +221,9 @@ func (g *Gateway) release() error {
 	if g.origin != nil {
 		errs = append(errs, g.origin.Close())
 	}
+	if g.login != nil {
+		errs = append(errs, g.login.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -232,7 +241,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	behind, stopBehind := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBehind()
 	group, behind := errgroup.WithContext(behind)
-	for _, run := range []func(context.Context) error{g.emitter.Run, g.follower.Run, g.followKeys, g.watchFeed, g.admin.run} {
+	runs := []func(context.Context) error{g.emitter.Run, g.follower.Run, g.followKeys, g.watchFeed, g.admin.run}
+	if g.login != nil {
+		runs = append(runs, g.login.Run)
+	}
+	for _, run := range runs {
 		group.Go(func() error { return run(behind) })
 	}
 	// Where one of them fails, there is no point in serving on.

@@ -63,12 +63,13 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		return
 	}
 	in := g.rules.Load()
-	m, err := in.routes.Match(r)
+	m, err := g.match(in, r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
 		return
 	}
 	c.routed(m)
+	c.visitor(r, o)
 	id, err := g.identify(r, c, in, m.Route)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
@@ -78,6 +79,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 	if id != nil && id.Nonce != "" {
 		w.Header().Set(problem.HeaderDPoPNonce, id.Nonce)
 	}
+	defer c.hold()()
 	err = c.readAccount(r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.Framing(), nil)
@@ -108,6 +110,11 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		}
 		return
 	}
+	if g.login != nil && g.login.Owns(m.Route) {
+		g.own(w, r.WithContext(ctx), c, m.Route)
+		return
+	}
+	c.renew(w.Header())
 	g.forward(ctx, w, r, c, m, visit, o)
 }
 
@@ -140,6 +147,7 @@ func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 	})
 	c.proxied(out)
 	if out.Cut != nil {
+		c.dropped(ctx, out.Cut.Verdict)
 		receipt := visit.Receipt(out.Cut, out.CutAt)
 		receipt.BytesOut, receipt.SupportCode = out.BytesOut, c.event.SupportCode
 		g.emitter.Enforce(receipt, c.cutSpan(ctx, out.Cut))
@@ -158,6 +166,10 @@ func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
 	p = p.With(c.id, c.supportCode(v))
 	c.refused(decision, p)
+	c.dropped(r.Context(), v)
+	if g.challenge(w, r, c, p, v) {
+		return
+	}
 	problem.Write(w, r, p)
 }
 
@@ -178,6 +190,9 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 // still reach the sign-in page.
 func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
 	id, err := in.verifier.Verify(r.Context(), r, c.address())
+	if g.login != nil {
+		id, err = c.recognise(r, id, err)
+	}
 	fault, isFault := errors.AsType[*identity.Error](err)
 	switch {
 	case err == nil:

@@ -17,3 +17,6 @@ func (t *tail) See(b []byte) { t.see(b) }
 
 // Last is tail.last.
 func (t *tail) Last(problem []byte) []byte { return t.last(problem) }
+
+// WithoutOurs is what of Cookie headers an upstream is sent.
+func WithoutOurs(values []string) []string { return withoutOurs(values) }

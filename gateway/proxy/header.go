@@ -67,6 +67,12 @@ func (p *Proxy) outgoingHeader(in http.Header) http.Header {
 		if _, strip := p.strip[s]; strip {
 			continue
 		}
+		if s == "cookie" {
+			values = withoutOurs(values)
+			if len(values) == 0 {
+				continue
+			}
+		}
 		out[name] = values
 	}
 	if httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
@@ -97,6 +103,13 @@ func copyResponseHeader(dst, src http.Header) {
 		s := spelled(name)
 		if hopByHop(s) || strings.HasPrefix(s, "x-vigil-") || s == "alt-svc" || slices.Contains(listed, s) {
 			continue
+		}
+		if s == "set-cookie" {
+			dst[name] = append(dst[name], notOurs(values)...)
+			continue
+		}
+		if s == "cache-control" && len(dst["Set-Cookie"]) > 0 && len(dst[name]) > 0 {
+			continue // Our own cookie goes with this answer: nobody else may keep it.
 		}
 		dst[name] = values
 	}
