@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -141,7 +142,7 @@ func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // refuse answers with a problem. v is the verdict behind it, if there is one.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
-	p = p.With(c.id, c.supportCode(v))
+	p = p.With(c.id, c.supportCode(v)).Spread(rand.Float64())
 	c.refused(decision, p)
 	problem.Write(w, r, p)
 }
@@ -155,7 +156,7 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 	case verdict.ActionStepUp:
 		p = problem.StepUp(v, rt.ACR, rt.MaxAge)
 	}
-	return p.With(c.id, c.supportCode(v))
+	return p.With(c.id, c.supportCode(v)).Spread(rand.Float64())
 }
 
 // identify returns who the request acts for, nil for nobody. On a public route a

@@ -22,11 +22,17 @@ import (
 //     HTTP/1 upstream cannot, or with a number sign, which some servers take for
 //     the end of the target.
 //
+// A WebSocket over HTTP/2 is made one over HTTP/1.1 for all that follows; an
+// extended CONNECT for anything else is refused.
+//
 // An upgrade to anything but WebSocket is taken out of the request and thereby
 // declined, so that nobody talks cleartext HTTP/2 to an upstream past us.
 func strict(next http.Handler, bodyIdle time.Duration, now func() time.Time, m metrics) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case unfold(r):
+			m.refuse(w, r, problem.UnknownProtocol())
+			return
 		case !wellFormed(r):
 			m.refuse(w, r, problem.Framing())
 			return

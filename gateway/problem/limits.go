@@ -1,8 +1,20 @@
 package problem
 
+import "time"
+
 // textBytesMax is what a WebSocket close frame has room for behind its code.
 const textBytesMax = 123
 
 // challengeItemsMax bounds the scopes and contexts that a challenge names, so
 // that a header stays below what every client takes.
 const challengeItemsMax = 16
+
+const (
+	// cutRetryMin and cutRetrySpread say when a client that was cut may come back:
+	// after 2 to 20 seconds, so that 10,000 of them are 550 in a second.
+	cutRetryMin    = 2 * time.Second
+	cutRetrySpread = 18 * time.Second
+	// blockRetryMin is the same for one who is blocked, and half of its longest: he
+	// can do nothing to be let in.
+	blockRetryMin = time.Minute
+)

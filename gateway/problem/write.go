@@ -11,6 +11,10 @@ import (
 // HeaderRequestID carries the request's id to the client.
 const HeaderRequestID = "X-Request-Id"
 
+// HeaderPushback tells a gRPC client after how many milliseconds it may try
+// again (gRFC A6, "client retry design").
+const HeaderPushback = "Grpc-Retry-Pushback-Ms"
+
 // Write answers r with p. Nothing may have been written to w before.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	h := w.Header()
@@ -51,6 +55,9 @@ func writeGRPC(w http.ResponseWriter, p Problem) {
 	h.Set("Content-Type", "application/grpc")
 	h.Set("Grpc-Status", strconv.Itoa(p.GRPCStatus()))
 	h.Set("Grpc-Message", strings.ReplaceAll(url.QueryEscape(p.Text()), "+", "%20"))
+	if p.RetryAfter > 0 {
+		h.Set(HeaderPushback, p.Pushback())
+	}
 	h.Set("Vigil-Problem", TypePrefix+p.Code)
 	h.Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)

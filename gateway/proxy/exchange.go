@@ -28,7 +28,8 @@ type exchange struct {
 	r      *http.Request
 	rc     *http.ResponseController
 	cancel context.CancelCauseFunc
-	body   *body // Nil where the request has none.
+	body   *body  // Nil where the request has none.
+	key    string // Sec-WebSocket-Key, where it is ours.
 
 	out    atomic.Uint64 // Bytes to the client.
 	in     atomic.Uint64 // Bytes from an upgraded client; else the body counts.
@@ -40,7 +41,7 @@ type exchange struct {
 	done     bool        // Serve is about to return.
 	lasting  bool        // Observer.Open was called.
 	polite   bool        // The stream can carry a goodbye.
-	hijacked bool        // The tunnel sets deadlines itself.
+	tunneled bool        // The tunnel sets deadlines itself.
 	hurried  bool        // unblock has set a write deadline.
 	idle     uint64      // Bytes moved when the stream was last seen to move.
 	idleAt   time.Time
@@ -84,6 +85,10 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 	h := x.proxy.outgoingHeader(x.r.Header)
 	if asksWebSocket(x.r) {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+		if x.r.ProtoMajor == 2 {
+			x.key = handshakeKey() // RFC 8441 has none.
+			h["Sec-Websocket-Key"] = []string{x.key}
+		}
 	}
 	proto := "http"
 	if x.r.TLS != nil {
@@ -106,8 +111,8 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 
 // takeBody puts the counting body before the client's, where it has one.
 func (x *exchange) takeBody() {
-	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 {
-		return
+	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 || asksWebSocket(x.r) {
+		return // Over HTTP/2 the body of a WebSocket is the WebSocket.
 	}
 	src := x.r.Body
 	if limit := x.proxy.config.BodyBytesMax; limit > 0 {
@@ -197,7 +202,7 @@ func (x *exchange) unblock(cause error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.done || x.hijacked {
+	if x.done || x.tunneled {
 		return
 	}
 	at := past()

@@ -160,8 +160,6 @@ func (p *Proxy) transport(trust *tls.Config, h2c, headerTimeout bool) *http.Tran
 		IdleConnTimeout:        idleConnection,
 		ExpectContinueTimeout:  time.Second,
 		DisableCompression:     true,
-		WriteBufferSize:        bufferBytes,
-		ReadBufferSize:         bufferBytes,
 		Protocols:              new(http.Protocols),
 	}
 	if headerTimeout {

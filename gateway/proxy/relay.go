@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -101,11 +102,12 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 	if res.Body == http.NoBody {
 		return nil, nil
 	}
-	buf := x.proxy.buffers.Get().(*[bufferBytes]byte) //nolint:forcetypeassert // The pool holds nothing else.
-	defer x.proxy.buffers.Put(buf)
+	s := scratch{pool: &x.proxy.buffers}
+	defer s.free()
 	flush := res.ContentLength < 0
 	for {
-		n, err := res.Body.Read(buf[:])
+		buf := s.bytes()
+		n, err := res.Body.Read(buf)
 		if ctx.Err() != nil {
 			return nil, nil // What was just read stays here.
 		}
@@ -120,6 +122,7 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 			tail.see(buf[:n])
 			x.out.Add(uint64(n))
 			x.moved()
+			s.next(n, nil)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil, nil
@@ -133,28 +136,36 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 // goodbye writes the last words of a stream whose header has been sent. It
 // reports whether the client can have read them.
 func (x *exchange) goodbye(grpc bool, tail *tail, p problem.Problem) bool {
+	pushback := ""
+	if p.RetryAfter > 0 {
+		pushback = p.Pushback()
+	}
 	if grpc {
-		x.trailers(p.GRPCStatus(), p.Text())
+		x.trailers(p.GRPCStatus(), p.Text(), pushback)
 		return true
 	}
-	return x.write(tail.last(p.JSON()))
+	return x.write(tail.last(p.JSON(), pushback))
 }
 
 // partWays ends such a stream because the gateway goes away, so that the client
 // comes back to another. It reports whether the client can have seen it.
 func (x *exchange) partWays(grpc bool, tail *tail) bool {
+	pushback := strconv.FormatInt(returnMin.Milliseconds()+rand.Int64N(returnSpread.Milliseconds()), 10)
 	if grpc {
-		x.trailers(grpcUnavailable, "gateway is going away")
+		x.trailers(grpcUnavailable, "gateway is going away", pushback)
 		return true
 	}
-	return x.write(tail.half())
+	return x.write(tail.adieu(pushback))
 }
 
 // grpcUnavailable is what gRPC clients retry (https://grpc.io/docs/guides/status-codes).
 const grpcUnavailable = 14
 
-func (x *exchange) trailers(code int, text string) {
+func (x *exchange) trailers(code int, text, pushback string) {
 	h := x.w.Header()
+	if pushback != "" {
+		h.Set(http.TrailerPrefix+problem.HeaderPushback, pushback)
+	}
 	h.Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(code))
 	h.Set(http.TrailerPrefix+"Grpc-Message", strings.ReplaceAll(url.QueryEscape(text), "+", "%20"))
 }
