@@ -13,6 +13,8 @@ const (
 	pingAfter   = 30 * time.Second
 	pingTimeout = 15 * time.Second
 	writeStall  = 60 * time.Second
+	// bodyDrain is how long the rest of a body is waited for that nobody wants.
+	bodyDrain = 500 * time.Millisecond
 	// certCheck is the least time between two looks at the certificate's files.
 	certCheck = time.Second
 )

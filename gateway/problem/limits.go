@@ -9,6 +9,10 @@ const textBytesMax = 123
 // that a header stays below what every client takes.
 const challengeItemsMax = 16
 
+// bodyDrainMax is how long a request's body may be that is read to its end, so that
+// the connection can serve another request, although nobody wants it.
+const bodyDrainMax = 64 << 10
+
 const (
 	// cutRetryMin and cutRetrySpread say when a client that was cut may come back:
 	// after 2 to 20 seconds, so that 10,000 of them are 550 in a second.

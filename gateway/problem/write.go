@@ -15,7 +15,9 @@ const HeaderRequestID = "X-Request-Id"
 // again (gRFC A6, "client retry design").
 const HeaderPushback = "Grpc-Retry-Pushback-Ms"
 
-// Write answers r with p. Nothing may have been written to w before.
+// Write answers r with p. Nothing may have been written to w before. A connection
+// of HTTP/1.1 whose body may be long is closed: net/http would read on before it
+// sends the answer, and a client that sends slowly would not learn that it can stop.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -35,7 +37,7 @@ func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	if len(p.Allow) > 0 {
 		h.Set("Allow", strings.Join(p.Allow, ", "))
 	}
-	if p.Close && r.ProtoMajor == 1 {
+	if r.ProtoMajor == 1 && (p.Close || r.ContentLength < 0 || r.ContentLength > bodyDrainMax) {
 		h.Set("Connection", "close")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
