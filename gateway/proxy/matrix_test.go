@@ -61,8 +61,10 @@ var names = map[string]func(id int) *verdict.Target{
 	"ja4 in its network": func(id int) *verdict.Target {
 		return &verdict.Target{Kind: verdict.TargetJA4, Id: verdict.JA4In("j"+strconv.Itoa(id), 64500)}
 	},
-	"route":   func(id int) *verdict.Target { return target(verdict.TargetRoute, "r", id) },
-	"address": func(id int) *verdict.Target { return &verdict.Target{Kind: verdict.TargetAddress, Id: addressOf(id).String()} },
+	"route": func(id int) *verdict.Target { return target(verdict.TargetRoute, "r", id) },
+	"address": func(id int) *verdict.Target {
+		return &verdict.Target{Kind: verdict.TargetAddress, Id: addressOf(id).String()}
+	},
 	"prefix": func(id int) *verdict.Target {
 		p, _ := addressOf(id).Prefix(24)
 		return &verdict.Target{Kind: verdict.TargetPrefix, Id: p.String()}

@@ -34,11 +34,11 @@ func (t *tail) half() []byte {
 // last is the final event. pushback, in milliseconds and empty for none, is after
 // what time the client opens the stream again.
 func (t *tail) last(problem []byte, pushback string) []byte {
-	out := append(t.half(), "event: vigil.revoked\n"...)
+	out := append(t.half(), "event: vigil.revoked\ndata: "...)
+	out = append(out, problem...)
 	if pushback != "" {
-		out = append(append(append(out, "retry: "...), pushback...), '\n')
+		out = append(append(out, "\nretry: "...), pushback...)
 	}
-	out = append(append(out, "data: "...), problem...)
 	return append(out, "\n\n"...)
 }
 
