@@ -125,6 +125,11 @@ bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Ka
 bench-attacks: build chdb ## What attackers get on a running vigil up before they are stopped, ROUNDS (20) of each; JSON=FILE.
 	@bin/vigil bench attacks --rounds $(or $(ROUNDS),20) $(if $(JSON),--json $(JSON))
 
+.PHONY: bench-streams
+bench-streams: ## What an open stream costs the gateway, and how fast 1,000 of them are cut; STREAMS (100000) over HTTP/2, SOCKETS (8000).
+	@$(STATIC) -o bin/ ./cmd/vigil-gateway
+	@go test -count=1 -timeout 30m -tags bench -run TestStreams -v ./cmd/internal/streams
+
 .PHONY: soak-scorer
 soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection table; SOAK_SUBJECTS, SOAK_DAYS, SOAK_SEED, SOAK_JSON.
 	@go test -count=1 -timeout 60m -tags soak -run TestSoakScorer -v ./cmd/internal/life/soak
