@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,8 +28,15 @@ type call struct {
 	id      string
 	span    trace.Span
 	event   *event.RequestEvent
-	signIn  *route.SignIn // Nil where the route is none.
-	lasted  bool          // An open event was emitted.
+	signIn  *route.SignIn  // Nil where the route is none.
+	lasted  bool           // An open event was emitted.
+	from    netip.Addr     // Where it comes from.
+	visit   *session.Visit // Nil before it is listed.
+
+	// admitted is the visit's context, nil where the request was refused; it may be
+	// forwarded to what it matches.
+	admitted context.Context //nolint:containedctx // It lives as long as its request.
+	match    route.Match
 
 	newUntil time.Time // Until then it comes from a place that is new to its session.
 }
@@ -116,8 +125,8 @@ func (c *call) refused(decision string, p problem.Problem) {
 	c.event.Decision, c.event.Reason, c.event.Status, c.event.SupportCode = decision, p.Code, uint32(p.Status), p.SupportCode
 }
 
-// proxied notes how a forwarded request ended.
-func (c *call) proxied(out proxy.Outcome) {
+// ended notes how a forwarded request ended.
+func (c *call) ended(out *proxy.Outcome) {
 	e := c.event
 	e.Decision, e.Reason, e.Status, e.Stream = event.DecisionPermit, out.Reason, uint32(out.Status), out.Stream
 	e.BytesIn, e.BytesOut = out.BytesIn, out.BytesOut

@@ -27,36 +27,64 @@ func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
 	g.calls.Add(1)
 	defer g.calls.Done()
 	w := &writer{ResponseWriter: rw}
+	r, c, o := g.begin(r)
+	defer func() { g.conclude(w, r, c, recover()) }()
+	g.pass(w, r, c, o)
+}
+
+// begin makes the request's account.
+func (g *Gateway) begin(r *http.Request) (*http.Request, *call, *origin.Origin) {
 	o := g.origin.Of(r)
-	c := &call{gateway: g, began: g.now(), id: newID()}
+	c := &call{gateway: g, began: g.now(), id: newID(), from: o.Address}
 	ctx, span := g.startSpan(r)
 	c.span, c.event = span, g.newEvent(r, c.id, c.began, o)
 	g.metrics.active.Add(ctx, 1)
-	defer func() {
-		e := recover()
-		aborted := e == http.ErrAbortHandler //nolint:errorlint // net/http compares it in the same way.
-		if e != nil && !aborted {
-			g.metrics.panics.Add(ctx, 1)
-			g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
-			p := problem.Internal().With(c.id, c.supportCode(nil))
-			c.refused(event.DecisionPermit, p)
-			aborted = w.wrote
-			if !aborted {
-				problem.Write(w, r, p)
-			}
-		}
-		c.finish()
-		done := context.WithoutCancel(ctx)
-		g.metrics.active.Add(done, -1)
-		g.metrics.done(done, c, g.now().Sub(c.began).Seconds())
-		if aborted {
-			panic(http.ErrAbortHandler)
-		}
-	}()
-	g.handle(w, r.WithContext(ctx), c, o)
+	return r.WithContext(ctx), c, &o
 }
 
-// handle is the line: route, identity, session, admit, proxy.
+// conclude closes it. e is what the handler panicked with, nil for nothing.
+func (g *Gateway) conclude(w *writer, r *http.Request, c *call, e any) {
+	ctx := r.Context()
+	aborted := e == http.ErrAbortHandler //nolint:errorlint // net/http compares it in the same way.
+	if e != nil && !aborted {
+		g.metrics.panics.Add(ctx, 1)
+		g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
+		p := problem.Internal().With(c.id, c.supportCode(nil))
+		c.refused(event.DecisionPermit, p)
+		aborted = w.wrote
+		if !aborted {
+			problem.Write(w, r, p)
+		}
+	}
+	c.finish()
+	done := context.WithoutCancel(ctx)
+	g.metrics.active.Add(done, -1)
+	g.metrics.done(done, c, g.now().Sub(c.began).Seconds())
+	if aborted {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// pass admits a request and forwards it. An open stream stays in here for hours,
+// so what is needed only to admit it is in a function that has returned by then:
+// 100,000 streams have as many stacks.
+func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call, o *origin.Origin) {
+	defer c.leave()
+	g.handle(w, r, c, *o)
+	if c.admitted != nil {
+		g.forward(w, r.WithContext(c.admitted), c)
+	}
+}
+
+// leave takes the visit out of the table, where there is one.
+func (c *call) leave() {
+	if c.visit != nil {
+		c.visit.Leave()
+	}
+}
+
+// handle is the line: route, identity, session, admit; proxy follows where the
+// call is admitted.
 func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o origin.Origin) {
 	in := g.rules.Load()
 	m, err := in.routes.Match(r)
@@ -79,7 +107,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 	ctx, visit := g.table.Enter(r.Context(), session.Entry{
 		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
 	})
-	defer visit.Leave()
+	c.visit = visit
 	if visit.Err() != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
 		return
@@ -100,7 +128,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		}
 		return
 	}
-	g.forward(ctx, w, r, c, m, visit, o)
+	c.admitted, c.match = ctx, m
 }
 
 // hold lets a request wait, unless a verdict ends it or its client leaves.
@@ -118,25 +146,36 @@ func (g *Gateway) hold(ctx context.Context, wait time.Duration) {
 }
 
 // forward calls the upstream, and answers for a cut.
-func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call, m route.Match, visit *session.Visit, o origin.Origin) {
-	out := g.proxy.Serve(w, r.WithContext(ctx), proxy.Call{
-		Match: m, Visit: visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: o.Address,
-		Header: c.outgoing(r, g.config.TrustTrace), Observer: c, NotBefore: c.newUntil,
-		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, m.Route) },
-	})
-	c.proxied(out)
+func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, c *call) {
+	out := g.proxy.Serve(w, r, c.proxied(r))
+	g.account(r.Context(), c, &out)
+	if out.Abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// proxied is the call as the proxy takes it.
+func (c *call) proxied(r *http.Request) *proxy.Call {
+	rt := c.match.Route
+	return &proxy.Call{
+		Match: c.match, Visit: c.visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: c.from,
+		Header: c.outgoing(r, c.gateway.config.TrustTrace), Observer: c, NotBefore: c.newUntil,
+		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
+	}
+}
+
+// account notes how a forwarded request ended, and answers for a cut.
+func (g *Gateway) account(ctx context.Context, c *call, out *proxy.Outcome) {
+	c.ended(out)
 	if out.Cut != nil {
-		receipt := visit.Receipt(out.Cut, out.CutAt)
+		receipt := c.visit.Receipt(out.Cut, out.CutAt)
 		receipt.BytesOut, receipt.SupportCode = out.BytesOut, c.event.SupportCode
 		g.emitter.Enforce(receipt, c.cutSpan(ctx, out.Cut))
 		if receipt.EventToCutUs > 0 {
 			g.metrics.toCut.Record(context.WithoutCancel(ctx), float64(receipt.EventToCutUs)/1e6, byStream(out.Stream))
 		}
 	} else if out.Err != nil && out.Status >= http.StatusInternalServerError {
-		g.logger.WarnContext(ctx, "upstream fault", "route", m.Route.ID, "code", out.Reason, "error", out.Err, "request", c.id)
-	}
-	if out.Abort {
-		panic(http.ErrAbortHandler)
+		g.logger.WarnContext(ctx, "upstream fault", "route", c.match.Route.ID, "code", out.Reason, "error", out.Err, "request", c.id)
 	}
 }
 

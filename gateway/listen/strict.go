@@ -30,18 +30,9 @@ import (
 // declined, so that nobody talks cleartext HTTP/2 to an upstream past us.
 func strict(next http.Handler, bodyIdle time.Duration, now func() time.Time, m metrics) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case unfold(r):
-			m.refuse(w, r, problem.UnknownProtocol())
-			return
-		case !wellFormed(r):
-			m.refuse(w, r, problem.Framing())
-			return
-		case misdirected(r):
-			m.refuse(w, r, problem.Misdirected())
+		if refused(w, r, m) {
 			return
 		}
-		declineUpgrade(r.Header)
 		if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody {
 			b := &movingBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: bodyIdle, now: now}
 			r.Body = b
@@ -49,6 +40,23 @@ func strict(next http.Handler, bodyIdle time.Duration, now func() time.Time, m m
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refused answers what must not pass.
+func refused(w http.ResponseWriter, r *http.Request, m metrics) bool {
+	switch {
+	case unfold(r):
+		m.refuse(w, r, problem.UnknownProtocol())
+		return true
+	case !wellFormed(r):
+		m.refuse(w, r, problem.Framing())
+		return true
+	case misdirected(r):
+		m.refuse(w, r, problem.Misdirected())
+		return true
+	}
+	declineUpgrade(r.Header)
+	return false
 }
 
 // wellFormed checks what net/http does not.

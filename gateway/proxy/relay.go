@@ -16,17 +16,29 @@ import (
 )
 
 // relay passes an upstream's response on.
-func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
+func (x *exchange) relay(ctx context.Context, res *http.Response) {
+	polite := x.answer(ctx, res)
+	if polite {
+		x.proxy.keep(x)
+		defer x.proxy.forget(x)
+	}
+	tail := new(tail)
+	readErr, writeErr := x.copy(ctx, res, tail)
+	x.outcome = x.relayed(ctx, res, tail, readErr, writeErr)
+}
+
+// answer passes the header on. It reports whether the stream can carry a goodbye.
+func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool) {
 	h := x.w.Header()
 	copyResponseHeader(h, res.Header)
 	h["X-Request-Id"] = []string{x.call.RequestID}
 	for name := range res.Trailer {
 		h.Add("Trailer", name)
 	}
-	grpc := x.call.Visit.Stream() == event.StreamGRPC
+	grpc := x.grpc()
 	sse := !grpc && isEventStream(res.Header)
 	// Behind an encoding there is no place for an event of ours.
-	polite := grpc || sse && res.Header.Get("Content-Encoding") == "" && res.ContentLength < 0
+	polite = grpc || sse && res.Header.Get("Content-Encoding") == "" && res.ContentLength < 0
 	x.mu.Lock()
 	x.polite = polite
 	x.status.Store(int32(res.StatusCode))
@@ -43,24 +55,25 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 	if sse || grpc && res.Header.Get("Grpc-Status") == "" || len(res.Trailer) > 0 {
 		_ = x.rc.Flush() // A client that is gone is noticed by the first write.
 	}
-	if polite {
-		x.proxy.keep(x)
-		defer x.proxy.forget(x)
-	}
-	var tail tail
-	readErr, writeErr := x.copy(ctx, res, &tail)
+	return polite
+}
+
+func (x *exchange) grpc() bool { return x.call.Visit.Stream() == event.StreamGRPC }
+
+// relayed is how the response ended.
+func (x *exchange) relayed(ctx context.Context, res *http.Response, tail *tail, readErr, writeErr error) Outcome {
 	out := Outcome{Status: res.StatusCode}
 	cause := context.Cause(ctx)
 	cut, isCut := errors.AsType[*session.Cut](cause)
 	switch {
 	case isCut:
-		out.Cut = cut
-		out.Reason = x.call.Goodbye(cut).Code
-		out.Abort = !polite || !x.goodbye(grpc, &tail, x.call.Goodbye(cut))
+		p := x.call.Goodbye(cut)
+		out.Cut, out.Reason = cut, p.Code
+		out.Abort = !x.polite || !x.goodbye(x.grpc(), tail, p)
 		out.CutAt = x.proxy.now()
 		return out
 	case errors.Is(cause, errDrain):
-		out.Err, out.Abort = errDrain, !x.partWays(grpc, &tail)
+		out.Err, out.Abort = errDrain, !x.partWays(x.grpc(), tail)
 		return out
 	case errors.Is(cause, errIdle):
 		out.Reason, out.Err, out.Abort = problem.CodeUpstreamTimeout, errIdle, true
@@ -72,7 +85,7 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 		return x.broken(out, readErr)
 	}
 	for name, values := range res.Trailer {
-		h[http.TrailerPrefix+name] = values
+		x.w.Header()[http.TrailerPrefix+name] = values
 	}
 	return out
 }

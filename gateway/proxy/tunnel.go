@@ -47,34 +47,11 @@ type tunnel struct {
 
 // tunnel takes the connection over and copies both ways until one side ends,
 // the visit is cut or the gateway goes away.
-func (x *exchange) tunnel(ctx context.Context, res *http.Response) Outcome {
-	up, ok := res.Body.(io.ReadWriteCloser)
-	if !ok || !asksWebSocket(x.r) || !isWebSocket(res.Header) || x.key != "" && res.Header.Get("Sec-Websocket-Accept") != acceptKey(x.key) {
-		return x.refuse(x.ours(problem.Upstream(problem.UpstreamProtocol)), errUpgrade)
+func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
+	t, first := x.upgrade(res)
+	if t == nil {
+		return
 	}
-	out := Outcome{Status: http.StatusSwitchingProtocols}
-	var client wire
-	var first io.Reader
-	var err error
-	if x.r.ProtoMajor == 2 {
-		out.Status = http.StatusOK
-		client, first, err = x.streamWire(res.Header)
-	} else {
-		client, first, err = x.connWire(res.Header)
-	}
-	if errors.Is(err, errTakeOver) {
-		return x.refuse(x.ours(problem.Internal()), err)
-	}
-	x.mu.Lock()
-	x.tunneled = true
-	x.status.Store(int32(out.Status))
-	x.mu.Unlock()
-	if err != nil {
-		_ = client.Close()
-		out.Reason, out.Err = problem.CodeClientClosed, err
-		return out
-	}
-	t := &tunnel{client: client, up: up, goodbye: x.proxy.config.GoodbyeTimeout, now: x.proxy.now}
 	x.lasts(event.StreamWebSocket)
 	stop := context.AfterFunc(ctx, func() { t.end(x.farewell(context.Cause(ctx))) })
 	defer stop()
@@ -87,27 +64,61 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) Outcome {
 		t.send(first, &x.proxy.buffers, &x.in, x.moved)
 	})
 	whole := t.receive(&x.proxy.buffers, &x.out, x.moved)
-	_ = up.Close()
+	_ = t.up.Close()
 	f := t.ending.Load()
 	if f == nil {
-		_ = client.Close()
+		_ = t.client.Close()
 		<-sent
-		return out
+		return
 	}
 	if whole {
-		_, _ = client.Write(closeFrame(f.code, f.reason)) // With the deadline that end has set.
+		_, _ = t.client.Write(closeFrame(f.code, f.reason)) // With the deadline that end has set.
 	}
 	if !t.hangUp() {
 		<-sent // Its stream is gone when the handler returns.
-		out.Abort = !whole
+		x.outcome.Abort = !whole
 	}
+	x.parted(f)
+}
+
+// upgrade switches the client's protocol as the upstream has switched its own. It
+// returns nil where the client was told otherwise, or is gone.
+func (x *exchange) upgrade(res *http.Response) (t *tunnel, first io.Reader) {
+	up, ok := res.Body.(io.ReadWriteCloser)
+	if !ok || !asksWebSocket(x.r) || !isWebSocket(res.Header) || x.key != "" && res.Header.Get("Sec-Websocket-Accept") != acceptKey(x.key) {
+		x.outcome = x.refuse(x.ours(problem.Upstream(problem.UpstreamProtocol)), errUpgrade)
+		return nil, nil
+	}
+	status, take := http.StatusSwitchingProtocols, x.connWire
+	if x.r.ProtoMajor == 2 {
+		status, take = http.StatusOK, x.streamWire
+	}
+	client, first, err := take(res.Header)
+	if errors.Is(err, errTakeOver) {
+		x.outcome = x.refuse(x.ours(problem.Internal()), err)
+		return nil, nil
+	}
+	x.outcome.Status = status
+	x.mu.Lock()
+	x.tunneled = true
+	x.status.Store(int32(status))
+	x.mu.Unlock()
+	if err != nil {
+		_ = client.Close()
+		x.outcome.Reason, x.outcome.Err = problem.CodeClientClosed, err
+		return nil, nil
+	}
+	return &tunnel{client: client, up: up, goodbye: x.proxy.config.GoodbyeTimeout, now: x.proxy.now}, first
+}
+
+// parted notes why the gateway has ended a tunnel.
+func (x *exchange) parted(f *farewell) {
 	cut, isCut := errors.AsType[*session.Cut](f.cause)
-	if isCut {
-		out.Cut, out.CutAt, out.Reason = cut, x.proxy.now(), x.call.Goodbye(cut).Code
-	} else {
-		out.Err = f.cause
+	if !isCut {
+		x.outcome.Err = f.cause
+		return
 	}
-	return out
+	x.outcome.Cut, x.outcome.CutAt, x.outcome.Reason = cut, x.proxy.now(), x.call.Goodbye(cut).Code
 }
 
 // farewell words the end of a context for a WebSocket client.

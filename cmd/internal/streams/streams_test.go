@@ -390,13 +390,6 @@ func (s *stand) measure(t *testing.T, n int, open func(*stand, *testing.T, int, 
 	resident, live := s.memory(t)
 	fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
 	record := s.verdict(t)
-	if os.Getenv("STREAMS_HEAP") != "" { //DEBUG
-		for _, k := range []string{"heap?gc=1", "goroutine?debug=1"} { //DEBUG
-			res, _ := http.Get(s.ready["admin"] + "/debug/pprof/" + k) //DEBUG
-			b, _ := io.ReadAll(res.Body) //DEBUG
-			_ = os.WriteFile("/tmp/prof."+k[:4], b, 0o600) //DEBUG
-		} //DEBUG
-	} //DEBUG
 	said.Store(time.Now().UnixNano())
 	res, err := http.Post(s.ready["admin"]+"/v1/verdicts", "application/jose", bytes.NewReader(record))
 	if err != nil {
