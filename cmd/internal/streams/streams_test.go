@@ -40,11 +40,12 @@ import (
 const (
 	patience = 10 * time.Minute
 	audience = "streams.example"
-	// cutCount is how many streams one verdict ends, cutBytesMax and cutMax what is
-	// asked of a stream's memory and of the 99th percentile of their ends.
+	// cutCount is how many streams one verdict ends, bytesMax and cutMax what is asked
+	// of a stream's memory and of the 99th percentile of their ends.
 	cutCount    = 1000
 	bytesMax    = 20 << 10
 	cutMax      = 250 * time.Millisecond
+	settle      = 30 * time.Second
 	streamsEach = 200 // HTTP/2 streams of one client connection.
 )
 
@@ -127,7 +128,7 @@ func (s *stand) launch(t *testing.T) {
 	t.Cleanup(func() { _ = log.Close() })
 	s.cmd = exec.Command(program, "--config", filepath.Join(s.dir, "gateway.yaml"))
 	s.cmd.Stderr = log
-	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
+	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "GOGC=" + os.Getenv("STREAMS_GOGC")}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -199,8 +200,9 @@ func (s *stand) token(i int, client string) string {
 	return s.provider.Mint(idp.Claims{Subject: "user-" + n, SessionID: "sid-" + n, ClientID: client})
 }
 
-// resident is the gateway's resident memory, and live what its heap and stacks hold.
-func (s *stand) memory(t *testing.T) (resident, live int) {
+// memory is the gateway's: resident, what its heap holds with the garbage in it, and
+// its stacks.
+func (s *stand) memory(t *testing.T) (resident, heap, stacks int) {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -219,12 +221,18 @@ func (s *stand) memory(t *testing.T) (resident, live int) {
 	in := bufio.NewScanner(res.Body)
 	for in.Scan() {
 		f := strings.Fields(in.Text())
-		if len(f) == 2 && (f[0] == "go_memstats_alloc_bytes" || f[0] == "go_memstats_stack_inuse_bytes") {
-			v, _ := strconv.ParseFloat(f[1], 64)
-			live += int(v)
+		if len(f) != 2 {
+			continue
+		}
+		v, _ := strconv.ParseFloat(f[1], 64)
+		switch f[0] {
+		case "go_memstats_alloc_bytes":
+			heap = int(v)
+		case "go_memstats_stack_inuse_bytes":
+			stacks = int(v)
 		}
 	}
-	return kb << 10, live
+	return kb << 10, heap, stacks
 }
 
 // open opens n streams, the first cutCount of them for a client that is to be cut,
@@ -369,7 +377,7 @@ func TestStreams(t *testing.T) {
 
 func (s *stand) measure(t *testing.T, n int, open func(*stand, *testing.T, int, func(int))) {
 	t.Helper()
-	emptyResident, emptyLive := s.memory(t)
+	emptyResident, emptyHeap, emptyStacks := s.memory(t)
 	ends := make(chan time.Duration, n)
 	var said atomic.Int64 // When the verdict was sent.
 	var over atomic.Bool
@@ -386,8 +394,8 @@ func (s *stand) measure(t *testing.T, n int, open func(*stand, *testing.T, int, 
 		ends <- time.Since(time.Unix(0, at))
 	})
 	opened := time.Since(began)
-	time.Sleep(10 * time.Second) // Two ticks of every stream, and a collection or two.
-	resident, live := s.memory(t)
+	time.Sleep(settle) // Some ticks of every stream, and collections, at which stacks shrink.
+	resident, heap, stacks := s.memory(t)
 	fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
 	record := s.verdict(t)
 	said.Store(time.Now().UnixNano())
@@ -412,8 +420,8 @@ func (s *stand) measure(t *testing.T, n int, open func(*stand, *testing.T, int, 
 	slices.Sort(took)
 	each := (resident - emptyResident) / n
 	p50, p99 := took[len(took)/2], took[len(took)*99/100]
-	t.Logf("%d streams opened in %s with %d descriptors: %d B resident each (%d MiB in all, %d MiB before), %d B live",
-		n, opened.Round(time.Millisecond), len(fds), each, resident>>20, emptyResident>>20, (live-emptyLive)/n)
+	t.Logf("%d streams opened in %s with %d descriptors: %d B resident each (%d MiB in all, %d MiB before), %d B of heap and %d B of stacks",
+		n, opened.Round(time.Millisecond), len(fds), each, resident>>20, emptyResident>>20, (heap-emptyHeap)/n, (stacks-emptyStacks)/n)
 	t.Logf("cut of %d by one verdict: p50 %s, p99 %s, last %s", cutCount, p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), took[len(took)-1].Round(10*time.Microsecond))
 	if each > bytesMax {
 		t.Errorf("%d B for each stream, want at most %d", each, bytesMax)
