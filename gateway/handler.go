@@ -70,7 +70,7 @@ func (g *Gateway) conclude(w *writer, r *http.Request, c *call, e any) {
 // 100,000 streams have as many stacks.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call, o *origin.Origin) {
 	defer c.leave()
-	g.handle(w, r, c, *o)
+	g.handle(w, r, c, o)
 	if c.admitted != nil {
 		g.forward(w, r.WithContext(c.admitted), c)
 	}
@@ -85,7 +85,7 @@ func (c *call) leave() {
 
 // handle is the line: route, identity, session, admit; proxy follows where the
 // call is admitted.
-func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o origin.Origin) {
+func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *origin.Origin) {
 	in := g.rules.Load()
 	m, err := in.routes.Match(r)
 	if err != nil {
@@ -105,7 +105,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		return
 	}
 	ctx, visit := g.table.Enter(r.Context(), session.Entry{
-		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
+		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
 	})
 	c.visit = visit
 	if visit.Err() != nil {
@@ -148,7 +148,7 @@ func (g *Gateway) hold(ctx context.Context, wait time.Duration) {
 // forward calls the upstream, and answers for a cut.
 func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, c *call) {
 	out := g.proxy.Serve(w, r, c.proxied(r))
-	g.account(r.Context(), c, &out)
+	g.account(r.Context(), c, out)
 	if out.Abort {
 		panic(http.ErrAbortHandler)
 	}

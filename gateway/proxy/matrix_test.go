@@ -152,7 +152,7 @@ func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	step(decided)
-	out := l.proxy.Serve(w, r.WithContext(ctx), &proxy.Call{
+	out := *l.proxy.Serve(w, r.WithContext(ctx), &proxy.Call{
 		Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q",
 		Goodbye: func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).Spread(0.5) },
 	})

@@ -224,7 +224,7 @@ func (p *Proxy) Close() {
 
 // Serve forwards r and answers w. c must not be changed any more. It returns when the last byte has been
 // written, or given up.
-func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) Outcome {
+func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w), cancel: cancel}
 	x.takeBody()
@@ -237,5 +237,5 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) Outcome {
 	x.finish(&x.outcome)
 	cancel(nil)
 	p.account(ctx, &x.outcome)
-	return x.outcome
+	return &x.outcome
 }
