@@ -198,6 +198,7 @@ func (v *visitCase) echo(t *testing.T, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.CloseNow() }()
+	conn.SetReadLimit(-1)
 	for {
 		kind, b, err := conn.Read(context.WithoutCancel(r.Context()))
 		if err == nil {
