@@ -167,7 +167,7 @@ func (c *call) proxied(r *http.Request) *proxy.Call {
 // account notes how a forwarded request ended, and answers for a cut.
 func (g *Gateway) account(ctx context.Context, c *call, out *proxy.Outcome) {
 	c.ended(out)
-	if out.Cut != nil {
+	if out.Cut != nil && out.Cut.Verdict != nil {
 		receipt := c.visit.Receipt(out.Cut, out.CutAt)
 		receipt.BytesOut, receipt.SupportCode = out.BytesOut, c.event.SupportCode
 		g.emitter.Enforce(receipt, c.cutSpan(ctx, out.Cut))
@@ -186,13 +186,15 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decisi
 	problem.Write(w, r, p)
 }
 
-// goodbye words a cut.
+// goodbye words a cut; v is nil where the route's posture made it.
 func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 	p := problem.Revoked(v)
-	switch v.GetAction() {
-	case verdict.ActionBlock:
+	switch {
+	case v == nil:
+		p = admit.Suspended(rt, c.gateway.config.Admit.FreshMax)
+	case v.GetAction() == verdict.ActionBlock:
 		p = problem.Blocked(v)
-	case verdict.ActionStepUp:
+	case v.GetAction() == verdict.ActionStepUp:
 		p = problem.StepUp(v, rt.ACR, rt.MaxAge)
 	}
 	return p.With(c.id, c.supportCode(v)).Spread(rand.Float64())
