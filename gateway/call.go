@@ -30,7 +30,7 @@ type call struct {
 	event   *event.RequestEvent
 	signIn  *route.SignIn  // Nil where the route is none.
 	lasted  bool           // An open event was emitted.
-	from    netip.Addr     // Where it comes from.
+	address netip.Addr     // Where it comes from.
 	visit   *session.Visit // Nil before it is listed.
 
 	// admitted is the visit's context, nil where the request was refused; it may be

@@ -35,7 +35,7 @@ func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
 // begin makes the request's account.
 func (g *Gateway) begin(r *http.Request) (*http.Request, *call, *origin.Origin) {
 	o := g.origin.Of(r)
-	c := &call{gateway: g, began: g.now(), id: newID(), from: o.Address}
+	c := &call{gateway: g, began: g.now(), id: newID(), address: o.Address}
 	ctx, span := g.startSpan(r)
 	c.span, c.event = span, g.newEvent(r, c.id, c.began, o)
 	g.metrics.active.Add(ctx, 1)
@@ -158,7 +158,7 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, c *call) {
 func (c *call) proxied(r *http.Request) *proxy.Call {
 	rt := c.match.Route
 	return &proxy.Call{
-		Match: c.match, Visit: c.visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: c.from,
+		Match: c.match, Visit: c.visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: c.address,
 		Header: c.outgoing(r, c.gateway.config.TrustTrace), Observer: c, NotBefore: c.newUntil,
 		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
 	}
