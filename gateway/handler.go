@@ -181,7 +181,7 @@ func (g *Gateway) account(ctx context.Context, c *call, out *proxy.Outcome) {
 
 // refuse answers with a problem. v is the verdict behind it, if there is one.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
-	p = p.With(c.id, c.supportCode(v)).Spread(rand.Float64())
+	p = p.With(c.id, c.supportCode(v)).Spread(spread())
 	c.refused(decision, p)
 	problem.Write(w, r, p)
 }
@@ -197,7 +197,12 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 	case v.GetAction() == verdict.ActionStepUp:
 		p = problem.StepUp(v, rt.ACR, rt.MaxAge)
 	}
-	return p.With(c.id, c.supportCode(v)).Spread(rand.Float64())
+	return p.With(c.id, c.supportCode(v)).Spread(spread())
+}
+
+// spread draws when one of many may come back.
+func spread() float64 {
+	return rand.Float64() //nolint:gosec // Nothing is lost to whoever guesses it.
 }
 
 // identify returns who the request acts for, nil for nobody. On a public route a

@@ -14,11 +14,11 @@ const challengeItemsMax = 16
 const bodyDrainMax = 64 << 10
 
 const (
-	// cutRetryMin and cutRetrySpread say when a client that was cut may come back:
+	// cutRetryAfter and cutRetrySpread say when a client that was cut may come back:
 	// after 2 to 20 seconds, so that 10,000 of them are 550 in a second.
-	cutRetryMin    = 2 * time.Second
+	cutRetryAfter  = 2 * time.Second
 	cutRetrySpread = 18 * time.Second
-	// blockRetryMin is the same for one who is blocked, and half of its longest: he
+	// blockRetryAfter is the same for one who is blocked, and half of its longest: he
 	// can do nothing to be let in.
-	blockRetryMin = time.Minute
+	blockRetryAfter = time.Minute
 )

@@ -117,9 +117,9 @@ func (p Problem) Spread(u float64) Problem {
 	if from == 0 {
 		switch p.Action {
 		case verdict.ActionStepUp, verdict.ActionRevoke:
-			from, over = cutRetryMin, cutRetrySpread
+			from, over = cutRetryAfter, cutRetrySpread
 		case verdict.ActionBlock:
-			from, over = blockRetryMin, blockRetryMin
+			from, over = blockRetryAfter, blockRetryAfter
 		}
 	}
 	p.RetryAfter = from + time.Duration(u*float64(over))

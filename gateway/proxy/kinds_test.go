@@ -44,7 +44,7 @@ func newClients(t *testing.T, l *line) *clients {
 	t.Helper()
 	c := &clients{line: l}
 	one := &http.Transport{}
-	two := &http2.Transport{ // Unlike net/http's it sends an extended CONNECT.
+	two := &http2.Transport{ //nolint:staticcheck // Unlike net/http's it sends an extended CONNECT.
 		AllowHTTP: true,
 		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
 			c.dialed.Add(1)
@@ -59,7 +59,7 @@ func newClients(t *testing.T, l *line) *clients {
 	c.grpc = testgrpc.NewTestServiceClient(conn)
 	t.Cleanup(func() {
 		one.CloseIdleConnections()
-		two.CloseIdleConnections()
+		c.http2.CloseIdleConnections()
 		_ = conn.Close()
 	})
 	return c

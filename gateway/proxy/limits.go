@@ -15,9 +15,9 @@ const (
 	// waitCheck is how often a request that waits for its upstream is looked at.
 	waitCheck = time.Second
 
-	// returnMin and returnSpread say when the streams of a gateway that goes away
+	// returnAfter and returnSpread say when the streams of a gateway that goes away
 	// may come back, to another: at random, not all at once.
-	returnMin    = 500 * time.Millisecond
+	returnAfter  = 500 * time.Millisecond
 	returnSpread = 4500 * time.Millisecond
 )
 

@@ -304,7 +304,7 @@ func (l *line) grpcUpstream(t *testing.T) *url.URL {
 	go func() { done <- s.Serve(listener) }()
 	t.Cleanup(func() {
 		s.Stop()
-		<-done
+		_ = <-done // That it was stopped.
 	})
 	return &url.URL{Scheme: "h2c", Host: listener.Addr().String()}
 }

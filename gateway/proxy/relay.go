@@ -163,7 +163,7 @@ func (x *exchange) goodbye(grpc bool, tail *tail, p problem.Problem) bool {
 // partWays ends such a stream because the gateway goes away, so that the client
 // comes back to another. It reports whether the client can have seen it.
 func (x *exchange) partWays(grpc bool, tail *tail) bool {
-	pushback := strconv.FormatInt(returnMin.Milliseconds()+rand.Int64N(returnSpread.Milliseconds()), 10)
+	pushback := strconv.FormatInt(returnAfter.Milliseconds()+rand.Int64N(returnSpread.Milliseconds()), 10) //nolint:gosec // Nothing is lost to whoever guesses it.
 	if grpc {
 		x.trailers(grpcUnavailable, "gateway is going away", pushback)
 		return true

@@ -168,7 +168,7 @@ func (l *line) speak(ctx context.Context, addr string, frames [][]byte) ([]byte,
 	_, _ = fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: a\r\n%s: %d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", headerCase, v.id)
 	in := bufio.NewReader(conn)
-	res, err := http.ReadResponse(in, nil)
+	res, err := http.ReadResponse(in, nil) //nolint:bodyclose // It ends with the connection.
 	if err != nil {
 		return nil, err
 	}

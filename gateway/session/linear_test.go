@@ -249,7 +249,7 @@ func (g *gatewayUnderTest) show(ctx context.Context, p paper, stream int, pause 
 		v.Leave()
 		return false
 	}
-	g.streams[stream], g.visits[stream] = ctx, v
+	g.streams[stream], g.visits[stream] = ctx, v //nolint:fatcontext // Each stream has its own, and nothing is built on it.
 	return true
 }
 
