@@ -182,6 +182,7 @@ const (
 	UpstreamTimeout                             // No answer in time.
 	UpstreamReset                               // The connection ended before the answer.
 	UpstreamHeaderTooLarge                      // Its response header is over the limit.
+	UpstreamBodyTooLarge                        // Its response is over the limit.
 	UpstreamProtocol                            // It does not speak HTTP.
 )
 
@@ -197,6 +198,8 @@ func Upstream(f UpstreamFault) Problem {
 		p.Code = CodeUpstreamReset
 	case UpstreamHeaderTooLarge:
 		p.Code = CodeUpstreamHeader
+	case UpstreamBodyTooLarge:
+		p.Code = CodeUpstreamBody
 	case UpstreamProtocol:
 		p.Code = CodeUpstreamProtocol
 	}

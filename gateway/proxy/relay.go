@@ -17,6 +17,9 @@ import (
 
 // relay passes an upstream's response on.
 func (x *exchange) relay(ctx context.Context, res *http.Response) {
+	if x.tooLong(res) {
+		return
+	}
 	polite := x.answer(ctx, res)
 	if polite {
 		x.proxy.keep(x)
@@ -25,6 +28,16 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) {
 	tail := new(tail)
 	readErr, writeErr := x.copy(ctx, res, tail)
 	x.outcome = x.relayed(ctx, res, tail, readErr, writeErr)
+}
+
+// tooLong refuses a response that announces more than it may be.
+func (x *exchange) tooLong(res *http.Response) bool {
+	limit := x.proxy.config.ResponseBytesMax
+	if limit == 0 || res.ContentLength <= limit || x.r.Method == http.MethodHead {
+		return false
+	}
+	x.outcome = x.refuse(x.ours(problem.Upstream(problem.UpstreamBodyTooLarge)), errTooLong)
+	return true
 }
 
 // answer passes the header on. It reports whether the stream can carry a goodbye.
@@ -40,7 +53,7 @@ func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool)
 	// Behind an encoding there is no place for an event of ours.
 	polite = grpc || sse && res.Header.Get("Content-Encoding") == "" && res.ContentLength < 0
 	x.mu.Lock()
-	x.polite = polite
+	x.polite, x.sensitivity = polite, sensitivityOf(res.Header)
 	x.status.Store(int32(res.StatusCode))
 	x.mu.Unlock()
 	x.w.WriteHeader(res.StatusCode)
@@ -94,6 +107,10 @@ func (x *exchange) relayed(ctx context.Context, res *http.Response, tail *tail, 
 // doing where its body was at fault, else of the upstream's.
 func (x *exchange) broken(out Outcome, readErr error) Outcome {
 	out.Reason, out.Err, out.Abort = problem.CodeUpstreamReset, readErr, true
+	if errors.Is(readErr, errTooLong) {
+		out.Reason = problem.CodeUpstreamBody
+		return out
+	}
 	if x.body != nil {
 		if fault := x.body.fault.Load(); fault != nil {
 			out.Err = *fault
@@ -117,12 +134,15 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 	}
 	s := scratch{pool: &x.proxy.buffers}
 	defer s.free()
-	flush := res.ContentLength < 0
+	flush, limit := res.ContentLength < 0, uint64(x.proxy.config.ResponseBytesMax)
 	for {
 		buf := s.bytes()
 		n, err := res.Body.Read(buf)
 		if ctx.Err() != nil {
 			return nil, nil // What was just read stays here.
+		}
+		if limit > 0 && x.out.Load()+uint64(n) > limit {
+			return errTooLong, nil
 		}
 		if n > 0 {
 			_, writeErr = x.w.Write(buf[:n])
