@@ -114,7 +114,7 @@ type visitCase struct {
 func (l *line) newCase() *visitCase {
 	c := &visitCase{
 		id: int(l.next.Add(1)), during: make(map[moment]func()), open: make(chan struct{}),
-		outcomes: make(chan proxy.Outcome, 1), left: make(chan struct{}),
+		outcomes: make(chan proxy.Outcome, 4), left: make(chan struct{}),
 	}
 	c.opened = sync.OnceFunc(func() { close(c.open) })
 	l.cases.Store(strconv.Itoa(c.id), c)
