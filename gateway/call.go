@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -32,6 +33,13 @@ type call struct {
 	caller  *identity.Identity // Nil for nobody.
 	action  string             // Of the verdict in force, empty without one.
 	lasted  bool               // An open event was emitted.
+	address netip.Addr         // Where it comes from.
+	visit   *session.Visit     // Nil before it is listed.
+
+	// admitted is the visit's context, nil where the request was refused; it may be
+	// forwarded to what it matches.
+	admitted context.Context //nolint:containedctx // It lives as long as its request.
+	match    route.Match
 
 	route    *route.Route    // Nil before it is known.
 	presence *login.Presence // Nil for whoever has not signed in here.
@@ -88,15 +96,6 @@ func (c *call) identified(id *identity.Identity) {
 	}
 }
 
-// address is where it comes from, zero where that is not known.
-func (c *call) address() netip.Addr {
-	a, err := netip.ParseAddr(c.event.Address)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a
-}
-
 // who is the visitor as verdicts may name him.
 func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
 	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4, Device: c.event.Device}
@@ -143,8 +142,8 @@ func (c *call) refused(decision string, p problem.Problem) {
 	c.event.Decision, c.event.Reason, c.event.Status, c.event.SupportCode = decision, p.Code, uint32(p.Status), p.SupportCode
 }
 
-// proxied notes how a forwarded request ended.
-func (c *call) proxied(out proxy.Outcome) {
+// ended notes how a forwarded request ended.
+func (c *call) ended(out *proxy.Outcome) {
 	e := c.event
 	e.Decision, e.Reason, e.Status, e.Stream = event.DecisionPermit, out.Reason, uint32(out.Status), out.Stream
 	e.BytesIn, e.BytesOut = out.BytesIn, out.BytesOut

@@ -330,6 +330,31 @@ func (g *Gateway) watchFeed(ctx context.Context) error {
 		if g.stale.Swap(stale) != stale {
 			g.logger.WarnContext(ctx, "analyzer's word changed", "stale", stale, "age", age.Round(time.Millisecond))
 		}
+		if g.feed() == admit.FeedUnknown {
+			g.suspend(ctx)
+		}
+	}
+}
+
+// suspend ends the streams that their routes' postures do not allow while verdicts
+// are not known. A visit is listed before it asks for the feed, so that it either
+// knows or is found here; requests that are no streams are let finish.
+func (g *Gateway) suspend(ctx context.Context) {
+	now, postures := g.now(), make(map[string]*route.Route)
+	for _, r := range g.rules.Load().routes.Routes() {
+		if r.Posture != route.PostureAllow {
+			postures[r.ID] = r
+		}
+	}
+	if len(postures) == 0 {
+		return
+	}
+	n := g.table.Suspend(func(e *session.Entry, stream string) bool {
+		r, strict := postures[e.Route]
+		return strict && stream != event.StreamRequest && admit.Suspends(r, e.Who.AuthTime, g.config.Admit.FreshMax, now)
+	})
+	if n > 0 {
+		g.logger.WarnContext(ctx, "streams ended because verdicts are not known", "streams", n)
 	}
 }
 

@@ -129,9 +129,11 @@ func sensitivityOf(h http.Header) string {
 }
 
 // asksWebSocket reports whether r wants to become a WebSocket. No other
-// upgrade is passed on: a client may ask for one, and nobody has to agree.
+// upgrade is passed on: a client may ask for one, and nobody has to agree. Over
+// HTTP/2 only the listener can have written these headers: net/http refuses a
+// client that does.
 func asksWebSocket(r *http.Request) bool {
-	return r.ProtoMajor == 1 && r.Method == http.MethodGet && isWebSocket(r.Header)
+	return r.Method == http.MethodGet && isWebSocket(r.Header)
 }
 
 func isWebSocket(h http.Header) bool {

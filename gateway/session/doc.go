@@ -17,7 +17,8 @@
 // authorities said about the same target up to an (epoch, seq), for as long as
 // the operator says nothing newer. A verdict lapses at its until, without a
 // timer. Actions from step_up on end what is open; throttle and read_only only
-// change the standing of what comes.
+// change the standing of what comes. Suspend ends what the gateway itself no longer
+// allows, without a verdict.
 //
 // # Concurrency
 //
