@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"math"
+	"slices"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -151,6 +152,13 @@ func fadeOf(time, halfLife float64) uint8 {
 }
 
 func (h *Habit) halve() { h.Decay(128) }
+
+// Clone returns a habit that learns on its own.
+func (h *Habit) Clone() Habit {
+	c := *h
+	c.slots.cells = slices.Clone(h.slots.cells)
+	return c
+}
 
 // Code writes or reads the habit.
 func (h *Habit) Code(k *snapshot.Codec) {
