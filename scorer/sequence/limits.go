@@ -3,8 +3,10 @@ package sequence
 // Limits of what is remembered, and when it is enough to speak.
 const (
 	// HabitSlots bounds the symbols and pairs of a subject; the rarest of a
-	// bucket of eight gives way. At 3 B each they are at most 1,344 B.
-	HabitSlots = 448
+	// bucket of eight gives way. At 3 B each they are at most 3,072 B, which few
+	// people fill; with half of the slots a thief's share that is recognised falls by
+	// up to a tenth, for it is the owner's rare habits that give way.
+	HabitSlots = 1024
 	// PriorSlots bounds the symbols and pairs of a tenant, at 3 B each.
 	PriorSlots = 1 << 15
 	// PendingMax bounds the events of a session that wait to teach.
