@@ -123,5 +123,6 @@ func (x *exchange) tick() {
 func (x *exchange) progress() Progress {
 	return Progress{
 		Stream: x.call.Visit.Stream(), Status: int(x.status.Load()), BytesIn: x.bytesIn(), BytesOut: x.out.Load(),
+		Sensitivity: x.sensitivity,
 	}
 }
