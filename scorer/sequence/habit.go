@@ -38,7 +38,7 @@ const (
 
 // Habit is what a subject does: decayed counts of symbols and pairs, and the
 // mean and spread of his own evidence. The zero value knows nothing. It takes
-// 208 B and 3 B for each symbol and pair, 3,280 B at most.
+// 176 B and 3 B for each symbol and pair, 2,480 B at most.
 type Habit struct {
 	slots sparse
 	total uint32  // Sum of the symbols' counts.
