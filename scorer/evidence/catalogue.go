@@ -169,12 +169,12 @@ var catalogue = [Count]Description{
 	},
 	FailuresByAddress: {
 		ID: "credential.failures_by_address", Group: Credential, Technique: "T1110.004", Needs: "address, auth_outcome; account sharpens it",
-		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.8 for one within 5 s of the last by the same client, half-life 10 min and at most 10",
+		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.8 for one within 5 s of the last by the same client, within 10 s on another account, and 1.15 within 2 s unless it is on the same account, half-life 10 min and at most 10",
 		Innocent: "an office behind one address on the day passwords expire",
 	},
 	LoginRate: {
 		ID: "credential.login_rate", Group: Credential, Technique: "T1110", Needs: "address, method, path, status; silent where auth_outcome is known",
-		Formula:  "decayed count of sign-in posts of one address, by status: refused or unknown (404) 1.6, unclear 0.5 from one client, less 3 nats",
+		Formula:  "decayed count of sign-in posts of one address, by status: refused or unknown (404) 1.6, unclear 0.5 from one client, less 3 nats; at a form an unclear one within 5 s of the last failure of the same client counts as refused, and each such failure 0.8 more, 1.15 within 2 s",
 		Innocent: "a forgotten password, an office behind one address",
 	},
 	ScannerPaths: {
@@ -229,7 +229,7 @@ var catalogue = [Count]Description{
 	},
 	WAFScore: {
 		ID: "payload.waf", Group: Payload, Technique: "T1190", Needs: "waf_score of at least 5",
-		Formula:  "sum over requests of min(0.5·(score-3), -ln p), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged",
+		Formula:  "sum over requests of min(0.5·(score-3), -ln p + r·0.138·(score-5)), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged, r = min(1, ln p/ln 0.01)",
 		Innocent: "an editor that sends HTML",
 	},
 	SequenceGap: {
