@@ -89,10 +89,10 @@ type Carried struct {
 func (s *Subject) LearnOdd(peak float32) {
 	gap := peak - s.Odd
 	if gap > 0 {
-		s.Odd += min(gap/2, 1)
+		s.Odd += min(float32(gap/2), 1)
 		return
 	}
-	s.Odd += gap / 8
+	s.Odd += float32(gap / 8)
 }
 
 // Watch notes a session that may have something to teach.
