@@ -322,7 +322,7 @@ func TestRestoreRefusesWhatIsNoState(t *testing.T) {
 		"nothing":                       {nil, snapshot.ErrFormat},
 		"a torn file":                   {good.Bytes()[:good.Len()/2], snapshot.ErrChecksum},
 		"a changed byte":                {append(append(bytes.Clone(good.Bytes()[:40]), good.Bytes()[40]^1), good.Bytes()[41:]...), snapshot.ErrChecksum},
-		"the payload of something else": {sealed(t, []byte{2, 2, 3}), snapshot.ErrFormat},
+		"the payload of something else": {sealed(t, []byte{3, 2, 3}), snapshot.ErrFormat},
 		"a later layout":                {sealed(t, []byte{99, 2, 3}), snapshot.ErrVersion},
 	}
 	for name, tt := range tests {

@@ -8,7 +8,7 @@ import (
 )
 
 // stateVersion is the layout of a detector's state; a change raises it.
-const stateVersion = 2
+const stateVersion = 3
 
 // Snapshot writes the whole state, sealed with a checksum. The same state gives
 // the same bytes.

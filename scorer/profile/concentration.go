@@ -31,9 +31,10 @@ func (l *Likelihood) Observe(c *Categorical, name string, peer, weight float64) 
 		return
 	}
 	l.n += weight
+	n := c.share(name)
 	a := gridFrom
 	for i := range l.sums {
-		l.sums[i] += float64(weight * exact.Ln(c.P(name, peer, a)))
+		l.sums[i] += float64(weight * exact.Ln(posterior(n, c.total, peer, a)))
 		a *= 2
 	}
 }
