@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 )
 
@@ -176,12 +177,15 @@ func (e *Engine) ripened(x *evidence.Context, s *entity.Session, own *entity.Sub
 // compare lets what a session is about to teach say how far the subject's habits
 // lie from those of his peers.
 func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight float64) {
+	var trials [entity.KindCount]profile.Trial
 	for i := range s.Pending.Seen {
 		v := &s.Pending.Seen[i]
 		if v.Fresh && int(v.Kind) < entity.KindCount {
-			peer := evidence.PeerShare(x.Tenant, entity.Kind(v.Kind), v.Name)
-			x.Tenant.Shared.Likelihoods[v.Kind].Observe(&own.Kinds[v.Kind], v.Name, peer, weight)
+			trials[v.Kind].Observe(&own.Kinds[v.Kind], v.Name, evidence.PeerShare(x.Tenant, entity.Kind(v.Kind), v.Name))
 		}
+	}
+	for kind := range trials {
+		x.Tenant.Shared.Likelihoods[kind].Add(&trials[kind], weight)
 	}
 }
 
