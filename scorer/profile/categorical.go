@@ -29,12 +29,10 @@ const indexAt = 32
 // Add counts a value; at most limit values are kept, and the one with the
 // smallest count gives way to a new one.
 func (c *Categorical) Add(name string, weight float64, limit int) {
-	c.total += weight
-	i := c.find(name)
-	if i >= 0 {
-		c.values[i].N += weight
+	if c.Repeat(name, weight) {
 		return
 	}
+	c.total += weight
 	c.fresh += float32(weight)
 	if len(c.values) < limit {
 		if len(c.values) == cap(c.values) {
@@ -62,6 +60,17 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 		c.index[name] = least
 	}
 	c.values[least] = Value{Name: name, N: weight}
+}
+
+// Repeat counts a value that is kept already, and reports whether it is.
+func (c *Categorical) Repeat(name string, weight float64) bool {
+	i := c.find(name)
+	if i < 0 {
+		return false
+	}
+	c.total += weight
+	c.values[i].N += weight
+	return true
 }
 
 // Pass counts an observation of a value that is not to be known yet: that
