@@ -124,7 +124,7 @@ func (d *Detector) Next(row []float64) (float64, error) {
 		score += gain(alike)
 	}
 	d.counts.Rows++
-	if d.gate.admit(surprise, alike) && d.repeats.admit(surprise, d.far) {
+	if d.gate.admit(surprise, alike) && d.repeats.admit(d.far, d.memory.far) {
 		d.learn(surprise)
 	}
 	for j, x := range d.row {

@@ -15,9 +15,8 @@ type repeats struct {
 
 const (
 	repeatsRadius = 0.01 // Mean squared deviation below which two rows are the same.
-	repeatsFrom   = repeatsMax / 2
-	repeatsAbove  = 1.5 // Surprise from which a row is rarer than most, nats.
-	repeatsPrice  = 4.0 // Rows of a flood for one, a same row among the latest.
+	repeatsFrom   = repeatsMax / 4
+	repeatsExcess = 4.0
 )
 
 // newRepeats takes all its memory at once.
@@ -26,37 +25,40 @@ func newRepeats(columns int) repeats {
 }
 
 // admit reports whether a row teaches, and remembers it.
-func (r *repeats) admit(nats float64, row []float64) bool {
-	limit := float64(repeatsRadius * float64(r.columns))
-	same := 0.0
-	for i := 0; i < len(r.rows); i += r.columns {
-		sum := 0.0
-		for j, x := range r.rows[i : i+r.columns] {
-			d := row[j] - x
-			sum += float64(d * d)
-			if sum >= limit {
-				break
-			}
-		}
-		if sum < limit {
-			same++
-		}
-	}
+func (r *repeats) admit(row, known []float64) bool {
+	same := alike(r.rows, row, r.columns)
 	if len(r.rows) < repeatsMax*r.columns {
 		r.rows = append(r.rows, row...)
 	} else {
 		copy(r.rows[r.next*r.columns:], row)
 		r.next = (r.next + 1) % repeatsMax
 	}
-	if same < repeatsFrom || nats < repeatsAbove {
+	if same < repeatsFrom || len(known) < memoryFrom*r.columns {
 		return true
 	}
-	r.credit += 1 / (1 + float64(repeatsPrice*same))
+	recent := same / float64(len(r.rows)/r.columns)
+	usual := (alike(known, row, r.columns) + 1) / float64(len(known)/r.columns+1)
+	if recent <= repeatsExcess*usual {
+		return true
+	}
+	r.credit += usual / recent
 	if r.credit < 1 {
 		return false
 	}
 	r.credit--
 	return true
+}
+
+// alike counts the rows that are the same as a row.
+func alike(rows, row []float64, columns int) float64 {
+	limit := float64(repeatsRadius * float64(columns))
+	same := 0.0
+	for i := 0; i < len(rows); i += columns {
+		if squaredDistance(row, rows[i:i+columns], limit) < limit {
+			same++
+		}
+	}
+	return same
 }
 
 func (r *repeats) code(c *snapshot.Codec) {
