@@ -2,10 +2,10 @@ package forest
 
 import "github.com/vigil-gateway/vigil/scorer/snapshot"
 
-// Repeats thin a flood of equal rows that are not strange enough for the gate:
-// where more than half of the latest rows are the same as this one, and it is
-// still rarer than most rows of the past, only a share of them teaches, so that
-// a flood is not soon most of what is known.
+// Repeats find floods of equal rows, also of those that are not strange enough for
+// the gate: where a quarter of the latest rows or more are the same as this one, and
+// that is more than four times their share of what is remembered. Of a flood only so
+// many rows teach as keep that share, so that it is not soon most of what is known.
 type repeats struct {
 	columns int
 	rows    []float64 // The latest rows side by side, in deviations.
@@ -24,24 +24,37 @@ func newRepeats(columns int) repeats {
 	return repeats{columns: columns, rows: make([]float64, 0, repeatsMax*columns)}
 }
 
-// admit reports whether a row teaches, and remembers it.
-func (r *repeats) admit(row, known []float64) bool {
+// excess is by how much the share of rows that are the same as this one, among the
+// latest, exceeds that among the known, where that makes it one of a flood, else 0.
+func (r *repeats) excess(row, known []float64) float64 {
 	same := alike(r.rows, row, r.columns)
+	if same < repeatsFrom || len(known) < memoryFrom*r.columns {
+		return 0
+	}
+	usual := (alike(known, row, r.columns) + 1) / float64(len(known)/r.columns+1)
+	excess := same / float64(len(r.rows)/r.columns) / usual
+	if excess <= repeatsExcess {
+		return 0
+	}
+	return excess
+}
+
+// keep remembers a row, whether or not it teaches.
+func (r *repeats) keep(row []float64) {
 	if len(r.rows) < repeatsMax*r.columns {
 		r.rows = append(r.rows, row...)
-	} else {
-		copy(r.rows[r.next*r.columns:], row)
-		r.next = (r.next + 1) % repeatsMax
+		return
 	}
-	if same < repeatsFrom || len(known) < memoryFrom*r.columns {
+	copy(r.rows[r.next*r.columns:], row)
+	r.next = (r.next + 1) % repeatsMax
+}
+
+// admit reports whether a row of this excess teaches.
+func (r *repeats) admit(excess float64) bool {
+	if excess == 0 {
 		return true
 	}
-	recent := same / float64(len(r.rows)/r.columns)
-	usual := (alike(known, row, r.columns) + 1) / float64(len(known)/r.columns+1)
-	if recent <= repeatsExcess*usual {
-		return true
-	}
-	r.credit += usual / recent
+	r.credit += 1 / excess
 	if r.credit < 1 {
 		return false
 	}
