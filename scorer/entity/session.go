@@ -191,8 +191,11 @@ func (s *Session) Roll(now int64) {
 		s.Minute = Window{Start: now}
 	}
 	if s.Hour.over(now, time.Hour) {
-		if s.Hour.Bytes > 0 {
-			s.Pending.Samples.Add(HourBytes, profile.Bucket(s.Hour.Bytes))
+		if most := s.HourMost(); most > 0 {
+			s.Pending.Samples.Add(HourBytes, profile.Bucket(most))
+		}
+		if s.rare != nil {
+			s.rare.Promised = 0
 		}
 		if s.Spread.Weight > 0 {
 			s.Pending.Samples.Add(Breadths, profile.Bucket(s.Spread.Weight))

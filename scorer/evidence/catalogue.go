@@ -153,8 +153,8 @@ var catalogue = [Count]Description{
 		Innocent: "a reload storm, a batch job run by hand",
 	},
 	BytesOut: {
-		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; for the event that takes a person's hour over twice the power of two below which 99 of 100 of his own hours stay, 20 or more of them, and over 4 MiB, 1.25·ln(1/q), at most 10, or 0.8·ln(1/q) from q = 1/1000 on, where a share q of the tenant's hours is over such a line; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
+		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant; attribute announced_bytes sharpens it",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; for the event that takes a person's hour over a line, twice the power of two below which 99 of 100 of his own hours stay, 20 or more of them, and at least 256 KiB, 512 KiB and so on up to 4 MiB, 1.25·ln(1/q), at most 10, where a share q < 1/1600 of the tenant's hours is over such a line, else, and over 4 MiB only, 0.8·ln(1/q); what open streams have announced counts as sent in the hour; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {
