@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,6 +109,9 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	e.Id, e.Phase, e.Time = newID(), phase, timestamppb.New(now)
 	e.Decision, e.Stream, e.Status = event.DecisionPermit, p.Stream, uint32(p.Status)
 	e.BytesIn, e.BytesOut, e.DurationUs = p.BytesIn, p.BytesOut, uint64(max(now.Sub(c.began).Microseconds(), 0))
+	if p.Announced > 0 {
+		e.Attributes = map[string]string{event.AttributeAnnounced: strconv.FormatUint(p.Announced, 10)} // What was served has no other.
+	}
 	c.gateway.emitter.Emit(e, traceparent(c.span.SpanContext()))
 }
 

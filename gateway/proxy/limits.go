@@ -6,6 +6,8 @@ const (
 	// bufferBytes is one copy buffer, and the largest WebSocket frame that is
 	// held until it is complete.
 	bufferBytes = 32 << 10
+	// longHoldMax is the longest wait for a file that people take for none.
+	longHoldMax = 2 * time.Second
 	// idlePerUpstreamMax bounds the idle connections kept for one upstream.
 	idlePerUpstreamMax = 256
 	// idleConnection is how long they are kept.
