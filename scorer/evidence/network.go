@@ -32,6 +32,9 @@ const (
 	// ln(p(tag|attack)/p(tag|people)): one attacker in five hides behind Tor or an
 	// open proxy or rents a machine, of people one in a hundred or less.
 	torNats, proxyNats, hostingNats = 3, 2, 1.5
+	// unveiled is what two far places by one program say beyond that where neither
+	// is known to hide anybody: most who switch a VPN on choose one that is.
+	unveiled = 1
 	// homeShare is what two places count that are both habits of the subject.
 	homeShare = 0.25
 	// flightKMH is the speed of an airliner.

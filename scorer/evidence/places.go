@@ -39,8 +39,11 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 			continue // Programs run in many places at once.
 		}
 		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Rare().Count, float64(p.Requests))
-		if o.Veiled || p.Veiled {
+		switch {
+		case o.Veiled || p.Veiled:
 			raw, firm = raw/2, false
+		case far && !other && o.Country != p.Country:
+			raw += unveiled
 		}
 		if x.atHome(o) && x.atHome(p) {
 			raw, firm = float64(homeShare*raw), false
