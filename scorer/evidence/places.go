@@ -39,13 +39,14 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 			continue // Programs run in many places at once.
 		}
 		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Rare().Count, float64(p.Requests))
+		home := x.atHome(o) && x.atHome(p)
 		switch {
 		case o.Veiled || p.Veiled:
 			raw, firm = raw/2, false
-		case far && !other && o.Country != p.Country:
+		case far && !other && o.Country != p.Country && !home:
 			raw += unveiled
 		}
-		if x.atHome(o) && x.atHome(p) {
+		if home {
 			raw, firm = float64(homeShare*raw), false
 		}
 		if x.ownFamily(o) && x.ownFamily(p) && o.Alive <= p.Since {
