@@ -258,7 +258,7 @@ var catalogue = [Count]Description{
 		Innocent: "a name with an apostrophe, the first one",
 	},
 	Takeover: {
-		ID: "sequence.takeover", Group: Sequence, Technique: "T1550.001", Needs: "subject, template or route; some hundreds of events of the subject, some thousands of the tenant and two hundred days of its sessions",
+		ID: "sequence.takeover", Group: Sequence, Technique: "T1550.001", Needs: "subject, template or route; some hundreds of events of the subject, some thousands of the tenant and a hundred days of its sessions",
 		Formula:  "ln(κ·p^(κ-1)), κ = 0.3, p = upper tail, by the shared epoch's fit for the kind of subject, of a session-day's highest CUSUM of ln(p(step|tenant)/p(step|subject)) about the subject's own mean and in spreads of his blocks of a hundred steps; first-order Markov, hierarchical Dirichlet back-off subject → tenant",
 		Innocent: "a new job within the company, a week of other work",
 	},
