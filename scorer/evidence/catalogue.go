@@ -139,7 +139,7 @@ var catalogue = [Count]Description{
 	},
 	NewDevice: {
 		ID: "client.new_device", Group: Client, Technique: "T1078", Needs: "subject, device",
-		Formula:  "as geo.new_country over device keys; silent where the family is new already",
+		Formula:  "as geo.new_country over device keys; half where the family is new already; none at all is such a key where a person's program, the only one of its session, has shown one before",
 		Innocent: "a new phone, deleted cookies",
 	},
 	NeverSeenRoute: {
