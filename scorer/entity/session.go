@@ -70,6 +70,8 @@ type Place struct {
 	HasLocation                   bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
+	// Mobile says that it is a carrier's, whose customers are anywhere.
+	Mobile bool
 }
 
 // Window counts within the current minute or hour of the stream clock.
@@ -296,6 +298,7 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.F32(&p.RadiusKM)
 	k.Bool(&p.HasLocation)
 	k.Bool(&p.Veiled)
+	k.Bool(&p.Mobile)
 	k.I64(&p.Last)
 	k.I64(&p.Alive)
 	k.U64(&open)

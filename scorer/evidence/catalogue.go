@@ -129,7 +129,7 @@ var catalogue = [Count]Description{
 	},
 	ConcurrentPlaces: {
 		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Needs: "session, address",
-		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream, with each alternation and, for one program, where no network is known to hide anybody; less within a country, and a quarter where both networks and clients are habits of the subject",
+		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream, with each alternation and, for one program, where no network is known to hide anybody or to be a carrier's; less within a country, and a quarter where both networks and clients are habits of the subject",
 		Innocent: "a phone between Wi-Fi and mobile network, a relay for some requests only",
 	},
 	NewFamily: {

@@ -37,6 +37,7 @@ func identityCases() map[string]signalCase {
 	return map[string]signalCase{
 		"two homes of the subject at once":                      {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, elsewhere()}}, 0.5, 1, true},
 		"home and a strange place at once":                      {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo(chrome)}}, 4, 5, true},
+		"a phone abroad that comes out at home as well":         {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo(chrome, "mobile")}}, 3, 4, true},
 		"from one home of the subject to the other in a minute": {evidence.ImpossibleTravel, false, []step{{0, berlin()}, {2 * time.Minute, elsewhere()}}, 0.3, 1.5, true},
 		"a robot in two places at once":                         {evidence.ConcurrentPlaces, false, []step{{0, machine(berlin())}, {time.Second, machine(elsewhere())}}, 0, 0, true},
 		"a robot does not travel":                               {evidence.ImpossibleTravel, false, []step{{0, machine(berlin())}, {2 * time.Minute, machine(saopaulo(chrome))}}, 0, 0, true},

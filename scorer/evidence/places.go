@@ -43,7 +43,7 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 		switch {
 		case o.Veiled || p.Veiled:
 			raw, firm = raw/2, false
-		case far && !other && o.Country != p.Country && !home:
+		case far && !other && o.Country != p.Country && !home && !o.Mobile && !p.Mobile:
 			raw += unveiled
 		}
 		if home {
