@@ -27,8 +27,10 @@ type call struct {
 	id      string
 	span    trace.Span
 	event   *event.RequestEvent
-	signIn  *route.SignIn // Nil where the route is none.
-	lasted  bool          // An open event was emitted.
+	signIn  *route.SignIn      // Nil where the route is none.
+	caller  *identity.Identity // Nil for nobody.
+	action  string             // Of the verdict in force, empty without one.
+	lasted  bool               // An open event was emitted.
 
 	newUntil time.Time // Until then it comes from a place that is new to its session.
 }
@@ -64,6 +66,7 @@ func (c *call) identified(id *identity.Identity) {
 	if id == nil {
 		return
 	}
+	c.caller = id
 	e := c.event
 	e.Tenant, e.Issuer, e.Subject, e.Session, e.TokenId, e.ClientId = id.Tenant, id.Issuer, id.Subject, id.Session, id.TokenID, id.ClientID
 	e.Acr, e.Amr, e.Binding, e.AuthMethod, e.SubjectKind = id.ACR, id.AMR, id.Binding, id.Method, id.Kind
@@ -108,6 +111,7 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	e := proto.CloneOf(c.event)
 	e.Id, e.Phase, e.Time = newID(), phase, timestamppb.New(now)
 	e.Decision, e.Stream, e.Status = event.DecisionPermit, p.Stream, uint32(p.Status)
+	e.Sensitivity = route.Stricter(e.Sensitivity, p.Sensitivity)
 	e.BytesIn, e.BytesOut, e.DurationUs = p.BytesIn, p.BytesOut, uint64(max(now.Sub(c.began).Microseconds(), 0))
 	if p.Announced > 0 {
 		e.Attributes = map[string]string{event.AttributeAnnounced: strconv.FormatUint(p.Announced, 10)} // What was served has no other.
@@ -125,6 +129,7 @@ func (c *call) proxied(out proxy.Outcome) {
 	e := c.event
 	e.Decision, e.Reason, e.Status, e.Stream = event.DecisionPermit, out.Reason, uint32(out.Status), out.Stream
 	e.BytesIn, e.BytesOut = out.BytesIn, out.BytesOut
+	e.Sensitivity = route.Stricter(e.Sensitivity, out.Sensitivity)
 	if out.Cut != nil {
 		e.Decision, e.SupportCode = event.DecisionCut, c.supportCode(out.Cut.Verdict)
 	} else if out.Reason != "" {

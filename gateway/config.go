@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
@@ -57,6 +58,8 @@ type Config struct {
 	Admit admit.Config `mapstructure:"admit"`
 	// Proxy says how upstreams are called.
 	Proxy proxy.Config `mapstructure:"proxy"`
+	// Assertion says how upstreams are told for whom a request is made.
+	Assertion assertion.Config `mapstructure:"assertion"`
 	// Emit says how events reach Kafka.
 	Emit emit.Config `mapstructure:"emit"`
 	// Revoke says how verdicts are followed.
@@ -93,7 +96,7 @@ func DefaultConfig() Config {
 		Tenant: "default", Lanes: topic.LanesDefault, StaleMax: time.Minute,
 		Listen: listen.DefaultConfig(), Admin: Admin{Address: "127.0.0.1:0"}, Origin: origin.DefaultConfig(),
 		Identity: identity.DefaultConfig(), Session: session.DefaultConfig(), Admit: admit.DefaultConfig(),
-		Proxy: proxy.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
+		Proxy: proxy.DefaultConfig(), Assertion: assertion.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
 	}
 }
 
@@ -136,7 +139,7 @@ func (c Config) Validate() error {
 	errs = append(errs,
 		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), route.Config{Routes: c.Routes}.Validate(),
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
-		under("proxy", c.Proxy.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
+		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
 	return errors.Join(errs...)
 }
 

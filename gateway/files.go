@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
@@ -56,6 +57,10 @@ func (c Config) checkParts() error {
 	}
 	if c.Identity.Validate() == nil {
 		_, err := identity.New(identity.Options{Config: c.Identity, Logger: logger, Meter: meter, Now: never})
+		errs = append(errs, err)
+	}
+	if c.Assertion.Validate() == nil {
+		_, err := assertion.New(c.Assertion, never)
 		errs = append(errs, err)
 	}
 	if c.Proxy.Validate() == nil {

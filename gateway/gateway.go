@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
@@ -59,6 +60,7 @@ type Gateway struct {
 	limiter  *admit.Limiter
 	newcomer *admit.Newcomers
 	proxy    *proxy.Proxy
+	signer   *assertion.Signer // Nil where upstreams are told nothing signed.
 	emitter  *emit.Emitter
 	follower *revoke.Follower
 	listener *listen.Listener
@@ -126,6 +128,10 @@ func (g *Gateway) build(o Options) error {
 		return err //nolint:wrapcheck // Names its package.
 	}
 	g.newcomer, err = admit.NewNewcomers(c.Admit)
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
+	g.signer, err = assertion.New(c.Assertion, o.Now)
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/problem"
@@ -57,6 +58,10 @@ func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
 
 // handle is the line: route, identity, session, admit, proxy.
 func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o origin.Origin) {
+	if g.signer != nil && r.URL.Path == assertion.KeysPath {
+		g.publishKeys(w, r, c)
+		return
+	}
 	in := g.rules.Load()
 	m, err := in.routes.Match(r)
 	if err != nil {
@@ -88,9 +93,10 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		wait, c.newUntil = g.newcomer.Wait(id.Session, o.Address, c.event.UserAgent, c.began)
 		g.hold(ctx, wait)
 	}
-	now := g.now()
+	now, standing := g.now(), visit.Standing()
+	c.action = standing.Action
 	d := g.limiter.Apply(admit.Decide(admit.Case{
-		Route: m.Route, Method: effect(r), Identity: id, Standing: visit.Standing(), Feed: g.feed(), FreshMax: g.config.Admit.FreshMax, Now: now,
+		Route: m.Route, Method: effect(r), Identity: id, Standing: standing, Feed: g.feed(), FreshMax: g.config.Admit.FreshMax, Now: now,
 	}), now)
 	if d.Decision != event.DecisionPermit {
 		g.refuse(w, r, c, d.Decision, d.Problem, d.Verdict)
@@ -118,9 +124,15 @@ func (g *Gateway) hold(ctx context.Context, wait time.Duration) {
 
 // forward calls the upstream, and answers for a cut.
 func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call, m route.Match, visit *session.Visit, o origin.Origin) {
+	header, err := c.outgoing(r, m)
+	if err != nil {
+		g.logger.ErrorContext(ctx, "cannot tell the upstream who asks", "route", m.Route.ID, "error", err, "request", c.id)
+		g.refuse(w, r, c, event.DecisionDeny, problem.Internal(), nil)
+		return
+	}
 	out := g.proxy.Serve(w, r.WithContext(ctx), proxy.Call{
 		Match: m, Visit: visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: o.Address,
-		Header: c.outgoing(r, g.config.TrustTrace), Observer: c, NotBefore: c.newUntil,
+		Header: header, Observer: c, NotBefore: c.newUntil,
 		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, m.Route) },
 	})
 	c.proxied(out)
@@ -199,8 +211,21 @@ func (c *call) readAccount(r *http.Request) error {
 	return nil
 }
 
+// publishKeys answers with the keys by which upstreams check assertions.
+func (g *Gateway) publishKeys(w http.ResponseWriter, r *http.Request, c *call) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		g.refuse(w, r, c, event.DecisionDeny, problem.From(&route.MethodError{Allow: []string{http.MethodGet, http.MethodHead}}), nil)
+		return
+	}
+	c.event.Decision, c.event.Status, c.event.Path = event.DecisionPermit, http.StatusOK, assertion.KeysPath
+	h := w.Header()
+	h["Content-Type"], h["Cache-Control"], h["X-Request-Id"] = []string{"application/jwk-set+json"}, []string{"public, max-age=300"}, []string{c.id}
+	n, _ := w.Write(g.signer.Keys()) // A client that is gone has no use for them.
+	c.event.BytesOut = uint64(n)
+}
+
 // outgoing is what the upstream is told beside the client's request.
-func (c *call) outgoing(r *http.Request, trusted bool) http.Header {
+func (c *call) outgoing(r *http.Request, m route.Match) (http.Header, error) {
 	h := http.Header{"X-Request-Id": {c.id}}
 	if c.event.Subject != "" {
 		h["X-Vigil-Subject"], h["X-Vigil-Session"] = []string{c.event.Subject}, []string{c.event.Session}
@@ -209,14 +234,21 @@ func (c *call) outgoing(r *http.Request, trusted bool) http.Header {
 	if tp != "" {
 		h["Traceparent"] = []string{tp}
 	}
-	if trusted {
+	if c.gateway.signer != nil && c.caller != nil {
+		token, err := c.gateway.signer.Sign(c.caller, c.event.Device, c.action, m.Route.Upstream)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // Names its package.
+		}
+		h[assertion.Header] = []string{token}
+	}
+	if c.gateway.config.TrustTrace {
 		for _, name := range []string{"Tracestate", "Baggage"} {
 			if v := r.Header[name]; v != nil {
 				h[name] = v
 			}
 		}
 	}
-	return h
+	return h, nil
 }
 
 // effect is the request's method as far as it may change something: a WebSocket

@@ -176,6 +176,7 @@ const (
 	UpstreamTimeout                             // No answer in time.
 	UpstreamReset                               // The connection ended before the answer.
 	UpstreamHeaderTooLarge                      // Its response header is over the limit.
+	UpstreamBodyTooLarge                        // Its response is over the limit.
 	UpstreamProtocol                            // It does not speak HTTP.
 )
 
@@ -191,6 +192,8 @@ func Upstream(f UpstreamFault) Problem {
 		p.Code = CodeUpstreamReset
 	case UpstreamHeaderTooLarge:
 		p.Code = CodeUpstreamHeader
+	case UpstreamBodyTooLarge:
+		p.Code = CodeUpstreamBody
 	case UpstreamProtocol:
 		p.Code = CodeUpstreamProtocol
 	}

@@ -29,6 +29,7 @@ const (
 	CodeUpstreamTimeout    = "upstream_timeout"
 	CodeUpstreamReset      = "upstream_reset"
 	CodeUpstreamHeader     = "upstream_header_too_large"
+	CodeUpstreamBody       = "upstream_body_too_large"
 	CodeUpstreamProtocol   = "upstream_protocol"
 	CodeRequestTooLarge    = "request_too_large"
 	CodeClientClosed       = "client_closed_request"

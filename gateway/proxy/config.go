@@ -41,9 +41,15 @@ type Config struct {
 	TickBytes int64 `mapstructure:"tick_bytes"`
 	// GoodbyeTimeout bounds how long a cut may take to tell a slow client why.
 	GoodbyeTimeout time.Duration `mapstructure:"goodbye_timeout"`
+	// ResponseBytesMax bounds a response's body; 0 is without limit. A longer one
+	// is broken off.
+	ResponseBytesMax int64 `mapstructure:"response_bytes_max"`
 	// UpstreamCAFile holds the certificates (PEM) that upstreams are verified
 	// against; empty takes the system's.
 	UpstreamCAFile string `mapstructure:"upstream_ca_file"`
+	// UpstreamTLS names upstreams that are called with a certificate, or that
+	// must be somebody in particular.
+	UpstreamTLS []UpstreamTLS `mapstructure:"upstream_tls"`
 	// StripHeaders are request headers that upstreams trust and clients must
 	// not send, beside those that are always stripped.
 	StripHeaders []string `mapstructure:"strip_headers"`
@@ -106,10 +112,14 @@ func (c Config) Validate() error {
 	if c.BodyBytesMax < 0 {
 		errs = append(errs, fmt.Errorf("body_bytes_max: must not be negative, is %d", c.BodyBytesMax))
 	}
+	if c.ResponseBytesMax < 0 {
+		errs = append(errs, fmt.Errorf("response_bytes_max: must not be negative, is %d", c.ResponseBytesMax))
+	}
 	for i, h := range c.StripHeaders {
 		if h == "" {
 			errs = append(errs, fmt.Errorf("strip_headers[%d]: is empty", i))
 		}
 	}
+	errs = append(errs, upstreamFaults(c.UpstreamTLS)...)
 	return errors.Join(errs...)
 }

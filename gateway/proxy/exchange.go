@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +44,10 @@ type exchange struct {
 	polite   bool        // The stream can carry a goodbye.
 	hijacked bool        // The tunnel sets deadlines itself.
 	hurried  bool        // unblock has set a write deadline.
-	idle     uint64      // Bytes moved when the stream was last seen to move.
-	idleAt   time.Time
+	// sensitivity is what the upstream says of its response.
+	sensitivity string
+	idle        uint64 // Bytes moved when the stream was last seen to move.
+	idleAt      time.Time
 }
 
 // run forwards and relays; the cases are told apart here and nowhere else.
@@ -117,20 +118,6 @@ func (x *exchange) takeBody() {
 		src = http.MaxBytesReader(nil, src, limit)
 	}
 	x.body = newBody(src, x.r.ContentLength, x.moved)
-}
-
-func (p *Proxy) send(r *http.Request, upstream *url.URL, grpc bool) (*http.Response, error) {
-	h2c := upstream.Scheme == "h2c"
-	t := p.http
-	switch {
-	case h2c && grpc:
-		t = p.h2cOpen
-	case h2c:
-		t = p.h2c
-	case grpc:
-		t = p.httpOpen
-	}
-	return t.RoundTrip(r) //nolint:wrapcheck // Classified by the only caller.
 }
 
 // noAnswer answers where the upstream did not.
@@ -223,7 +210,7 @@ func (x *exchange) finish(out *Outcome) {
 	x.mu.Lock()
 	x.done = true
 	x.timer.Stop()
-	out.Lasted = x.lasting
+	out.Lasted, out.Sensitivity = x.lasting, x.sensitivity
 	if x.hurried && !out.Abort {
 		_ = x.rc.SetWriteDeadline(time.Time{}) // The connection lives on.
 	}
@@ -280,7 +267,7 @@ func (p *Proxy) account(ctx context.Context, out Outcome) {
 	}
 	if out.Reason != "" {
 		side := "upstream"
-		if out.Status < http.StatusInternalServerError && out.Reason != problem.CodeUpstreamReset {
+		if out.Status < http.StatusInternalServerError && out.Reason != problem.CodeUpstreamReset && out.Reason != problem.CodeUpstreamBody {
 			side = "client"
 		}
 		p.metrics.faults.Add(ctx, 1, metric.WithAttributes(attribute.String("code", out.Reason), attribute.String("side", side)))

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/vigil-gateway/vigil/gateway/route"
 )
 
 // hopByHop are the headers of one connection (RFC 9110, section 7.6.1) and
@@ -36,9 +38,20 @@ func owned(name string) bool {
 	return false
 }
 
-// spelled brings every spelling of a header to one: many servers read
-// underscores as hyphens.
-func spelled(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
+// spelled brings every spelling of a header to one: servers that hand headers on
+// as variables (CGI and what came after it) make the same underscore of a
+// hyphen, a dot and whatever else is neither letter nor digit.
+func spelled(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			return c - 'A' + 'a'
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			return c
+		}
+		return '-'
+	}, name)
+}
 
 // outgoingHeader is what of a client's header may reach the upstream. The values
 // are shared with in and must not be changed.
@@ -86,6 +99,19 @@ func copyResponseHeader(dst, src http.Header) {
 		}
 		dst[name] = values
 	}
+}
+
+// sensitivityHeader is how an upstream labels its response.
+const sensitivityHeader = "X-Vigil-Sensitivity"
+
+// sensitivityOf is what an upstream says of its response; empty where it says
+// nothing, or nothing that a route could say.
+func sensitivityOf(h http.Header) string {
+	label := h[sensitivityHeader]
+	if len(label) != 1 || !route.IsSensitivity(label[0]) {
+		return ""
+	}
+	return label[0]
 }
 
 // asksWebSocket reports whether r wants to become a WebSocket. No other

@@ -12,6 +12,11 @@ const (
 	idlePerUpstreamMax = 256
 	// idleConnection is how long they are kept.
 	idleConnection = 90 * time.Second
+	// keepAlive is how often an idle connection to an upstream is probed.
+	keepAlive = 30 * time.Second
+	// continueTimeout is how long an upstream has to ask for a body that was
+	// announced with Expect.
+	continueTimeout = time.Second
 	// waitCheck is how often a request that waits for its upstream is looked at.
 	waitCheck = time.Second
 )

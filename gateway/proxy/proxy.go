@@ -2,15 +2,11 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
@@ -38,7 +34,8 @@ type Proxy struct {
 	strip   map[string]struct{} // Of Config.StripHeaders, spelled.
 	buffers sync.Pool           // *[bufferBytes]byte
 
-	http, httpOpen, h2c, h2cOpen *http.Transport // Open: without a header timeout, for gRPC.
+	tls, h2c transports
+	pins     map[string]transports // Of Config.UpstreamTLS, by host.
 
 	lingering sync.WaitGroup // Cut WebSockets whose clients are being listened out.
 
@@ -61,6 +58,9 @@ type Progress struct {
 	// Announced is how many bytes the response says that it has, 0 where it does
 	// not say, or few.
 	Announced uint64
+	// Sensitivity is what the upstream says of its response, one of route's
+	// constants; empty where it says nothing.
+	Sensitivity string
 }
 
 // Call is one admitted request. The request's context must be the visit's.
@@ -89,6 +89,7 @@ type Outcome struct {
 	Status            int // What the client was told; 499 where it was gone before.
 	BytesIn, BytesOut uint64
 	Stream            string // A constant event.Stream….
+	Sensitivity       string // As in Progress.
 	// Lasted says that Observer.Open was called.
 	Lasted bool
 	// Reason is a problem's code; empty where all went well.
@@ -115,7 +116,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p := &Proxy{
 		config: o.Config, logger: o.Logger, now: o.Now,
-		strip: make(map[string]struct{}), endless: make(map[drainer]struct{}),
+		strip: make(map[string]struct{}), endless: make(map[drainer]struct{}), pins: make(map[string]transports),
 	}
 	p.buffers.New = func() any { return new([bufferBytes]byte) }
 	for _, h := range o.Config.StripHeaders {
@@ -125,59 +126,11 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	trust, err := upstreamTLS(o.Config.UpstreamCAFile)
+	err = p.openTransports()
 	if err != nil {
-		return nil, fmt.Errorf("proxy: upstream_ca_file: %w", err)
+		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	p.http, p.httpOpen = p.transport(trust, false, true), p.transport(trust, false, false)
-	p.h2c, p.h2cOpen = p.transport(nil, true, true), p.transport(nil, true, false)
 	return p, nil
-}
-
-func upstreamTLS(caFile string) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return c, nil
-	}
-	pem, err := os.ReadFile(caFile) //nolint:gosec // The operator names the file.
-	if err != nil {
-		return nil, fmt.Errorf("read certificates: %w", err)
-	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", caFile)
-	}
-	return c, nil
-}
-
-// transport returns a client for upstreams: no environment proxy, no redirects,
-// no compression of its own.
-func (p *Proxy) transport(trust *tls.Config, h2c, headerTimeout bool) *http.Transport {
-	t := &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: p.config.DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    p.config.HandshakeTimeout,
-		MaxResponseHeaderBytes: p.config.HeaderBytesMax,
-		MaxIdleConns:           4 * idlePerUpstreamMax,
-		MaxIdleConnsPerHost:    idlePerUpstreamMax,
-		MaxConnsPerHost:        p.config.ConnectionsMax,
-		IdleConnTimeout:        idleConnection,
-		ExpectContinueTimeout:  time.Second,
-		DisableCompression:     true,
-		WriteBufferSize:        bufferBytes,
-		ReadBufferSize:         bufferBytes,
-		Protocols:              new(http.Protocols),
-	}
-	if headerTimeout {
-		t.ResponseHeaderTimeout = p.config.HeaderTimeout
-	}
-	if h2c {
-		t.Protocols.SetUnencryptedHTTP2(true)
-		return t
-	}
-	t.TLSClientConfig = trust.Clone() // Each transport adds its own protocols to it.
-	t.Protocols.SetHTTP1(true)
-	t.Protocols.SetHTTP2(true)
-	return t
 }
 
 // drainer is a stream without an end of its own.
@@ -222,8 +175,10 @@ func (p *Proxy) forget(d drainer) {
 func (p *Proxy) Close() {
 	p.Drain()
 	p.lingering.Wait()
-	for _, t := range []*http.Transport{p.http, p.httpOpen, p.h2c, p.h2cOpen} {
-		t.CloseIdleConnections()
+	p.tls.close()
+	p.h2c.close()
+	for _, t := range p.pins {
+		t.close()
 	}
 }
 

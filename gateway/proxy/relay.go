@@ -16,6 +16,9 @@ import (
 
 // relay passes an upstream's response on.
 func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
+	if limit := x.proxy.config.ResponseBytesMax; limit > 0 && res.ContentLength > limit && x.r.Method != http.MethodHead {
+		return x.refuse(x.ours(problem.Upstream(problem.UpstreamBodyTooLarge)), errTooLong)
+	}
 	h := x.w.Header()
 	copyResponseHeader(h, res.Header)
 	h["X-Request-Id"] = []string{x.call.RequestID}
@@ -27,7 +30,7 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 	// Behind an encoding there is no place for an event of ours.
 	polite := grpc || sse && res.Header.Get("Content-Encoding") == "" && res.ContentLength < 0
 	x.mu.Lock()
-	x.polite = polite
+	x.polite, x.sensitivity = polite, sensitivityOf(res.Header)
 	x.status.Store(int32(res.StatusCode))
 	x.mu.Unlock()
 	x.w.WriteHeader(res.StatusCode)
@@ -81,6 +84,10 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 // doing where its body was at fault, else of the upstream's.
 func (x *exchange) broken(out Outcome, readErr error) Outcome {
 	out.Reason, out.Err, out.Abort = problem.CodeUpstreamReset, readErr, true
+	if errors.Is(readErr, errTooLong) {
+		out.Reason = problem.CodeUpstreamBody
+		return out
+	}
 	if x.body != nil {
 		if fault := x.body.fault.Load(); fault != nil {
 			out.Err = *fault
@@ -104,11 +111,14 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 	}
 	buf := x.proxy.buffers.Get().(*[bufferBytes]byte) //nolint:forcetypeassert // The pool holds nothing else.
 	defer x.proxy.buffers.Put(buf)
-	flush := res.ContentLength < 0
+	flush, limit := res.ContentLength < 0, uint64(x.proxy.config.ResponseBytesMax)
 	for {
 		n, err := res.Body.Read(buf[:])
 		if ctx.Err() != nil {
 			return nil, nil // What was just read stays here.
+		}
+		if limit > 0 && x.out.Load()+uint64(n) > limit {
+			return errTooLong, nil
 		}
 		if n > 0 {
 			_, writeErr = x.w.Write(buf[:n])

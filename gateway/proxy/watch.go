@@ -127,6 +127,7 @@ func (x *exchange) tick() {
 func (x *exchange) progress() Progress {
 	return Progress{
 		Stream: x.call.Visit.Stream(), Status: int(x.status.Load()), BytesIn: x.bytesIn(), BytesOut: x.out.Load(),
-		Announced: uint64(x.announces.Load()),
+		Announced:   uint64(x.announces.Load()),
+		Sensitivity: x.sensitivity,
 	}
 }

@@ -17,6 +17,23 @@ const (
 	SensitivityCritical = "critical"
 )
 
+// sensitivities lists them in order.
+func sensitivities() []string {
+	return []string{SensitivityLow, SensitivityNormal, SensitivityHigh, SensitivityCritical}
+}
+
+// IsSensitivity reports whether s is one.
+func IsSensitivity(s string) bool { return slices.Contains(sensitivities(), s) }
+
+// Stricter returns the higher of two sensitivities; what is none counts lowest.
+// So an upstream can say that a response is more than its route, and never less.
+func Stricter(a, b string) string {
+	if slices.Index(sensitivities(), b) > slices.Index(sensitivities(), a) {
+		return b
+	}
+	return a
+}
+
 // Postures: what a route does while nobody knows the standing of its callers,
 // because scoring is stale or the verdicts have not been read yet.
 const (
@@ -187,7 +204,7 @@ func (s Spec) faults(key string) []error {
 		fault("upstream", "%w", err)
 	}
 	if s.Sensitivity != "" {
-		err = checkOneOf(s.Sensitivity, []string{SensitivityLow, SensitivityNormal, SensitivityHigh, SensitivityCritical})
+		err = checkOneOf(s.Sensitivity, sensitivities())
 		if err != nil {
 			fault("sensitivity", "%w", err)
 		}

@@ -36,6 +36,9 @@ type Subject struct {
 	Tops     [MeasureCount]uint8
 	Exceeded uint8
 	GrownDay int32
+	// Odd is how far the sessions of the subject are usually unlike clean requests
+	// of their kind, in nats; see [Subject.LearnOdd].
+	Odd float32
 	// Sequence is the order in which the subject does things, nil as long as there
 	// were too few events to begin with.
 	Sequence *sequence.Habit
@@ -77,6 +80,18 @@ type Carried struct {
 	Client string
 	Nats   float64
 	At     int64
+}
+
+// LearnOdd takes the strongest that the test of a clean session has stood at, in
+// nats. What is usual follows four sessions in five: up by half of the way and
+// down by an eighth, and never up by more than a nat at once.
+func (s *Subject) LearnOdd(peak float32) {
+	gap := peak - s.Odd
+	if gap > 0 {
+		s.Odd += min(gap/2, 1)
+		return
+	}
+	s.Odd += gap / 8
 }
 
 // Watch notes a session that may have something to teach.
@@ -201,4 +216,5 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	exceeded := uint64(s.Exceeded)
 	k.U64(&exceeded)
 	s.Exceeded = uint8(exceeded)
+	k.F32(&s.Odd)
 }
