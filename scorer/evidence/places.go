@@ -35,7 +35,7 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 			bestFar = true
 			countSwitch(x, arrived)
 		}
-		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network.String()) {
+		if k.machine(x) && x.ownNetwork(p) {
 			continue // Programs run in many places at once.
 		}
 		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Rare().Count, float64(p.Requests))
@@ -45,6 +45,9 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 			raw, firm = raw/2, false
 		case far && !other && o.Country != p.Country && !home && !o.Mobile && !p.Mobile:
 			raw += unveiled
+		}
+		if x.ownNetwork(o) && x.ownNetwork(p) {
+			firm = false // The office and the company's VPN abroad: only the program is new.
 		}
 		if home {
 			raw, firm = float64(homeShare*raw), false
@@ -68,7 +71,12 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 // his office, his mobile network, the exit of his company's VPN. A thief has
 // neither of them for free.
 func (x *Context) atHome(p *entity.Place) bool {
-	return x.Subject.Kinds[entity.Networks].Has(p.Network.String()) && (p.Family == nameless || x.ownFamily(p))
+	return x.ownNetwork(p) && (p.Family == nameless || x.ownFamily(p))
+}
+
+// ownNetwork reports whether a place's network is a habit of the subject.
+func (x *Context) ownNetwork(p *entity.Place) bool {
+	return x.Subject.Kinds[entity.Networks].Has(p.Network.String())
 }
 
 // ownFamily reports whether a place's client is a habit of the subject.
