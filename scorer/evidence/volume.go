@@ -237,7 +237,8 @@ func newBytes(x *Context) float64 {
 		at = addStream(x, id)
 	}
 	st := &s.Streams[at]
-	if announced, err := strconv.ParseUint(ev.GetAttributes()[event.AttributeAnnounced], 10, 64); err == nil {
+	announced, err := strconv.ParseUint(ev.GetAttributes()[event.AttributeAnnounced], 10, 64)
+	if err == nil {
 		st.Announced = announced
 	}
 	more := 0.0
