@@ -8,6 +8,8 @@ const (
 	bufferBytes = 32 << 10
 	// idleBytes is the copy buffer of a stream on which little moves.
 	idleBytes = 512
+	// longHoldMax is the longest wait for a file that people take for none.
+	longHoldMax = 2 * time.Second
 	// idlePerUpstreamMax bounds the idle connections kept for one upstream.
 	idlePerUpstreamMax = 256
 	// idleConnection is how long they are kept.

@@ -61,6 +61,7 @@ func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool)
 	case sse:
 		x.lasts(event.StreamSSE)
 	case x.announced(res): // Who takes fifty of them must not have them before the first is known of.
+		x.announces.Store(res.ContentLength)
 		x.lasts("")
 		x.wait(ctx)
 	}
