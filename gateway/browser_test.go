@@ -23,7 +23,7 @@ import (
 // chrome is a real browser; SCREENSHOTS names a folder for what it shows.
 type chrome struct {
 	t    *testing.T
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // It is chromedp's handle of the tab.
 	shot string
 }
 

@@ -211,9 +211,14 @@ func (c Config) peerFaults() []error {
 			errs = append(errs, fmt.Errorf("peers[%d].id: must be set, and the only one with its value", i))
 		}
 		seen[p.ID] = i
+		err := checkEndpoint(p.URL, c.AllowPrivate)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("peers[%d].url: %w", i, err))
+			continue
+		}
 		u, err := url.Parse(p.URL)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Path != "" && u.Path != "/" {
-			errs = append(errs, fmt.Errorf("peers[%d].url: must be http or https with a host and no path, is %q", i, p.URL))
+		if err == nil && u.Path != "" && u.Path != "/" {
+			errs = append(errs, fmt.Errorf("peers[%d].url: must have no path, is %q", i, p.URL))
 		}
 	}
 	return errs

@@ -207,16 +207,30 @@ func TestHostileConfirmations(t *testing.T) {
 		"no answer": func(*testing.T, *rig, *scene) string { return "" },
 		"nonsense":  func(*testing.T, *rig, *scene) string { return `{"id":1}` },
 		"another challenge": func(t *testing.T, _ *rig, s *scene) string {
+			t.Helper()
 			return s.key.use(t, b64([]byte("0123456789abcdef0123456789abcdef")))
 		},
 		"signed for another site": func(t *testing.T, _ *rig, s *scene) string {
+			t.Helper()
 			s.key.origin = "https://evil.test"
 			return s.key.use(t, s.asked.challenge)
 		},
-		"nobody was there":           func(t *testing.T, _ *rig, s *scene) string { s.key.flags = 0; return s.key.use(t, s.asked.challenge) },
-		"somebody, but not verified": func(t *testing.T, _ *rig, s *scene) string { s.key.flags = 1; return s.key.use(t, s.asked.challenge) },
-		"a copy of the key":          func(t *testing.T, _ *rig, s *scene) string { s.key.count = 0; return s.key.use(t, s.asked.challenge) },
-		"another key":                func(t *testing.T, _ *rig, s *scene) string { return newAuthenticator(t).use(t, s.asked.challenge) },
+		"nobody was there": func(t *testing.T, _ *rig, s *scene) string {
+			t.Helper()
+			s.key.flags = 0
+			return s.key.use(t, s.asked.challenge)
+		},
+		"somebody, but not verified": func(t *testing.T, _ *rig, s *scene) string {
+			t.Helper()
+			s.key.flags = 1
+			return s.key.use(t, s.asked.challenge)
+		},
+		"a copy of the key": func(t *testing.T, _ *rig, s *scene) string {
+			t.Helper()
+			s.key.count = 0
+			return s.key.use(t, s.asked.challenge)
+		},
+		"another key": func(t *testing.T, _ *rig, s *scene) string { return newAuthenticator(t).use(t, s.asked.challenge) },
 		"another key under the same id": func(t *testing.T, _ *rig, s *scene) string {
 			other := newAuthenticator(t)
 			other.id = s.key.id

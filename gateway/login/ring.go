@@ -24,6 +24,7 @@ const (
 	purposeDevice   = "device"
 	purposeForm     = "form"
 	purposePeer     = "peer"
+	purposeRenewed  = "renewed"
 	purposeKey      = "key"
 	purposeCeremony = "ceremony"
 )
