@@ -48,6 +48,9 @@ type Config struct {
 	// Peers are all gateways that share the key ring, this one among them. A session
 	// is renewed by one of them, and what ends one is told to all.
 	Peers []Peer `mapstructure:"peers"`
+	// PeersCAFile holds the certificates (PEM) that peers are verified against; empty
+	// takes the system's.
+	PeersCAFile string `mapstructure:"peers_ca_file"`
 }
 
 // Peer is a gateway that shares the key ring.

@@ -3,13 +3,19 @@ package login
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
 )
 
 // notice is what gateways that share a key ring tell each other, sealed under it.
@@ -32,11 +38,35 @@ type peers struct {
 	all    []Peer
 }
 
-func newPeers(l *Login) *peers {
+func newPeers(l *Login) (*peers, error) {
 	p := &peers{login: l, self: l.gateway, all: l.config.Peers}
-	p.client = boundedClient(true) // Gateways stand in one house.
-	p.client.Timeout = peerTimeout
-	return p
+	roots, err := loadRoots(l.config.PeersCAFile)
+	if err != nil {
+		return nil, err
+	}
+	p.client = identity.NewClient(true) // Gateways stand in one house.
+	tr, plain := p.client.Transport.(*http.Transport)
+	if plain {
+		tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	p.client.Transport, p.client.Timeout = capped{p.client.Transport}, peerTimeout
+	return p, nil
+}
+
+// loadRoots reads certificates; nil, which is the system's, without a file.
+func loadRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // Nil is what crypto/tls takes for the system's.
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return nil, fmt.Errorf("peers_ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, errors.New("peers_ca_file: holds no certificate")
+	}
+	return pool, nil
 }
 
 // owner is the peer that renews a session: the one with the highest hash of both

@@ -476,4 +476,3 @@ func TestChallenge(t *testing.T) {
 		}
 	})
 }
-
