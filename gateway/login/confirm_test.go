@@ -157,7 +157,7 @@ func TestConfirmation(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	_, done := g.login.Challenge(w, p.request(http.MethodGet, "/strong"), before, login.Demand{StepUp: true, ACR: []string{keyACR}})
-	if !done || w.Header().Get("Location") != "/.vigil/confirm?return_to=%2Fstrong" {
+	if !done || w.Header().Get("Location") != "/.vigil/confirm?by=key&return_to=%2Fstrong" {
 		t.Fatalf("a route that asks for our context leads to %q", w.Header().Get("Location"))
 	}
 	a, _ := p.confirmPage(t)

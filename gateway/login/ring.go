@@ -26,6 +26,7 @@ const (
 	purposePeer     = "peer"
 	purposeRenewed  = "renewed"
 	purposeKey      = "key"
+	purposeCode     = "code"
 	purposeCeremony = "ceremony"
 )
 
