@@ -239,6 +239,7 @@ func TestHostileConfirmations(t *testing.T) {
 		},
 		"a page of another session": func(g *rig, s *scene) string {
 			other := g.person()
+			other.cookies["__Host-vigil-key"] = s.p.cookies["__Host-vigil-key"]
 			other.signIn()
 			s.asked, _ = other.confirmPage(t)
 			return s.key.use(s.asked.challenge)
