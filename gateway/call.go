@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -31,6 +33,13 @@ type call struct {
 	caller  *identity.Identity // Nil for nobody.
 	action  string             // Of the verdict in force, empty without one.
 	lasted  bool               // An open event was emitted.
+	address netip.Addr         // Where it comes from.
+	visit   *session.Visit     // Nil before it is listed.
+
+	// admitted is the visit's context, nil where the request was refused; it may be
+	// forwarded to what it matches.
+	admitted context.Context //nolint:containedctx // It lives as long as its request.
+	match    route.Match
 
 	route    *route.Route    // Nil before it is known.
 	presence *login.Presence // Nil for whoever has not signed in here.
@@ -73,6 +82,15 @@ func (c *call) identified(id *identity.Identity) {
 	e := c.event
 	e.Tenant, e.Issuer, e.Subject, e.Session, e.TokenId, e.ClientId = id.Tenant, id.Issuer, id.Subject, id.Session, id.TokenID, id.ClientID
 	e.Acr, e.Amr, e.Binding, e.AuthMethod, e.SubjectKind = id.ACR, id.AMR, id.Binding, id.Method, id.Kind
+	if id.Device != "" {
+		e.Device = id.Device
+	}
+	if id.Actor != "" {
+		if e.Attributes == nil {
+			e.Attributes = make(map[string]string)
+		}
+		e.Attributes[event.AttributeActor] = id.Actor
+	}
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
 	}
@@ -124,8 +142,8 @@ func (c *call) refused(decision string, p problem.Problem) {
 	c.event.Decision, c.event.Reason, c.event.Status, c.event.SupportCode = decision, p.Code, uint32(p.Status), p.SupportCode
 }
 
-// proxied notes how a forwarded request ended.
-func (c *call) proxied(out proxy.Outcome) {
+// ended notes how a forwarded request ended.
+func (c *call) ended(out *proxy.Outcome) {
 	e := c.event
 	e.Decision, e.Reason, e.Status, e.Stream = event.DecisionPermit, out.Reason, uint32(out.Status), out.Stream
 	e.BytesIn, e.BytesOut = out.BytesIn, out.BytesOut

@@ -145,7 +145,7 @@ func (c Config) Validate() error {
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
 		under("login", c.Login.Validate()), c.assurance(),
 		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.promises())...)
 }
 
 // assurance names the routes that ask for an authentication context which no

@@ -30,6 +30,7 @@ func owned(name string) bool {
 	}
 	switch name {
 	case "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
+		"dpop", "client-cert", "client-cert-chain", // A proof is for us alone, and RFC 9440's names are ours.
 		"x-request-id", "traceparent", "tracestate", "baggage",
 		"x-original-url", "x-rewrite-url", "x-original-host", "x-host",
 		"x-http-method", "x-http-method-override", "x-method-override":
@@ -128,9 +129,11 @@ func sensitivityOf(h http.Header) string {
 }
 
 // asksWebSocket reports whether r wants to become a WebSocket. No other
-// upgrade is passed on: a client may ask for one, and nobody has to agree.
+// upgrade is passed on: a client may ask for one, and nobody has to agree. Over
+// HTTP/2 only the listener can have written these headers: net/http refuses a
+// client that does.
 func asksWebSocket(r *http.Request) bool {
-	return r.ProtoMajor == 1 && r.Method == http.MethodGet && isWebSocket(r.Header)
+	return r.Method == http.MethodGet && isWebSocket(r.Header)
 }
 
 func isWebSocket(h http.Header) bool {
