@@ -26,17 +26,44 @@ func TestSignOut(t *testing.T) {
 	if p.cookies["__Host-vigil"] != "" || p.cookies["__Host-vigil-device"] != device {
 		t.Errorf("cookies after sign-out: %v", p.cookies)
 	}
+	g.gaveBack(t, "rt-1")
+}
+
+// gaveBack waits until one refresh token was given back, and no other.
+func (g *rig) gaveBack(t *testing.T, token string) {
+	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		g.op.mu.Lock()
 		revoked := g.op.revoked
 		g.op.mu.Unlock()
-		if len(revoked) == 1 && revoked[0] == "rt-1" {
-			break
+		if len(revoked) == 1 && revoked[0] == token {
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("refresh tokens given back: %v", revoked)
+			t.Fatalf("refresh tokens given back: %v, want %s", revoked, token)
 		}
 	}
+}
+
+// A session that a verdict has revoked loses its refresh token, the newest and once.
+func TestRevokedSessionLosesItsRefreshToken(t *testing.T) {
+	g := newRig(t)
+	p := g.person()
+	p.signIn()
+	old := p.clone()
+	g.pass(9 * time.Minute)
+	_, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.settled()
+	got, err := old.use() // Its cookie still holds the one that is used up.
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Drop(t.Context())
+	got.Drop(t.Context())
+	g.gaveBack(t, "rt-2")
 }
 
 // Who has signed out stays out when the gateway restarts, and nobody else does.
