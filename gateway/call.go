@@ -152,5 +152,7 @@ func (c *call) finish() {
 		e.TraceId = sc.TraceID().String()
 	}
 	c.endSpan()
-	c.gateway.emitter.Emit(e, traceparent(sc))
+	if recorded {
+		c.gateway.emitter.Emit(e, traceparent(sc))
+	}
 }
