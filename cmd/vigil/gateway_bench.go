@@ -47,6 +47,7 @@ func newBenchGatewayCommand(env app.Env) *cobra.Command {
 	f.IntVar(&o.Revoked, "revoked", o.Revoked, "sessions that the gateway holds as revoked")
 	f.IntVar(&o.New, "new", o.New, "tokens of each measurement with new ones only")
 	f.IntVar(&o.Rate, "rate", o.Rate, "requests per second of the latencies")
+	f.StringSliceVar(&o.Parts, "parts", nil, "what is measured: warm, cold, latency, hit; without it all")
 	f.StringVar(&o.Gateway, "gateway", "", "vigil-gateway to measure; without it the one beside this program")
 	f.StringVar(&o.Silent, "silent", "", "the same, built with -tags unrecorded; without it events are not measured")
 	f.StringArrayVar(&o.Beside, "beside", nil, "another vigil-gateway to measure in the same run; may be repeated")

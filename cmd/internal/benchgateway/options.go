@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 // Options say what is measured, and how often.
@@ -20,6 +22,8 @@ type Options struct {
 	New int
 	// Rate is that of the latencies, per second.
 	Rate int
+	// Parts are what is measured: warm, cold, latency, hit; all where empty.
+	Parts []string
 
 	// Gateway is the program under test, Silent the same built with the tag
 	// unrecorded; Up is this program with its engines.
@@ -58,6 +62,11 @@ func (o Options) Validate() error {
 			errs = append(errs, fmt.Errorf("--%s: must be between %d and %d, is %d", f.name, f.lo, f.hi, f.v))
 		}
 	}
+	for _, part := range o.Parts {
+		if !slices.Contains(parts(), part) {
+			errs = append(errs, fmt.Errorf("--parts: must be some of %s, is %q", strings.Join(parts(), ", "), part))
+		}
+	}
 	if o.Nginx == "" {
 		errs = append(errs, errors.New("nginx is missing: it is the service behind every proxy; install nginx-light"))
 	}
@@ -66,3 +75,15 @@ func (o Options) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Parts of a run.
+const (
+	partHit     = "hit"
+	partWarm    = "warm"
+	partCold    = "cold"
+	partLatency = "latency"
+)
+
+func parts() []string { return []string{partHit, partWarm, partCold, partLatency} }
+
+func (o Options) wants(part string) bool { return len(o.Parts) == 0 || slices.Contains(o.Parts, part) }

@@ -64,7 +64,7 @@ func (r *Report) Goals() [][]string {
 	ours, theirs := r.added(vigilWarm), r.added(haproxyRS256)
 	tails := ratios(p99s(ours), p99s(theirs))
 	resident := float64(r.Resident) / (1 << 20)
-	rows := [][]string{
+	rows := [][]string{ // A part that was not measured is a dash.
 		{"1 processor per request, warm, " + strconv.Itoa(r.Options.Tokens) + " tokens", "≤ 0.85 h", spread(warm, " h"), met(median(warm), 0.85)},
 		{"2 cold, RS256", "≤ 1.6 h", spread(coldRS, " h"), met(median(coldRS), 1.6)},
 		{"2 cold, ES256", "≤ 1.25 × HAProxy ES256", spread(coldES, " ×"), met(median(coldES), 1.25)},
@@ -173,6 +173,9 @@ func spread(x []float64, unit string) string {
 }
 
 func met(x, most float64) string {
+	if math.IsNaN(x) {
+		return ""
+	}
 	if x <= most {
 		return "met"
 	}

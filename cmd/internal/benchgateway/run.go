@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
@@ -31,6 +32,7 @@ type bench struct {
 	client           *http.Client
 	mint             *mint
 	warm             map[string][][]byte // Requests with the tokens in use, by algorithm.
+	cold             map[string][][]byte // Requests with new tokens, by algorithm and repetition.
 	report           Report
 }
 
@@ -54,13 +56,15 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	}
 	b := &bench{
 		o: o, dir: dir, now: time.Now(), alone: all[1], elsewhere: all[0],
-		client: &http.Client{Transport: &http.Transport{}}, warm: make(map[string][][]byte),
+		client: &http.Client{Transport: &http.Transport{}}, warm: make(map[string][][]byte), cold: make(map[string][][]byte),
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	b.report = Report{Time: b.now.UTC(), Machine: machine(), Options: o, CPU: make(map[string][]float64), Cold: make(map[string][]float64), Latency: make(map[string][]Latency)}
-	b.report.HitNanoseconds, b.report.HitAllocations, err = hit(o.Tokens, revokedOfHit)
-	if err != nil {
-		return Report{}, err
+	if o.wants(partHit) {
+		b.report.HitNanoseconds, b.report.HitAllocations, err = hit(o.Tokens, revokedOfHit)
+		if err != nil {
+			return Report{}, err
+		}
 	}
 	err = pinSelf(b.elsewhere)
 	if err != nil {
@@ -182,41 +186,45 @@ func (b *bench) send(t *target, l load) (yield, error) {
 
 // measure takes all measurements in turn.
 func (b *bench) measure(ctx context.Context) error {
-	for r := range b.o.Repetitions {
-		for _, t := range turn(b.targets, r) {
-			err := b.measureWarm(ctx, t, r)
-			if err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
+	for _, part := range []struct {
+		name string
+		over []*target
+		do   func(context.Context, *target, int) error
+	}{
+		{partWarm, b.targets, b.measureWarm},
+		{partCold, b.targets, b.measureCold},
+		{partLatency, append([]*target{b.direct}, b.targets...), b.measureLatency},
+	} {
+		for r := range b.o.Repetitions {
+			for _, t := range turn(part.over, r) {
+				if !b.o.wants(part.name) {
+					continue
+				}
+				err := part.do(ctx, t, r)
+				if err != nil {
+					return fmt.Errorf("%s: %w", t.name, err)
+				}
 			}
 		}
-	}
-	for _, t := range b.targets {
-		if t.name == vigilWarm {
-			bytes, err := t.process.resident()
-			if err != nil {
-				return err
-			}
-			b.report.Resident = bytes
+		if part.name != partWarm {
+			continue
 		}
-	}
-	for r := range b.o.Repetitions {
-		err := b.measureCold(ctx, r)
+		err := b.measureMemory()
 		if err != nil {
 			return err
 		}
 	}
-	for r := range b.o.Repetitions {
-		for _, t := range turn(append([]*target{b.direct}, b.targets...), r) {
-			if t.vigil != nil && !t.vigil.emits || t.name == haproxyES256 || t.name == envoyPlain || t.name == envoyJWT {
-				continue
-			}
-			err := b.measureLatency(ctx, t, r)
-			if err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
+	return nil
+}
+
+// measureMemory is what the gateway holds after the warm measurements.
+func (b *bench) measureMemory() (err error) {
+	for _, t := range b.targets {
+		if t.name == vigilWarm {
+			b.report.Resident, err = t.process.resident()
 		}
 	}
-	return nil
+	return err
 }
 
 // turn is the order of a repetition: one further on each time, and every second
@@ -293,35 +301,53 @@ func (b *bench) settle(ctx context.Context, t *target) error {
 	return err
 }
 
-// measureCold measures tokens that nobody has seen before: the same ones at
-// HAProxy, which remembers none, and at Vigil.
-func (b *bench) measureCold(ctx context.Context, repetition int) error {
-	for _, algorithm := range []string{rs256, es256} {
-		requests, err := b.mint.requests(algorithm, b.o.New)
+// measureCold measures tokens that nobody has seen before: HAProxy, which
+// remembers none, and Vigil take the same ones in a repetition.
+func (b *bench) measureCold(ctx context.Context, t *target, repetition int) error {
+	algorithms := []string{t.algorithm}
+	switch {
+	case t.vigil != nil && t.vigil.emits:
+		algorithms = []string{rs256, es256}
+	case t.name != haproxyRS256 && t.name != haproxyES256:
+		return nil
+	}
+	for _, algorithm := range algorithms {
+		requests, err := b.unseen(algorithm, repetition)
 		if err != nil {
 			return err
 		}
-		for _, t := range turn(b.targets, repetition) {
-			if !t.checks || t.vigil == nil && t.name != haproxyRS256 && t.name != haproxyES256 || t.vigil == nil && t.algorithm != algorithm || t.vigil != nil && !t.vigil.emits {
-				continue
-			}
-			cost, _, err := b.cost(ctx, t, load{requests: requests, conns: conns, count: len(requests)})
-			if err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
-			name := t.name
-			if t.vigil != nil {
-				name += ", " + algorithm
-			}
-			b.report.Cold[name] = append(b.report.Cold[name], cost)
-			b.say("cold %d/%d  %-40s %6.2f µs of processor a request", repetition+1, b.o.Repetitions, name, cost)
+		cost, _, err := b.cost(ctx, t, load{requests: requests, conns: conns, count: len(requests)})
+		if err != nil {
+			return err
 		}
+		name := t.name
+		if t.vigil != nil {
+			name += ", " + algorithm
+		}
+		b.report.Cold[name] = append(b.report.Cold[name], cost)
+		b.say("cold %d/%d  %-40s %6.2f µs of processor a request", repetition+1, b.o.Repetitions, name, cost)
 	}
 	return nil
 }
 
+// unseen are the new tokens of a repetition.
+func (b *bench) unseen(algorithm string, repetition int) ([][]byte, error) {
+	at := algorithm + strconv.Itoa(repetition)
+	if b.cold[at] == nil {
+		requests, err := b.mint.requests(algorithm, b.o.New)
+		if err != nil {
+			return nil, err
+		}
+		b.cold[at] = requests
+	}
+	return b.cold[at], nil
+}
+
 // measureLatency measures how long answers take at a moderate rate.
 func (b *bench) measureLatency(ctx context.Context, t *target, repetition int) error {
+	if t.vigil != nil && !t.vigil.emits || t.name == haproxyES256 || t.name == envoyPlain || t.name == envoyJWT {
+		return nil // Nothing is asked of them.
+	}
 	requests := b.warm[t.algorithm]
 	_, err := b.send(t, load{requests: requests, conns: conns, last: time.Second, rate: float64(b.o.Rate), seed: 1})
 	if err != nil {
