@@ -25,6 +25,8 @@ type call struct {
 	began   time.Time
 	id      string
 	span    trace.Span
+	// traceparent is the W3C form of the span's context, empty where it has none.
+	traceparent string
 	event   *event.RequestEvent
 	signIn  *route.SignIn      // Nil where the route is none.
 	caller  *identity.Identity // Nil for nobody.
@@ -112,7 +114,7 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	e.Decision, e.Stream, e.Status = event.DecisionPermit, p.Stream, uint32(p.Status)
 	e.Sensitivity = route.Stricter(e.Sensitivity, p.Sensitivity)
 	e.BytesIn, e.BytesOut, e.DurationUs = p.BytesIn, p.BytesOut, uint64(max(now.Sub(c.began).Microseconds(), 0))
-	c.gateway.emitter.Emit(e, traceparent(c.span.SpanContext()))
+	c.gateway.emitter.Emit(e, c.traceparent)
 }
 
 // refused notes an answer of the gateway's own.
@@ -147,12 +149,12 @@ func (c *call) finish() {
 		e.Id, e.Time = newID(), timestamppb.New(now)
 	}
 	e.DurationUs = uint64(max(now.Sub(c.began).Microseconds(), 0))
-	sc := c.span.SpanContext()
-	if sc.HasTraceID() {
-		e.TraceId = sc.TraceID().String()
+	if c.traceparent != "" {
+		_, after, _ := strings.Cut(c.traceparent, "-")
+		e.TraceId, _, _ = strings.Cut(after, "-")
 	}
 	c.endSpan()
 	if recorded {
-		c.gateway.emitter.Emit(e, traceparent(sc))
+		c.gateway.emitter.Emit(e, c.traceparent)
 	}
 }
