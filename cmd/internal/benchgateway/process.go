@@ -37,10 +37,11 @@ func start(dir, name string, processor int, program string, args ...string) (p *
 	defer func() { _ = log.Close() }()     // The process has its own handle.
 	p.cmd = exec.Command(program, args...) //nolint:gosec,noctx // What the operator asks for; stop ends it in its own way.
 	p.cmd.Stderr = log
+	p.cmd.WaitDelay = time.Second // A child of it may hold its output for longer.
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	line := make(chan string, 1)
-	p.cmd.Stdout = &firstLine{line: line, rest: p.log}
+	p.cmd.Stdout = &firstLine{line: line}
 	started := make(chan error)
 	go p.keep(processor, started)
 	err = <-started
@@ -53,7 +54,6 @@ func start(dir, name string, processor int, program string, args ...string) (p *
 // firstLine hands out the first line that is written, and drops the others.
 type firstLine struct {
 	line chan<- string
-	rest string
 	have strings.Builder
 	sent bool
 }
@@ -91,7 +91,7 @@ func (p *process) stop() error {
 	if p == nil {
 		return nil
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // It may have ended already.
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM) // It may have ended already.
 	late := time.NewTimer(stopMax)
 	defer late.Stop()
 	select {
