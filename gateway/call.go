@@ -27,11 +27,11 @@ type call struct {
 	span    trace.Span
 	// traceparent is the W3C form of the span's context, empty where it has none.
 	traceparent string
-	event   *event.RequestEvent
-	signIn  *route.SignIn      // Nil where the route is none.
-	caller  *identity.Identity // Nil for nobody.
-	action  string             // Of the verdict in force, empty without one.
-	lasted  bool               // An open event was emitted.
+	event       *event.RequestEvent
+	signIn      *route.SignIn      // Nil where the route is none.
+	caller      *identity.Identity // Nil for nobody.
+	action      string             // Of the verdict in force, empty without one.
+	lasted      bool               // An open event was emitted.
 
 	newUntil time.Time // Until then it comes from a place that is new to its session.
 }

@@ -218,7 +218,7 @@ func TestContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			waits := make(chan struct{})
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				conn, _, err := http.NewResponseController(w).Hijack()
 				if err != nil {
 					t.Error(err)
@@ -306,7 +306,11 @@ func TestPlaces(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := open.Add(1)
 		defer open.Add(-1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		for {
+			m := most.Load()
+			if n <= m || most.CompareAndSwap(m, n) {
+				break
+			}
 		}
 		_, _ = io.WriteString(w, r.URL.Path)
 	}))
@@ -332,20 +336,16 @@ func TestPlaces(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	var held []*http.Response
-	for range 4 {
+	for range 4 { // Held to the end of the test.
 		res, err := c.RoundTrip(get(t.Context(), t, "GET", s.URL+"/held"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		held = append(held, res)
+		defer func() { _ = res.Body.Close() }()
 	}
-	_, err := c.RoundTrip(get(ctx, t, "GET", s.URL))
+	_, err := call(c, get(ctx, t, "GET", s.URL))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without a place: %v", err)
-	}
-	for _, res := range held {
-		_ = res.Body.Close()
 	}
 }
 
@@ -354,10 +354,10 @@ func TestIdleConnectionsEnd(t *testing.T) {
 	var open atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
+		if state == http.StateNew {
 			open.Add(1)
-		case http.StateClosed:
+		}
+		if state == http.StateClosed {
 			open.Add(-1)
 		}
 	}

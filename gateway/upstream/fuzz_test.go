@@ -55,7 +55,7 @@ func dial(answer []byte) func(context.Context, string, string) (net.Conn, error)
 	}
 }
 
-func over(t testing.TB, answer []byte) *upstream.Client {
+func over(t *testing.T, answer []byte) *upstream.Client {
 	t.Helper()
 	o := options()
 	o.Dial = dial(answer)

@@ -25,7 +25,7 @@ type scripted struct {
 }
 
 // script starts one. Every connection gets all answers.
-func script(t testing.TB, answers ...string) *scripted {
+func script(t *testing.T, answers ...string) *scripted {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -69,7 +69,7 @@ func options() upstream.Options {
 	}
 }
 
-func client(t testing.TB, o upstream.Options) *upstream.Client {
+func client(t *testing.T, o upstream.Options) *upstream.Client {
 	t.Helper()
 	c, err := upstream.New(o)
 	if err != nil {
@@ -79,7 +79,7 @@ func client(t testing.TB, o upstream.Options) *upstream.Client {
 	return c
 }
 
-func get(ctx context.Context, t testing.TB, method, to string) *http.Request {
+func get(ctx context.Context, t *testing.T, method, to string) *http.Request {
 	t.Helper()
 	u, err := url.Parse(to)
 	if err != nil {

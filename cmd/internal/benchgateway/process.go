@@ -30,7 +30,7 @@ type process struct {
 // with this process. first gets the first line of its standard output.
 func start(dir, name string, processor int, program string, args ...string) (p *process, first <-chan string, err error) {
 	p = &process{name: name, log: filepath.Join(dir, name+".out"), done: make(chan struct{})}
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600) //nolint:gosec // A file of our own directory.
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -149,7 +149,7 @@ func family(pid int) []int {
 			if err != nil {
 				continue // The thread has ended.
 			}
-			for _, f := range strings.Fields(string(b)) {
+			for f := range strings.FieldsSeq(string(b)) {
 				child, err := strconv.Atoi(f)
 				if err == nil {
 					all = append(all, child)
