@@ -104,7 +104,7 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 	idle := p.take()
 	if idle != nil {
 		res, err := idle.exchange(ctx, r, *buf)
-		if err == nil || !idle.unanswered || !idempotent(r.Method) || ctx.Err() != nil {
+		if err == nil || !idle.unanswered || !safe(r.Method) || ctx.Err() != nil {
 			return res, err
 		}
 		err = p.enter(ctx) // The failed connection has left.
@@ -120,10 +120,11 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 	return newConn(c, p, n).exchange(ctx, r, *buf)
 }
 
-// idempotent are the methods that may be sent twice.
-func idempotent(method string) bool {
+// safe are the methods that may be sent twice. PUT and DELETE might be too, but
+// the second answer to them need not be the first's.
+func safe(method string) bool {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return true
 	}
 	return false

@@ -189,6 +189,37 @@ func TestClosedWhileIdle(t *testing.T) {
 	}
 }
 
+// Only what is safe is asked again where a connection of the pool ended without
+// an answer, and only then.
+func TestRepeats(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	for name, tt := range map[string]struct {
+		method   string
+		answers  []string
+		failed   bool
+		requests int64
+	}{
+		"a safe request, unanswered":                {"GET", []string{ok, ""}, false, 3},
+		"another one":                               {"HEAD", []string{"HTTP/1.1 200 OK\r\n\r\n", ""}, false, 3},
+		"an unsafe request":                         {"POST", []string{ok, ""}, true, 2},
+		"one that may have deleted something":       {"DELETE", []string{ok, ""}, true, 2},
+		"a safe request with the begin of answer":   {"GET", []string{ok, "HTTP/1.1 2"}, true, 2},
+		"a safe request on a connection of its own": {"GET", []string{""}, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := script(t, tt.answers...), client(t, options())
+			_, _ = call(c, get(t.Context(), t, tt.method, s.url()))
+			_, err := call(c, get(t.Context(), t, tt.method, s.url()))
+			if (err != nil) != tt.failed {
+				t.Errorf("error = %v", err)
+			}
+			if n := s.requests.Load(); n != tt.requests {
+				t.Errorf("%d requests, want %d", n, tt.requests)
+			}
+		})
+	}
+}
+
 // A body that is given up takes its connection with it.
 func TestCloseBeforeTheEnd(t *testing.T) {
 	s, c := script(t, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhello"), client(t, options())

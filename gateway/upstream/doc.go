@@ -25,8 +25,8 @@
 // thrown away.
 //
 // A request is sent a second time only where a connection of the pool ended
-// before the first byte of an answer and the method is idempotent (RFC 9110,
-// section 9.2.2), and then on a new connection.
+// before the first byte of an answer and the method is safe (RFC 9110, section
+// 9.2.1), and then on a new connection.
 //
 // # Concurrency
 //
