@@ -380,6 +380,46 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// No more connections stay idle than may.
+func TestIdleMax(t *testing.T) {
+	var open atomic.Int64
+	both := make(chan struct{}, 2)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		both <- struct{}{}
+		for len(both) < cap(both) {
+			time.Sleep(time.Millisecond)
+		}
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			open.Add(-1)
+		}
+		if state == http.StateNew {
+			open.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	o := options()
+	o.IdleMax = 1
+	c := client(t, o)
+	var work sync.WaitGroup
+	for range 2 {
+		work.Go(func() {
+			_, err := call(c, get(t.Context(), t, "GET", s.URL))
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	for deadline := time.Now().Add(10 * time.Second); open.Load() != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are open, want 1", open.Load())
+		}
+	}
+}
+
 // Idle connections end: by their number, by their age and with the client.
 func TestIdleConnectionsEnd(t *testing.T) {
 	var open atomic.Int64
