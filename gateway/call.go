@@ -29,13 +29,15 @@ type call struct {
 	began   time.Time
 	id      string
 	span    trace.Span
-	event   *event.RequestEvent
-	signIn  *route.SignIn      // Nil where the route is none.
-	caller  *identity.Identity // Nil for nobody.
-	action  string             // Of the verdict in force, empty without one.
-	lasted  bool               // An open event was emitted.
-	address netip.Addr         // Where it comes from.
-	visit   *session.Visit     // Nil before it is listed.
+	// traceparent is the W3C form of the span's context, empty where it has none.
+	traceparent string
+	event       *event.RequestEvent
+	signIn      *route.SignIn      // Nil where the route is none.
+	caller      *identity.Identity // Nil for nobody.
+	action      string             // Of the verdict in force, empty without one.
+	lasted      bool               // An open event was emitted.
+	address     netip.Addr         // Where it comes from.
+	visit       *session.Visit     // Nil before it is listed.
 
 	// admitted is the visit's context, nil where the request was refused; it may be
 	// forwarded to what it matches.
@@ -138,7 +140,7 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	if p.Announced > 0 {
 		e.Attributes = map[string]string{event.AttributeAnnounced: strconv.FormatUint(p.Announced, 10)} // What was served has no other.
 	}
-	c.gateway.emitter.Emit(e, traceparent(c.span.SpanContext()))
+	c.gateway.emitter.Emit(e, c.traceparent)
 }
 
 // refused notes an answer of the gateway's own.
@@ -173,10 +175,12 @@ func (c *call) finish() {
 		e.Id, e.Time = newID(), timestamppb.New(now)
 	}
 	e.DurationUs = uint64(max(now.Sub(c.began).Microseconds(), 0))
-	sc := c.span.SpanContext()
-	if sc.HasTraceID() {
-		e.TraceId = sc.TraceID().String()
+	if c.traceparent != "" {
+		_, after, _ := strings.Cut(c.traceparent, "-")
+		e.TraceId, _, _ = strings.Cut(after, "-")
 	}
 	c.endSpan()
-	c.gateway.emitter.Emit(e, traceparent(sc))
+	if recorded {
+		c.gateway.emitter.Emit(e, c.traceparent)
+	}
 }

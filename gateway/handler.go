@@ -38,8 +38,8 @@ func (g *Gateway) begin(r *http.Request) (*http.Request, *call, *origin.Origin) 
 	o := g.origin.Of(r)
 	c := &call{gateway: g, began: g.now(), id: newID(), address: o.Address}
 	ctx, span := g.startSpan(r)
-	c.span, c.event = span, g.newEvent(r, c.id, c.began, o)
-	g.metrics.active.Add(ctx, 1)
+	c.span, c.traceparent, c.event = span, traceparent(span.SpanContext()), g.newEvent(r, c.id, c.began, o)
+	g.metrics.active.Add(1)
 	return r.WithContext(ctx), c, &o
 }
 
@@ -58,9 +58,8 @@ func (g *Gateway) conclude(w *writer, r *http.Request, c *call, e any) {
 		}
 	}
 	c.finish()
-	done := context.WithoutCancel(ctx)
-	g.metrics.active.Add(done, -1)
-	g.metrics.done(done, c, g.now().Sub(c.began).Seconds())
+	g.metrics.active.Add(-1)
+	g.metrics.done(context.WithoutCancel(ctx), c, g.now().Sub(c.began).Seconds())
 	if aborted {
 		panic(http.ErrAbortHandler)
 	}
@@ -135,7 +134,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	if d.Decision != event.DecisionPermit {
 		g.refuse(w, r, c, d.Decision, d.Problem, d.Verdict)
 		if d.Verdict != nil {
-			g.emitter.Enforce(visit.Refusal(d.Verdict, g.now()), traceparent(c.span.SpanContext()))
+			g.emitter.Enforce(visit.Refusal(d.Verdict, g.now()), c.traceparent)
 		}
 		return
 	}
@@ -297,13 +296,14 @@ func (g *Gateway) publishKeys(w http.ResponseWriter, r *http.Request, c *call) {
 
 // outgoing is what the upstream is told beside the client's request.
 func (c *call) outgoing(r *http.Request, m route.Match) (http.Header, error) {
-	h := http.Header{"X-Request-Id": {c.id}}
+	values := [4]string{c.id, c.event.Subject, c.event.Session, c.traceparent} // One piece of memory for all.
+	h := make(http.Header, len(values)+1)
+	h["X-Request-Id"] = values[0:1:1]
 	if c.event.Subject != "" {
-		h["X-Vigil-Subject"], h["X-Vigil-Session"] = []string{c.event.Subject}, []string{c.event.Session}
+		h["X-Vigil-Subject"], h["X-Vigil-Session"] = values[1:2:2], values[2:3:3]
 	}
-	tp := traceparent(c.span.SpanContext())
-	if tp != "" {
-		h["Traceparent"] = []string{tp}
+	if c.traceparent != "" {
+		h["Traceparent"] = values[3:4:4]
 	}
 	if c.gateway.signer != nil && c.caller != nil {
 		token, err := c.gateway.signer.Sign(c.caller, c.event.Device, c.action, m.Route.Upstream)

@@ -20,4 +20,8 @@ const (
 	adminIdleTimeout     = 60 * time.Second
 	adminShutdownTimeout = 2 * time.Second
 	adminHeaderBytesMax  = 16 << 10
+	// seriesMax bounds the combinations of labels that are kept ready: routes,
+	// decisions, reasons, methods and classes of statuses, which clients cannot
+	// invent.
+	seriesMax = 4096
 )

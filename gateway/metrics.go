@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -16,15 +18,17 @@ import (
 type metrics struct {
 	requests metric.Int64Counter
 	duration metric.Float64Histogram
-	active   metric.Int64UpDownCounter
 	toCut    metric.Float64Histogram
 	panics   metric.Int64Counter
 	reloads  metric.Int64Counter
 	held     metric.Int64Counter
+
+	active *atomic.Int64 // Requests that are in flight.
+	series *series
 }
 
 func newMetrics(m metric.Meter, feed func() int64) (metrics, error) {
-	var x metrics
+	x := metrics{active: new(atomic.Int64), series: &series{known: make(map[labels]measures)}}
 	var errs [8]error
 	x.requests, errs[0] = m.Int64Counter("vigil.gateway.requests", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests by route, decision and reason."))
@@ -33,8 +37,13 @@ func newMetrics(m metric.Meter, feed func() int64) (metrics, error) {
 	x.duration, errs[1] = m.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of requests that are no streams."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10))
-	x.active, errs[2] = m.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"),
-		metric.WithDescription("Requests that are in flight, streams included."))
+	// Read when asked for: counting up and down would cost each request twice.
+	_, errs[2] = m.Int64ObservableUpDownCounter("http.server.active_requests", metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that are in flight, streams included."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(x.active.Load())
+			return nil
+		}))
 	// The promise is well below a second.
 	x.toCut, errs[3] = m.Float64Histogram("vigil.gateway.event_to_cut", metric.WithUnit("s"),
 		metric.WithDescription("From the offending event to the last byte of what its verdict ended, by stream."),
@@ -59,13 +68,56 @@ func newMetrics(m metric.Meter, feed func() int64) (metrics, error) {
 
 // done counts a request that has ended.
 func (m metrics) done(ctx context.Context, c *call, seconds float64) {
-	m.requests.Add(ctx, 1, metric.WithAttributes(attribute.String("route", c.event.Route),
-		attribute.String("decision", c.event.Decision), attribute.String("reason", c.event.Reason)))
+	e := c.event
+	with := m.series.of(labels{
+		route: e.Route, decision: e.Decision, reason: e.Reason, method: knownMethod(e.Method), class: e.Status / 100,
+	})
+	m.requests.Add(ctx, 1, with.requests...)
 	if c.lasted {
 		return
 	}
-	m.duration.Record(ctx, seconds, metric.WithAttributes(attribute.String("http.request.method", knownMethod(c.event.Method)),
-		attribute.String("http.route", c.event.Route), attribute.String("http.response.status_class", strconv.Itoa(int(c.event.Status/100))+"xx")))
+	m.duration.Record(ctx, seconds, with.duration...)
+}
+
+// labels are what a request is counted under.
+type labels struct {
+	route, decision, reason, method string
+	class                           uint32 // Of its status: 2 for 200.
+}
+
+// measures are labels in the form that instruments take.
+type measures struct {
+	requests []metric.AddOption
+	duration []metric.RecordOption
+}
+
+// series remembers measures, because to sort and hash attributes takes longer
+// than to count.
+type series struct {
+	mu    sync.RWMutex
+	known map[labels]measures
+}
+
+// of returns the measures of labels. Beyond [seriesMax] they are made each time.
+func (s *series) of(l labels) measures {
+	s.mu.RLock()
+	m, ok := s.known[l]
+	s.mu.RUnlock()
+	if ok {
+		return m
+	}
+	m = measures{
+		requests: []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("route", l.route),
+			attribute.String("decision", l.decision), attribute.String("reason", l.reason)))},
+		duration: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("http.request.method", l.method),
+			attribute.String("http.route", l.route), attribute.String("http.response.status_class", strconv.Itoa(int(l.class))+"xx")))},
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) < seriesMax {
+		s.known[l] = m
+	}
+	return m
 }
 
 // knownMethod keeps what clients invent out of the attributes.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -19,6 +20,9 @@ import (
 func (g *Gateway) startSpan(r *http.Request) (context.Context, trace.Span) {
 	ctx := r.Context()
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(g.now())}
+	if len(r.Header["Traceparent"]) == 0 {
+		return g.tracer.Start(ctx, "gateway.request", append(options, trace.WithNewRoot())...) //nolint:spancheck // Ended by call.endSpan.
+	}
 	remote := propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	switch sc := trace.SpanContextFromContext(remote); {
 	case g.config.TrustTrace:
@@ -34,6 +38,10 @@ func (g *Gateway) startSpan(r *http.Request) (context.Context, trace.Span) {
 // endSpan closes the request's span. It holds no name of anybody: the event has
 // the same trace id.
 func (c *call) endSpan() {
+	defer func() { c.span.End(trace.WithTimestamp(c.gateway.now())) }()
+	if !c.span.IsRecording() {
+		return // Nobody would read what is said about it.
+	}
 	e := c.event
 	c.span.SetAttributes(
 		attribute.String("http.request.method", knownMethod(e.Method)), attribute.String("http.route", e.Template),
@@ -44,7 +52,6 @@ func (c *call) endSpan() {
 	if e.Status >= http.StatusInternalServerError {
 		c.span.SetStatus(codes.Error, e.Reason)
 	}
-	c.span.End(trace.WithTimestamp(c.gateway.now()))
 }
 
 // cutSpan is the last span of the trace that the offending event began: it
@@ -69,7 +76,11 @@ func traceparent(sc trace.SpanContext) string {
 	if !sc.IsValid() {
 		return ""
 	}
-	return "00-" + sc.TraceID().String() + "-" + sc.SpanID().String() + "-" + sc.TraceFlags().String()
+	whole, part := sc.TraceID(), sc.SpanID()
+	b := append(make([]byte, 0, 64), "00-"...)
+	b = append(hex.AppendEncode(b, whole[:]), '-')
+	b = append(hex.AppendEncode(b, part[:]), '-')
+	return string(hex.AppendEncode(b, []byte{byte(sc.TraceFlags())}))
 }
 
 // newID is a UUIDv7.

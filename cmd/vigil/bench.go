@@ -23,11 +23,11 @@ mean of ten seeded orders. AUC / average precision, then the recall at 0.1, 1
 and 5 % false positives, beside a trivial detector that is measured in the same
 run: the mean of squared deviations from what came before.`
 
-// newBenchCommand measures Vigil's own detectors.
+// newBenchCommand measures Vigil itself.
 func newBenchCommand(env app.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure the detectors",
+		Short: "Measure the detectors and the gateway",
 		Args:  noSuchCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -50,7 +50,7 @@ func newBenchCommand(env app.Env) *cobra.Command {
 	f.Uint64Var(&choice.Seed, "seed", 1, "seed of the ensemble")
 	f.StringSliceVar(&only, "only", nil, "sets to measure; without it all that are there")
 	f.BoolVar(&detail, "detail", false, "print the rule sets' whole reports")
-	c.AddCommand(data, newBenchTakeoverCommand(env), newBenchAttacksCommand(env))
+	c.AddCommand(data, newBenchTakeoverCommand(env), newBenchAttacksCommand(env), newBenchGatewayCommand(env))
 	return c
 }
 

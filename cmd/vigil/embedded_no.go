@@ -27,6 +27,10 @@ func newBenchAttacksCommand(app.Env) *cobra.Command {
 	return withoutEngines("attacks", "Measure what attackers get before they are stopped")
 }
 
+func newBenchGatewayCommand(app.Env) *cobra.Command {
+	return withoutEngines("gateway", "Measure the gateway beside HAProxy, nginx and Envoy")
+}
+
 // withoutEngines is a command that says how to get a build that can run it.
 func withoutEngines(name, short string) *cobra.Command {
 	return &cobra.Command{

@@ -15,6 +15,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/gateway/upstream"
 )
 
 // Options are what a [Proxy] depends on. All are required.
@@ -34,6 +35,7 @@ type Proxy struct {
 	strip   map[string]struct{} // Of Config.StripHeaders, spelled.
 	buffers sync.Pool           // *[bufferBytes]byte
 
+	direct   *upstream.Client // For plain requests without a body.
 	tls, h2c transports
 	pins     map[string]transports // Of Config.UpstreamTLS, by host.
 
@@ -175,6 +177,7 @@ func (p *Proxy) forget(d drainer) {
 func (p *Proxy) Close() {
 	p.Drain()
 	p.lingering.Wait()
+	p.direct.CloseIdleConnections()
 	p.tls.close()
 	p.h2c.close()
 	for _, t := range p.pins {

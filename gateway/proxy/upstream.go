@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/vigil-gateway/vigil/gateway/tlsfile"
+	"github.com/vigil-gateway/vigil/gateway/upstream"
 )
 
 // UpstreamTLS says how one upstream is called over TLS. Its files are read
@@ -86,6 +87,14 @@ func (p *Proxy) openTransports() error {
 		return fmt.Errorf("upstream_ca_file: %w", err)
 	}
 	p.tls, p.h2c = p.newTransports(trust), p.newTransports(nil)
+	p.direct, err = upstream.New(upstream.Options{
+		Dial:          (&net.Dialer{Timeout: p.config.DialTimeout, KeepAlive: keepAlive}).DialContext,
+		HeaderTimeout: p.config.HeaderTimeout, HeaderBytesMax: p.config.HeaderBytesMax, ConnectionsMax: p.config.ConnectionsMax,
+		IdleMax: idlePerUpstreamMax, IdleTimeout: idleConnection, Now: p.now,
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
 	for i, u := range p.config.UpstreamTLS {
 		c, err := p.pinned(u)
 		if err != nil {
@@ -188,13 +197,16 @@ func (p *Proxy) transport(trust *tls.Config, headerTimeout bool) *http.Transport
 }
 
 // send calls an upstream with the client that is meant for it.
-func (p *Proxy) send(r *http.Request, upstream *url.URL, grpc bool) (*http.Response, error) {
+func (p *Proxy) send(r *http.Request, to *url.URL, grpc bool) (*http.Response, error) {
+	if to.Scheme == "http" && !grpc && p.direct.Takes(r) {
+		return p.direct.RoundTrip(r) //nolint:wrapcheck // Classified by the only caller.
+	}
 	set := p.tls
-	if upstream.Scheme == "h2c" {
+	if to.Scheme == "h2c" {
 		set = p.h2c
 	}
-	if len(p.pins) > 0 && upstream.Scheme == "https" {
-		pin, pinned := p.pins[strings.ToLower(upstream.Host)]
+	if len(p.pins) > 0 && to.Scheme == "https" {
+		pin, pinned := p.pins[strings.ToLower(to.Host)]
 		if pinned {
 			set = pin
 		}

@@ -51,21 +51,29 @@ type Attributes struct {
 	TraceState  string
 }
 
-// Headers returns a as record headers.
+// Headers returns a as record headers. Their values share one piece of memory.
 func (a Attributes) Headers() []Header {
-	h := []Header{
-		{"ce_specversion", []byte("1.0")},
-		{"ce_id", []byte(a.ID)},
-		{"ce_source", []byte(a.Source)},
-		{"ce_type", []byte(a.Type)},
-		{"ce_time", a.Time.UTC().AppendFormat(nil, time.RFC3339Nano)},
-		{"content-type", []byte(a.ContentType)},
+	const version = "1.0"
+	h := make([]Header, 0, 8)
+	b := make([]byte, 0, len(version)+len(a.ID)+len(a.Source)+len(a.Type)+len(time.RFC3339Nano)+len(a.ContentType)+len(a.TraceParent)+len(a.TraceState))
+	add := func(key, value string) {
+		from := len(b)
+		b = append(b, value...)
+		h = append(h, Header{key, b[from:len(b):len(b)]})
 	}
+	add("ce_specversion", version)
+	add("ce_id", a.ID)
+	add("ce_source", a.Source)
+	add("ce_type", a.Type)
+	from := len(b)
+	b = a.Time.UTC().AppendFormat(b, time.RFC3339Nano)
+	h = append(h, Header{"ce_time", b[from:len(b):len(b)]})
+	add("content-type", a.ContentType)
 	if a.TraceParent != "" {
-		h = append(h, Header{"traceparent", []byte(a.TraceParent)})
+		add("traceparent", a.TraceParent)
 	}
 	if a.TraceState != "" {
-		h = append(h, Header{"tracestate", []byte(a.TraceState)})
+		add("tracestate", a.TraceState)
 	}
 	return h
 }

@@ -1,0 +1,5 @@
+//go:build unrecorded
+
+package gateway
+
+const recorded = false
