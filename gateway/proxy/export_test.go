@@ -1,5 +1,7 @@
 package proxy
 
+import "sync"
+
 // Frames and Tail let tests cut streams at every byte.
 type (
 	Frames = frames
@@ -17,3 +19,21 @@ func (t *tail) See(b []byte) { t.see(b) }
 
 // Last is tail.last.
 func (t *tail) Last(problem []byte, pushback string) []byte { return t.last(problem, pushback) }
+
+// Scratch lets tests move what is held.
+type Scratch = scratch
+
+// NewBuffer fills a pool of large buffers.
+func NewBuffer() any { return new([bufferBytes]byte) }
+
+// SetPool says where large buffers come from.
+func (s *scratch) SetPool(p *sync.Pool) { s.pool = p }
+
+// Bytes is bytes.
+func (s *scratch) Bytes() []byte { return s.bytes() }
+
+// Next is next.
+func (s *scratch) Next(n int, rest []byte) int { return s.next(n, rest) }
+
+// Free is free.
+func (s *scratch) Free() { s.free() }
