@@ -215,8 +215,9 @@ func TestIntrospectionIsSingleFlight(t *testing.T) {
 	leave() // Whoever asked first does not take the answer from the others.
 	close(hold)
 	wg.Wait()
-	if asked := e.asked.Load(); asked != 1 {
-		t.Errorf("%d questions", asked)
+	// Whoever comes just as the answer does may ask once more.
+	if asked := e.asked.Load(); asked > 2 {
+		t.Errorf("20 requests with one token were %d questions", asked)
 	}
 }
 
