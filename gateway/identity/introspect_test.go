@@ -62,7 +62,7 @@ func (e *endpoint) asking(t *testing.T, change ...func(*identity.Options)) (*ide
 	v := verifier(t, append([]func(*identity.Options){func(o *identity.Options) {
 		o.Config.AllowPrivate = true
 		o.Config.Issuers[0].JWKSFile = ""
-		o.Config.Issuers[0].Introspection = identity.Introspection{URL: e.URL, ClientID: "gateway:1", SecretFile: secret}
+		o.Config.Issuers[0].Introspection = identity.Introspection{URL: e.URL, ClientID: "gateway:1", SecretFile: secret, Timeout: 5 * time.Second}
 		o.Now = func() time.Time { return time.Unix(0, now.Load()) }
 	}}, change...)...)
 	t.Cleanup(v.CloseIdleConnections)
