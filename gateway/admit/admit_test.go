@@ -99,8 +99,10 @@ func TestLimiter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := func(id string) admit.Decision {
-		return admit.Decision{Decision: event.DecisionPermit, Throttle: true, Verdict: &verdict.Verdict{Id: id}}
+	said := 0
+	of := func(id string) admit.Decision { // Each time by a verdict of its own.
+		said++
+		return throttled(fmt.Sprint(said), verdict.TargetSession, id)
 	}
 	var got []string
 	for _, at := range []time.Duration{0, 0, 0, 0, 500, 1000, 1000, 60_000, 60_000, 60_000, 60_000} {
@@ -115,7 +117,17 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("refused with status %d, retry after %s", refused.Problem.Status, refused.Problem.RetryAfter)
 	}
 	if l.Apply(of("w"), t0.Add(time.Minute)).Decision != p {
-		t.Error("another verdict shares the bucket")
+		t.Error("another session shares the bucket")
+	}
+	if l.Apply(throttled("x", verdict.TargetSubject, "v"), t0.Add(time.Minute)).Decision != p {
+		t.Error("a subject of the session's name shares the bucket")
+	}
+}
+
+func throttled(verdictID, kind, id string) admit.Decision {
+	return admit.Decision{
+		Decision: event.DecisionPermit, Throttle: true,
+		Verdict: &verdict.Verdict{Id: verdictID, Tenant: "default", Target: &verdict.Target{Kind: kind, Id: id}},
 	}
 }
 
@@ -127,7 +139,7 @@ func TestLimiterIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	take := func(i int, at time.Time) string {
-		return l.Apply(admit.Decision{Decision: "permit", Throttle: true, Verdict: &verdict.Verdict{Id: fmt.Sprint(i)}}, at).Decision
+		return l.Apply(throttled("v", verdict.TargetAddress, fmt.Sprint(i)), at).Decision
 	}
 	for i := range 32 << 10 {
 		take(i, t0)

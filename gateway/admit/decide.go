@@ -82,7 +82,7 @@ func unknown(c Case) (Decision, bool) {
 		if c.Identity == nil {
 			return Decision{}, false // credential refuses it, or the route is public.
 		}
-		if c.Identity.AuthTime.IsZero() || c.Now.Sub(c.Identity.AuthTime) > c.FreshMax {
+		if !fresh(c.Identity.AuthTime, c.FreshMax, c.Now) {
 			return Decision{Decision: event.DecisionStepUp, Problem: problem.StepUp(nil, c.Route.ACR, c.FreshMax)}, true
 		}
 	}

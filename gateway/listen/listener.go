@@ -92,7 +92,7 @@ func newServer(o Options, m metrics) *http.Server {
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // What clients do wrong is no alarm.
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: StreamsMax, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeStall,
+			MaxConcurrentStreams: StreamsMax, MaxReadFrameSize: frameBytesMax, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeStall,
 		},
 	}
 	s.Protocols.SetHTTP1(true)

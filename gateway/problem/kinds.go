@@ -185,6 +185,12 @@ func Misdirected() Problem {
 	return Problem{Status: http.StatusMisdirectedRequest, Code: CodeMisdirectedRequest, Title: "Misdirected request"}
 }
 
+// UnknownProtocol says that an extended CONNECT asks for another protocol than
+// WebSocket (RFC 9220, section 3).
+func UnknownProtocol() Problem {
+	return Problem{Status: http.StatusNotImplemented, Code: CodeUnknownProtocol, Title: "Protocol not supported"}
+}
+
 // RequestTooLarge says that the request's body is over its limit.
 func RequestTooLarge() Problem {
 	return Problem{Status: http.StatusRequestEntityTooLarge, Code: CodeRequestTooLarge, Title: "Request too large", Close: true}

@@ -209,3 +209,33 @@ func TestChallengeIsBounded(t *testing.T) {
 		t.Errorf("challenge has %d bytes", len(p.Challenge))
 	}
 }
+
+// Clients that one verdict has cut come back at different times; who cannot mend
+// anything by waiting is not told to.
+func TestRetryHintsAreSpread(t *testing.T) {
+	v := &verdict.Verdict{Id: "v"}
+	tests := map[string]struct {
+		p           problem.Problem
+		first, last time.Duration
+	}{
+		"a session that a verdict ended":  {problem.Revoked(v), 2 * time.Second, 20 * time.Second},
+		"a step-up that a verdict asks":   {problem.StepUp(v, nil, 0), 2 * time.Second, 20 * time.Second},
+		"a step-up that the route asks":   {problem.StepUp(nil, nil, 0), 0, 0},
+		"a blocked caller":                {problem.Blocked(v), time.Minute, 2 * time.Minute},
+		"a session that may only read":    {problem.ReadOnly(v), 0, 0},
+		"a throttled caller":              {problem.Throttled(v, 3*time.Second), 3 * time.Second, 6 * time.Second},
+		"a gateway that starts":           {problem.NotReady(), 2 * time.Second, 4 * time.Second},
+		"a route that nobody has written": {problem.From(route.ErrNoRoute), 0, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			first, last := tt.p.Spread(0).RetryAfter, tt.p.Spread(0.999_999).RetryAfter
+			if first != tt.first || last > tt.last || last < tt.last*99/100 {
+				t.Errorf("hints from %s to %s, want from %s to %s", first, last, tt.first, tt.last)
+			}
+		})
+	}
+	if text := problem.Revoked(v).With("q", "VG-0000-0000").Spread(0.5).Text(); text != "Session ended (VG-0000-0000); retry after 11 s" {
+		t.Errorf("Text() = %q", text)
+	}
+}

@@ -13,7 +13,13 @@ import (
 // HeaderRequestID carries the request's id to the client.
 const HeaderRequestID = "X-Request-Id"
 
-// Write answers r with p. Nothing may have been written to w before.
+// HeaderPushback tells a gRPC client after how many milliseconds it may try
+// again (gRFC A6, "client retry design").
+const HeaderPushback = "Grpc-Retry-Pushback-Ms"
+
+// Write answers r with p. Nothing may have been written to w before. A connection
+// of HTTP/1.1 whose body may be long is closed: net/http would read on before it
+// sends the answer, and a client that sends slowly would not learn that it can stop.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -36,7 +42,7 @@ func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	if len(p.Allow) > 0 {
 		h.Set("Allow", strings.Join(p.Allow, ", "))
 	}
-	if p.Close && r.ProtoMajor == 1 {
+	if r.ProtoMajor == 1 && (p.Close || r.ContentLength < 0 || r.ContentLength > bodyDrainMax) {
 		h.Set("Connection", "close")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -56,6 +62,9 @@ func writeGRPC(w http.ResponseWriter, p Problem) {
 	h.Set("Content-Type", "application/grpc")
 	h.Set("Grpc-Status", strconv.Itoa(p.GRPCStatus()))
 	h.Set("Grpc-Message", strings.ReplaceAll(url.QueryEscape(p.Text()), "+", "%20"))
+	if p.RetryAfter > 0 {
+		h.Set(HeaderPushback, p.Pushback())
+	}
 	h.Set("Vigil-Problem", TypePrefix+p.Code)
 	h.Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
