@@ -27,7 +27,11 @@ import (
 func TestUpstreamIsToldAndTells(t *testing.T) {
 	g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Vigil-Sensitivity", r.URL.Query().Get("label"))
-		_, _ = io.WriteString(w, strings.Join(r.Header["X-Vigil-Assertion"], ","))
+		told := r.Header["X-Vigil-Assertion"]
+		if r.URL.Path == "/open" {
+			told = append(told, r.Header["Authorization"]...)
+		}
+		_, _ = io.WriteString(w, strings.Join(told, ","))
 	})
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -77,9 +81,15 @@ func TestUpstreamIsToldAndTells(t *testing.T) {
 	if level := said("/pages/7?label=low")["risk_level"]; level != "HIGH" {
 		t.Errorf("risk level %v under a throttle, want HIGH", level)
 	}
-	_, text = do(t, g.request(t, "GET", "/open", "", nil))
+	_, text = do(t, g.request(t, "GET", "/open", "junk", nil))
 	if text != "" {
-		t.Errorf("an anonymous request has the assertion %q", text)
+		t.Errorf("a request without a believed credential has the assertion or token %q", text)
+	}
+	r := g.request(t, "GET", "/open", "", nil)
+	r.Header.Set("Authorization", "Basic eA==")
+	_, text = do(t, r)
+	if text != "Basic eA==" {
+		t.Errorf("what is between a client and its upstream arrives as %q", text)
 	}
 
 	err = g.stop()

@@ -106,7 +106,7 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 	if target.Scheme == "h2c" {
 		target.Scheme = "http"
 	}
-	h := x.proxy.outgoingHeader(x.r.Header)
+	h := x.proxy.outgoingHeader(x.r.Header, x.call.Unproven)
 	if asksWebSocket(x.r) {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 		if x.r.ProtoMajor == 2 {

@@ -55,8 +55,9 @@ func spelled(name string) string {
 }
 
 // outgoingHeader is what of a client's header may reach the upstream. The values
-// are shared with in and must not be changed.
-func (p *Proxy) outgoingHeader(in http.Header) http.Header {
+// are shared with in and must not be changed. A token that was not believed stays
+// here: who reads it without checking it would be told a name that nobody proved.
+func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
 	out := make(http.Header, len(in)+8)
 	listed := connectionTokens(in)
 	for name, values := range in {
@@ -65,6 +66,9 @@ func (p *Proxy) outgoingHeader(in http.Header) http.Header {
 			continue
 		}
 		if _, strip := p.strip[s]; strip {
+			continue
+		}
+		if unproven && s == "authorization" && slices.ContainsFunc(values, isToken) {
 			continue
 		}
 		if s == "cookie" {
@@ -82,6 +86,13 @@ func (p *Proxy) outgoingHeader(in http.Header) http.Header {
 		out["User-Agent"] = []string{""} // Else the transport would write its own.
 	}
 	return out
+}
+
+// isToken reports whether a value of Authorization is a token that the gateway
+// judges; any other scheme is between the client and its upstream.
+func isToken(value string) bool {
+	scheme, _, _ := strings.Cut(value, " ")
+	return strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")
 }
 
 // connectionTokens lists the headers that Connection declares to be hop-by-hop.

@@ -77,6 +77,8 @@ type Call struct {
 	// Header is set on the upstream's request, after everything that the
 	// client must not send has been stripped.
 	Header http.Header
+	// Unproven says that no credential of the client's was believed.
+	Unproven bool
 	// Goodbye words a cut for the client.
 	Goodbye func(*session.Cut) problem.Problem
 	// Observer may be nil.
