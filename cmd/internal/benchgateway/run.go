@@ -27,6 +27,7 @@ type bench struct {
 	processes        []*process // In the order of their start.
 	places           places
 	engines          runfile.Run
+	verdicts         string // File of the verdicts that every gateway starts with.
 	direct           *target
 	targets          []*target
 	client           *http.Client
@@ -117,6 +118,10 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = b.seed(ctx)
+	if err != nil {
+		return err
+	}
 	err = b.startVigil(ctx, vigilWarm, "bench", b.o.Gateway, true)
 	if err != nil {
 		return err
@@ -129,16 +134,6 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	for _, t := range b.targets {
-		if t.vigil == nil {
-			continue
-		}
-		b.say("%s: %d revocations", t.name, b.o.Revoked)
-		err = b.revoke(ctx, t)
-		if err != nil {
-			return err
-		}
 	}
 	return b.prove(ctx)
 }
