@@ -27,7 +27,8 @@ type bench struct {
 	processes        []*process // In the order of their start.
 	places           places
 	engines          runfile.Run
-	verdicts         string // File of the verdicts that every gateway starts with.
+	yielding         *process // The engines.
+	verdicts         string   // File of the verdicts that every gateway starts with.
 	direct           *target
 	targets          []*target
 	client           *http.Client
@@ -190,6 +191,12 @@ func (b *bench) measure(ctx context.Context) error {
 		{partCold, b.targets, b.measureCold},
 		{partLatency, append([]*target{b.direct}, b.targets...), b.measureLatency},
 	} {
+		if part.name == partLatency {
+			err := b.yielding.yieldAll()
+			if err != nil {
+				return err
+			}
+		}
 		for r := range b.o.Repetitions {
 			for _, t := range turn(part.over, r) {
 				if !b.o.wants(part.name) {
@@ -338,9 +345,11 @@ func (b *bench) unseen(algorithm string, repetition int) ([][]byte, error) {
 	return b.cold[at], nil
 }
 
-// measureLatency measures how long answers take at a moderate rate.
+// measureLatency measures how long answers take at a moderate rate. That of the
+// gateway without events tells how much of it is due to the engines, which have
+// to share a processor with the service here.
 func (b *bench) measureLatency(ctx context.Context, t *target, repetition int) error {
-	if t.vigil != nil && !t.vigil.emits || t.name == haproxyES256 || t.name == envoyPlain || t.name == envoyJWT {
+	if t.name == haproxyES256 || t.name == envoyPlain || t.name == envoyJWT {
 		return nil // Nothing is asked of them.
 	}
 	requests := b.warm[t.algorithm]

@@ -143,6 +143,7 @@ func (b *bench) startEngines(ctx context.Context) error {
 		return err
 	}
 	b.processes = append(b.processes, p)
+	b.yielding = p
 	_, err = p.says(ctx, first)
 	if err != nil {
 		return err
@@ -195,7 +196,7 @@ func (b *bench) inherit(state string) error {
 	if err != nil {
 		return fmt.Errorf("read verdict file: %w", err)
 	}
-	err = os.WriteFile(filepath.Join(state, verdictFile), all, 0o600)
+	err = os.WriteFile(filepath.Join(state, verdictFile), all, 0o600) //nolint:gosec // In our own directory.
 	if err != nil {
 		return fmt.Errorf("write verdict file: %w", err)
 	}
