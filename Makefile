@@ -5,8 +5,10 @@ SHELL := /bin/bash
 
 CACHE   := .cache
 CHDB    := $(CACHE)/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
+OIDC    := $(CACHE)/oidc/node_modules/oidc-provider/package.json
 KAFKA   := $(CACHE)/kafka-4.4.0/.complete
 LINT    := $(CACHE)/bin/golangci-lint-2.15.0
+H2SPEC  := $(CACHE)/bin/h2spec-2.2.1
 PYTHON  := $(CACHE)/python/.complete
 ENVOY   := $(CACHE)/envoy/bin/envoy
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -36,7 +38,7 @@ build: ## Build vigil, vigil-gateway and vigil-analyzer into bin/.
 	@$(STATIC) -tags $(TAGS) -o bin/vigil ./cmd/vigil
 
 .PHONY: engines
-engines: chdb kafka ## Fetch the engines that tests need: embedded ClickHouse (npm) and Apache Kafka (Maven Central).
+engines: chdb kafka oidc ## Fetch what tests run against: embedded ClickHouse and an OpenID provider (npm), Apache Kafka (Maven Central).
 
 .PHONY: chdb
 chdb: $(CHDB)
@@ -49,6 +51,15 @@ $(CHDB): .tools/chdb/package.json .tools/chdb/package-lock.json
 	cd $(CACHE)/chdb; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; \
 	touch $(CURDIR)/$@
 
+.PHONY: oidc
+oidc: $(OIDC)
+$(OIDC): .tools/oidc/package.json .tools/oidc/package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 with npm; it fetches the OpenID provider that signing in is tested against" >&2; exit 1; }
+	@echo "fetching oidc-provider (3 MB, once) …" >&2
+	@mkdir -p $(CACHE)/oidc; cp $^ $(CACHE)/oidc/
+	@cd $(CACHE)/oidc; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+	@touch $@
+
 .PHONY: kafka
 kafka: $(KAFKA)
 $(KAFKA): .tools/kafka/pom.xml
@@ -57,6 +68,12 @@ $(KAFKA): .tools/kafka/pom.xml
 	@echo "fetching Apache Kafka (43 MB, once) …" >&2
 	@mvn -B -q -C -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@
+
+.PHONY: h2spec
+h2spec: $(H2SPEC)
+$(H2SPEC): .tools/h2spec/go.mod .tools/h2spec/go.sum
+	@echo "building h2spec (once) …" >&2
+	@cd .tools/h2spec && CGO_ENABLED=0 go build -o ../../$@ github.com/summerwind/h2spec/cmd/h2spec
 
 .PHONY: python
 python: $(PYTHON) ## Fetch LightGBM and XGBoost (pip), whose models and scores the tree readers are compared with.
@@ -82,7 +99,7 @@ $(ENVOY): .tools/envoy/requirements.txt
 test: engines build check race e2e ## Pass every test: format, lint, race detector, end to end on real engines.
 
 .PHONY: test-fast
-test-fast: chdb ## The inner loop: every package once, without the race detector and the slow ends.
+test-fast: chdb oidc ## The inner loop: every package once, without the race detector and the slow ends.
 	@go test -short -tags $(TAGS) ./...
 
 .PHONY: race
@@ -91,8 +108,13 @@ race: engines python ## Every package with the race detector.
 	@CGO_ENABLED=1 go test -race -timeout 20m -tags $(TAGS) ./...
 
 .PHONY: e2e
-e2e: engines build ## The whole line on embedded engines and on Apache Kafka.
+e2e: engines build h2spec ## The whole line on embedded engines and on Apache Kafka.
 	@go test -count=1 -timeout 30m -tags '$(TAGS) e2e' ./cmd/internal/e2e/...
+
+.PHONY: test-browser
+test-browser: oidc ## Sign-in, step-up, second factor and sign-out in a real Chromium; SCREENSHOTS=FOLDER keeps what it shows.
+	$(call need,chromium,install your distribution's package chromium)
+	@go test -count=1 -timeout 10m -tags browser -run 'InARealBrowser' ./gateway
 
 .PHONY: check
 check: lint ## Format, vet, lint, module files.
@@ -144,6 +166,11 @@ bench-gateway: build chdb ## The gateway beside HAProxy, nginx and Envoy on the 
 	@$(STATIC) -tags unrecorded -o bin/bench/vigil-gateway-unrecorded ./cmd/vigil-gateway
 	@bin/vigil bench gateway --silent bin/bench/vigil-gateway-unrecorded --repetitions $(or $(REPETITIONS),5) --seconds $(or $(SECONDS),3) \
 		$$(test ! -x $(ENVOY) || echo --envoy $(ENVOY)) $(if $(JSON),--json $(JSON))
+
+.PHONY: bench-streams
+bench-streams: ## What an open stream costs the gateway, and how fast 1,000 of them are cut; STREAMS (100000) over HTTP/2, SOCKETS (8000).
+	@$(STATIC) -o bin/ ./cmd/vigil-gateway
+	@go test -count=1 -timeout 30m -tags bench -run TestStreams -v ./cmd/internal/streams
 
 .PHONY: soak-scorer
 soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection table; SOAK_SUBJECTS, SOAK_DAYS, SOAK_SEED, SOAK_JSON.

@@ -18,13 +18,14 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // openAdmin reads the token and opens the port.
 func (a *Analyzer) openAdmin(metrics http.Handler) error {
 	var err error
-	a.token, err = loadToken(a.config.Admin.TokenFile)
+	a.token, err = keyfile.Token(a.config.Admin.TokenFile)
 	if err != nil {
 		return err
 	}
@@ -152,10 +153,12 @@ func (a *Analyzer) operator(w http.ResponseWriter, r *http.Request) bool {
 
 // heldGroup is one group of evidence whose verdicts wait for a person.
 type heldGroup struct {
-	Tenant string    `json:"tenant"`
-	Group  string    `json:"group"`
-	Since  time.Time `json:"since"`
-	Held   int       `json:"held"`
+	Tenant string `json:"tenant"`
+	Group  string `json:"group"`
+	// Limit is what holds them, a key of the configuration.
+	Limit string    `json:"limit"`
+	Since time.Time `json:"since"`
+	Held  int       `json:"held"`
 }
 
 // held lists what waits for a person in this process.
@@ -165,7 +168,7 @@ func (a *Analyzer) held(w http.ResponseWriter, r *http.Request) {
 	}
 	list := []heldGroup{}
 	for _, t := range a.announcer.Held() {
-		list = append(list, heldGroup{t.Tenant, t.Group, t.Since, t.Held})
+		list = append(list, heldGroup{t.Tenant, t.Group, t.Limit, t.Since, t.Held})
 	}
 	answer(w, http.StatusOK, list)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/facet"
@@ -89,7 +90,7 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	key, err := loadTenantKey(c.TenantKeyFile)
+	key, _, err := keyfile.TenantKey(c.TenantKeyFile)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	keys, err := loadKeys(c.Keys)
+	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 	if err != nil {
 		return err
 	}

@@ -10,10 +10,6 @@ const (
 	lanesMax = 1024
 	// brokersMax bounds the addresses to begin with; a client learns the rest.
 	brokersMax = 64
-	// tokenBytesMin keeps an empty or toy token from opening the admin port.
-	tokenBytesMin = 16
-	// fileBytesMax bounds keys, tokens and the key set.
-	fileBytesMax = 1 << 20
 
 	adminHeaderBytesMax  = 16 << 10
 	adminReadTimeout     = 10 * time.Second

@@ -18,6 +18,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -30,7 +31,7 @@ type admin struct {
 }
 
 func (g *Gateway) newAdmin(metrics http.Handler) (*admin, error) {
-	token, err := loadToken(g.config.Admin.TokenFile)
+	token, err := keyfile.Token(g.config.Admin.TokenFile)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
@@ -32,8 +35,18 @@ type call struct {
 	caller      *identity.Identity // Nil for nobody.
 	action      string             // Of the verdict in force, empty without one.
 	lasted      bool               // An open event was emitted.
+	address     netip.Addr         // Where it comes from.
+	visit       *session.Visit     // Nil before it is listed.
 
-	newUntil time.Time // Until then it comes from a place that is new to its session.
+	// admitted is the visit's context, nil where the request was refused; it may be
+	// forwarded to what it matches.
+	admitted context.Context //nolint:containedctx // It lives as long as its request.
+	match    route.Match
+
+	route    *route.Route    // Nil before it is known.
+	presence *login.Presence // Nil for whoever has not signed in here.
+	from     login.Visitor   // Who sends it, as far as the network shows.
+	newUntil time.Time       // Until then it comes from a place that is new to its session.
 }
 
 // newEvent is what is known of every request. Attributes that clients choose
@@ -59,7 +72,7 @@ func (g *Gateway) newEvent(r *http.Request, id string, at time.Time, o origin.Or
 func (c *call) routed(m route.Match) {
 	c.event.Route, c.event.Template, c.event.Resource, c.event.Path = m.Route.ID, m.Template, m.Resource, m.Path
 	c.event.Sensitivity = m.Route.Sensitivity
-	c.signIn = m.Route.SignIn
+	c.route, c.signIn = m.Route, m.Route.SignIn
 }
 
 // identified notes who it acts for.
@@ -71,6 +84,15 @@ func (c *call) identified(id *identity.Identity) {
 	e := c.event
 	e.Tenant, e.Issuer, e.Subject, e.Session, e.TokenId, e.ClientId = id.Tenant, id.Issuer, id.Subject, id.Session, id.TokenID, id.ClientID
 	e.Acr, e.Amr, e.Binding, e.AuthMethod, e.SubjectKind = id.ACR, id.AMR, id.Binding, id.Method, id.Kind
+	if id.Device != "" {
+		e.Device = id.Device
+	}
+	if id.Actor != "" {
+		if e.Attributes == nil {
+			e.Attributes = make(map[string]string)
+		}
+		e.Attributes[event.AttributeActor] = id.Actor
+	}
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
 	}
@@ -78,7 +100,7 @@ func (c *call) identified(id *identity.Identity) {
 
 // who is the visitor as verdicts may name him.
 func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
-	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4}
+	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4, Device: c.event.Device}
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind
 		w.Aliases, w.AuthTime, w.IssuedAt = id.Aliases, id.AuthTime, id.IssuedAt
@@ -122,8 +144,8 @@ func (c *call) refused(decision string, p problem.Problem) {
 	c.event.Decision, c.event.Reason, c.event.Status, c.event.SupportCode = decision, p.Code, uint32(p.Status), p.SupportCode
 }
 
-// proxied notes how a forwarded request ended.
-func (c *call) proxied(out proxy.Outcome) {
+// ended notes how a forwarded request ended.
+func (c *call) ended(out *proxy.Outcome) {
 	e := c.event
 	e.Decision, e.Reason, e.Status, e.Stream = event.DecisionPermit, out.Reason, uint32(out.Status), out.Stream
 	e.BytesIn, e.BytesOut = out.BytesIn, out.BytesOut

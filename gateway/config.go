@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
@@ -52,6 +54,8 @@ type Config struct {
 	Routes []route.Spec `mapstructure:"routes"`
 	// Identity says whose tokens are believed.
 	Identity identity.Config `mapstructure:"identity"`
+	// Login says how people sign in; without providers nobody does here.
+	Login login.Config `mapstructure:"login"`
 	// Session bounds what is open at once.
 	Session session.Config `mapstructure:"session"`
 	// Admit says how narrow a throttled caller is held.
@@ -95,7 +99,7 @@ func DefaultConfig() Config {
 	return Config{
 		Tenant: "default", Lanes: topic.LanesDefault, StaleMax: time.Minute,
 		Listen: listen.DefaultConfig(), Admin: Admin{Address: "127.0.0.1:0"}, Origin: origin.DefaultConfig(),
-		Identity: identity.DefaultConfig(), Session: session.DefaultConfig(), Admit: admit.DefaultConfig(),
+		Identity: identity.DefaultConfig(), Login: login.DefaultConfig(), Session: session.DefaultConfig(), Admit: admit.DefaultConfig(),
 		Proxy: proxy.DefaultConfig(), Assertion: assertion.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
 	}
 }
@@ -139,7 +143,31 @@ func (c Config) Validate() error {
 	errs = append(errs,
 		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), route.Config{Routes: c.Routes}.Validate(),
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
+		under("login", c.Login.Validate()), c.assurance(),
 		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
+	return errors.Join(append(errs, c.promises())...)
+}
+
+// assurance names the routes that ask for an authentication context which no
+// provider can give: a person would be sent to sign in for ever. Where tokens of
+// other issuers are taken, or a provider does not say what it can give, nobody knows.
+func (c Config) assurance() error {
+	if !c.Login.Enabled() || len(c.Identity.Issuers) > 0 {
+		return nil
+	}
+	can := []string{c.Login.SecondFactor.ACR}
+	for _, p := range c.Login.Providers {
+		if len(p.ACRValues) == 0 && p.Type != login.TypeOAuth2 {
+			return nil
+		}
+		can = append(can, p.ACRValues...)
+	}
+	var errs []error
+	for i, r := range c.Routes {
+		if len(r.ACR) > 0 && !slices.ContainsFunc(r.ACR, func(acr string) bool { return slices.Contains(can, acr) }) {
+			errs = append(errs, fmt.Errorf("routes[%d].acr: no provider of login.providers can give any of %q", i, r.ACR))
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -17,6 +17,10 @@
 // A gateway that has not read all verdicts serves public routes only; after a
 // while each route's posture counts, until it has.
 //
+// While verdicts are not known the postures hold for open streams too: those on a
+// route that denies end within a second, those on one that asks for step-up when
+// their sign-in is no longer fresh.
+//
 // A verdict that ends or refuses a request is answered by an enforcement.
 //
 // # Concurrency

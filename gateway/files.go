@@ -1,22 +1,21 @@
 package gateway
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
-	"github.com/vigil-gateway/vigil/schemas/event"
-	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // CheckFiles opens every file that [New] opens and reports every fault at once,
@@ -24,19 +23,25 @@ import (
 func (c Config) CheckFiles() error {
 	var errs []error
 	if c.TenantKeyFile != "" {
-		_, _, err := loadTenantKey(c.TenantKeyFile)
+		_, _, err := keyfile.TenantKey(c.TenantKeyFile)
 		errs = append(errs, err)
 	}
 	if c.Keys.KeySetFile != "" && c.Keys.RootPublicFile != "" {
-		_, err := loadKeys(c.Keys)
+		_, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 		errs = append(errs, err)
 	}
-	_, err := loadToken(c.Admin.TokenFile)
+	_, err := keyfile.Token(c.Admin.TokenFile)
 	errs = append(errs, err)
 	if t := c.Listen.TLS; t.CertFile != "" && t.KeyFile != "" {
 		_, err = tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listen.tls.cert_file: %w", err))
+		}
+	}
+	if c.Listen.TLS.ClientCAFile != "" {
+		_, err = listen.LoadBundle(c.Listen.TLS.ClientCAFile)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listen.tls.client_ca_file: %w", err))
 		}
 	}
 	return errors.Join(append(errs, c.checkParts())...)
@@ -59,6 +64,9 @@ func (c Config) checkParts() error {
 		_, err := identity.New(identity.Options{Config: c.Identity, Logger: logger, Meter: meter, Now: never})
 		errs = append(errs, err)
 	}
+	if c.Login.Enabled() && c.Login.Validate() == nil {
+		errs = append(errs, login.CheckFiles(c.Login))
+	}
 	if c.Assertion.Validate() == nil {
 		_, err := assertion.New(c.Assertion, never)
 		errs = append(errs, err)
@@ -71,70 +79,4 @@ func (c Config) checkParts() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// loadTenantKey reads the tenant's key, and the names under it.
-func loadTenantKey(file string) (key []byte, names event.Names, err error) {
-	key, err = readFile("tenant_key_file", file)
-	if err != nil {
-		return nil, event.Names{}, err
-	}
-	names, err = event.NewNames(key)
-	if err != nil {
-		return nil, event.Names{}, fmt.Errorf("tenant_key_file: %w", err)
-	}
-	return key, names, nil
-}
-
-// loadKeys reads the key set and checks that the root has signed it.
-func loadKeys(c Keys) (*verdict.KeySet, error) {
-	b, err := readFile("keys.root_public_file", c.RootPublicFile)
-	if err != nil {
-		return nil, err
-	}
-	root, err := verdict.ParsePublicKey(b)
-	if err != nil {
-		return nil, fmt.Errorf("keys.root_public_file: %w", err)
-	}
-	set, err := readFile("keys.key_set_file", c.KeySetFile)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := verdict.OpenKeySet(root, set)
-	if err != nil {
-		return nil, fmt.Errorf("keys.key_set_file: %w", err)
-	}
-	return keys, nil
-}
-
-// loadToken reads the admin token; nil where none is configured.
-func loadToken(file string) ([]byte, error) {
-	if file == "" {
-		return nil, nil
-	}
-	b, err := readFile("admin.token_file", file)
-	if err != nil {
-		return nil, err
-	}
-	b = bytes.TrimSpace(b)
-	if len(b) < tokenBytesMin {
-		return nil, fmt.Errorf("admin.token_file: has %d B, needs at least %d", len(b), tokenBytesMin)
-	}
-	return b, nil
-}
-
-// readFile reads a small file that a key names.
-func readFile(key, path string) ([]byte, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	if fi.Size() > fileBytesMax {
-		return nil, fmt.Errorf("%s: has %d B, at most %d are allowed", key, fi.Size(), fileBytesMax)
-	}
-	b, err := os.ReadFile(path) //nolint:gosec // The operator names the file.
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	return b, nil
 }

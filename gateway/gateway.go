@@ -21,12 +21,14 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -56,6 +58,7 @@ type Gateway struct {
 	origin   *origin.Resolver
 	rules    atomic.Pointer[rules]
 	swapped  chan struct{} // Tells Run to follow other issuers' keys; holds one.
+	login    *login.Login  // Nil where nobody signs in here.
 	table    *session.Table
 	limiter  *admit.Limiter
 	newcomer *admit.Newcomers
@@ -101,7 +104,7 @@ func New(o Options) (*Gateway, error) {
 // build makes the parts in the order in which a request meets them.
 func (g *Gateway) build(o Options) error {
 	c := o.Config
-	key, names, err := loadTenantKey(c.TenantKeyFile)
+	key, names, err := keyfile.TenantKey(c.TenantKeyFile)
 	if err != nil {
 		return err
 	}
@@ -123,6 +126,10 @@ func (g *Gateway) build(o Options) error {
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}
+	err = g.buildLogin(o)
+	if err != nil {
+		return err
+	}
 	g.limiter, err = admit.NewLimiter(c.Admit)
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
@@ -135,7 +142,7 @@ func (g *Gateway) build(o Options) error {
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}
-	g.proxy, err = proxy.New(proxy.Options{Config: c.Proxy, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
+	g.proxy, err = proxy.New(proxy.Options{Config: c.upstreamSide(), Logger: o.Logger, Meter: o.Meter, Now: o.Now})
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}
@@ -157,7 +164,7 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
 	}
-	keys, err := loadKeys(c.Keys)
+	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 	if err != nil {
 		return err
 	}
@@ -214,6 +221,9 @@ func (g *Gateway) release() error {
 	if g.origin != nil {
 		errs = append(errs, g.origin.Close())
 	}
+	if g.login != nil {
+		errs = append(errs, g.login.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -231,7 +241,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	behind, stopBehind := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBehind()
 	group, behind := errgroup.WithContext(behind)
-	for _, run := range []func(context.Context) error{g.emitter.Run, g.follower.Run, g.followKeys, g.watchFeed, g.admin.run} {
+	runs := []func(context.Context) error{g.emitter.Run, g.follower.Run, g.followKeys, g.watchFeed, g.admin.run}
+	if g.login != nil {
+		runs = append(runs, g.login.Run)
+	}
+	for _, run := range runs {
 		group.Go(func() error { return run(behind) })
 	}
 	// Where one of them fails, there is no point in serving on.
@@ -316,6 +330,31 @@ func (g *Gateway) watchFeed(ctx context.Context) error {
 		if g.stale.Swap(stale) != stale {
 			g.logger.WarnContext(ctx, "analyzer's word changed", "stale", stale, "age", age.Round(time.Millisecond))
 		}
+		if g.feed() == admit.FeedUnknown {
+			g.suspend(ctx)
+		}
+	}
+}
+
+// suspend ends the streams that their routes' postures do not allow while verdicts
+// are not known. A visit is listed before it asks for the feed, so that it either
+// knows or is found here; requests that are no streams are let finish.
+func (g *Gateway) suspend(ctx context.Context) {
+	now, postures := g.now(), make(map[string]*route.Route)
+	for _, r := range g.rules.Load().routes.Routes() {
+		if r.Posture != route.PostureAllow {
+			postures[r.ID] = r
+		}
+	}
+	if len(postures) == 0 {
+		return
+	}
+	n := g.table.Suspend(func(e *session.Entry, stream string) bool {
+		r, strict := postures[e.Route]
+		return strict && stream != event.StreamRequest && admit.Suspends(r, e.Who.AuthTime, g.config.Admit.FreshMax, now)
+	})
+	if n > 0 {
+		g.logger.WarnContext(ctx, "streams ended because verdicts are not known", "streams", n)
 	}
 }
 
@@ -349,7 +388,7 @@ func (g *Gateway) Reload(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
-	keys, err := loadKeys(c.Keys)
+	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}

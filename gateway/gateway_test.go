@@ -488,3 +488,43 @@ func TestStopWaitsForTheLastEvent(t *testing.T) {
 		t.Errorf("events %v", events)
 	}
 }
+
+// An operator's verdict by the admin port ends what is open, refuses what comes and
+// outlives a restart while there is no broker; his restore does as well.
+func TestVerdictsWithoutABroker(t *testing.T) {
+	g := newRig(t, app)
+	g.start(t, true)
+	g.broker.Close()
+	g.config.Emit.Drain, g.config.Admit.ColdStartMax = time.Millisecond, time.Nanosecond
+	res, err := client(t).Do(g.request(t, "GET", "/events", g.token("thief"), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	g.revoke(t, verdict.ActionRevoke, verdict.TargetSession, g.session("thief"))
+	rest, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(rest), "event: vigil.revoked") {
+		t.Errorf("the open stream saw %q, %v", rest, err)
+	}
+	status := func() int {
+		r, _ := do(t, g.request(t, "GET", "/pages/7", g.token("thief"), nil))
+		return r.StatusCode
+	}
+	got := []int{status()}
+	again := func() {
+		err := g.stop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.start(t, false)
+	}
+	again()
+	got = append(got, status())
+	g.revoke(t, verdict.ActionObserve, verdict.TargetSession, g.session("thief"))
+	got = append(got, status())
+	again()
+	got = append(got, status())
+	if diff := cmp.Diff([]int{401, 401, 200, 200}, got); diff != "" {
+		t.Errorf("revoked, after a restart, restored, after a restart (-want +got):\n%s", diff)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -27,62 +28,95 @@ func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
 	g.calls.Add(1)
 	defer g.calls.Done()
 	w := &writer{ResponseWriter: rw}
+	r, c, o := g.begin(r)
+	defer func() { g.conclude(w, r, c, recover()) }()
+	g.pass(w, r, c, o)
+}
+
+// begin makes the request's account.
+func (g *Gateway) begin(r *http.Request) (*http.Request, *call, *origin.Origin) {
 	o := g.origin.Of(r)
-	c := &call{gateway: g, began: g.now(), id: newID()}
+	c := &call{gateway: g, began: g.now(), id: newID(), address: o.Address}
 	ctx, span := g.startSpan(r)
 	c.span, c.traceparent, c.event = span, traceparent(span.SpanContext()), g.newEvent(r, c.id, c.began, o)
 	g.metrics.active.Add(1)
-	defer func() {
-		e := recover()
-		aborted := e == http.ErrAbortHandler //nolint:errorlint // net/http compares it in the same way.
-		if e != nil && !aborted {
-			g.metrics.panics.Add(ctx, 1)
-			g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
-			p := problem.Internal().With(c.id, c.supportCode(nil))
-			c.refused(event.DecisionPermit, p)
-			aborted = w.wrote
-			if !aborted {
-				problem.Write(w, r, p)
-			}
-		}
-		c.finish()
-		g.metrics.active.Add(-1)
-		g.metrics.done(context.WithoutCancel(ctx), c, g.now().Sub(c.began).Seconds())
-		if aborted {
-			panic(http.ErrAbortHandler)
-		}
-	}()
-	g.handle(w, r.WithContext(ctx), c, o)
+	return r.WithContext(ctx), c, &o
 }
 
-// handle is the line: route, identity, session, admit, proxy.
-func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o origin.Origin) {
+// conclude closes it. e is what the handler panicked with, nil for nothing.
+func (g *Gateway) conclude(w *writer, r *http.Request, c *call, e any) {
+	ctx := r.Context()
+	aborted := e == http.ErrAbortHandler //nolint:errorlint // net/http compares it in the same way.
+	if e != nil && !aborted {
+		g.metrics.panics.Add(ctx, 1)
+		g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
+		p := problem.Internal().With(c.id, c.supportCode(nil))
+		c.refused(event.DecisionPermit, p)
+		aborted = w.wrote
+		if !aborted {
+			problem.Write(w, r, p)
+		}
+	}
+	c.finish()
+	g.metrics.active.Add(-1)
+	g.metrics.done(context.WithoutCancel(ctx), c, g.now().Sub(c.began).Seconds())
+	if aborted {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// pass admits a request and forwards it. An open stream stays in here for hours,
+// so what is needed only to admit it is in a function that has returned by then:
+// 100,000 streams have as many stacks.
+func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call, o *origin.Origin) {
+	defer c.leave()
+	g.handle(w, r, c, o)
+	if c.admitted != nil {
+		defer c.hold()()
+		g.forward(w, r.WithContext(c.admitted), c)
+	}
+}
+
+// leave takes the visit out of the table, where there is one.
+func (c *call) leave() {
+	if c.visit != nil {
+		c.visit.Leave()
+	}
+}
+
+// handle is the line: route, identity, session, admit; proxy follows where the
+// call is admitted.
+func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *origin.Origin) {
 	if g.signer != nil && r.URL.Path == assertion.KeysPath {
 		g.publishKeys(w, r, c)
 		return
 	}
 	in := g.rules.Load()
-	m, err := in.routes.Match(r)
+	m, err := g.match(in, r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
 		return
 	}
 	c.routed(m)
+	c.visitor(r, *o)
 	id, err := g.identify(r, c, in, m.Route)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
 		return
 	}
 	c.identified(id)
+	if id != nil && id.Nonce != "" {
+		w.Header().Set(problem.HeaderDPoPNonce, id.Nonce)
+	}
 	err = c.readAccount(r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.Framing(), nil)
 		return
 	}
 	ctx, visit := g.table.Enter(r.Context(), session.Entry{
-		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
+		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
 	})
-	defer visit.Leave()
+	c.visit = visit
 	if visit.Err() != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
 		return
@@ -104,7 +138,12 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o orig
 		}
 		return
 	}
-	g.forward(ctx, w, r, c, m, visit, o)
+	if g.login != nil && g.login.Owns(m.Route) {
+		g.own(w, r.WithContext(ctx), c, m.Route)
+		return
+	}
+	c.renew(w.Header())
+	c.admitted, c.match = ctx, m
 }
 
 // hold lets a request wait, unless a verdict ends it or its client leaves.
@@ -122,69 +161,101 @@ func (g *Gateway) hold(ctx context.Context, wait time.Duration) {
 }
 
 // forward calls the upstream, and answers for a cut.
-func (g *Gateway) forward(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call, m route.Match, visit *session.Visit, o origin.Origin) {
-	header, err := c.outgoing(r, m)
-	if err != nil {
-		g.logger.ErrorContext(ctx, "cannot tell the upstream who asks", "route", m.Route.ID, "error", err, "request", c.id)
-		g.refuse(w, r, c, event.DecisionDeny, problem.Internal(), nil)
+func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, c *call) {
+	to := g.outbound(w, r, c)
+	if to == nil {
 		return
 	}
-	out := g.proxy.Serve(w, r.WithContext(ctx), proxy.Call{
-		Match: m, Visit: visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: o.Address,
+	out := g.proxy.Serve(w, r, to)
+	g.account(r.Context(), c, out)
+	if out.Abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// outbound is the call as the proxy takes it, nil where the client was refused.
+func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *proxy.Call {
+	rt := c.match.Route
+	header, err := c.outgoing(r, c.match)
+	if err != nil {
+		g.logger.ErrorContext(r.Context(), "cannot tell the upstream who asks", "route", rt.ID, "error", err, "request", c.id)
+		g.refuse(w, r, c, event.DecisionDeny, problem.Internal(), nil)
+		return nil
+	}
+	return &proxy.Call{
+		Match: c.match, Visit: c.visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: c.address,
 		Header: header, Observer: c, NotBefore: c.newUntil,
-		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, m.Route) },
-	})
-	c.proxied(out)
-	if out.Cut != nil {
-		receipt := visit.Receipt(out.Cut, out.CutAt)
+		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
+	}
+}
+
+// account notes how a forwarded request ended, and answers for a cut.
+func (g *Gateway) account(ctx context.Context, c *call, out *proxy.Outcome) {
+	c.ended(out)
+	if out.Cut != nil && out.Cut.Verdict != nil {
+		c.dropped(ctx, out.Cut.Verdict)
+		receipt := c.visit.Receipt(out.Cut, out.CutAt)
 		receipt.BytesOut, receipt.SupportCode = out.BytesOut, c.event.SupportCode
 		g.emitter.Enforce(receipt, c.cutSpan(ctx, out.Cut))
 		if receipt.EventToCutUs > 0 {
 			g.metrics.toCut.Record(context.WithoutCancel(ctx), float64(receipt.EventToCutUs)/1e6, byStream(out.Stream))
 		}
 	} else if out.Err != nil && out.Status >= http.StatusInternalServerError {
-		g.logger.WarnContext(ctx, "upstream fault", "route", m.Route.ID, "code", out.Reason, "error", out.Err, "request", c.id)
-	}
-	if out.Abort {
-		panic(http.ErrAbortHandler)
+		g.logger.WarnContext(ctx, "upstream fault", "route", c.match.Route.ID, "code", out.Reason, "error", out.Err, "request", c.id)
 	}
 }
 
 // refuse answers with a problem. v is the verdict behind it, if there is one.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
-	p = p.With(c.id, c.supportCode(v))
+	p = p.With(c.id, c.supportCode(v)).Spread(spread())
 	c.refused(decision, p)
+	c.dropped(r.Context(), v)
+	if g.challenge(w, r, c, p, v) {
+		return
+	}
 	problem.Write(w, r, p)
 }
 
-// goodbye words a cut.
+// goodbye words a cut; v is nil where the route's posture made it.
 func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 	p := problem.Revoked(v)
-	switch v.GetAction() {
-	case verdict.ActionBlock:
+	switch {
+	case v == nil:
+		p = admit.Suspended(rt, c.gateway.config.Admit.FreshMax)
+	case v.GetAction() == verdict.ActionBlock:
 		p = problem.Blocked(v)
-	case verdict.ActionStepUp:
+	case v.GetAction() == verdict.ActionStepUp:
 		p = problem.StepUp(v, rt.ACR, rt.MaxAge)
 	}
-	return p.With(c.id, c.supportCode(v))
+	return p.With(c.id, c.supportCode(v)).Spread(spread())
+}
+
+// spread draws when one of many may come back.
+func spread() float64 {
+	return rand.Float64() //nolint:gosec // Nothing is lost to whoever guesses it.
 }
 
 // identify returns who the request acts for, nil for nobody. On a public route a
 // bad credential is nobody's, and noted: whoever holds an expired token must
 // still reach the sign-in page.
 func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
-	id, err := in.verifier.Verify(r.Context(), r)
+	id, err := in.verifier.Verify(r.Context(), r, c.address)
+	if g.login != nil {
+		id, err = c.recognise(r, id, err)
+	}
+	fault, isFault := errors.AsType[*identity.Error](err)
 	switch {
 	case err == nil:
 		return &id, nil
 	case errors.Is(err, identity.ErrNone):
 		return nil, nil //nolint:nilnil // Nobody is not an error here: the route decides.
 	case rt.Public:
-		fault, isFault := errors.AsType[*identity.Error](err)
 		if isFault {
 			c.event.Attributes = map[string]string{"credential": fault.Code}
 		}
 		return nil, nil //nolint:nilnil // As above.
+	case isFault:
+		c.identified(fault.Stolen) // The analyzer must know whose token is out.
 	}
 	return nil, fmt.Errorf("identify: %w", err)
 }

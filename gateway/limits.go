@@ -7,10 +7,6 @@ const (
 	lanesMax = 1024
 	// brokersMax bounds the addresses that Kafka is first tried at.
 	brokersMax = 64
-	// fileBytesMax bounds a key file.
-	fileBytesMax = 1 << 20
-	// tokenBytesMin is the least length of an admin token: 96 bits in base64.
-	tokenBytesMin = 16
 	// sessionsListMax bounds one answer of the admin port.
 	sessionsListMax = 10_000
 	// lastEvents is how long Run waits for handlers whose connections the

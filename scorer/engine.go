@@ -199,7 +199,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		e.collector.Prove(x)
 		s.Worst = 0
 	}
-	e.facets.Note(x, findings)
+	e.facets.Note(x, &e.collector.Names, findings)
 	if x.Subject != nil {
 		x.Subject.Total++
 	}

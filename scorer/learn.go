@@ -83,6 +83,8 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 			s.Pending.Taught(x.Now)
 			return
 		}
+		own.LearnOdd(s.OddPeak)
+		s.OddPeak = 0
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, l.HalfLife, weight)
 		e.ripened(x, s, own)
 	}

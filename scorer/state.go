@@ -1,7 +1,6 @@
 package scorer
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 
@@ -23,20 +22,15 @@ func (e *Engine) Snapshot(w io.Writer) error {
 
 // Restore replaces the state by what Snapshot wrote. keep, where given, decides
 // by request key (topic.RequestKey) which entities are kept; what a tenant's
-// subjects share is always kept. The clock goes on from where it stood. On an
-// error, which wraps one of package snapshot's, the engine is empty.
+// subjects share is always kept. The clock goes on from where it stood. An error is
+// that of [snapshot.Restore].
 func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
-	payload, err := snapshot.Open(r)
+	err := snapshot.Restore(r, e.empty, func(c *snapshot.Codec) error {
+		e.positions = event.Positions{}
+		e.code(c, keep)
+		return e.custom.anomaly.Err()
+	})
 	if err != nil {
-		return fmt.Errorf("restore scorer: %w", err)
-	}
-	c := snapshot.Reader(payload)
-	e.empty()
-	e.positions = event.Positions{}
-	e.code(c, keep)
-	err = cmp.Or(c.Err(), e.custom.anomaly.Err())
-	if err != nil {
-		e.empty()
 		return fmt.Errorf("restore scorer: %w", err)
 	}
 	return nil

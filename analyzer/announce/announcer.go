@@ -57,6 +57,7 @@ type Announcer struct {
 	now     func() time.Time
 	fuse    *fuse
 	guard   *guard
+	ledger  *ledger
 }
 
 // New returns an announcer. It connects to nothing.
@@ -72,20 +73,21 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
+		ledger: new(ledger),
 	}, nil
 }
 
 // Adopt takes what a stage writes to a partition over: it reads what stands in it
-// and begins an epoch of its own. end is the end of the partition with the same
-// number of the stage's topic. The caller runs [Partition.Run] and stops using
+// and begins an epoch of its own. topicID is that of the stage's topic, "" where
+// it is not known, and end the end of the partition there with the same number. The caller runs [Partition.Run] and stops using
 // the partition when it is revoked.
-func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end int64) (*Partition, error) {
+func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
-		announcer: a, stage: stage, number: partition, entries: make(map[target]entry), wake: make(chan struct{}, 1),
+		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
 		changed: make(map[event.Lane]uint64),
 	}
 	refused := 0
-	err := a.writer.read(ctx, topic.Verdicts, partition, func(m kafka.Message) {
+	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
 		if len(m.Value) > 0 && p.recall(m.Value, end) != nil {
 			refused++
 		}
@@ -94,6 +96,10 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, end i
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
 	p.epoch++
+	err = p.recover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
+	}
 	if refused > 0 {
 		a.logger.WarnContext(ctx, "verdicts in the topic are not ours and not believed", "partition", partition, "records", refused)
 	}

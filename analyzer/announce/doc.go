@@ -17,10 +17,14 @@
 // comes into force when that one lapses. An id follows from the record that
 // tipped the judge, so that a repeat after a crash is the same verdict.
 //
-// What would end more sessions than [BlastRadius] allows waits for a person, in
-// the memory of the process that judged it: at most [heldMax] findings of a
-// partition, and none that has lapsed meanwhile or whose partition has moved.
-// What a person releases goes out as it was judged, however late.
+// What would end more sessions than [BlastRadius] allows, or is beyond
+// RevokesPerMinute, waits for a person: at most [heldMax] findings of a partition,
+// and none that has lapsed meanwhile or whose target an operator has restored. They
+// stand in vigil.control, under tenant, "held" and stage, partition and id, in an
+// envelope that no gateway takes for a verdict, so that they outlast this process
+// and go with their partition; whoever adopts it holds the rest of their group, too,
+// where the blast radius did. What a person releases goes out as it was judged,
+// however late.
 //
 // A verdict is acknowledged by all replicas when Announce returns; a heartbeat
 // never claims a record whose verdicts are not.

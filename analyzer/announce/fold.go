@@ -144,19 +144,25 @@ func hard(v *verdict.Verdict) bool {
 	return false
 }
 
-// recalled is the entry for a verdict found in the topic. end is the end of the
-// requests partition: a cause at or beyond it, or in another partition, names a
-// record of a topic that is gone, and says nothing about offsets to come.
-func recalled(v *verdict.Verdict, partition int32, end int64) entry {
+// recalled is the entry for a verdict found in the topic. topicID and end are those
+// of the partition that is judged: a cause in another topic, beyond the end or in
+// another partition names a record that is gone, and says nothing about offsets to
+// come.
+func recalled(v *verdict.Verdict, partition int32, topicID string, end int64) entry {
 	e := entry{stands: v, judged: -1}
-	if v.GetCause().GetPartition() == partition && v.GetCause().GetOffset() < end && v.GetCause() != nil {
-		e.judged = v.Cause.Offset
+	if c := v.GetCause(); c != nil && c.Partition == partition && c.Offset < end && !elsewhere(c, topicID) {
+		e.judged = c.Offset
 	}
 	rung := verdict.Strength(v.Action)
 	if rung > 0 {
 		e.layers[rung] = mergeLayer(layer{}, v, time.Time{})
 	}
 	return e
+}
+
+// elsewhere reports whether a cause is in a topic of the same name that is gone.
+func elsewhere(c *verdict.Cause, topicID string) bool {
+	return c.GetTopicId() != "" && topicID != "" && c.GetTopicId() != topicID
 }
 
 // cloned is a copy of v that may be changed.

@@ -143,21 +143,24 @@ func TestWeakerVerdictComesIntoForceWhenTheStrongerLapses(t *testing.T) {
 // topic that is gone decide nothing.
 func TestRecalledVerdictKeepsItsOffset(t *testing.T) {
 	v := said(7, verdict.ActionRevoke, 60, 9)
-	v.Time = timestamppb.New(at(0))
+	v.Time, v.Cause.TopicId = timestamppb.New(at(0)), "a"
 	for name, tt := range map[string]struct {
 		partition int32
+		topicID   string
 		end       int64
 		want      int64
 	}{
-		"its own partition":           {1, 100, 7},
-		"an offset beyond the end":    {1, 7, -1},
-		"a cause in another partiton": {2, 100, -1},
+		"its own partition":            {1, "a", 100, 7},
+		"a broker that gives no ids":   {1, "", 100, 7},
+		"an offset beyond the end":     {1, "a", 7, -1},
+		"a cause in another partition": {2, "a", 100, -1},
+		"a topic that was made anew":   {1, "b", 100, -1},
 	} {
-		if got := recalled(v, tt.partition, tt.end).judged; got != tt.want {
+		if got := recalled(v, tt.partition, tt.topicID, tt.end).judged; got != tt.want {
 			t.Errorf("%s: judged up to %d, want %d", name, got, tt.want)
 		}
 	}
-	_, out, reason := recalled(v, 1, 100).decide(said(9, verdict.ActionThrottle, 600, 5), at(1))
+	_, out, reason := recalled(v, 1, "a", 100).decide(said(9, verdict.ActionThrottle, 600, 5), at(1))
 	if out != nil || reason != reasonWeaker {
 		t.Errorf("after a recalled revoke a throttle is announced: %v, %q", out, reason)
 	}

@@ -1,7 +1,10 @@
 package announce
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,16 +15,48 @@ import (
 // ActiveFor is how long after its last event a session counts as active.
 const ActiveFor = 10 * time.Minute
 
-// guard is the blast-radius guard over all partitions of this process.
+// Limits beyond which verdicts wait for a person, by their configuration keys.
+const (
+	// LimitBlastRadius holds all that follows of a group, too, until it is released.
+	LimitBlastRadius = "blast_radius"
+	// LimitRate holds what is beyond the rate alone.
+	LimitRate = "revokes_per_minute"
+)
+
+// Waiting is what one limit holds of a tenant's verdicts that rest on a group of
+// evidence.
+type Waiting struct {
+	Tenant, Group, Limit string
+	// Since is the stream time of the first.
+	Since time.Time
+	// Held is how many would go out now, less those that are no longer needed.
+	Held int
+}
+
+// account is a tenant's group of evidence.
+type account struct{ tenant, group string }
+
+// slot is a partition of a stage.
+type slot struct {
+	authority string
+	number    int
+}
+
+// guard is what holds verdicts over all partitions of this process.
 type guard struct {
 	mu    sync.Mutex
 	blast *blast.Guard
-	// releases counts the releases, so that a partition sees that there was one.
-	releases int
+	// waiting is what the partitions hold, released when an account was let go last,
+	// by the wall clock.
+	waiting  map[slot][]Waiting
+	released map[account]time.Time
 }
 
 func newGuard(c BlastRadius) *guard {
-	return &guard{blast: blast.New(blast.Limits{Share: c.Share, Least: c.Least, Window: c.Window})}
+	return &guard{
+		blast:   blast.New(blast.Limits{Share: c.Share, Least: c.Least, Window: c.Window}),
+		waiting: make(map[slot][]Waiting), released: make(map[account]time.Time),
+	}
 }
 
 // allow reports whether a verdict that ends sessions may go out.
@@ -31,10 +66,48 @@ func (g *guard) allow(v *verdict.Verdict, group string, clock time.Time) bool {
 	return g.blast.End(v.Tenant, group, v.Target.GetKind()+"\x00"+v.Target.GetId(), clock.UnixNano())
 }
 
-func (g *guard) tripped(tenant, group string) bool {
+// holds reports whether a finding still waits.
+func (g *guard) holds(f *Finding) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.blast.Tripped(tenant, group)
+	a := account{f.Proposal.Tenant, groupOf(f)}
+	if g.released[a].After(f.heldAt) {
+		return false
+	}
+	return f.limit == LimitRate || g.blast.Tripped(a.tenant, a.group)
+}
+
+// trip holds all of a group in this process, too, of which a finding waits.
+func (g *guard) trip(f *Finding) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := account{f.Proposal.Tenant, groupOf(f)}
+	if f.limit == LimitBlastRadius && !g.released[a].After(f.heldAt) {
+		g.blast.Trip(a.tenant, a.group, clockOf(f).UnixNano())
+	}
+}
+
+// note replaces what is known to wait in a slot.
+func (g *guard) note(at slot, held []Finding) {
+	sums := make(map[Waiting]Waiting) // By what names them.
+	for i := range held {
+		f := &held[i]
+		key := Waiting{Tenant: f.Proposal.Tenant, Group: groupOf(f), Limit: f.limit}
+		w, again := sums[key]
+		if !again {
+			w = key
+			w.Since = clockOf(f)
+		}
+		w.Held++
+		w.Since = earlier(w.Since, clockOf(f))
+		sums[key] = w
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting[at] = slices.Collect(maps.Values(sums))
+	if len(held) == 0 {
+		delete(g.waiting, at)
+	}
 }
 
 // Active notes how many sessions of each tenant are active in the partition; nil
@@ -46,59 +119,57 @@ func (p *Partition) Active(sessions map[string]int) {
 	g.blast.Active(p.number, sessions)
 }
 
-// Held lists the groups of evidence whose verdicts wait for a person.
-func (a *Announcer) Held() []blast.Trip {
-	a.guard.mu.Lock()
-	defer a.guard.mu.Unlock()
-	return a.guard.blast.Trips()
+// Held lists what waits for a person in this process, by tenant, group and limit.
+// A group that has tripped the blast-radius guard is listed also where nothing of
+// it waits any more: what comes would.
+func (a *Announcer) Held() []Waiting {
+	g := a.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sums := make(map[Waiting]Waiting)
+	for _, t := range g.blast.Trips() {
+		key := Waiting{Tenant: t.Tenant, Group: t.Group, Limit: LimitBlastRadius}
+		sums[key] = Waiting{Tenant: t.Tenant, Group: t.Group, Limit: LimitBlastRadius, Since: t.Since}
+	}
+	for _, list := range g.waiting {
+		for _, w := range list {
+			key := Waiting{Tenant: w.Tenant, Group: w.Group, Limit: w.Limit}
+			sum, again := sums[key]
+			if again {
+				w.Held += sum.Held
+				w.Since = earlier(w.Since, sum.Since)
+			}
+			sums[key] = w
+		}
+	}
+	return slices.SortedFunc(maps.Values(sums), func(a, b Waiting) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Limit, b.Limit))
+	})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Release lets the verdicts of a tenant that rest on a group of evidence go out
 // again, those that wait among them, and reports whether any did.
 func (a *Announcer) Release(ctx context.Context, tenant, group string) bool {
-	a.guard.mu.Lock()
-	defer a.guard.mu.Unlock()
-	if !a.guard.blast.Release(tenant, group) {
+	g := a.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	waited := g.blast.Release(tenant, group)
+	for _, list := range g.waiting {
+		waited = waited || slices.ContainsFunc(list, func(w Waiting) bool { return w.Tenant == tenant && w.Group == group })
+	}
+	if !waited {
 		return false
 	}
-	a.guard.releases++
+	g.released[account{tenant, group}] = a.now()
 	a.logger.WarnContext(ctx, "verdicts that waited for a person are released", "tenant", tenant, "group", group)
 	return true
-}
-
-// hold keeps a finding for the person who may release it; the oldest gives way.
-func (p *Partition) hold(f Finding) {
-	if len(p.held) >= heldMax {
-		p.held = append(p.held[:0], p.held[1:]...)
-	}
-	p.held = append(p.held, f)
-}
-
-// let returns the findings that waited and wait no longer, in their order; those
-// that have lapsed meanwhile are dropped.
-func (p *Partition) let(now time.Time) []Finding {
-	g := p.announcer.guard
-	g.mu.Lock()
-	releases := g.releases
-	g.mu.Unlock()
-	if releases == p.releases {
-		return nil
-	}
-	p.releases = releases
-	var free []Finding
-	kept := p.held[:0]
-	for _, f := range p.held {
-		switch {
-		case !f.Proposal.Until.After(now):
-		case g.tripped(f.Proposal.Tenant, groupOf(&f)):
-			kept = append(kept, f)
-		default:
-			f.released = true
-			free = append(free, f)
-		}
-	}
-	p.held = kept
-	return free
 }
 
 // groupOf is the group of evidence that a finding rests on: that of the

@@ -20,6 +20,7 @@ import (
 // what time alone brings about: weaker verdicts that come into force, and
 // tombstones. It returns an error only for a record that the broker refuses.
 func (p *Partition) Run(ctx context.Context) error {
+	defer p.announcer.guard.note(slot{p.stage.Authority, p.number}, nil) // Whoever has it next says what waits in it.
 	full := time.NewTicker(p.announcer.config.Heartbeat)
 	defer full.Stop()
 	for {

@@ -10,6 +10,11 @@ const (
 	tenantsMax = 1024
 	// heldMax bounds the findings of a partition that wait for a person.
 	heldMax = 1000
+	// ledgerMax bounds those of all partitions that a process reads from the topic.
+	ledgerMax = 64 * heldMax
+	// ledgerFresh is how long what was read of it is read on from, well below the
+	// day for which a broker keeps a tombstone by default.
+	ledgerFresh = time.Hour
 	// evidenceMax bounds the reasons in a verdict: the strongest come first.
 	evidenceMax = 20
 	// envelopePiecesMax bounds the operator's envelope in a control event: 32 KiB,
@@ -40,6 +45,8 @@ const (
 	readTimeout = 30 * time.Second
 	// readBytesMax is what one read of it asks for.
 	readBytesMax = 4 << 20
+	// tagsMax bounds the tagged fields that begin an answer: no broker sends any.
+	tagsMax = 16
 	// stallsMax is how many reads without progress mean that something is wrong.
 	stallsMax = 100
 )

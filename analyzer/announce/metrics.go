@@ -11,6 +11,7 @@ type metrics struct {
 	announced   metric.Int64Counter     // Verdicts written, by action, authority.
 	withheld    metric.Int64Counter     // Proposals not written, by reason.
 	held        metric.Int64Counter     // Verdicts that wait for a person.
+	gaveWay     metric.Int64Counter     // Of these, those that were dropped at heldMax or ledgerMax.
 	capped      metric.Int64Counter     // Verdicts weakened because their event is old.
 	lag         metric.Float64Histogram // From event to acknowledged verdict.
 	beats       metric.Int64Counter     // Heartbeats written.
@@ -32,6 +33,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.announced = counter("verdicts_announced", "{verdict}", "Verdicts written to the topic.")
 	x.withheld = counter("verdicts_withheld", "{verdict}", "Proposals that were not announced, by reason.")
 	x.held = counter("verdicts_held", "{verdict}", "Verdicts beyond the fuse that wait for a person.")
+	x.gaveWay = counter("verdicts_held_dropped", "{verdict}", "Verdicts that waited for a person and gave way because too many do.")
 	x.capped = counter("verdicts_capped", "{verdict}", "Verdicts weakened to step_up because their event is old.")
 	x.beats = counter("heartbeats", "{heartbeat}", "Heartbeats written.")
 	x.relayed = counter("relayed", "{verdict}", "Operators' verdicts received for relaying, by result.")

@@ -29,7 +29,9 @@ type Finding struct {
 	// Parent is the span in which the event was assessed.
 	Parent trace.SpanContext
 
-	released bool // A person has let it go: it waits for nobody and is not weakened.
+	released bool      // A person has let it go: it waits for nobody and is not weakened.
+	limit    string    // What holds it, where it waits.
+	heldAt   time.Time // Since when, by the wall clock.
 }
 
 // Partition is one owned partition of vigil.verdicts. See the package for its
@@ -38,6 +40,7 @@ type Partition struct {
 	announcer *Announcer
 	stage     Stage
 	number    int
+	topicID   string // Of the topic that is judged, "" where the broker gives none.
 	epoch     uint64
 	wake      chan struct{}
 
@@ -45,8 +48,8 @@ type Partition struct {
 	seq     uint64
 	entries map[target]entry
 	held    []Finding // What waits for a person, oldest first.
-	// releases is the last release of the guard that was seen.
-	releases int
+	holding []Finding // Of these, those that the control topic does not know yet.
+	unheld  [][]byte  // Keys there of those that wait no longer.
 
 	lanes     sync.Mutex // Guards what follows.
 	positions event.Positions
@@ -100,7 +103,7 @@ func (p *Partition) announce(ctx context.Context, findings []Finding, now time.T
 	if err != nil {
 		return fmt.Errorf("announce %d verdicts in partition %d: %w", len(out), p.number, err)
 	}
-	return nil
+	return p.keep(ctx)
 }
 
 // fold returns the numbered verdict that a finding brings about and the span
@@ -147,10 +150,11 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 	group := groupOf(f)
 	switch {
 	case !a.guard.allow(out, group, clockOf(f)):
-		p.hold(*f)
+		p.hold(ctx, *f, LimitBlastRadius, now)
 		a.logger.ErrorContext(ctx, "alarm: too many of the active sessions would end, a verdict waits for a person",
 			"partition", p.number, "tenant", out.Tenant, "group", group, "verdict", out.Id, "share", a.config.BlastRadius.Share)
 	case !a.fuse.allow(out.Tenant, now):
+		p.hold(ctx, *f, LimitRate, now)
 		a.logger.ErrorContext(ctx, "alarm: too many revokes, a verdict waits for a person",
 			"partition", p.number, "tenant", out.Tenant, "verdict", out.Id, "limit_per_minute", a.config.RevokesPerMinute)
 	default:
@@ -176,7 +180,7 @@ func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 		Authority: cmp.Or(j.Authority, authorityOf(j.Target.GetKind())), PublicText: j.PublicText, OperatorText: j.OperatorText,
 		SupportCode: event.SupportCode(j.ID), Subject: j.Subject,
 		Cause: &verdict.Cause{
-			EventId: j.EventID, Topic: p.stage.Topic, Partition: int32(p.number), Offset: j.Offset,
+			EventId: j.EventID, Topic: p.stage.Topic, TopicId: p.topicID, Partition: int32(p.number), Offset: j.Offset,
 			EventTime: timestamppb.New(j.EventTime),
 		},
 	}
@@ -202,6 +206,10 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.announcer.now()
+	p.drop(func(f *Finding) bool { // Whoever is restored is not to be ended by what was judged before.
+		t := f.Proposal.Target
+		return f.Proposal.Offset < offset && f.Proposal.Tenant == op.Tenant && t.GetKind() == op.Target.GetKind() && t.GetId() == op.Target.GetId()
+	})
 	var out []*verdict.Verdict
 	for _, c := range op.Clears {
 		key := target{op.Tenant, op.Target.GetKind(), op.Target.GetId(), c.Authority}
@@ -212,7 +220,7 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 		v := &verdict.Verdict{
 			Id: op.Id + "." + c.Authority, Tenant: op.Tenant, Target: op.Target,
 			Action: verdict.ActionObserve, Until: timestamppb.New(now.Add(clearedFor)), Authority: c.Authority, Origin: "model",
-			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: p.stage.Topic, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
+			Subject: e.stands.Subject, Cause: &verdict.Cause{EventId: ev.Id, Topic: p.stage.Topic, TopicId: p.topicID, Partition: int32(p.number), Offset: offset, EventTime: ev.Time},
 		}
 		p.place(v, now)
 		p.remember(ctx, key, entry{judged: -1}.announced(v), now)
@@ -222,7 +230,7 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 	if err != nil {
 		return fmt.Errorf("clear in partition %d: %w", p.number, err)
 	}
-	return nil
+	return p.keep(ctx)
 }
 
 // place gives a verdict its place: the next sequence number of this epoch.
@@ -314,7 +322,7 @@ func (p *Partition) recall(record []byte, end int64) error {
 		return nil // A predecessor wrote after it had lost the partition.
 	}
 	if len(p.entries) < targetsMax || old != nil {
-		p.entries[key] = recalled(v, int32(p.number), end)
+		p.entries[key] = recalled(v, int32(p.number), p.topicID, end)
 	}
 	return nil
 }

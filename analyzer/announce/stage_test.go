@@ -11,7 +11,7 @@ import (
 
 func (r *rig) adoptFacets(a *announce.Announcer, partition int) *announce.Partition {
 	r.t.Helper()
-	p, err := a.Adopt(r.t.Context(), announce.FacetStage(), partition, 1<<40)
+	p, err := a.Adopt(r.t.Context(), announce.FacetStage(), partition, "", 1<<40)
 	if err != nil {
 		r.t.Fatal(err)
 	}

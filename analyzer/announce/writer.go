@@ -155,15 +155,16 @@ func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 	return 0, fmt.Errorf("metadata of %s: %w", topic, kafka.UnknownTopicOrPartition)
 }
 
-// read visits every record of a partition, from the first to the end as it is
-// now. It goes through a connection of its own, because only that passes over
-// what compaction has taken from the end of a batch.
-func (w *Writer) read(ctx context.Context, topic string, partition int, visit func(kafka.Message)) error {
+// Read visits every record of a partition, from an offset or where that is gone the
+// first one to the end as it is now, which it returns. It goes through a connection
+// of its own, because only that passes over what compaction has taken from the end
+// of a batch.
+func (w *Writer) Read(ctx context.Context, topic string, partition int, from int64, visit func(kafka.Message)) (end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	conn, err := w.dialLeader(ctx, topic, partition)
 	if err != nil {
-		return fmt.Errorf("read %s/%d: %w", topic, partition, err)
+		return 0, fmt.Errorf("read %s/%d: %w", topic, partition, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // Ends a read that waits.
 	defer func() {
@@ -173,26 +174,31 @@ func (w *Writer) read(ctx context.Context, topic string, partition int, visit fu
 	}()
 	first, last, err := conn.ReadOffsets()
 	if err != nil {
-		return fmt.Errorf("read offsets of %s/%d: %w", topic, partition, err)
+		return 0, fmt.Errorf("read offsets of %s/%d: %w", topic, partition, err)
 	}
+	if from > last {
+		from = first // The topic was made anew.
+	}
+	first = max(first, from)
 	_, err = conn.Seek(first, kafka.SeekAbsolute|kafka.SeekDontCheck)
 	if err != nil {
-		return fmt.Errorf("seek in %s/%d: %w", topic, partition, err)
+		return 0, fmt.Errorf("seek in %s/%d: %w", topic, partition, err)
 	}
-	for at, stalls := first, 0; at < last; {
+	end = first
+	for stalls := 0; end < last; {
 		next, err := readBatch(conn, visit)
 		if err != nil {
-			return fmt.Errorf("read %s/%d at %d: %w", topic, partition, at, errors.Join(err, ctx.Err()))
+			return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, end, errors.Join(err, ctx.Err()))
 		}
-		if next <= at {
+		if next <= end {
 			stalls++
 		}
 		if stalls > stallsMax {
-			return fmt.Errorf("read %s/%d at %d of %d: no progress", topic, partition, at, last)
+			return 0, fmt.Errorf("read %s/%d at %d of %d: no progress", topic, partition, end, last)
 		}
-		at = max(at, next)
+		end = max(end, next)
 	}
-	return nil
+	return end, nil
 }
 
 func readBatch(conn *kafka.Conn, visit func(kafka.Message)) (next int64, err error) {

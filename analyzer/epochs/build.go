@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
@@ -43,13 +44,22 @@ func (x *Exchange) Tend(ctx context.Context) error {
 		return err
 	}
 	x.mu.Lock()
-	lead, repeat := x.lead, x.repeat
-	tenants := slices.Sorted(maps.Keys(x.changed))
-	known := slices.Sorted(maps.Keys(x.latest))
+	lead, term, behind := x.lead, x.term, x.caughtUp != x.term
 	x.mu.Unlock()
 	if !lead {
 		return nil
 	}
+	if behind {
+		err = x.catchUp(ctx, term)
+		if err != nil {
+			return err
+		}
+	}
+	x.mu.Lock()
+	repeat := x.repeat
+	tenants := slices.Sorted(maps.Keys(x.changed))
+	known := slices.Sorted(maps.Keys(x.latest))
+	x.mu.Unlock()
 	if repeat {
 		for _, tenant := range known {
 			err = x.activate(ctx, x.last(tenant))
@@ -67,6 +77,20 @@ func (x *Exchange) Tend(ctx context.Context) error {
 			return fmt.Errorf("tenant %q: %w", tenant, err)
 		}
 	}
+	return nil
+}
+
+// catchUp reads what stands in the control topic at the beginning of a term. Who
+// leads without it would build another epoch of a number that there is already,
+// or put one in force that is long replaced.
+func (x *Exchange) catchUp(ctx context.Context, term int) error {
+	_, err := x.o.Writer.Read(ctx, topic.Control, 0, 0, func(m kafka.Message) { x.take(ctx, m.Key, m.Value) })
+	if err != nil {
+		return fmt.Errorf("catch up: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.caughtUp = max(x.caughtUp, term)
 	return nil
 }
 
@@ -97,9 +121,9 @@ func (x *Exchange) build(ctx context.Context, tenant string) error {
 	x.mu.Lock()
 	previous := x.latest[tenant]
 	var sealed [][]byte
-	for key, b := range x.summaries {
+	for key, s := range x.summaries {
 		if key.tenant == tenant {
-			sealed = append(sealed, b)
+			sealed = append(sealed, s.sealed)
 		}
 	}
 	delete(x.changed, tenant)

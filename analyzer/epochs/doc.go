@@ -13,7 +13,7 @@
 // rarer. An epoch is in the topic before any control record names it. Whoever
 // owns partition 0 of the requests builds; should two do it for a while, each
 // partition takes the first epoch of a number that it is told of, and its records
-// say which.
+// say which. Before its first act it reads what stands in vigil.control.
 //
 // A worker does not go on past a control record whose epoch it cannot get:
 // [Exchange.Find] waits for a bounded time, and its error ends the worker, so
@@ -22,6 +22,18 @@
 //
 // Summaries are believed as far as the topic's writers are: let nobody but
 // analyzers write to vigil.control.
+//
+// # Rotation of the analyzers' key
+//
+// Control records and verdicts are retained longer than the change of a key
+// takes. The new public key is listed first, everywhere; then the analyzers are
+// started again with the new private key; the old public key stays listed until
+// no record that it signed is retained, seven days by default. Where it leaves
+// sooner, or was lost, a partition that is scored again from its records passes
+// over the control records that it signed, counts them (result "key_gone") and
+// warns: the epoch that they named is not in force there, until the owner of
+// partition 0 says under the new key what is, which it does as soon as it begins
+// to lead. A record that is signed wrongly by a key that is listed is poison.
 //
 // # Concurrency
 //

@@ -46,6 +46,12 @@ type source struct {
 	partition int32
 }
 
+// summary is what a partition has said last.
+type summary struct {
+	at     int64 // Its stream time.
+	sealed []byte
+}
+
 // Exchange is this process's part in the shared epochs.
 type Exchange struct {
 	o       Options
@@ -53,9 +59,11 @@ type Exchange struct {
 
 	mu        sync.Mutex
 	lead      bool
+	term      int                               // How often this process has begun to lead.
+	caughtUp  int                               // The term for which the control topic has been read to its end.
 	repeat    bool                              // The control records of the latest epochs are to be written again.
 	pending   map[source][]byte                 // Summaries that wait to be written.
-	summaries map[source][]byte                 // Those in the topic.
+	summaries map[source]summary                // Those in the topic.
 	changed   map[string]bool                   // Tenants with a summary that nobody has looked at.
 	epochs    map[epoch.Reference]*epoch.Epoch  // Those in the topic.
 	latest    map[string]*epoch.Epoch           // The highest number of each tenant.
@@ -73,7 +81,7 @@ func New(o Options) (*Exchange, error) {
 		return nil, fmt.Errorf("epochs: metrics: %w", err)
 	}
 	return &Exchange{
-		o: o, metrics: m, pending: make(map[source][]byte), summaries: make(map[source][]byte), changed: make(map[string]bool),
+		o: o, metrics: m, pending: make(map[source][]byte), summaries: make(map[source]summary), changed: make(map[string]bool),
 		epochs: make(map[epoch.Reference]*epoch.Epoch), latest: make(map[string]*epoch.Epoch), waiting: make(map[epoch.Reference]chan struct{}),
 	}, nil
 }
@@ -105,7 +113,10 @@ func (x *Exchange) Publish(s *epoch.Summary) {
 func (x *Exchange) Lead(leads bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.repeat = x.repeat || leads && !x.lead
+	if leads && !x.lead {
+		x.term++
+		x.repeat = true
+	}
 	x.lead = leads
 }
 
@@ -141,7 +152,9 @@ func (x *Exchange) Find(ctx context.Context, ref epoch.Reference) (*epoch.Epoch,
 }
 
 // Believe reports why a control event must not put its epoch in force: only an
-// analyzer's signature over what it names counts. Other events are believed.
+// analyzer's signature over what it names counts. Other events are believed. The
+// error wraps [verdict.ErrUnknownKey], too, where the key may have been an
+// analyzer's once.
 func (x *Exchange) Believe(ctx context.Context, ev *event.RequestEvent) error {
 	if ev.GetKind() != event.KindControl || ev.GetReason() != event.ReasonEpoch {
 		return nil
@@ -208,10 +221,10 @@ func (x *Exchange) takeEpoch(tenant string, value []byte) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.epochs) >= tenantsMax*keptMax {
+	ref := e.Reference()
+	if x.epochs[ref] == nil && len(x.epochs) >= tenantsMax*keptMax {
 		return fmt.Errorf("more than %d epochs", tenantsMax*keptMax)
 	}
-	ref := e.Reference()
 	x.epochs[ref] = e
 	if last := x.latest[tenant]; last == nil || e.Number > last.Number {
 		x.latest[tenant] = e
@@ -234,11 +247,14 @@ func (x *Exchange) takeSummary(tenant string, value []byte) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	key := source{tenant, s.Partition}
-	_, known := x.summaries[key]
-	if !known && len(x.summaries) >= summariesMax {
+	old, known := x.summaries[key]
+	switch {
+	case !known && len(x.summaries) >= summariesMax:
 		return fmt.Errorf("more than %d summaries", summariesMax)
+	case known && s.At < old.at:
+		return nil // Read again by a process that begins to lead.
 	}
-	x.summaries[key] = value
+	x.summaries[key] = summary{s.At, value}
 	x.changed[tenant] = true
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.uber.org/goleak"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/epochs"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
@@ -24,6 +27,21 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs an exchange on a broker until the test ends.
 func start(t *testing.T, addr string) *epochs.Exchange {
+	t.Helper()
+	x := open(t, addr)
+	ctx, done := t.Context(), make(chan error, 1)
+	go func() { done <- x.Run(ctx) }()
+	t.Cleanup(func() {
+		err := <-done // The test's context has ended.
+		if err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	return x
+}
+
+// open returns an exchange that has read nothing yet.
+func open(t *testing.T, addr string) *epochs.Exchange {
 	t.Helper()
 	root, key := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed([]byte("analyzer key for tests, 32 bytes"))
 	file, err := verdict.SignKeySet(root, []verdict.Key{{ID: "a", Class: verdict.ClassAnalyzer, Public: key.Public().(ed25519.PublicKey)}})
@@ -38,6 +56,7 @@ func start(t *testing.T, addr string) *epochs.Exchange {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(w.Close)
 	c := epochs.DefaultConfig()
 	c.Wait = 300 * time.Millisecond
 	x, err := epochs.New(epochs.Options{
@@ -47,15 +66,6 @@ func start(t *testing.T, addr string) *epochs.Exchange {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, done := t.Context(), make(chan error, 1)
-	go func() { done <- x.Run(ctx) }()
-	t.Cleanup(func() {
-		err := <-done // The test's context has ended.
-		if err != nil {
-			t.Errorf("Run = %v", err)
-		}
-		w.Close()
-	})
 	return x
 }
 
@@ -131,6 +141,78 @@ func TestEpochsFollowEachOther(t *testing.T) {
 			t.Errorf("epoch %d of 17: %v; want only those beyond the latest 16 gone", ref.Number, err)
 		}
 	}
+}
+
+// TestALeaderReadsBeforeItActs lets a process lead that has read nothing: what it
+// puts in force is the latest epoch in the topic, and what it builds comes after.
+func TestALeaderReadsBeforeItActs(t *testing.T) {
+	b, err := broker.Start(broker.Options{Partitions: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	before := start(t, b.Addr())
+	before.Lead(true)
+	first := epoch.Build(nil, learned(1, 1))
+	before.Publish(learned(1, 1))
+	found := func(x *epochs.Exchange, ref epoch.Reference) (err error) {
+		for range 200 {
+			err = x.Tend(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = x.Find(t.Context(), ref)
+			if err == nil {
+				break
+			}
+		}
+		return err
+	}
+	err = found(before, first.Reference())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Lead(false)
+	before.Publish(learned(1, 2))
+	err = before.Tend(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, b.Addr())
+	after.Lead(true)
+	err = after.Tend(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []epoch.Reference{first.Reference(), first.Reference(), epoch.Build(first, learned(1, 2)).Reference()}
+	for p := range 2 {
+		if diff := cmp.Diff(want, controls(t, b.Addr(), p)); diff != "" {
+			t.Errorf("control records of partition %d (-want +got):\n%s", p, diff)
+		}
+	}
+}
+
+// controls are the epochs that the control records of a partition name.
+func controls(t *testing.T, addr string, partition int) (refs []epoch.Reference) {
+	t.Helper()
+	w, err := announce.NewWriter([]string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	_, err = w.Read(t.Context(), topic.Requests, partition, 0, func(m kafka.Message) {
+		var ev event.RequestEvent
+		err := event.Decode(m.Value, &ev)
+		ref, ok := epoch.Named(&ev)
+		if err != nil || !ok {
+			t.Errorf("record %d is no control record for an epoch: %v", m.Offset, err)
+		}
+		refs = append(refs, ref)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return refs
 }
 
 func TestOnlyEpochsNeedBelief(t *testing.T) {

@@ -36,6 +36,11 @@
 // The two stages are two of these, with groups of their own: a partition of
 // vigil.facets is worked where it is assigned, whoever has the requests.
 //
+// A topic that was deleted and made anew has the name and the offsets of the one
+// before it, and another id. Cuts and state files carry that id: without it the
+// facet stage would hold all that comes for taken, and a partition would pass
+// over the beginning of the new topic.
+//
 // An engine survives its generation: state is a function of the records, so a
 // partition that comes back goes on from the engine that was parked.
 package ingest

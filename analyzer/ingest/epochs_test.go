@@ -3,6 +3,8 @@ package ingest_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -15,8 +17,10 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/epochs"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
+	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -205,4 +209,49 @@ func TestUnsignedEpochIsPoison(t *testing.T) {
 	r.send(0, step(0, 0, 0), bare, forged, step(0, 0, 1))
 	eventually(t, "both events assessed", func() bool { return len(r.sealed(0)) == 2 })
 	eventually(t, "both control records in vigil.dead", func() bool { return len(r.read(topic.Dead, 0)) == 2 })
+}
+
+// TestControlOfAKeyThatIsGoneIsPassedOver reads what was signed before the keys
+// were rotated, and what nobody has signed: the one is passed over, the other is
+// poison. Who leads next says under the new key what is in force.
+func TestControlOfAKeyThatIsGoneIsPassedOver(t *testing.T) {
+	r := newRig(t)
+	x := r.exchange(time.Minute)
+	shared := sequence.NewShared()
+	shared.Add(1, 2)
+	e := epoch.Build(nil, &epoch.Summary{Tenant: "default", Sequence: shared})
+	now := r.signer
+	r.signer = verdict.NewSigner("old", ed25519.NewKeyFromSeed([]byte("the key before it, of 32 bytes..")))
+	rotated := r.sign(e.Reference())
+	r.signer = verdict.NewSigner("a", ed25519.NewKeyFromSeed([]byte("the key before it, of 32 bytes..")))
+	forged := r.sign(e.Reference())
+	r.signer = now
+	r.send(1, step(1, 0, 0), rotated, forged, step(1, 0, 1))
+	r.put(topic.Control, fmt.Sprintf("default\x00epoch\x001-%s", e.Digest()), e.Encode())
+	r.start("", scoring(x, "g"))
+	eventually(t, "both events assessed", func() bool { return len(r.sealed(1)) == 2 })
+	eventually(t, "the forged record in vigil.dead", func() bool { return len(r.read(topic.Dead, 0)) > 0 })
+	if got := r.sealed(1)[3].SharedEpoch; got != 0 {
+		t.Errorf("epoch %d in force by a key that is gone, want none", got)
+	}
+	eventually(t, "the epoch is announced again", func() bool {
+		err := x.Tend(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(r.read(topic.Requests, 1)) > 4
+	})
+	r.send(1, step(1, 0, 2))
+	eventually(t, "the next event is assessed", func() bool { return len(r.sealed(1)) == 3 })
+	for offset, a := range r.sealed(1) {
+		if want := uint64(0); offset > 4 && a.SharedEpoch != want+1 || offset < 4 && a.SharedEpoch != want {
+			t.Errorf("offset %d: epoch %d in force", offset, a.SharedEpoch)
+		}
+	}
+	dead := r.read(topic.Dead, 0)
+	var letter deadletter.Letter
+	err := json.Unmarshal(dead[0].Value, &letter)
+	if err != nil || len(dead) != 1 || letter.Offset != 2 {
+		t.Errorf("%d dead records, the first of offset %d, %v; want the forged one alone", len(dead), letter.Offset, err)
+	}
 }

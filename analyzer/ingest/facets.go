@@ -124,6 +124,7 @@ func (w *worker) packCuts(ctx context.Context, cuts []*schema.FacetCut) ([]addre
 	}
 	var out []addressed
 	for _, c := range cuts {
+		c.TopicId = w.topicID
 		value, err := c.MarshalVT()
 		if err != nil {
 			return nil, fmt.Errorf("encode cut: %w", err)

@@ -90,6 +90,36 @@ func TestFacetsAreJudgedAcrossPartitions(t *testing.T) {
 	eventually(t, "assessments of the prefix are written", func() bool { return r.facetAssessments() > 0 })
 }
 
+// TestFacetsOfATopicThatBeginsAgainAreJudged deletes vigil.requests, in which much
+// has happened, and makes it anew: what the second stage has taken of the old one
+// hides nothing of the new one, whose offsets begin anew.
+func TestFacetsOfATopicThatBeginsAgainAreJudged(t *testing.T) {
+	r := newRig(t)
+	r.start("", facetStage)
+	requests := r.start("", subjectStage)
+	begin := time.Now().Add(-10 * time.Minute)
+	const busy = 100 // Honest sign-ins, in each partition.
+	for i := range busy {
+		for p := range partitions {
+			ev := spray(i, begin.Add(time.Duration(i)*2*time.Second))
+			ev.Status, ev.AuthOutcome, ev.Address = 200, event.AuthSuccess, fmt.Sprintf("192.0.%d.%d", i, p)
+			r.send(p, ev)
+		}
+	}
+	eventually(t, "cuts of the old topic", func() bool { return r.cuts() >= (busy-5)*partitions })
+	requests.stop()
+	r.remake()
+	r.start("", subjectStage)
+	begin = time.Now().Add(-40 * time.Second)
+	for i := range 24 {
+		r.send(i%partitions, spray(i, begin.Add(time.Duration(i)*1500*time.Millisecond)))
+	}
+	eventually(t, "the prefix is blocked", func() bool {
+		list := r.facetVerdicts()
+		return len(list) > 0 && list[len(list)-1].Action == verdict.ActionBlock
+	})
+}
+
 // cuts is how many cuts stand in vigil.facets; all must decode, in one partition.
 func (r *rig) cuts() int {
 	r.t.Helper()

@@ -39,22 +39,26 @@ var errGone = errors.New("offset is not in the partition")
 
 // fetch reads on from offset and hands over what it finds until ctx ends. The
 // broker holds a read open until there is a record, so nothing is added to a
-// record's latency. It returns errGone where the offset has been deleted.
+// record's latency. It returns errGone where the offset has been deleted, or the
+// topic with it.
 func (w *worker) fetch(ctx context.Context, offset int64) error {
-	backoff, misses := fetchBackoff, 0
+	backoff, misses, doubtful := fetchBackoff, 0, false
 	for ctx.Err() == nil {
-		got, err := w.read(ctx, offset)
+		got, err := w.readOf(ctx, offset, doubtful)
 		switch {
 		case ctx.Err() != nil:
 			continue
 		case errors.Is(err, kafka.OffsetOutOfRange):
 			return fmt.Errorf("offset %d: %w", offset, errGone)
+		case errors.Is(err, errGone):
+			return err
 		case err != nil:
 			w.ingest.fault(ctx, "fetch", err)
 			pause(ctx, backoff)
-			backoff = min(2*backoff, fetchBackoffMax)
+			backoff, doubtful = min(2*backoff, fetchBackoffMax), true
 			continue
 		}
+		doubtful = false
 		backoff = fetchBackoff
 		if len(got.records) == 0 {
 			w.end.Store(got.end)
@@ -79,6 +83,23 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 		}
 	}
 	return nil
+}
+
+// readOf is one read. Where it is doubtful that the topic is still the same, after
+// a fault, that is asked first: one that was made anew has other records at the
+// same offsets.
+func (w *worker) readOf(ctx context.Context, offset int64, doubtful bool) (fetched, error) {
+	if !doubtful {
+		return w.read(ctx, offset)
+	}
+	id, err := w.ingest.o.Writer.TopicID(ctx, w.ingest.o.Stage.Topic)
+	if err != nil {
+		return fetched{}, err
+	}
+	if id != w.topicID {
+		return fetched{}, fmt.Errorf("the topic was made anew: %w", errGone)
+	}
+	return w.read(ctx, offset)
 }
 
 // read is one read.

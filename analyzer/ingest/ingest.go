@@ -107,10 +107,11 @@ type Ingest struct {
 	workers map[int]*worker // The owned ones.
 }
 
-// parked is an engine and the first offset that it has not seen.
+// parked is an engine and the first offset of a topic that it has not seen.
 type parked struct {
-	engine Engine
-	next   int64
+	engine  Engine
+	next    int64
+	topicID string
 }
 
 // New returns an ingest that has not joined its group yet.
@@ -238,7 +239,7 @@ func (i *Ingest) own(ctx context.Context, gen *kafka.Generation, a kafka.Partiti
 	defer i.mu.Unlock()
 	delete(i.workers, a.ID)
 	if w.engine != nil && err == nil && len(i.parked) < partitionsMax {
-		i.parked[a.ID] = parked{w.engine, w.next}
+		i.parked[a.ID] = parked{w.engine, w.next, w.topicID}
 	}
 	return err
 }

@@ -33,6 +33,7 @@ const (
 	resultPoison    = "poison"
 	resultPanic     = "panic"
 	resultReplayed  = "replayed"
+	resultKeyGone   = "key_gone"
 )
 
 var (
@@ -160,11 +161,18 @@ func (w *worker) one(ctx context.Context, r record, fx *effects) error {
 	return w.take(ctx, r, fx)
 }
 
-// poison puts a record that cannot be taken aside.
+// poison puts a record that cannot be taken aside. A control record whose key the
+// set no longer lists is none: it may have been good when it was written, and is
+// passed over.
 func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) error {
 	result := resultPoison
-	if errors.Is(why, errPanic) {
+	switch {
+	case errors.Is(why, errPanic):
 		result = resultPanic
+	case errors.Is(why, verdict.ErrUnknownKey):
+		fx.results[resultKeyGone]++
+		w.ingest.fault(ctx, resultKeyGone, fmt.Errorf("partition %d offset %d: a control record is passed over, list its key until no such record is retained: %w", w.partition, r.offset, why))
+		return nil
 	}
 	fx.results[result]++
 	if r.offset < w.effective {

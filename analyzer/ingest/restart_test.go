@@ -1,7 +1,9 @@
 package ingest_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -161,35 +163,100 @@ func TestReplayAnnouncesNothingTwice(t *testing.T) {
 	}
 }
 
-// Somebody deletes the topic and makes it anew: offsets start again, and
-// neither the state's nor the group's nor the verdicts' old offsets hide records.
-func TestTopicThatBeginsAgainIsScoredFromItsStart(t *testing.T) {
-	r := newRig(t)
-	dir := t.TempDir()
-	a := r.start(dir)
-	for n := range 5 {
-		ev := request(n, "alice", "/steal")
-		r.send(0, ev)
-	}
-	eventually(t, "the first life's assessments", func() bool { return len(r.assessments(0)) == 5 && len(r.verdicts(0)) > 0 })
-	a.stop()
-	deleted, err := r.client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic.Requests}})
+// remake deletes vigil.requests and makes it anew.
+func (r *rig) remake() {
+	r.t.Helper()
+	r.drop()
+	r.create()
+}
+
+func (r *rig) drop() {
+	r.t.Helper()
+	deleted, err := r.client.DeleteTopics(r.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic.Requests}})
 	if err != nil || deleted.Errors[topic.Requests] != nil {
-		t.Fatal(err, deleted)
+		r.t.Fatal(err, deleted)
 	}
-	created, err := r.client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
+}
+
+func (r *rig) create() {
+	r.t.Helper()
+	created, err := r.client.CreateTopics(r.t.Context(), &kafka.CreateTopicsRequest{
 		Topics: []kafka.TopicConfig{{Topic: topic.Requests, NumPartitions: partitions, ReplicationFactor: 1}},
 	})
 	if err != nil || created.Errors[topic.Requests] != nil {
-		t.Fatal(err, created)
+		r.t.Fatal(err, created)
 	}
-	before := len(r.verdicts(0))
-	ev := request(6, "bob", "/steal")
-	r.send(0, request(5, "alice", "/"), ev)
-	r.start(dir)
-	eventually(t, "bob's verdict", func() bool { return len(r.verdicts(0)) == before+1 })
-	if v := r.verdicts(0)[before]; v.Target.Id != ev.Session || v.Cause.Offset != 1 {
-		t.Errorf("verdict = %v", v)
+}
+
+// Somebody deletes the topic and makes it anew: offsets start again, and neither
+// the state's nor the group's nor the verdicts' old offsets hide records, also
+// where the new topic has grown beyond the old one before anybody looks.
+func TestTopicThatBeginsAgainIsScoredFromItsStart(t *testing.T) {
+	for name, more := range map[string]int{"a shorter topic": 0, "a longer topic": 20} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			dir := t.TempDir()
+			a := r.start(dir)
+			for n := range 5 {
+				ev := request(n, "alice", "/steal")
+				r.send(0, ev)
+			}
+			eventually(t, "the first life's assessments", func() bool { return len(r.assessments(0)) == 5 && len(r.verdicts(0)) > 0 })
+			a.stop()
+			r.remake()
+			before := len(r.verdicts(0))
+			ev := request(6, "bob", "/steal")
+			r.send(0, request(5, "alice", "/"), ev)
+			for n := range more {
+				r.send(0, request(7+n, "carol", "/"))
+			}
+			r.start(dir)
+			eventually(t, "bob's verdict", func() bool { return len(r.verdicts(0)) == before+1 })
+			if v := r.verdicts(0)[before]; v.Target.Id != ev.Session || v.Cause.Offset != 1 {
+				t.Errorf("verdict = %v", v)
+			}
+		})
+	}
+}
+
+// heard is a log that counts the faults of reading.
+type heard struct {
+	slog.Handler
+	faults *atomic.Int32
+}
+
+func (h heard) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "stage" && a.Value.String() == "fetch" {
+			h.faults.Add(1)
+		}
+		return true
+	})
+	return nil
+}
+
+func (h heard) Enabled(context.Context, slog.Level) bool { return true }
+func (h heard) WithAttrs([]slog.Attr) slog.Handler       { return h }
+
+// The topic is made anew under a running analyzer, and has more records than the
+// old one before it is read.
+func TestTopicThatBeginsAgainUnderARunningAnalyzer(t *testing.T) {
+	r := newRig(t)
+	var faults atomic.Int32
+	r.start(t.TempDir(), func(o *ingest.Options) { o.Logger = slog.New(heard{slog.DiscardHandler, &faults}) })
+	r.send(0, request(0, "alice", "/"), request(1, "alice", "/"))
+	eventually(t, "the old topic's assessments", func() bool { return len(r.assessments(0)) == 2 })
+	r.drop()
+	eventually(t, "it misses the topic", func() bool { return faults.Load() > 0 })
+	r.create()
+	for n := range 20 {
+		r.send(0, request(n, "bob", "/"))
+	}
+	eventually(t, "the new topic is assessed from its start", func() bool { return r.assessments(0)[0] == 1 && len(r.assessments(0)) == 20 })
+	for offset, score := range r.assessments(0) {
+		if score != float64(offset+1) {
+			t.Errorf("offset %d scored %v, want %d", offset, score, offset+1)
+		}
 	}
 }
 

@@ -40,14 +40,22 @@ func (w *worker) start(ctx context.Context) error {
 	if o.Keep.Replay == 0 {
 		at = first
 	}
-	w.verdict, err = o.Announcer.Adopt(ctx, o.Stage, w.partition, end)
+	w.topicID, err = o.Writer.TopicID(ctx, o.Stage.Topic)
+	if err != nil {
+		return err
+	}
+	w.verdict, err = o.Announcer.Adopt(ctx, o.Stage, w.partition, w.topicID, end)
 	if err != nil {
 		return err
 	}
 	w.epoch.Store(w.verdict.Epoch())
-	from, err := w.restore(ctx)
+	from, of, err := w.restore(ctx)
 	if err != nil {
 		return err
+	}
+	if of != "" && w.topicID != "" && of != w.topicID {
+		w.ingest.fault(ctx, "start", fmt.Errorf("partition %d: the topic is another one than before, its offsets begin anew", w.partition))
+		from, w.next = fromWarm, 0
 	}
 	w.place(ctx, from, first, end, at)
 	w.committed, w.acked = w.effective, max(w.effective, w.next)
@@ -91,8 +99,9 @@ func (w *worker) place(ctx context.Context, from string, first, end, at int64) {
 	w.effective = max(w.effective, first)
 }
 
-// restore gives w an engine and next; it says where from.
-func (w *worker) restore(ctx context.Context) (from string, err error) {
+// restore gives w an engine and next; it says where from, and of which topic the
+// offset is.
+func (w *worker) restore(ctx context.Context) (from, of string, err error) {
 	w.model = w.ingest.model.Load()
 	kept, inMemory := w.ingest.takeParked(w.partition)
 	head, onDisk := w.ingest.o.State.Load(ctx, w.ingest.o.Stage.Topic, w.partition, func(h state.Header, r io.Reader) error {
@@ -105,19 +114,19 @@ func (w *worker) restore(ctx context.Context) (from string, err error) {
 	case inMemory && (!onDisk || kept.next >= head.Next):
 		w.engine, w.next = kept.engine, kept.next
 		w.engine.SwapModel(w.model)
-		return fromParked, nil
+		return fromParked, kept.topicID, nil
 	case onDisk:
 		w.next = head.Next
-		return fromDisk, nil
+		return fromDisk, head.TopicID, nil
 	}
 	from, err = w.warm(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if from == fromEmpty && w.effective > 0 {
 		from = fromReplay
 	}
-	return from, nil
+	return from, "", nil
 }
 
 // fresh makes a new engine and lets load fill it; it stays only if that works.
@@ -164,7 +173,7 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	w.ingest.mu.Lock()
 	defer w.ingest.mu.Unlock()
 	if w.engine != nil && w.acked == w.next {
-		w.ingest.parked[w.partition] = parked{w.engine, w.next}
+		w.ingest.parked[w.partition] = parked{w.engine, w.next, w.topicID}
 	}
 	return err
 }

@@ -29,6 +29,7 @@ type worker struct {
 	ingest    *Ingest
 	gen       committer
 	partition int
+	topicID   string // Of the topic that is read, "" where the broker gives none.
 	fetched   chan fetched
 
 	engine  Engine
@@ -217,7 +218,7 @@ func (w *worker) save(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	h := state.Header{Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Next: w.next, Epoch: w.verdict.Epoch(), Model: w.model.Digest()}
+	h := state.Header{Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Next: w.next, Epoch: w.verdict.Epoch(), Model: w.model.Digest()}
 	done := make(chan error, 1)
 	go func() {
 		done <- w.ingest.o.State.Save(ctx, h, func(out io.Writer) error {

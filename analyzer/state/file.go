@@ -29,6 +29,8 @@ var ErrDamaged = errors.New("state file is damaged")
 type Header struct {
 	Topic     string `json:"topic"`
 	Partition int    `json:"partition"`
+	// TopicID is the id that the broker gave the topic, "" where it gives none.
+	TopicID string `json:"topic_id,omitempty"`
 	// Next is the offset of the first record that the state has not seen.
 	Next int64 `json:"next"`
 	// Epoch is the verdict epoch under which it was written.

@@ -21,8 +21,10 @@ import (
 const releaseLong = `Let verdicts go out that wait for a person.
 
 Where verdicts by one group of evidence would end more than their share of a
-tenant's sessions, the analyzer holds the rest: it may be an attack, or a signal
-that has gone wrong. "vigil verdicts --held" says what waits, "vigil verdicts"
+tenant's sessions (blast_radius), the analyzer holds the rest and all that
+follow; where more of them come than may in a minute (revokes_per_minute), it
+holds those beyond. It may be an attack, or a signal that has gone wrong.
+"vigil verdicts --held" says what waits, "vigil verdicts"
 with which reasons others of that group went out before. What is released goes
 out now, unless it has lapsed; what comes after is counted anew. A release
 cannot be taken back; "vigil restore" lifts single verdicts.
@@ -34,6 +36,7 @@ type heldGroup struct {
 	Analyzer string    `json:"analyzer"`
 	Tenant   string    `json:"tenant"`
 	Group    string    `json:"group"`
+	Limit    string    `json:"limit"`
 	Since    time.Time `json:"since"`
 	Held     int       `json:"held"`
 }
@@ -161,9 +164,9 @@ func listHeld(c *cobra.Command, env app.Env, l *link) error {
 	}
 	rows := make([][]string, 0, len(all))
 	for _, h := range all {
-		rows = append(rows, []string{clean(h.Tenant), clean(h.Group), strconv.Itoa(h.Held), h.Since.UTC().Format(time.DateTime), h.Analyzer})
+		rows = append(rows, []string{clean(h.Tenant), clean(h.Group), clean(h.Limit), strconv.Itoa(h.Held), h.Since.UTC().Format(time.DateTime), h.Analyzer})
 	}
-	return newPrinter(c, env).table([]string{"TENANT", "GROUP", "HELD", "SINCE (UTC)", "ANALYZER"}, rows)
+	return newPrinter(c, env).table([]string{"TENANT", "GROUP", "LIMIT", "HELD", "SINCE (UTC)", "ANALYZER"}, rows)
 }
 
 func heldAt(ctx context.Context, env app.Env, base, token string) ([]heldGroup, error) {

@@ -258,7 +258,7 @@ func heldAndRelease(mux *http.ServeMux) {
 		case released.Load():
 			_, _ = fmt.Fprint(w, "[]")
 		default:
-			_, _ = fmt.Fprint(w, `[{"tenant":"default","group":"walk","since":"2026-03-02T08:00:00Z","held":7}]`)
+			_, _ = fmt.Fprint(w, `[{"tenant":"default","group":"walk","limit":"blast_radius","since":"2026-03-02T08:00:00Z","held":7}]`)
 		}
 	})
 	mux.HandleFunc("POST /v1/release", func(w http.ResponseWriter, r *http.Request) {

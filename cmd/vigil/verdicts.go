@@ -90,8 +90,9 @@ func newVerdictsCommand(env app.Env) *cobra.Command {
 		Long: `List verdicts with their reasons, or follow them as they come.
 
 With --held, say instead what has not gone out: where verdicts by one group of
-evidence would end more than their share of a tenant's sessions, the analyzer
-holds the rest until a person lets them go (vigil release). Analyzers are asked
+evidence would end more than their share of a tenant's sessions, or come faster
+than they may, the analyzer holds the rest until a person lets them go (vigil
+release); restarts do not lose them. Analyzers are asked
 for it, not ClickHouse, and answer for all tenants.`,
 		Example: `  vigil verdicts --live
   vigil verdicts --held

@@ -41,6 +41,9 @@ func TestDecide(t *testing.T) {
 		"with a token":                 {c: admit.Case{Identity: ann}, want: permit},
 		"with the scopes":              {c: admit.Case{Identity: ann, Route: &route.Route{Scopes: []string{"b", "a"}}}, want: permit},
 		"with one of two scopes":       {c: admit.Case{Identity: ann, Route: &route.Route{Scopes: []string{"b", "c"}}}, want: want{"deny", "insufficient_scope", false}},
+		"bound as the route asks":      {c: admit.Case{Identity: &identity.Identity{Binding: "dpop"}, Route: &route.Route{Binding: []string{"mtls", "dpop"}}}, want: permit},
+		"bound in another way":         {c: admit.Case{Identity: &identity.Identity{Binding: "mtls"}, Route: &route.Route{Binding: []string{"dpop"}}}, want: want{"deny", "binding_required", false}},
+		"bound to nothing":             {c: admit.Case{Identity: &identity.Identity{Binding: "none"}, Route: &route.Route{Binding: []string{"dpop"}}}, want: want{"deny", "binding_required", false}},
 		"with a good context":          {c: admit.Case{Identity: ann, Route: &route.Route{ACR: []string{"gold", "silver"}}}, want: permit},
 		"with a weak context":          {c: admit.Case{Identity: ann, Route: &route.Route{ACR: []string{"gold"}}}, want: want{"step_up", "step_up_required", false}},
 		"signed in recently enough":    {c: admit.Case{Identity: ann, Route: &route.Route{MaxAge: 10 * time.Minute}}, want: permit},
@@ -96,8 +99,10 @@ func TestLimiter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := func(id string) admit.Decision {
-		return admit.Decision{Decision: event.DecisionPermit, Throttle: true, Verdict: &verdict.Verdict{Id: id}}
+	said := 0
+	of := func(id string) admit.Decision { // Each time by a verdict of its own.
+		said++
+		return throttled(fmt.Sprint(said), verdict.TargetSession, id)
 	}
 	var got []string
 	for _, at := range []time.Duration{0, 0, 0, 0, 500, 1000, 1000, 60_000, 60_000, 60_000, 60_000} {
@@ -112,7 +117,17 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("refused with status %d, retry after %s", refused.Problem.Status, refused.Problem.RetryAfter)
 	}
 	if l.Apply(of("w"), t0.Add(time.Minute)).Decision != p {
-		t.Error("another verdict shares the bucket")
+		t.Error("another session shares the bucket")
+	}
+	if l.Apply(throttled("x", verdict.TargetSubject, "v"), t0.Add(time.Minute)).Decision != p {
+		t.Error("a subject of the session's name shares the bucket")
+	}
+}
+
+func throttled(verdictID, kind, id string) admit.Decision {
+	return admit.Decision{
+		Decision: event.DecisionPermit, Throttle: true,
+		Verdict: &verdict.Verdict{Id: verdictID, Tenant: "default", Target: &verdict.Target{Kind: kind, Id: id}},
 	}
 }
 
@@ -124,7 +139,7 @@ func TestLimiterIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	take := func(i int, at time.Time) string {
-		return l.Apply(admit.Decision{Decision: "permit", Throttle: true, Verdict: &verdict.Verdict{Id: fmt.Sprint(i)}}, at).Decision
+		return l.Apply(throttled("v", verdict.TargetAddress, fmt.Sprint(i)), at).Decision
 	}
 	for i := range 32 << 10 {
 		take(i, t0)

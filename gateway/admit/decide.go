@@ -82,7 +82,7 @@ func unknown(c Case) (Decision, bool) {
 		if c.Identity == nil {
 			return Decision{}, false // credential refuses it, or the route is public.
 		}
-		if c.Identity.AuthTime.IsZero() || c.Now.Sub(c.Identity.AuthTime) > c.FreshMax {
+		if !fresh(c.Identity.AuthTime, c.FreshMax, c.Now) {
 			return Decision{Decision: event.DecisionStepUp, Problem: problem.StepUp(nil, c.Route.ACR, c.FreshMax)}, true
 		}
 	}
@@ -93,7 +93,10 @@ func unknown(c Case) (Decision, bool) {
 func credential(c Case) (Decision, bool) {
 	id := c.Identity
 	if id == nil {
-		return deny(problem.From(identity.ErrNone)), true
+		return deny(problem.Missing(c.Route.Binding)), true
+	}
+	if len(c.Route.Binding) > 0 && !slices.Contains(c.Route.Binding, id.Binding) {
+		return deny(problem.Binding(c.Route.Binding)), true
 	}
 	for _, s := range c.Route.Scopes {
 		if !slices.Contains(id.Scopes, s) {

@@ -9,15 +9,19 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
-// Limiter holds throttled targets to their rate: one token bucket per verdict,
-// full at first. Safe for concurrent use.
+// Limiter holds throttled targets to their rate: one token bucket per target, full
+// at first. A verdict that is said again, as it is while its cause goes on, fills no
+// bucket. Safe for concurrent use.
 type Limiter struct {
 	every time.Duration // Between two tokens.
 	burst time.Duration // What a full bucket is worth.
 
 	mu      sync.Mutex
-	buckets map[string]time.Time // When the bucket of a verdict is full again.
+	buckets map[bucket]time.Time // When it is full again.
 }
+
+// bucket is a throttled target.
+type bucket struct{ tenant, kind, id string }
 
 // NewLimiter returns a limiter without buckets.
 func NewLimiter(c Config) (*Limiter, error) {
@@ -26,7 +30,7 @@ func NewLimiter(c Config) (*Limiter, error) {
 		return nil, fmt.Errorf("admit: %w", err)
 	}
 	every := time.Minute / time.Duration(c.ThrottlePerMinute)
-	return &Limiter{every: every, burst: every * time.Duration(c.ThrottleBurst), buckets: make(map[string]time.Time)}, nil
+	return &Limiter{every: every, burst: every * time.Duration(c.ThrottleBurst), buckets: make(map[bucket]time.Time)}, nil
 }
 
 // Apply takes a token for a decision that asks for one; without a token the
@@ -35,7 +39,8 @@ func (l *Limiter) Apply(d Decision, now time.Time) Decision {
 	if !d.Throttle {
 		return d
 	}
-	wait := l.take(d.Verdict.GetId(), now)
+	t := d.Verdict.GetTarget()
+	wait := l.take(bucket{d.Verdict.GetTenant(), t.GetKind(), t.GetId()}, now)
 	if wait <= 0 {
 		return d
 	}
@@ -45,7 +50,7 @@ func (l *Limiter) Apply(d Decision, now time.Time) Decision {
 // take takes a token, or says how long until there is one. The bucket is kept
 // as the time at which it is full again (the generic cell rate algorithm,
 // ITU-T I.371).
-func (l *Limiter) take(id string, now time.Time) time.Duration {
+func (l *Limiter) take(id bucket, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full, known := l.buckets[id]

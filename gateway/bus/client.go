@@ -27,6 +27,7 @@ type Client struct {
 	*kafka.Client
 
 	transport *kafka.Transport
+	cancel    context.CancelFunc
 
 	mu     sync.Mutex
 	open   map[*connection]struct{}
@@ -43,8 +44,11 @@ type connection struct {
 // New returns a client that has not connected yet.
 func New(o Options) *Client {
 	c := &Client{open: make(map[*connection]struct{})}
+	var life context.Context
+	//nolint:forbidigo // The client lives until Close. kafka-go's search for brokers goes on without end where there are none, unless its context ends.
+	life, c.cancel = context.WithCancel(context.Background())
 	c.transport = &kafka.Transport{
-		Dial: c.dial, ClientID: "vigil-gateway-" + o.Gateway, MetadataTTL: metadataTTL, MetadataTopics: o.Topics, IdleTimeout: idleTimeout,
+		Context: life, Dial: c.dial, ClientID: "vigil-gateway-" + o.Gateway, MetadataTTL: metadataTTL, MetadataTopics: o.Topics, IdleTimeout: idleTimeout,
 	}
 	c.Client = &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: c.transport, Timeout: o.Timeout}
 	return c
@@ -67,6 +71,7 @@ func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
 // Close closes every connection for good. It may be called again.
 func (c *Client) Close() {
 	c.transport.CloseIdleConnections()
+	c.cancel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true

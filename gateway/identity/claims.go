@@ -19,8 +19,10 @@ type claims struct {
 	issuedAt, authTime  time.Time // Zero where absent.
 	tokenID, session    string
 	clientID, acr, kind string
-	scopes, amr         []string
-	bound, clientGrant  bool
+	actor               string // Empty where the subject acts.
+	scopes, amr, roles  []string
+	confirm             confirmation
+	clientGrant         bool
 }
 
 // reader collects claims and the first thing that is wrong with them.
@@ -86,6 +88,53 @@ func (r *reader) list(claim string, split bool) []string {
 	return list
 }
 
+// actor reads who acts in the subject's place (RFC 8693 section 4.1). Of a chain
+// only the outermost is of use: the others have no part in this request.
+func (r *reader) actor() string {
+	v := r.o.get("act")
+	if v == nil {
+		return ""
+	}
+	o, err := parseObject(v)
+	if err != nil {
+		r.fail("act", "is not an object")
+		return ""
+	}
+	inner := reader{o: o}
+	for _, claim := range []string{"sub", "client_id"} {
+		name := inner.name(claim)
+		if name != "" && inner.err == nil {
+			return name
+		}
+	}
+	r.fail("act", "names nobody")
+	return ""
+}
+
+// roles reads the list at a path of names with dots between them, such as
+// realm_access.roles. A claim whose own name has dots is found, too.
+func (r *reader) roles(path string) []string {
+	if path == "" {
+		return nil
+	}
+	at := *r
+	for at.o.get(path) == nil {
+		head, rest, more := strings.Cut(path, ".")
+		v := at.o.get(head)
+		if !more || v == nil {
+			return nil
+		}
+		o, err := parseObject(v)
+		if err != nil {
+			return nil // Not this issuer's form of a token: it has no roles.
+		}
+		at.o, path = o, rest
+	}
+	list := at.list(path, false)
+	r.err = at.err
+	return list
+}
+
 // read takes the claims that an issuer's tokens carry.
 func (is *issuer) read(o object) (claims, error) {
 	r := reader{o: o}
@@ -94,8 +143,10 @@ func (is *issuer) read(o object) (claims, error) {
 		expires: r.time("exp"), notBefore: r.time("nbf"), issuedAt: r.time("iat"), authTime: r.time("auth_time"),
 		tokenID: r.name("jti"), session: r.name(is.spec.SessionClaim),
 		clientID: r.name("client_id"), acr: r.name("acr"), amr: r.list("amr", false),
-		bound: o.get("cnf") != nil,
+		confirm: readConfirmation(o.get("cnf")),
 	}
+	c.actor = r.actor()
+	c.roles = r.roles(is.spec.RoleClaim)
 	if c.clientID == "" {
 		c.clientID = r.name("azp")
 	}
@@ -112,40 +163,129 @@ func (is *issuer) read(o object) (claims, error) {
 	}
 	grant, _ := text(o.get("gty"))
 	c.clientGrant = grant == "client-credentials" || grant == "client_credentials"
+	asked := is.ask != nil
 	switch {
-	case c.subject == "":
+	case c.subject == "" && (!asked || c.clientID == ""):
 		r.fail("sub", "is missing")
-	case o.get("exp") == nil:
+	case o.get("exp") == nil && !asked:
 		r.fail("exp", "is missing")
 	}
 	if r.err != nil {
 		return claims{}, r.err
 	}
+	if c.subject == "" {
+		c.subject = c.clientID // Of an answer: a client for itself.
+	}
+	c.scopes = is.spec.withRoles(c.scopes, c.roles)
 	return c, nil
 }
 
-// check compares claims with what the issuer is configured for and the clock.
+// withRoles adds the scopes that roles give. The list is a new one where it grows.
+func (is Issuer) withRoles(scopes, roles []string) []string {
+	for _, m := range is.RoleScopes {
+		if !slices.Contains(roles, m.Role) {
+			continue
+		}
+		for _, s := range m.Scopes {
+			if !slices.Contains(scopes, s) {
+				scopes = append(slices.Clip(scopes), s)
+			}
+		}
+	}
+	return scopes
+}
+
+// check compares the token's header with what the issuer is configured for, and
+// its claims as well.
 func (is *issuer) check(p parsed, c claims, now time.Time) error {
-	leeway := is.spec.Leeway
 	switch {
 	case c.issuer != is.spec.Issuer:
 		return fault(CodeIssuer, "The token's issuer is not known")
 	case !slices.Contains(is.spec.Algorithms, p.alg):
 		return fault(CodeAlgorithm, "The token's algorithm is not accepted")
-	case !is.takesType(p):
+	case !is.takesType(p), otherKind(p):
 		return fault(CodeType, "The token is of another type")
 	case !slices.ContainsFunc(c.audiences, func(a string) bool { return slices.Contains(is.spec.Audiences, a) }):
 		return fault(CodeAudience, "The token is for somebody else")
-	case c.bound:
-		return fault(CodeBound, "The token is bound to a key and cannot be used as a bearer token")
-	case !now.Before(is.until(c)):
+	}
+	return is.checkClaims(p.claims, c, now)
+}
+
+// checkClaims compares what every form of a token has with the configuration
+// and the clock.
+func (is *issuer) checkClaims(o object, c claims, now time.Time) error {
+	leeway := is.spec.Leeway
+	for _, r := range is.required {
+		if !r.met(o) {
+			return fault(CodeClaim, "The token lacks the claim "+r.name+" or has another value in it")
+		}
+	}
+	switch {
+	case o.get("exp") != nil && !now.Before(is.until(c)):
 		return fault(CodeExpired, "The token has expired")
 	case is.spec.MaxTokenAge > 0 && c.issuedAt.IsZero():
 		return fault(CodeMalformed, "The claim iat is missing")
+	case is.spec.MaxTokenAge > 0 && !now.Before(c.issuedAt.Add(is.spec.MaxTokenAge+leeway)):
+		return fault(CodeExpired, "The token is too old")
 	case now.Before(c.notBefore.Add(-leeway)), now.Before(c.issuedAt.Add(-leeway)), now.Before(c.authTime.Add(-leeway)):
 		return fault(CodeNotYetValid, "The token is not valid yet")
 	}
 	return nil
+}
+
+// requirement is a claim that a token must have, with a value where one is named.
+type requirement struct {
+	name, value string
+	valued      bool
+}
+
+// requirements reads NAME and NAME=VALUE.
+func requirements(list []string) []requirement {
+	out := make([]requirement, 0, len(list))
+	for _, s := range list {
+		name, value, valued := strings.Cut(s, "=")
+		out = append(out, requirement{name: name, value: value, valued: valued})
+	}
+	return out
+}
+
+// met reports whether o has the claim: a text or one of a list of texts that is
+// the value, or true for the value "true".
+func (r requirement) met(o object) bool {
+	v := o.get(r.name)
+	if v == nil || string(v) == "null" || !r.valued {
+		return v != nil && string(v) != "null"
+	}
+	s, isText := text(v)
+	list, isList := texts(v)
+	switch {
+	case isText:
+		return s == r.value
+	case isList:
+		return slices.Contains(list, r.value)
+	}
+	return string(v) == r.value
+}
+
+// otherKind reports whether the payload says that the token is none for APIs,
+// where its header does not say that it is one: an ID token (OpenID Connect Core
+// sections 2 and 3.3.2.11), a logout or security event token (RFC 8417 section
+// 2.2), or one of those that Keycloak tells apart by a claim.
+func otherKind(p parsed) bool {
+	if strings.HasSuffix(strings.ToLower(p.typ), "at+jwt") {
+		return false
+	}
+	for _, claim := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
+		if p.claims.get(claim) != nil {
+			return true
+		}
+	}
+	kind, _ := text(p.claims.get("typ"))
+	switch strings.ToLower(kind) {
+	case "id", "refresh", "offline", "logout", "serialized-id":
+		return true
+	}
+	return false
 }
 
 // until is when a token stops being accepted.
@@ -155,6 +295,15 @@ func (is *issuer) until(c claims) time.Time {
 		t = c.issuedAt.Add(is.spec.MaxTokenAge)
 	}
 	return t.Add(is.spec.Leeway)
+}
+
+// from is when a token begins to be accepted.
+func (is *issuer) from(c claims) time.Time {
+	from := c.notBefore
+	if c.issuedAt.After(from) {
+		from = c.issuedAt
+	}
+	return from.Add(-is.spec.Leeway)
 }
 
 // takesType compares the header typ as RFC 7515 section 4.1.9 says: without
@@ -170,25 +319,18 @@ func (is *issuer) takesType(p parsed) bool {
 	})
 }
 
-// identity gives the names in a verified token their pseudonyms.
-func (is *issuer) identity(names event.Names, p parsed, c claims) Identity {
-	id := Identity{
-		Tenant: is.spec.Tenant, Issuer: c.issuer, Subject: names.Subject(c.issuer, c.subject),
-		ClientID: c.clientID, Scopes: c.scopes, ACR: c.acr, AMR: c.amr,
+// identity gives the names in a verified token their pseudonyms. unique names
+// the token where it has no jti.
+func (is *issuer) identity(names event.Names, method, unique string, c claims) Identity {
+	n := Plain{Subject: c.subject, Session: c.session, Token: c.tokenID, Actor: c.actor}
+	if n.Token == "" {
+		n.Token = unique
+	}
+	return n.Identity(names, Identity{
+		Tenant: is.spec.Tenant, Issuer: is.spec.Issuer, ClientID: c.clientID, Scopes: c.scopes, Roles: c.roles, ACR: c.acr, AMR: c.amr,
 		AuthTime: c.authTime, IssuedAt: c.issuedAt, Expires: c.expires,
-		Binding: event.BindingNone, Method: MethodJWT, Kind: is.kindOf(c),
-	}
-	token := c.tokenID
-	if token == "" {
-		token = p.signing
-	}
-	id.TokenID = names.Token(c.issuer, token)
-	id.Session = names.Session(c.issuer, token)
-	if c.session != "" {
-		id.Aliases = []string{id.Session}
-		id.Session = names.Session(c.issuer, c.session)
-	}
-	return id
+		Binding: event.BindingNone, Method: method, Kind: is.kindOf(c),
+	})
 }
 
 // kindOf tells services and agents from people. A token that a client got for

@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Claims are what the strict layer reads from a token before its signature.
 type Claims struct {
@@ -43,3 +46,42 @@ func (v *Verifier) Cached() int {
 	}
 	return n
 }
+
+// Thumbprint is that of a JWK.
+func Thumbprint(jwk []byte) (string, error) {
+	_, t, err := parsePublicKey(jwk)
+	return t, err
+}
+
+// CloseIdleConnections ends what the questions to issuers have left open.
+func (v *Verifier) CloseIdleConnections() { v.asking.CloseIdleConnections() }
+
+// Refuse remembers that an issuer has refused a token.
+func (v *Verifier) Refuse(issuer, token string) {
+	i := v.issuers[issuer].ask
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.refuse(token)
+}
+
+// Refusals is how many of an issuer are remembered.
+func (v *Verifier) Refusals(issuer string) int {
+	i := v.issuers[issuer].ask
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.young) + len(i.old)
+}
+
+// ReadAnswer reads what an issuer says about a token.
+func ReadAnswer(answer string) (Claims, error) {
+	o, err := parseObject([]byte(answer))
+	if err != nil {
+		return Claims{}, err
+	}
+	is := &issuer{spec: Issuer{}.defaults(), ask: &introspector{}}
+	c, err := is.read(o)
+	return Claims{Issuer: c.issuer, Subject: c.subject}, err
+}
+
+// Reachable reports whether keys may be fetched from an address.
+func Reachable(a netip.Addr, allowPrivate bool) bool { return reachable(a.Unmap(), allowPrivate) }

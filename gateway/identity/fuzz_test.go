@@ -22,8 +22,7 @@ func FuzzToken(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, file := range files {
-		_, token := readToken(f, file)
-		f.Add(token)
+		f.Add(readVector(f, file).token)
 	}
 	f.Fuzz(compareWithJWX)
 }
@@ -82,4 +81,39 @@ func compareWithJWX(t *testing.T, token string) {
 			t.Errorf("%s is %s for jwx, %s for us", name, pair[0], pair[1])
 		}
 	}
+}
+
+// FuzzProof: no proof makes the verifier panic, and none but ours proves.
+func FuzzProof(f *testing.F) {
+	k, p := loadKeys(f), newProver()
+	v := verifier(f)
+	token := p.bound(k)
+	used := p.proof(token)
+	_, err := v.Verify(f.Context(), shown("DPoP", token, used), home)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(used, "https://api.test/orders")
+	f.Add("a.b.c", "https://api.test/%zz")
+	f.Fuzz(func(t *testing.T, proof, htu string) {
+		for _, x := range []string{proof, p.proof(token, set("htu", htu), set("htm", "PUT"))} {
+			id, err := v.Verify(t.Context(), shown("DPoP", token, x), home)
+			if err == nil {
+				t.Errorf("a proof that we did not make proves %s", id.Device)
+			}
+		}
+	})
+}
+
+// FuzzIntrospection: no answer makes the verifier panic, and none that does not
+// say so in one way only makes a token good.
+func FuzzIntrospection(f *testing.F) {
+	f.Add(active)
+	f.Add(`{"active":true,"act":{"sub":"x"},"cnf":{"jkt":1},"aud":["https://api.test"],"sub":"a"}`)
+	f.Fuzz(func(t *testing.T, answer string) {
+		c, err := identity.ReadAnswer(answer)
+		if err == nil && c.Subject == "" {
+			t.Errorf("%q names nobody and is accepted", answer)
+		}
+	})
 }

@@ -14,11 +14,13 @@ var errStale = errors.New("no key set that is recent enough")
 
 // issuer is a configured issuer and the keys that it has at the moment.
 type issuer struct {
-	spec    Issuer // With its defaults.
-	fetch   fetchFunc
-	metrics *metrics
-	log     *slog.Logger
-	now     func() time.Time
+	spec     Issuer // With its defaults.
+	required []requirement
+	fetch    fetchFunc
+	ask      *introspector // Nil where tokens are verified by keys.
+	metrics  *metrics
+	log      *slog.Logger
+	now      func() time.Time
 
 	minInterval, maxStale time.Duration
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,7 +118,7 @@ func TestKeysByDiscovery(t *testing.T) {
 		t.Errorf("with a foreign configuration: %q", got)
 	}
 	document["issuer"], document["jwks_uri"] = p.URL, "file:///etc/passwd"
-	if got := discover(); !strings.Contains(got, "https only") {
+	if got := discover(); !strings.Contains(got, "must be https") {
 		t.Errorf("with keys in a file: %q", got)
 	}
 }
@@ -144,6 +145,29 @@ func TestKeyRotation(t *testing.T) {
 	verify(t, v, fresh)
 	if got := outcome(t.Context(), v, bearer(old)); got != identity.CodeKeyUnknown {
 		t.Errorf("a token of a withdrawn key: %q", got)
+	}
+}
+
+// A flood of made-up key ids costs the provider two fetches a minute, and honest
+// tokens nothing.
+func TestFloodOfUnknownKeys(t *testing.T) {
+	k := loadKeys(t)
+	p := serveKeys(t, k.jwks())
+	v, now := p.fetching(t)
+	good := k.sign(header, claims)
+	verify(t, v, good)
+	for second := range 60 {
+		for i := range 20 {
+			made := b64(put(header, "kid", fmt.Sprintf(`"made-up-%d-%d"`, second, i))) + "." + b64(claims) + ".AAAA"
+			if got := outcome(t.Context(), v, bearer(made)); got != identity.CodeKeyUnknown {
+				t.Fatalf("Verify() = %s", got)
+			}
+		}
+		verify(t, v, good)
+		now.Add(int64(time.Second))
+	}
+	if n := p.fetches.Load(); n > 3 {
+		t.Errorf("1,200 made-up key ids in a minute cost %d fetches", n)
 	}
 }
 
@@ -304,6 +328,36 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	}
 	if p.fetches.Load() > 0 {
 		t.Error("the provider was asked")
+	}
+}
+
+// An Ed25519 key is good under both names of its algorithm, whichever the set has.
+func TestEd25519HasTwoNames(t *testing.T) {
+	k := loadKeys(t)
+	for _, ofKey := range []string{"EdDSA", "Ed25519"} {
+		v, _ := serveKeys(t, []byte(swap(string(only(t, k, "ed")), `"kty"`, `"alg":"`+ofKey+`","kty"`))).fetching(t)
+		for _, alg := range []string{"EdDSA", "Ed25519"} {
+			head := `{"alg":"` + alg + `","typ":"at+jwt","kid":"ed"}`
+			if got := outcome(t.Context(), v, bearer(k.signRaw(b64(head)+"."+b64(claims), `"EdDSA"`))); got != "ok" {
+				t.Errorf("a key for %s, a token by %s: %s", ofKey, alg, got)
+			}
+		}
+	}
+}
+
+// Every way to spell an address of our own house is one.
+func TestAddressesOfTheHouse(t *testing.T) {
+	for text, want := range map[string][2]bool{ // Without and with AllowPrivate.
+		"93.184.216.34": {true, true}, "2606:2800:220:1::1": {true, true}, "64:ff9b::5db8:d822": {true, true},
+		"127.0.0.1": {false, true}, "::1": {false, true}, "::ffff:127.0.0.1": {false, true}, "10.1.2.3": {false, true}, "172.16.0.1": {false, true},
+		"192.168.0.1": {false, true}, "100.64.0.1": {false, true}, "fd00::1": {false, true}, "fec0::1": {false, true}, "0.1.2.3": {false, true},
+		"198.18.0.1": {false, true}, "192.0.0.1": {false, true}, "240.0.0.1": {false, true}, "64:ff9b::a00:1": {false, true}, "64:ff9b::7f00:1": {false, true},
+		"169.254.169.254": {}, "::ffff:169.254.169.254": {}, "64:ff9b::a9fe:a9fe": {}, "fe80::1": {}, "0.0.0.0": {}, "::": {}, "224.0.0.1": {}, "ff02::1": {},
+	} {
+		a := netip.MustParseAddr(text)
+		if got := [2]bool{identity.Reachable(a, false), identity.Reachable(a, true)}; got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
 	}
 }
 

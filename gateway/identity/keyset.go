@@ -79,9 +79,8 @@ func parseKey(raw json.RawMessage) (kid string, k *key, err error) {
 	k = &key{alg: j.Algorithm().String(), public: public}
 	switch p := public.(type) {
 	case *rsa.PublicKey:
-		bits := p.N.BitLen()
-		if bits < RSABitsMin || bits > RSABitsMax || p.E < 3 || p.E%2 == 0 {
-			return kid, nil, fmt.Errorf("is an RSA key of %d bits with exponent %d", bits, p.E)
+		if !strongRSA(p) {
+			return kid, nil, fmt.Errorf("is an RSA key of %d bits with exponent %d", p.N.BitLen(), p.E)
 		}
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 	default:
@@ -93,9 +92,18 @@ func parseKey(raw json.RawMessage) (kid string, k *key, err error) {
 	return kid, k, nil
 }
 
+// signature is the name by which jwx knows an algorithm: RFC 9864 gave EdDSA on
+// the one curve that we take a name of its own.
+func signature(alg string) string {
+	if alg == "Ed25519" {
+		return "EdDSA"
+	}
+	return alg
+}
+
 // fits reports whether the key can verify alg: the key decides, never the token.
 func (k *key) fits(alg string) bool {
-	if k.alg != "" && k.alg != alg {
+	if k.alg != "" && signature(k.alg) != signature(alg) {
 		return false
 	}
 	switch p := k.public.(type) {
@@ -104,7 +112,7 @@ func (k *key) fits(alg string) bool {
 	case *ecdsa.PublicKey:
 		return map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}[alg] == p.Curve.Params().Name
 	case ed25519.PublicKey:
-		return alg == "EdDSA"
+		return signature(alg) == "EdDSA"
 	}
 	return false
 }

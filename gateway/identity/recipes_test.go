@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,9 @@ type recipe struct {
 	expect string // ok, or the code of the refusal.
 	why    string
 	make   func(k keys) string
+
+	scheme string                              // Bearer where empty.
+	proofs func(k keys, token string) []string // DPoP proofs that are sent beside it.
 }
 
 // Headers and claims that are good; recipes spoil them by replacing text.
@@ -117,6 +121,38 @@ func withClaims(old, replacement string) func(keys) string {
 	return plain(header, swap(claims, old, replacement))
 }
 
+// with replaces a member of the good claims, or adds it; without takes it away.
+func with(name, value string) func(keys) string { return plain(header, put(claims, name, value)) }
+
+func without(name string) func(keys) string {
+	return plain(header, take(claims, name))
+}
+
+// head replaces a member of the good header, or adds it.
+func head(name, value string) func(keys) string { return plain(put(header, name, value), claims) }
+
+// memberOf finds a member of one of the texts above.
+func memberOf(name string) *regexp.Regexp {
+	return regexp.MustCompile(`,?"` + regexp.QuoteMeta(name) + `":("[^"]*"|\d+|\[[^\]]*\])`)
+}
+
+func put(object, name, value string) string {
+	at := memberOf(name).FindStringIndex(object)
+	if at == nil {
+		return object[:len(object)-1] + `,"` + name + `":` + value + "}"
+	}
+	comma := strings.TrimSuffix(object[at[0]:at[0]+1], `"`)
+	return object[:at[0]] + comma + `"` + name + `":` + value + object[at[1]:]
+}
+
+func take(object, name string) string {
+	at := memberOf(name).FindStringIndex(object)
+	if at == nil {
+		panic("recipe takes what is not there: " + name)
+	}
+	return strings.Replace(object[:at[0]]+object[at[1]:], "{,", "{", 1)
+}
+
 // recipes are all tokens of testdata/tokens by the name of their file.
 func recipes() map[string]recipe {
 	all := make(map[string]recipe)
@@ -126,6 +162,10 @@ func recipes() map[string]recipe {
 	for name, r := range odd() {
 		r.expect = "ok"
 		all["odd-"+name] = r
+	}
+	for name, r := range oddProofs() {
+		r.expect, r.scheme = "ok", "DPoP"
+		all["odd-proof-"+name] = r
 	}
 	return all
 }
@@ -144,52 +184,12 @@ func many(n int) string {
 	return b.String()
 }
 
-// odd tokens are unusual and good.
-func odd() map[string]recipe {
-	return map[string]recipe{
-		"plain":                  {why: "the token that the others are made from", make: plain(header, claims)},
-		"ps256":                  {why: "RSA-PSS", make: withHeader(`RS256`, `PS256`)},
-		"es256":                  {why: "ECDSA on P-256", make: plain(`{"alg":"ES256","typ":"at+jwt","kid":"ec"}`, claims)},
-		"eddsa":                  {why: "Ed25519", make: plain(`{"alg":"EdDSA","typ":"at+jwt","kid":"ed"}`, claims)},
-		"typ-jwt":                {why: "typ JWT is configured", make: withHeader(`at+jwt`, `JWT`)},
-		"typ-application":        {why: "application/ before the type (RFC 7515 4.1.9)", make: withHeader(`at+jwt`, `application/at+jwt`)},
-		"typ-case":               {why: "media types have no case", make: withHeader(`at+jwt`, `AT+JWT`)},
-		"header-x5t":             {why: "a thumbprint is no key", make: withHeader(`"typ"`, `"x5t":"abc","cty":"json","typ"`)},
-		"header-whitespace":      {why: "JSON may have spaces", make: plain("\n{ \"alg\" :\t\"RS256\" ,\r\n\"typ\":\"at+jwt\",\"kid\":\"rsa\" } ", claims)},
-		"claims-whitespace":      {why: "JSON may have spaces", make: plain(header, " "+swap(claims, `,"aud"`, " ,\n\t\"aud\"")+"\r\n")},
-		"aud-array":              {why: "one of several audiences is ours", make: withClaims(`"https://api.test"`, `["https://other.test","https://api.test"]`)},
-		"aud-array-of-one":       {why: "an array of one", make: withClaims(`"https://api.test"`, `["https://api.test"]`)},
-		"exp-float":              {why: "NumericDate may have a fraction", make: withClaims(`1795349100`, `1795349100.75`)},
-		"exp-exponent":           {why: "a number is a number", make: withClaims(`1795349100`, `1.7953491e9`)},
-		"exp-leeway":             {why: "expired within the leeway", make: withClaims(`1795349100`, at(-59))},
-		"nbf-leeway":             {why: "valid soon, within the leeway", make: withClaims(`"jti"`, `"nbf":`+at(59)+`,"jti"`)},
-		"iat-leeway":             {why: "issued by a clock that runs ahead", make: withClaims(`1795348500`, at(59))},
-		"extra-claims":           {why: "claims that nobody knows", make: withClaims(`"jti"`, `"x":null,"y":[1,-2.5e-3,true,false,""],"z":{"a":{"b":[{}]}},"jti"`)},
-		"escapes":                {why: "names and values may be escaped", make: withClaims(`"sub":"alice"`, `"\u0073ub":"\u0061lice"`)},
-		"unicode":                {why: "a subject in another script, half escaped", make: withClaims(`alice`, `æ·\u00e9·\ud83d\ude00`)},
-		"escaped-solidus":        {why: "issuers of some libraries are spelt so", make: withClaims(`"https://issuer.test"`, `"https:\/\/issuer.test"`)},
-		"same-name-elsewhere":    {why: "a name may repeat in another object", make: withClaims(`"jti"`, `"x":{"sub":"bob","exp":1},"jti"`)},
-		"names-that-differ-case": {why: "names have case: SUB is not sub", make: withClaims(`"jti"`, `"SUB":"bob","Exp":1,"jti"`)},
-		"no-sid":                 {why: "the session is the jti", make: withClaims(`,"sid":"s-1"`, ``)},
-		"no-sid-no-jti":          {why: "the session is the signing input", make: withClaims(`"jti":"t-1","sid":"s-1",`, ``)},
-		"scp-list":               {why: "scopes as a list", make: withClaims(`"scope":"read write"`, `"scp":["read","write"]`)},
-		"scp-text":               {why: "scopes of Microsoft's form", make: withClaims(`"scope":"read write"`, `"scp":"read write"`)},
-		"no-scope":               {why: "a token without scopes", make: withClaims(`,"scope":"read write"`, ``)},
-		"amr-text":               {why: "one method, not in a list", make: withClaims(`["pwd","otp"]`, `"pwd"`)},
-		"service":                {why: "a client for itself (RFC 9068)", make: withClaims(`"client_id":"web"`, `"client_id":"alice"`)},
-		"long-subject":           {why: "just within the limit", make: withClaims(`alice`, strings.Repeat("x", 1024))},
-		"deep":                   {why: "just within the limit of depth", make: withClaims(`"jti"`, `"x":`+nested(7)+`,"jti"`)},
-		"many-members":           {why: "just within the limit of members", make: withClaims(`"jti"`, many(480)+`"jti"`)},
-		"aud-many":               {why: "just within the limit of a list", make: withClaims(`"https://api.test"`, `["https://api.test"`+strings.Repeat(`,"x"`, 127)+`]`)},
-	}
-}
-
 func TestRecipesAreEnough(t *testing.T) {
-	if n := len(hostile()); n < 40 {
-		t.Errorf("%d hostile tokens, want at least 40", n)
+	if n := len(hostile()); n < 150 {
+		t.Errorf("%d hostile tokens, want at least 150", n)
 	}
-	if n := len(odd()); n < 20 {
-		t.Errorf("%d odd tokens, want at least 20", n)
+	if n := len(odd()) + len(oddProofs()); n < 150 {
+		t.Errorf("%d odd tokens, want at least 150", n)
 	}
 }
 
@@ -206,3 +206,5 @@ func otherSpelling(t *testing.T, token string) string {
 	n.Sub(n, s).FillBytes(sig[32:])
 	return token[:at+1] + base64.RawURLEncoding.EncodeToString(sig)
 }
+
+func decode(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }

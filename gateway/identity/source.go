@@ -75,7 +75,7 @@ func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("fetch %s: status %d", url, resp.StatusCode)
 	}
-	return readBounded(resp.Body, url)
+	return readBounded(resp.Body, url, KeySetBytesMax)
 }
 
 func readFile(name string) ([]byte, error) {
@@ -84,26 +84,30 @@ func readFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
 	defer func() { _ = f.Close() }() // Read only: nothing is lost.
-	return readBounded(f, name)
+	return readBounded(f, name, KeySetBytesMax)
 }
 
-func readBounded(r io.Reader, name string) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, KeySetBytesMax+1))
+func readBounded(r io.Reader, name string, bytesMax int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, bytesMax+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if len(body) > KeySetBytesMax {
-		return nil, fmt.Errorf("read %s: more than %d B", name, KeySetBytesMax)
+	if int64(len(body)) > bytesMax {
+		return nil, fmt.Errorf("read %s: more than %d B", name, bytesMax)
 	}
 	return body, nil
 }
 
 var errPrivate = errors.New("address is private")
 
-// newClient returns a client that follows no redirect, uses no proxy and, unless
+// newClient returns a client that closes each connection: once in minutes, an idle
+// one would only be a thing to leak. See guardedClient.
+func newClient(allowPrivate bool) *http.Client { return guardedClient(allowPrivate, 0) }
+
+// guardedClient returns a client of at most idle open connections that follows no redirect, uses no proxy and, unless
 // allowPrivate, connects to no address that only our own house can reach: a key
 // URL must not become a way to ask around in it.
-func newClient(allowPrivate bool) *http.Client {
+func guardedClient(allowPrivate bool, idle int) *http.Client {
 	dialer := &net.Dialer{
 		Timeout: fetchTimeout,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -122,8 +126,8 @@ func newClient(allowPrivate bool) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: fetchTimeout, ResponseHeaderTimeout: fetchTimeout,
-			IdleConnTimeout: 30 * time.Second, MaxIdleConns: 4, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
-			DisableKeepAlives: true, // Once in minutes: an idle connection is only a thing to leak.
+			IdleConnTimeout: 30 * time.Second, MaxIdleConns: idle, MaxIdleConnsPerHost: idle, MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2: true, DisableKeepAlives: idle == 0,
 		},
 	}
 }
@@ -131,10 +135,31 @@ func newClient(allowPrivate bool) *http.Client {
 // reachable reports whether keys may be fetched from a. Link-local addresses,
 // where clouds keep their metadata, never are.
 func reachable(a netip.Addr, allowPrivate bool) bool {
+	if nat64().Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:])) // What a translator would connect to.
+	}
 	if a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
 		return false
 	}
-	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) // RFC 6598.
-	private := a.IsLoopback() || a.IsPrivate() || shared.Contains(a)
+	private := a.IsLoopback() || a.IsPrivate()
+	for _, p := range notGlobal() {
+		private = private || p.Contains(a)
+	}
 	return allowPrivate || !private
+}
+
+// nat64 is the well-known prefix of RFC 6052.
+func nat64() netip.Prefix { return netip.MustParsePrefix("64:ff9b::/96") }
+
+// notGlobal are networks beside those of [netip.Addr.IsPrivate] that are not
+// reached over the Internet (RFC 6890): this network, shared addresses of
+// carriers, protocol assignments, benchmarks, what is reserved, and the
+// site-local addresses of old.
+func notGlobal() []netip.Prefix {
+	var list []netip.Prefix
+	for _, s := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "fec0::/10"} {
+		list = append(list, netip.MustParsePrefix(s))
+	}
+	return list
 }

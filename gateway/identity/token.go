@@ -3,43 +3,54 @@ package identity
 import (
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 )
 
-// bearerToken returns the one bearer token of a request. Another scheme is
-// [ErrNone]: it is not ours to judge.
-func bearerToken(h http.Header) (string, error) {
-	values := h["Authorization"]
-	switch len(values) {
-	case 0:
-		return "", ErrNone
-	case 1:
+// signed is a JWS in compact form whose form is beyond doubt and whose content
+// is not.
+type signed struct {
+	header, claims object
+	signature      []byte
+	signing        string // Header and payload as they stand in the token.
+}
+
+// parseSigned reads a JWS in compact form. The error is an [Error].
+func parseSigned(token string) (signed, error) {
+	if strings.IndexByte(token, ' ') >= 0 || strings.IndexByte(token, ',') >= 0 {
+		return signed{}, fault(CodeMalformed, "Send one token and nothing else")
+	}
+	switch strings.Count(token, ".") {
+	case 2:
+	case 4:
+		return signed{}, fault(CodeEncrypted, "Encrypted tokens are not accepted")
 	default:
-		return "", fault(CodeMultipleCredentials, "Send exactly one Authorization header")
+		return signed{}, fault(CodeMalformed, "The token is not a JWT in compact form")
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", ErrNone
+	s := signed{signing: token[:strings.LastIndexByte(token, '.')]}
+	head, body, _ := strings.Cut(s.signing, ".")
+	var err error
+	s.header, err = decodeObject(head, HeaderBytesMax)
+	if err != nil {
+		return signed{}, err
 	}
-	token = strings.Trim(token, " ") // RFC 9110 section 11.4 allows several spaces.
-	if len(token) > TokenBytesMax {
-		return "", fault(CodeTooLarge, "The token is too large")
+	s.signature, err = decode64(token[len(s.signing)+1:])
+	if err != nil {
+		return signed{}, err
 	}
-	if token == "" {
-		return "", fault(CodeMalformed, "The token is empty")
+	s.claims, err = decodeObject(body, TokenBytesMax)
+	if err != nil {
+		return signed{}, err
 	}
-	return token, nil
+	return s, nil
 }
 
 // parsed is a token whose form is beyond doubt and whose content is not.
 type parsed struct {
+	signed
+
 	alg, kid, typ string
 	hasType       bool
-	claims        object
-	signature     []byte
-	signing       string // Header and payload as they stand in the token.
 }
 
 // parse reads a token in compact form. The error is an [Error].
@@ -47,32 +58,12 @@ func parse(token string) (parsed, error) {
 	if len(token) > TokenBytesMax {
 		return parsed{}, fault(CodeTooLarge, "The token is too large")
 	}
-	if strings.IndexByte(token, ' ') >= 0 || strings.IndexByte(token, ',') >= 0 {
-		return parsed{}, fault(CodeMalformed, "Send one token and nothing else")
-	}
-	switch strings.Count(token, ".") {
-	case 2:
-	case 4:
-		return parsed{}, fault(CodeEncrypted, "Encrypted tokens are not accepted")
-	default:
-		return parsed{}, fault(CodeMalformed, "The token is not a JWT in compact form")
-	}
-	signing := token[:strings.LastIndexByte(token, '.')]
-	head, body, _ := strings.Cut(signing, ".")
-	header, err := decodeObject(head, HeaderBytesMax)
+	s, err := parseSigned(token)
 	if err != nil {
 		return parsed{}, err
 	}
-	p := parsed{signing: signing}
-	err = p.readHeader(header)
-	if err != nil {
-		return parsed{}, err
-	}
-	p.signature, err = decode64(token[len(signing)+1:])
-	if err != nil {
-		return parsed{}, err
-	}
-	p.claims, err = decodeObject(body, TokenBytesMax)
+	p := parsed{signed: s}
+	err = p.readHeader(s.header)
 	if err != nil {
 		return parsed{}, err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,12 +30,24 @@ type Options struct {
 
 // Verifier turns the credential of a request into an [Identity].
 type Verifier struct {
-	issuers map[string]*issuer
-	refresh time.Duration
-	names   event.Names
-	cache   *cache
-	metrics *metrics
-	now     func() time.Time
+	issuers      map[string]*issuer
+	opaque       []*issuer     // Those that are asked, the longest prefix first.
+	apiKeys      *apiKeys      // Nil where none are configured.
+	certificates *certificates // Nil where none are configured.
+	dpop         DPoP
+	proofs       *proofs
+	refresh      time.Duration
+	names        event.Names
+	cache        *cache
+	metrics      *metrics
+	now          func() time.Time
+	asking       *http.Client
+}
+
+// proofs is what the checks of DPoP proofs remember. A reload hands it on.
+type proofs struct {
+	nonces  *nonces
+	replays *replays
 }
 
 // New returns a verifier. Key files are read at once, so that a wrong one is a
@@ -48,25 +62,30 @@ func New(o Options) (*Verifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
+	c := o.Config
 	v := &Verifier{
-		issuers: make(map[string]*issuer, len(o.Config.Issuers)), refresh: o.Config.KeysRefresh,
-		names: o.Names, cache: newCache(o.Config.CacheEntries), metrics: m, now: o.Now,
+		issuers: make(map[string]*issuer, len(c.Issuers)), refresh: c.KeysRefresh, dpop: c.DPoP,
+		proofs: &proofs{nonces: newNonces(c.DPoP.NonceLifetime), replays: newReplays(c.DPoP.Window, c.DPoP.ProofsMax)},
+		names:  o.Names, cache: newCache(c.CacheEntries), metrics: m, now: o.Now,
+		asking: guardedClient(c.AllowPrivate, QuestionsMax),
 	}
-	client := newClient(o.Config.AllowPrivate)
 	var errs []error
-	for i, spec := range o.Config.Issuers {
-		is := &issuer{
-			spec: spec.defaults(), fetch: source(spec, client, o.Config.AllowPrivate), metrics: m, log: o.Logger, now: o.Now,
-			minInterval: o.Config.KeysMinInterval, maxStale: o.Config.KeysMaxStale,
+	fetching := newClient(c.AllowPrivate)
+	for i, spec := range c.Issuers {
+		err = v.add(spec, fetching, o)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("issuers[%d].%w", i, err))
 		}
-		if spec.JWKSFile != "" {
-			is.minInterval = fileInterval
-			err = is.loadFile()
-			if err != nil {
-				errs = append(errs, fmt.Errorf("issuers[%d].jwks_file: %w", i, err))
-			}
-		}
-		v.issuers[spec.Issuer] = is
+	}
+	slices.SortStableFunc(v.opaque, func(a, b *issuer) int {
+		return len(b.spec.Introspection.TokenPrefix) - len(a.spec.Introspection.TokenPrefix)
+	})
+	v.apiKeys, err = newAPIKeys(c.APIKeys, o.Names, o.Logger)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("api_keys.%w", err))
+	}
+	if len(c.Certificates) > 0 {
+		v.certificates = &certificates{rules: c.Certificates, names: o.Names}
 	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("identity: %w", errors.Join(errs...))
@@ -74,13 +93,46 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
+// add takes one issuer in, and reads its files.
+func (v *Verifier) add(spec Issuer, fetching *http.Client, o Options) error {
+	is := &issuer{
+		spec: spec.defaults(), fetch: source(spec, fetching, o.Config.AllowPrivate), metrics: v.metrics, log: o.Logger, now: o.Now,
+		minInterval: o.Config.KeysMinInterval, maxStale: o.Config.KeysMaxStale,
+	}
+	is.required = requirements(is.spec.RequiredClaims)
+	v.issuers[spec.Issuer] = is
+	switch {
+	case spec.Introspection.URL != "":
+		is.ask = newIntrospector(spec.Introspection, v.asking, v.metrics, o.Logger, o.Now)
+		v.opaque = append(v.opaque, is)
+		_, err := readSecret(spec.Introspection.SecretFile)
+		if err != nil {
+			return fmt.Errorf("introspection.secret_file: %w", err)
+		}
+	case spec.JWKSFile != "":
+		is.minInterval = fileInterval
+		err := is.loadFile()
+		if err != nil {
+			return fmt.Errorf("jwks_file: %w", err)
+		}
+	}
+	return nil
+}
+
 // InheritKeys gives v the key sets that old has of the same issuers from the same
 // URLs, as long as they may serve, so that a reload while a provider is away
-// locks nobody out. Call it before the first Verify.
+// locks nobody out; and the DPoP proofs that were used, so that it lets nobody
+// use one twice. Of DPoP.ProofsMax that of old stays in force. Call it before the
+// first Verify.
 func (v *Verifier) InheritKeys(old *Verifier) {
+	v.proofs.replays = old.proofs.replays
+	v.proofs.replays.widen(v.dpop.Window)
+	if v.dpop.NonceLifetime == old.dpop.NonceLifetime {
+		v.proofs.nonces = old.proofs.nonces
+	}
 	for name, is := range v.issuers {
 		was := old.issuers[name]
-		if was == nil || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
+		if was == nil || is.ask != nil || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
 			continue
 		}
 		is.keys.Store(was.keys.Load())
@@ -88,44 +140,76 @@ func (v *Verifier) InheritKeys(old *Verifier) {
 	}
 }
 
-// Verify returns who a request acts for. The error wraps [ErrNone] where there
-// is no bearer token, and is an [Error] where the token is at fault. Any other
-// error means that the verifier is, and the gateway fails closed.
+// Verify returns who a request acts for; from is the address that it comes from.
+// The error wraps [ErrNone] where there is no credential that we know, and is an
+// [Error] where the credential is at fault. Any other error means that the
+// verifier is, and the gateway fails closed.
 //
 // It says nothing about whether the session has been revoked since: the caller
 // asks gateway/session, on every request.
-func (v *Verifier) Verify(ctx context.Context, r *http.Request) (Identity, error) {
-	token, err := bearerToken(r.Header)
+func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr) (Identity, error) {
+	c, err := v.credentialOf(r)
 	if err != nil {
 		v.metrics.count(ctx, result(err))
 		return Identity{}, err
 	}
 	now := v.now()
-	e := v.cache.get(token)
-	if e != nil && e.good(now) {
-		v.metrics.count(ctx, resultCached)
-		return e.identity, nil
+	var e *verified
+	if c.scheme == schemeBearer {
+		e = v.cache.get(c.text)
+		if e != nil && !e.binds && e.good(now) {
+			v.metrics.count(ctx, resultCached)
+			return e.identity, nil
+		}
 	}
-	e, err = v.verify(ctx, token, now)
+	id, err := v.check(ctx, r, c, e, from, now)
 	v.metrics.count(ctx, result(err))
-	if err != nil {
-		return Identity{}, err
+	return id, err
+}
+
+// check verifies a credential of any kind; e is what the cache has of a bearer
+// token, nil where it was not asked or has nothing.
+func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *verified, from netip.Addr, now time.Time) (Identity, error) {
+	switch c.scheme {
+	case schemeAPIKey:
+		return v.apiKeys.verify(c.text, now)
+	case schemeCertificate:
+		return v.certificates.verify(r, now)
+	case schemeBearer, schemeDPoP:
 	}
-	v.cache.put(e)
-	return e.identity, nil
+	if e == nil {
+		e = v.cache.get(c.text)
+	}
+	if e == nil || !e.good(now) {
+		var err error
+		e, err = v.verify(ctx, c.text, now)
+		if err != nil {
+			return Identity{}, err
+		}
+		e.binds = e.confirm.bound || len(e.issuer.spec.Binding) > 0
+		v.cache.put(e)
+	}
+	return v.bind(r, c.scheme, e, from, now)
 }
 
 // verify checks a token in full. What costs least comes first; nothing is
-// believed before the signature.
+// believed before the signature, or before the issuer has answered for it.
 func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*verified, error) {
+	is := v.asked(token)
+	if is != nil {
+		return v.introspect(ctx, is, token, now)
+	}
 	p, err := parse(token)
 	if err != nil {
 		return nil, err
 	}
 	name, _ := text(p.claims.get("iss"))
-	is := v.issuers[name]
+	is = v.issuers[name]
 	if is == nil {
 		return nil, fault(CodeIssuer, "The token's issuer is not known")
+	}
+	if is.ask != nil {
+		return v.introspect(ctx, is, token, now)
 	}
 	c, err := is.read(p.claims)
 	if err != nil {
@@ -143,41 +227,46 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*ve
 	if err != nil {
 		return nil, err
 	}
-	from := c.notBefore
-	if c.issuedAt.After(from) {
-		from = c.issuedAt
-	}
 	e := &verified{
-		token: strings.Clone(token), identity: is.identity(v.names, p, c),
-		from: from.Add(-is.spec.Leeway), until: is.until(c), issuer: is, kid: p.kid, key: k,
+		token: strings.Clone(token), identity: is.identity(v.names, MethodJWT, p.signing, c), confirm: c.confirm,
+		from: is.from(c), until: is.until(c), issuer: is, kid: p.kid, key: k,
 	}
 	e.set.Store(set)
 	return e, nil
 }
 
-// checkSignature has jwx verify the very bytes that our parser has read, with
+// checkSignature checks a token's signature; see checkJWS.
+func checkSignature(p parsed, k *key) error { return checkJWS(p.alg, p.signed, k) }
+
+// checkJWS has jwx verify the very bytes that our parser has read, with
 // the algorithm that we checked and the key that we chose. jwx does not parse
 // the token a second time: two parsers could differ (jwx, for one, loses the
 // space around a header), one cannot.
-func checkSignature(p parsed, k *key) error {
-	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(p.alg))
+func checkJWS(alg string, s signed, k *key) error {
+	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(signature(alg)))
 	if err != nil {
-		return fmt.Errorf("verifier for %s: %w", p.alg, err) // Cannot happen: the algorithm is on our list.
+		return fmt.Errorf("verifier for %s: %w", alg, err) // Cannot happen: the algorithm is on our list.
 	}
-	err = v.Verify([]byte(p.signing), p.signature, k.public)
+	err = v.Verify([]byte(s.signing), s.signature, k.public)
 	if err != nil {
 		return fault(CodeSignature, "The token's signature is wrong")
 	}
 	return nil
 }
 
-// Run keeps the issuers' keys up to date until ctx ends, and then returns nil.
+// Run keeps the issuers' keys and the API keys up to date until ctx ends, and then returns nil.
 func (v *Verifier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, is := range v.issuers {
-		wg.Go(func() { is.follow(ctx, v.refresh) })
+		if is.ask == nil {
+			wg.Go(func() { is.follow(ctx, v.refresh) })
+		}
+	}
+	if v.apiKeys != nil {
+		wg.Go(func() { v.apiKeys.follow(ctx) })
 	}
 	wg.Wait()
+	v.asking.CloseIdleConnections()
 	return nil
 }
 
@@ -186,7 +275,7 @@ func (v *Verifier) Ready() error {
 	now := v.now()
 	var errs []error
 	for name, is := range v.issuers {
-		if is.fresh(now) == nil {
+		if is.ask == nil && is.fresh(now) == nil {
 			errs = append(errs, fmt.Errorf("issuer %q: %w", name, errStale))
 		}
 	}

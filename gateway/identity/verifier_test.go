@@ -17,7 +17,7 @@ import (
 // verify returns the identity of a token that must be good.
 func verify(t *testing.T, v *identity.Verifier, token string) identity.Identity {
 	t.Helper()
-	id, err := v.Verify(t.Context(), bearer(token))
+	id, err := v.Verify(t.Context(), bearer(token), home)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestCacheHitDoesNotAllocate(t *testing.T) {
 	r := bearer(k.sign(header, claims))
 	ctx := t.Context()
 	allocations := testing.AllocsPerRun(100, func() {
-		_, err := v.Verify(ctx, r)
+		_, err := v.Verify(ctx, r, home)
 		if err != nil {
 			t.Error(err)
 		}
@@ -265,9 +265,9 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		t.Fatal("Validate accepted a faulty configuration")
 	}
 	for _, want := range []string{
-		"issuers[0].audiences", `issuers[0].algorithms[0]: "HS256" is not one of`, "issuers[0].types", "issuers[0].jwks_url: keys are fetched by https only",
+		"issuers[0].audiences", `issuers[0].algorithms[0]: "HS256" is not one of`, "issuers[0].types", "issuers[0].jwks_url: must be https",
 		"issuers[0].leeway", "issuers[0].max_token_age", "issuers[0].kind_claim", "issuers[1].jwks_file", `issuers[1].issuer: "https://a" is also that of issuers[0]`,
-		"issuers[2].issuer: is missing", "issuers[3].issuer: keys are fetched", "cache_entries", "keys_min_interval", "keys_refresh",
+		"issuers[2].issuer: is missing", "issuers[3].issuer: must be https", "cache_entries", "keys_min_interval", "keys_refresh",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("Validate() = %v\nwithout %q", err, want)
@@ -284,7 +284,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 }
 
 func TestErrorsCompareByCode(t *testing.T) {
-	_, err := verifier(t).Verify(t.Context(), bearer("x"))
+	_, err := verifier(t).Verify(t.Context(), bearer("x"), home)
 	if !errors.Is(err, &identity.Error{Code: identity.CodeMalformed}) || errors.Is(err, &identity.Error{Code: identity.CodeExpired}) {
 		t.Errorf("errors.Is does not compare codes of %v", err)
 	}
@@ -299,7 +299,7 @@ func BenchmarkVerify(b *testing.B) {
 				v := verifier(b, func(o *identity.Options) { o.Config.CacheEntries = entries })
 				b.ReportAllocs()
 				for b.Loop() {
-					_, err := v.Verify(b.Context(), r)
+					_, err := v.Verify(b.Context(), r, home)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -42,6 +42,13 @@ type TLS struct {
 	KeyFile string `mapstructure:"key_file"`
 	// MinVersion is 1.2 or 1.3; 1.2 where empty.
 	MinVersion string `mapstructure:"min_version"`
+	// ClientAuth asks clients for certificates: optional or required; empty asks
+	// nobody.
+	ClientAuth string `mapstructure:"client_auth"`
+	// ClientCAFile holds the certificates in PEM of the authorities, the trust
+	// bundle, to which a client's certificate must lead. It is read again when it
+	// changes, for connections from then on.
+	ClientCAFile string `mapstructure:"client_ca_file"`
 }
 
 // ProxyProtocol says from whom a PROXY header, version 1 or 2, is taken.
@@ -82,6 +89,7 @@ func (c Config) Validate() error {
 	if c.TLS.MinVersion != "" && c.TLS.MinVersion != "1.2" && c.TLS.MinVersion != "1.3" {
 		errs = append(errs, fmt.Errorf(`tls.min_version: must be "1.2" or "1.3", is %q`, c.TLS.MinVersion))
 	}
+	errs = append(errs, c.TLS.faults()...)
 	for i, p := range c.ProxyProtocol.Trusted {
 		_, err := netip.ParsePrefix(p)
 		_, err2 := netip.ParseAddr(p)

@@ -24,6 +24,18 @@
 // what is left, a client that does not read its answer, is the proxy's to
 // bound, who knows what kind of stream it serves.
 //
+// Where client certificates are asked for, TLS tickets are off: a ticket would
+// carry a certificate past a trust bundle that no longer trusts it. Connections
+// that are open when the bundle changes stay.
+//
+// net/http reads the rest of a request's body before it sends an answer that is
+// still buffered, for as long as the client likes. After the handler it has half a
+// second for that, so that a client which sends slowly learns that it was refused.
+//
+// A WebSocket over HTTP/2 is an extended CONNECT (RFC 8441). net/http takes one only
+// where the environment's GODEBUG says http2xconnect=1, which package xconnect sees
+// to; handlers meet it as the GET that it stands for. CONNECT itself is refused.
+//
 // http.Server.Shutdown does not know hijacked connections: whoever hijacks ends
 // them from the drain hook.
 //

@@ -62,6 +62,14 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 		}
 		l.server.TLSConfig = &tls.Config{MinVersion: o.Config.TLS.version(), GetCertificate: certs.get}
 	}
+	if o.Config.TLS.asks() {
+		bundle := &trust{config: o.Config.TLS, base: l.server.TLSConfig.Clone(), now: o.Now, log: o.Logger, metrics: m, checked: o.Now()}
+		err = bundle.load()
+		if err != nil {
+			return nil, fmt.Errorf("listen: tls: client_ca_file: %w", err)
+		}
+		l.server.TLSConfig.GetConfigForClient = bundle.get
+	}
 	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Config.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", o.Config.Address, err)
@@ -84,7 +92,7 @@ func newServer(o Options, m metrics) *http.Server {
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // What clients do wrong is no alarm.
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: StreamsMax, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeStall,
+			MaxConcurrentStreams: StreamsMax, MaxReadFrameSize: frameBytesMax, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeStall,
 		},
 	}
 	s.Protocols.SetHTTP1(true)

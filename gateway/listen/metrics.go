@@ -16,7 +16,7 @@ import (
 type metrics struct {
 	refused   metric.Int64Counter // Connections closed because there were too many.
 	malformed metric.Int64Counter // Requests refused before any handler saw them, by code.
-	reloads   metric.Int64Counter // Reads of a changed certificate, by result.
+	reloads   metric.Int64Counter // Reads of a changed certificate or trust bundle, by result.
 }
 
 func newMetrics(meter metric.Meter) (metrics, error) {
@@ -27,7 +27,7 @@ func newMetrics(meter metric.Meter) (metrics, error) {
 	m.malformed, errs[1] = meter.Int64Counter("vigil.gateway.requests.malformed", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests refused before any handler saw them, so that no event tells of them, by code."))
 	m.reloads, errs[2] = meter.Int64Counter("vigil.gateway.certificate.reloads", metric.WithUnit("{reload}"),
-		metric.WithDescription("Reads of changed certificate files, by result."))
+		metric.WithDescription("Reads of changed certificate and trust bundle files, by result."))
 	err := errors.Join(errs[:]...)
 	if err != nil {
 		return metrics{}, fmt.Errorf("register metrics: %w", err)

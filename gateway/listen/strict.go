@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/problem"
@@ -22,24 +23,40 @@ import (
 //     HTTP/1 upstream cannot, or with a number sign, which some servers take for
 //     the end of the target.
 //
+// A WebSocket over HTTP/2 is made one over HTTP/1.1 for all that follows; an
+// extended CONNECT for anything else is refused.
+//
 // An upgrade to anything but WebSocket is taken out of the request and thereby
 // declined, so that nobody talks cleartext HTTP/2 to an upstream past us.
 func strict(next http.Handler, bodyIdle time.Duration, now func() time.Time, m metrics) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case !wellFormed(r):
-			m.refuse(w, r, problem.Framing())
-			return
-		case misdirected(r):
-			m.refuse(w, r, problem.Misdirected())
+		if refused(w, r, m) {
 			return
 		}
-		declineUpgrade(r.Header)
 		if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody {
-			r.Body = &movingBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: bodyIdle, now: now}
+			b := &movingBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: bodyIdle, now: now}
+			r.Body = b
+			defer b.expire()
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refused answers what must not pass.
+func refused(w http.ResponseWriter, r *http.Request, m metrics) bool {
+	switch {
+	case unfold(r):
+		m.refuse(w, r, problem.UnknownProtocol())
+		return true
+	case !wellFormed(r):
+		m.refuse(w, r, problem.Framing())
+		return true
+	case misdirected(r):
+		m.refuse(w, r, problem.Misdirected())
+		return true
+	}
+	declineUpgrade(r.Header)
+	return false
 }
 
 // wellFormed checks what net/http does not.
@@ -132,23 +149,31 @@ type movingBody struct {
 	idle    time.Duration
 	now     func() time.Time
 
-	ended bool
+	ended atomic.Bool // A transport may still read when the handler has returned.
 }
 
 // Read waits for at most the idle time. At the end of the body the deadline is
 // taken away: net/http goes on reading to notice that a client leaves, and a
 // deadline would look like that to it.
 func (b *movingBody) Read(p []byte) (int, error) {
-	if b.ended {
+	if b.ended.Load() {
 		return b.ReadCloser.Read(p)
 	}
 	b.deadline(b.now().Add(b.idle))
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
-		b.ended = true
+		b.ended.Store(true)
 		b.deadline(time.Time{})
 	}
 	return n, err
+}
+
+// expire bounds what net/http reads of the body once the handler has returned,
+// which it does before it sends an answer that is still buffered.
+func (b *movingBody) expire() {
+	if !b.ended.Load() {
+		b.deadline(b.now().Add(min(b.idle, bodyDrain)))
+	}
 }
 
 func (b *movingBody) deadline(t time.Time) {

@@ -3,10 +3,13 @@ package problem
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -44,14 +47,45 @@ func From(err error) Problem {
 // request in the sense of RFC 6750 section 3.1, yet answered with 401 so that
 // every refused credential looks the same to a client.
 func fromToken(e *identity.Error) Problem {
-	kind := "invalid_token"
-	if e.Code == identity.CodeMultipleCredentials {
-		kind = "invalid_request"
+	p := Problem{
+		Status: http.StatusUnauthorized, Code: e.Code, Title: "Credential refused", Detail: e.Description, Nonce: e.Nonce,
+		Challenge: bearer("invalid_token", e.Description),
 	}
-	return Problem{
-		Status: http.StatusUnauthorized, Code: e.Code, Title: "Credential refused", Detail: e.Description,
-		Challenge: bearer(kind, e.Description),
+	switch {
+	case e.Code == identity.CodeMultipleCredentials:
+		p.Challenge = bearer("invalid_request", e.Description)
+	case e.Code == identity.CodeProofNonce:
+		p.Challenge = dpop(identity.CodeProofNonce, e.Description)
+	case e.OfProof():
+		p.Challenge = dpop("invalid_dpop_proof", e.Description)
+	case e.Code == identity.CodeBound, e.Code == identity.CodeNotBound:
+		p.Challenge += ", " + dpop("", "")
 	}
+	return p
+}
+
+// Missing says that a route needs a credential, and of which binding where it
+// asks for one.
+func Missing(required []string) Problem {
+	p := From(identity.ErrNone)
+	if slices.Contains(required, event.BindingDPoP) {
+		p.Challenge += ", " + dpop("", "")
+	}
+	return p
+}
+
+// Binding says that a route takes only tokens that are bound to a key in one of
+// the ways that required lists.
+func Binding(required []string) Problem {
+	p := Problem{
+		Status: http.StatusUnauthorized, Code: CodeBinding, Title: "A proven key is required",
+		Detail:    "The token must be bound to a key: " + strings.Join(required, " or ") + ".",
+		Challenge: bearer("invalid_token", "The token must be bound to a key"),
+	}
+	if slices.Contains(required, event.BindingDPoP) {
+		p.Challenge += ", " + dpop("", "")
+	}
+	return p
 }
 
 // Revoked says that a verdict ended the session: signing in again may help.
@@ -149,6 +183,12 @@ func Framing() Problem {
 // Misdirected says that the request's host is not what TLS was asked for.
 func Misdirected() Problem {
 	return Problem{Status: http.StatusMisdirectedRequest, Code: CodeMisdirectedRequest, Title: "Misdirected request"}
+}
+
+// UnknownProtocol says that an extended CONNECT asks for another protocol than
+// WebSocket (RFC 9220, section 3).
+func UnknownProtocol() Problem {
+	return Problem{Status: http.StatusNotImplemented, Code: CodeUnknownProtocol, Title: "Protocol not supported"}
 }
 
 // RequestTooLarge says that the request's body is over its limit.

@@ -2,7 +2,10 @@ package problem
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // TypePrefix stands before the code in a problem's type.
@@ -22,6 +25,7 @@ const (
 	CodeReadOnly           = "read_only"
 	CodeThrottled          = "throttled"
 	CodeScope              = "insufficient_scope"
+	CodeBinding            = "binding_required"
 	CodePosture            = "standing_unknown"
 	CodeNotReady           = "not_ready"
 	CodeStreams            = "too_many_streams"
@@ -35,6 +39,7 @@ const (
 	CodeClientClosed       = "client_closed_request"
 	CodeInternal           = "internal_error"
 	CodeMisdirectedRequest = "misdirected_request"
+	CodeUnknownProtocol    = "unknown_protocol"
 )
 
 // Problem is one refusal, as the client sees it.
@@ -48,6 +53,7 @@ type Problem struct {
 	SupportCode string // What an application owner quotes to "vigil explain".
 
 	Challenge  string        // WWW-Authenticate, or empty.
+	Nonce      string        // DPoP-Nonce, or empty.
 	RetryAfter time.Duration // Rounded up to whole seconds; 0 for none.
 	Allow      []string      // Methods, with status 405.
 	Action     string        // The verdict's action, where a verdict is the cause.
@@ -98,8 +104,33 @@ func (p Problem) Text() string {
 	if p.SupportCode != "" {
 		s += " (" + p.SupportCode + ")"
 	}
+	if p.RetryAfter > 0 {
+		s += "; retry after " + strconv.FormatInt(p.retrySeconds(), 10) + " s"
+	}
 	return s[:min(len(s), textBytesMax)]
 }
+
+// Spread returns p with a hint when to come back that is spread by u, at least 0
+// and below 1, which the caller draws for each client: thousands that one verdict
+// ends, or one gateway that goes away, must not come back in the same moment.
+// What a verdict ended without a hint is given one; any other hint becomes up to
+// twice as long. A problem that waiting does not mend stays without.
+func (p Problem) Spread(u float64) Problem {
+	from, over := p.RetryAfter, p.RetryAfter
+	if from == 0 {
+		switch p.Action {
+		case verdict.ActionStepUp, verdict.ActionRevoke:
+			from, over = cutRetryAfter, cutRetrySpread
+		case verdict.ActionBlock:
+			from, over = blockRetryAfter, blockRetryAfter
+		}
+	}
+	p.RetryAfter = from + time.Duration(u*float64(over))
+	return p
+}
+
+// Pushback is the hint in milliseconds, as gRPC and event streams spell it.
+func (p Problem) Pushback() string { return strconv.FormatInt(p.RetryAfter.Milliseconds(), 10) }
 
 func (p Problem) retrySeconds() int64 {
 	return int64((p.RetryAfter + time.Second - 1) / time.Second)

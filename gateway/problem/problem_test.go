@@ -35,6 +35,7 @@ func TestKinds(t *testing.T) {
 		Status                           int
 		Code, Challenge, Retry, Allow    string
 		Detail, Action, SupportCode, Con string
+		Nonce                            string
 	}
 	const retry5 = "5"
 	tests := map[string]struct {
@@ -52,6 +53,27 @@ func TestKinds(t *testing.T) {
 		}},
 		"two credentials": {problem.From(&identity.Error{Code: identity.CodeMultipleCredentials}), want{
 			Status: 401, Code: "multiple_credentials", Challenge: `Bearer realm="vigil", error="invalid_request"`,
+		}},
+		"a proof is at fault": {problem.From(&identity.Error{Code: identity.CodeProofURL, Description: "Another URL"}), want{
+			Status: 401, Code: "dpop_htu", Detail: "Another URL",
+			Challenge: `DPoP realm="vigil", error="invalid_dpop_proof", error_description="Another URL", algs="` + identity.ProofAlgorithms + `"`,
+		}},
+		"a nonce is wanted": {problem.From(&identity.Error{Code: identity.CodeProofNonce, Nonce: "n-1"}), want{
+			Status: 401, Code: "use_dpop_nonce", Nonce: "n-1", Challenge: `DPoP realm="vigil", error="use_dpop_nonce", algs="` + identity.ProofAlgorithms + `"`,
+		}},
+		"a bound token as bearer": {problem.From(&identity.Error{Code: identity.CodeBound}), want{
+			Status: 401, Code: "token_bound", Challenge: `Bearer realm="vigil", error="invalid_token", DPoP realm="vigil", algs="` + identity.ProofAlgorithms + `"`,
+		}},
+		"no credential on a route that binds": {problem.Missing([]string{"dpop"}), want{
+			Status: 401, Code: "token_missing", Detail: "Send a bearer token.", Challenge: `Bearer realm="vigil", DPoP realm="vigil", algs="` + identity.ProofAlgorithms + `"`,
+		}},
+		"a route that binds": {problem.Binding([]string{"dpop", "mtls"}), want{
+			Status: 401, Code: "binding_required", Detail: "The token must be bound to a key: dpop or mtls.",
+			Challenge: `Bearer realm="vigil", error="invalid_token", error_description="The token must be bound to a key", DPoP realm="vigil", algs="` + identity.ProofAlgorithms + `"`,
+		}},
+		"a route that binds to certificates": {problem.Binding([]string{"mtls"}), want{
+			Status: 401, Code: "binding_required", Detail: "The token must be bound to a key: mtls.",
+			Challenge: `Bearer realm="vigil", error="invalid_token", error_description="The token must be bound to a key"`,
 		}},
 		"verifier at fault": {problem.From(errors.New("dial tcp 10.0.0.1: secret")), want{
 			Status: 503, Code: "verifier_unavailable", Retry: retry5, Detail: "The credential could not be checked just now.",
@@ -105,6 +127,7 @@ func TestKinds(t *testing.T) {
 			got := want{
 				Status: resp.StatusCode, Code: doc.Code, Challenge: h.Get("WWW-Authenticate"), Retry: h.Get("Retry-After"), Allow: h.Get("Allow"),
 				Detail: doc.Detail, Action: doc.Action, SupportCode: doc.SupportCode, Con: h.Get("Connection"),
+				Nonce: h.Get("DPoP-Nonce"),
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -184,5 +207,35 @@ func TestChallengeIsBounded(t *testing.T) {
 	p := problem.StepUp(nil, make([]string, 1000), 0)
 	if len(p.Challenge) > 512 {
 		t.Errorf("challenge has %d bytes", len(p.Challenge))
+	}
+}
+
+// Clients that one verdict has cut come back at different times; who cannot mend
+// anything by waiting is not told to.
+func TestRetryHintsAreSpread(t *testing.T) {
+	v := &verdict.Verdict{Id: "v"}
+	tests := map[string]struct {
+		p           problem.Problem
+		first, last time.Duration
+	}{
+		"a session that a verdict ended":  {problem.Revoked(v), 2 * time.Second, 20 * time.Second},
+		"a step-up that a verdict asks":   {problem.StepUp(v, nil, 0), 2 * time.Second, 20 * time.Second},
+		"a step-up that the route asks":   {problem.StepUp(nil, nil, 0), 0, 0},
+		"a blocked caller":                {problem.Blocked(v), time.Minute, 2 * time.Minute},
+		"a session that may only read":    {problem.ReadOnly(v), 0, 0},
+		"a throttled caller":              {problem.Throttled(v, 3*time.Second), 3 * time.Second, 6 * time.Second},
+		"a gateway that starts":           {problem.NotReady(), 2 * time.Second, 4 * time.Second},
+		"a route that nobody has written": {problem.From(route.ErrNoRoute), 0, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			first, last := tt.p.Spread(0).RetryAfter, tt.p.Spread(0.999_999).RetryAfter
+			if first != tt.first || last > tt.last || last < tt.last*99/100 {
+				t.Errorf("hints from %s to %s, want from %s to %s", first, last, tt.first, tt.last)
+			}
+		})
+	}
+	if text := problem.Revoked(v).With("q", "VG-0000-0000").Spread(0.5).Text(); text != "Session ended (VG-0000-0000); retry after 11 s" {
+		t.Errorf("Text() = %q", text)
 	}
 }

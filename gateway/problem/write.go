@@ -6,12 +6,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
 )
 
 // HeaderRequestID carries the request's id to the client.
 const HeaderRequestID = "X-Request-Id"
 
-// Write answers r with p. Nothing may have been written to w before.
+// HeaderPushback tells a gRPC client after how many milliseconds it may try
+// again (gRFC A6, "client retry design").
+const HeaderPushback = "Grpc-Retry-Pushback-Ms"
+
+// Write answers r with p. Nothing may have been written to w before. A connection
+// of HTTP/1.1 whose body may be long is closed: net/http would read on before it
+// sends the answer, and a client that sends slowly would not learn that it can stop.
 func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -20,6 +28,9 @@ func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	}
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(p.retrySeconds(), 10))
+	}
+	if p.Nonce != "" {
+		h.Set(HeaderDPoPNonce, p.Nonce)
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		writeGRPC(w, p)
@@ -31,7 +42,7 @@ func Write(w http.ResponseWriter, r *http.Request, p Problem) {
 	if len(p.Allow) > 0 {
 		h.Set("Allow", strings.Join(p.Allow, ", "))
 	}
-	if p.Close && r.ProtoMajor == 1 {
+	if r.ProtoMajor == 1 && (p.Close || r.ContentLength < 0 || r.ContentLength > bodyDrainMax) {
 		h.Set("Connection", "close")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -51,6 +62,9 @@ func writeGRPC(w http.ResponseWriter, p Problem) {
 	h.Set("Content-Type", "application/grpc")
 	h.Set("Grpc-Status", strconv.Itoa(p.GRPCStatus()))
 	h.Set("Grpc-Message", strings.ReplaceAll(url.QueryEscape(p.Text()), "+", "%20"))
+	if p.RetryAfter > 0 {
+		h.Set(HeaderPushback, p.Pushback())
+	}
 	h.Set("Vigil-Problem", TypePrefix+p.Code)
 	h.Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
@@ -58,7 +72,20 @@ func writeGRPC(w http.ResponseWriter, p Problem) {
 
 // bearer is a challenge of RFC 6750 section 3.
 func bearer(kind, description string) string {
-	c := `Bearer realm="vigil"`
+	return challenge("Bearer", kind, description)
+}
+
+// HeaderDPoPNonce carries the nonce that a client is to use (RFC 9449 section 8),
+// spelled as net/http does.
+const HeaderDPoPNonce = "Dpop-Nonce"
+
+// dpop is a challenge of RFC 9449 section 7.1.
+func dpop(kind, description string) string {
+	return challenge("DPoP", kind, description) + `, algs="` + identity.ProofAlgorithms + `"`
+}
+
+func challenge(scheme, kind, description string) string {
+	c := scheme + ` realm="vigil"`
 	if kind != "" {
 		c += `, error="` + kind + `"`
 	}

@@ -76,7 +76,7 @@ func TestTailNamesHalfAnEvent(t *testing.T) {
 			for i := 0; i < at; i += step {
 				tail.See([]byte(stream[i:min(i+step, at)]))
 			}
-			all := stream[:at] + string(tail.Last([]byte("{}")))
+			all := stream[:at] + string(tail.Last([]byte("{}"), ""))
 			var complete []sent
 			for _, e := range parseEvents(stream[:at] + map[bool]string{true: "\n"}[at > 0 && stream[at-1] == '\r']) {
 				if e.data != "" {

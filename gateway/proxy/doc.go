@@ -11,9 +11,11 @@
 // the upstream request is cancelled, no further byte of the upstream reaches the
 // client, and the client is told why in the words of its protocol: a problem
 // body where no header has been sent, a WebSocket close frame 1008, a last event
-// on an SSE stream, UNAUTHENTICATED in gRPC's trailers. A download is broken off
-// in a way that no client takes for its end: the HTTP/1.1 connection is closed
-// before the body is complete, the HTTP/2 stream is reset.
+// on an SSE stream, UNAUTHENTICATED in gRPC's trailers. With it goes, where the
+// protocol has a place for it, when the client may come back: Retry-After, the
+// stream's retry field, grpc-retry-pushback-ms, the close reason's last words. A
+// download is broken off in a way that no client takes for its end: the HTTP/1.1
+// connection is closed before the body is complete, the HTTP/2 stream is reset.
 //
 // A client that does not read cannot delay a cut: what it has blocked gets a
 // deadline.
@@ -35,6 +37,14 @@
 //
 // An SSE client dispatches whatever stands before a blank line, so half an event
 // is given a name that nobody listens to before it is ended.
+//
+// A WebSocket over HTTP/2 (RFC 8441) comes as the request that would open it over
+// HTTP/1.1; the listener has turned it round. Its upstream is asked over HTTP/1.1
+// with a key of the gateway's, and its stream ends when the handler returns, so
+// both directions are waited for.
+//
+// An idle stream is a stack and little else: what a frame needs before it blocks for
+// hours is in functions that have returned, and buffers are small until more moves.
 //
 // Headers that change the method or the path behind our back are stripped too:
 // a read-only session would write through X-HTTP-Method-Override.

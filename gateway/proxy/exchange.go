@@ -22,12 +22,15 @@ import (
 // exchange is one call while it runs.
 type exchange struct {
 	proxy  *Proxy
-	call   Call
+	call   *Call
 	w      http.ResponseWriter
 	r      *http.Request
 	rc     *http.ResponseController
 	cancel context.CancelCauseFunc
-	body   *body // Nil where the request has none.
+	body   *body  // Nil where the request has none.
+	key    string // Sec-WebSocket-Key, where it is ours.
+
+	outcome Outcome // Complete when Serve returns.
 
 	out    atomic.Uint64 // Bytes to the client.
 	in     atomic.Uint64 // Bytes from an upgraded client; else the body counts.
@@ -39,7 +42,7 @@ type exchange struct {
 	done     bool        // Serve is about to return.
 	lasting  bool        // Observer.Open was called.
 	polite   bool        // The stream can carry a goodbye.
-	hijacked bool        // The tunnel sets deadlines itself.
+	tunneled bool        // The tunnel sets deadlines itself.
 	hurried  bool        // unblock has set a write deadline.
 	// sensitivity is what the upstream says of its response.
 	sensitivity string
@@ -47,13 +50,32 @@ type exchange struct {
 	idleAt      time.Time
 }
 
-// run forwards and relays; the cases are told apart here and nowhere else.
-func (x *exchange) run(ctx context.Context) Outcome {
+// run forwards and relays; the cases are told apart here and nowhere else. What a
+// stream that is open for hours has on its stack is kept small: frames with much
+// in them have returned by then.
+func (x *exchange) run(ctx context.Context) {
+	res := x.ask(ctx)
+	if res == nil {
+		return
+	}
+	defer func() { _ = res.Body.Close() }() // What could still go wrong is the upstream's, and past.
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		x.tunnel(ctx, res)
+		return
+	}
+	x.relay(ctx, res)
+}
+
+// ask sends the request and returns the upstream's response, nil where the client
+// has been answered instead.
+func (x *exchange) ask(ctx context.Context) *http.Response {
 	if x.r.Method == http.MethodConnect {
-		return x.refuse(problem.From(&route.MethodError{}), nil)
+		x.outcome = x.refuse(problem.From(&route.MethodError{}), nil)
+		return nil
 	}
 	if limit := x.proxy.config.BodyBytesMax; limit > 0 && x.r.ContentLength > limit {
-		return x.refuse(x.ours(problem.RequestTooLarge()), nil)
+		x.outcome = x.refuse(x.ours(problem.RequestTooLarge()), nil)
+		return nil
 	}
 	grpc := isGRPC(x.r)
 	if grpc {
@@ -62,17 +84,16 @@ func (x *exchange) run(ctx context.Context) Outcome {
 	began := x.proxy.now()
 	res, err := x.proxy.send(x.outgoing(ctx), x.call.Match.Route.Upstream, grpc)
 	if err != nil {
-		return x.noAnswer(ctx, err)
+		x.outcome = x.noAnswer(ctx, err)
+		return nil
 	}
-	defer func() { _ = res.Body.Close() }() // What could still go wrong is the upstream's, and past.
 	if ctx.Err() != nil {
-		return x.noAnswer(ctx, context.Cause(ctx))
+		_ = res.Body.Close() // As above.
+		x.outcome = x.noAnswer(ctx, context.Cause(ctx))
+		return nil
 	}
 	x.proxy.metrics.wait.Record(ctx, x.proxy.now().Sub(began).Seconds())
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		return x.tunnel(ctx, res)
-	}
-	return x.relay(ctx, res)
+	return res
 }
 
 // outgoing is the request as the upstream sees it. Trailers of a request are
@@ -85,6 +106,10 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 	h := x.proxy.outgoingHeader(x.r.Header)
 	if asksWebSocket(x.r) {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+		if x.r.ProtoMajor == 2 {
+			x.key = handshakeKey() // RFC 8441 has none.
+			h["Sec-Websocket-Key"] = []string{x.key}
+		}
 	}
 	proto := "http"
 	if x.r.TLS != nil {
@@ -107,8 +132,8 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 
 // takeBody puts the counting body before the client's, where it has one.
 func (x *exchange) takeBody() {
-	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 {
-		return
+	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 || asksWebSocket(x.r) {
+		return // Over HTTP/2 the body of a WebSocket is the WebSocket.
 	}
 	src := x.r.Body
 	if limit := x.proxy.config.BodyBytesMax; limit > 0 {
@@ -184,7 +209,7 @@ func (x *exchange) unblock(cause error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.done || x.hijacked {
+	if x.done || x.tunneled {
 		return
 	}
 	at := past()
@@ -252,7 +277,7 @@ func (x *exchange) bytesIn() uint64 {
 }
 
 // account counts an outcome.
-func (p *Proxy) account(ctx context.Context, out Outcome) {
+func (p *Proxy) account(ctx context.Context, out *Outcome) {
 	if out.Lasted {
 		p.metrics.streams.Add(ctx, -1, metric.WithAttributes(attribute.String("stream", out.Stream)))
 	}

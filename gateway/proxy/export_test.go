@@ -16,4 +16,7 @@ func (f *frames) Between() bool { return f.left == 0 }
 func (t *tail) See(b []byte) { t.see(b) }
 
 // Last is tail.last.
-func (t *tail) Last(problem []byte) []byte { return t.last(problem) }
+func (t *tail) Last(problem []byte, pushback string) []byte { return t.last(problem, pushback) }
+
+// WithoutOurs is what of Cookie headers an upstream is sent.
+func WithoutOurs(values []string) []string { return withoutOurs(values) }

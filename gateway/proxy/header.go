@@ -30,6 +30,7 @@ func owned(name string) bool {
 	}
 	switch name {
 	case "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
+		"dpop", "client-cert", "client-cert-chain", // A proof is for us alone, and RFC 9440's names are ours.
 		"x-request-id", "traceparent", "tracestate", "baggage",
 		"x-original-url", "x-rewrite-url", "x-original-host", "x-host",
 		"x-http-method", "x-http-method-override", "x-method-override":
@@ -66,6 +67,12 @@ func (p *Proxy) outgoingHeader(in http.Header) http.Header {
 		if _, strip := p.strip[s]; strip {
 			continue
 		}
+		if s == "cookie" {
+			values = withoutOurs(values)
+			if len(values) == 0 {
+				continue
+			}
+		}
 		out[name] = values
 	}
 	if httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
@@ -97,6 +104,13 @@ func copyResponseHeader(dst, src http.Header) {
 		if hopByHop(s) || strings.HasPrefix(s, "x-vigil-") || s == "alt-svc" || slices.Contains(listed, s) {
 			continue
 		}
+		if s == "set-cookie" {
+			dst[name] = append(dst[name], notOurs(values)...)
+			continue
+		}
+		if s == "cache-control" && len(dst["Set-Cookie"]) > 0 && len(dst[name]) > 0 {
+			continue // Our own cookie goes with this answer: nobody else may keep it.
+		}
 		dst[name] = values
 	}
 }
@@ -115,9 +129,11 @@ func sensitivityOf(h http.Header) string {
 }
 
 // asksWebSocket reports whether r wants to become a WebSocket. No other
-// upgrade is passed on: a client may ask for one, and nobody has to agree.
+// upgrade is passed on: a client may ask for one, and nobody has to agree. Over
+// HTTP/2 only the listener can have written these headers: net/http refuses a
+// client that does.
 func asksWebSocket(r *http.Request) bool {
-	return r.ProtoMajor == 1 && r.Method == http.MethodGet && isWebSocket(r.Header)
+	return r.Method == http.MethodGet && isWebSocket(r.Header)
 }
 
 func isWebSocket(h http.Header) bool {

@@ -6,6 +6,8 @@ const (
 	// bufferBytes is one copy buffer, and the largest WebSocket frame that is
 	// held until it is complete.
 	bufferBytes = 32 << 10
+	// idleBytes is the copy buffer of a stream on which little moves.
+	idleBytes = 512
 	// idlePerUpstreamMax bounds the idle connections kept for one upstream.
 	idlePerUpstreamMax = 256
 	// idleConnection is how long they are kept.
@@ -17,6 +19,11 @@ const (
 	continueTimeout = time.Second
 	// waitCheck is how often a request that waits for its upstream is looked at.
 	waitCheck = time.Second
+
+	// returnAfter and returnSpread say when the streams of a gateway that goes away
+	// may come back, to another: at random, not all at once.
+	returnAfter  = 500 * time.Millisecond
+	returnSpread = 4500 * time.Millisecond
 )
 
 // past is a deadline that has gone by.

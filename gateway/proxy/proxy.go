@@ -182,9 +182,9 @@ func (p *Proxy) Close() {
 	}
 }
 
-// Serve forwards r and answers w. It returns when the last byte has been
+// Serve forwards r and answers w. c must not be changed any more. It returns when the last byte has been
 // written, or given up.
-func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c Call) Outcome {
+func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w), cancel: cancel}
 	x.takeBody()
@@ -192,10 +192,10 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c Call) Outcome {
 	x.timer = time.AfterFunc(p.config.LongAfter, x.beat)
 	x.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { x.unblock(context.Cause(ctx)) })
-	out := x.run(ctx)
+	x.run(ctx)
 	stop()
-	x.finish(&out)
+	x.finish(&x.outcome)
 	cancel(nil)
-	p.account(ctx, out)
-	return out
+	p.account(ctx, &x.outcome)
+	return &x.outcome
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,20 +16,42 @@ import (
 )
 
 // relay passes an upstream's response on.
-func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
-	if limit := x.proxy.config.ResponseBytesMax; limit > 0 && res.ContentLength > limit && x.r.Method != http.MethodHead {
-		return x.refuse(x.ours(problem.Upstream(problem.UpstreamBodyTooLarge)), errTooLong)
+func (x *exchange) relay(ctx context.Context, res *http.Response) {
+	if x.tooLong(res) {
+		return
 	}
+	polite := x.answer(ctx, res)
+	if polite {
+		x.proxy.keep(x)
+		defer x.proxy.forget(x)
+	}
+	tail := new(tail)
+	readErr, writeErr := x.copy(ctx, res, tail)
+	x.outcome = x.relayed(ctx, res, tail, readErr, writeErr)
+}
+
+// tooLong refuses a response that announces more than it may be.
+func (x *exchange) tooLong(res *http.Response) bool {
+	limit := x.proxy.config.ResponseBytesMax
+	if limit == 0 || res.ContentLength <= limit || x.r.Method == http.MethodHead {
+		return false
+	}
+	x.outcome = x.refuse(x.ours(problem.Upstream(problem.UpstreamBodyTooLarge)), errTooLong)
+	return true
+}
+
+// answer passes the header on. It reports whether the stream can carry a goodbye.
+func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool) {
 	h := x.w.Header()
 	copyResponseHeader(h, res.Header)
 	h["X-Request-Id"] = []string{x.call.RequestID}
 	for name := range res.Trailer {
 		h.Add("Trailer", name)
 	}
-	grpc := x.call.Visit.Stream() == event.StreamGRPC
+	grpc := x.grpc()
 	sse := !grpc && isEventStream(res.Header)
 	// Behind an encoding there is no place for an event of ours.
-	polite := grpc || sse && res.Header.Get("Content-Encoding") == "" && res.ContentLength < 0
+	polite = grpc || sse && res.Header.Get("Content-Encoding") == "" && res.ContentLength < 0
 	x.mu.Lock()
 	x.polite, x.sensitivity = polite, sensitivityOf(res.Header)
 	x.status.Store(int32(res.StatusCode))
@@ -45,24 +68,25 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 	if sse || grpc && res.Header.Get("Grpc-Status") == "" || len(res.Trailer) > 0 {
 		_ = x.rc.Flush() // A client that is gone is noticed by the first write.
 	}
-	if polite {
-		x.proxy.keep(x)
-		defer x.proxy.forget(x)
-	}
-	var tail tail
-	readErr, writeErr := x.copy(ctx, res, &tail)
+	return polite
+}
+
+func (x *exchange) grpc() bool { return x.call.Visit.Stream() == event.StreamGRPC }
+
+// relayed is how the response ended.
+func (x *exchange) relayed(ctx context.Context, res *http.Response, tail *tail, readErr, writeErr error) Outcome {
 	out := Outcome{Status: res.StatusCode}
 	cause := context.Cause(ctx)
 	cut, isCut := errors.AsType[*session.Cut](cause)
 	switch {
 	case isCut:
-		out.Cut = cut
-		out.Reason = x.call.Goodbye(cut).Code
-		out.Abort = !polite || !x.goodbye(grpc, &tail, x.call.Goodbye(cut))
+		p := x.call.Goodbye(cut)
+		out.Cut, out.Reason = cut, p.Code
+		out.Abort = !x.polite || !x.goodbye(x.grpc(), tail, p)
 		out.CutAt = x.proxy.now()
 		return out
 	case errors.Is(cause, errDrain):
-		out.Err, out.Abort = errDrain, !x.partWays(grpc, &tail)
+		out.Err, out.Abort = errDrain, !x.partWays(x.grpc(), tail)
 		return out
 	case errors.Is(cause, errIdle):
 		out.Reason, out.Err, out.Abort = problem.CodeUpstreamTimeout, errIdle, true
@@ -74,7 +98,7 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) Outcome {
 		return x.broken(out, readErr)
 	}
 	for name, values := range res.Trailer {
-		h[http.TrailerPrefix+name] = values
+		x.w.Header()[http.TrailerPrefix+name] = values
 	}
 	return out
 }
@@ -108,11 +132,12 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 	if res.Body == http.NoBody {
 		return nil, nil
 	}
-	buf := x.proxy.buffers.Get().(*[bufferBytes]byte) //nolint:forcetypeassert // The pool holds nothing else.
-	defer x.proxy.buffers.Put(buf)
+	s := scratch{pool: &x.proxy.buffers}
+	defer s.free()
 	flush, limit := res.ContentLength < 0, uint64(x.proxy.config.ResponseBytesMax)
 	for {
-		n, err := res.Body.Read(buf[:])
+		buf := s.bytes()
+		n, err := res.Body.Read(buf)
 		if ctx.Err() != nil {
 			return nil, nil // What was just read stays here.
 		}
@@ -130,6 +155,7 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 			tail.see(buf[:n])
 			x.out.Add(uint64(n))
 			x.moved()
+			s.next(n, nil)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil, nil
@@ -143,28 +169,36 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 // goodbye writes the last words of a stream whose header has been sent. It
 // reports whether the client can have read them.
 func (x *exchange) goodbye(grpc bool, tail *tail, p problem.Problem) bool {
+	pushback := ""
+	if p.RetryAfter > 0 {
+		pushback = p.Pushback()
+	}
 	if grpc {
-		x.trailers(p.GRPCStatus(), p.Text())
+		x.trailers(p.GRPCStatus(), p.Text(), pushback)
 		return true
 	}
-	return x.write(tail.last(p.JSON()))
+	return x.write(tail.last(p.JSON(), pushback))
 }
 
 // partWays ends such a stream because the gateway goes away, so that the client
 // comes back to another. It reports whether the client can have seen it.
 func (x *exchange) partWays(grpc bool, tail *tail) bool {
+	pushback := strconv.FormatInt(returnAfter.Milliseconds()+rand.Int64N(returnSpread.Milliseconds()), 10) //nolint:gosec // Nothing is lost to whoever guesses it.
 	if grpc {
-		x.trailers(grpcUnavailable, "gateway is going away")
+		x.trailers(grpcUnavailable, "gateway is going away", pushback)
 		return true
 	}
-	return x.write(tail.half())
+	return x.write(tail.adieu(pushback))
 }
 
 // grpcUnavailable is what gRPC clients retry (https://grpc.io/docs/guides/status-codes).
 const grpcUnavailable = 14
 
-func (x *exchange) trailers(code int, text string) {
+func (x *exchange) trailers(code int, text, pushback string) {
 	h := x.w.Header()
+	if pushback != "" {
+		h.Set(http.TrailerPrefix+problem.HeaderPushback, pushback)
+	}
 	h.Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(code))
 	h.Set(http.TrailerPrefix+"Grpc-Message", strings.ReplaceAll(url.QueryEscape(text), "+", "%20"))
 }

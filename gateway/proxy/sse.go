@@ -31,11 +31,21 @@ func (t *tail) half() []byte {
 	return append(out, "event: vigil.truncated\n\n"...)
 }
 
-// last is the final event.
-func (t *tail) last(problem []byte) []byte {
+// last is the final event. pushback, in milliseconds and empty for none, is after
+// what time the client opens the stream again.
+func (t *tail) last(problem []byte, pushback string) []byte {
 	out := append(t.half(), "event: vigil.revoked\ndata: "...)
 	out = append(out, problem...)
+	if pushback != "" {
+		out = append(append(out, "\nretry: "...), pushback...)
+	}
 	return append(out, "\n\n"...)
+}
+
+// adieu is the end of a stream that the client is to open again elsewhere, which
+// dispatches no event.
+func (t *tail) adieu(pushback string) []byte {
+	return append(append(append(t.half(), "retry: "...), pushback...), "\n\n"...)
 }
 
 // between reports whether no event has begun.

@@ -1,13 +1,12 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,11 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
-var errUpgrade = errors.New("upstream switched to a protocol that was not asked for")
+// Errors of an upgrade: of the upstream's doing, and of ours.
+var (
+	errUpgrade  = errors.New("upstream switched to a protocol that was not asked for")
+	errTakeOver = errors.New("take over connection")
+)
 
 // farewell is how a tunnel is to end.
 type farewell struct {
@@ -25,9 +28,15 @@ type farewell struct {
 	cause  error
 }
 
+// wire is the client's end of a tunnel.
+type wire interface {
+	io.ReadWriteCloser
+	SetDeadline(at time.Time) error
+}
+
 // tunnel is an upgraded connection.
 type tunnel struct {
-	client  net.Conn
+	client  wire
 	up      io.ReadWriteCloser
 	goodbye time.Duration
 	now     func() time.Time
@@ -38,27 +47,10 @@ type tunnel struct {
 
 // tunnel takes the connection over and copies both ways until one side ends,
 // the visit is cut or the gateway goes away.
-func (x *exchange) tunnel(ctx context.Context, res *http.Response) Outcome {
-	up, ok := res.Body.(io.ReadWriteCloser)
-	if !ok || !asksWebSocket(x.r) || !isWebSocket(res.Header) {
-		return x.refuse(x.ours(problem.Upstream(problem.UpstreamProtocol)), errUpgrade)
-	}
-	conn, pending, err := x.rc.Hijack()
-	if err != nil {
-		return x.refuse(x.ours(problem.Internal()), fmt.Errorf("take over connection: %w", err))
-	}
-	x.mu.Lock()
-	x.hijacked = true
-	x.status.Store(http.StatusSwitchingProtocols)
-	x.mu.Unlock()
-	t := &tunnel{client: conn, up: up, goodbye: x.proxy.config.GoodbyeTimeout, now: x.proxy.now}
-	out := Outcome{Status: http.StatusSwitchingProtocols}
-	_ = conn.SetDeadline(time.Time{}) // Cleared of the server's; a closed connection fails below.
-	_, err = conn.Write(switching(x.call.RequestID, res.Header))
-	if err != nil {
-		_ = conn.Close()
-		out.Reason, out.Err = problem.CodeClientClosed, err
-		return out
+func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
+	t, first := x.upgrade(res)
+	if t == nil {
+		return
 	}
 	x.lasts(event.StreamWebSocket)
 	stop := context.AfterFunc(ctx, func() { t.end(x.farewell(context.Cause(ctx))) })
@@ -69,29 +61,64 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) Outcome {
 	sent := make(chan struct{})
 	x.proxy.lingering.Go(func() {
 		defer close(sent)
-		t.send(pending.Reader, &x.in, x.moved)
+		t.send(first, &x.proxy.buffers, &x.in, x.moved)
 	})
-	buf := x.proxy.buffers.Get().(*[bufferBytes]byte) //nolint:forcetypeassert // The pool holds nothing else.
-	whole := t.receive(buf[:], &x.out, x.moved)
-	x.proxy.buffers.Put(buf)
-	_ = up.Close()
+	whole := t.receive(&x.proxy.buffers, &x.out, x.moved)
+	_ = t.up.Close()
 	f := t.ending.Load()
 	if f == nil {
-		_ = conn.Close()
+		_ = t.client.Close()
 		<-sent
-		return out
+		return
 	}
 	if whole {
-		_, _ = conn.Write(closeFrame(f.code, f.reason)) // With the deadline that end has set.
+		_, _ = t.client.Write(closeFrame(f.code, f.reason)) // With the deadline that end has set.
 	}
-	t.hangUp()
+	if !t.hangUp() {
+		<-sent // Its stream is gone when the handler returns.
+		x.outcome.Abort = !whole
+	}
+	x.parted(f)
+}
+
+// upgrade switches the client's protocol as the upstream has switched its own. It
+// returns nil where the client was told otherwise, or is gone.
+func (x *exchange) upgrade(res *http.Response) (t *tunnel, first io.Reader) {
+	up, ok := res.Body.(io.ReadWriteCloser)
+	if !ok || !asksWebSocket(x.r) || !isWebSocket(res.Header) || x.key != "" && res.Header.Get("Sec-Websocket-Accept") != acceptKey(x.key) {
+		x.outcome = x.refuse(x.ours(problem.Upstream(problem.UpstreamProtocol)), errUpgrade)
+		return nil, nil
+	}
+	status, take := http.StatusSwitchingProtocols, x.connWire
+	if x.r.ProtoMajor == 2 {
+		status, take = http.StatusOK, x.streamWire
+	}
+	client, first, err := take(res.Header)
+	if errors.Is(err, errTakeOver) {
+		x.outcome = x.refuse(x.ours(problem.Internal()), err)
+		return nil, nil
+	}
+	x.outcome.Status = status
+	x.mu.Lock()
+	x.tunneled = true
+	x.status.Store(int32(status))
+	x.mu.Unlock()
+	if err != nil {
+		_ = client.Close()
+		x.outcome.Reason, x.outcome.Err = problem.CodeClientClosed, err
+		return nil, nil
+	}
+	return &tunnel{client: client, up: up, goodbye: x.proxy.config.GoodbyeTimeout, now: x.proxy.now}, first
+}
+
+// parted notes why the gateway has ended a tunnel.
+func (x *exchange) parted(f *farewell) {
 	cut, isCut := errors.AsType[*session.Cut](f.cause)
-	if isCut {
-		out.Cut, out.CutAt, out.Reason = cut, x.proxy.now(), x.call.Goodbye(cut).Code
-	} else {
-		out.Err = f.cause
+	if !isCut {
+		x.outcome.Err = f.cause
+		return
 	}
-	return out
+	x.outcome.Cut, x.outcome.CutAt, x.outcome.Reason = cut, x.proxy.now(), x.call.Goodbye(cut).Code
 }
 
 // farewell words the end of a context for a WebSocket client.
@@ -101,19 +128,6 @@ func (x *exchange) farewell(cause error) farewell {
 		return farewell{code: closePolicy, reason: x.call.Goodbye(cut).Text(), cause: cut}
 	}
 	return farewell{code: closeGoingAway, reason: "connection ended", cause: cause}
-}
-
-// switching is the gateway's own response header for an upgrade.
-func switching(requestID string, upstream http.Header) []byte {
-	h := make(http.Header, len(upstream)+3)
-	copyResponseHeader(h, upstream)
-	h.Set("Connection", "Upgrade")
-	h.Set("Upgrade", "websocket")
-	h.Set("X-Request-Id", requestID)
-	b := bytes.NewBufferString("HTTP/1.1 101 Switching Protocols\r\n")
-	_ = h.Write(b) // A buffer never fails.
-	b.WriteString("\r\n")
-	return b.Bytes()
 }
 
 // end makes both copies come to their end. Only the first call counts.
@@ -132,10 +146,13 @@ func (t *tunnel) end(f farewell) {
 
 // receive copies from the upstream to the client. It reports whether it stopped
 // between two frames, so that one more may follow.
-func (t *tunnel) receive(buf []byte, count *atomic.Uint64, moved func()) bool {
+func (t *tunnel) receive(pool *sync.Pool, count *atomic.Uint64, moved func()) bool {
 	var f frames
+	s := scratch{pool: pool}
+	defer s.free()
 	held := 0
 	for {
+		buf := s.bytes()
 		n, readErr := t.up.Read(buf[held:])
 		ready := buf[:held+n]
 		if t.ending.Load() != nil {
@@ -144,7 +161,7 @@ func (t *tunnel) receive(buf []byte, count *atomic.Uint64, moved func()) bool {
 			}
 			ready = ready[:min(uint64(len(ready)), f.left)]
 		}
-		pass := f.split(ready, len(buf))
+		pass := f.split(ready, bufferBytes)
 		if readErr != nil {
 			pass = len(ready) // Its last words, whatever they are.
 		}
@@ -163,17 +180,19 @@ func (t *tunnel) receive(buf []byte, count *atomic.Uint64, moved func()) bool {
 		if f.left == 0 && t.ending.Load() != nil {
 			return true
 		}
-		held = copy(buf, ready[pass:])
+		held = s.next(len(ready), ready[pass:])
 	}
 }
 
 // send copies from the client to the upstream. When the tunnel is ending it
 // listens the client out, since closing a connection with unread bytes would
 // take the close frame with it. It closes the client.
-func (t *tunnel) send(client io.Reader, count *atomic.Uint64, moved func()) {
+func (t *tunnel) send(client io.Reader, pool *sync.Pool, count *atomic.Uint64, moved func()) {
 	defer func() { _ = t.client.Close() }()
-	buf := make([]byte, 4<<10)
+	s := scratch{pool: pool}
+	defer s.free()
 	for {
+		buf := s.bytes()
 		n, readErr := client.Read(buf)
 		if n > 0 && t.ending.Load() == nil {
 			count.Add(uint64(n))
@@ -183,6 +202,7 @@ func (t *tunnel) send(client io.Reader, count *atomic.Uint64, moved func()) {
 				_ = t.up.Close()
 				return
 			}
+			s.next(n, nil)
 		}
 		if readErr != nil {
 			_ = t.up.Close()
@@ -191,13 +211,19 @@ func (t *tunnel) send(client io.Reader, count *atomic.Uint64, moved func()) {
 	}
 }
 
-// hangUp says that nothing more will come.
-func (t *tunnel) hangUp() {
-	if c, ok := t.client.(interface{ CloseWrite() error }); ok {
+// hangUp says that nothing more will come. It reports whether the client's side
+// ends by itself; the side of an HTTP/2 stream is ended here.
+func (t *tunnel) hangUp() bool {
+	switch c := t.client.(type) {
+	case interface{ CloseWrite() error }:
 		_ = c.CloseWrite()
-		return
+		return true
+	case net.Conn:
+		_ = c.Close()
+		return true
 	}
 	_ = t.client.Close()
+	return false
 }
 
 // drain implements drainer.

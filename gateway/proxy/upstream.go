@@ -181,8 +181,6 @@ func (p *Proxy) transport(trust *tls.Config, headerTimeout bool) *http.Transport
 		IdleConnTimeout:        idleConnection,
 		ExpectContinueTimeout:  continueTimeout,
 		DisableCompression:     true,
-		WriteBufferSize:        bufferBytes,
-		ReadBufferSize:         bufferBytes,
 		Protocols:              new(http.Protocols),
 	}
 	if headerTimeout {

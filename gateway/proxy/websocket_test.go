@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -289,5 +290,47 @@ func TestShortRequestIsNoStream(t *testing.T) {
 	out := g.outcome(t)
 	if out.Lasted || out.Stream != event.StreamRequest || out.BytesOut != 5 || out.Status != 200 || out.Reason != "" {
 		t.Errorf("outcome = %+v", out)
+	}
+}
+
+// What follows a handshake that the upstream declines is a request like any other:
+// nobody talks to the upstream past the gateway by asking for an upgrade.
+func TestDeclinedUpgradeIsNoTunnel(t *testing.T) {
+	seen := make(chan *http.Request, 2)
+	url := raw(t, func(c net.Conn) {
+		in := bufio.NewReader(c)
+		for {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			seen <- r
+			_, _ = io.WriteString(c, "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	g := newRig(t, url)
+	conn := g.dial(t)
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\nX-Test-Session: thief\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\n\r\n"+
+		"GET /inner HTTP/1.1\r\nHost: a\r\nX-Test-Session: inner\r\nX-Vigil-Subject: admin\r\n\r\n")
+	in := bufio.NewReader(conn)
+	for range 2 {
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusUpgradeRequired {
+			t.Errorf("status %d", res.StatusCode)
+		}
+	}
+	for _, path := range []string{"/", "/inner"} {
+		r := await(t, seen, "the upstream to see "+path)
+		if r.URL.Path != path || r.Header.Get("X-Vigil-Subject") != "pseudonym" || len(r.Header["X-Vigil-Subject"]) != 1 {
+			t.Errorf("the upstream saw %s of %v", r.URL.Path, r.Header["X-Vigil-Subject"])
+		}
+	}
+	got := []string{await(t, g.entered, "the first visit"), await(t, g.entered, "the second visit")}
+	if diff := cmp.Diff([]string{"thief", "inner"}, got); diff != "" {
+		t.Errorf("visits (-want +got):\n%s", diff)
 	}
 }

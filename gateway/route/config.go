@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
 // Sensitivities of a route, least first.
@@ -76,6 +78,9 @@ type Spec struct {
 	ACR []string `mapstructure:"acr"`
 	// MaxAge is how long ago the person may have signed in; 0 for no limit.
 	MaxAge time.Duration `mapstructure:"max_age"`
+	// Binding lists the keys that a token may be bound to, of which it must have
+	// proven one: dpop, mtls or cookie. Empty accepts tokens that are bound to none.
+	Binding []string `mapstructure:"binding"`
 	// SignIn says how the outcome and account of a sign-in are read; absent
 	// where the route is none.
 	SignIn *SignInSpec `mapstructure:"sign_in"`
@@ -228,8 +233,14 @@ func (s Spec) faults(key string) []error {
 			fault(fmt.Sprintf("acr[%d]", i), "%q is not one authentication context", acr)
 		}
 	}
-	if s.Public && len(s.Scopes)+len(s.ACR) > 0 || s.Public && s.MaxAge > 0 {
-		fault("public", "a public route asks for no credential, so it cannot have scopes, acr or max_age")
+	for i, b := range s.Binding {
+		err = checkOneOf(b, []string{event.BindingDPoP, event.BindingMTLS, event.BindingCookie})
+		if err != nil {
+			fault(fmt.Sprintf("binding[%d]", i), "%w", err)
+		}
+	}
+	if s.Public && len(s.Scopes)+len(s.ACR)+len(s.Binding) > 0 || s.Public && s.MaxAge > 0 {
+		fault("public", "a public route asks for no credential, so it cannot have scopes, acr, binding or max_age")
 	}
 	if s.SignIn != nil {
 		for _, err := range s.SignIn.faults() {

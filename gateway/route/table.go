@@ -45,6 +45,7 @@ type Route struct {
 	Sensitivity string // A constant Sensitivity…; never empty.
 	Posture     string // A constant Posture…; never empty.
 	ACR         []string
+	Binding     []string      // Constants event.Binding…; empty for any.
 	MaxAge      time.Duration // 0 for no limit.
 	SignIn      *SignIn       // Nil where the route is no sign-in.
 }
@@ -122,7 +123,7 @@ func (s Spec) compile() *Route {
 	r := &Route{
 		ID: s.ID, Host: strings.ToLower(s.Host), Template: s.Path, Upstream: upstream,
 		Public: s.Public, Scopes: slices.Clone(s.Scopes), Sensitivity: s.Sensitivity, Posture: s.Posture,
-		ACR: slices.Clone(s.ACR), MaxAge: s.MaxAge, SignIn: s.SignIn.compile(),
+		ACR: slices.Clone(s.ACR), Binding: slices.Clone(s.Binding), MaxAge: s.MaxAge, SignIn: s.SignIn.compile(),
 	}
 	if len(s.Methods) > 0 {
 		r.Methods = withHead(s.Methods)

@@ -17,7 +17,8 @@
 // authorities said about the same target up to an (epoch, seq), for as long as
 // the operator says nothing newer. A verdict lapses at its until, without a
 // timer. Actions from step_up on end what is open; throttle and read_only only
-// change the standing of what comes.
+// change the standing of what comes. Suspend ends what the gateway itself no longer
+// allows, without a verdict.
 //
 // # Concurrency
 //
@@ -33,6 +34,11 @@
 // A lapsed verdict still replaces an earlier one of the same authority: else the
 // earlier one, replayed with a later until, would come back to life. For the
 // same reason a lapsed verdict is remembered for a while.
+//
+// A verdict about an account meets the attempts to sign in to it and nothing else:
+// no session carries its account. Anybody can bring one about, from a dozen
+// networks, so that it must not reach what its owner has open; that he cannot sign
+// in anew while it stands is what it costs him.
 //
 // A person's token without auth_time stays subject to a cut-off (not_before)
 // until the verdict lapses: its iat only says that a refresh token was used, and

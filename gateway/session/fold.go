@@ -7,7 +7,11 @@ import (
 )
 
 // authorities are the writers of one target, in a fixed order.
-const authorities = 4
+const authorities = 5
+
+// AuthorityLogin is the word of a person who signs out, or of the provider where he
+// did. It is made by this gateway itself, and never comes over a wire.
+const AuthorityLogin = "login"
 
 func authorityOf(s string) int {
 	switch s {
@@ -17,13 +21,15 @@ func authorityOf(s string) int {
 		return 1
 	case verdict.AuthorityFeed:
 		return 2
+	case AuthorityLogin:
+		return 3
 	case verdict.AuthorityOperator:
 		return authorityOperator
 	}
 	return -1
 }
 
-const authorityOperator = 3
+const authorityOperator = 4
 
 // held is a verdict as the table keeps it: slim, with its times decoded.
 type held struct {

@@ -23,7 +23,10 @@ type Open struct {
 
 // Live returns every open visit, in no order. It takes one shard's mutex at a
 // time, so that visits may come and go meanwhile.
-func (t *Table) Live() []Open {
+func (t *Table) Live() []Open { return opens(t.all()) }
+
+// all copies every open visit.
+func (t *Table) all() []*Visit {
 	var all []*Visit
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -37,7 +40,7 @@ func (t *Table) Live() []Open {
 		}
 		s.mu.Unlock()
 	}
-	return opens(all)
+	return all
 }
 
 // Touched returns the open visits that a verdict about a target would concern

@@ -238,6 +238,22 @@ func (t *Table) cut(ctx context.Context, k key, f *fold, now, arrived time.Time)
 	}
 }
 
+// Suspend ends every open visit that pick chooses, without a verdict: for what the
+// gateway itself no longer allows, such as streams on a route that is closed while
+// nobody knows its callers' standing. It returns how many it ended. pick must be
+// quick and must not call the table.
+func (t *Table) Suspend(pick func(e *Entry, stream string) bool) int {
+	ctx, n := noCaller(), 0
+	for _, v := range t.all() {
+		stream := v.Stream()
+		if pick(&v.entry, stream) && v.end(&Cut{}) {
+			n++
+			t.metrics.cut.Add(ctx, 1, metric.WithAttributes(attribute.String("action", "posture"), attribute.String("stream", stream)))
+		}
+	}
+	return n
+}
+
 // under copies the visits that have a name. A prefix finds those in its
 // buckets: one where it is as long as a bucket, else all that it contains.
 func (t *Table) under(k key) []*Visit {

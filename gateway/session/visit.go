@@ -61,14 +61,18 @@ type Standing struct {
 //
 //nolint:errname // The noun of the domain: what a verdict does to a stream.
 type Cut struct {
-	// Verdict is the judgement, without its evidence. Shared: do not modify.
+	// Verdict is the judgement, without its evidence. Shared: do not modify. Nil
+	// where none ended the visit but [Table.Suspend].
 	Verdict *verdict.Verdict
-	// Arrived is when it reached this gateway.
+	// Arrived is when it reached this gateway; zero without a verdict.
 	Arrived time.Time
 }
 
 // Error says what was done to whom, without a name.
 func (c *Cut) Error() string {
+	if c.Verdict == nil {
+		return "cut by the route's posture"
+	}
 	return fmt.Sprintf("cut by verdict %s: %s %s", c.Verdict.GetId(), c.Verdict.GetAction(), c.Verdict.GetTarget().GetKind())
 }
 

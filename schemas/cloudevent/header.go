@@ -19,6 +19,7 @@ const (
 	TypeDead        = "io.vigil.dead.v1"
 	TypeSummary     = "io.vigil.summary.v1"
 	TypeEpoch       = "io.vigil.epoch.v1"
+	TypeHeld        = "io.vigil.held.v1"
 )
 
 // Content types of a record's value.

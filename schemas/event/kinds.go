@@ -57,6 +57,20 @@ const (
 	BindingMTLS   = "mtls"
 )
 
+// Reasons of a refused request whose token is authentic and bound to a key that
+// whoever showed it has not got. Its session, token_id and subject are those of
+// the token; it has no binding and no device.
+const (
+	ReasonTokenBound    = "token_bound"    // No proof at all.
+	ReasonProofKey      = "dpop_key"       // A proof with another key.
+	ReasonProofForged   = "dpop_signature" // A proof that the key did not sign.
+	ReasonProofReplayed = "dpop_replayed"  // A proof that was used before, from another address.
+)
+
+// AttributeActor is the attribute that names, as a pseudonym, who acts in the
+// subject's place (RFC 8693 section 4.1).
+const AttributeActor = "actor"
+
 // Kinds of subject.
 const (
 	SubjectHuman   = "human"

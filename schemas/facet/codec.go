@@ -14,6 +14,8 @@ const (
 	SketchMax = 64
 	// DeltasMax bounds the deltas of one cut.
 	DeltasMax = 256
+	// TopicIDBytesMax bounds the id of a topic, of which a broker's has 32 digits.
+	TopicIDBytesMax = 64
 )
 
 // KindTenant is the facet that all requests of a tenant share.
@@ -38,6 +40,9 @@ func Decode(record []byte) (*FacetCut, error) {
 	}
 	if c.FirstOffset < 0 || c.LastOffset < c.FirstOffset || c.Partition < 0 || c.Topic == "" || c.Time == nil {
 		return nil, fmt.Errorf("offsets %d to %d of %q: %w", c.FirstOffset, c.LastOffset, c.Topic, ErrMalformed)
+	}
+	if len(c.TopicId) > TopicIDBytesMax {
+		return nil, fmt.Errorf("topic id of %d B: %w", len(c.TopicId), ErrMalformed)
 	}
 	if len(c.Deltas) > DeltasMax {
 		return nil, fmt.Errorf("%d deltas: %w", len(c.Deltas), ErrMalformed)

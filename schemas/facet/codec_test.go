@@ -30,6 +30,8 @@ func TestDecode(t *testing.T) {
 		"a negative offset":           {func(c *facet.FacetCut) { c.FirstOffset = -1 }, facet.ErrMalformed},
 		"a negative partition":        {func(c *facet.FacetCut) { c.Partition = -1 }, facet.ErrMalformed},
 		"no topic":                    {func(c *facet.FacetCut) { c.Topic = "" }, facet.ErrMalformed},
+		"a topic's id that is none":   {func(c *facet.FacetCut) { c.TopicId = string(make([]byte, facet.TopicIDBytesMax+1)) }, facet.ErrMalformed},
+		"a topic's id":                {func(c *facet.FacetCut) { c.TopicId = "0af7651916cd43dd8448eb211c80319c" }, nil},
 		"no time":                     {func(c *facet.FacetCut) { c.Time = nil }, facet.ErrMalformed},
 		"a sketch out of order":       {func(c *facet.FacetCut) { c.Deltas[0].Failed = []uint64{7, 1} }, facet.ErrMalformed},
 		"a hash twice in a sketch":    {func(c *facet.FacetCut) { c.Deltas[0].Failed = []uint64{7, 7} }, facet.ErrMalformed},

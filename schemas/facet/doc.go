@@ -8,7 +8,8 @@
 // A cut covers a range of offsets of one requests partition and holds the
 // deltas of one tenant. Cuts are a function of the records, so a repeated range
 // is equal, and a reader drops what ends at or below the highest offset that it
-// has taken from that partition for that tenant.
+// has taken from that partition for that tenant. A topic that was deleted and
+// made anew has another id: its offsets begin anew, and so does what is dropped.
 //
 // # Non-obvious
 //

@@ -195,7 +195,10 @@ type FacetCut struct {
 	Tenant string                 `protobuf:"bytes,6,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	Deltas []*FacetDelta          `protobuf:"bytes,7,rep,name=deltas,proto3" json:"deltas,omitempty"`
 	// Facets that did not fit.
-	LeftOut       uint64 `protobuf:"varint,8,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	LeftOut uint64 `protobuf:"varint,8,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	// The id that the broker gave the topic, "" where it gives none: a topic that
+	// is made anew has another, and offsets that begin anew.
+	TopicId       string `protobuf:"bytes,9,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +289,13 @@ func (x *FacetCut) GetLeftOut() uint64 {
 	return 0
 }
 
+func (x *FacetCut) GetTopicId() string {
+	if x != nil {
+		return x.TopicId
+	}
+	return ""
+}
+
 var File_facet_facet_proto protoreflect.FileDescriptor
 
 const file_facet_facet_proto_rawDesc = "" +
@@ -308,7 +318,7 @@ const file_facet_facet_proto_rawDesc = "" +
 	"\x05found\x18\f \x01(\rR\x05found\x12\x14\n" +
 	"\x05cause\x18\r \x01(\tR\x05cause\x129\n" +
 	"\n" +
-	"cause_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tcauseTime\"\x93\x02\n" +
+	"cause_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tcauseTime\"\xae\x02\n" +
 	"\bFacetCut\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12!\n" +
@@ -318,7 +328,8 @@ const file_facet_facet_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
 	"\x06tenant\x18\x06 \x01(\tR\x06tenant\x12,\n" +
 	"\x06deltas\x18\a \x03(\v2\x14.vigil.v1.FacetDeltaR\x06deltas\x12\x19\n" +
-	"\bleft_out\x18\b \x01(\x04R\aleftOutB4Z2github.com/vigil-gateway/vigil/schemas/facet;facetb\x06proto3"
+	"\bleft_out\x18\b \x01(\x04R\aleftOut\x12\x19\n" +
+	"\btopic_id\x18\t \x01(\tR\atopicIdB4Z2github.com/vigil-gateway/vigil/schemas/facet;facetb\x06proto3"
 
 var (
 	file_facet_facet_proto_rawDescOnce sync.Once

@@ -114,6 +114,18 @@ func TestGoldenRecordsOpenForEver(t *testing.T) {
 			t.Fatalf("Open() = %v, %v", m, err)
 		}
 		says(t, "verdict.json", m.Verdict, example)
+	})
+	t.Run("verdict of a topic with an id", func(t *testing.T) {
+		example := goldenVerdict()
+		example.Cause.TopicId = "0af7651916cd43dd8448eb211c80319c"
+		record := stored(t, "verdict-topic-id.jws", func() ([]byte, error) {
+			return verdict.NewSigner("operator-1", key(operator)).Verdict(example)
+		})
+		m, err := set.Open(record)
+		if err != nil || m.Verdict == nil {
+			t.Fatalf("Open() = %v, %v", m, err)
+		}
+		says(t, "verdict-topic-id.json", m.Verdict, example)
 		whole(t, m.Verdict)
 	})
 	t.Run("heartbeat", func(t *testing.T) {

@@ -179,13 +179,16 @@ func (x *Target) GetId() string {
 
 // Cause is the event that tipped the judge.
 type Cause struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	EventId       string                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	Topic         string                 `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
-	Partition     int32                  `protobuf:"varint,3,opt,name=partition,proto3" json:"partition,omitempty"`
-	Offset        int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
-	EventTime     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
-	Traceparent   string                 `protobuf:"bytes,6,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	EventId     string                 `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Topic       string                 `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	Partition   int32                  `protobuf:"varint,3,opt,name=partition,proto3" json:"partition,omitempty"`
+	Offset      int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	EventTime   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
+	Traceparent string                 `protobuf:"bytes,6,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The id that the broker gave the topic, "" where it gives none: a topic that
+	// is made anew has another, and offsets that begin anew.
+	TopicId       string `protobuf:"bytes,7,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -258,6 +261,13 @@ func (x *Cause) GetEventTime() *timestamppb.Timestamp {
 func (x *Cause) GetTraceparent() string {
 	if x != nil {
 		return x.Traceparent
+	}
+	return ""
+}
+
+func (x *Cause) GetTopicId() string {
+	if x != nil {
+		return x.TopicId
 	}
 	return ""
 }
@@ -884,7 +894,7 @@ const file_verdict_verdict_proto_rawDesc = "" +
 	"\ttechnique\x18\a \x01(\tR\ttechnique\",\n" +
 	"\x06Target\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xcb\x01\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xe6\x01\n" +
 	"\x05Cause\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x14\n" +
 	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1c\n" +
@@ -892,7 +902,8 @@ const file_verdict_verdict_proto_rawDesc = "" +
 	"\x06offset\x18\x04 \x01(\x03R\x06offset\x129\n" +
 	"\n" +
 	"event_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\x12 \n" +
-	"\vtraceparent\x18\x06 \x01(\tR\vtraceparent\"M\n" +
+	"\vtraceparent\x18\x06 \x01(\tR\vtraceparent\x12\x19\n" +
+	"\btopic_id\x18\a \x01(\tR\atopicId\"M\n" +
 	"\x05Clear\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\tR\tauthority\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x10\n" +

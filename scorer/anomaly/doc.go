@@ -14,8 +14,10 @@
 // κ = 0.3 (p is 0.001 at the least). A session's test adds a quarter of its
 // logarithm for each request that is looked at, never falls below 0 and fades by
 // the session's half-life (Page, Biometrika 1954). Whenever the test has risen the
-// signal says what it stands at, less what signals that judge one of the numbers
-// alone have counted already. Everything is a pure function of the records,
+// signal says what it stands at, less the greater of what signals that judge one
+// of the numbers alone have counted already and of what the test usually comes to
+// in clean sessions of the same subject: a robot that is unlike all others of its
+// kind is so every day. Everything is a pure function of the records,
 // their order and the seed, which is hashed from tenant, signal, class and epoch.
 //
 // The route class is that of the model file, else the route's sensitivity. Who

@@ -141,7 +141,8 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	odd := &x.Session.Odd
 	before := odd.To(x.Now, int64(s.params.HalfLife))
 	odd.Value = min(oddMax, max(0, before+float64(temperature*calibrate.Evidence(d.normal.P(score), calibrate.Kappa))))
-	nats := min(s.params.Max, odd.Value) - said(&x.Session.Suspicion)
+	x.Session.OddPeak = max(x.Session.OddPeak, float32(odd.Value))
+	nats := min(s.params.Max, odd.Value) - max(said(&x.Session.Suspicion), float64(x.Subject.Odd))
 	if odd.Value <= before || !(nats >= least) {
 		return evidence.Finding{}, false
 	}

@@ -111,6 +111,16 @@ func (g *Guard) End(name, group, target string, now int64) bool {
 	return false
 }
 
+// Trip holds a group from now on, as after a restart of the process in which it
+// tripped at a stream time, in nanoseconds since 1970.
+func (g *Guard) Trip(name, group string, at int64) {
+	a := g.tenant(name).account(group)
+	if a.tripped == 0 || at < a.tripped {
+		a.tripped = max(1, at)
+	}
+	a.held++
+}
+
 // Trip is a group of evidence whose verdicts wait for a person.
 type Trip struct {
 	Tenant, Group string

@@ -170,9 +170,12 @@ type Commons struct {
 
 // Watermark is the last offset taken of a partition of a topic.
 type Watermark struct {
-	Topic     string
-	Partition int
-	Last      int64
+	Topic string
+	// ID tells the topic from others that had its name, Before is that of the one
+	// before it, nothing of which counts any more.
+	ID, Before string
+	Partition  int
+	Last       int64
 }
 
 // Code writes or reads the commons.
@@ -184,6 +187,8 @@ func (m *Commons) Code(k *snapshot.Codec) {
 	m.Known.code(k)
 	snapshot.List(k, &m.Marks, func(w *Watermark) {
 		k.Str(&w.Topic)
+		k.Str(&w.ID)
+		k.Str(&w.Before)
 		k.Int(&w.Partition)
 		k.I64(&w.Last)
 	})

@@ -30,6 +30,8 @@ type Session struct {
 	// proved who he is, in nats, and WorstDay when.
 	Worst    float32
 	WorstDay int32
+	// OddPeak is the most that Odd has stood at since the session last taught.
+	OddPeak float32
 	// Minute and Hour count what the session did lately.
 	Minute, Hour Window
 	// Spread is how many different things the session has seen this hour.
@@ -276,6 +278,7 @@ func (s *Session) Code(k *snapshot.Codec) {
 	k.I64(&s.Watched)
 	k.F32(&s.Worst)
 	codeDay(k, &s.WorstDay)
+	k.F32(&s.OddPeak)
 	if k.Reading() && int(s.Here) >= max(1, len(s.Places)) {
 		s.Here = 0
 	}

@@ -21,8 +21,8 @@ type Subject struct {
 	LastSession uint64
 	// Open are the sessions that wait to teach, oldest first.
 	Open []string
-	// old is nil for most.
-	old  *leftBehind
+	// left is nil for most.
+	left *leftBehind
 	Week profile.Week
 	// Candidates are values that have been shown and are not known yet.
 	Candidates []Candidate
@@ -36,6 +36,9 @@ type Subject struct {
 	Tops     [MeasureCount]uint8
 	Exceeded uint8
 	GrownDay int32
+	// Odd is how far the sessions of the subject are usually unlike clean requests
+	// of their kind, in nats; see [Subject.LearnOdd].
+	Odd float32
 	// Sequence is the order in which the subject does things, nil as long as there
 	// were too few events to begin with.
 	Sequence *sequence.Habit
@@ -53,23 +56,24 @@ type leftBehind struct {
 	refusals Fading
 }
 
-func (s *Subject) own() *leftBehind {
-	if s.old == nil {
-		s.old = new(leftBehind)
+// leave is left to be changed, made where there is none.
+func (s *Subject) leave() *leftBehind {
+	if s.left == nil {
+		s.left = new(leftBehind)
 	}
-	return s.old
+	return s.left
 }
 
 // Refusals is the decayed number of second factors that were refused, to be
 // changed.
-func (s *Subject) Refusals() *Fading { return &s.own().refusals }
+func (s *Subject) Refusals() *Fading { return &s.leave().refusals }
 
 // Refused is Refusals to be read.
 func (s *Subject) Refused() Fading {
-	if s.old == nil {
+	if s.left == nil {
 		return Fading{}
 	}
-	return s.old.refusals
+	return s.left.refusals
 }
 
 // Carried is suspicion left behind by a session.
@@ -77,6 +81,18 @@ type Carried struct {
 	Client string
 	Nats   float64
 	At     int64
+}
+
+// LearnOdd takes the strongest that the test of a clean session has stood at, in
+// nats. What is usual follows four sessions in five: up by half of the way and
+// down by an eighth, and never up by more than a nat at once.
+func (s *Subject) LearnOdd(peak float32) {
+	gap := peak - s.Odd
+	if gap > 0 {
+		s.Odd += min(float32(gap/2), 1)
+		return
+	}
+	s.Odd += float32(gap / 8)
 }
 
 // Watch notes a session that may have something to teach.
@@ -96,10 +112,10 @@ const carriedLeast = 0.5
 
 // Carry notes the suspicion of a session by its client.
 func (s *Subject) Carry(client string, nats float64, now int64) {
-	if s.old == nil && nats < carriedLeast {
+	if s.left == nil && nats < carriedLeast {
 		return
 	}
-	list := &s.own().carried
+	list := &s.leave().carried
 	for i := range *list {
 		c := &(*list)[i]
 		if c.Client != client {
@@ -107,8 +123,8 @@ func (s *Subject) Carry(client string, nats float64, now int64) {
 		}
 		if nats < carriedLeast {
 			*list = append((*list)[:i], (*list)[i+1:]...)
-			if len(*list) == 0 && s.old.refusals == (Fading{}) {
-				s.old = nil
+			if len(*list) == 0 && s.left.refusals == (Fading{}) {
+				s.left = nil
 			}
 			return
 		}
@@ -127,10 +143,10 @@ func (s *Subject) Carry(client string, nats float64, now int64) {
 
 // Carried lists what clients have left behind.
 func (s *Subject) Carried() []Carried {
-	if s.old == nil {
+	if s.left == nil {
 		return nil
 	}
-	return s.old.carried
+	return s.left.carried
 }
 
 // Inherit is the decayed suspicion that a client left behind.
@@ -154,8 +170,8 @@ func add[T any](list []T, v T) []T {
 
 // Absolve forgets what every client has left behind.
 func (s *Subject) Absolve() {
-	if s.old != nil {
-		s.old.carried = nil
+	if s.left != nil {
+		s.left.carried = nil
 	}
 }
 
@@ -167,15 +183,15 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	s.LastPlace.code(k)
 	k.U64(&s.LastSession)
 	snapshot.List(k, &s.Open, func(o *string) { k.Str(o) })
-	has := s.old != nil
+	has := s.left != nil
 	k.Bool(&has)
 	if has {
-		snapshot.List(k, &s.own().carried, func(c *Carried) {
+		snapshot.List(k, &s.leave().carried, func(c *Carried) {
 			k.Str(&c.Client)
 			k.F64(&c.Nats)
 			k.I64(&c.At)
 		})
-		s.own().refusals.code(k)
+		s.leave().refusals.code(k)
 	}
 	snapshot.List(k, &s.Candidates, func(c *Candidate) { c.code(k) })
 	codeDay(k, &s.NewDay)
@@ -201,4 +217,5 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	exceeded := uint64(s.Exceeded)
 	k.U64(&exceeded)
 	s.Exceeded = uint8(exceeded)
+	k.F32(&s.Odd)
 }

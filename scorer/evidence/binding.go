@@ -22,7 +22,13 @@ func (k *Collector) binding(x *Context) {
 	tokens := x.Session.Rare().Tokens
 	at := slices.IndexFunc(tokens, func(t entity.TokenKey) bool { return t.Token == token })
 	proven := ev.GetBinding() == event.BindingDPoP || ev.GetBinding() == event.BindingMTLS
+	unproven := unprovenText(ev.GetReason())
 	switch {
+	case unproven != "":
+		n := k.cut(LostProof, bindingNats)
+		if n > 0 {
+			k.add(LostProof, n, true, unproven)
+		}
 	case !proven:
 		if at < 0 || ev.GetBinding() != event.BindingNone {
 			return
@@ -43,4 +49,20 @@ func (k *Collector) binding(x *Context) {
 			k.add(TwoKeys, n, true, "one token is proven with two different keys")
 		}
 	}
+}
+
+// unprovenText words why a gateway has refused an authentic token for want of
+// the key that it is bound to; empty for every other reason.
+func unprovenText(reason string) string {
+	switch reason {
+	case event.ReasonTokenBound:
+		return "a token that is bound to a key is shown without any proof"
+	case event.ReasonProofKey:
+		return "a token that is bound to a key is shown with a proof by another key"
+	case event.ReasonProofForged:
+		return "a token that is bound to a key is shown with a forged proof"
+	case event.ReasonProofReplayed:
+		return "a proof that was used before comes again from another address"
+	}
+	return ""
 }

@@ -169,12 +169,12 @@ var catalogue = [Count]Description{
 	},
 	FailuresByAddress: {
 		ID: "credential.failures_by_address", Group: Credential, Technique: "T1110.004", Needs: "address, auth_outcome; account sharpens it",
-		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.8 for one within 5 s of the last by the same client, half-life 10 min and at most 10",
+		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.8 for one within 5 s of the last by the same client, within 10 s on another account, and 1.15 within 2 s unless it is on the same account, half-life 10 min and at most 10",
 		Innocent: "an office behind one address on the day passwords expire",
 	},
 	LoginRate: {
 		ID: "credential.login_rate", Group: Credential, Technique: "T1110", Needs: "address, method, path, status; silent where auth_outcome is known",
-		Formula:  "decayed count of sign-in posts of one address, by status: refused or unknown (404) 1.6, unclear 0.5 from one client, less 3 nats",
+		Formula:  "decayed count of sign-in posts of one address, by status: refused or unknown (404) 1.6, unclear 0.5 from one client, less 3 nats; at a form an unclear one within 5 s of the last failure of the same client counts as refused, and each such failure 0.8 more, 1.15 within 2 s",
 		Innocent: "a forgotten password, an office behind one address",
 	},
 	ScannerPaths: {
@@ -200,7 +200,7 @@ var catalogue = [Count]Description{
 	TargetedAccount: {
 		ID: "credential.targeted_account", Group: Credential, Technique: "T1110.001", Facet: true, Needs: "account, auth_outcome, asn or address",
 		Formula:  "1.2 for each network beyond the third from which one account failed; a network from which it succeeded is none, half-life 6 h",
-		Innocent: "a phone, a laptop and a tablet with the old password",
+		Innocent: "a phone, a laptop and a tablet with the old password; whoever wants the owner kept from signing in brings it about from a dozen networks, which is why a verdict about an account meets the attempts to sign in and no session that is open",
 	},
 	MFAFatigue: {
 		ID: "credential.mfa_fatigue", Group: Credential, Technique: "T1621", Needs: "auth_outcome mfa_failure; account or subject",
@@ -229,7 +229,7 @@ var catalogue = [Count]Description{
 	},
 	WAFScore: {
 		ID: "payload.waf", Group: Payload, Technique: "T1190", Needs: "waf_score of at least 5",
-		Formula:  "sum over requests of min(0.5·(score-3), -ln p), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged",
+		Formula:  "sum over requests of min(0.5·(score-3), -ln p + r·0.138·(score-5)), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged, r = min(1, ln p/ln 0.01)",
 		Innocent: "an editor that sends HTML",
 	},
 	SequenceGap: {
@@ -284,13 +284,13 @@ var catalogue = [Count]Description{
 	},
 	JA4Mismatch: {
 		ID: "client.ja4_mismatch", Group: Client, Technique: "T1036", Needs: "ja4, user_agent of a browser, twenty taught sessions of that browser in the tenant",
-		Formula:  "ln(0.05·(n+1)) for a JA4 that none of the tenant's n sessions of the claimed browser had, and 2.5 more where it is that of another program; less by how many others show it these days",
+		Formula:  "ln(0.05·(n+1)/(r+1)) for a JA4 that fewer than five of the tenant's n sessions of the claimed browser had, r of them such a rare one, and 2.5 more where it is that of another program; less by how many others show it these days",
 		Innocent: "a release on its first day; a company's TLS inspection",
 	},
 	LostProof: {
-		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding",
-		Formula:  "fixed: a token that was proven with a key before is shown without it",
-		Innocent: "none known",
+		ID: "binding.lost_proof", Group: Binding, Technique: "T1550.001", Hard: true, Needs: "token_id, binding; reason of a refusal",
+		Formula:  "fixed: a token that was proven with a key before is shown without it, or a gateway refused it because whoever showed it had not got the key that it is bound to, forged its proof or used one again from another address",
+		Innocent: "a client that sends a request again from another network, with the proof that it has made for the first",
 	},
 	Anomaly: {
 		ID: "model.anomaly", Group: Model, Technique: "T1078", Needs: "subject; duration_us, bytes_in, bytes_out, auth_time, resource sharpen it; some hundred clean requests of the route class",
@@ -313,9 +313,9 @@ var catalogue = [Count]Description{
 		Innocent: "one machine that is restored from the images of several people",
 	},
 	ClientSpread: {
-		ID: "client.many_networks", Group: Client, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",
-		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = sign-ins and sessions of the client, half-life 1 h",
-		Innocent: "a fleet that moves to another cloud",
+		ID: "client.many_networks", Group: Credential, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",
+		Formula:  "2 for each network beyond the first in which a client's services begin and never did before, times c = n/(n+20), n = subjects and accounts at home in the client, half-life 1 h; as shipped it takes six to eleven such networks to slow the client down, and nothing blocks it: honest services stand behind the same client, and each that moved has machine.service_moved against it",
+		Innocent: "a fleet that moves to another cloud, which nothing here tells from a key in many hands",
 	},
 }
 

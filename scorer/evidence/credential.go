@@ -25,11 +25,14 @@ const (
 	// againNats is ln(0.97/0.44): who mistypes his password mistypes it again nearly
 	// every other time. paceNats is for a failure of the same client within pace of
 	// the last one, ln(0.85/0.38): people take six seconds, and few of them less
-	// than five. But a program of their own may, so that together they slow an
-	// address down and never block it.
-	againNats, paceNats, againMax = 0.8, 0.8, 10
-	pace                          = int64(5 * time.Second)
-	againHalfLife                 = 10 * time.Minute
+	// than five. On another account it is within rowPace, for there are a name and a
+	// password to type. burstNats is for one within burst, ln(0.7/0.22), unless it is
+	// on the same account: nobody types so fast, but programs of their own send an
+	// old password again, so that together they slow an address down and never
+	// block it.
+	againNats, paceNats, burstNats, againMax = 0.8, 0.8, 1.15, 10
+	burst, pace, rowPace                     = int64(2 * time.Second), int64(5 * time.Second), int64(10 * time.Second)
+	againHalfLife                            = 10 * time.Minute
 	// Sign-in posts by status, where the outcome is not known.
 	postRefused, postUnclear, postOther = 1.6, 0.5, 0.1
 	postsFree, postsMax                 = 3, 24
@@ -69,26 +72,23 @@ func (k *Collector) outcome(x *Context) {
 		return
 	}
 	l.Failures++
-	fast := 0.0
-	client := hash(x.Event.GetUserAgent())
-	if l.FailedAt != 0 && x.At-l.FailedAt <= pace && client == l.LastClient {
-		fast = paceNats
-	}
-	l.FailedAt, l.LastClient = x.At, client
 	switch {
+	case account == "" && l.Failures == 1:
+		l.Test += failedNats // Whoever it is.
 	case account == "":
 		l.Test += namelessNats
+		l.Again += hurry(x, l, pace, burstNats)
 	case l.Passed.Has(h):
 		l.Repeats++ // Who has signed in from here before mistypes now and then.
-		fast = 0
 	case l.Failed.Add(h, entity.AccountsMax):
 		l.Accounts++
 		l.Test += failedNats
+		l.Again += hurry(x, l, rowPace, burstNats)
 	default:
 		l.Repeats++
-		l.Again += againNats
+		l.Again += againNats + hurry(x, l, pace, paceNats)
 	}
-	l.Again += fast
+	l.FailedAt, l.LastClient = x.At, hash(x.Event.GetUserAgent())
 	l.Test, l.Again = min(l.Test, testMax), min(l.Again, againMax)
 	repeats := min(repeatsMax, float64(repeatNats*(l.Repeats-repeatsFree)))
 	n := k.cut(FailuresByAddress, l.Test+max(l.Again, repeats))
@@ -96,6 +96,19 @@ func (k *Collector) outcome(x *Context) {
 		k.add(FailuresByAddress, n, true, k.sayf("%d failed sign-ins on %d different accounts, %d accounts succeeded",
 			l.Failures, l.Accounts, l.Passed.Len()))
 	}
+}
+
+// hurry is what it says that a failed sign-in follows another one of the same
+// client within so long, and inBurst where it follows at once.
+func hurry(x *Context, l *entity.Login, within int64, inBurst float64) float64 {
+	gap := x.At - l.FailedAt
+	switch {
+	case l.FailedAt == 0 || gap > within || hash(x.Event.GetUserAgent()) != l.LastClient:
+		return 0
+	case gap <= burst:
+		return inBurst
+	}
+	return paceNats
 }
 
 // posts counts sign-in posts where only the status is known.
@@ -107,14 +120,28 @@ func (k *Collector) posts(x *Context) {
 	l := login(x)
 	client := hash(ev.GetUserAgent())
 	status := ev.GetStatus()
+	form := signInForm(ev.GetPath())
+	soon := 0.0
+	if form {
+		soon = hurry(x, l, pace, burstNats)
+	}
+	failed := true
 	switch {
 	case status == 400 || status == 401 || status == 403 || status == 404 || status == 422 || status == 429:
 		// 404 is what some say to a name that they do not know.
-		l.Posts += postRefused
-	case status == 200 && l.LastClient == client:
-		l.Posts += postUnclear // Many forms answer a wrong password with 200.
+		l.Posts += postRefused + soon
+	case status == 200 && l.LastClient == client && soon > 0:
+		// Nobody who was let in signs in again at once.
+		l.Posts += postRefused + soon
+	case status == 200 && l.LastClient == client && !strings.HasSuffix(ev.GetPath(), "/token"):
+		l.Posts += postUnclear // Many forms answer a wrong password with 200, token endpoints do not (RFC 6749).
 	default:
 		l.Posts += postOther
+		failed = false
+	}
+	l.FailedAt = 0
+	if failed {
+		l.FailedAt = x.At
 	}
 	l.Posts = min(l.Posts, postsMax)
 	l.PostCount++
@@ -144,9 +171,18 @@ func login(x *Context) *entity.Login {
 
 // signIn reports whether a path looks like that of a sign-in.
 func signIn(path string) bool {
-	lower := lowerCase(path)
-	for _, piece := range []string{"login", "signin", "sign-in", "sign_in", "logon", "/auth", "authenticate", "/session", "/token", "xmlrpc.php"} {
-		if strings.Contains(lower, piece) {
+	return signInForm(path) || containsAny(lowerCase(path), "/auth", "authenticate", "/session", "/token", "xmlrpc.php")
+}
+
+// signInForm reports whether a path looks like that of a form in which people
+// sign in; programs come to other endpoints by themselves.
+func signInForm(path string) bool {
+	return containsAny(lowerCase(path), "login", "signin", "sign-in", "sign_in", "logon")
+}
+
+func containsAny(text string, pieces ...string) bool {
+	for _, piece := range pieces {
+		if strings.Contains(text, piece) {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,20 +86,44 @@ func provenBy(device string, e *event.RequestEvent) *event.RequestEvent {
 	return with(e, func(e *event.RequestEvent) { e.TokenId, e.Binding, e.Device = "t", event.BindingDPoP, device })
 }
 
+// refusedFor is a request that a gateway has refused.
+func refusedFor(reason string) *event.RequestEvent {
+	return with(path("/", 401), func(e *event.RequestEvent) {
+		e.TokenId, e.Binding = "t", event.BindingNone
+		e.Decision, e.Reason, e.Status = event.DecisionDeny, reason, 401
+	})
+}
+
 // TestForgedBrowser gives a tenant many sessions of a browser and a script that
-// it knows.
+// it knows, and then some of the script under the browser's name.
 func TestForgedBrowser(t *testing.T) {
-	w := newWorld(false)
-	for range 200 {
-		var p entity.Pending
-		p.Note(entity.Families, "Chrome")
-		p.Note(entity.JA4s, "Chrome t13d1516h2_8daaf6152771")
-		p.Note(entity.JA4s, "curl t13d1812h1_85036bcba153")
-		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
-	}
-	got := w.see(step{0, greeted(ja4Script, berlin())})[evidence.JA4Mismatch]
-	if got.Nats < 4.5 {
-		t.Errorf("a script known to the tenant under a browser's name says %.2f nats (%s), want 4.5 or more", got.Nats, got.Text)
+	// An attacker's own account teaches the tenant what his tool looks like.
+	for _, tt := range []struct {
+		taught      int
+		least, most float64
+		text        string
+	}{
+		{0, 4.5, 5, "is that of none of the 230 sessions of Chrome before, but that of curl"},
+		{1, 4, 4.4, "is that of 1 of the 231 sessions of Chrome before, but that of curl"},
+		{4, 3, 3.4, "is that of 4 of the 234 sessions of Chrome before, but that of curl"},
+		{5, 0, 0, ""},
+	} {
+		w := newWorld(false)
+		for i := range 200 + tt.taught {
+			var p entity.Pending
+			p.Note(entity.Families, "Chrome")
+			p.Note(entity.JA4s, "curl t13d1812h1_85036bcba153")
+			if i < 200 {
+				p.Note(entity.JA4s, "Chrome t13d1516h2_8daaf6152771")
+			} else {
+				p.Note(entity.JA4s, "Chrome t13d1812h1_85036bcba153")
+			}
+			w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
+		}
+		got := w.see(step{0, greeted(ja4Script, berlin())})[evidence.JA4Mismatch]
+		if got.Nats < tt.least || got.Nats > tt.most || !strings.HasSuffix(got.Text, tt.text) {
+			t.Errorf("after %d taught sessions the forgery says %.2f nats (%s), want %g to %g and %q", tt.taught, got.Nats, got.Text, tt.least, tt.most, tt.text)
+		}
 	}
 }
 

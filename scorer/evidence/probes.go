@@ -165,6 +165,46 @@ var probes = []probe{ //nolint:gochecknoglobals // A constant: Go has no constan
 	{"/nacos/v1/auth/", "Nacos", false},
 	{"/cfide/administrator", "ColdFusion", false},
 	{"/aspnet_client/", "a web shell's place", false},
+	{"/web-inf/", "a server's inside", true},
+	{"/meta-inf/", "a server's inside", true},
+	{"/nmaplowercheck", "a scanner's greeting", true},
+	{"/nice%20ports", "a scanner's greeting", true},
+	{"/evox/about", "a scanner's greeting", true},
+	{"/ui/vcav-bootstrap/rest/vcav-providers/", "a vCenter exploit", true},
+	{"/analytics/telemetry/ph/api/", "a vCenter exploit", true},
+	{"/webui/logoutconfirm.html", "a Cisco exploit", true},
+	{"/%2577ebui_wsma", "a Cisco exploit", true},
+	{"/app/rest/users/id:1/tokens/rpc2", "a TeamCity exploit", true},
+	{"/securityrealm/user/admin", "a Jenkins exploit", true},
+	{"/descriptorbyname/", "Jenkins", false},
+	{"/jsp/help-sb-download.jsp", "a Citrix exploit", true},
+	{"/pcidss/report", "a Citrix exploit", true},
+	{"/menu/guiw", "a Citrix exploit", true},
+	{"/ssl-vpn/hipreport.esp", "a VPN appliance", false},
+	{"/sslvpn_websession", "a FortiGate exploit", true},
+	{"/sdk/weblanguage", "a camera exploit", true},
+	{"/isapi/security", "a camera", false},
+	{"/onvif/", "a camera", false},
+	{"/currentsetting.htm", "a router", false},
+	{"/rom-0", "a router", false},
+	{"/redfish/v1", "a server's management", false},
+	{"/containers/json", "a container engine", false},
+	{"/ajax-api/2.0/mlflow/", "MLflow", false},
+	{"/jmx-console", "a JBoss console", false},
+	{"/web-console/", "a JBoss console", false},
+	{"/axis2/", "Axis2", false},
+	{"/railo-context/", "a CFML server", false},
+	{"/pgadmin", "a database console", false},
+	{"/phppgadmin", "a database console", false},
+	{"/sqlitemanager", "a database console", false},
+	{"/cpanel", "a hosting console", false},
+	{"/bitrix/admin", "an administration console", false},
+	{"/magento_version", "Magento", false},
+	{"/phpunit/", "PHPUnit", false},
+	{"/laravel-filemanager", "a file manager", false},
+	{"/storage/logs/laravel.log", "an application's log", false},
+	{"/credentials.json", "credentials", false},
+	{"/mapi/nspi", "Exchange", false},
 }
 
 // payloads lists what does harm wherever it ends up, lower case and decoded.
@@ -195,6 +235,7 @@ var payloads = []probe{ //nolint:gochecknoglobals // A constant: Go has no const
 	{"java.lang.runtime", "Java code", true},
 	{"class.module.classloader", "a Spring exploit", true},
 	{"<script", "a script", true},
+	{"&lt;script", "a script", true},
 	{"<svg/onload", "a script", true},
 	{"<svg onload", "a script", true},
 	{"onerror=", "a script", true},
@@ -232,6 +273,17 @@ var payloads = []probe{ //nolint:gochecknoglobals // A constant: Go has no const
 	{"auto_prepend_file", "a PHP setting", true},
 	{"base64_decode(", "PHP code", true},
 	{"invokefunction&function", "a ThinkPHP exploit", true},
+	{"cd /tmp", "a shell command", true},
+	{"rm -rf", "a shell command", true},
+	{"concat(0x", "an SQL injection", true},
+	{" or 1=1", "an SQL injection", true},
+	{"<iframe", "a script", true},
+	{"onmouseover=", "a script", true},
+	{"document.cookie", "a script", true},
+	{"javascript:alert", "a script", true},
+	{";.jsp", "a request past its guard", true},
+	{"service=page/setupcompleted", "a PaperCut exploit", true},
+	{"element_parents=", "a Drupal exploit", true},
 	{"file:///", "a local file", true},
 	{"gopher://", "a request to an inside address", true},
 	{"169.254.169.254", "cloud metadata", true},
@@ -324,7 +376,24 @@ func (k *Collector) wanted(path, query string) (what string, exploit bool) {
 	if what == "" {
 		what = hidden(path)
 	}
+	if what == "" && leftBehind(path) {
+		what = "a file that was left behind"
+	}
 	return what, exploit
+}
+
+// leftBehind tells a path that ends as editors and people name their copies: no
+// page links to one.
+func leftBehind(path string) bool {
+	dot := strings.LastIndexByte(path, '.')
+	if dot < 0 {
+		return false
+	}
+	switch path[dot:] {
+	case ".bak", ".old", ".orig", ".save", ".swp", ".sql":
+		return true
+	}
+	return false
 }
 
 // decoded undoes percent encoding, twice at most: some servers decode twice,

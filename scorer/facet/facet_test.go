@@ -219,12 +219,23 @@ func TestClientSpread(t *testing.T) {
 	if s.found["client "+evidence.ClientSpread.Describe().ID] != nil {
 		t.Error("a client in its one network is suspected")
 	}
-	for i := range 6 {
+	for i := range 4 {
 		begin(i, uint32(64600+i))
 	}
 	v := s.found["client "+evidence.ClientSpread.Describe().ID]
-	if v.GetRawNats() < 5 {
-		t.Errorf("six new networks within six minutes say %v", v)
+	if v.GetRawNats() < 4 || len(s.asked) > 0 {
+		t.Errorf("four new networks within four minutes say %v and bring %v, want some nats and nothing", v, s.asked)
+	}
+	for i := range 30 {
+		begin(i, uint32(64700+i))
+	}
+	if len(s.asked) == 0 {
+		t.Fatal("thirty-four new networks bring nothing, want a throttle")
+	}
+	for _, p := range s.asked {
+		if p != "throttle client key" {
+			t.Errorf("asked for %s, want a throttle of the client and no more", p)
+		}
 	}
 }
 
@@ -279,6 +290,40 @@ func TestDuplicatesChangeNothing(t *testing.T) {
 		}
 		if !bytes.Equal(before.Bytes(), after.Bytes()) {
 			t.Errorf("%s: the state has changed", name)
+		}
+	}
+}
+
+// TestATopicMadeAnewIsAnotherSource takes cuts of a topic, of the one that was made
+// under its name afterwards, and what a straggler still has of the first.
+func TestATopicMadeAnewIsAnotherSource(t *testing.T) {
+	e, err := facet.New(model.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		name      string
+		id        string
+		last      int64
+		duplicate bool
+	}{
+		{"the first cut", "a", 100, false},
+		{"the first cut again", "a", 100, true},
+		{"a lower offset of the topic made anew", "b", 5, false},
+		{"that again", "b", 5, true},
+		{"a straggler's of the topic that is gone", "a", 101, true},
+		{"the new topic goes on", "b", 9, false},
+		{"a third topic", "c", 2, false},
+		{"a straggler's of the second", "b", 50, true},
+		{"an analyzer that knows no ids", "", 3, false},
+		{"that again", "", 3, true},
+		{"one that does", "c", 4, false},
+		{"a fourth topic", "d", 3, false},
+	} {
+		cut := &schema.FacetCut{Topic: "requests", TopicId: step.id, Partition: 1, LastOffset: step.last, Time: timestamppb.New(time.Unix(1e9, 0)), Tenant: "t"}
+		res := e.Take(facet.Record{Cut: cut, Topic: "facets", Offset: int64(i)})
+		if res.Duplicate != step.duplicate {
+			t.Errorf("%s: duplicate %t, want %t", step.name, res.Duplicate, step.duplicate)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"math"
+	"slices"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -37,7 +38,7 @@ const (
 
 // Habit is what a subject does: decayed counts of symbols and pairs, and the
 // mean and spread of his own evidence. The zero value knows nothing. It takes
-// 136 B and 3 B for each symbol and pair, 1,480 B at most.
+// 176 B and 3 B for each symbol and pair, 2,480 B at most.
 type Habit struct {
 	slots sparse
 	total uint32  // Sum of the symbols' counts.
@@ -151,6 +152,13 @@ func fadeOf(time, halfLife float64) uint8 {
 }
 
 func (h *Habit) halve() { h.Decay(128) }
+
+// Clone returns a habit that learns on its own.
+func (h *Habit) Clone() Habit {
+	c := *h
+	c.slots.cells = slices.Clone(h.slots.cells)
+	return c
+}
 
 // Code writes or reads the habit.
 func (h *Habit) Code(k *snapshot.Codec) {

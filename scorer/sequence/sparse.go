@@ -7,7 +7,7 @@ import (
 )
 
 // sparse is a table of [HabitSlots] slots that takes memory only for those in
-// use: 56 B for which they are, and 3 B each. Most people do a few dozen things
+// use: 96 B for which they are, and 3 B each. Most people do a few dozen things
 // in a few orders. The zero value is empty.
 type sparse struct {
 	used  [HabitSlots / 64]uint64 // A bit for each slot.

@@ -1,8 +1,11 @@
 package sequence
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
 // TestSparseIsTheDenseTable compares the table that takes memory only for what
@@ -47,5 +50,25 @@ func TestSparseIsTheDenseTable(t *testing.T) {
 				t.Errorf("%d cells of room for %d, want at most %d", len(thin.cells), cap(thin.cells), HabitSlots)
 			}
 		})
+	}
+}
+
+func TestACloneLearnsOnItsOwn(t *testing.T) {
+	var h Habit
+	for i := range 200 {
+		h.Learn(Symbol(i%7+1), Symbol(i%11+1), 0)
+	}
+	state := func() []byte {
+		k := snapshot.Writer()
+		h.Code(k)
+		return k.Bytes()
+	}
+	before := state()
+	c := h.Clone()
+	for i := range 500 {
+		c.Learn(Symbol(i%13+1), Symbol(i%40+1), 1)
+	}
+	if !bytes.Equal(state(), before) {
+		t.Error("what a clone learned is known to the original")
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Version is the format that Seal writes; a change of any entity's layout
 // raises it.
-const Version = 3
+const Version = 5
 
 // PayloadBytesMax bounds a snapshot: 400,000 entities of 8 KiB.
 const PayloadBytesMax = 4 << 30
@@ -71,6 +71,27 @@ func Open(r io.Reader) ([]byte, error) {
 		return nil, ErrChecksum
 	}
 	return payload, nil
+}
+
+// Restore reads what Seal wrote: empty empties the state, code reads into it and
+// reports what it alone can tell. On an error, which wraps one of this package's
+// or is that of r or code, the state is empty, or as it was where nothing could be
+// opened.
+func Restore(r io.Reader, empty func(), code func(c *Codec) error) error {
+	payload, err := Open(r)
+	if err != nil {
+		return err
+	}
+	c := Reader(payload)
+	empty()
+	err = code(c)
+	if c.Err() != nil {
+		err = c.Err()
+	}
+	if err != nil {
+		empty()
+	}
+	return err
 }
 
 // Codec writes or reads fields one after the other. The first fault sticks and

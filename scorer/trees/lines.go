@@ -100,26 +100,22 @@ func (s section) number(key string, least, most int) (int, error) {
 
 // integers are the n whole numbers of a key, of 32 bits, signed or not.
 func (s section) integers(key string, n int) ([]int, error) {
-	l, err := s.value(key)
-	if err != nil {
-		return nil, err
-	}
-	words, err := l.words(n)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]int, n)
-	for i, word := range words {
-		list[i], err = l.integer(word, -1<<31, 1<<32-1)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
+	return list(s, key, n, func(l line, word string) (int, error) { return l.integer(word, -1<<31, 1<<32-1) })
 }
 
 // numbers are the n numbers of a key. They may be infinite or not a number.
 func (s section) numbers(key string, n int) ([]float64, error) {
+	return list(s, key, n, func(l line, word string) (float64, error) {
+		x, err := strconv.ParseFloat(word, 64)
+		if err != nil {
+			return 0, l.fault("%s is not a number; the file is damaged, save the model again", quote(word))
+		}
+		return x, nil
+	})
+}
+
+// list is what parse makes of the n words of a key.
+func list[T any](s section, key string, n int, parse func(l line, word string) (T, error)) ([]T, error) {
 	l, err := s.value(key)
 	if err != nil {
 		return nil, err
@@ -128,14 +124,14 @@ func (s section) numbers(key string, n int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]float64, n)
+	out := make([]T, n)
 	for i, word := range words {
-		list[i], err = strconv.ParseFloat(word, 64)
+		out[i], err = parse(l, word)
 		if err != nil {
-			return nil, l.fault("%s is not a number; the file is damaged, save the model again", quote(word))
+			return nil, err
 		}
 	}
-	return list, nil
+	return out, nil
 }
 
 // words are the n words of a line.

@@ -53,7 +53,7 @@ func hit(tokens, revoked int) (nanoseconds, allocations float64, err error) {
 	ctx := context.Background()
 	from := netip.MustParseAddr("127.0.0.1")
 	one := func(r *http.Request) error {
-		id, err := v.Verify(ctx, r)
+		id, err := v.Verify(ctx, r, from)
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (g Gateway) Validate() error {
 }
 
 // GatewayWritten lists the keys of files that a gateway makes itself.
-func GatewayWritten() []string { return nil }
+func GatewayWritten() []string { return []string{"login.state_file"} }
 
 // under puts a section's name before its faults.
 func under(section string, err error) error {

@@ -108,6 +108,10 @@ func (p Files) fill() error {
 	)
 }
 
+// EnsureSecret makes a file with a secret of 192 random bits, as text of 32
+// characters, where there is none.
+func EnsureSecret(name string) error { return ensureFile(name, []byte(randomText()+"\n")) }
+
 // ensureFile writes a file that is not there yet, readable by its owner alone.
 func ensureFile(name string, content []byte) error {
 	_, err := os.Stat(name)

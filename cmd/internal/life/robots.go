@@ -164,15 +164,21 @@ func (w *World) batch(r *robot, at int64) {
 	w.endRun(r, g, at)
 }
 
+// idle is how long a robot waits that works for people: busy on average from seven
+// o'clock until an hour of the day, else calm.
+func (w *World) idle(r *robot, at int64, until float64, busy, calm time.Duration) int64 {
+	wait := calm
+	hour := math.Mod(float64(at-w.start)/float64(time.Hour), 24)
+	if hour > 7 && hour < until {
+		wait = busy
+	}
+	return int64(newDice(w.options.Seed, forRobot, r.number, r.runs, 2).wait(wait))
+}
+
 // build is continuous integration: a burst for each push, sometimes several at
 // once from different machines, and a deploy now and then.
 func (w *World) build(r *robot, at int64) {
-	hour := math.Mod(float64(at-w.start)/float64(time.Hour), 24)
-	busy := 5 * time.Hour
-	if hour > 7 && hour < 19 {
-		busy = 70 * time.Minute
-	}
-	w.later(at+int64(newDice(w.options.Seed, forRobot, r.number, r.runs, 2).wait(busy)), func(at int64) { w.build(r, at) })
+	w.later(at+w.idle(r, at, 19, 70*time.Minute, 5*time.Hour), func(at int64) { w.build(r, at) })
 	jobs := 1 + int(mix(r.number, r.runs)%3)
 	for range jobs {
 		g := w.startRun(r, at, int(mix(r.number, r.runs)%uint64(len(r.lines))))
@@ -200,12 +206,7 @@ func (w *World) probe(r *robot, at int64) {
 // assist is an agent that works for somebody: tasks by day, each a chain of
 // quick calls through many things.
 func (w *World) assist(r *robot, at int64) {
-	hour := math.Mod(float64(at-w.start)/float64(time.Hour), 24)
-	wait := 6 * time.Hour
-	if hour > 7 && hour < 18 {
-		wait = 55 * time.Minute
-	}
-	w.later(at+int64(newDice(w.options.Seed, forRobot, r.number, r.runs, 2).wait(wait)), func(at int64) { w.assist(r, at) })
+	w.later(at+w.idle(r, at, 18, 55*time.Minute, 6*time.Hour), func(at int64) { w.assist(r, at) })
 	g := w.startRun(r, at, 0)
 	g.resource = r.taste.resources[g.d.pick(r.taste.weights)]
 	t := at

@@ -49,6 +49,8 @@ type Claims struct {
 	Algorithm string
 	// Type is the header's typ, "at+jwt" where empty.
 	Type string
+	// Thumbprint is that of the key that the token is bound to ("cnf", "jkt").
+	Thumbprint string
 	// More holds further claims, with plain text values.
 	More map[string]string
 }
@@ -117,6 +119,7 @@ func (m *Minter) sign(c Claims) (string, error) {
 	set("client_id", c.ClientID, c.ClientID != "")
 	set("scope", c.Scope, c.Scope != "")
 	set("acr", c.ACR, c.ACR != "")
+	set("cnf", map[string]string{"jkt": c.Thumbprint}, c.Thumbprint != "")
 	set("amr", c.AMR, len(c.AMR) > 0)
 	set("auth_time", c.AuthTime.Unix(), !c.AuthTime.IsZero())
 

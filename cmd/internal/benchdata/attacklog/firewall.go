@@ -21,6 +21,10 @@ var (
 //nolint:gochecknoglobals // A constant: Go has no constant maps.
 var severities = map[string]float64{"critical": 5, "high": 4, "medium": 3, "low": 2}
 
+// totalPoint is the part of openappsec's total that stands for a point of the
+// core rule set: its thousand is taken for what four critical rules give.
+const totalPoint = 50
+
 // readFirewall reads a line of a firewall into e: a request with the score
 // that the firewall gave it. It reports whether the line is one.
 func readFirewall(line string, e *event.RequestEvent) bool {
@@ -39,10 +43,11 @@ func readFirewall(line string, e *event.RequestEvent) bool {
 	var incident struct {
 		Severity string `json:"eventSeverity"`
 		Data     struct {
-			Source   string `json:"sourceIP"`
-			Method   string `json:"httpMethod"`
-			Path     string `json:"httpUriPath"`
-			Incident string `json:"waapIncidentType"`
+			Source   string  `json:"sourceIP"`
+			Method   string  `json:"httpMethod"`
+			Path     string  `json:"httpUriPath"`
+			Incident string  `json:"waapIncidentType"`
+			Total    float64 `json:"waapFinalScore"` // In [0, 1000].
 		} `json:"eventData"`
 	}
 	err := json.Unmarshal([]byte(line), &incident)
@@ -54,6 +59,9 @@ func readFirewall(line string, e *event.RequestEvent) bool {
 		return false
 	}
 	e.WafScore, e.Method, e.Path = severities[strings.ToLower(incident.Severity)], incident.Data.Method, incident.Data.Path
+	if incident.Data.Total > 0 {
+		e.WafScore = incident.Data.Total / totalPoint
+	}
 	e.WafRules = []string{incident.Data.Incident}
 	flagged(e, address)
 	return true

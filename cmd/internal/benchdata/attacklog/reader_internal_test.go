@@ -48,6 +48,18 @@ func TestReader(t *testing.T) {
 			line: `{"level":"error","ts":1700935280.5,"msg":"Unsuccessful 1FA authentication attempt by user 'a'","remote_ip":"192.0.2.7"}`,
 			kind: KindSignIn, address: "192.0.2.7", account: "a", outcome: event.AuthFailure, status: 401, at: "2023-11-25T18:01:20.5Z",
 		},
+		"a user of one of the databases": {
+			line: `{"t":{"$date":"2022-07-28T19:05:16.428+02:00"},"msg":"Authentication failed","attr":{"principalName":"root","authenticationDatabase":"local","remote":"[::1]:4125"}}`,
+			kind: KindSignIn, address: "::1", account: `"principalName":"root","authenticationDatabase":"local",`, outcome: event.AuthFailure, status: 401, at: "2022-07-28T17:05:16.428Z",
+		},
+		"a second factor of a web application": {
+			line: `{"method":"POST","path":"/users/sign_in","time":"2022-04-15T12:58:50.060Z","params":[{"key":"user","value":{"otp_attempt":"[FILTERED]"}}],"remote_ip":"192.0.2.7"}`,
+			kind: KindSignIn, address: "192.0.2.7", outcome: event.AuthMFAFailure, status: 401, at: "2022-04-15T12:58:50.06Z",
+		},
+		"an incident with a total": {
+			line: `{"eventTime":"2023-04-03T10:02:47","eventSeverity":"Critical","eventData":{"sourceIP":"192.0.2.7","waapIncidentType":"SQL Injection","waapFinalScore":1000}}`,
+			kind: KindFirewall, address: "192.0.2.7", status: 403, score: 20, at: "2023-04-03T10:02:47Z",
+		},
 		"something else": {line: "Jan  4 17:34:03 host pvedaemon[28]: <root@pam> successful auth for user 'root@pam'"},
 	}
 	for name, tt := range tests {

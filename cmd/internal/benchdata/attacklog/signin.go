@@ -75,7 +75,8 @@ var signInForms = compile(event.AuthFailure,
 	form{"Exchange POP3", `,\S+:\d+,(?P<ip>[0-9A-Fa-f.:]+?):\d+,(?P<user>[^,]*),.*AuthFailed:LogonDenied`},
 	form{"Exchange SMTP", `,\S+:\d+,(?P<ip>[0-9A-Fa-f.:]+?):\d+,>,535 5\.7\.3 Authentication unsuccessful`},
 	form{"MariaDB", `Access denied for user '(?P<user>[^']*)'@'(?P<ip>[^']+)' \(using password`},
-	form{"MongoDB", `"msg":"Authentication failed".*"principalName":"(?P<user>[^"]*)".*"remote":"(?P<ip>[^"]+)"`},
+	// A user belongs to a database: root of one is not root of another.
+	form{"MongoDB", `"msg":"Authentication failed".*(?P<user>"principalName":"[^"]*",(?:"authenticationDatabase":"[^"]*",)?).*"remote":"(?P<ip>[^"]+)"`},
 	form{"PostgreSQL", `(?P<ip>\d+\.\d+\.\d+\.\d+)(?:\(\d+\))?[ :]\S*FATAL: +password authentication failed for user "(?P<user>[^"]*)"`},
 	form{"PostgreSQL", `(?P<ip>\d+\.\d+\.\d+\.\d+) \S+ FATAL: +password authentication failed for user "(?P<user>[^"]*)"`},
 	form{"Asterisk", `SecurityEvent="(?:ChallengeResponseFailed|InvalidAccountID|InvalidPassword)".*AccountID="(?P<user>[^"]*)".*RemoteAddress="IPV[46]/\w+/(?P<ip>[^/"]+)/`},
@@ -91,6 +92,7 @@ var signInForms = compile(event.AuthFailure,
 var (
 	factorForms = compile(event.AuthMFAFailure,
 		form{"Authelia", `Unsuccessful \w+ authentication attempt by user '(?P<user>[^']*)'.*remote_ip"?[=:] ?"?(?P<ip>[^" ]+)`},
+		form{"GitLab", `"method":"POST","path":"/users/sign_in".*"otp_attempt":.*"remote_ip":"(?P<ip>[^"]+)"`},
 		form{"Bitwarden", `Failed login attempt, 2FA invalid\. (?P<ip>\S+)`},
 	)
 	successForms = compile(event.AuthSuccess,

@@ -10,7 +10,9 @@
 // 15,000 commands each, strangers' blocks of 100 labelled for five of them) and
 // unix-user-data-purdue (8 people). A command stands for a request to one path
 // template. Everything is prequential: a person's model learns from his past
-// alone, a thief's commands teach like any other, and nobody is ever cut. The
+// alone, a thief's commands teach like any other, and nobody is ever cut; but in
+// the rows that say answered each alarm ends as a step-up does, and a stranger who
+// fails it has taught nothing since and is out until his next block. The
 // tenant's prior is made of the first 2,500 commands of every other person;
 // where a splice is judged with a stranger, the thief's are left out too. One
 // configuration serves both sets. The same data give the same report to the

@@ -100,7 +100,7 @@ func splicePair(people []person, owner, thief int, cuts []int, prior *sequence.P
 		}
 		from := prefix + random.IntN(stolen.clean-tail-prefix)
 		s := splice{owner: owner, thief: thief, cut: cut, gains: make([]float64, tail)}
-		b := a // A copy: the owner goes on as if nothing had been.
+		b := actor{habit: a.habit.Clone(), watch: a.watch} // The owner goes on as if nothing had been.
 		for i, x := range stolen.commands[from : from+tail] {
 			s.gains[i] = b.do(prior, x)
 		}

@@ -47,6 +47,9 @@ type Labelled struct {
 	// by the tail of other people's clean days.
 	Hindsight []Point `json:"hindsight"`
 	Fitted    []Point `json:"fitted"`
+	// Answered is the same where each alarm is answered as a step-up is.
+	Answered       []Point `json:"answered"`
+	AnsweredFitted []Point `json:"answered_fitted"`
 }
 
 // Set is all pairs of one set, spliced.
@@ -70,6 +73,8 @@ func (r Report) String() string {
 	writeBlocks(&b, m.Blocks)
 	writePoints(&b, "threshold in hindsight", m.Hindsight, false)
 	writePoints(&b, "threshold by tail fit", m.Fitted, false)
+	writePoints(&b, "answered, in hindsight", m.Answered, false)
+	writePoints(&b, "answered, by tail fit", m.AnsweredFitted, false)
 	for _, s := range r.Splices {
 		thief := "stranger"
 		if s.Colleague {

@@ -81,6 +81,11 @@ func labelled(people []person, own [][]float64, sum hash.Hash) Labelled {
 		r.Hindsight = append(r.Hindsight, measureLabelled(streams, budget, same(hindsight(streams, budget))))
 		r.Fitted = append(r.Fitted, measureLabelled(streams, budget, fitted(own, budget)))
 	}
+	again := newAnswering(people)
+	for _, budget := range budgets[:answeredBudgets] {
+		r.Answered = append(r.Answered, again.hindsight(budget))
+		r.AnsweredFitted = append(r.AnsweredFitted, again.fitted(own, budget))
+	}
 	return r
 }
 

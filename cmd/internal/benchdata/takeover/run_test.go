@@ -107,6 +107,11 @@ func TestRunFindsWhatIsEasy(t *testing.T) {
 	if m.Blocks.AUC < 0.99 {
 		t.Errorf("AUC of people who share no task = %.3f", m.Blocks.AUC)
 	}
+	for _, p := range m.Answered[:3] {
+		if p.Within100 < 0.9 || p.Median > 60 || p.False > p.Budget {
+			t.Errorf("answered: %+v", p)
+		}
+	}
 	if len(r.Splices) != 4 || r.Splices[0].Splices != 40 || r.Splices[3].Splices != 120 || !r.Splices[3].Colleague {
 		t.Fatalf("splices: %+v", r.Splices)
 	}
@@ -125,7 +130,7 @@ func TestRunFindsWhatIsEasy(t *testing.T) {
 		t.Errorf("a second run differs (-first +second):\n%s", diff)
 	}
 	table := r.String()
-	for _, want := range []string{"masquerade, labelled: 6 strangers' blocks", "purdue, spliced with a colleague: 3 people", r.Hash} {
+	for _, want := range []string{"masquerade, labelled: 6 strangers' blocks", "answered, in hindsight", "purdue, spliced with a colleague: 3 people", r.Hash} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
 		}

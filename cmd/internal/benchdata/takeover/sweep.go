@@ -10,6 +10,10 @@ import (
 // The last is one in 10,000 subject-days.
 var budgets = [...]float64{10, 5, 2, 1, 0.5, 0.1, 0.01} //nolint:gochecknoglobals // A constant list.
 
+// answeredBudgets is how many of them, from the first, are measured with answers:
+// the labelled part is too short for the others.
+const answeredBudgets = 5
+
 // levelMax is beyond every level that is reached.
 const levelMax = 1e4
 

@@ -3,6 +3,7 @@ package soak
 import (
 	"io"
 
+	"github.com/vigil-gateway/vigil/cmd/internal/life/sheet"
 	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -53,8 +54,8 @@ func (r *Report) printLevels(t io.Writer) {
 	if len(r.Levels) == 0 {
 		return
 	}
-	say(t, "\nthresholds: the model's, and what the budget would bear\nkind\taction\tbudget\tthreshold\tfitted\tbeyond data\tlargest seen\n")
+	sheet.Say(t, "\nthresholds: the model's, and what the budget would bear\nkind\taction\tbudget\tthreshold\tfitted\tbeyond data\tlargest seen\n")
 	for _, l := range r.Levels {
-		say(t, "%s\t%s\t%g\t%g\t%.1f\t%.1f\t%.1f\n", l.Kind, l.Action, l.Budget, l.Threshold, l.Fitted, l.Extrapolated, l.Largest)
+		sheet.Say(t, "%s\t%s\t%g\t%g\t%.1f\t%.1f\t%.1f\n", l.Kind, l.Action, l.Budget, l.Threshold, l.Fitted, l.Extrapolated, l.Largest)
 	}
 }

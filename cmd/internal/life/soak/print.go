@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/life/sheet"
 )
 
 // Budget of false alarms per 10,000 subject-days of each kind.
@@ -27,47 +28,35 @@ func per10k(n, days int) float64 { return 10000 * float64(n) / float64(max(1, da
 
 // Print writes the report as tables.
 func (r *Report) Print(out io.Writer) error {
-	var b strings.Builder
-	say(&b, "seed %d: %d subjects, %d days of warm-up (%d events, %d proposals), then %d measured days: %d events, %d requests; %d sessions held, %d entities evicted\n\n",
-		r.Seed, r.Subjects, r.WarmupDays, r.WarmupEvents, r.WarmupProposals, r.MeasuredDays, r.Events, r.Requests, r.Sessions, r.Evicted)
-	t := tabwriter.NewWriter(&b, 2, 0, 2, ' ', 0)
-	r.printKinds(t)
-	r.printSegments(t)
-	r.printCauses(t)
-	r.printEvidence(t)
-	r.printFacets(t)
-	r.printLevels(t)
-	r.printDetection(t)
-	err := t.Flush()
-	if err != nil {
-		return fmt.Errorf("print report: %w", err)
-	}
-	_, err = io.WriteString(out, b.String())
-	if err != nil {
-		return fmt.Errorf("print report: %w", err)
-	}
-	return nil
+	return sheet.Print(out, func(t io.Writer) {
+		sheet.Say(t, "seed %d: %d subjects, %d days of warm-up (%d events, %d proposals), then %d measured days: %d events, %d requests; %d sessions held, %d entities evicted\n\n",
+			r.Seed, r.Subjects, r.WarmupDays, r.WarmupEvents, r.WarmupProposals, r.MeasuredDays, r.Events, r.Requests, r.Sessions, r.Evicted)
+		r.printKinds(t)
+		r.printSegments(t)
+		r.printCauses(t)
+		r.printEvidence(t)
+		r.printFacets(t)
+		r.printLevels(t)
+		r.printDetection(t)
+	})
 }
 
-// say writes to a buffer, which takes everything.
-func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
-
 func row(t io.Writer, name string, days int, a Alarms, more string) {
-	say(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t(%d/%d/%d/%d/%d)\t%s\n", name, days,
+	sheet.Say(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t(%d/%d/%d/%d/%d)\t%s\n", name, days,
 		per10k(a.Throttle, days), per10k(a.ReadOnly, days), per10k(a.StepUp, days), per10k(a.Revoke, days), per10k(a.Block, days),
 		a.Throttle, a.ReadOnly, a.StepUp, a.Revoke, a.Block, more)
 }
 
 func (r *Report) printKinds(t io.Writer) {
-	say(t, "false alarms per 10,000 subject-days; budget: throttle %d, step-up %d, revoke %d\n", ThrottleBudget, StepUpBudget, RevokeBudget)
-	say(t, "kind\tsubject-days\tthrottle\tread-only\tstep-up\trevoke\tblock\tcounts\tof subjects\n")
+	sheet.Say(t, "false alarms per 10,000 subject-days; budget: throttle %d, step-up %d, revoke %d\n", ThrottleBudget, StepUpBudget, RevokeBudget)
+	sheet.Say(t, "kind\tsubject-days\tthrottle\tread-only\tstep-up\trevoke\tblock\tcounts\tof subjects\n")
 	for _, k := range r.Kinds {
 		row(t, k.Kind, k.SubjectDays, k.Alarms, fmt.Sprint(k.Affected))
 	}
 }
 
 func (r *Report) printSegments(t io.Writer) {
-	say(t, "\nworst segments first\nsegment\tsubject-days\tthrottle\tread-only\tstep-up\trevoke\tblock\tcounts\n")
+	sheet.Say(t, "\nworst segments first\nsegment\tsubject-days\tthrottle\tread-only\tstep-up\trevoke\tblock\tcounts\n")
 	for _, s := range r.Segments {
 		if s.SubjectDays >= segmentDaysMin && s.perDay() > 0 {
 			row(t, s.Kind+", "+s.Trait, s.SubjectDays, s.Alarms, "")
@@ -79,24 +68,24 @@ func (r *Report) printSegments(t io.Writer) {
 const causesShown = 25
 
 func (r *Report) printCauses(t io.Writer) {
-	say(t, "\nwhat false alarms rest on\nkind\taction\tcount\tevidence\tmostly\n")
+	sheet.Say(t, "\nwhat false alarms rest on\nkind\taction\tcount\tevidence\tmostly\n")
 	for _, c := range r.Causes[:min(len(r.Causes), causesShown)] {
-		say(t, "%s\t%s\t%d\t%s\t%s\n", c.Kind, c.Action, c.Count, c.Evidence, strings.Join(c.Traits, ", "))
+		sheet.Say(t, "%s\t%s\t%d\t%s\t%s\n", c.Kind, c.Action, c.Count, c.Evidence, strings.Join(c.Traits, ", "))
 	}
 }
 
 func (r *Report) printEvidence(t io.Writer) {
-	say(t, "\nmean of exp(L) on clean data, over blocks of a minute | over those of the worst segment but the ones that the group looks for; asked: at most 1\ngroup")
+	sheet.Say(t, "\nmean of exp(L) on clean data, over blocks of a minute | over those of the worst segment but the ones that the group looks for; asked: at most 1\ngroup")
 	for _, k := range r.Kinds {
-		say(t, "\t%s", k.Kind)
+		sheet.Say(t, "\t%s", k.Kind)
 	}
-	say(t, "\n")
+	sheet.Say(t, "\n")
 	for g := range groupsAndAll {
-		say(t, "%s", groupName(g))
+		sheet.Say(t, "%s", groupName(g))
 		for _, k := range r.Kinds {
-			say(t, "\t%.3f | %s", k.mean.of(g), r.worst(k.Kind, g))
+			sheet.Say(t, "\t%.3f | %s", k.mean.of(g), r.worst(k.Kind, g))
 		}
-		say(t, "\n")
+		sheet.Say(t, "\n")
 	}
 }
 
@@ -116,10 +105,10 @@ func (r *Report) printDetection(t io.Writer) {
 	if len(r.Detection) == 0 {
 		return
 	}
-	say(t, "\nattacks: caught by a step-up or more, ended by a revoke or block; requests from the first suspicious one on\n")
-	say(t, "kind\tattacks\tslowed\tcaught\tmedian\tp90\tended\tmedian\tp90\tof requests\n")
+	sheet.Say(t, "\nattacks: caught by a step-up or more, ended by a revoke or block; requests from the first suspicious one on\n")
+	sheet.Say(t, "kind\tattacks\tslowed\tcaught\tmedian\tp90\tended\tmedian\tp90\tof requests\n")
 	for _, d := range r.Detection {
-		say(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", d.Kind, d.Attacks, d.Slowed, d.Caught, d.StepUpMedian, d.StepUpP90, d.Ended, d.RevokeMedian, d.RevokeP90, d.Requests)
+		sheet.Say(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", d.Kind, d.Attacks, d.Slowed, d.Caught, d.StepUpMedian, d.StepUpP90, d.Ended, d.RevokeMedian, d.RevokeP90, d.Requests)
 	}
 }
 
@@ -127,8 +116,8 @@ func (r *Report) printFacets(t io.Writer) {
 	if len(r.Facets) == 0 {
 		return
 	}
-	say(t, "\nverdicts about what many share\ntarget\taction\tverdicts\thonest touched\n")
+	sheet.Say(t, "\nverdicts about what many share\ntarget\taction\tverdicts\thonest touched\n")
 	for _, f := range r.Facets {
-		say(t, "%s\t%s\t%d\t%d\n", f.Target, f.Action, f.Verdicts, f.Touched)
+		sheet.Say(t, "%s\t%s\t%d\t%d\n", f.Target, f.Action, f.Verdicts, f.Touched)
 	}
 }

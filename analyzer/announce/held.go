@@ -1,0 +1,261 @@
+package announce
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/judge"
+)
+
+// kindHeld is the kind of record in the control topic that keeps what waits.
+const kindHeld = "held"
+
+// errHeld means that a record of what waits is not one of ours.
+var errHeld = errors.New("record of a held verdict is malformed")
+
+// heldRecord is what an analyzer signs of a finding that waits. It is no verdict:
+// no gateway takes it for one.
+type heldRecord struct {
+	Limit string `json:"limit"`
+	// HeldAt is since when it waits, Clock the stream time at which it was judged.
+	HeldAt time.Time `json:"held_at"`
+	Clock  time.Time `json:"clock"`
+	// Verdict is a [verdict.Verdict] as it was judged, without a place in the order.
+	Verdict []byte `json:"verdict"`
+}
+
+// heldKey is the key of a finding that waits, below the prefix of its partition.
+func (p *Partition) heldKey(f *Finding) []byte {
+	return topic.ControlKey(f.Proposal.Tenant, kindHeld, p.heldPrefix()+f.Proposal.ID)
+}
+
+func (p *Partition) heldPrefix() string {
+	return p.stage.Authority + "/" + strconv.Itoa(p.number) + "/"
+}
+
+// hold keeps a finding for the person who may release it; the oldest gives way.
+func (p *Partition) hold(ctx context.Context, f Finding, limit string, now time.Time) {
+	f.limit, f.heldAt = limit, now
+	again := slices.IndexFunc(p.held, func(h Finding) bool { return h.Proposal.ID == f.Proposal.ID })
+	if again >= 0 {
+		p.held = slices.Delete(p.held, again, again+1)
+	}
+	if len(p.held) >= heldMax {
+		p.unheld = append(p.unheld, p.heldKey(&p.held[0]))
+		p.held = slices.Delete(p.held, 0, 1)
+		p.announcer.metrics.gaveWay.Add(ctx, 1)
+	}
+	p.held = append(p.held, f)
+	p.holding = append(p.holding, f)
+}
+
+// drop forgets the findings that wait and that gone names, and returns them in
+// their order.
+func (p *Partition) drop(gone func(f *Finding) bool) []Finding {
+	var out []Finding
+	p.held = slices.DeleteFunc(p.held, func(f Finding) bool {
+		if !gone(&f) {
+			return false
+		}
+		p.unheld = append(p.unheld, p.heldKey(&f))
+		out = append(out, f)
+		return true
+	})
+	return out
+}
+
+// let returns the findings that waited and wait no longer, in their order; those
+// that have lapsed meanwhile are dropped.
+func (p *Partition) let(now time.Time) []Finding {
+	p.drop(func(f *Finding) bool { return !f.Proposal.Until.After(now) })
+	free := p.drop(func(f *Finding) bool { return !p.announcer.guard.holds(f) })
+	for i := range free {
+		free[i].released = true
+	}
+	return free
+}
+
+// keep makes the topic say what waits: it is there when keep returns nil.
+func (p *Partition) keep(ctx context.Context) error {
+	if len(p.holding)+len(p.unheld) == 0 {
+		return nil
+	}
+	records := make([]Record, 0, len(p.holding)+len(p.unheld))
+	for i := range p.holding {
+		r, err := p.record(&p.holding[i])
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	for _, key := range p.unheld { // After: one may have come and gone since the last time.
+		records = append(records, Record{Key: key})
+	}
+	err := p.announcer.writer.Write(ctx, topic.Control, 0, records...)
+	if err != nil {
+		return fmt.Errorf("what waits in partition %d: %w", p.number, err)
+	}
+	p.holding, p.unheld = nil, nil
+	p.announcer.guard.note(slot{p.stage.Authority, p.number}, p.held)
+	return nil
+}
+
+// record is the record of a finding that waits.
+func (p *Partition) record(f *Finding) (Record, error) {
+	whole := *f
+	whole.released = true // Whole: what goes out is weakened where it has to be.
+	v := p.propose(whole, f.Proposal.EventTime)
+	b, err := v.MarshalVT()
+	if err != nil {
+		return Record{}, fmt.Errorf("encode held verdict %s: %w", v.Id, err)
+	}
+	payload, err := json.Marshal(heldRecord{Limit: f.limit, HeldAt: f.heldAt, Clock: clockOf(f), Verdict: b})
+	if err != nil {
+		return Record{}, fmt.Errorf("encode held verdict %s: %w", v.Id, err)
+	}
+	envelope, err := p.announcer.signer.Control(payload)
+	if err != nil {
+		return Record{}, fmt.Errorf("sign held verdict %s: %w", v.Id, err)
+	}
+	return Record{Key: p.heldKey(f), Value: envelope, Headers: cloudevent.Attributes{
+		ID: kindHeld + "-" + v.Id, Source: source, Type: cloudevent.TypeHeld, Time: p.announcer.now(), ContentType: cloudevent.JOSE,
+	}.Headers()}, nil
+}
+
+// recover takes over what waits in the partition, whoever has held it.
+func (p *Partition) recover(ctx context.Context) error {
+	now := p.announcer.now()
+	records, err := p.announcer.ledger.under(ctx, p.announcer.writer, p.heldPrefix(), now)
+	if err != nil {
+		return err
+	}
+	refused := 0
+	for key, record := range records {
+		f, err := p.reopen(record)
+		if err != nil || string(p.heldKey(&f)) != key {
+			refused++
+			continue
+		}
+		p.held = append(p.held, f)
+	}
+	slices.SortFunc(p.held, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Proposal.Offset, b.Proposal.Offset), cmp.Compare(a.Proposal.ID, b.Proposal.ID))
+	})
+	// A predecessor may have died between the release and its record.
+	p.drop(func(f *Finding) bool {
+		e, known := p.entries[target{f.Proposal.Tenant, f.Proposal.Target.GetKind(), f.Proposal.Target.GetId(), f.Proposal.Authority}]
+		return !f.Proposal.Until.After(now) || known && f.Proposal.Offset <= e.judged
+	})
+	for i := range p.held {
+		p.announcer.guard.trip(&p.held[i])
+	}
+	p.announcer.guard.note(slot{p.stage.Authority, p.number}, p.held)
+	if refused > 0 {
+		p.announcer.logger.WarnContext(ctx, "held verdicts in the control topic are not ours and not believed", "partition", p.number, "records", refused)
+	}
+	return nil
+}
+
+// reopen is the finding of a record.
+func (p *Partition) reopen(record []byte) (Finding, error) {
+	payload, err := p.announcer.keys.OpenControl(record)
+	if err != nil {
+		return Finding{}, fmt.Errorf("held verdict: %w", err)
+	}
+	var h heldRecord
+	err = json.Unmarshal(payload, &h)
+	if err != nil {
+		return Finding{}, fmt.Errorf("held verdict: %w: %w", errHeld, err)
+	}
+	v := new(verdict.Verdict)
+	err = proto.Unmarshal(h.Verdict, v)
+	if err != nil {
+		return Finding{}, fmt.Errorf("held verdict: %w: %w", errHeld, err)
+	}
+	if v.Cause.GetTopic() != p.stage.Topic || v.Cause.GetPartition() != int32(p.number) || !p.stage.Owns(v.Target.GetKind()) ||
+		v.Until == nil || verdict.Strength(v.Action) <= 0 {
+		return Finding{}, fmt.Errorf("held verdict %s: %w", v.Id, errHeld)
+	}
+	f := Finding{Clock: h.Clock, limit: h.Limit, heldAt: h.HeldAt, Proposal: judge.Proposal{
+		ID: v.Id, Target: v.Target, Authority: v.Authority, Action: v.Action, Until: v.Until.AsTime(), Score: v.Score,
+		Evidence: v.Evidence, PublicText: v.PublicText, OperatorText: v.OperatorText, Subject: v.Subject, Tenant: v.Tenant,
+		EventID: v.Cause.EventId, EventTime: v.Cause.EventTime.AsTime(), Offset: v.Cause.Offset, Model: v.Model,
+	}}
+	if elsewhere(v.Cause, p.topicID) {
+		f.Proposal.Offset = 0 // What has been judged of the new topic is newer.
+	}
+	if v.NotBefore != nil {
+		f.Proposal.NotBefore = v.NotBefore.AsTime()
+	}
+	return f, nil
+}
+
+// ledger is what waits according to the control topic, over all partitions and
+// processes. It is read on from where it was read to, because every partition
+// that is assigned asks for it; and anew where that was long ago, because a
+// tombstone does not stand in the topic for ever.
+type ledger struct {
+	mu      sync.Mutex
+	next    int64
+	read    time.Time
+	records map[string][]byte
+	refused int // Beyond ledgerMax.
+}
+
+// under returns the records whose id begins so.
+func (l *ledger) under(ctx context.Context, w *Writer, prefix string, now time.Time) (map[string][]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.read) > ledgerFresh {
+		l.next, l.refused, l.records = 0, 0, make(map[string][]byte)
+	}
+	next, err := w.Read(ctx, topic.Control, 0, l.next, l.take)
+	if err != nil {
+		return nil, fmt.Errorf("what waits for a person: %w", err)
+	}
+	l.next, l.read = next, now
+	found := make(map[string][]byte)
+	if l.refused > 0 {
+		w.logger.WarnContext(ctx, "more verdicts wait for a person than are read", "left_out", l.refused, "limit", ledgerMax)
+		w.metrics.gaveWay.Add(ctx, int64(l.refused))
+		l.refused = 0
+	}
+	for key, record := range l.records {
+		if parts := strings.Split(key, "\x00"); strings.HasPrefix(parts[2], prefix) {
+			found[key] = record
+		}
+	}
+	return found, nil
+}
+
+func (l *ledger) take(m kafka.Message) {
+	parts := bytes.Split(m.Key, []byte{0})
+	if len(parts) != 3 || string(parts[1]) != kindHeld {
+		return // Another's business.
+	}
+	key := string(m.Key)
+	_, known := l.records[key]
+	switch {
+	case len(m.Value) == 0:
+		delete(l.records, key)
+	case known || len(l.records) < ledgerMax:
+		l.records[key] = m.Value
+	default:
+		l.refused++
+	}
+}

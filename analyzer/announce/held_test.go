@@ -1,0 +1,300 @@
+package announce_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// revoke is a revoke that rests on a group of evidence.
+func (r *rig) revoke(offset int64, group string) announce.Finding {
+	f := r.finding(offset, verdict.TargetSession, fmt.Sprint("s", offset), verdict.ActionRevoke, 0)
+	f.Proposal.Evidence = []*verdict.Evidence{{Group: "time", Nats: 1}, {Group: group, Nats: 9}}
+	return f
+}
+
+// names are the targets of the verdicts in a partition, in their order.
+func (r *rig) names(partition int) string {
+	r.t.Helper()
+	var got []string
+	list, _ := r.said(partition)
+	for _, v := range list {
+		got = append(got, v.Target.Id)
+	}
+	return strings.Join(got, " ")
+}
+
+// run lets partitions age until the returned func is called.
+func (r *rig) run(list ...*announce.Partition) (stop func()) {
+	r.t.Helper()
+	var g errgroup.Group
+	ctx, cancel := contextOf(r.t)
+	for _, p := range list {
+		g.Go(func() error { return p.Run(ctx) })
+	}
+	return func() {
+		r.t.Helper()
+		cancel()
+		err := g.Wait()
+		if err != nil {
+			r.t.Error(err)
+		}
+	}
+}
+
+// waits is what an announcer holds, as "group limit number".
+func waits(a *announce.Announcer) string {
+	var got []string
+	for _, w := range a.Held() {
+		got = append(got, fmt.Sprint(w.Group, " ", w.Limit, " ", w.Held))
+	}
+	return strings.Join(got, ", ")
+}
+
+// Beyond the limit revokes wait for a person; facts and weaker verdicts do not.
+func TestFuseHoldsRevokesButNotFacts(t *testing.T) {
+	r := newRig(t)
+	a := r.announcer(2)
+	p := r.adopt(a, 0)
+	for i := range int64(5) {
+		r.announce(p, r.revoke(i, "walk"))
+	}
+	hard := r.finding(10, verdict.TargetSession, "hard", verdict.ActionRevoke, 0)
+	hard.Proposal.Hard = true
+	r.announce(p, hard, r.finding(11, verdict.TargetSession, "soft", verdict.ActionStepUp, 0))
+	if got := r.names(0); got != "s0 s1 hard soft" {
+		t.Errorf("announced %q, want s0 s1 hard soft", got)
+	}
+	if got := waits(a); got != "walk revokes_per_minute 3" {
+		t.Errorf("%q waits, want three by the rate", got)
+	}
+	stop := r.run(p)
+	r.clock.Add(int64(5 * time.Minute))
+	r.announce(p, r.revoke(20, "walk"))
+	if got := r.names(0); got != "s0 s1 hard soft s20" {
+		t.Errorf("announced %q, want what is within the rate again", got)
+	}
+	if a.Release(t.Context(), "default", "network") || !a.Release(t.Context(), "default", "walk") {
+		t.Error("the wrong group is released")
+	}
+	eventually(t, "what waited", func() bool { return r.names(0) == "s0 s1 hard soft s20 s2 s3 s4" })
+	stop()
+	if got := waits(a); got != "" {
+		t.Errorf("%q waits after the release", got)
+	}
+}
+
+// Beyond the blast radius revokes wait until a person releases them; facts and
+// weaker verdicts do not.
+func TestTheBlastRadiusHoldsRevokesUntilTheyAreReleased(t *testing.T) {
+	r := newRig(t)
+	a := r.announcer(60, func(c *announce.Config) { c.BlastRadius.Least, c.BlastRadius.Share = 1, 0.1 })
+	p, q := r.adopt(a, 0), r.adopt(a, 1)
+	p.Active(map[string]int{"default": 10, "other": 1000})
+	q.Active(map[string]int{"default": 20})
+	walk := func(offset int64, hard bool) announce.Finding {
+		f := r.revoke(offset, "walk")
+		f.Proposal.Hard = hard
+		return f
+	}
+	r.announce(p, walk(1, false), walk(2, false))
+	r.announce(q, walk(3, false), walk(4, false))
+	r.announce(p, walk(5, false), walk(6, true), r.finding(7, verdict.TargetSession, "soft", verdict.ActionStepUp, 0))
+	if r.names(0) != "s1 s2 s6 soft" || r.names(1) != "s3" {
+		t.Errorf("announced %q and %q, want three of thirty, the fact and the step-up", r.names(0), r.names(1))
+	}
+	if got := waits(a); got != "walk blast_radius 2" {
+		t.Errorf("%q waits, want two of walk", got)
+	}
+	r.clock.Add(int64(5 * time.Minute)) // It takes a person a while.
+	if a.Release(t.Context(), "default", "network") || !a.Release(t.Context(), "default", "walk") {
+		t.Error("the wrong group is released")
+	}
+	defer r.run(p, q)()
+	eventually(t, "what waited", func() bool { return r.names(0) == "s1 s2 s6 soft s5" && r.names(1) == "s3 s4" })
+	for partition := range 2 {
+		list, _ := r.said(partition)
+		if last := list[len(list)-1]; last.Action != verdict.ActionRevoke {
+			t.Errorf("what was released is a %s, want the revoke that waited", last.Action)
+		}
+	}
+}
+
+// What waits outlasts the process that held it, and with it the rest of its group
+// waits; once it is released or has lapsed, nobody finds it any more.
+func TestWhatWaitsOutlastsTheProcess(t *testing.T) {
+	r := newRig(t)
+	strict := func(c *announce.Config) { c.BlastRadius.Least, c.BlastRadius.Share = 1, 0.1 }
+	first := r.announcer(2, strict)
+	p := r.adopt(first, 0)
+	short := r.revoke(3, "walk")
+	short.Proposal.Until = r.now().Add(time.Minute)
+	r.announce(p, r.revoke(1, "walk"), r.revoke(2, "walk"), short, r.revoke(4, "network"), r.revoke(5, "volume"))
+	before := waits(first)
+	if before != "volume revokes_per_minute 1, walk blast_radius 2" || r.names(0) != "s1 s4" {
+		t.Fatalf("%q waits and %q is announced", before, r.names(0))
+	}
+	r.announce(r.adopt(first, 1), r.finding(1, verdict.TargetSession, "elsewhere", verdict.ActionStepUp, 0))
+	second := r.announcer(60, strict)
+	q := r.adopt(second, 0)
+	r.adopt(second, 1)
+	if got := waits(second); got != before {
+		t.Errorf("in the next process %q waits, want %q", got, before)
+	}
+	r.announce(q, r.revoke(6, "walk"))
+	if r.names(0) != "s1 s4" {
+		t.Errorf("announced %q: what has tripped goes on after a restart", r.names(0))
+	}
+	r.clock.Add(int64(10 * time.Minute))
+	stop := r.run(q)
+	if !second.Release(t.Context(), "default", "walk") || !second.Release(t.Context(), "default", "volume") {
+		t.Error("nothing is released")
+	}
+	eventually(t, "what waited", func() bool { return r.names(0) == "s1 s4 s2 s5 s6" })
+	stop()
+	list, _ := r.said(0)
+	if v := list[2]; v.Id != "v2" || v.Action != verdict.ActionRevoke || v.PublicText != "public" || v.OperatorText != "operator" || v.Model != "m" ||
+		v.Cause.Offset != 2 || v.Cause.EventId != "e2" || v.Score != 9 || len(v.Evidence) != 2 {
+		t.Errorf("released after a restart: %v", v)
+	}
+	third := r.announcer(60, strict)
+	r.adopt(third, 0)
+	if got := waits(third); got != "" {
+		t.Errorf("%q waits after the release", got)
+	}
+}
+
+// Records that no analyzer has signed, or that stand under another key, are not
+// what waits.
+func TestForgedWaitingIsNotBelieved(t *testing.T) {
+	r := newRig(t)
+	a := r.announcer(1)
+	p := r.adopt(a, 0)
+	r.announce(p, r.revoke(1, "walk"), r.revoke(2, "walk"))
+	records := r.read(topic.Control, 0)
+	if len(records) != 1 {
+		t.Fatalf("%d records in the control topic, want 1", len(records))
+	}
+	good := records[0]
+	_, err := r.keys.Open(good.Value)
+	if err == nil {
+		t.Error("a gateway would take what waits for a verdict")
+	}
+	payload, err := r.keys.OpenControl(good.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := r.stranger.Control(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonsense, err := r.analyzer.Control([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(id string) []byte { return topic.ControlKey("default", "held", id) }
+	err = r.writer.Write(t.Context(), topic.Control, 0,
+		announce.Record{Key: key("subject/0/v3"), Value: good.Value}, announce.Record{Key: key("subject/0/v4"), Value: forged},
+		announce.Record{Key: key("subject/0/v5"), Value: nonsense}, announce.Record{Key: key("subject/0/v6"), Value: []byte("x")},
+		announce.Record{Key: []byte("x"), Value: good.Value}, announce.Record{Key: key("subject/1/v2"), Value: good.Value})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := r.announcer(1)
+	for partition := range partitions {
+		r.adopt(next, partition)
+	}
+	if got := waits(next); got != "walk revokes_per_minute 1" {
+		t.Errorf("%q waits, want what an analyzer has signed for its own key", got)
+	}
+}
+
+// Only so many wait in a partition, and the oldest gives way: in the topic, too.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	r := newRig(t)
+	wide := func(c *announce.Config) { c.BlastRadius.Least = 5000 }
+	a := r.announcer(1, wide)
+	p := r.adopt(a, 0)
+	list := make([]announce.Finding, 1003)
+	for i := range list {
+		list[i] = r.revoke(int64(i), "walk")
+	}
+	r.announce(p, list...)
+	next := r.announcer(1, wide)
+	r.adopt(next, 0)
+	for name, a := range map[string]*announce.Announcer{"this process": a, "the next one": next} {
+		if got := waits(a); got != "walk revokes_per_minute 1000" {
+			t.Errorf("in %s %q waits", name, got)
+		}
+	}
+}
+
+// What was read of the control topic long ago is not believed: the tombstones that
+// came since may be gone.
+func TestWhatWaitsIsReadAnew(t *testing.T) {
+	r := newRig(t)
+	waiting := r.revoke(2, "walk")
+	waiting.Proposal.Until = r.now().Add(24 * time.Hour)
+	r.announce(r.adopt(r.announcer(1), 0), r.revoke(1, "walk"), waiting)
+	other := r.announcer(1)
+	r.adopt(other, 1) // Reads what waits everywhere.
+	transport := &kafka.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &kafka.Client{Addr: kafka.TCP(r.addr), Transport: transport}
+	deleted, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic.Control}})
+	if err != nil || deleted.Errors[topic.Control] != nil {
+		t.Fatal(err, deleted)
+	}
+	created, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: topic.Control, NumPartitions: 1, ReplicationFactor: 1}},
+	})
+	if err != nil || created.Errors[topic.Control] != nil {
+		t.Fatal(err, created)
+	}
+	r.clock.Add(int64(2 * time.Hour))
+	r.adopt(other, 0)
+	if got := waits(other); got != "" {
+		t.Errorf("%q waits, want nothing of what has gone from the topic", got)
+	}
+}
+
+// Who is restored is not ended by what was judged before.
+func TestRestoreDropsWhatWaits(t *testing.T) {
+	r := newRig(t)
+	a := r.announcer(1)
+	p := r.adopt(a, 0)
+	r.announce(p, r.finding(1, verdict.TargetSession, "s", verdict.ActionStepUp, 0), r.revoke(2, "walk"))
+	waiting := r.revoke(3, "walk")
+	waiting.Proposal.Target.Id = "s"
+	r.announce(p, waiting)
+	if got := waits(a); got != "walk revokes_per_minute 1" {
+		t.Fatalf("%q waits", got)
+	}
+	list, _ := r.said(0)
+	op := r.operators(verdict.ActionObserve, &verdict.Clear{Authority: verdict.AuthoritySubject, Epoch: list[0].Epoch, Seq: list[0].Seq})
+	err := a.Relay(t.Context(), []byte(envelope(t, r.operator, op)["envelope.0"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var control event.RequestEvent
+	err = event.Decode(r.read(topic.Requests, 0)[0].Value, &control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Control(t.Context(), &control, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := waits(a); got != "" {
+		t.Errorf("%q waits after the restore", got)
+	}
+}

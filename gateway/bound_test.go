@@ -1,0 +1,368 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"maps"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
+
+	"github.com/vigil-gateway/vigil/gateway"
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// signer is a key and its public half as a JWK.
+type signer struct {
+	key    *ecdsa.PrivateKey
+	public jwk.Key
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func newSigner() signer {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	return signer{key: key, public: must(jwk.FromRaw(key.Public()))}
+}
+
+func (s signer) jkt() string {
+	return base64.RawURLEncoding.EncodeToString(must(s.public.Thumbprint(crypto.SHA256)))
+}
+
+func (s signer) sign(header, claims map[string]any) string {
+	h := jws.NewHeaders()
+	for name, value := range header {
+		must(0, h.Set(name, value))
+	}
+	return string(must(jws.Sign(must(json.Marshal(claims)), jws.WithKey(jwa.ES256, s.key, jws.WithProtectedHeaders(h)))))
+}
+
+// token is an access token of the test's own issuer.
+func (s signer) token(change map[string]any) string {
+	now := time.Now().Unix()
+	claims := map[string]any{
+		"iss": "https://own.test", "sub": "alice", "aud": "app", "iat": now, "exp": now + 600, "jti": uuid.NewString(), "sid": "s-alice",
+		"client_id": "app", "act": map[string]string{"sub": "robot"},
+	}
+	maps.Copy(claims, change)
+	return s.sign(map[string]any{"typ": "at+jwt", "kid": "k"}, claims)
+}
+
+// proof proves that the signer sends r with a token.
+func (s signer) proof(r *http.Request, token, nonce string) string {
+	ath := sha256.Sum256([]byte(token))
+	claims := map[string]any{
+		"jti": uuid.NewString(), "htm": r.Method, "htu": r.URL.String(), "iat": time.Now().Unix(),
+		"ath": base64.RawURLEncoding.EncodeToString(ath[:]),
+	}
+	if nonce != "" {
+		claims["nonce"] = nonce
+	}
+	return s.sign(map[string]any{"typ": "dpop+jwt", "jwk": s.public}, claims)
+}
+
+// selfSigned writes a certificate and its key, good for server and client.
+func selfSigned(t *testing.T, dir string) (cert, key string, pair tls.Certificate) {
+	t.Helper()
+	s := newSigner()
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, URIs: []*url.URL{{Scheme: "spiffe", Host: "own.test", Path: "/billing"}},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der := must(x509.CreateCertificate(rand.Reader, c, c, s.key.Public(), s.key))
+	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	must(0, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	must(0, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(s.key))}), 0o600))
+	return cert, key, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: s.key}
+}
+
+// boundRig is a gateway with TLS whose issuer is a signer of the test.
+func boundRig(t *testing.T) (g *rig, issuer signer, client tls.Certificate) {
+	t.Helper()
+	return boundRigWith(t, func(*rig, string) {})
+}
+
+// boundRigWith is one whose configuration a test changes before it starts; dir is
+// a folder for files.
+func boundRigWith(t *testing.T, change func(g *rig, dir string)) (g *rig, issuer signer, client tls.Certificate) {
+	t.Helper()
+	g = newRig(t, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.URL.Path)) })
+	dir := t.TempDir()
+	issuer = newSigner()
+	public := must(issuer.public.Clone())
+	must(0, public.Set(jwk.KeyIDKey, "k"))
+	jwks := filepath.Join(dir, "jwks.json")
+	must(0, os.WriteFile(jwks, must(json.Marshal(map[string]any{"keys": []jwk.Key{public}})), 0o600))
+	cert, key, client := selfSigned(t, dir)
+	g.config.Listen.TLS = listen.TLS{CertFile: cert, KeyFile: key, ClientAuth: listen.ClientAuthOptional, ClientCAFile: cert}
+	g.config.Identity.Issuers = []identity.Issuer{{Issuer: "https://own.test", Audiences: []string{"app"}, JWKSFile: jwks, DPoPNonce: true}}
+	g.config.Identity.Certificates = []identity.Certificate{{TrustDomain: "own.test"}}
+	upstream := g.config.Routes[0].Upstream
+	g.config.Routes = []route.Spec{
+		{ID: "bound", Path: "/bound", Upstream: upstream, Binding: []string{event.BindingDPoP}},
+		{ID: "theft", Path: "/theft", Upstream: upstream},
+		{ID: "work", Path: "/work", Upstream: upstream, Binding: []string{event.BindingMTLS}},
+	}
+	change(g, dir)
+	g.start(t, true)
+	return g, issuer, client
+}
+
+// answer is what is left of a response once its body has been read.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+}
+
+// secure sends a request over TLS, with a certificate where one is given.
+func (g *rig) secure(t *testing.T, path string, change func(*http.Request), certs ...tls.Certificate) (answer, string) {
+	t.Helper()
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: certs}}
+	defer tr.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r := must(http.NewRequestWithContext(ctx, http.MethodGet, "https://"+g.gateway.Addr().String()+path, http.NoBody))
+	change(r)
+	res, err := tr.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header}, string(text)
+}
+
+// A bound token serves its owner, and refuses a thief at his first request; the
+// analyzer is told whose token it is.
+func TestBoundTokenIsOfNoUseToAThief(t *testing.T) {
+	g, issuer, _ := boundRig(t)
+	owner, thief := newSigner(), newSigner()
+	token := issuer.token(map[string]any{"cnf": map[string]string{"jkt": owner.jkt()}})
+	nonce := ""
+	var last string // The owner's last proof.
+	send := func(path, scheme string, by *signer) (answer, string) {
+		return g.secure(t, path, func(r *http.Request) {
+			r.Header.Set("Authorization", scheme+" "+token)
+			if by != nil {
+				last = by.proof(r, token, nonce)
+				r.Header.Set("DPoP", last)
+			}
+		})
+	}
+	res, text := send("/bound", "DPoP", &owner)
+	nonce = res.Header.Get("DPoP-Nonce")
+	if res.StatusCode != http.StatusUnauthorized || nonce == "" || !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), `DPoP realm="vigil", error="use_dpop_nonce"`) {
+		t.Fatalf("the first proof, without a nonce: %d %s %v", res.StatusCode, text, res.Header)
+	}
+	res, text = send("/bound", "DPoP", &owner)
+	if res.StatusCode != http.StatusOK || text != "/bound" {
+		t.Errorf("the owner: %d %s", res.StatusCode, text)
+	}
+	again := last
+	res, text = g.secure(t, "/bound", func(r *http.Request) {
+		r.Header.Set("Authorization", "DPoP "+token)
+		r.Header.Set("DPoP", again)
+	})
+	if problemOf(t, text)["code"] != identity.CodeProofRepeated || res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a proof that is used again: %d %s", res.StatusCode, text)
+	}
+	for i, tt := range []struct {
+		scheme, code, challenge string
+		by                      *signer
+	}{
+		{"Bearer", identity.CodeBound, `error="invalid_token"`, nil},
+		{"DPoP", identity.CodeProofKey, `DPoP realm="vigil", error="invalid_dpop_proof"`, &thief},
+		{"DPoP", identity.CodeProofMissing, `DPoP realm="vigil", error="invalid_dpop_proof"`, nil},
+	} {
+		res, text = send("/theft", tt.scheme, tt.by)
+		if res.StatusCode != http.StatusUnauthorized || problemOf(t, text)["code"] != tt.code || !strings.Contains(res.Header.Get("WWW-Authenticate"), tt.challenge) {
+			t.Errorf("theft %d: %d %s %v", i, res.StatusCode, text, res.Header)
+		}
+	}
+	token = issuer.token(nil)
+	res, text = send("/bound", "Bearer", nil)
+	if problemOf(t, text)["code"] != "binding_required" || !strings.Contains(res.Header.Get("WWW-Authenticate"), "DPoP realm=") {
+		t.Errorf("a token that is bound to nothing: %d %s %v", res.StatusCode, text, res.Header)
+	}
+	// A device is a key, and a verdict may name it.
+	token = issuer.token(map[string]any{"cnf": map[string]string{"jkt": owner.jkt()}})
+	g.revoke(t, verdict.ActionBlock, verdict.TargetDevice, owner.jkt())
+	res, text = send("/bound", "DPoP", &owner)
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("a device that is blocked: %d %s", res.StatusCode, text)
+	}
+
+	must(0, g.stop())
+	events := g.events(t)
+	subject, session, actor := g.names.Subject("https://own.test", "alice"), g.names.Session("https://own.test", "s-alice"), g.names.Subject("https://own.test", "robot")
+	var served bool
+	for _, e := range events["bound"] {
+		if e.Decision != event.DecisionPermit {
+			continue
+		}
+		served = true
+		if e.Binding != event.BindingDPoP || e.Device != owner.jkt() || e.Subject != subject || e.Attributes[event.AttributeActor] != actor {
+			t.Errorf("the owner's event is %v", e)
+		}
+	}
+	told := make(map[string]bool)
+	for _, e := range events["theft"] {
+		told[e.Reason] = true
+		known := e.Reason != identity.CodeProofMissing
+		if e.Decision != event.DecisionDeny || (e.Session == session) != known || (e.TokenId != "") != known || e.Binding != event.BindingNone || e.Device != "" {
+			t.Errorf("the event of %s is %v", e.Reason, e)
+		}
+	}
+	if !served || !told[event.ReasonTokenBound] || !told[event.ReasonProofKey] {
+		t.Errorf("served %v, told %v", served, told)
+	}
+}
+
+// A client certificate proves a service, and a token that is bound to it.
+func TestClientCertificateOnTheWire(t *testing.T) {
+	g, issuer, client := boundRig(t)
+	sum := sha256.Sum256(client.Certificate[0])
+	thumb := base64.RawURLEncoding.EncodeToString(sum[:])
+	token := issuer.token(map[string]any{"cnf": map[string]string{"x5t#S256": thumb}})
+	alone := func(*http.Request) {}
+	withToken := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+	for name, tt := range map[string]struct {
+		change func(*http.Request)
+		certs  []tls.Certificate
+		code   any
+		status int
+	}{
+		"a certificate alone":            {alone, []tls.Certificate{client}, nil, 200},
+		"nothing":                        {alone, nil, "token_missing", 401},
+		"its token with the certificate": {withToken, []tls.Certificate{client}, nil, 200},
+		"its token without it":           {withToken, nil, identity.CodeBound, 401},
+	} {
+		res, text := g.secure(t, "/work", tt.change, tt.certs...)
+		if res.StatusCode != tt.status {
+			t.Errorf("%s: %d %s", name, res.StatusCode, text)
+			continue
+		}
+		if tt.status != http.StatusOK && problemOf(t, text)["code"] != tt.code {
+			t.Errorf("%s: %s, want %s", name, text, tt.code)
+		}
+	}
+	must(0, g.stop())
+	methods := make(map[string]bool)
+	for _, e := range g.events(t)["work"] {
+		if e.Decision == event.DecisionPermit {
+			methods[e.AuthMethod] = true
+			if e.Binding != event.BindingMTLS || e.Device != thumb {
+				t.Errorf("event %v", e)
+			}
+		}
+	}
+	if !methods[identity.MethodJWT] || !methods[identity.MethodMTLS] {
+		t.Errorf("auth methods %v", methods)
+	}
+}
+
+// An API key opens the gateway, and the upstream sees neither it nor a proof.
+func TestAPIKeyStaysHere(t *testing.T) {
+	var key string
+	g, _, _ := boundRigWith(t, func(g *rig, dir string) {
+		upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = fmt.Fprint(w, r.Header.Values("X-Api-Key"), r.Header.Values("X_Api_Key"), r.Header.Values("Dpop"), r.Header.Values("Client-Cert"))
+		}))
+		t.Cleanup(upstream.Close)
+		g.config.Routes = []route.Spec{{ID: "work", Path: "/work", Upstream: upstream.URL, Scopes: []string{"work"}}}
+		pepper := bytes.Repeat([]byte("p"), 32)
+		var entry identity.APIKey
+		var err error
+		key, entry, err = identity.NewAPIKey(pepper, identity.APIKey{ID: "vk_a", Subject: "billing", Scopes: []string{"work"}, Expires: time.Now().Add(time.Hour)})
+		must(0, err)
+		g.config.Identity.APIKeys = identity.APIKeys{Header: "X-Api-Key", KeysFile: filepath.Join(dir, "keys.json"), PepperFile: filepath.Join(dir, "pepper")}
+		must(0, os.WriteFile(g.config.Identity.APIKeys.KeysFile, must(json.Marshal(entry)), 0o600))
+		must(0, os.WriteFile(g.config.Identity.APIKeys.PepperFile, pepper, 0o600))
+	})
+	res, text := g.secure(t, "/work", func(r *http.Request) {
+		for _, name := range []string{"X-Api-Key", "X_api_key", "DPoP", "Client-Cert"} {
+			r.Header.Set(name, key)
+		}
+	})
+	if res.StatusCode != http.StatusOK || text != "[] [] [] []" {
+		t.Errorf("the upstream saw %d %q", res.StatusCode, text)
+	}
+	res, text = g.secure(t, "/work", func(r *http.Request) { r.Header.Set("X-Api-Key", key+"x") })
+	if res.StatusCode != http.StatusUnauthorized || problemOf(t, text)["code"] != identity.CodeAPIKey {
+		t.Errorf("another key: %d %s", res.StatusCode, text)
+	}
+	g.revoke(t, verdict.ActionRevoke, verdict.TargetSubject, g.names.Subject("vigil:api_keys", "billing"))
+	res, text = g.secure(t, "/work", func(r *http.Request) { r.Header.Set("X-Api-Key", key) })
+	if res.StatusCode != http.StatusUnauthorized || problemOf(t, text)["code"] != "session_revoked" {
+		t.Errorf("a subject that is revoked: %d %s", res.StatusCode, text)
+	}
+}
+
+func TestConfigPromises(t *testing.T) {
+	own := identity.Issuer{Issuer: "https://a.test", Audiences: []string{"x"}, ACRValues: []string{"silver"}}
+	spec := route.Spec{ID: "a", Path: "/a", Upstream: "http://a"}
+	for name, tt := range map[string]struct {
+		change func(*gateway.Config)
+		want   string
+	}{
+		"an acr that no issuer can give": {func(c *gateway.Config) { c.Routes[0].ACR = []string{"gold"} }, `routes[0].acr[0]: no issuer can give "gold"; they give silver`},
+		"an acr that one may give": {func(c *gateway.Config) {
+			c.Routes[0].ACR = []string{"gold"}
+			c.Identity.Issuers = append(c.Identity.Issuers, identity.Issuer{Issuer: "https://b.test", Audiences: []string{"x"}})
+		}, ""},
+		"a certificate that nobody is asked for": {func(c *gateway.Config) { c.Routes[0].Binding = []string{"mtls"} }, "routes[0].binding: mtls, and listen.tls.client_auth"},
+		"an issuer that binds to certificates":   {func(c *gateway.Config) { c.Identity.Issuers[0].Binding = []string{"mtls"} }, "identity.issuers[0].binding: mtls"},
+		"certificates as identities":             {func(c *gateway.Config) { c.Identity.Certificates = []identity.Certificate{{TrustDomain: "a"}} }, "identity.certificates: listen.tls.client_auth"},
+		"an unknown binding":                     {func(c *gateway.Config) { c.Routes[0].Binding = []string{"dpopp"} }, `routes[0].binding[0]: unknown value "dpopp", did you mean "dpop"?`},
+		"a public route that binds":              {func(c *gateway.Config) { c.Routes[0].Public, c.Routes[0].Binding = true, []string{"dpop"} }, "routes[0].public"},
+	} {
+		c := gateway.DefaultConfig()
+		c.Identity.Issuers, c.Routes = []identity.Issuer{own}, []route.Spec{spec}
+		tt.change(&c)
+		err := c.Validate()
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if tt.want != "" && !strings.Contains(text, tt.want) || tt.want == "" && strings.Contains(text, "acr") {
+			t.Errorf("%s: Validate() = %v, want %q", name, err, tt.want)
+		}
+	}
+}

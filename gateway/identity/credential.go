@@ -1,0 +1,98 @@
+package identity
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// scheme says how a request proves who it acts for.
+type scheme uint8
+
+const (
+	schemeBearer scheme = iota
+	schemeDPoP
+	schemeAPIKey
+	schemeCertificate
+)
+
+// credential is the one credential of a request.
+type credential struct {
+	scheme scheme
+	text   string // The token or API key.
+}
+
+// credentialOf returns the one credential of r. Another scheme of Authorization
+// is [ErrNone]: it is not ours to judge. Two credentials are refused, never
+// chosen from. A client certificate beside a token is none of its own: it is the
+// key that the token may be bound to.
+func (v *Verifier) credentialOf(r *http.Request) (credential, error) {
+	values := r.Header["Authorization"]
+	if len(values) > 1 {
+		return credential{}, fault(CodeMultipleCredentials, "Send exactly one Authorization header")
+	}
+	if v.apiKeys != nil {
+		keys := r.Header[v.apiKeys.header]
+		switch {
+		case len(keys) > 1, len(keys) == 1 && len(values) > 0:
+			return credential{}, fault(CodeMultipleCredentials, "Send one credential, an API key or a token")
+		case len(keys) == 1:
+			return credential{scheme: schemeAPIKey, text: keys[0]}, nil
+		}
+	}
+	if len(values) == 1 {
+		c, err := tokenOf(values[0])
+		if err == nil && queryToken(r.URL) {
+			// The upstream might take the other one (RFC 6750 section 2).
+			return credential{}, fault(CodeMultipleCredentials, "Send the token in the Authorization header only")
+		}
+		if err != ErrNone { //nolint:errorlint // Returned as it is.
+			return c, err
+		}
+	}
+	if v.certificates != nil && v.certificates.shown(r) {
+		return credential{scheme: schemeCertificate}, nil
+	}
+	return credential{}, ErrNone
+}
+
+// tokenOf returns the token of one Authorization header.
+func tokenOf(value string) (credential, error) {
+	name, token, _ := strings.Cut(value, " ")
+	c := credential{}
+	switch {
+	case strings.EqualFold(name, "Bearer"):
+	case strings.EqualFold(name, "DPoP"):
+		c.scheme = schemeDPoP
+	default:
+		return c, ErrNone
+	}
+	c.text = strings.Trim(token, " ") // RFC 9110 section 11.4 allows several spaces.
+	if len(c.text) > TokenBytesMax {
+		return c, fault(CodeTooLarge, "The token is too large")
+	}
+	if c.text == "" {
+		return c, fault(CodeMalformed, "The token is empty")
+	}
+	return c, nil
+}
+
+// queryToken reports whether a query brings a token, however it is spelt.
+func queryToken(u *url.URL) bool {
+	if u == nil || u.RawQuery == "" {
+		return false
+	}
+	for pair := range strings.FieldsFuncSeq(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.Contains(name, "%") {
+			plain, err := url.QueryUnescape(name)
+			if err == nil {
+				name = plain
+			}
+		}
+		if name == "access_token" {
+			return true
+		}
+	}
+	return false
+}

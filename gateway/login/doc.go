@@ -1,0 +1,54 @@
+// Package login signs people in at their providers, keeps their sessions in
+// sealed cookies, and signs them out everywhere.
+//
+//	browser ── GET page ──► gateway ── Challenge ──► login ── state, nonce, PKCE ──► provider
+//	browser ◄── sealed session ── callback ◄── code, iss ────────────────────────────┘
+//	browser ── cookie ──► Recognise ──► Identity ──► gateway/session, admit, proxy
+//	provider ── logout token ──► Judge (gateway/session) ✂ streams
+//	                └──► Report ──► [vigil.requests], kind session
+//
+// # Contract
+//
+// The cookie is the session: whatever it takes to serve it is sealed in it under
+// the key ring, so that every gateway that shares the ring serves it, also one that
+// has just started. What is remembered beside it is a cache of what is newer. A
+// session ends when it is idle, at its absolute age, when somebody signs out here or
+// at the provider, when its provider does not renew it, and when its provider has
+// been away for longer than StaleMax.
+//
+// An answer of a provider counts if it belongs to a sign-in that this browser began
+// (state in a __Host- cookie), is the first with its state, comes from whom was
+// asked (own redirect URI, iss of RFC 9207), and carries the code that goes with our
+// PKCE verifier and an ID token with our nonce. A step-up counts if the same person
+// did what was asked; the session goes on under its name with a new authentication.
+//
+// A logout token is checked in full before anything is ended, and what it ends is cut
+// before the provider has its answer.
+//
+// Sealed values carry what they are for: a sign-in under way opens for no session.
+//
+// # Concurrency
+//
+// A [Login] is safe for concurrent use. A request waits for a provider only on our own
+// pages; sessions are renewed in the background, each by one gateway, and Run waits
+// for what is under way.
+//
+// # Non-obvious
+//
+// A session's name in events and verdicts is our own id. The provider's sid is an
+// alias: a step-up may change it, and would otherwise begin a new session.
+//
+// A refresh proves nothing about a person, so acr and auth_time stay as they were; a
+// verdict's cut-off cannot be got round by it.
+//
+// A cookie that was replaced by a step-up is served for a minute with the rights that
+// it had, because its requests were on their way, and is refused afterwards. One that
+// was replaced by a refresh is given the newer one: its refresh token has been used
+// up, and another tab may have been faster.
+//
+// An answer that carries a session cookie is marked no-store whatever its upstream
+// said: a shared cache must not hand a session out.
+//
+// max_age is sent with every sign-in, since a provider that is asked for it has to
+// say when the person proved himself, and verdicts compare with that.
+package login

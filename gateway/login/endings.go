@@ -1,0 +1,137 @@
+package login
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// ending is what was cut by the word of a person or a provider. Times are Unix
+// seconds; Before is 0 where it spares nobody.
+type ending struct {
+	Tenant string `json:"tenant,omitempty"`
+	Kind   string `json:"kind"`
+	ID     string `json:"id"`
+	At     int64  `json:"at"`
+	Until  int64  `json:"until"`
+	Before int64  `json:"before,omitempty"`
+	Text   string `json:"text,omitempty"`
+}
+
+// endings keeps what was cut in a file, one line each, so that a copied cookie is
+// as void after a restart as before. It holds pseudonyms only. Without a file it
+// keeps nothing. Safe for concurrent use.
+type endings struct {
+	file string
+
+	mu    sync.Mutex
+	out   *os.File
+	lines int
+}
+
+// openEndings reads what still counts and writes the file anew without the rest. A
+// last line that a crash has cut off is left out.
+func openEndings(file string, now time.Time) (*endings, []ending, error) {
+	e := &endings{file: file}
+	if file == "" {
+		return e, nil, nil
+	}
+	kept, err := readEndings(file, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	temporary := file + ".new"
+	out, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return nil, nil, fmt.Errorf("write endings: %w", err)
+	}
+	e.out = out
+	for _, one := range kept {
+		err = errors.Join(err, e.write(one))
+	}
+	err = errors.Join(err, out.Sync())
+	if err == nil {
+		err = os.Rename(temporary, file)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("write endings: %w", err), out.Close())
+	}
+	return e, kept, nil
+}
+
+func readEndings(file string, now time.Time) ([]ending, error) {
+	in, err := os.Open(file) //nolint:gosec // The operator names the file.
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read endings: %w", err)
+	}
+	defer func() { _ = in.Close() }() // Read only: nothing is lost.
+	var kept []ending
+	lines := bufio.NewScanner(in)
+	for lines.Scan() && len(kept) < endingsMax {
+		var one ending
+		if json.Unmarshal(lines.Bytes(), &one) == nil && one.Until > now.Unix() && one.ID != "" {
+			kept = append(kept, one)
+		}
+	}
+	err = lines.Err()
+	if err != nil {
+		return nil, fmt.Errorf("read endings: %w", err)
+	}
+	return kept, nil
+}
+
+// add keeps one more. Beyond endingsMax it is in force, but not kept.
+func (e *endings) add(one ending) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.out == nil {
+		return nil
+	}
+	if e.lines >= endingsMax {
+		return errEndingsFull
+	}
+	err := e.write(one)
+	if err != nil {
+		return fmt.Errorf("write endings: %w", err)
+	}
+	return nil
+}
+
+var errEndingsFull = errors.New("endings file is full until the next start")
+
+func (e *endings) write(one ending) error {
+	b, err := json.Marshal(one)
+	if err != nil {
+		return err //nolint:wrapcheck // Cannot happen: texts and numbers only.
+	}
+	_, err = e.out.Write(append(b, '\n'))
+	e.lines++
+	return err //nolint:wrapcheck // The callers wrap it.
+}
+
+func (e *endings) close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.out == nil {
+		return nil
+	}
+	err := e.out.Close()
+	e.out = nil
+	if err != nil {
+		return fmt.Errorf("close endings: %w", err)
+	}
+	return nil
+}
+
+// target is whom an ending is about.
+func (o ending) target() *verdict.Target { return &verdict.Target{Kind: o.Kind, Id: o.ID} }

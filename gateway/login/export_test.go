@@ -1,0 +1,96 @@
+package login
+
+import (
+	"errors"
+	"strconv"
+	"time"
+)
+
+// Renewing is how many renewals are under way.
+func (l *Login) Renewing() int { return len(l.renewals) }
+
+// ReloadRing reads the key ring's file as its follower does.
+func (l *Login) ReloadRing() error {
+	_, err := l.ring.reload()
+	return err
+}
+
+// RingFile is where the key ring is.
+func (l *Login) RingFile() string { return l.ring.file }
+
+// ReturnTo is where a return_to leads.
+func ReturnTo(raw, prefix string) string { return returnTo(raw, prefix) }
+
+// ParseRing reports whether text is a key ring.
+func ParseRing(text []byte) (int, error) {
+	keys, err := parseRing(text)
+	return len(keys), err
+}
+
+// OwnerOf is the id of the peer that owns a session.
+func OwnerOf(all []Peer, session string) string { return (&peers{all: all}).owner(session).ID }
+
+// Opens reports whether a ring opens a value for any purpose.
+func Opens(file, sealed string) (bool, error) {
+	r, err := openRing(file)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range []string{purposeSession, purposeFlow, purposeDevice, purposeForm, purposePeer} {
+		_, err := r.open(p, sealed)
+		if err == nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Known is how many sessions are remembered.
+func (l *Login) Known() int { return l.live.size() }
+
+// FillPages takes all places of pages that call a provider, until free is called.
+func (l *Login) FillPages() (free func()) { return fill(l.pages) }
+
+// FillRenewals takes all places of renewals.
+func (l *Login) FillRenewals() (free func()) { return fill(l.renewals) }
+
+func fill(c chan struct{}) func() {
+	n := cap(c)
+	for range n {
+		c <- struct{}{}
+	}
+	return func() {
+		for range n {
+			<-c
+		}
+	}
+}
+
+// NewOnce is what remembers names that count once.
+func NewOnce(size int, now func() time.Time) (first func(string, time.Duration) bool, known func() int) {
+	o := newOnce(size, now)
+	return o.first, func() int { return len(o.until) }
+}
+
+// OpenedAfter is how many of n cookies a cache of a size remembers.
+func OpenedAfter(size, n int) int {
+	c := newOpenedCache(size)
+	for i := range n {
+		c.put(&opened{sealed: strconv.Itoa(i)})
+	}
+	return len(c.young) + len(c.old)
+}
+
+// FillEndings adds one more ending than a file keeps.
+func FillEndings(file string, now time.Time) error {
+	e, _, err := openEndings(file, now)
+	if err != nil {
+		return nil //nolint:nilerr // The test wants the other error.
+	}
+	e.lines = endingsMax - 1
+	err = e.add(ending{ID: "a"})
+	if err != nil {
+		return nil //nolint:nilerr // As above.
+	}
+	return errors.Join(e.add(ending{ID: "b"}), e.close())
+}

@@ -1,0 +1,48 @@
+package login_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/vigil-gateway/vigil/gateway/login"
+)
+
+// Wherever a return_to leads, it is here.
+func FuzzReturnTo(f *testing.F) {
+	for _, s := range []string{"/", "//evil.test", `/\evil.test`, "/a?b=c", "https://evil.test", "/%2f%2fevil.test", "/..//evil.test"} {
+		f.Add(s)
+	}
+	base, _ := url.Parse("https://app.example.test/.vigil/callback/op")
+	f.Fuzz(func(t *testing.T, raw string) {
+		got := login.ReturnTo(raw, "/.vigil/")
+		u, err := base.Parse(got)
+		if err != nil || u.Host != base.Host || u.Scheme != "https" || !strings.HasPrefix(got, "/") || strings.HasPrefix(got, "//") || strings.ContainsAny(got, "\\\r\n\t") {
+			t.Errorf("return_to %q leads to %q", raw, got)
+		}
+	})
+}
+
+// Nobody but us can seal anything.
+func FuzzOpen(f *testing.F) {
+	file := ringFile(f, 2)
+	f.Add("")
+	f.Add("AAAA")
+	f.Fuzz(func(t *testing.T, sealed string) {
+		opened, err := login.Opens(file, sealed)
+		if err != nil || opened {
+			t.Errorf("opened %q: %v", sealed, err)
+		}
+	})
+}
+
+// A key ring is read or refused, never half.
+func FuzzParseRing(f *testing.F) {
+	f.Add([]byte("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n# old\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		n, err := login.ParseRing(text)
+		if (n > 0) != (err == nil) || n > login.KeysMax {
+			t.Errorf("parseRing(%q) = %d, %v", text, n, err)
+		}
+	})
+}

@@ -1,0 +1,226 @@
+package login_test
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/login"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// Every ID token here is an attack, or a provider that has gone wrong.
+func TestHostileIDTokens(t *testing.T) {
+	good := object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}
+	claims := func(change object) func(*fakeOP) string {
+		return func(p *fakeOP) string { return p.token(good, p.claims(change)) }
+	}
+	header := func(change object) func(*fakeOP) string {
+		return func(p *fakeOP) string {
+			return p.token(merge(object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}, change), p.claims(nil))
+		}
+	}
+	later := noon.Add(time.Hour).Unix()
+	tests := map[string]func(*fakeOP) string{
+		"no ID token at all": func(*fakeOP) string { return "" },
+		"algorithm none": func(p *fakeOP) string {
+			return encode(object{"alg": "none", "kid": "k1"}) + "." + encode(p.claims(nil)) + "."
+		},
+		"signed with the public key as an HMAC secret": func(p *fakeOP) string {
+			signing := encode(object{"alg": "HS256", "kid": "k1"}) + "." + encode(p.claims(nil))
+			mac := hmac.New(sha256.New, p.key.Public().(ed25519.PublicKey))
+			mac.Write([]byte(signing))
+			return signing + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+		},
+		"signed by another key under the same id": func(p *fakeOP) string {
+			_, other, _ := ed25519.GenerateKey(rand.Reader)
+			return (&fakeOP{key: other}).token(good, p.claims(nil))
+		},
+		"a key that the provider does not have": header(object{"kid": "k2"}),
+		"no key id":                             header(object{"kid": nil}),
+		"key by jku":                            header(object{"jku": "https://evil.test/jwks"}),
+		"key by x5u":                            header(object{"x5u": "https://evil.test/cert"}),
+		"key in the header":                     header(object{"jwk": object{"kty": "OKP"}}),
+		"an extension that must be understood":  header(object{"crit": []string{"b64"}, "b64": false}),
+		"encrypted":                             func(*fakeOP) string { return "a.b.c.d.e" },
+		"a member twice": func(p *fakeOP) string {
+			b, _ := json.Marshal(p.claims(nil))
+			return p.signed(encode(good) + "." + encode(`{"sub":"mallory",`+string(b[1:])))
+		},
+		"another issuer":                    claims(object{"iss": "https://evil.test"}),
+		"for another client":                claims(object{"aud": "other"}),
+		"for several clients without azp":   claims(object{"aud": []string{"vigil", "other"}}),
+		"made out to another party":         claims(object{"aud": []string{"vigil", "other"}, "azp": "other"}),
+		"one audience, made out to another": claims(object{"azp": "other"}),
+		"expired":                           claims(object{"exp": noon.Add(-2 * time.Minute).Unix()}),
+		"without an end":                    claims(object{"exp": nil}),
+		"issued in the future":              claims(object{"iat": later}),
+		"without a time of issue":           claims(object{"iat": nil}),
+		"authenticated in the future":       claims(object{"auth_time": later}),
+		"without nonce":                     claims(object{"nonce": nil}),
+		"with the nonce of another sign-in": claims(object{"nonce": "other"}),
+		"names nobody":                      claims(object{"sub": nil}),
+		"names nobody, in so many words":    claims(object{"sub": ""}),
+		"a name without end":                claims(object{"sub": strings.Repeat("a", 5000)}),
+		"a number for a name":               claims(object{"sub": 7}),
+		"another access token":              claims(object{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}),
+		"a logout token":                    func(p *fakeOP) string { return p.token(good, p.logout(nil)) },
+		"claims that are no object":         func(p *fakeOP) string { return p.signed(encode(good) + "." + encode(`["sub"]`)) },
+		"signature cut off":                 func(p *fakeOP) string { s := p.token(good, p.claims(nil)); return s[:len(s)-4] },
+		"a payload that was changed afterwards": func(p *fakeOP) string {
+			parts := strings.Split(p.token(good, p.claims(nil)), ".")
+			return parts[0] + "." + encode(p.claims(object{"sub": "mallory"})) + "." + parts[2]
+		},
+	}
+	g := newRig(t)
+	for name, sign := range tests {
+		t.Run(name, func(t *testing.T) {
+			g.op.sign = sign
+			p := g.person()
+			w, a := p.answer(p.begin("/.vigil/login"))
+			if a.Code != login.CodeIDToken || a.Status != http.StatusBadGateway || a.AuthOutcome != event.AuthFailure {
+				t.Errorf("answer %+v, want %s", a, login.CodeIDToken)
+			}
+			for _, c := range w.Result().Cookies() {
+				if strings.HasPrefix(c.Name, "__Host-vigil") && c.MaxAge >= 0 {
+					t.Errorf("sets cookie %s", c.Name)
+				}
+			}
+		})
+	}
+	if len(g.told) > 0 {
+		t.Errorf("%d session events, want none", len(g.told))
+	}
+	t.Run("odd but valid", func(*testing.T) {
+		for _, change := range []object{
+			{"aud": []string{"vigil"}},
+			{"aud": []string{"vigil", "other"}, "azp": "vigil"},
+			{"sid": nil},
+			{"acr": nil},
+			{"exp": noon.Add(-30 * time.Second).Unix()},
+			{"iat": noon.Add(30 * time.Second).Unix()},
+			{"extra": object{"a": []int{1}}},
+		} {
+			g.op.sign = claims(change)
+			g.person().signIn()
+		}
+	})
+}
+
+// What a provider has to prove before it may end a session.
+func TestHostileLogoutTokens(t *testing.T) {
+	typed := object{"alg": "EdDSA", "kid": "k1", "typ": "logout+jwt"}
+	claims := func(change object) func(*fakeOP) string {
+		return func(p *fakeOP) string { return p.token(typed, p.logout(change)) }
+	}
+	const about = "http://schemas.openid.net/event/backchannel-logout"
+	tests := map[string]func(*fakeOP) string{
+		"none at all": func(*fakeOP) string { return "" },
+		"an ID token": func(p *fakeOP) string {
+			return p.token(object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}, p.claims(nil))
+		},
+		"an ID token in disguise": func(p *fakeOP) string { return p.token(typed, p.claims(nil)) },
+		"with a nonce":            claims(object{"nonce": "n"}),
+		"of another type": func(p *fakeOP) string {
+			return p.token(object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}, p.logout(nil))
+		},
+		"of no type":                    func(p *fakeOP) string { return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.logout(nil)) },
+		"about nothing":                 claims(object{"events": nil}),
+		"about something else":          claims(object{"events": object{"http://schemas.openid.net/event/other": object{}}}),
+		"about a logout that is a text": claims(object{"events": object{about: "yes"}}),
+		"about a logout that is null":   claims(object{"events": object{about: json.RawMessage("null")}}),
+		"without an id":                 claims(object{"jti": nil}),
+		"names nobody":                  claims(object{"sid": nil}),
+		"without a time":                claims(object{"iat": nil}),
+		"of yesterday":                  claims(object{"iat": noon.Add(-24 * time.Hour).Unix()}),
+		"of tomorrow":                   claims(object{"iat": noon.Add(24 * time.Hour).Unix()}),
+		"without an end":                claims(object{"exp": nil}),
+		"expired":                       claims(object{"exp": noon.Add(-2 * time.Minute).Unix()}),
+		"for another client":            claims(object{"aud": "other"}),
+		"of an unknown issuer":          claims(object{"iss": "https://evil.test"}),
+		"algorithm none": func(p *fakeOP) string {
+			return encode(object{"alg": "none", "kid": "k1", "typ": "logout+jwt"}) + "." + encode(p.logout(nil)) + "."
+		},
+		"signed by somebody else": func(p *fakeOP) string {
+			_, other, _ := ed25519.GenerateKey(rand.Reader)
+			return (&fakeOP{key: other}).token(typed, p.logout(nil))
+		},
+		"larger than any": claims(object{"pad": strings.Repeat("x", 20<<10)}),
+	}
+	g := newRig(t)
+	alice := g.person()
+	alice.signIn()
+	send := func(t *testing.T, method, token string) login.Answer {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), method, "/.vigil/backchannel-logout", strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		_, a := g.person().visit(r)
+		return a
+	}
+	for name, sign := range tests {
+		t.Run(name, func(t *testing.T) {
+			if a := send(t, http.MethodPost, sign(g.op)); a.Status != http.StatusBadRequest {
+				t.Errorf("answer %+v, want 400", a)
+			}
+		})
+	}
+	if a := send(t, http.MethodGet, claims(nil)(g.op)); a.Status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %+v, want 405", a)
+	}
+	_, err := alice.use()
+	if err != nil || len(g.verdicts) > 0 {
+		t.Fatalf("after %d hostile logout tokens: %v, %d verdicts", len(tests), err, len(g.verdicts))
+	}
+
+	token := claims(nil)(g.op)
+	if a := send(t, http.MethodPost, token); a.Status != http.StatusOK {
+		t.Fatalf("a good logout token: %+v", a)
+	}
+	_, err = alice.use()
+	wantFault(t, err, login.CodeEnded)
+	if len(g.verdicts) != 2 || g.verdicts[0].GetTarget().GetKind() != verdict.TargetSession || g.verdicts[0].GetAction() != verdict.ActionRevoke {
+		t.Errorf("verdicts %v, want one on our session and one on the provider's", g.verdicts)
+	}
+	if a := send(t, http.MethodPost, token); a.Status != http.StatusBadRequest {
+		t.Errorf("replayed: %+v, want 400", a)
+	}
+	t.Run("all sessions of a person", func(t *testing.T) {
+		one, two := g.person(), g.person()
+		one.signIn()
+		two.signIn()
+		if a := send(t, http.MethodPost, claims(object{"sid": nil, "sub": "alice"})(g.op)); a.Status != http.StatusOK {
+			t.Fatalf("a logout token with sub: %+v", a)
+		}
+		for _, p := range []*person{one, two} {
+			_, err := p.use()
+			wantFault(t, err, login.CodeEnded)
+		}
+		last := g.verdicts[len(g.verdicts)-1]
+		if last.GetTarget().GetKind() != verdict.TargetSubject || last.GetNotBefore() == nil {
+			t.Errorf("verdict %v, want one on the subject that spares later sign-ins", last)
+		}
+	})
+	if got := g.reasons(); slices.Index(got, event.ReasonLogout) < 0 {
+		t.Errorf("session events %v, want logouts among them", got)
+	}
+}
+
+func wantFault(t *testing.T, err error, code string) {
+	t.Helper()
+	if !errors.Is(err, &identity.Error{Code: code}) {
+		t.Errorf("error %v, want %s", err, code)
+	}
+}

@@ -1,0 +1,200 @@
+package login
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// notice is what gateways that share a key ring tell each other, sealed under it.
+// Exactly one of Session, Token and Renew is set.
+type notice struct {
+	Made     int64  `json:"t"`           // Unix seconds.
+	Session  string `json:"i,omitempty"` // Has been signed out.
+	Provider string `json:"p,omitempty"`
+	// Token is a provider's logout token, which each gateway checks itself.
+	Token string `json:"l,omitempty"`
+	// Renew is a session that its owner is asked to renew.
+	Renew *record `json:"r,omitempty"`
+}
+
+// peers are the other gateways. Without any, everything here does nothing.
+type peers struct {
+	login  *Login
+	client *http.Client
+	self   string
+	all    []Peer
+}
+
+func newPeers(l *Login) *peers {
+	p := &peers{login: l, self: l.gateway, all: l.config.Peers}
+	p.client = boundedClient(l.config.AllowPrivate)
+	p.client.Timeout = peerTimeout
+	return p
+}
+
+// owner is the peer that renews a session: the one with the highest hash of both
+// (rendezvous hashing, Thaler and Ravishankar 1998), so that all gateways name the
+// same one without asking, and the loss of one moves only its own sessions. A
+// refresh token that is used once must not be used by two.
+func (p *peers) owner(session string) Peer {
+	var best Peer
+	var most uint64
+	for _, one := range p.all {
+		h := fnv.New64a()
+		_, _ = io.WriteString(h, one.ID+"\x00"+session) // A hash never fails.
+		w := mix(h.Sum64())
+		if best.ID == "" || w > most || w == most && one.ID < best.ID {
+			best, most = one, w
+		}
+	}
+	return best
+}
+
+// mix spreads a hash over all of its bits (the finaliser of MurmurHash3): FNV alone
+// leaves the high bits of short names alike.
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// renew asks a session's owner for its newest state. theirs is false where this
+// gateway has to renew it: it is the owner, or the owner cannot be reached. The
+// error is errEnded or errAway.
+func (p *peers) renew(ctx context.Context, s record) (newer record, theirs bool, err error) {
+	owner := p.owner(s.ID)
+	if owner.ID == "" || owner.ID == p.self {
+		return record{}, false, nil
+	}
+	s.Seen = p.login.now().Unix() // It is in use here; its cookie may be from before a long stream.
+	status, answer, err := p.send(ctx, owner, notice{Renew: &s})
+	if err != nil {
+		p.login.log.WarnContext(ctx, "the owner of a session cannot be reached", "peer", owner.ID, "error", err)
+		return record{}, false, nil
+	}
+	switch status {
+	case http.StatusOK:
+	case http.StatusConflict:
+		return record{}, true, errEnded
+	default:
+		return record{}, true, errAway // It holds the refresh token: a second try from here would spoil it.
+	}
+	newer, err = p.login.ring.openSession(answer)
+	if err != nil || newer.ID != s.ID {
+		return record{}, true, errAway
+	}
+	return newer, true, nil
+}
+
+// tell sends a notice to every other gateway, in the background and once: a
+// gateway that is away hears of it from the analyzer, which sees the session event.
+func (p *peers) tell(ctx context.Context, n notice) {
+	ctx = context.WithoutCancel(ctx)
+	for _, one := range p.all {
+		if one.ID == p.self {
+			continue
+		}
+		p.login.background.Go(func() {
+			status, _, err := p.send(ctx, one, n)
+			if err != nil || status != http.StatusOK {
+				p.login.log.WarnContext(ctx, "tell a peer of a logout", "peer", one.ID, "status", status, "error", err)
+			}
+		})
+	}
+}
+
+// send posts a notice and returns the answer.
+func (p *peers) send(ctx context.Context, to Peer, n notice) (status int, answer string, err error) {
+	n.Made = p.login.now().Unix()
+	b, err := json.Marshal(n)
+	if err != nil {
+		return 0, "", fmt.Errorf("encode notice: %w", err)
+	}
+	address := strings.TrimSuffix(to.URL, "/") + p.login.config.Prefix + pagePeer
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(p.login.ring.seal(purposePeer, b)))
+	if err != nil {
+		return 0, "", fmt.Errorf("call peer: %w", err)
+	}
+	r.Header.Set("Content-Type", "text/plain")
+	res, err := p.client.Do(r)
+	if err != nil {
+		return 0, "", fmt.Errorf("call peer: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }() // Read only: nothing is lost.
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, "", fmt.Errorf("call peer: %w", err)
+	}
+	return res.StatusCode, string(text), nil
+}
+
+// servePeer does what another gateway asks for. Only who holds the key ring can
+// seal a notice; one that is replayed within its minute has no further effect.
+func (l *Login) servePeer(w http.ResponseWriter, r *http.Request) Answer {
+	if r.Method != http.MethodPost {
+		return l.plain(w, http.StatusMethodNotAllowed, CodeMethod)
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, formBytesMax))
+	var n notice
+	if err == nil {
+		b, err = l.ring.open(purposePeer, string(bytes.TrimSpace(b)))
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &n)
+	}
+	age := l.now().Sub(time.Unix(n.Made, 0))
+	if err != nil || age > leeway || age < -leeway {
+		return l.plain(w, http.StatusForbidden, CodeCookie)
+	}
+	ctx := r.Context()
+	switch {
+	case n.Renew != nil:
+		return l.renewFor(ctx, w, *n.Renew)
+	case n.Token != "":
+		err = l.believe(ctx, n.Token, Visitor{})
+		if err != nil {
+			l.log.WarnContext(ctx, "logout token of a peer refused", "error", err)
+		}
+	case n.Session != "":
+		l.endSession(ctx, record{ID: n.Session, Provider: n.Provider}, "peer", signedOutText)
+	}
+	return l.plain(w, http.StatusOK, "")
+}
+
+// renewFor renews a session for another gateway, and answers with its newest state.
+func (l *Login) renewFor(ctx context.Context, w http.ResponseWriter, s record) Answer {
+	now := l.now()
+	newest, _, err := l.live.meet(s, Visitor{}, now)
+	if err != nil {
+		return l.plain(w, http.StatusConflict, CodeEnded)
+	}
+	if newest.Renewal == s.Renewal {
+		claimed, _, ok := l.live.claim(s.ID, now)
+		if ok {
+			_, _ = l.renewHere(context.WithoutCancel(ctx), claimed) // Its outcome is what is known afterwards.
+		}
+		newest, _, err = l.live.meet(s, Visitor{}, l.now())
+	}
+	var sealed string
+	if err == nil {
+		sealed, err = l.ring.sealSession(newest)
+	}
+	if err != nil || newest.Renewal == s.Renewal {
+		return l.plain(w, http.StatusServiceUnavailable, CodeAway)
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/plain")
+	w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(w, sealed) // Who is gone reads no answer either.
+	return Answer{Status: http.StatusOK}
+}

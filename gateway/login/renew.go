@@ -1,0 +1,207 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// errOver means that a session was signed out here while it was renewed.
+var errOver = errors.New("session was signed out meanwhile")
+
+// keep looks after the sessions of open streams until ctx ends: nobody else would,
+// since a stream makes no requests.
+func (l *Login) keep(ctx context.Context) {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := l.now()
+		held, over := l.live.heldNow(now)
+		for _, s := range held {
+			if !now.Before(time.Unix(s.Created, 0).Add(l.config.AbsoluteTimeout)) {
+				over = append(over, s)
+				continue
+			}
+			l.renewIfDue(ctx, s.ID, now)
+		}
+		for _, s := range over {
+			l.endSession(ctx, s, "timeout", "Your session has ended. Please sign in again.")
+		}
+	}
+}
+
+// renewIfDue renews a session in the background where it is due and nobody does so
+// yet. Where too many are under way, a later request or look will.
+func (l *Login) renewIfDue(ctx context.Context, id string, now time.Time) {
+	select {
+	case l.renewals <- struct{}{}:
+	default:
+		return
+	}
+	s, v, ok := l.live.claim(id, now)
+	if !ok {
+		<-l.renewals
+		return
+	}
+	l.background.Go(func() {
+		defer func() { <-l.renewals }()
+		l.renew(context.WithoutCancel(ctx), s, v)
+	})
+}
+
+// renew asks for a session's next tokens: its owner among the peers where there is
+// one, else its provider.
+func (l *Login) renew(ctx context.Context, s record, v Visitor) {
+	newer, theirs, err := l.peers.renew(ctx, s)
+	var next record
+	var alive bool
+	switch {
+	case !theirs:
+		next, err = l.renewHere(ctx, s)
+		alive = err == nil
+	case err != nil:
+		l.live.settle(s.ID, l.now(), nil)
+	default:
+		next, alive = l.live.settle(s.ID, l.now(), func(was record) record {
+			if newer.Generation < was.Generation || newer.Renewal <= was.Renewal {
+				return was
+			}
+			return newer
+		})
+	}
+	switch {
+	case errors.Is(err, errEnded):
+		l.endSession(ctx, s, "provider", "Your session has ended at the sign-in provider. Please sign in again.")
+		l.tell(event.ReasonLogout, s, v)
+	case alive:
+		l.tell(event.ReasonRefresh, next, v)
+	}
+}
+
+// renewHere asks the provider, and notes how it went. The error wraps errEnded,
+// errAway or errOver.
+func (l *Login) renewHere(ctx context.Context, s record) (record, error) {
+	got, err := l.byID[s.Provider].renew(ctx, s)
+	now := l.now()
+	if err != nil {
+		outcome := "away"
+		if errors.Is(err, errEnded) {
+			outcome = "ended"
+			l.live.end(s.ID)
+		}
+		l.metrics.count(ctx, l.metrics.renewals, outcome)
+		l.log.WarnContext(ctx, "renew a session", "provider", s.Provider, "outcome", outcome, "error", err)
+		l.live.settle(s.ID, now, nil)
+		return record{}, err
+	}
+	l.metrics.count(ctx, l.metrics.renewals, "ok")
+	next, alive := l.live.settle(s.ID, now, func(was record) record { return was.renewed(got, now) })
+	if !alive {
+		return record{}, errOver
+	}
+	return next, nil
+}
+
+// renewed is a session after its provider has confirmed it. What the person has
+// proved, and when, stays: a refresh proves nothing about a person.
+func (s record) renewed(p proof, now time.Time) record {
+	s.Renewal++
+	s.RenewAt = 0
+	if p.refreshToken != "" {
+		s.RefreshToken = p.refreshToken
+	}
+	if p.renewIn > 0 && s.RefreshToken != "" {
+		s.RenewAt = now.Add(p.renewIn).Unix()
+	}
+	if p.idToken != "" {
+		s.IDToken = p.idToken
+	}
+	if p.sid != "" {
+		s.SID = p.sid
+	}
+	return s
+}
+
+// tell reports what has become of a session.
+func (l *Login) tell(reason string, s record, v Visitor) {
+	p := l.byID[s.Provider]
+	if p == nil {
+		return
+	}
+	l.report(Happening{Reason: reason, Identity: s.identity(l.names, p.spec, l.config.AbsoluteTimeout), Visitor: v, Time: l.now()})
+}
+
+// endSession makes a session's cookies void and cuts what is open.
+func (l *Login) endSession(ctx context.Context, s record, by, text string) {
+	l.live.end(s.ID)
+	l.metrics.count(ctx, l.metrics.endings, by)
+	tenant := ""
+	if p := l.byID[s.Provider]; p != nil {
+		tenant = p.spec.Tenant
+	}
+	l.cut(ctx, tenant, &verdict.Target{Kind: verdict.TargetSession, Id: s.name(l.names)}, time.Time{}, text)
+}
+
+// cut judges by the word of a person or a provider, on this gateway alone. before,
+// where it is not zero, spares what was authenticated later.
+func (l *Login) cut(ctx context.Context, tenant string, target *verdict.Target, before time.Time, text string) {
+	now := l.now()
+	e := ending{
+		Tenant: tenant, Kind: target.GetKind(), ID: target.GetId(), At: now.Unix(), Until: now.Add(l.config.AbsoluteTimeout + leeway).Unix(), Text: text,
+	}
+	if !before.IsZero() {
+		e.Before = before.Unix()
+	}
+	l.enforce(e, now)
+	err := l.endings.add(e)
+	if err != nil {
+		l.log.ErrorContext(ctx, "an ending is in force, but not kept", "error", err)
+	}
+}
+
+// enforce puts an ending in force.
+func (l *Login) enforce(e ending, now time.Time) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		id = uuid.UUID{} // The system's random source is broken; the cut still counts.
+	}
+	at := timestamppb.New(time.Unix(e.At, 0))
+	v := &verdict.Verdict{
+		Id: id.String(), Time: at, Epoch: 1, Seq: uint64(now.UnixNano()), Authority: session.AuthorityLogin,
+		Tenant: e.Tenant, Target: e.target(), Action: verdict.ActionRevoke, Until: timestamppb.New(time.Unix(e.Until, 0)),
+		Origin: "login", PublicText: e.Text, SupportCode: event.SupportCode(id.String()), Cause: &verdict.Cause{EventTime: timestamppb.New(now)},
+	}
+	if e.Before != 0 {
+		v.NotBefore = timestamppb.New(time.Unix(e.Before, 0))
+	}
+	l.judge.Apply(v, now)
+}
+
+// drop gives the refresh token of a session back that a verdict has ended, once:
+// with it a thief could go on at the provider.
+func (l *Login) drop(ctx context.Context, s record) {
+	token := l.live.forsake(s)
+	if token == "" {
+		return
+	}
+	p := l.byID[s.Provider]
+	ctx = context.WithoutCancel(ctx)
+	l.background.Go(func() {
+		err := p.forget(ctx, token)
+		if err != nil {
+			l.log.WarnContext(ctx, "give a refresh token back", "provider", p.spec.ID, "error", err)
+		}
+	})
+}

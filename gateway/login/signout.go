@@ -1,0 +1,193 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+const signedOutText = "You have signed out."
+
+// proofOfForm shows that a request was made by the button on a page of ours.
+type proofOfForm struct {
+	Session string `json:"i"`
+	Made    int64  `json:"t"` // Unix seconds.
+}
+
+// serveLogout signs a person out here and at his provider. A GET asks first: a
+// link or a picture on another site must not sign anybody out.
+func (l *Login) serveLogout(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return l.refuse(w, r, faultOf(CodeMethod, r.Method))
+	}
+	if foreign(r, l.config.ExternalURL) {
+		return l.refuse(w, r, faultOf(CodeForeign, ""))
+	}
+	p, err := l.Recognise(r, v)
+	if err != nil {
+		_, parts := sessionParts(r)
+		setCookies(w.Header(), sessionCookies("", parts)...)
+		return l.redirect(w, l.config.Prefix+pageSignedOut)
+	}
+	if r.Method == http.MethodGet {
+		return l.askLogout(w, r, p)
+	}
+	if !ownPage(r, l.config.ExternalURL) && !l.provenForm(w, r, p) {
+		return l.refuse(w, r, faultOf(CodeForeign, "neither of this origin nor from our own form"))
+	}
+	setCookies(w.Header(), sessionCookies("", p.parts)...)
+	l.signOut(r.Context(), p.now, v)
+	return l.redirect(w, l.goodbye(r.Context(), p.now))
+}
+
+// askLogout shows the button that signs out.
+func (l *Login) askLogout(w http.ResponseWriter, r *http.Request, p *Presence) Answer {
+	b, err := json.Marshal(proofOfForm{Session: p.now.ID, Made: l.now().Unix()})
+	if err != nil {
+		return l.refuse(w, r, err) // Cannot happen: texts and numbers only.
+	}
+	f := &form{Action: l.config.Prefix + pageLogout, Button: "Sign out", Token: l.ring.seal(purposeForm, b)}
+	d, err := l.byID[p.now.Provider].describe(r.Context())
+	if err == nil {
+		u, err := url.Parse(d.endSession)
+		if err == nil && u.Host != "" {
+			f.Goes = u.Scheme + "://" + u.Host
+		}
+	}
+	return l.page(w, r, http.StatusOK, page{Title: "Sign out?", Text: "This ends your session here and at the provider.", Form: f})
+}
+
+// ownPage reports whether a browser says that a page of this very origin sent a
+// request.
+func ownPage(r *http.Request, origin string) bool {
+	return r.Header.Get("Sec-Fetch-Site") == "same-origin" || r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == origin
+}
+
+// provenForm reports whether a request brings the token of our own form.
+func (l *Login) provenForm(w http.ResponseWriter, r *http.Request, p *Presence) bool {
+	r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
+	b, err := l.ring.open(purposeForm, r.PostFormValue("token"))
+	if err != nil {
+		return false
+	}
+	var f proofOfForm
+	err = json.Unmarshal(b, &f)
+	return err == nil && f.Session == p.now.ID && l.now().Sub(time.Unix(f.Made, 0)) < l.config.AbsoluteTimeout
+}
+
+// signOut ends a session everywhere that we can reach, and gives its refresh token
+// back.
+func (l *Login) signOut(ctx context.Context, s record, v Visitor) {
+	l.endSession(ctx, s, "person", signedOutText)
+	l.tell(event.ReasonLogout, s, v)
+	l.peers.tell(ctx, notice{Session: s.ID, Provider: s.Provider})
+	l.drop(ctx, s)
+}
+
+// goodbye is where a browser goes on to sign out at its provider (OpenID Connect
+// RP-Initiated Logout 1.0), and comes back to our last page.
+func (l *Login) goodbye(ctx context.Context, s record) string {
+	p := l.byID[s.Provider]
+	last := l.config.Prefix + pageSignedOut
+	d, err := p.describe(ctx)
+	if err != nil || d.endSession == "" {
+		return last
+	}
+	u, err := url.Parse(d.endSession)
+	if err != nil {
+		return last
+	}
+	q := u.Query()
+	q.Set("client_id", p.spec.ClientID)
+	q.Set("post_logout_redirect_uri", l.url(pageSignedOut))
+	if s.IDToken != "" {
+		q.Set("id_token_hint", s.IDToken)
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// serveBackchannel takes a provider's word that a session has ended there (OpenID
+// Connect Back-Channel Logout 1.0): whatever is open of it is cut before the answer.
+func (l *Login) serveBackchannel(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
+	if r.Method != http.MethodPost {
+		return l.plain(w, http.StatusMethodNotAllowed, CodeMethod)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
+	token := r.PostFormValue("logout_token")
+	err := l.believe(r.Context(), token, v)
+	if err != nil {
+		l.log.WarnContext(r.Context(), "logout token refused", "error", err)
+		if _, theirs := errors.AsType[*fault](err); theirs {
+			return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
+		}
+		return l.plain(w, http.StatusServiceUnavailable, CodeAway)
+	}
+	l.peers.tell(r.Context(), notice{Token: token})
+	return l.plain(w, http.StatusOK, "")
+}
+
+// believe checks a logout token and does what it says.
+func (l *Login) believe(ctx context.Context, token string, v Visitor) error {
+	p, err := l.authorOf(token)
+	if err != nil {
+		return err
+	}
+	t, err := p.logoutToken(ctx, token)
+	if err != nil {
+		return err
+	}
+	if !l.logouts.first(p.spec.ID+"\x00"+t.ID, logoutAgeMax+2*leeway) {
+		return faultOf(CodeLogoutToken, "jti: used before")
+	}
+	l.signedOutAt(ctx, p, t.SID, t.Subject, time.Unix(t.IssuedAt, 0), v)
+	return nil
+}
+
+// signedOutAt ends what a provider's session, or all of a person's where sid is
+// empty, has become here. Tokens of the same provider session that clients bring
+// themselves end with it.
+func (l *Login) signedOutAt(ctx context.Context, p *provider, sid, subject string, at time.Time, v Visitor) {
+	issuer := p.spec.Issuer
+	for _, s := range l.live.of(issuer, sid, subject) {
+		if sid == "" && s.AuthTime > at.Unix() {
+			continue // Signed in again since.
+		}
+		l.endSession(ctx, s, "provider", signedOutText)
+		l.tell(event.ReasonLogout, s, v)
+	}
+	if sid != "" {
+		l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSession, Id: l.names.Session(issuer, sid)}, time.Time{}, signedOutText)
+		return
+	}
+	// auth_time has whole seconds: who proves himself in the same second does so again.
+	l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSubject, Id: l.names.Subject(issuer, subject)}, at.Add(time.Second), signedOutText)
+}
+
+// serveFrontchannel takes the same word from a frame in the browser (OpenID Connect
+// Front-Channel Logout 1.0). Anybody can load it, so it counts only for a session
+// that is known here by the provider's id for it, which nobody else knows.
+func (l *Login) serveFrontchannel(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
+	if r.Method != http.MethodGet {
+		return l.plain(w, http.StatusMethodNotAllowed, CodeMethod)
+	}
+	q := r.URL.Query()
+	p := l.byIssuer[q.Get("iss")]
+	if p == nil || q.Get("sid") == "" || !l.frames.AllowN(l.now(), 1) {
+		return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
+	}
+	for _, s := range l.live.of(p.spec.Issuer, q.Get("sid"), "") {
+		l.signOut(r.Context(), s, v)
+	}
+	_, parts := sessionParts(r)
+	if parts > 0 {
+		setCookies(w.Header(), sessionCookies("", parts)...)
+	}
+	return l.plain(w, http.StatusOK, "")
+}

@@ -1,0 +1,317 @@
+package proxy_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// interop is the service of gRPC's interoperability tests
+// (https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md).
+type interop struct {
+	testgrpc.UnimplementedTestServiceServer
+}
+
+const (
+	initialKey  = "x-grpc-test-echo-initial"
+	trailingKey = "x-grpc-test-echo-trailing-bin"
+)
+
+// echo sends back the metadata that it is asked to.
+func echo(ctx context.Context) (header, trailer metadata.MD) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	header, trailer = metadata.MD{}, metadata.MD{}
+	if v := md.Get(initialKey); len(v) > 0 {
+		header[initialKey] = v
+	}
+	if v := md.Get(trailingKey); len(v) > 0 {
+		trailer[trailingKey] = v
+	}
+	return header, trailer
+}
+
+func payload(n int32) *testgrpc.Payload { return &testgrpc.Payload{Body: make([]byte, n)} }
+
+// EmptyCall implements the service.
+func (interop) EmptyCall(context.Context, *testgrpc.Empty) (*testgrpc.Empty, error) {
+	return &testgrpc.Empty{}, nil
+}
+
+// UnaryCall implements the service.
+func (interop) UnaryCall(ctx context.Context, r *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+	header, trailer := echo(ctx)
+	_ = grpc.SetHeader(ctx, header)
+	_ = grpc.SetTrailer(ctx, trailer)
+	if s := r.GetResponseStatus(); s.GetCode() != 0 {
+		return nil, status.Error(codes.Code(s.GetCode()), s.GetMessage())
+	}
+	return &testgrpc.SimpleResponse{Payload: payload(r.GetResponseSize())}, nil
+}
+
+// StreamingOutputCall implements the service.
+func (interop) StreamingOutputCall(r *testgrpc.StreamingOutputCallRequest, stream testgrpc.TestService_StreamingOutputCallServer) error {
+	for _, p := range r.GetResponseParameters() {
+		err := stream.Send(&testgrpc.StreamingOutputCallResponse{Payload: payload(p.GetSize())})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StreamingInputCall implements the service.
+func (interop) StreamingInputCall(stream testgrpc.TestService_StreamingInputCallServer) error {
+	sum := 0
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return stream.SendAndClose(&testgrpc.StreamingInputCallResponse{AggregatedPayloadSize: int32(sum)})
+		}
+		if err != nil {
+			return err
+		}
+		sum += len(r.GetPayload().GetBody())
+	}
+}
+
+// FullDuplexCall implements the service.
+func (interop) FullDuplexCall(stream testgrpc.TestService_FullDuplexCallServer) error {
+	header, trailer := echo(stream.Context())
+	_ = stream.SetHeader(header)
+	stream.SetTrailer(trailer)
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s := r.GetResponseStatus(); s.GetCode() != 0 {
+			return status.Error(codes.Code(s.GetCode()), s.GetMessage())
+		}
+		for _, p := range r.GetResponseParameters() {
+			err = stream.Send(&testgrpc.StreamingOutputCallResponse{Payload: payload(p.GetSize())})
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func newInterop(t *testing.T) *clients {
+	t.Helper()
+	l := newLine(t)
+	s := grpc.NewServer()
+	testgrpc.RegisterTestServiceServer(s, interop{})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(listener) }()
+	t.Cleanup(func() {
+		s.Stop()
+		_ = <-done // That it was stopped.
+	})
+	l.streams.Host = listener.Addr().String()
+	return newClients(t, l)
+}
+
+// requestSizes and responseSizes are those of the interoperability tests.
+var requestSizes, responseSizes = []int32{27182, 8, 1828, 45904}, []int32{31415, 9, 2653, 58979}
+
+// Each of gRPC's interoperability tests that needs no credentials of a cloud passes
+// through the gateway.
+func TestGRPCInterop(t *testing.T) {
+	c := newInterop(t)
+	const message = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
+	tests := map[string]func(ctx context.Context, t *testing.T) error{
+		"empty_unary": func(ctx context.Context, _ *testing.T) error {
+			_, err := c.grpc.EmptyCall(ctx, &testgrpc.Empty{})
+			return err
+		},
+		"large_unary": func(ctx context.Context, t *testing.T) error {
+			r, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 314159, Payload: payload(271828)})
+			if n := len(r.GetPayload().GetBody()); n != 314159 {
+				t.Errorf("%d bytes", n)
+			}
+			return err
+		},
+		"client_streaming": func(ctx context.Context, t *testing.T) error {
+			s, err := c.grpc.StreamingInputCall(ctx)
+			for _, n := range requestSizes {
+				if err == nil {
+					err = s.Send(&testgrpc.StreamingInputCallRequest{Payload: payload(n)})
+				}
+			}
+			if err != nil {
+				return err
+			}
+			r, err := s.CloseAndRecv()
+			if r.GetAggregatedPayloadSize() != 74922 {
+				t.Errorf("%d bytes", r.GetAggregatedPayloadSize())
+			}
+			return err
+		},
+		"server_streaming": func(ctx context.Context, t *testing.T) error {
+			r := &testgrpc.StreamingOutputCallRequest{}
+			for _, n := range responseSizes {
+				r.ResponseParameters = append(r.ResponseParameters, &testgrpc.ResponseParameters{Size: n})
+			}
+			s, err := c.grpc.StreamingOutputCall(ctx, r)
+			if err != nil {
+				return err
+			}
+			for _, n := range responseSizes {
+				expect(t, s, int(n))
+			}
+			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
+		},
+		"ping_pong": func(ctx context.Context, t *testing.T) error {
+			s, err := c.grpc.FullDuplexCall(ctx)
+			for i, n := range requestSizes {
+				if err != nil {
+					return err
+				}
+				err = s.Send(&testgrpc.StreamingOutputCallRequest{
+					Payload: payload(n), ResponseParameters: []*testgrpc.ResponseParameters{{Size: responseSizes[i]}},
+				})
+				expect(t, s, int(responseSizes[i]))
+			}
+			_ = s.CloseSend()
+			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
+		},
+		"empty_stream": func(ctx context.Context, _ *testing.T) error {
+			s, err := c.grpc.FullDuplexCall(ctx)
+			if err != nil {
+				return err
+			}
+			_ = s.CloseSend()
+			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
+		},
+		"timeout_on_sleeping_server": func(ctx context.Context, _ *testing.T) error {
+			ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+			defer cancel()
+			s, err := c.grpc.FullDuplexCall(ctx)
+			if err == nil {
+				_ = s.Send(&testgrpc.StreamingOutputCallRequest{Payload: payload(27182)})
+				_, err = s.Recv()
+			}
+			return wants(err, codes.DeadlineExceeded, "")
+		},
+		"cancel_after_begin": func(ctx context.Context, _ *testing.T) error {
+			ctx, cancel := context.WithCancel(ctx)
+			s, err := c.grpc.StreamingInputCall(ctx)
+			cancel()
+			if err != nil {
+				return err
+			}
+			_, err = s.CloseAndRecv()
+			return wants(err, codes.Canceled, "")
+		},
+		"cancel_after_first_response": func(ctx context.Context, t *testing.T) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			s, err := c.grpc.FullDuplexCall(ctx)
+			if err != nil {
+				return err
+			}
+			_ = s.Send(&testgrpc.StreamingOutputCallRequest{Payload: payload(27182), ResponseParameters: []*testgrpc.ResponseParameters{{Size: 31415}}})
+			expect(t, s, 31415)
+			cancel()
+			_, err = s.Recv()
+			return wants(err, codes.Canceled, "")
+		},
+		"status_code_and_message": func(ctx context.Context, t *testing.T) error {
+			asked := &testgrpc.EchoStatus{Code: int32(codes.Unknown), Message: "test status message"}
+			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: asked})
+			err = wants(err, codes.Unknown, asked.GetMessage())
+			s, err2 := c.grpc.FullDuplexCall(ctx)
+			if err2 != nil {
+				return err2
+			}
+			_ = s.Send(&testgrpc.StreamingOutputCallRequest{ResponseStatus: asked})
+			_, err2 = s.Recv()
+			return errors.Join(err, wants(err2, codes.Unknown, asked.GetMessage()))
+		},
+		"special_status_message": func(ctx context.Context, _ *testing.T) error {
+			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: &testgrpc.EchoStatus{Code: int32(codes.Unknown), Message: message}})
+			return wants(err, codes.Unknown, message)
+		},
+		"custom_metadata": func(ctx context.Context, t *testing.T) error {
+			ctx = metadata.AppendToOutgoingContext(ctx, initialKey, "test_initial_metadata_value", trailingKey, "\x0a\x0b\x0a\x0b\x0a\x0b")
+			var header, trailer metadata.MD
+			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 1}, grpc.Header(&header), grpc.Trailer(&trailer))
+			if h, tr := header.Get(initialKey), trailer.Get(trailingKey); len(h) != 1 || h[0] != "test_initial_metadata_value" || len(tr) != 1 || tr[0] != "\x0a\x0b\x0a\x0b\x0a\x0b" {
+				t.Errorf("header %v, trailer %v", header, trailer)
+			}
+			return err
+		},
+		"unimplemented_method": func(ctx context.Context, _ *testing.T) error {
+			_, err := c.grpc.UnimplementedCall(ctx, &testgrpc.Empty{})
+			return wants(err, codes.Unimplemented, "method UnimplementedCall not implemented")
+		},
+		"unimplemented_service": func(ctx context.Context, t *testing.T) error {
+			conn, err := grpc.NewClient(c.line.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				return err
+			}
+			defer func() { _ = conn.Close() }()
+			_, err = testgrpc.NewUnimplementedServiceClient(conn).UnimplementedCall(ctx, &testgrpc.Empty{})
+			return wants(err, codes.Unimplemented, "unknown service grpc.testing.UnimplementedService")
+		},
+	}
+	for name, run := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			v := c.line.newCase()
+			err := run(metadata.AppendToOutgoingContext(ctx, headerCase, strconv.Itoa(v.id)), t)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// receiver is the client's side of a stream of responses.
+type receiver interface {
+	Recv() (*testgrpc.StreamingOutputCallResponse, error)
+}
+
+func expect(t *testing.T, s receiver, n int) {
+	t.Helper()
+	r, err := s.Recv()
+	if err != nil || len(r.GetPayload().GetBody()) != n {
+		t.Errorf("received %d bytes, want %d (%v)", len(r.GetPayload().GetBody()), n, err)
+	}
+}
+
+// ended is nil for a stream that has ended well.
+func ended(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return errors.Join(errors.New("the stream goes on"), err)
+}
+
+// wants is nil for a status; an empty message is any.
+func wants(err error, code codes.Code, message string) error {
+	s := status.Convert(err)
+	if s.Code() == code && (message == "" || s.Message() == message) {
+		return nil
+	}
+	return errors.Join(errors.New("not the status "+code.String()), err)
+}

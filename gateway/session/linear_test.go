@@ -1,0 +1,386 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+const (
+	gateways       = 3
+	schedules      = 10_000
+	schedulesShort = 300
+	sessionsMax    = 4
+	streamsMax     = 16
+)
+
+// word is a verdict of a schedule, as the specification sees it.
+type word struct {
+	target    int // 0 is the subject, others are sessions.
+	operator  bool
+	ends      bool // Its action is revoke, else observe.
+	seq       int
+	notBefore int // Ticks; 0 for no cut-off.
+	clears    int // What the subject stage said up to here is void.
+}
+
+func (w word) authority() int {
+	if w.operator {
+		return 1
+	}
+	return 0
+}
+
+// paper is a token that the provider has issued.
+type paper struct {
+	session  int
+	service  bool
+	authTime int // Ticks; 0 where it does not say.
+	issuedAt int
+}
+
+// schedule is what happens to one subject: verdicts and tokens in the order in
+// which the analyzer, an operator and the provider made them.
+type schedule struct {
+	words  []word
+	papers []paper
+}
+
+// newSchedule draws logins, refreshes, revocations and restores.
+func newSchedule(r *rand.Rand) schedule {
+	var s schedule
+	service, dated := r.IntN(4) == 0, r.IntN(4) > 0
+	seqs := make(map[int]int) // Of the subject stage, by target.
+	operatorSeq := 0
+	for tick := 1; tick < 12; tick++ {
+		login := len(s.papers) == 0
+		switch target, draw := r.IntN(sessionsMax+1), r.IntN(6); {
+		case login || draw == 0:
+			p := paper{session: 1 + r.IntN(sessionsMax), service: service, issuedAt: tick}
+			if dated && !service {
+				p.authTime = tick
+			}
+			s.papers = append(s.papers, p)
+		case draw == 1: // Refresh: a newer token for the same proof.
+			p := s.papers[r.IntN(len(s.papers))]
+			p.issuedAt = tick
+			s.papers = append(s.papers, p)
+		case draw <= 3:
+			seqs[target]++
+			w := word{target: target, ends: r.IntN(5) > 0, seq: seqs[target]}
+			if r.IntN(2) == 0 {
+				w.notBefore = tick
+			}
+			s.words = append(s.words, w)
+		default:
+			operatorSeq++
+			s.words = append(s.words, word{target: target, operator: true, ends: r.IntN(4) == 0, seq: operatorSeq, clears: seqs[target]})
+		}
+	}
+	return s
+}
+
+// state is a gateway, as the specification sees it.
+type state struct {
+	said    [sessionsMax + 1][2]uint8 // 1 + index of the latest word, by target and authority.
+	streams [streamsMax]uint8
+}
+
+const (
+	streamOpen   uint8 = 1 + iota
+	streamEnding       // The verdict that ends it is in force and still being delivered.
+	streamCut
+)
+
+// step is one operation on a gateway.
+type step struct {
+	gateway int
+	deliver int  // Index of a word; -1 where the step is none.
+	cut     bool // The second half of its delivery: what is open ends.
+	show    int  // Index of a paper, with stream; -1 where the step is none.
+	stream  int  // Else: look at this stream.
+}
+
+// deniedBy is the specification of a standing: what is said about one target
+// denies a token.
+func (s schedule) deniedBy(st state, target int, p paper) bool {
+	for authority := range 2 {
+		i := st.said[target][authority]
+		if i == 0 || !s.words[i-1].ends {
+			continue
+		}
+		w := s.words[i-1]
+		if op := st.said[target][1]; authority == 0 && op != 0 && s.words[op-1].clears >= w.seq {
+			continue
+		}
+		proved := p.authTime
+		if p.service {
+			proved = p.issuedAt
+		}
+		if w.notBefore == 0 || proved == 0 || proved < w.notBefore {
+			return true
+		}
+	}
+	return false
+}
+
+func (s schedule) denied(st state, p paper) bool {
+	return s.deniedBy(st, 0, p) || s.deniedBy(st, p.session, p)
+}
+
+// model is a gateway on which everything happens at one moment, but a verdict at
+// two: first it is in force, at last everything that it ends has ended. In between
+// each stream ends at a moment of its own.
+func (s schedule) model(shown *[gateways][streamsMax]int) porcupine.Model {
+	return porcupine.Model{
+		Partition: func(all []porcupine.Operation) [][]porcupine.Operation {
+			out := make([][]porcupine.Operation, gateways)
+			for _, o := range all {
+				g := o.Input.(step).gateway
+				out[g] = append(out[g], o)
+			}
+			return out
+		},
+		Init: func() any { return state{} },
+		Step: func(before, input, output any) (bool, any) {
+			st, in := before.(state), input.(step)
+			switch {
+			case in.deliver >= 0:
+				w := s.words[in.deliver]
+				old := st.said[w.target][w.authority()]
+				known := old != 0 && s.words[old-1].seq >= w.seq
+				from, to := streamOpen, streamEnding
+				switch {
+				case in.cut:
+					from, to = streamEnding, streamCut
+				case known:
+					return true, st
+				default:
+					st.said[w.target][w.authority()] = uint8(in.deliver + 1)
+				}
+				for i, is := range st.streams {
+					p := s.papers[shown[in.gateway][i]]
+					if is == from && (w.target == 0 || w.target == p.session) && s.deniedBy(st, w.target, p) {
+						st.streams[i] = to
+					}
+				}
+				return known || !in.cut, st // The second half not before the first.
+			case in.show >= 0:
+				admitted := !s.denied(st, s.papers[in.show])
+				if admitted {
+					st.streams[in.stream] = streamOpen
+				}
+				return output.(bool) == admitted, st
+			}
+			open := output.(bool)
+			if st.streams[in.stream] == streamEnding {
+				if !open {
+					st.streams[in.stream] = streamCut
+				}
+				return true, st
+			}
+			return open == (st.streams[in.stream] == streamOpen), st
+		},
+	}
+}
+
+// gatewayUnderTest is one gateway's table, with the streams that were admitted.
+type gatewayUnderTest struct {
+	table   *session.Table
+	streams [streamsMax]context.Context
+	visits  [streamsMax]*session.Visit
+}
+
+func at(tick int) time.Time {
+	if tick == 0 {
+		return time.Time{}
+	}
+	return t0.Add(time.Duration(tick) * time.Second)
+}
+
+func (s schedule) verdict(i int) *verdict.Verdict {
+	w := s.words[i]
+	v := says(uint64(w.seq), verdict.ActionObserve, verdict.TargetSession, fmt.Sprint("s", w.target))
+	v.Id = fmt.Sprint("w", i)
+	if w.ends {
+		v.Action = verdict.ActionRevoke
+	}
+	if w.target == 0 {
+		v.Target = &verdict.Target{Kind: verdict.TargetSubject, Id: "u"}
+	}
+	if w.notBefore > 0 {
+		v.NotBefore = timestamppb.New(at(w.notBefore))
+	}
+	if w.operator {
+		v.Authority = verdict.AuthorityOperator
+		v.Clears = []*verdict.Clear{{Authority: verdict.AuthoritySubject, Epoch: 1, Seq: uint64(w.clears)}}
+	}
+	return v
+}
+
+// show is what the gateway's line does with a token.
+func (g *gatewayUnderTest) show(ctx context.Context, p paper, stream int, pause func()) bool {
+	who := session.Who{
+		Subject: "u", Session: fmt.Sprint("s", p.session), TokenID: fmt.Sprint("t", p.issuedAt), SubjectKind: event.SubjectHuman,
+		Address: netip.MustParseAddr("192.0.2.7"), AuthTime: at(p.authTime), IssuedAt: at(p.issuedAt),
+	}
+	if p.service {
+		who.SubjectKind = event.SubjectService
+	}
+	pause()
+	ctx, v := g.table.Enter(ctx, session.Entry{Who: who, Route: "r"})
+	pause()
+	denied := v.Standing().Action == verdict.ActionRevoke
+	pause()
+	if denied || ctx.Err() != nil { // Cut while it was being registered: the proxy answers with that.
+		v.Leave()
+		return false
+	}
+	g.streams[stream], g.visits[stream] = ctx, v //nolint:fatcontext // Each stream has its own, and nothing is built on it.
+	return true
+}
+
+// Whatever the order in which revocations, restores, logins and refreshes reach
+// three gateways, each gateway behaves as if every verdict came at one moment: no
+// token is admitted that the verdicts before it end, no stream is open once their
+// delivery has returned, no refresh gets round a cut-off, and only an operator lifts what was said. Once all
+// have heard everything, all agree.
+func TestSchedulesAreLinearizable(t *testing.T) {
+	n := schedules
+	if testing.Short() {
+		n = schedulesShort
+	}
+	const seed = 5
+	for i := range n {
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
+		s := newSchedule(r)
+		history, shown, tables := s.run(t, r)
+		if porcupine.CheckOperations(s.model(shown), history) {
+			s.agree(t, i, tables)
+			continue
+		}
+		t.Fatalf("schedule %d of seed %d is not linearizable: words %+v, papers %+v, history %+v", i, seed, s.words, s.papers, history)
+	}
+}
+
+// run plays the schedule on three gateways. Verdicts reach each in an order of
+// its own, some of them twice; two workers show tokens and look at streams.
+func (s schedule) run(t *testing.T, r *rand.Rand) ([]porcupine.Operation, *[gateways][streamsMax]int, []*gatewayUnderTest) {
+	t.Helper()
+	var mu sync.Mutex
+	var history []porcupine.Operation
+	var clock atomic.Int64
+	shown := new([gateways][streamsMax]int)
+	tables := make([]*gatewayUnderTest, gateways)
+	var wg sync.WaitGroup
+	for g := range gateways {
+		under := &gatewayUnderTest{table: newTable(t, session.DefaultConfig(), nil)}
+		tables[g] = under
+		record := func(client int, in step, do func() any) {
+			call := clock.Add(1)
+			out := do()
+			o := porcupine.Operation{ClientId: g*3 + client, Input: in, Call: call, Output: out, Return: clock.Add(1)}
+			mu.Lock()
+			history = append(history, o)
+			if in.deliver >= 0 {
+				in.cut = true
+				o.Input = in
+				history = append(history, o)
+			}
+			mu.Unlock()
+		}
+		order := append(r.Perm(len(s.words)), r.Perm(len(s.words))...) // All twice.
+		pauses := rand.New(rand.NewPCG(r.Uint64(), 0))
+		wg.Go(func() {
+			for _, i := range order {
+				if pauses.IntN(2) == 0 {
+					runtime.Gosched()
+				}
+				record(0, step{gateway: g, deliver: i, show: -1}, func() any {
+					under.table.Apply(s.verdict(i), t0)
+					return true
+				})
+			}
+		})
+		for client := 1; client <= 2; client++ {
+			rr := rand.New(rand.NewPCG(r.Uint64(), 0))
+			first := (client - 1) * streamsMax / 2
+			wg.Go(func() {
+				var mine []int
+				for stream := first; stream < first+streamsMax/2; stream++ {
+					i := rr.IntN(len(s.papers))
+					shown[g][stream] = i
+					pause := func() {
+						if rr.IntN(2) == 0 {
+							runtime.Gosched()
+						}
+					}
+					record(client, step{gateway: g, deliver: -1, show: i, stream: stream}, func() any {
+						ok := under.show(t.Context(), s.papers[i], stream, pause)
+						if ok {
+							mine = append(mine, stream)
+						}
+						return ok
+					})
+					if len(mine) > 0 {
+						look := mine[rr.IntN(len(mine))]
+						record(client, step{gateway: g, deliver: -1, show: -1, stream: look}, func() any {
+							return under.streams[look].Err() == nil
+						})
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return history, shown, tables
+}
+
+// agree checks that gateways which have heard all verdicts say the same of every
+// token, and that it is what the specification says.
+func (s schedule) agree(t *testing.T, schedule int, tables []*gatewayUnderTest) {
+	t.Helper()
+	var final state
+	for i, w := range s.words {
+		if old := final.said[w.target][w.authority()]; old == 0 || s.words[old-1].seq < w.seq {
+			final.said[w.target][w.authority()] = uint8(i + 1)
+		}
+	}
+	for g, under := range tables {
+		for i, v := range under.visits {
+			if v == nil {
+				continue
+			}
+			open := under.streams[i].Err() == nil
+			if denied := v.Standing().Action == verdict.ActionRevoke; open && denied {
+				t.Errorf("schedule %d: gateway %d keeps a stream open that it would not admit", schedule, g)
+			}
+			v.Leave()
+		}
+		for _, p := range s.papers {
+			ok := under.show(t.Context(), p, 0, func() {})
+			if ok {
+				under.visits[0].Leave()
+			}
+			if ok == s.denied(final, p) {
+				t.Errorf("schedule %d: gateway %d admits %v: %t", schedule, g, p, ok)
+			}
+		}
+		if n := under.table.Visits(); n != 0 {
+			t.Errorf("schedule %d: %d visits stay listed", schedule, n)
+		}
+	}
+}

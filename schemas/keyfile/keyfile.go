@@ -1,0 +1,86 @@
+package keyfile
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+const (
+	// BytesMax bounds a file.
+	BytesMax = 1 << 20
+	// TokenBytesMin is the least length of an admin token, 96 bits in base64: an
+	// empty or toy token must not open an admin port.
+	TokenBytesMin = 16
+)
+
+// Read reads a small file that a configuration key names.
+func Read(key, path string) ([]byte, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	if fi.Size() > BytesMax {
+		return nil, fmt.Errorf("%s: has %d B, at most %d are allowed", key, fi.Size(), BytesMax)
+	}
+	b, err := os.ReadFile(path) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return b, nil
+}
+
+// TenantKey reads the tenant's key of tenant_key_file, and the pseudonyms under it.
+func TenantKey(path string) (key []byte, names event.Names, err error) {
+	key, err = Read("tenant_key_file", path)
+	if err != nil {
+		return nil, event.Names{}, err
+	}
+	names, err = event.NewNames(key)
+	if err != nil {
+		return nil, event.Names{}, fmt.Errorf("tenant_key_file: %w", err)
+	}
+	return key, names, nil
+}
+
+// KeySet reads the key set of keys.key_set_file and checks that the root of
+// keys.root_public_file has signed it.
+func KeySet(rootPath, setPath string) (*verdict.KeySet, error) {
+	b, err := Read("keys.root_public_file", rootPath)
+	if err != nil {
+		return nil, err
+	}
+	root, err := verdict.ParsePublicKey(b)
+	if err != nil {
+		return nil, fmt.Errorf("keys.root_public_file: %w", err)
+	}
+	set, err := Read("keys.key_set_file", setPath)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := verdict.OpenKeySet(root, set)
+	if err != nil {
+		return nil, fmt.Errorf("keys.key_set_file: %w", err)
+	}
+	return keys, nil
+}
+
+// Token reads the token of admin.token_file without the space around it; nil
+// where path is empty.
+func Token(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := Read("admin.token_file", path)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimSpace(b)
+	if len(b) < TokenBytesMin {
+		return nil, fmt.Errorf("admin.token_file: has %d B, needs at least %d", len(b), TokenBytesMin)
+	}
+	return b, nil
+}
