@@ -158,6 +158,11 @@ bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Ka
 bench-attacks: build chdb ## What attackers get on a running vigil up before they are stopped, ROUNDS (20) of each; JSON=FILE.
 	@bin/vigil bench attacks --rounds $(or $(ROUNDS),20) $(if $(JSON),--json $(JSON))
 
+.PHONY: bench-streams
+bench-streams: ## What an open stream costs the gateway, and how fast 1,000 of them are cut; STREAMS (100000) over HTTP/2, SOCKETS (8000).
+	@$(STATIC) -o bin/ ./cmd/vigil-gateway
+	@go test -count=1 -timeout 30m -tags bench -run TestStreams -v ./cmd/internal/streams
+
 .PHONY: bench-gateway
 bench-gateway: build chdb ## The gateway beside HAProxy, nginx and Envoy on the same work; REPETITIONS (5), SECONDS (3), JSON=FILE.
 	$(call need,haproxy,install your distribution's package haproxy; every figure is a ratio to it)
@@ -166,11 +171,6 @@ bench-gateway: build chdb ## The gateway beside HAProxy, nginx and Envoy on the 
 	@$(STATIC) -tags unrecorded -o bin/bench/vigil-gateway-unrecorded ./cmd/vigil-gateway
 	@bin/vigil bench gateway --silent bin/bench/vigil-gateway-unrecorded --repetitions $(or $(REPETITIONS),5) --seconds $(or $(SECONDS),3) \
 		$$(test ! -x $(ENVOY) || echo --envoy $(ENVOY)) $(if $(JSON),--json $(JSON))
-
-.PHONY: bench-streams
-bench-streams: ## What an open stream costs the gateway, and how fast 1,000 of them are cut; STREAMS (100000) over HTTP/2, SOCKETS (8000).
-	@$(STATIC) -o bin/ ./cmd/vigil-gateway
-	@go test -count=1 -timeout 30m -tags bench -run TestStreams -v ./cmd/internal/streams
 
 .PHONY: soak-scorer
 soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection table; SOAK_SUBJECTS, SOAK_DAYS, SOAK_SEED, SOAK_JSON.

@@ -35,6 +35,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -342,12 +343,21 @@ func TestConfigPromises(t *testing.T) {
 		change func(*gateway.Config)
 		want   string
 	}{
-		"an acr that no issuer can give": {func(c *gateway.Config) { c.Routes[0].ACR = []string{"gold"} }, `routes[0].acr[0]: no issuer can give "gold"; they give silver`},
+		"an acr that no issuer can give": {func(c *gateway.Config) { c.Routes[0].ACR = []string{"gold"} }, `routes[0].acr: nobody can give any of ["gold"]; what can be given is ["silver"]`},
 		"an acr that one may give": {func(c *gateway.Config) {
 			c.Routes[0].ACR = []string{"gold"}
 			c.Identity.Issuers = append(c.Identity.Issuers, identity.Issuer{Issuer: "https://b.test", Audiences: []string{"x"}})
 		}, ""},
+		"an acr that a provider of sign-ins gives": {func(c *gateway.Config) {
+			c.Routes[0].ACR = []string{"gold"}
+			c.Login.Providers = []login.Provider{{ID: "p", ACRValues: []string{"gold"}}}
+		}, ""},
+		"an acr that neither gives": {func(c *gateway.Config) {
+			c.Routes[0].ACR = []string{"gold"}
+			c.Login.Providers = []login.Provider{{ID: "p", ACRValues: []string{"bronze"}}}
+		}, `routes[0].acr: nobody can give any of ["gold"]; what can be given is ["bronze" "silver"]`},
 		"a certificate that nobody is asked for": {func(c *gateway.Config) { c.Routes[0].Binding = []string{"mtls"} }, "routes[0].binding: mtls, and listen.tls.client_auth"},
+		"a session that nobody can have":         {func(c *gateway.Config) { c.Routes[0].Binding = []string{"cookie"} }, "routes[0].binding: cookie, and nobody signs in here"},
 		"an issuer that binds to certificates":   {func(c *gateway.Config) { c.Identity.Issuers[0].Binding = []string{"mtls"} }, "identity.issuers[0].binding: mtls"},
 		"certificates as identities":             {func(c *gateway.Config) { c.Identity.Certificates = []identity.Certificate{{TrustDomain: "a"}} }, "identity.certificates: listen.tls.client_auth"},
 		"an unknown binding":                     {func(c *gateway.Config) { c.Routes[0].Binding = []string{"dpopp"} }, `routes[0].binding[0]: unknown value "dpopp", did you mean "dpop"?`},
@@ -361,7 +371,7 @@ func TestConfigPromises(t *testing.T) {
 		if err != nil {
 			text = err.Error()
 		}
-		if tt.want != "" && !strings.Contains(text, tt.want) || tt.want == "" && strings.Contains(text, "acr") {
+		if tt.want != "" && !strings.Contains(text, tt.want) || tt.want == "" && strings.Contains(text, ".acr:") {
 			t.Errorf("%s: Validate() = %v, want %q", name, err, tt.want)
 		}
 	}

@@ -23,7 +23,7 @@ import (
 // chrome is a real browser; SCREENSHOTS names a folder for what it shows.
 type chrome struct {
 	t    *testing.T
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // It is chromedp's handle of the tab.
 	shot string
 }
 
@@ -82,6 +82,10 @@ func (c *chrome) do(name, script string, actions ...chromedp.Action[chromedp.Voi
 		return
 	}
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	for err != nil && ctx.Err() == nil { // A page that was just loaded may have no size yet.
+		time.Sleep(50 * time.Millisecond)
+		png, err = chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(c.shot, name+".png"), png, 0o600)
 	}
@@ -160,7 +164,7 @@ func TestSecondFactorInARealBrowser(t *testing.T) {
 		social(t, s)
 		upstream := s.config.Routes[0].Upstream
 		s.config.Login.Providers = s.config.Login.Providers[1:] // The one that cannot step up.
-		s.config.Login.SecondFactor.ACR = keyACR
+		s.config.Login.SecondFactor.ACR, s.config.Login.SecondFactor.CodeACR = keyACR, "urn:vigil:code"
 		s.config.Routes = append(s.config.Routes, route.Spec{ID: "live", Path: "/live", Upstream: upstream, Methods: []string{http.MethodGet}, ACR: []string{keyACR}})
 	})
 	s.start(t, true)
@@ -210,4 +214,6 @@ func TestSecondFactorInARealBrowser(t *testing.T) {
 			t.Errorf("stepped up session %s, want %s to go on", e.Session, in.Session)
 		}
 	}
+	c.do("28-app", `document.querySelector("main code")?.textContent.length == 39`, chromedp.Navigate(s.home+"/.vigil/confirm?by=code"))
+	c.do("29-wrong-code", heading("Not confirmed"), chromedp.SendKeys(chromedp.CSS("#answer"), "000000"), click("button"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -136,6 +137,9 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	e.Decision, e.Stream, e.Status = event.DecisionPermit, p.Stream, uint32(p.Status)
 	e.Sensitivity = route.Stricter(e.Sensitivity, p.Sensitivity)
 	e.BytesIn, e.BytesOut, e.DurationUs = p.BytesIn, p.BytesOut, uint64(max(now.Sub(c.began).Microseconds(), 0))
+	if p.Announced > 0 {
+		e.Attributes = map[string]string{event.AttributeAnnounced: strconv.FormatUint(p.Announced, 10)} // What was served has no other.
+	}
 	c.gateway.emitter.Emit(e, c.traceparent)
 }
 

@@ -155,7 +155,7 @@ func (c Config) assurance() error {
 	if !c.Login.Enabled() || len(c.Identity.Issuers) > 0 {
 		return nil
 	}
-	can := []string{c.Login.SecondFactor.ACR}
+	can := []string{c.Login.SecondFactor.ACR, c.Login.SecondFactor.CodeACR}
 	for _, p := range c.Login.Providers {
 		if len(p.ACRValues) == 0 && p.Type != login.TypeOAuth2 {
 			return nil

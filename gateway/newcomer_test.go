@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -103,5 +104,19 @@ func TestNewcomerIsSentNothingBig(t *testing.T) {
 	g.revoke(t, verdict.ActionRevoke, verdict.TargetSession, g.session("owner"))
 	if n := <-got; n != 0 {
 		t.Errorf("the thief was sent %d bytes", n)
+	}
+	opened := 0
+	for _, list := range g.events(t) {
+		for _, e := range list {
+			if e.GetPhase() == event.PhaseOpen {
+				opened++
+				if e.GetAttributes()[event.AttributeAnnounced] != "100" {
+					t.Errorf("a download opened with %v, want the 100 bytes that it announced", e.GetAttributes())
+				}
+			}
+		}
+	}
+	if opened != 2 {
+		t.Errorf("%d downloads opened, want the owner's and the thief's", opened)
 	}
 }

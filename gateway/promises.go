@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
@@ -16,13 +16,14 @@ func (c Config) promises() error {
 	given, known := c.acrGiven()
 	certificates := c.Listen.TLS.ClientAuth != ""
 	for i, r := range c.Routes {
-		for j, acr := range r.ACR {
-			if known && !slices.Contains(given, acr) {
-				errs = append(errs, fmt.Errorf("routes[%d].acr[%d]: no issuer can give %q; they give %s", i, j, acr, strings.Join(given, ", ")))
-			}
+		if known && len(r.ACR) > 0 && !slices.ContainsFunc(r.ACR, func(acr string) bool { return slices.Contains(given, acr) }) {
+			errs = append(errs, fmt.Errorf("routes[%d].acr: nobody can give any of %q; what can be given is %q", i, r.ACR, given))
 		}
 		if len(r.Binding) == 1 && r.Binding[0] == event.BindingMTLS && !certificates {
 			errs = append(errs, fmt.Errorf("routes[%d].binding: mtls, and listen.tls.client_auth asks nobody for a certificate", i))
+		}
+		if len(r.Binding) == 1 && r.Binding[0] == event.BindingCookie && !c.Login.Enabled() {
+			errs = append(errs, fmt.Errorf("routes[%d].binding: cookie, and nobody signs in here: login.providers is empty", i))
 		}
 	}
 	for i, is := range c.Identity.Issuers {
@@ -36,14 +37,26 @@ func (c Config) promises() error {
 	return errors.Join(errs...)
 }
 
-// acrGiven lists the authentication contexts that the issuers can give; known is
-// false where one of them does not say.
+// acrGiven lists the authentication contexts that the issuers of tokens and the
+// providers of sign-ins can give; known is false where one of them does not say, or
+// where there is no issuer, so that assurance speaks for the providers.
 func (c Config) acrGiven() (given []string, known bool) {
 	for _, is := range c.Identity.Issuers {
 		if len(is.ACRValues) == 0 {
 			return nil, false
 		}
 		given = append(given, is.ACRValues...)
+	}
+	if c.Login.Enabled() {
+		if c.Login.SecondFactor.ACR != "" {
+			given = append(given, c.Login.SecondFactor.ACR)
+		}
+		for _, p := range c.Login.Providers {
+			if len(p.ACRValues) == 0 && p.Type != login.TypeOAuth2 {
+				return nil, false
+			}
+			given = append(given, p.ACRValues...)
+		}
 	}
 	slices.Sort(given)
 	return slices.Compact(given), len(c.Identity.Issuers) > 0

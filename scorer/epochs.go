@@ -9,6 +9,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 )
 
@@ -151,7 +152,7 @@ func (e *Engine) ordered(x *evidence.Context) {
 	case x.Session.Tainted:
 		w.Forget()
 	default:
-		w.Teach(x.Subject.Sequence, sequence.Lag, x.Tenant.Shared.Grow())
+		w.Teach(x.Subject.Sequence, w.Due(), x.Tenant.Shared.Grow())
 	}
 	k := &x.Tenant.Shared
 	if e.epochs.every > 0 && k.Due(x.Now, e.epochs.every) {
@@ -159,29 +160,43 @@ func (e *Engine) ordered(x *evidence.Context) {
 	}
 }
 
-// ripened takes a session that has stayed clean: all that is pending teaches,
-// and once a day, or when the subject has gone on to another session, its peak
+// ripened takes a session that has stayed clean: all that is pending teaches, at
+// once where the session is over, and once a day, or when the subject has gone on to another session, its peak
 // counts among those of clean sessions.
 func (e *Engine) ripened(x *evidence.Context, s *entity.Session, own *entity.Subject) {
 	if s.Watch == nil || own.Sequence == nil {
 		return
 	}
-	s.Watch.Teach(own.Sequence, 0, x.Tenant.Shared.Grow())
+	if s == x.Session {
+		s.Watch.Ripen()
+	} else {
+		s.Watch.Teach(own.Sequence, 0, x.Tenant.Shared.Grow())
+	}
 	if s != x.Session || s.Watch.Day() != entity.Day(x.Now) {
 		peaked(x, s)
 		s.Watch.Renew(entity.Day(x.Now))
 	}
 }
 
+// comparedOf is of how many sessions one is compared, for all of them: what a
+// comparison says is a property of the tenant, and it costs as much as scoring.
+const comparedOf = 2
+
 // compare lets what a session is about to teach say how far the subject's habits
-// lie from those of his peers.
+// lie from those of his peers, for sessions that are drawn by their pseudonyms.
 func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight float64) {
+	if evidence.Hash(s.Key.ID)%comparedOf != 0 {
+		return
+	}
+	var trials [entity.KindCount]profile.Trial
 	for i := range s.Pending.Seen {
 		v := &s.Pending.Seen[i]
 		if v.Fresh && int(v.Kind) < entity.KindCount {
-			peer := evidence.PeerShare(x.Tenant, entity.Kind(v.Kind), v.Name)
-			x.Tenant.Shared.Likelihoods[v.Kind].Observe(&own.Kinds[v.Kind], v.Name, peer, weight)
+			trials[v.Kind].Observe(&own.Kinds[v.Kind], v.Name, evidence.PeerShare(x.Tenant, entity.Kind(v.Kind), v.Name))
 		}
+	}
+	for kind := range trials {
+		x.Tenant.Shared.Likelihoods[kind].Add(&trials[kind], comparedOf*weight)
 	}
 }
 

@@ -10,7 +10,10 @@ import (
 
 // teach lets every session of the event's subject that has stayed clean for
 // the quarantine teach what it has shown, as one bounded delta. It is done when
-// a subject is next seen, so it depends on the subject's own records alone.
+// a subject is next seen, so it depends on the subject's own records alone. A
+// session that is over teaches its subject then, who is about to be judged by
+// it, and the tenant with the subject's next event, so that one event hardly ever
+// pays for both.
 func (e *Engine) teach(x *evidence.Context) {
 	if x.Subject == nil {
 		if e.ripe(x.Session, x.Now) {
@@ -27,9 +30,14 @@ func (e *Engine) teach(x *evidence.Context) {
 		switch {
 		case s == nil || s.Subject != x.Event.GetSubject():
 			continue // Pushed out before it could teach.
+		case s.Pending.Share > 0:
+			e.share(x, s, x.Subject, &x.Tenant.Subjects)
+			if s != x.Session {
+				continue
+			}
 		case e.ripe(s, x.Now):
 			e.learn(x, s, x.Subject, &x.Tenant.Subjects)
-			if s != x.Session {
+			if s != x.Session && s.Pending.Share == 0 {
 				continue
 			}
 		}
@@ -55,8 +63,8 @@ func (e *Engine) ripe(s *entity.Session, now int64) bool {
 	return s.Suspicion.Total(0) < e.model.Learning.CleanBelow
 }
 
-// learn teaches the habits of a session's subject, nil for an address, and of
-// its peers.
+// learn teaches the habits of a session's subject, nil for an address, and those
+// of its peers, unless the session is over: then its share is due.
 func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subject, peers *entity.Habits) {
 	s.Roll(x.Now)
 	for i := range s.Walks {
@@ -85,11 +93,23 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 		}
 		own.LearnOdd(s.OddPeak)
 		s.OddPeak = 0
-		x.Tenant.LearnShape(&own.Habits, s, x.Now, l.HalfLife, weight)
+	}
+	s.Pending.Share = float32(weight)
+	if own == nil || s == x.Session || s.Pending.Share == 0 {
+		e.share(x, s, own, peers)
+	}
+}
+
+// share teaches the tenant what a session has taught its subject, nil for an
+// address.
+func (e *Engine) share(x *evidence.Context, s *entity.Session, own *entity.Subject, peers *entity.Habits) {
+	weight, halfLife := float64(s.Pending.Share), e.model.Learning.HalfLife
+	if own != nil {
+		x.Tenant.LearnShape(&own.Habits, s, x.Now, halfLife, weight)
 		e.ripened(x, s, own)
 	}
 	x.Tenant.LearnFlags(&s.Pending, weight)
-	peers.Learn(&s.Pending, x.Now, l.HalfLife, weight)
+	peers.Learn(&s.Pending, x.Now, halfLife, weight)
 	s.Pending.Taught(x.Now)
 }
 

@@ -170,13 +170,13 @@ func TestAPIKeyFileNamesItsFault(t *testing.T) {
 	_, good := mint(t, identity.APIKey{ID: "vk_a", Subject: "a"})
 	line := string(must(json.Marshal(good)))
 	for want, text := range map[string]string{
-		`api_keys.keys_file: entry 2: id "vk_a" is there twice`: line + "\n" + line,
-		"api_keys.keys_file: entry 1: subject: is missing":      swap(line, `"subject":"a"`, `"subject":""`),
-		"expires: is missing":                                   swap(line, `"expires":"2026-11-22T13:00:00Z"`, `"tenant":"x"`),
-		"hash: is not a SHA-256":                                swap(line, good.Hash, "abc"),
-		`id: "a.b" cannot stand`:                                swap(line, `"vk_a"`, `"a.b"`),
-		"kind: unknown value":                                   swap(line, `"subject"`, `"kind":"robot","subject"`),
-		"unknown field":                                         swap(line, `"subject"`, `"scope":"x","subject"`),
+		`keys_file: entry 2: id "vk_a"`: line + "\n" + line,
+		"entry 1: subject: is missing":  swap(line, `"subject":"a"`, `"subject":""`),
+		"expires: is missing":           swap(line, `"expires":"2026-11-22T13:00:00Z"`, `"tenant":"x"`),
+		"hash: is not a SHA-256":        swap(line, good.Hash, "abc"),
+		`id: "a.b" cannot stand`:        swap(line, `"vk_a"`, `"a.b"`),
+		"kind: unknown value":           swap(line, `"subject"`, `"kind":"robot","subject"`),
+		"unknown field":                 swap(line, `"subject"`, `"scope":"x","subject"`),
 	} {
 		f := newKeyFile(t)
 		write(t, f.file, []byte(text))

@@ -203,7 +203,7 @@ func (is *issuer) check(p parsed, c claims, now time.Time) error {
 		return fault(CodeIssuer, "The token's issuer is not known")
 	case !slices.Contains(is.spec.Algorithms, p.alg):
 		return fault(CodeAlgorithm, "The token's algorithm is not accepted")
-	case !is.takesType(p), otherKind(p):
+	case !is.takesType(p), !p.accessToken() && otherKind(p.claims):
 		return fault(CodeType, "The token is of another type")
 	case !slices.ContainsFunc(c.audiences, func(a string) bool { return slices.Contains(is.spec.Audiences, a) }):
 		return fault(CodeAudience, "The token is for somebody else")
@@ -267,20 +267,20 @@ func (r requirement) met(o object) bool {
 	return string(v) == r.value
 }
 
-// otherKind reports whether the payload says that the token is none for APIs,
-// where its header does not say that it is one: an ID token (OpenID Connect Core
-// sections 2 and 3.3.2.11), a logout or security event token (RFC 8417 section
-// 2.2), or one of those that Keycloak tells apart by a claim.
-func otherKind(p parsed) bool {
-	if strings.HasSuffix(strings.ToLower(p.typ), "at+jwt") {
-		return false
-	}
+// accessToken reports whether the header says that the token is one (RFC 9068).
+func (p parsed) accessToken() bool { return strings.HasSuffix(strings.ToLower(p.typ), "at+jwt") }
+
+// otherKind reports whether claims are those of a token that is none for APIs: an
+// ID token (OpenID Connect Core sections 2 and 3.3.2.11), a logout or security
+// event token (RFC 8417 section 2.2), or one of those that Keycloak tells apart by
+// a claim.
+func otherKind(o object) bool {
 	for _, claim := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
-		if p.claims.get(claim) != nil {
+		if o.get(claim) != nil {
 			return true
 		}
 	}
-	kind, _ := text(p.claims.get("typ"))
+	kind, _ := text(o.get("typ"))
 	switch strings.ToLower(kind) {
 	case "id", "refresh", "offline", "logout", "serialized-id":
 		return true

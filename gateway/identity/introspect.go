@@ -34,9 +34,9 @@ type Introspection struct {
 	NegativeTTL time.Duration `mapstructure:"negative_ttl"`
 	// Timeout bounds one question; 2s where 0.
 	Timeout time.Duration `mapstructure:"timeout"`
-	// AudienceOptional accepts answers that name no audience, because only
-	// tokens for this gateway are answered for. An audience that is named must
-	// be ours.
+	// AudienceOptional accepts answers that name no audience but a token_type,
+	// because only tokens for this gateway are answered for. An audience that is
+	// named must be ours.
 	AudienceOptional bool `mapstructure:"audience_optional"`
 }
 
@@ -306,6 +306,28 @@ func (b *breaker) done(ok bool, now time.Time) {
 	}
 }
 
+// isAccess reports whether an active token is one for APIs. Endpoints say active to
+// ID tokens and refresh tokens, too: Keycloak to the first, oidc-provider to the
+// second. An answer that names neither a type nor an audience does not say.
+func isAccess(token string, answer object, hasAudience bool) bool {
+	if otherKind(answer) {
+		return false
+	}
+	p, err := parse(token)
+	if err == nil && !p.accessToken() && otherKind(p.claims) {
+		return false
+	}
+	use, _ := text(answer.get("token_use")) // Of Hydra and Cognito.
+	if answer.get("token_use") != nil && use != "access_token" && use != "access" {
+		return false
+	}
+	if answer.get("token_type") == nil {
+		return hasAudience
+	}
+	kind, _ := text(answer.get("token_type"))
+	return strings.EqualFold(kind, "Bearer") || strings.EqualFold(kind, "DPoP")
+}
+
 // readSecret reads a small file without the line break at its end.
 func readSecret(name string) (string, error) {
 	f, err := os.Open(name) //nolint:gosec // The operator names the file.
@@ -360,6 +382,8 @@ func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, now
 	switch {
 	case c.issuer != "" && c.issuer != is.spec.Issuer:
 		return nil, fault(CodeIssuer, "The token's issuer is not known")
+	case !isAccess(token, o, len(c.audiences) > 0):
+		return nil, fault(CodeType, "The token is of another type")
 	case named && !slices.ContainsFunc(c.audiences, func(a string) bool { return slices.Contains(is.spec.Audiences, a) }):
 		return nil, fault(CodeAudience, "The token is for somebody else")
 	}

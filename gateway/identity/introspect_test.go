@@ -62,7 +62,7 @@ func (e *endpoint) asking(t *testing.T, change ...func(*identity.Options)) (*ide
 	v := verifier(t, append([]func(*identity.Options){func(o *identity.Options) {
 		o.Config.AllowPrivate = true
 		o.Config.Issuers[0].JWKSFile = ""
-		o.Config.Issuers[0].Introspection = identity.Introspection{URL: e.URL, ClientID: "gateway:1", SecretFile: secret}
+		o.Config.Issuers[0].Introspection = identity.Introspection{URL: e.URL, ClientID: "gateway:1", SecretFile: secret, Timeout: 5 * time.Second}
 		o.Now = func() time.Time { return time.Unix(0, now.Load()) }
 	}}, change...)...)
 	t.Cleanup(v.CloseIdleConnections)
@@ -91,6 +91,11 @@ func TestIntrospection(t *testing.T) {
 	if asked := e.asked.Load(); asked != 2 {
 		t.Errorf("%d questions about two tokens", asked)
 	}
+	// But an ID token is none for APIs, whatever its issuer answers.
+	idToken := k.sign(put(header, "typ", `"JWT"`), put(claims, "nonce", `"n"`))
+	if got := outcome(t.Context(), v, bearer(idToken)); got != identity.CodeType {
+		t.Errorf("an ID token: %s", got)
+	}
 	err := v.Ready()
 	if err != nil {
 		t.Errorf("Ready() = %v", err)
@@ -102,25 +107,32 @@ func TestIntrospectionAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer, want string
 	}{
-		"not active":                       {`{"active":false}`, identity.CodeInactive},
-		"not active, and much more":        {swap(active, "true", "false"), identity.CodeInactive},
-		"active as a text":                 {swap(active, "true", `"true"`), "introspect: answer does not say whether the token is active"},
-		"active twice":                     {swap(active, `"sub"`, `"active":false,"sub"`), "introspect: answer: duplicate member"},
-		"a list":                           {"[" + active + "]", "introspect: answer: not JSON as RFC 8259 has it"},
-		"another issuer":                   {swap(active, issuer, "https://evil.test"), identity.CodeIssuer},
-		"no issuer":                        {swap(active, `"iss":"https://issuer.test",`, ""), "ok"},
-		"for somebody else":                {swap(active, "https://api.test", "https://other.test"), identity.CodeAudience},
-		"for nobody":                       {swap(active, `"aud":"https://api.test",`, ""), identity.CodeAudience},
-		"expired":                          {swap(active, "1795349100", at(-60)), identity.CodeExpired},
-		"no end":                           {swap(active, `"exp":1795349100,`, ""), "ok"},
-		"not yet valid":                    {swap(active, `"sub"`, `"nbf":`+at(120)+`,"sub"`), identity.CodeNotYetValid},
-		"nobody acts":                      {swap(swap(active, `"sub":"alice",`, ""), `"client_id":"web",`, ""), identity.CodeMalformed},
-		"a client acts":                    {swap(active, `"sub":"alice",`, ""), "ok"},
-		"bound to a key":                   {swap(active, `"sub"`, `"cnf":{"jkt":"abc"},"sub"`), identity.CodeBound},
-		"scopes that are an object":        {swap(active, `"read write"`, `{}`), identity.CodeMalformed},
-		"an answer over its limit":         {swap(active, "alice", strings.Repeat("x", identity.AnswerBytesMax)), "more than 65536 B"},
-		"an answer that nests deep":        {swap(active, `"sub"`, `"x":`+nested(9)+`,"sub"`), "introspect: answer: too deep or too many members"},
-		"a page of somebody else's portal": {"<html>", "introspect: answer: not JSON as RFC 8259 has it"},
+		"an ID token, as Keycloak answers":          {swap(active, `"sub"`, `"typ":"ID","token_type":"Bearer","sub"`), identity.CodeType},
+		"a refresh token, as oidc-provider answers": {swap(active, `"aud":"https://api.test",`, ""), identity.CodeType},
+		"a refresh token, as Hydra answers":         {swap(active, `"sub"`, `"token_use":"refresh_token","sub"`), identity.CodeType},
+		"an access token, as Hydra answers":         {swap(active, `"sub"`, `"token_use":"access_token","token_type":"Bearer","sub"`), "ok"},
+		"a token of an unknown type":                {swap(active, `"sub"`, `"token_type":"mac","sub"`), identity.CodeType},
+		"a type that is no text":                    {swap(active, `"sub"`, `"token_type":["Bearer"],"sub"`), identity.CodeType},
+		"a bearer token":                            {swap(active, `"sub"`, `"token_type":"bearer","sub"`), "ok"},
+		"not active":                                {`{"active":false}`, identity.CodeInactive},
+		"not active, and much more":                 {swap(active, "true", "false"), identity.CodeInactive},
+		"active as a text":                          {swap(active, "true", `"true"`), "introspect: answer does not say whether the token is active"},
+		"active twice":                              {swap(active, `"sub"`, `"active":false,"sub"`), "introspect: answer: duplicate member"},
+		"a list":                                    {"[" + active + "]", "introspect: answer: not JSON as RFC 8259 has it"},
+		"another issuer":                            {swap(active, issuer, "https://evil.test"), identity.CodeIssuer},
+		"no issuer":                                 {swap(active, `"iss":"https://issuer.test",`, ""), "ok"},
+		"for somebody else":                         {swap(active, "https://api.test", "https://other.test"), identity.CodeAudience},
+		"for nobody":                                {swap(active, `"aud":"https://api.test",`, `"token_type":"Bearer",`), identity.CodeAudience},
+		"expired":                                   {swap(active, "1795349100", at(-60)), identity.CodeExpired},
+		"no end":                                    {swap(active, `"exp":1795349100,`, ""), "ok"},
+		"not yet valid":                             {swap(active, `"sub"`, `"nbf":`+at(120)+`,"sub"`), identity.CodeNotYetValid},
+		"nobody acts":                               {swap(swap(active, `"sub":"alice",`, ""), `"client_id":"web",`, ""), identity.CodeMalformed},
+		"a client acts":                             {swap(active, `"sub":"alice",`, ""), "ok"},
+		"bound to a key":                            {swap(active, `"sub"`, `"cnf":{"jkt":"abc"},"sub"`), identity.CodeBound},
+		"scopes that are an object":                 {swap(active, `"read write"`, `{}`), identity.CodeMalformed},
+		"an answer over its limit":                  {swap(active, "alice", strings.Repeat("x", identity.AnswerBytesMax)), "more than 65536 B"},
+		"an answer that nests deep":                 {swap(active, `"sub"`, `"x":`+nested(9)+`,"sub"`), "introspect: answer: too deep or too many members"},
+		"a page of somebody else's portal":          {"<html>", "introspect: answer: not JSON as RFC 8259 has it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEndpoint(t)
@@ -132,7 +144,7 @@ func TestIntrospectionAnswers(t *testing.T) {
 		})
 	}
 	e := newEndpoint(t)
-	e.says(swap(active, `"aud":"https://api.test",`, ""))
+	e.says(swap(active, `"aud":"https://api.test",`, `"token_type":"Bearer",`))
 	v, _ := e.asking(t, func(o *identity.Options) { o.Config.Issuers[0].Introspection.AudienceOptional = true })
 	if got := outcome(t.Context(), v, bearer("opaque")); got != "ok" {
 		t.Errorf("no audience where none is needed: %s", got)
@@ -203,8 +215,9 @@ func TestIntrospectionIsSingleFlight(t *testing.T) {
 	leave() // Whoever asked first does not take the answer from the others.
 	close(hold)
 	wg.Wait()
-	if asked := e.asked.Load(); asked != 1 {
-		t.Errorf("%d questions", asked)
+	// Whoever comes just as the answer does may ask once more.
+	if asked := e.asked.Load(); asked > 2 {
+		t.Errorf("20 requests with one token were %d questions", asked)
 	}
 }
 

@@ -30,8 +30,9 @@ func (l *Login) Challenge(w http.ResponseWriter, r *http.Request, p *Presence, d
 	back := returnTo(r.URL.RequestURI(), l.config.Prefix)
 	if d.StepUp && p != nil {
 		pr := l.byID[p.now.Provider]
-		if l.confirms(pr, d) {
-			return l.redirect(w, l.config.Prefix+pageConfirm+"?"+url.Values{"return_to": {back}}.Encode()), true
+		by := l.confirms(pr, d)
+		if by != "" {
+			return l.redirect(w, l.config.Prefix+pageConfirm+"?"+url.Values{"by": {by}, "return_to": {back}}.Encode()), true
 		}
 		if len(d.ACR) > 0 && !pr.gives(d.ACR) {
 			return Answer{}, false

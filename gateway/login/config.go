@@ -48,6 +48,9 @@ type Config struct {
 	// Peers are all gateways that share the key ring, this one among them. A session
 	// is renewed by one of them, and what ends one is told to all.
 	Peers []Peer `mapstructure:"peers"`
+	// PeersCAFile holds the certificates (PEM) that peers are verified against; empty
+	// takes the system's.
+	PeersCAFile string `mapstructure:"peers_ca_file"`
 }
 
 // Peer is a gateway that shares the key ring.
@@ -211,9 +214,14 @@ func (c Config) peerFaults() []error {
 			errs = append(errs, fmt.Errorf("peers[%d].id: must be set, and the only one with its value", i))
 		}
 		seen[p.ID] = i
+		err := checkEndpoint(p.URL, c.AllowPrivate)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("peers[%d].url: %w", i, err))
+			continue
+		}
 		u, err := url.Parse(p.URL)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Path != "" && u.Path != "/" {
-			errs = append(errs, fmt.Errorf("peers[%d].url: must be http or https with a host and no path, is %q", i, p.URL))
+		if err == nil && u.Path != "" && u.Path != "/" {
+			errs = append(errs, fmt.Errorf("peers[%d].url: must have no path, is %q", i, p.URL))
 		}
 	}
 	return errs

@@ -2,6 +2,7 @@ package login
 
 import (
 	"encoding/json"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,12 +21,17 @@ const c=form.dataset.make?await navigator.credentials.create({publicKey:PublicKe
 form.elements.answer.value=JSON.stringify(c);form.submit();
 }catch(x){note.textContent='That did not work. Please try again.';}});`
 
-// amrKey is the method of a confirmed session: a key in hardware (RFC 8176).
-const amrKey = "hwk"
+// Methods of a confirmed session (RFC 8176): a key in hardware, a one-time code.
+const (
+	amrKey  = "hwk"
+	amrCode = "otp"
+)
 
 // serveConfirm asks for the gateway's own second factor, and takes it.
+//
+//	GET confirm?by=key|code&return_to=/path
 func (l *Login) serveConfirm(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
-	if l.authority == nil || r.Method != http.MethodGet && r.Method != http.MethodPost {
+	if !l.canConfirm() || r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return l.refuse(w, r, faultOf(CodeMethod, r.Method))
 	}
 	p, err := l.Recognise(r, v)
@@ -46,38 +52,63 @@ func (l *Login) serveConfirm(w http.ResponseWriter, r *http.Request, v Visitor) 
 	return a
 }
 
-// askConfirm shows the page that talks to the authenticator. A browser without a key
-// is given one only where its person has just signed in: else whoever has stolen a
-// session would bring a key of his own.
+func (l *Login) canConfirm() bool { return l.authority != nil || l.config.SecondFactor.CodeACR != "" }
+
+// askConfirm shows the page that asks for a key or a code. A browser that has none is
+// given one only where its person has just signed in: else whoever has stolen a
+// session would bring one of his own.
 func (l *Login) askConfirm(w http.ResponseWriter, r *http.Request, p *Presence) Answer {
-	back := returnTo(r.URL.Query().Get("return_to"), l.config.Prefix)
+	q := r.URL.Query()
+	back := returnTo(q.Get("return_to"), l.config.Prefix)
+	code := l.authority == nil || l.config.SecondFactor.CodeACR != "" && q.Get("by") == byCode
 	h := l.holderOf(r, p)
-	if len(h.keys) == 0 && l.now().Sub(p.now.authTime()) > l.config.SecondFactor.EnrolWithin {
+	secret := l.codeOf(r, h.subject)
+	known := len(h.keys) > 0
+	if code {
+		known = secret != nil
+	}
+	if !known && l.now().Sub(p.now.authTime()) > l.config.SecondFactor.EnrolWithin {
 		return l.redirect(w, l.config.Prefix+pageLogin+"?"+url.Values{"return_to": {back}, "confirm": {"1"}}.Encode())
+	}
+	if code {
+		return l.askCode(w, r, ceremony{Session: p.now.ID, New: !known, Return: back, Made: l.now().Unix(), Code: secret}, h)
 	}
 	options, c, err := l.ask(h, p.now.ID, back)
 	if err != nil {
 		return l.refuse(w, r, err)
 	}
-	b, err := json.Marshal(c)
-	if err != nil {
-		return l.refuse(w, r, err) // Cannot happen: texts and numbers only.
-	}
-	out := page{
-		Title: "Confirm that it is you", Text: "Use your device's screen lock or your security key.",
-		Form: &form{
-			Action: l.config.Prefix + pageConfirm, Button: "Confirm", Token: l.ring.seal(purposeCeremony, b),
-			Options: string(options), Make: c.New,
-		},
-	}
+	out := page{Text: "Use your device's screen lock or your security key.", Form: &form{Button: "Confirm", Options: string(options), Make: c.New}}
 	if c.New {
 		out.Text = "Set up this browser once: it will ask for your device's screen lock or your security key."
 		out.Form.Button = "Set up"
 	}
+	return l.pageFor(w, r, c, out)
+}
+
+// askCode asks for a code, and shows an app's secret where there is none yet.
+func (l *Login) askCode(w http.ResponseWriter, r *http.Request, c ceremony, h holder) Answer {
+	out := page{Text: "Enter the code that your authenticator app shows.", Form: &form{Button: "Confirm", Input: "Code"}}
+	if c.New {
+		c.Code = newCodeSecret()
+		out.Text = "Set up this browser once: enter this key into your authenticator app, then the code that it shows."
+		out.Secret, out.App = appSecret(c.Code), template.URL(appLink(l.origin.Hostname(), h.shown, c.Code)) //nolint:gosec // Made here, of a scheme that is no script.
+		out.Form.Button = "Set up"
+	}
+	return l.pageFor(w, r, c, out)
+}
+
+// pageFor writes the page of a ceremony.
+func (l *Login) pageFor(w http.ResponseWriter, r *http.Request, c ceremony, out page) Answer {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return l.refuse(w, r, err) // Cannot happen: texts and numbers only.
+	}
+	out.Title = "Confirm that it is you"
+	out.Form.Action, out.Form.Token = l.config.Prefix+pageConfirm, l.ring.seal(purposeCeremony, b)
 	return l.page(w, r, http.StatusOK, out)
 }
 
-// confirm checks an authenticator's answer and lets the session go on with more.
+// confirm checks an answer and lets the session go on with more.
 func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v Visitor) (Answer, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
 	b, err := l.ring.open(purposeCeremony, r.PostFormValue("token"))
@@ -91,24 +122,27 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 		return Answer{}, faultOf(CodeConfirm, "not begun by this session")
 	case now.Sub(time.Unix(c.Made, 0)) > ceremonyFor:
 		return Answer{}, faultOf(CodeConfirm, "took too long")
-	case !l.callbacks.first("confirm\x00"+c.Data.Challenge, ceremonyFor+leeway):
-		return Answer{}, faultOf(CodeConfirm, "used before")
 	}
-	h := l.holderOf(r, p)
-	key, err := l.check(h, c, []byte(r.PostFormValue("answer")))
-	if err != nil {
-		return Answer{}, err
-	}
-	kept, err := l.sealKey(h.subject, *key)
-	if err != nil {
-		return Answer{}, err
-	}
+	answer := r.PostFormValue("answer")
 	next := p.now
-	next.Generation++
-	next.ACR, next.AuthTime, next.Seen = l.config.SecondFactor.ACR, now.Unix(), now.Unix()
-	if !slices.Contains(next.AMR, amrKey) {
-		next.AMR = append(slices.Clone(next.AMR), amrKey)
+	var kept *http.Cookie
+	if c.Code != nil {
+		next.ACR = l.config.SecondFactor.CodeACR
+		next.AMR = also(next.AMR, amrCode)
+		err = l.checkCode(p.now.ID, c.Code, answer)
+		if err == nil {
+			kept, err = l.sealCode(p.Identity.Subject, c.Code)
+		}
+	} else {
+		next.ACR = l.config.SecondFactor.ACR
+		next.AMR = also(next.AMR, amrKey)
+		kept, err = l.confirmKey(r, p, c, answer)
 	}
+	if err != nil {
+		return Answer{}, err
+	}
+	next.Generation++
+	next.AuthTime, next.Seen = now.Unix(), now.Unix()
 	sealed, err := l.ring.sealSession(next)
 	if err != nil {
 		return Answer{}, err
@@ -118,4 +152,25 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 	setCookies(w.Header(), kept)
 	l.tell(event.ReasonStepUp, next, v)
 	return l.redirect(w, c.Return), nil
+}
+
+// confirmKey checks an authenticator's answer, once.
+func (l *Login) confirmKey(r *http.Request, p *Presence, c ceremony, answer string) (*http.Cookie, error) {
+	if l.authority == nil || !l.callbacks.first("confirm\x00"+c.Data.Challenge, ceremonyFor+leeway) {
+		return nil, faultOf(CodeConfirm, "used before")
+	}
+	h := l.holderOf(r, p)
+	key, err := l.check(h, c, []byte(answer))
+	if err != nil {
+		return nil, err
+	}
+	return l.sealKey(h.subject, *key)
+}
+
+// also is a list with one more that it may have already.
+func also(list []string, one string) []string {
+	if slices.Contains(list, one) {
+		return list
+	}
+	return append(slices.Clone(list), one)
 }

@@ -27,6 +27,7 @@ const keyACR = "urn:vigil:key"
 // authenticator is a security key in software. What it says about a ceremony can be
 // falsified.
 type authenticator struct {
+	t       *testing.T
 	private *ecdsa.PrivateKey
 	id      []byte
 	count   uint32
@@ -41,7 +42,7 @@ func newAuthenticator(t *testing.T) *authenticator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authenticator{private: private, id: []byte("key-" + rand.Text()), origin: home, flags: 1 | 4}
+	return &authenticator{t: t, private: private, id: []byte("key-" + rand.Text()), origin: home, flags: 1 | 4}
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
@@ -61,33 +62,33 @@ func (a *authenticator) data(flags byte, rest []byte) []byte {
 }
 
 // make makes a key, without attestation.
-func (a *authenticator) make(t *testing.T, challenge string) string {
-	t.Helper()
+func (a *authenticator) make(challenge string) string {
+	a.t.Helper()
 	point, err := a.private.PublicKey.Bytes()
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	cose := append([]byte{0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 0x20}, point[1:33]...)
 	cose = append(append(cose, 0x22, 0x58, 0x20), point[33:]...)
 	rest := binary.BigEndian.AppendUint16(make([]byte, 16), uint16(len(a.id)))
 	data := a.data(a.flags|0x40, append(append(rest, a.id...), cose...))
 	object := append([]byte("\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x59"), byte(len(data)>>8), byte(len(data)))
-	return encodeAnswer(t, a.id, map[string]string{
+	return encodeAnswer(a.t, a.id, map[string]string{
 		"clientDataJSON": b64(a.about("create", challenge)), "attestationObject": b64(append(object, data...)),
 	})
 }
 
 // use signs a challenge.
-func (a *authenticator) use(t *testing.T, challenge string) string {
-	t.Helper()
+func (a *authenticator) use(challenge string) string {
+	a.t.Helper()
 	about, data := a.about("get", challenge), a.data(a.flags, nil)
 	hash := sha256.Sum256(about)
 	sum := sha256.Sum256(append(append([]byte{}, data...), hash[:]...))
 	signature, err := ecdsa.SignASN1(rand.Reader, a.private, sum[:])
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	return encodeAnswer(t, a.id, map[string]string{"clientDataJSON": b64(about), "authenticatorData": b64(data), "signature": b64(signature)})
+	return encodeAnswer(a.t, a.id, map[string]string{"clientDataJSON": b64(about), "authenticatorData": b64(data), "signature": b64(signature)})
 }
 
 func encodeAnswer(t *testing.T, id []byte, response map[string]string) string {
@@ -157,14 +158,14 @@ func TestConfirmation(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	_, done := g.login.Challenge(w, p.request(http.MethodGet, "/strong"), before, login.Demand{StepUp: true, ACR: []string{keyACR}})
-	if !done || w.Header().Get("Location") != "/.vigil/confirm?return_to=%2Fstrong" {
+	if !done || w.Header().Get("Location") != "/.vigil/confirm?by=key&return_to=%2Fstrong" {
 		t.Fatalf("a route that asks for our context leads to %q", w.Header().Get("Location"))
 	}
 	a, _ := p.confirmPage(t)
 	if !a.make {
 		t.Fatal("a browser without a key is asked for one")
 	}
-	if got := p.confirm(a, key.make(t, a.challenge)); got.Status != http.StatusSeeOther || got.AuthOutcome != event.AuthSuccess {
+	if got := p.confirm(a, key.make(a.challenge)); got.Status != http.StatusSeeOther || got.AuthOutcome != event.AuthSuccess {
 		t.Fatalf("set up: %+v", got)
 	}
 	g.pass(20 * time.Minute)
@@ -172,7 +173,7 @@ func TestConfirmation(t *testing.T) {
 	if a.make {
 		t.Fatal("a browser with a key is given another")
 	}
-	if got := p.confirm(a, key.use(t, a.challenge)); got.Status != http.StatusSeeOther {
+	if got := p.confirm(a, key.use(a.challenge)); got.Status != http.StatusSeeOther {
 		t.Fatalf("confirm: %+v", got)
 	}
 	after, err := p.use()
@@ -197,45 +198,55 @@ func TestHostileConfirmations(t *testing.T) {
 		s := scene{p: g.person(), key: newAuthenticator(t)}
 		s.p.signIn()
 		a, _ := s.p.confirmPage(t)
-		if got := s.p.confirm(a, s.key.make(t, a.challenge)); got.Status != http.StatusSeeOther {
+		if got := s.p.confirm(a, s.key.make(a.challenge)); got.Status != http.StatusSeeOther {
 			t.Fatalf("set up: %+v", got)
 		}
 		s.asked, _ = s.p.confirmPage(t)
 		return s
 	}
-	tests := map[string]func(t *testing.T, g *rig, s *scene) string{
-		"no answer": func(*testing.T, *rig, *scene) string { return "" },
-		"nonsense":  func(*testing.T, *rig, *scene) string { return `{"id":1}` },
-		"another challenge": func(t *testing.T, _ *rig, s *scene) string {
-			return s.key.use(t, b64([]byte("0123456789abcdef0123456789abcdef")))
+	tests := map[string]func(g *rig, s *scene) string{
+		"no answer": func(*rig, *scene) string { return "" },
+		"nonsense":  func(*rig, *scene) string { return `{"id":1}` },
+		"another challenge": func(_ *rig, s *scene) string {
+			return s.key.use(b64([]byte("0123456789abcdef0123456789abcdef")))
 		},
-		"signed for another site": func(t *testing.T, _ *rig, s *scene) string {
+		"signed for another site": func(_ *rig, s *scene) string {
 			s.key.origin = "https://evil.test"
-			return s.key.use(t, s.asked.challenge)
+			return s.key.use(s.asked.challenge)
 		},
-		"nobody was there":           func(t *testing.T, _ *rig, s *scene) string { s.key.flags = 0; return s.key.use(t, s.asked.challenge) },
-		"somebody, but not verified": func(t *testing.T, _ *rig, s *scene) string { s.key.flags = 1; return s.key.use(t, s.asked.challenge) },
-		"a copy of the key":          func(t *testing.T, _ *rig, s *scene) string { s.key.count = 0; return s.key.use(t, s.asked.challenge) },
-		"another key":                func(t *testing.T, _ *rig, s *scene) string { return newAuthenticator(t).use(t, s.asked.challenge) },
-		"another key under the same id": func(t *testing.T, _ *rig, s *scene) string {
-			other := newAuthenticator(t)
+		"nobody was there": func(_ *rig, s *scene) string {
+			s.key.flags = 0
+			return s.key.use(s.asked.challenge)
+		},
+		"somebody, but not verified": func(_ *rig, s *scene) string {
+			s.key.flags = 1
+			return s.key.use(s.asked.challenge)
+		},
+		"a copy of the key": func(_ *rig, s *scene) string {
+			s.key.count = 0
+			return s.key.use(s.asked.challenge)
+		},
+		"another key": func(_ *rig, s *scene) string { return newAuthenticator(s.key.t).use(s.asked.challenge) },
+		"another key under the same id": func(_ *rig, s *scene) string {
+			other := newAuthenticator(s.key.t)
 			other.id = s.key.id
-			return other.use(t, s.asked.challenge)
+			return other.use(s.asked.challenge)
 		},
-		"a new key where the old one was asked for": func(t *testing.T, _ *rig, s *scene) string { return newAuthenticator(t).make(t, s.asked.challenge) },
-		"too late": func(t *testing.T, g *rig, s *scene) string {
+		"a new key where the old one was asked for": func(_ *rig, s *scene) string { return newAuthenticator(s.key.t).make(s.asked.challenge) },
+		"too late": func(g *rig, s *scene) string {
 			g.pass(6 * time.Minute)
-			return s.key.use(t, s.asked.challenge)
+			return s.key.use(s.asked.challenge)
 		},
-		"a page of another session": func(t *testing.T, g *rig, s *scene) string {
+		"a page of another session": func(g *rig, s *scene) string {
 			other := g.person()
+			other.cookies["__Host-vigil-key"] = s.p.cookies["__Host-vigil-key"]
 			other.signIn()
 			s.asked, _ = other.confirmPage(t)
-			return s.key.use(t, s.asked.challenge)
+			return s.key.use(s.asked.challenge)
 		},
-		"a page that nobody sealed": func(t *testing.T, _ *rig, s *scene) string {
+		"a page that nobody sealed": func(_ *rig, s *scene) string {
 			s.asked.token = s.p.cookies["__Host-vigil"]
-			return s.key.use(t, s.asked.challenge)
+			return s.key.use(s.asked.challenge)
 		},
 	}
 	for name, attack := range tests {
@@ -247,7 +258,7 @@ func TestHostileConfirmations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer := attack(t, g, &s)
+			answer := attack(g, &s)
 			if got := s.p.confirm(s.asked, answer); got.Code != login.CodeConfirm || got.Status != http.StatusForbidden || got.AuthOutcome != event.AuthMFAFailure {
 				t.Errorf("answer %+v, want %s", got, login.CodeConfirm)
 			}
@@ -260,7 +271,7 @@ func TestHostileConfirmations(t *testing.T) {
 	t.Run("replayed", func(t *testing.T) {
 		g := newRig(t, func(c *login.Config) { c.SecondFactor.ACR = keyACR })
 		s := ready(t, g)
-		answer := s.key.use(t, s.asked.challenge)
+		answer := s.key.use(s.asked.challenge)
 		thief := s.p.clone()
 		if got := s.p.confirm(s.asked, answer); got.Status != http.StatusSeeOther {
 			t.Fatalf("confirm: %+v", got)

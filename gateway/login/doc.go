@@ -25,6 +25,10 @@
 // A logout token is checked in full before anything is ended, and what it ends is cut
 // before the provider has its answer.
 //
+// Where a provider cannot step up, a key in the person's device can (WebAuthn). Its
+// public half is kept by the browser, sealed: a second factor is tied to a browser,
+// and a browser without one is given one only within minutes of a sign-in.
+//
 // Sealed values carry what they are for: a sign-in under way opens for no session.
 //
 // # Concurrency

@@ -94,3 +94,6 @@ func FillEndings(file string, now time.Time) error {
 	}
 	return errors.Join(e.add(ending{ID: "b"}), e.close())
 }
+
+// CodeAt is the code of a step.
+func CodeAt(secret []byte, step uint64) string { return codeAt(secret, step) }

@@ -29,6 +29,10 @@ const (
 	flowBytesMax = 3800
 	// ceremonyFor is how long a person may take to confirm with a key.
 	ceremonyFor = 5 * time.Minute
+	// codeTriesMax is how many codes one session may try within codeTriesFor: with
+	// three codes that count at a time a guess succeeds once in 66,000 such spans.
+	codeTriesMax = 5
+	codeTriesFor = 10 * time.Minute
 	// returnBytesMax bounds the place that a person comes back to.
 	returnBytesMax = 1 << 10
 	// formBytesMax bounds a form that is sent to us.

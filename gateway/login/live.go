@@ -29,6 +29,8 @@ type entry struct {
 	open     int     // Requests.
 	ended    bool
 	forsaken bool // Its refresh token was given back.
+	tries    int  // Codes since triedAt.
+	triedAt  time.Time
 
 	renewing bool
 	failures int       // To renew, in a row.
@@ -249,6 +251,21 @@ func (l *live) forsake(s record) string {
 	}
 	e.forsaken = true
 	return e.newest.RefreshToken
+}
+
+// try reports whether a session may try one more code.
+func (l *live) try(id string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.byID[id]
+	if e == nil {
+		return false
+	}
+	if now.Sub(e.triedAt) >= codeTriesFor {
+		e.tries, e.triedAt = 0, now
+	}
+	e.tries++
+	return e.tries <= codeTriesMax
 }
 
 // heldNow returns the sessions of open requests, and those among them whose

@@ -139,7 +139,10 @@ func New(o Options) (*Login, error) {
 	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}
-	l.peers = newPeers(l)
+	l.peers, err = newPeers(l)
+	if err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
 	l.routes = pageRoutes()
 	return l, nil
 }
@@ -150,6 +153,10 @@ func CheckFiles(c Config) error {
 	_, err := openRing(c.KeyRingFile)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("login.key_ring_file: %w", err))
+	}
+	_, err = loadRoots(c.PeersCAFile)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("login.%w", err))
 	}
 	for i, spec := range c.Providers {
 		_, err = newProvider(spec, Options{Config: c})

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/route"
@@ -86,6 +87,9 @@ func TestConfigFaults(t *testing.T) {
 		"an oauth2 provider without ends": {provider(func(p *login.Provider) { p.Type = login.TypeOAuth2 }), "providers[0].userinfo_url:"},
 		"a context that cannot be given":  {provider(func(p *login.Provider) { p.Type, p.ACRValues = login.TypeOAuth2, []string{"mfa"} }), "providers[0].acr_values:"},
 		"a type that nobody knows":        {provider(func(p *login.Provider) { p.Type = "saml" }), "providers[0].type:"},
+		"one context for key and code":    {func(c *login.Config) { c.SecondFactor.ACR, c.SecondFactor.CodeACR = "a", "a" }, "second_factor.code_acr:"},
+		"a key for whoever comes":         {func(c *login.Config) { c.SecondFactor.ACR, c.SecondFactor.EnrolWithin = "a", 24*time.Hour }, "second_factor.enrol_within:"},
+		"a peer without TLS":              {func(c *login.Config) { c.AllowPrivate = false; c.Peers = []login.Peer{{ID: "a", URL: "http://a"}} }, "peers[0].url:"},
 		"two peers with one id": {func(c *login.Config) {
 			c.Peers = []login.Peer{{ID: "a", URL: "https://a"}, {ID: "a", URL: "https://b"}}
 		}, "peers[1].id:"},

@@ -21,6 +21,8 @@ const style = `:root{color-scheme:light dark}` +
 	`a,button{box-sizing:border-box;display:block;width:100%;min-height:2.875rem;margin:0 0 .75rem;padding:.625rem 1rem;` +
 	`border:1px solid currentColor;border-radius:.5rem;font:inherit;text-align:center;text-decoration:none;` +
 	`color:inherit;background:transparent;cursor:pointer}` +
+	`input:not([type=hidden]){box-sizing:border-box;width:100%;min-height:2.875rem;margin:.25rem 0 .75rem;padding:.625rem 1rem;` +
+	`border:1px solid currentColor;border-radius:.5rem;font:inherit;letter-spacing:.1em}code{font-size:1.125rem}` +
 	`a:hover,button:hover{text-decoration:underline}` +
 	`a:focus-visible,button:focus-visible{outline:3px solid #1769e0;outline-offset:2px}` +
 	`small{display:block;opacity:.8}`
@@ -29,8 +31,11 @@ const style = `:root{color-scheme:light dark}` +
 // choose from, Form is a button.
 type page struct {
 	Title, Text, Code, Again, AgainText string
-	Choices                             []choice
-	Form                                *form
+
+	Secret  string       // Of an authenticator app, to be typed.
+	App     template.URL // The same for an app on this device.
+	Choices []choice
+	Form    *form
 }
 
 type choice struct{ Name, Link string }
@@ -43,6 +48,8 @@ type form struct {
 	// new key.
 	Options string
 	Make    bool
+	// Input names what is to be typed; empty for nothing.
+	Input string
 }
 
 // pageText needs no script, and says nothing that it was not given.
@@ -53,8 +60,11 @@ const pageText = `<!doctype html>
 <h1>{{.Title}}</h1>
 {{with .Text}}<p>{{.}}</p>{{end}}
 {{with .Choices}}<ul>{{range .}}<li><a href="{{.Link}}">{{.Name}}</a></li>{{end}}</ul>{{end}}
+{{with .Secret}}<p><code>{{.}}</code></p>{{end}}{{with .App}}<a href="{{.}}">Open my authenticator app</a>{{end}}
 {{with .Form}}<form method="post" action="{{.Action}}"{{with .Options}} data-options="{{.}}"{{end}}{{if .Make}} data-make="1"{{end}}>` +
-	`<input type="hidden" name="token" value="{{.Token}}"><input type="hidden" name="answer" value=""><button type="submit">{{.Button}}</button></form>{{end}}
+	`<input type="hidden" name="token" value="{{.Token}}">` +
+	`{{if .Input}}<label for="answer">{{.Input}}</label><input id="answer" name="answer" inputmode="numeric" autocomplete="one-time-code" maxlength="6" required autofocus>` +
+	`{{else}}<input type="hidden" name="answer" value="">{{end}}<button type="submit">{{.Button}}</button></form>{{end}}
 {{if .Script}}<p id="note" role="status"></p><noscript><p>This page needs JavaScript.</p></noscript><script>{{.Script}}</script>{{end}}
 {{with .Again}}<a href="{{.}}">{{$.AgainText}}</a>{{end}}
 {{with .Code}}<p><small>Code: {{.}}</small></p>{{end}}

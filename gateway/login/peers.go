@@ -3,13 +3,19 @@ package login
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/identity"
 )
 
 // notice is what gateways that share a key ring tell each other, sealed under it.
@@ -32,11 +38,35 @@ type peers struct {
 	all    []Peer
 }
 
-func newPeers(l *Login) *peers {
+func newPeers(l *Login) (*peers, error) {
 	p := &peers{login: l, self: l.gateway, all: l.config.Peers}
-	p.client = boundedClient(l.config.AllowPrivate)
-	p.client.Timeout = peerTimeout
-	return p
+	roots, err := loadRoots(l.config.PeersCAFile)
+	if err != nil {
+		return nil, err
+	}
+	p.client = identity.NewClient(true) // Gateways stand in one house.
+	tr, plain := p.client.Transport.(*http.Transport)
+	if plain {
+		tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	p.client.Transport, p.client.Timeout = capped{p.client.Transport}, peerTimeout
+	return p, nil
+}
+
+// loadRoots reads certificates; nil, which is the system's, without a file.
+func loadRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // Nil is what crypto/tls takes for the system's.
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return nil, fmt.Errorf("peers_ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, errors.New("peers_ca_file: holds no certificate")
+	}
+	return pool, nil
 }
 
 // owner is the peer that renews a session: the one with the highest hash of both
@@ -88,7 +118,10 @@ func (p *peers) renew(ctx context.Context, s record) (newer record, theirs bool,
 	default:
 		return record{}, true, errAway // It holds the refresh token: a second try from here would spoil it.
 	}
-	newer, err = p.login.ring.openSession(answer)
+	b, err := p.login.ring.open(purposeRenewed, answer)
+	if err == nil {
+		err = json.Unmarshal(b, &newer)
+	}
 	if err != nil || newer.ID != s.ID {
 		return record{}, true, errAway
 	}
@@ -184,9 +217,9 @@ func (l *Login) renewFor(ctx context.Context, w http.ResponseWriter, s record) A
 		}
 		newest, _, err = l.live.meet(s, Visitor{}, l.now())
 	}
-	var sealed string
+	var b []byte
 	if err == nil {
-		sealed, err = l.ring.sealSession(newest)
+		b, err = json.Marshal(newest) //nolint:gosec // It is sealed at once.
 	}
 	if err != nil || newest.Renewal == s.Renewal {
 		return l.plain(w, http.StatusServiceUnavailable, CodeAway)
@@ -195,6 +228,7 @@ func (l *Login) renewFor(ctx context.Context, w http.ResponseWriter, s record) A
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/plain")
 	w.WriteHeader(http.StatusOK)
-	_, _ = io.WriteString(w, sealed) // Who is gone reads no answer either.
+	// Sealed for a purpose of its own: who listens between gateways has no cookie by it.
+	_, _ = io.WriteString(w, l.ring.seal(purposeRenewed, b)) // Who is gone reads no answer either.
 	return Answer{Status: http.StatusOK}
 }

@@ -96,11 +96,16 @@ func TestOneGatewayRenewsASession(t *testing.T) {
 			t.Errorf("refresh token %s was used %d times", token, n)
 		}
 	}
+	newest := make(map[string]bool)
 	for i, g := range c.rigs {
 		got, err := g.login.Recognise(p.request(http.MethodGet, "/page"), login.Visitor{})
 		if err != nil {
-			t.Errorf("gateway %d: %v, %v", i+1, got, err)
+			t.Fatalf("gateway %d: %v", i+1, err)
 		}
+		newest[got.Identity.TokenID] = true
+	}
+	if len(newest) != 1 {
+		t.Errorf("the gateways know %d states of the session, want the newest alone", len(newest))
 	}
 }
 

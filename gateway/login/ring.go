@@ -24,7 +24,9 @@ const (
 	purposeDevice   = "device"
 	purposeForm     = "form"
 	purposePeer     = "peer"
+	purposeRenewed  = "renewed"
 	purposeKey      = "key"
+	purposeCode     = "code"
 	purposeCeremony = "ceremony"
 )
 

@@ -22,13 +22,20 @@ type SecondFactor struct {
 	// ACR is the context that a confirmation gives, for routes to ask for; empty
 	// switches it off.
 	ACR string `mapstructure:"acr"`
+	// CodeACR is the context that a code of an authenticator app gives (RFC 6238), for
+	// people without such a key; empty switches it off. A code can be coaxed out of
+	// somebody, a key cannot.
+	CodeACR string `mapstructure:"code_acr"`
 	// EnrolWithin is how long after a sign-in a browser without a key may be given
 	// one. Whoever comes later signs in at his provider first.
 	EnrolWithin time.Duration `mapstructure:"enrol_within"`
 }
 
 func (c SecondFactor) validate() error {
-	if c.ACR != "" && (c.EnrolWithin < time.Minute || c.EnrolWithin > time.Hour) {
+	if c.ACR != "" && c.ACR == c.CodeACR {
+		return fmt.Errorf("second_factor.code_acr: must not be that of a key, is %q", c.CodeACR)
+	}
+	if (c.ACR != "" || c.CodeACR != "") && (c.EnrolWithin < time.Minute || c.EnrolWithin > time.Hour) {
 		return fmt.Errorf("second_factor.enrol_within: must be between a minute and an hour, is %s", c.EnrolWithin)
 	}
 	return nil
@@ -67,6 +74,8 @@ type ceremony struct {
 	Return  string               `json:"r"`
 	Made    int64                `json:"t"` // Unix seconds.
 	Data    webauthn.SessionData `json:"d"`
+	// Code is the secret where a code is asked for, and not a key.
+	Code []byte `json:"c,omitempty"`
 }
 
 // newAuthority is go-webauthn for the host that browsers find us at.
@@ -84,13 +93,24 @@ func (l *Login) newAuthority() (*webauthn.WebAuthn, error) {
 	return w, nil
 }
 
-// confirms reports whether a demand is for our own second factor: by its context, or
-// because the provider cannot say when it has asked a person anew.
-func (l *Login) confirms(p *provider, d Demand) bool {
-	if l.authority == nil {
-		return false
+// Ways to confirm.
+const (
+	byKey  = "key"
+	byCode = "code"
+)
+
+// confirms is how a demand is met by our own second factor: by its context, or because
+// the provider cannot say when it has asked a person anew. Empty where it is not.
+func (l *Login) confirms(p *provider, d Demand) string {
+	c := l.config.SecondFactor
+	anew := len(d.ACR) == 0 && p.spec.AuthTime == AuthTimeCallback
+	switch {
+	case c.ACR != "" && (anew || slices.Contains(d.ACR, c.ACR)):
+		return byKey
+	case c.CodeACR != "" && (anew || slices.Contains(d.ACR, c.CodeACR)):
+		return byCode
 	}
-	return slices.Contains(d.ACR, l.config.SecondFactor.ACR) || len(d.ACR) == 0 && p.spec.AuthTime == AuthTimeCallback
+	return ""
 }
 
 // holderOf is the person of a session, with the key of his browser where it has one.

@@ -30,6 +30,10 @@ type Config struct {
 	// LongBytes is how many bytes it moves before it does. A response that
 	// announces as many is reported before its first byte is sent.
 	LongBytes int64 `mapstructure:"long_bytes"`
+	// LongHold is how long the first byte of such a response is held back where
+	// the route is not public, so that a verdict on what it announces comes before
+	// it; 0 holds nothing back.
+	LongHold time.Duration `mapstructure:"long_hold"`
 	// TickEvery is how often a stream's progress is reported.
 	TickEvery time.Duration `mapstructure:"tick_every"`
 	// TickBytes is after how many bytes it is reported as well. Before there were
@@ -63,6 +67,7 @@ func DefaultConfig() Config {
 		IdleTimeout:      time.Hour,
 		LongAfter:        time.Second,
 		LongBytes:        1 << 20,
+		LongHold:         200 * time.Millisecond,
 		TickEvery:        5 * time.Second,
 		TickBytes:        8 << 20,
 		GoodbyeTimeout:   500 * time.Millisecond,
@@ -100,6 +105,9 @@ func (c Config) Validate() error {
 		if f.value < 1 {
 			errs = append(errs, fmt.Errorf("%s: must be at least 1, is %d", f.key, f.value))
 		}
+	}
+	if c.LongHold < 0 || c.LongHold > longHoldMax {
+		errs = append(errs, fmt.Errorf("long_hold: must be between 0 and %s, is %s", longHoldMax, c.LongHold))
 	}
 	if c.BodyBytesMax < 0 {
 		errs = append(errs, fmt.Errorf("body_bytes_max: must not be negative, is %d", c.BodyBytesMax))

@@ -36,6 +36,9 @@ type exchange struct {
 	in     atomic.Uint64 // Bytes from an upgraded client; else the body counts.
 	ticked atomic.Uint64 // Bytes at the last tick.
 	status atomic.Int32  // Of the response, 0 before its header is written.
+	// announces is how many bytes the response says that it has, once that is known
+	// and many.
+	announces atomic.Int64
 
 	mu       sync.Mutex
 	timer    *time.Timer // Runs beat.

@@ -1,5 +1,7 @@
 package proxy
 
+import "sync"
+
 // Frames and Tail let tests cut streams at every byte.
 type (
 	Frames = frames
@@ -20,3 +22,21 @@ func (t *tail) Last(problem []byte, pushback string) []byte { return t.last(prob
 
 // WithoutOurs is what of Cookie headers an upstream is sent.
 func WithoutOurs(values []string) []string { return withoutOurs(values) }
+
+// Scratch lets tests move what is held.
+type Scratch = scratch
+
+// NewBuffer fills a pool of large buffers.
+func NewBuffer() any { return new([bufferBytes]byte) }
+
+// SetPool says where large buffers come from.
+func (s *scratch) SetPool(p *sync.Pool) { s.pool = p }
+
+// Bytes is bytes.
+func (s *scratch) Bytes() []byte { return s.bytes() }
+
+// Next is next.
+func (s *scratch) Next(n int, rest []byte) int { return s.next(n, rest) }
+
+// Free is free.
+func (s *scratch) Free() { s.free() }

@@ -3,8 +3,10 @@ package proxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -119,11 +121,14 @@ func newInterop(t *testing.T) *clients {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(listener) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(listener) // Until it is stopped.
+	}()
 	t.Cleanup(func() {
 		s.Stop()
-		_ = <-done // That it was stopped.
+		<-done
 	})
 	l.streams.Host = listener.Addr().String()
 	return newClients(t, l)
@@ -137,19 +142,16 @@ var requestSizes, responseSizes = []int32{27182, 8, 1828, 45904}, []int32{31415,
 func TestGRPCInterop(t *testing.T) {
 	c := newInterop(t)
 	const message = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
-	tests := map[string]func(ctx context.Context, t *testing.T) error{
-		"empty_unary": func(ctx context.Context, _ *testing.T) error {
+	tests := map[string]func(ctx context.Context) error{
+		"empty_unary": func(ctx context.Context) error {
 			_, err := c.grpc.EmptyCall(ctx, &testgrpc.Empty{})
 			return err
 		},
-		"large_unary": func(ctx context.Context, t *testing.T) error {
+		"large_unary": func(ctx context.Context) error {
 			r, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 314159, Payload: payload(271828)})
-			if n := len(r.GetPayload().GetBody()); n != 314159 {
-				t.Errorf("%d bytes", n)
-			}
-			return err
+			return errors.Join(err, counts(len(r.GetPayload().GetBody()), 314159))
 		},
-		"client_streaming": func(ctx context.Context, t *testing.T) error {
+		"client_streaming": func(ctx context.Context) error {
 			s, err := c.grpc.StreamingInputCall(ctx)
 			for _, n := range requestSizes {
 				if err == nil {
@@ -160,12 +162,9 @@ func TestGRPCInterop(t *testing.T) {
 				return err
 			}
 			r, err := s.CloseAndRecv()
-			if r.GetAggregatedPayloadSize() != 74922 {
-				t.Errorf("%d bytes", r.GetAggregatedPayloadSize())
-			}
-			return err
+			return errors.Join(err, counts(int(r.GetAggregatedPayloadSize()), 74922))
 		},
-		"server_streaming": func(ctx context.Context, t *testing.T) error {
+		"server_streaming": func(ctx context.Context) error {
 			r := &testgrpc.StreamingOutputCallRequest{}
 			for _, n := range responseSizes {
 				r.ResponseParameters = append(r.ResponseParameters, &testgrpc.ResponseParameters{Size: n})
@@ -175,25 +174,31 @@ func TestGRPCInterop(t *testing.T) {
 				return err
 			}
 			for _, n := range responseSizes {
-				expect(t, s, int(n))
+				err = errors.Join(err, expect(s, n))
+			}
+			if err != nil {
+				return err
 			}
 			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
 		},
-		"ping_pong": func(ctx context.Context, t *testing.T) error {
+		"ping_pong": func(ctx context.Context) error {
 			s, err := c.grpc.FullDuplexCall(ctx)
 			for i, n := range requestSizes {
 				if err != nil {
 					return err
 				}
-				err = s.Send(&testgrpc.StreamingOutputCallRequest{
+				_ = s.Send(&testgrpc.StreamingOutputCallRequest{ // What went wrong is what is received.
 					Payload: payload(n), ResponseParameters: []*testgrpc.ResponseParameters{{Size: responseSizes[i]}},
 				})
-				expect(t, s, int(responseSizes[i]))
+				err = expect(s, responseSizes[i])
+			}
+			if err != nil {
+				return err
 			}
 			_ = s.CloseSend()
 			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
 		},
-		"empty_stream": func(ctx context.Context, _ *testing.T) error {
+		"empty_stream": func(ctx context.Context) error {
 			s, err := c.grpc.FullDuplexCall(ctx)
 			if err != nil {
 				return err
@@ -201,7 +206,7 @@ func TestGRPCInterop(t *testing.T) {
 			_ = s.CloseSend()
 			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
 		},
-		"timeout_on_sleeping_server": func(ctx context.Context, _ *testing.T) error {
+		"timeout_on_sleeping_server": func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 			defer cancel()
 			s, err := c.grpc.FullDuplexCall(ctx)
@@ -211,7 +216,7 @@ func TestGRPCInterop(t *testing.T) {
 			}
 			return wants(err, codes.DeadlineExceeded, "")
 		},
-		"cancel_after_begin": func(ctx context.Context, _ *testing.T) error {
+		"cancel_after_begin": func(ctx context.Context) error {
 			ctx, cancel := context.WithCancel(ctx)
 			s, err := c.grpc.StreamingInputCall(ctx)
 			cancel()
@@ -221,7 +226,7 @@ func TestGRPCInterop(t *testing.T) {
 			_, err = s.CloseAndRecv()
 			return wants(err, codes.Canceled, "")
 		},
-		"cancel_after_first_response": func(ctx context.Context, t *testing.T) error {
+		"cancel_after_first_response": func(ctx context.Context) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			s, err := c.grpc.FullDuplexCall(ctx)
@@ -229,12 +234,15 @@ func TestGRPCInterop(t *testing.T) {
 				return err
 			}
 			_ = s.Send(&testgrpc.StreamingOutputCallRequest{Payload: payload(27182), ResponseParameters: []*testgrpc.ResponseParameters{{Size: 31415}}})
-			expect(t, s, 31415)
+			err = expect(s, 31415)
+			if err != nil {
+				return err
+			}
 			cancel()
 			_, err = s.Recv()
 			return wants(err, codes.Canceled, "")
 		},
-		"status_code_and_message": func(ctx context.Context, t *testing.T) error {
+		"status_code_and_message": func(ctx context.Context) error {
 			asked := &testgrpc.EchoStatus{Code: int32(codes.Unknown), Message: "test status message"}
 			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: asked})
 			err = wants(err, codes.Unknown, asked.GetMessage())
@@ -246,24 +254,25 @@ func TestGRPCInterop(t *testing.T) {
 			_, err2 = s.Recv()
 			return errors.Join(err, wants(err2, codes.Unknown, asked.GetMessage()))
 		},
-		"special_status_message": func(ctx context.Context, _ *testing.T) error {
+		"special_status_message": func(ctx context.Context) error {
 			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: &testgrpc.EchoStatus{Code: int32(codes.Unknown), Message: message}})
 			return wants(err, codes.Unknown, message)
 		},
-		"custom_metadata": func(ctx context.Context, t *testing.T) error {
+		"custom_metadata": func(ctx context.Context) error {
 			ctx = metadata.AppendToOutgoingContext(ctx, initialKey, "test_initial_metadata_value", trailingKey, "\x0a\x0b\x0a\x0b\x0a\x0b")
 			var header, trailer metadata.MD
 			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 1}, grpc.Header(&header), grpc.Trailer(&trailer))
-			if h, tr := header.Get(initialKey), trailer.Get(trailingKey); len(h) != 1 || h[0] != "test_initial_metadata_value" || len(tr) != 1 || tr[0] != "\x0a\x0b\x0a\x0b\x0a\x0b" {
-				t.Errorf("header %v, trailer %v", header, trailer)
+			got := append(header.Get(initialKey), trailer.Get(trailingKey)...)
+			if !slices.Equal(got, []string{"test_initial_metadata_value", "\x0a\x0b\x0a\x0b\x0a\x0b"}) {
+				err = fmt.Errorf("metadata %q (%w)", got, err)
 			}
 			return err
 		},
-		"unimplemented_method": func(ctx context.Context, _ *testing.T) error {
+		"unimplemented_method": func(ctx context.Context) error {
 			_, err := c.grpc.UnimplementedCall(ctx, &testgrpc.Empty{})
 			return wants(err, codes.Unimplemented, "method UnimplementedCall not implemented")
 		},
-		"unimplemented_service": func(ctx context.Context, t *testing.T) error {
+		"unimplemented_service": func(ctx context.Context) error {
 			conn, err := grpc.NewClient(c.line.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 			if err != nil {
 				return err
@@ -278,7 +287,7 @@ func TestGRPCInterop(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			v := c.line.newCase()
-			err := run(metadata.AppendToOutgoingContext(ctx, headerCase, strconv.Itoa(v.id)), t)
+			err := run(metadata.AppendToOutgoingContext(ctx, headerCase, strconv.Itoa(v.id)))
 			if err != nil {
 				t.Error(err)
 			}
@@ -291,12 +300,17 @@ type receiver interface {
 	Recv() (*testgrpc.StreamingOutputCallResponse, error)
 }
 
-func expect(t *testing.T, s receiver, n int) {
-	t.Helper()
+// expect is nil for a message of n bytes.
+func expect(s receiver, n int32) error {
 	r, err := s.Recv()
-	if err != nil || len(r.GetPayload().GetBody()) != n {
-		t.Errorf("received %d bytes, want %d (%v)", len(r.GetPayload().GetBody()), n, err)
+	return errors.Join(err, counts(len(r.GetPayload().GetBody()), int(n)))
+}
+
+func counts(got, want int) error {
+	if got == want {
+		return nil
 	}
+	return fmt.Errorf("%d bytes, want %d", got, want)
 }
 
 // ended is nil for a stream that has ended well.

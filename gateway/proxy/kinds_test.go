@@ -44,13 +44,11 @@ func newClients(t *testing.T, l *line) *clients {
 	t.Helper()
 	c := &clients{line: l}
 	one := &http.Transport{}
-	two := &http2.Transport{ //nolint:staticcheck // Unlike net/http's it sends an extended CONNECT.
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			c.dialed.Add(1)
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		},
+	dial := func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+		c.dialed.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
+	two := &http2.Transport{AllowHTTP: true, DialTLSContext: dial} //nolint:staticcheck // Unlike net/http's it sends an extended CONNECT.
 	c.http1, c.http2 = &http.Client{Transport: one}, &http.Client{Transport: two}
 	conn, err := grpc.NewClient(l.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

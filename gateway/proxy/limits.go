@@ -7,7 +7,9 @@ const (
 	// held until it is complete.
 	bufferBytes = 32 << 10
 	// idleBytes is the copy buffer of a stream on which little moves.
-	idleBytes = 512
+	idleBytes = 1 << 10
+	// longHoldMax is the longest wait for a file that people take for none.
+	longHoldMax = 2 * time.Second
 	// idlePerUpstreamMax bounds the idle connections kept for one upstream.
 	idlePerUpstreamMax = 256
 	// idleConnection is how long they are kept.

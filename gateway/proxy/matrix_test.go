@@ -296,15 +296,18 @@ func (l *line) grpcUpstream(t *testing.T) *url.URL {
 	t.Helper()
 	s := grpc.NewServer()
 	testgrpc.RegisterTestServiceServer(s, &slowService{line: l})
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { done <- s.Serve(listener) }()
+	go func() {
+		defer close(done)
+		_ = s.Serve(listener) // Until it is stopped.
+	}()
 	t.Cleanup(func() {
 		s.Stop()
-		_ = <-done // That it was stopped.
+		<-done
 	})
 	return &url.URL{Scheme: "h2c", Host: listener.Addr().String()}
 }

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"testing"
@@ -52,6 +53,9 @@ func TestDownloadIsReportedBeforeItIsSent(t *testing.T) {
 			if len(g.observer.open) != tt.open {
 				t.Fatalf("opened %d times, want %d", len(g.observer.open), tt.open)
 			}
+			if tt.open == 1 && g.observer.open[0].Announced != uint64(tt.announced) {
+				t.Errorf("opened with %d bytes announced, want %d", g.observer.open[0].Announced, tt.announced)
+			}
 			if tt.open == 1 && (g.observer.open[0].Stream != event.StreamDownload || g.observer.open[0].BytesOut < tt.first || tt.first == 0 && g.observer.open[0].BytesOut != 0) {
 				t.Errorf("opened as %+v, want a download of %d bytes or a little more", g.observer.open[0], tt.first)
 			}
@@ -68,6 +72,45 @@ func TestDownloadIsReportedBeforeItIsSent(t *testing.T) {
 				if p.BytesOut < tt.ticks[i] {
 					t.Errorf("tick %d after %d bytes, want at least %d", i, p.BytesOut, tt.ticks[i])
 				}
+			}
+		})
+	}
+}
+
+// TestLongAnswerIsHeldBack checks that a verdict has time before the first byte
+// of a long answer, and that nobody else waits.
+func TestLongAnswerIsHeldBack(t *testing.T) {
+	const long, hold = 10_000, time.Second
+	tests := map[string]struct {
+		size   int
+		public bool
+		held   bool
+	}{
+		"a long answer":          {size: long, held: true},
+		"a short answer":         {size: long - 1},
+		"a long public download": {size: long, public: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			url, _ := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", strconv.Itoa(tt.size))
+				_, _ = w.Write(make([]byte, tt.size))
+			})
+			g := newRig(t, url, func(c *proxy.Config) { c.LongBytes, c.LongHold = long, hold })
+			g.route.Public = tt.public
+			began := time.Now()
+			res, err := g.client(t, false).Do(g.request(t, "GET", "/", "s", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.ReadFull(res.Body, make([]byte, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			waited := time.Since(began)
+			body(t, res)
+			if waited >= hold != tt.held {
+				t.Errorf("the first byte came after %v, of a hold of %v", waited, hold)
 			}
 		})
 	}

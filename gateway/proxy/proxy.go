@@ -57,6 +57,9 @@ type Progress struct {
 	Stream            string // A constant event.Stream….
 	Status            int    // 0 before the upstream has answered.
 	BytesIn, BytesOut uint64
+	// Announced is how many bytes the response says that it has, 0 where it does
+	// not say, or few.
+	Announced uint64
 	// Sensitivity is what the upstream says of its response, one of route's
 	// constants; empty where it says nothing.
 	Sensitivity string
@@ -79,7 +82,7 @@ type Call struct {
 	// Observer may be nil.
 	Observer Observer
 	// NotBefore holds the body of a response that announces itself as long back
-	// until a time; zero holds nothing.
+	// until a time, and Config.LongHold for at least so long; zero holds nothing.
 	NotBefore time.Time
 }
 

@@ -61,6 +61,7 @@ func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool)
 	case sse:
 		x.lasts(event.StreamSSE)
 	case x.announced(res): // Who takes fifty of them must not have them before the first is known of.
+		x.announces.Store(res.ContentLength)
 		x.lasts("")
 		x.wait(ctx)
 	}
@@ -134,6 +135,9 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 	}
 	s := scratch{pool: &x.proxy.buffers}
 	defer s.free()
+	if !x.polite { // An ordinary response comes at once, and in one piece where there is room.
+		s.grow()
+	}
 	flush, limit := res.ContentLength < 0, uint64(x.proxy.config.ResponseBytesMax)
 	for {
 		buf := s.bytes()

@@ -39,6 +39,7 @@ const patience = 20 * time.Second
 type rig struct {
 	table    *session.Table
 	proxy    *proxy.Proxy
+	route    *route.Route
 	server   *httptest.Server
 	outcomes chan proxy.Outcome
 	entered  chan string // Sessions as they enter.
@@ -92,7 +93,8 @@ func newRig(t *testing.T, upstream string, change ...func(*proxy.Config)) *rig {
 		table: table, proxy: p, outcomes: make(chan proxy.Outcome, 100), entered: make(chan string, 100),
 		observer: &observer{began: make(chan string, 100)},
 	}
-	g.server = httptest.NewUnstartedServer(g.handler(&route.Route{ID: "r", Upstream: target}))
+	g.route = &route.Route{ID: "r", Upstream: target}
+	g.server = httptest.NewUnstartedServer(g.handler(g.route))
 	g.server.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
 	g.server.EnableHTTP2 = true
 	g.server.StartTLS()

@@ -4,7 +4,7 @@ import "sync"
 
 // scratch is a copy buffer that is small while little moves: most streams are
 // idle most of the time, and must not hold what a download needs. The zero value
-// with a pool is ready for use.
+// with a pool is small.
 type scratch struct {
 	pool  *sync.Pool // Of *[bufferBytes]byte.
 	large *[bufferBytes]byte
@@ -24,13 +24,18 @@ func (s *scratch) bytes() []byte {
 func (s *scratch) next(n int, rest []byte) int {
 	switch {
 	case s.large == nil && n == len(s.small):
-		s.large = s.pool.Get().(*[bufferBytes]byte) //nolint:forcetypeassert // The pool holds nothing else.
+		s.grow()
 	case s.large != nil && n <= len(s.small) && len(rest) < len(s.small):
 		held := copy(s.small[:], rest)
 		s.free()
 		return held
 	}
 	return copy(s.bytes(), rest)
+}
+
+// grow takes a large buffer.
+func (s *scratch) grow() {
+	s.large = s.pool.Get().(*[bufferBytes]byte) //nolint:forcetypeassert // The pool holds nothing else.
 }
 
 // free gives a large buffer back.

@@ -50,9 +50,13 @@ func (x *exchange) announced(res *http.Response) bool {
 	return x.r.Method != http.MethodHead && res.StatusCode != http.StatusNotModified && res.ContentLength >= x.proxy.config.LongBytes
 }
 
-// wait holds the first byte back until the call's time, or until it is cut.
+// wait holds the first byte back until the call's time and for what its length
+// asks for, or until it is cut.
 func (x *exchange) wait(ctx context.Context) {
 	left := x.call.NotBefore.Sub(x.proxy.now())
+	if !x.call.Match.Route.Public {
+		left = max(left, x.proxy.config.LongHold)
+	}
 	if left <= 0 {
 		return
 	}
@@ -123,6 +127,7 @@ func (x *exchange) tick() {
 func (x *exchange) progress() Progress {
 	return Progress{
 		Stream: x.call.Visit.Stream(), Status: int(x.status.Load()), BytesIn: x.bytesIn(), BytesOut: x.out.Load(),
+		Announced:   uint64(x.announces.Load()),
 		Sensitivity: x.sensitivity,
 	}
 }

@@ -1,8 +1,12 @@
 package event
 
 // Attributes that signals read where an event carries them. Gateways send
-// neither, because queries hold secrets; logs that a team has already do.
+// no query and no broken request, because these hold secrets; logs that a team
+// has already do.
 const (
+	// AttributeAnnounced is, in decimal, how many bytes the response to a request
+	// said that it has; with the open of a stream.
+	AttributeAnnounced = "announced_bytes"
 	// AttributeQuery is the query of a request, as it was sent, without the
 	// question mark.
 	AttributeQuery = "query"

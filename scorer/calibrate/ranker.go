@@ -14,10 +14,16 @@ import (
 //
 // The zero value is ready; it says [RankerCold] until it has seen enough.
 type Ranker struct {
-	bins  [rankerBins]float64 // Past scores, by logarithm.
-	table [rankerBins]float64 // Surprise of each bin, as of the last fit.
-	n     float64             // Sum of bins.
-	due   float64             // Fit anew when n reaches this.
+	bins [rankerBins]float64 // Past scores, by logarithm.
+	n    float64             // Sum of bins.
+	due  float64             // Fit anew when n reaches this.
+
+	// As of the last fit: how many of the scores were at least those of a bin, and
+	// the tail, which begins at a bin with a surprise and rises by a slope for each.
+	atLeast     [rankerBins]float64
+	of          float64
+	start       int
+	base, slope float64
 }
 
 // RankerCold is the surprise of every score until [rankerWarm] scores were
@@ -45,7 +51,11 @@ func (r *Ranker) Surprise(score float64) float64 {
 	if !r.Warm() {
 		return RankerCold
 	}
-	return r.table[bin(score)]
+	i := bin(score)
+	if i >= r.start {
+		return r.base + float64(float64(i-r.start)*r.slope)
+	}
+	return -exact.Ln(r.atLeast[i] / r.of)
 }
 
 // Warm reports whether enough scores were seen to rank another.
@@ -72,9 +82,11 @@ func (r *Ranker) Halve() {
 	r.due = r.n
 }
 
-// fit makes the table. Half of a bin's own count and half an observation more
-// keep every share above 0 and below 1.
+// fit counts the shares and fits the tail. Half of a bin's own count and half an
+// observation more keep every share above 0 and below 1. The logarithms are left
+// to those who ask, because a fit is paid for by a single row.
 func (r *Ranker) fit() {
+	r.of = r.n + 1
 	above, start := 0.0, rankerBins-1
 	for start > 0 && above+r.bins[start] < float64(r.n*rankerTail)+1 {
 		above += r.bins[start]
@@ -85,27 +97,22 @@ func (r *Ranker) fit() {
 		excess += float64(r.bins[i] * float64((float64(i-start)+0.5)*rankerWidth))
 		tail += r.bins[i]
 	}
-	mean := excess / tail
-	above = 0
-	for i := rankerBins - 1; i >= start; i-- {
-		above += r.bins[i]
-	}
-	base := -exact.Ln((above + 0.5) / (r.n + 1))
-	for i := start; i < rankerBins; i++ {
-		r.table[i] = base + float64(float64(i-start)*rankerWidth)/mean
-	}
+	above += r.bins[start]
+	r.start, r.base, r.slope = start, -exact.Ln((above+0.5)/r.of), rankerWidth*tail/excess
 	for i := start - 1; i >= 0; i-- {
-		r.table[i] = -exact.Ln((above + float64(r.bins[i]/2) + 0.5) / (r.n + 1))
+		r.atLeast[i] = above + float64(r.bins[i]/2) + 0.5
 		above += r.bins[i]
 	}
 }
 
 // Code writes or reads the state.
 func (r *Ranker) Code(c *snapshot.Codec) {
-	c.F64(&r.n)
-	c.F64(&r.due)
+	for _, f := range []*float64{&r.n, &r.due, &r.of, &r.base, &r.slope} {
+		c.F64(f)
+	}
+	c.Int(&r.start)
 	for i := range r.bins {
 		c.F64(&r.bins[i])
-		c.F64(&r.table[i])
+		c.F64(&r.atLeast[i])
 	}
 }

@@ -112,10 +112,13 @@ func (s *Subject) Learn(p *Pending, now int64, l *Learning, doubted bool) bool {
 			if !v.Fresh || v.Kind != uint8(kind) {
 				continue
 			}
+			habit := &s.Kinds[kind]
+			teaches := v.Proven || booting || known
 			switch {
-			case v.Proven || booting || known && (s.Kinds[kind].Has(v.Name) || s.Kinds[kind].Total() == 0):
+			case teaches && habit.Repeat(v.Name, 1):
+			case v.Proven || booting || known && habit.Total() == 0:
 				s.know(kind, v.Name, 1)
-			case s.Kinds[kind].Has(v.Name):
+			case !teaches && habit.Has(v.Name):
 			case kind == Routes || kind == Prefixes:
 				if known {
 					s.know(kind, v.Name, 1)

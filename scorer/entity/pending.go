@@ -51,6 +51,9 @@ type Pending struct {
 	// many events (Boyer and Moore's majority vote).
 	Gateway profile.Name
 	Lead    int32
+	// Share is how much the delta counts for the tenant once it has taught the
+	// subject and not yet the tenant, 0 before that.
+	Share float32
 }
 
 // Through notes the gateway of an event.
@@ -210,7 +213,7 @@ func (p *Pending) Taught(now int64) {
 	}
 	p.Since, p.Requests = now, 0
 	p.Samples, p.Sizes, p.Hours = p.Samples[:0], p.Sizes[:0], [3]uint64{}
-	p.Gateway, p.Lead = profile.Name{}, 0
+	p.Gateway, p.Lead, p.Share = profile.Name{}, 0, 0
 }
 
 func (p *Pending) code(k *snapshot.Codec) {
@@ -245,4 +248,5 @@ func (p *Pending) code(k *snapshot.Codec) {
 	lead := int64(p.Lead)
 	k.I64(&lead)
 	p.Lead = int32(lead)
+	k.F32(&p.Share)
 }

@@ -8,6 +8,9 @@ type Rare struct {
 	Switches
 	Streams []Stream
 	Tokens  []TokenKey
+	// Promised is the most that the bytes of the hour came to together with what
+	// open streams had still to send.
+	Promised float64
 	// ReassuredAt is when a proof last took suspicion back.
 	ReassuredAt int64
 	// SignedOut is the event time at which the session was reported to have
@@ -21,11 +24,12 @@ type Switches struct {
 	LastAt int64
 }
 
-// Stream is an open stream and how many of its bytes have been counted.
+// Stream is an open stream, how many of its bytes have been counted, and how many
+// it said that it has, 0 for one that did not say.
 type Stream struct {
-	ID    uint64
-	Bytes uint64
-	Last  int64
+	ID               uint64
+	Bytes, Announced uint64
+	Last             int64
 }
 
 // TokenKey is the key that a token was proven with.
@@ -47,6 +51,32 @@ func (s *Session) OwnRare() *Rare {
 	return s.rare
 }
 
+// Promise notes what the hour comes to if all streams that are open send what
+// they announced.
+func (s *Session) Promise() {
+	if s.rare == nil {
+		return
+	}
+	sum := s.Hour.Bytes
+	for i := range s.rare.Streams {
+		st := &s.rare.Streams[i]
+		if st.Announced > st.Bytes {
+			sum += float64(st.Announced - st.Bytes)
+		}
+	}
+	if sum > s.Hour.Bytes {
+		s.rare.Promised = max(s.rare.Promised, sum)
+	}
+}
+
+// HourMost is the most that the hour has come to, by what was sent or announced.
+func (s *Session) HourMost() float64 {
+	if s.rare == nil {
+		return s.Hour.Bytes
+	}
+	return max(s.Hour.Bytes, s.rare.Promised)
+}
+
 func (s *Session) codeRare(k *snapshot.Codec) {
 	has := s.rare != nil
 	k.Bool(&has)
@@ -59,8 +89,10 @@ func (s *Session) codeRare(k *snapshot.Codec) {
 	snapshot.List(k, &r.Streams, func(st *Stream) {
 		k.U64(&st.ID)
 		k.U64(&st.Bytes)
+		k.U64(&st.Announced)
 		k.I64(&st.Last)
 	})
+	k.F64(&r.Promised)
 	snapshot.List(k, &r.Tokens, func(t *TokenKey) {
 		k.U64(&t.Token)
 		k.U64(&t.Device)

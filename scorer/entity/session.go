@@ -72,6 +72,8 @@ type Place struct {
 	HasLocation                   bool
 	// Veiled says that the network hides where its users are: a VPN or relay.
 	Veiled bool
+	// Mobile says that it is a carrier's, whose customers are anywhere.
+	Mobile bool
 }
 
 // Window counts within the current minute or hour of the stream clock.
@@ -193,8 +195,11 @@ func (s *Session) Roll(now int64) {
 		s.Minute = Window{Start: now}
 	}
 	if s.Hour.over(now, time.Hour) {
-		if s.Hour.Bytes > 0 {
-			s.Pending.Samples.Add(HourBytes, profile.Bucket(s.Hour.Bytes))
+		if most := s.HourMost(); most > 0 {
+			s.Pending.Samples.Add(HourBytes, profile.Bucket(most))
+		}
+		if s.rare != nil {
+			s.rare.Promised = 0
 		}
 		if s.Spread.Weight > 0 {
 			s.Pending.Samples.Add(Breadths, profile.Bucket(s.Spread.Weight))
@@ -296,6 +301,7 @@ func (p *Place) code(k *snapshot.Codec) {
 	k.F32(&p.RadiusKM)
 	k.Bool(&p.HasLocation)
 	k.Bool(&p.Veiled)
+	k.Bool(&p.Mobile)
 	k.I64(&p.Last)
 	k.I64(&p.Alive)
 	k.U64(&open)

@@ -129,7 +129,7 @@ var catalogue = [Count]Description{
 	},
 	ConcurrentPlaces: {
 		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Needs: "session, address",
-		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream and with each alternation; less within a country, and a quarter where both networks and clients are habits of the subject",
+		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream, with each alternation and, for one program, where no network is known to hide anybody or to be a carrier's; less within a country, and a quarter where both networks and clients are habits of the subject",
 		Innocent: "a phone between Wi-Fi and mobile network, a relay for some requests only",
 	},
 	NewFamily: {
@@ -139,7 +139,7 @@ var catalogue = [Count]Description{
 	},
 	NewDevice: {
 		ID: "client.new_device", Group: Client, Technique: "T1078", Needs: "subject, device",
-		Formula:  "as geo.new_country over device keys; silent where the family is new already",
+		Formula:  "as geo.new_country over device keys; half where the family is new already; none at all is such a key where a person's program, the only one of its session, has shown one before",
 		Innocent: "a new phone, deleted cookies",
 	},
 	NeverSeenRoute: {
@@ -153,8 +153,8 @@ var catalogue = [Count]Description{
 		Innocent: "a reload storm, a batch job run by hand",
 	},
 	BytesOut: {
-		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; for the event that takes a person's hour over twice the power of two below which 99 of 100 of his own hours stay, 20 or more of them, and over 4 MiB, 1.25·ln(1/q), at most 10, or 0.8·ln(1/q) from q = 1/1000 on, where a share q of the tenant's hours is over such a line; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
+		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant; attribute announced_bytes sharpens it",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; for the event that takes a person's hour over a line, twice the power of two below which 99 of 100 of his own hours stay, 20 or more of them, and at least 256 KiB, 512 KiB and so on up to 4 MiB, 1.25·ln(1/q), at most 10, where a share q < 1/1600 of the tenant's hours is over such a line, else, and over 4 MiB only, 0.8·ln(1/q); what open streams have announced counts as sent in the hour; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {
@@ -258,7 +258,7 @@ var catalogue = [Count]Description{
 		Innocent: "a name with an apostrophe, the first one",
 	},
 	Takeover: {
-		ID: "sequence.takeover", Group: Sequence, Technique: "T1550.001", Needs: "subject, template or route; some hundreds of events of the subject, some thousands of the tenant and two hundred days of its sessions",
+		ID: "sequence.takeover", Group: Sequence, Technique: "T1550.001", Needs: "subject, template or route; some hundreds of events of the subject, some thousands of the tenant and a hundred days of its sessions",
 		Formula:  "ln(κ·p^(κ-1)), κ = 0.3, p = upper tail, by the shared epoch's fit for the kind of subject, of a session-day's highest CUSUM of ln(p(step|tenant)/p(step|subject)) about the subject's own mean and in spreads of his blocks of a hundred steps; first-order Markov, hierarchical Dirichlet back-off subject → tenant",
 		Innocent: "a new job within the company, a week of other work",
 	},

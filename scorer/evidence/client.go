@@ -15,6 +15,9 @@ const (
 	// systemMax is the most that another operating system says within a known
 	// family, in nats: the same browser on a second machine.
 	systemMax = 1.5
+	// noKey begins the name by which a habit of device keys knows a program that
+	// shows none. No key is called so, for keys are no two words.
+	noKey = "none"
 )
 
 // client says how new the program, its system and the device key are. Only the
@@ -43,6 +46,7 @@ func (k *Collector) client(x *Context) {
 		k.moved(x, k.newNetwork, fresh && firstFamily)
 	}
 	if device == "" {
+		k.keyless(x, family)
 		return
 	}
 	first := k.first(x, entity.Devices, device)
@@ -56,6 +60,24 @@ func (k *Collector) client(x *Context) {
 	n := k.cut(NewDevice, raw)
 	if n > 0 {
 		k.add(NewDevice, n, false, k.sayf("a device key that this subject has not shown in %d requests", x.Subject.Total))
+	}
+}
+
+// keyless says how new it is that a person's program shows no device key, where
+// it is the only one of a session that has shown one: who uses a token elsewhere
+// may imitate the browser, but has not its cookie.
+func (k *Collector) keyless(x *Context, family string) {
+	p := &x.Session.Pending
+	if !x.request() || x.Subject == nil || k.machine(x) || p.Count(entity.Devices) == 0 || p.Count(entity.Families) > 1 {
+		return
+	}
+	name := k.Names.pair(noKey, family)
+	if !k.first(x, entity.Devices, name) || x.Subject.Kinds[entity.Devices].Total() == 0 {
+		return
+	}
+	n := k.cut(NewDevice, k.novelty(x, NewDevice, entity.Devices, name, deviceUniform, deviceAttack))
+	if n > 0 {
+		k.add(NewDevice, n, false, k.sayf("no device key, where %s has shown one before", usual(family)))
 	}
 }
 

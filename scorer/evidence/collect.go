@@ -163,7 +163,11 @@ func (k *Collector) Prove(x *Context) {
 	p := &x.Session.Pending
 	p.Prove(entity.Networks, x.Network)
 	p.Prove(entity.Countries, short(x.Event.GetCountry()))
-	p.Prove(entity.Devices, short(x.Event.GetDevice()))
+	if device := short(x.Event.GetDevice()); device != "" {
+		p.Prove(entity.Devices, device)
+	} else {
+		p.Prove(entity.Devices, k.Names.pair(noKey, x.Agent.Family))
+	}
 	p.Prove(entity.Families, x.Agent.Family)
 	p.Prove(entity.Systems, x.Agent.Client)
 	if ja4 := handshake(x.Event.GetJa4()); ja4 != "" {

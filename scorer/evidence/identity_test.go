@@ -37,7 +37,8 @@ func identityCases() map[string]signalCase {
 	elsewhere := func() *event.RequestEvent { return from("NL", 1136, 52.4, 4.9, chrome) }
 	return map[string]signalCase{
 		"two homes of the subject at once":                      {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, elsewhere()}}, 0.5, 1, true},
-		"home and a strange place at once":                      {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo(chrome)}}, 3, 4, true},
+		"home and a strange place at once":                      {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo(chrome)}}, 4, 5, true},
+		"a phone abroad that comes out at home as well":         {evidence.ConcurrentPlaces, false, []step{{0, berlin()}, {time.Second, saopaulo(chrome, "mobile")}}, 3, 4, true},
 		"from one home of the subject to the other in a minute": {evidence.ImpossibleTravel, false, []step{{0, berlin()}, {2 * time.Minute, elsewhere()}}, 0.3, 1.5, true},
 		"a robot in two places at once":                         {evidence.ConcurrentPlaces, false, []step{{0, machine(berlin())}, {time.Second, machine(elsewhere())}}, 0, 0, true},
 		"a robot does not travel":                               {evidence.ImpossibleTravel, false, []step{{0, machine(berlin())}, {2 * time.Minute, machine(saopaulo(chrome))}}, 0, 0, true},
@@ -74,8 +75,19 @@ func identityCases() map[string]signalCase {
 		"a known cookie in a new network is no proof":           {evidence.ProvenKey, false, []step{{0, with(provenBy("laptop", hamburg(chrome)), func(e *event.RequestEvent) { e.Binding = event.BindingCookie })}}, 0, 0, true},
 		"a known key in a new network, refused by the gateway":  {evidence.ProvenKey, false, []step{{0, with(provenBy("laptop", hamburg(chrome)), func(e *event.RequestEvent) { e.Decision = event.DecisionDeny })}}, 0, 0, true},
 		"a known key in a new country answers three nats":       {evidence.ProvenKey, false, []step{{0, provenBy("laptop", saopaulo(chrome))}}, -3, -3, true},
+		"the usual browser without its cookie":                  {evidence.NewDevice, false, []step{{0, cookie(berlin())}, {time.Second, hamburg(chrome)}}, 2, 20, true},
+		"it is missed once":                                     {evidence.NewDevice, false, []step{{0, cookie(berlin())}, {time.Second, hamburg(chrome)}, {time.Second, hamburg(chrome)}}, 0, 0, true},
+		"a session that has shown no cookie":                    {evidence.NewDevice, false, []step{{0, berlin()}}, 0, 0, true},
+		"another program of a session has no cookie":            {evidence.NewDevice, false, []step{{0, cookie(berlin())}, {time.Second, hamburg("curl/8")}}, 0, 0, true},
+		"a session that has another program":                    {evidence.NewDevice, false, []step{{0, cookie(berlin())}, {time.Second, cookie(hamburg("curl/8"))}, {time.Second, berlin()}}, 0, 0, true},
+		"a robot without its key":                               {evidence.NewDevice, false, []step{{0, machine(cookie(berlin()))}, {time.Second, machine(berlin())}}, 0, 0, true},
 		"a second proof within ten minutes answers nothing":     {evidence.ProvenKey, false, []step{{0, provenBy("laptop", saopaulo(chrome))}, {9 * time.Minute, provenBy("laptop", hamburg("curl/8"))}}, 0, 0, true},
 	}
+}
+
+// cookie shows the device cookie of the subject's browser.
+func cookie(e *event.RequestEvent) *event.RequestEvent {
+	return with(e, func(e *event.RequestEvent) { e.Binding, e.Device = event.BindingCookie, "laptop" })
 }
 
 func machine(e *event.RequestEvent) *event.RequestEvent {

@@ -32,6 +32,10 @@ const (
 	// ln(p(tag|attack)/p(tag|people)): one attacker in five hides behind Tor or an
 	// open proxy or rents a machine, of people one in a hundred or less.
 	torNats, proxyNats, hostingNats = 3, 2, 1.5
+	// unveiled is what two far places by one program say beyond that where neither
+	// is known to hide anybody, for most who switch a VPN on choose one that is, nor
+	// a carrier's: a phone abroad comes out at home, and beside it in the hotel.
+	unveiled = 1
 	// homeShare is what two places count that are both habits of the subject.
 	homeShare = 0.25
 	// flightKMH is the speed of an airliner.
@@ -173,7 +177,7 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 	if here < 0 {
 		here = addPlace(s, entity.Place{
 			Network: profile.NameOf(x.Network), Country: profile.NameOf(short(ev.GetCountry())), Family: profile.NameOf(x.Agent.Family),
-			Veiled: veiled(ev), Since: x.At,
+			Veiled: veiled(ev), Mobile: slices.Contains(ev.GetNetworkTags(), "mobile"), Since: x.At,
 		})
 		arrived = true
 	}

@@ -35,14 +35,21 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 			bestFar = true
 			countSwitch(x, arrived)
 		}
-		if k.machine(x) && x.Subject.Kinds[entity.Networks].Has(p.Network.String()) {
+		if k.machine(x) && x.ownNetwork(p) {
 			continue // Programs run in many places at once.
 		}
 		raw, firm := concurrency(far, unknown, o.Country != p.Country, other, open, s.Rare().Count, float64(p.Requests))
-		if o.Veiled || p.Veiled {
+		home := x.atHome(o) && x.atHome(p)
+		switch {
+		case o.Veiled || p.Veiled:
 			raw, firm = raw/2, false
+		case far && !other && o.Country != p.Country && !home && !o.Mobile && !p.Mobile:
+			raw += unveiled
 		}
-		if x.atHome(o) && x.atHome(p) {
+		if x.ownNetwork(o) && x.ownNetwork(p) {
+			firm = false // The office and the company's VPN abroad: only the program is new.
+		}
+		if home {
 			raw, firm = float64(homeShare*raw), false
 		}
 		if x.ownFamily(o) && x.ownFamily(p) && o.Alive <= p.Since {
@@ -64,7 +71,12 @@ func (k *Collector) concurrent(x *Context, here int, arrived bool) bool {
 // his office, his mobile network, the exit of his company's VPN. A thief has
 // neither of them for free.
 func (x *Context) atHome(p *entity.Place) bool {
-	return x.Subject.Kinds[entity.Networks].Has(p.Network.String()) && (p.Family == nameless || x.ownFamily(p))
+	return x.ownNetwork(p) && (p.Family == nameless || x.ownFamily(p))
+}
+
+// ownNetwork reports whether a place's network is a habit of the subject.
+func (x *Context) ownNetwork(p *entity.Place) bool {
+	return x.Subject.Kinds[entity.Networks].Has(p.Network.String())
 }
 
 // ownFamily reports whether a place's client is a habit of the subject.

@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"strconv"
+
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -31,9 +33,12 @@ const (
 	// lineWeight gives back half of that.
 	lineNats, lineWeight = 10, 1.25
 	// lineRare is ln(1/q) of the share of hours up to which being over a line is
-	// rare: at four hours a day, one day in 250. lineCommon is the weight of it
+	// rare: at four hours a day, one day in 400. lineCommon is the weight of it
 	// elsewhere.
-	lineRare, lineCommon = 6.9, 0.8
+	lineRare, lineCommon = 7.4, 0.8
+	// linesLeast is how many hours of a tenant must be known before less than a few
+	// documents can be rare in it.
+	linesLeast = 300
 	// plainBreadth is how many different things anyone may open in an hour.
 	plainBreadth = 40
 	// anonymousMax bounds what rates say about an address: a crawler or an office
@@ -45,9 +50,11 @@ const (
 func (k *Collector) volume(x *Context) {
 	s := x.Session
 	s.Roll(x.Now)
+	before := s.HourMost()
 	bytes := newBytes(x)
 	s.Minute.Bytes += bytes
 	s.Hour.Bytes += bytes
+	s.Promise()
 	if x.request() {
 		s.Minute.Requests++
 	}
@@ -64,8 +71,8 @@ func (k *Collector) volume(x *Context) {
 	if x.request() {
 		k.rate(x, own, peers)
 	}
-	if bytes > 0 {
-		k.bytesOut(x, bytes, own, peers)
+	if bytes > 0 || s.HourMost() > before {
+		k.bytesOut(x, before, own, peers)
 	}
 	k.answer(x)
 }
@@ -91,7 +98,7 @@ func (k *Collector) rate(x *Context, own, peers *entity.Habits) {
 	}
 }
 
-func (k *Collector) bytesOut(x *Context, sent float64, own, peers *entity.Habits) {
+func (k *Collector) bytesOut(x *Context, before float64, own, peers *entity.Habits) {
 	s, t := x.Session, x.Tenant
 	minute, hour := 0.0, 0.0
 	if s.Minute.Bytes > calmMinuteBytes {
@@ -100,47 +107,58 @@ func (k *Collector) bytesOut(x *Context, sent float64, own, peers *entity.Habits
 	switch {
 	case x.Subject == nil:
 		minute = min(minute, anonymousMax)
-	case s.Hour.Bytes > calmHourBytes:
-		hour = k.shaped(&own.HourBytes, &peers.HourBytes, &t.HourRatio, s.Hour.Bytes, plainHourBytes)
+	case s.HourMost() > calmHourBytes:
+		hour = k.shaped(&own.HourBytes, &peers.HourBytes, &t.HourRatio, s.HourMost(), plainHourBytes)
 	}
 	// Many requests send many bytes: only what goes beyond that is news.
-	if s.Minute.Bytes <= plainMinuteBytes && s.Hour.Bytes <= documentsBytes {
+	if s.Minute.Bytes <= plainMinuteBytes && s.HourMost() <= documentsBytes {
 		minute, hour = min(minute, documentsNats), min(hour, documentsNats)
 	}
-	line := k.overLine(x, sent)
+	line := k.overLine(x, before)
 	hour = max(hour, line)
 	nats := k.cut(BytesOut, max(minute, hour)-k.fast)
 	if nats <= 0 {
 		return
 	}
-	span, total, most := "a minute", x.Session.Minute.Bytes, habitual(&own.MinuteBytes, &peers.MinuteBytes)
+	how, span, total, most := "sent", "a minute", x.Session.Minute.Bytes, habitual(&own.MinuteBytes, &peers.MinuteBytes)
 	if hour > minute {
-		span, total, most = "an hour", x.Session.Hour.Bytes, habitual(&own.HourBytes, &peers.HourBytes)
+		span, total, most = "an hour", s.HourMost(), habitual(&own.HourBytes, &peers.HourBytes)
+		if total > s.Hour.Bytes {
+			how = "sent or announced"
+		}
 	}
 	if line > 0 && line >= max(minute, hour) {
 		most = own.HourBytes.Quantile(0.99)
 	}
-	k.add(BytesOut, nats, false, k.sayf("%s sent within %s; usual: up to %s", k.humanSize(total), span, k.humanSize(most)))
+	k.add(BytesOut, nats, false, k.sayf("%s %s within %s; usual: up to %s", k.humanSize(total), how, span, k.humanSize(most)))
 }
 
-// overLine is the evidence of the event that takes a person's hour over the
+// overLine is the evidence of the event that takes a person's hour over a
 // line of his own hours, whatever his peers send: ln(1/q) where a share q of the
-// tenant's hours ends over such a line. Where that is rare, it asks
-// for a proof; elsewhere it would slow many down who only work.
-func (k *Collector) overLine(x *Context, more float64) float64 {
+// tenant's hours ends over such a line. Where that is rare, it asks for a proof;
+// elsewhere it would slow many down who only work, and of the lines but the
+// highest, less than a few documents, says nothing. before is what the hour had
+// come to.
+func (k *Collector) overLine(x *Context, before float64) float64 {
 	if x.Subject == nil || k.machine(x) {
 		return 0
 	}
-	line, known := entity.HourLine(&x.Subject.HourBytes)
-	sent := x.Session.Hour.Bytes
-	if !known || sent <= line || sent-more > line {
-		return 0
+	nats, sent := 0.0, x.Session.HourMost()
+	for level := range entity.LineLevels {
+		line, known := entity.HourLine(&x.Subject.HourBytes, level)
+		highest := level == entity.LineLevels-1
+		if !known || sent <= line || before > line || !highest && x.Tenant.Lines.Hours < linesLeast {
+			continue
+		}
+		rare := -exact.Ln(x.Tenant.Lines.Share(level))
+		switch {
+		case rare >= lineRare:
+			nats = max(nats, min(lineNats, float64(lineWeight*rare)))
+		case highest:
+			nats = max(nats, float64(lineCommon*rare))
+		}
 	}
-	rare := -exact.Ln(x.Tenant.Lines.Share())
-	if rare < lineRare {
-		return float64(lineCommon * rare)
-	}
-	return min(lineNats, float64(lineWeight*rare))
+	return nats
 }
 
 // shaped is the evidence of a value's upper tail where the peers' share is, as
@@ -219,6 +237,10 @@ func newBytes(x *Context) float64 {
 		at = addStream(x, id)
 	}
 	st := &s.Streams[at]
+	announced, err := strconv.ParseUint(ev.GetAttributes()[event.AttributeAnnounced], 10, 64)
+	if err == nil {
+		st.Announced = announced
+	}
 	more := 0.0
 	if total > st.Bytes {
 		more = float64(total - st.Bytes)

@@ -62,7 +62,7 @@ func (c *Collector) Note(x *evidence.Context, names *evidence.Names, findings []
 		c.begin(x)
 	}
 	for i := range findings {
-		if findings[i].Signal == evidence.NewDevice && x.Session.Pending.Count(entity.Devices) > 1 {
+		if findings[i].Signal == evidence.NewDevice && x.Event.GetDevice() != "" && x.Session.Pending.Count(entity.Devices) > 1 {
 			d := c.delta(x.Event, name{verdict.TargetDevice, x.Event.GetDevice()})
 			note(&d.Moved, evidence.Hash(x.Event.GetSubject()))
 			blame(d, x.Event)

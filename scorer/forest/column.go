@@ -17,7 +17,7 @@ type column struct {
 	center, clipped float64 // The same of values cut at three deviations (Huber).
 
 	level, errors   float64 // Running level of the recent past, and sum of its squared errors, cut.
-	stray, wrong    float64 // Mean absolute deviation from mean, and from level.
+	stray, wrong    float64 // Mean absolute deviation from center, cut at three, and from level.
 	sample          []float64
 	lowest, topmost extremes
 }
@@ -114,17 +114,28 @@ func (c *column) tail(x float64) float64 {
 
 // span is how many values of a sorted list are below x, and how many equal it.
 func span(sorted []float64, x float64) (below, equal float64) {
-	from, found := slices.BinarySearch(sorted, x)
-	if !found {
-		return float64(from), 0
+	from := place(sorted, x)
+	to := from
+	if from < len(sorted) && sorted[from] == x {
+		to += place(sorted[from:], math.Nextafter(x, math.Inf(1)))
 	}
-	to, _ := slices.BinarySearchFunc(sorted[from:], x, func(e, t float64) int {
-		if e <= t {
-			return -1
+	return float64(from), float64(to - from)
+}
+
+// place is where x belongs in a sorted list, in front of those that equal it. It
+// is what slices.BinarySearch does for numbers that may be missing, at a third
+// of the cost.
+func place(sorted []float64, x float64) int {
+	low, high := 0, len(sorted)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if sorted[middle] < x {
+			low = middle + 1
+		} else {
+			high = middle
 		}
-		return 1
-	})
-	return float64(from), float64(to)
+	}
+	return low
 }
 
 // learn counts x. pick says which value of a full sample it replaces, which is
@@ -139,14 +150,12 @@ func (c *column) learn(x float64, pick func(n float64) int) {
 	c.topmost.learn(x)
 	c.lowest.learn(-x)
 	if len(c.sample) < sampleMax {
-		at, _ := slices.BinarySearch(c.sample, x)
-		c.sample = slices.Insert(c.sample, at, x)
+		c.sample = slices.Insert(c.sample, place(c.sample, x), x)
 		return
 	}
 	if out := pick(c.n); out < sampleMax {
 		c.sample = slices.Delete(c.sample, out, out+1)
-		at, _ := slices.BinarySearch(c.sample, x)
-		c.sample = slices.Insert(c.sample, at, x)
+		c.sample = slices.Insert(c.sample, place(c.sample, x), x)
 	}
 }
 
@@ -166,8 +175,12 @@ func (c *column) learnLevel(x float64) {
 		return
 	}
 	d := x - c.level
+	stray := math.Abs(x - c.center)
+	if c.n > clipFrom && c.clipped > 0 {
+		stray = min(stray, 3*math.Sqrt(c.clipped/c.n))
+	}
 	c.wrong += (math.Abs(d) - c.wrong) / c.n
-	c.stray += (math.Abs(x-c.mean) - c.stray) / c.n
+	c.stray += (stray - c.stray) / c.n
 	if c.n > clipFrom && c.errors > 0 {
 		reach := 3 * math.Sqrt(c.errors/c.n)
 		d = max(-reach, min(reach, d))

@@ -21,7 +21,7 @@ const (
 	Near                        // Distance to the nearest remembered rows, in surprise.
 	Far                         // Distance to a wider neighbourhood of them, in deviations.
 	Relation                    // Distance from what the columns have in common.
-	Echo                        // Strange rows that repeat.
+	Echo                        // Strange rows that repeat, and floods.
 
 	voicesMax = 4
 	// Every is the whole ensemble.
@@ -116,7 +116,9 @@ func (d *Detector) Next(row []float64) (float64, error) {
 	}
 	now := float64(d.counts.Rows)
 	alike := 0.0
-	if d.gate.strange(surprise) {
+	excess := d.repeats.excess(d.far, d.memory.far)
+	d.repeats.keep(d.far)
+	if d.gate.strange(surprise) || excess > 0 {
 		alike = d.echo.hear(now, d.near)
 		d.echo.keep(now, d.near)
 	}
@@ -124,7 +126,7 @@ func (d *Detector) Next(row []float64) (float64, error) {
 		score += gain(alike)
 	}
 	d.counts.Rows++
-	if d.gate.admit(surprise, alike) && d.repeats.admit(surprise, d.far) {
+	if d.gate.admit(surprise, alike) && d.repeats.admit(excess) {
 		d.learn(surprise)
 	}
 	for j, x := range d.row {

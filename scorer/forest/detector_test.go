@@ -226,6 +226,30 @@ func TestAFloodOfMildRowsTeachesLittle(t *testing.T) {
 	}
 }
 
+// TestAFloodIsHeard floods with a row of which each column is ordinary, and goes
+// on for longer than all that was normal.
+func TestAFloodIsHeard(t *testing.T) {
+	d, rng := detector(t, 3), seeded(11)
+	high := quantile(normal(t, d, rng, 4000, 3)[1000:], 0.99)
+	learned := d.Counts().Learned
+	for i := range 6000 {
+		again, err := d.Score([]float64{1.4, -1.4, 1.4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		score := next(t, d, 1.4, -1.4, 1.4)
+		if again != score {
+			t.Fatalf("row %d: Score says %.3f, Next %.3f", i, again, score)
+		}
+		if i >= 200 && score <= high {
+			t.Fatalf("row %d of the flood says %.2f, one of a hundred normal rows %.2f", i, score, high)
+		}
+	}
+	if n := d.Counts().Learned - learned; n > 400 {
+		t.Errorf("%d rows of the flood have taught", n)
+	}
+}
+
 func TestWhatIsMostlyOneRowKeepsItNormal(t *testing.T) {
 	d, rng := detector(t, 2), seeded(10)
 	var same, other []float64
@@ -322,7 +346,7 @@ func TestRestoreRefusesWhatIsNoState(t *testing.T) {
 		"nothing":                       {nil, snapshot.ErrFormat},
 		"a torn file":                   {good.Bytes()[:good.Len()/2], snapshot.ErrChecksum},
 		"a changed byte":                {append(append(bytes.Clone(good.Bytes()[:40]), good.Bytes()[40]^1), good.Bytes()[41:]...), snapshot.ErrChecksum},
-		"the payload of something else": {sealed(t, []byte{2, 2, 3}), snapshot.ErrFormat},
+		"the payload of something else": {sealed(t, []byte{3, 2, 3}), snapshot.ErrFormat},
 		"a later layout":                {sealed(t, []byte{99, 2, 3}), snapshot.ErrVersion},
 	}
 	for name, tt := range tests {

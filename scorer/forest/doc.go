@@ -20,7 +20,10 @@
 //
 // What learns everything learns the attack: a thousand equal rows in a burst
 // become normal within that burst. So a strange row must buy its way in, and
-// rows that repeat pay more.
+// rows that repeat pay more. A flood of rows that are not strange one by one is
+// told by its share of the latest rows against that of the memory, and teaches no
+// more than the memory's share; the price that strange rows pay would be too high,
+// because ordinary rows come in small floods, too.
 //
 // Far is not the same as rare. A column that is nearly constant puts any other
 // value at a great distance, so the surprise of a column is the lesser of its
@@ -28,7 +31,8 @@
 //
 // A column that drifts is judged by its recent level, but only where the level
 // explains most of its variance over all of the past: a burst is predictable
-// from itself.
+// from itself. What a burst adds to that variance is cut, or the few of its rows that
+// are learned would make the column predictable, and with it the burst.
 //
 // The first rows have no past that ranks them, and a short table has few
 // others: they are judged by a formula instead, not by a constant.

@@ -21,7 +21,7 @@ func (d *Detector) Score(row []float64) (float64, error) {
 	if !d.ranked() {
 		score = d.guess()
 	}
-	if d.members&Echo != 0 && d.gate.strange(surprise) {
+	if d.members&Echo != 0 && (d.gate.strange(surprise) || d.repeats.excess(d.far, d.memory.far) > 0) {
 		score += gain(d.echo.hear(float64(d.counts.Rows), d.near))
 	}
 	return score, nil

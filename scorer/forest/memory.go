@@ -17,9 +17,12 @@ type memory struct {
 
 	near, far []float64 // Rows side by side: coordinates, and deviations.
 
-	factor []float64 // Lower triangle of the covariance's Cholesky factor.
-	fitted bool
-	due    float64 // Fit anew when offered reaches this.
+	// products are the sums over the remembered rows of the products of every two
+	// coordinates, lower triangle, and factor the Cholesky factor of the covariance
+	// that they gave at the last fit.
+	products, factor []float64
+	fitted           bool
+	due              float64 // Fit anew when offered reaches this.
 }
 
 const (
@@ -35,7 +38,7 @@ func newMemory(columns int) memory {
 	return memory{
 		columns: columns, due: fitFrom,
 		near: make([]float64, 0, memoryMax*columns), far: make([]float64, 0, memoryMax*columns),
-		factor: make([]float64, columns*columns),
+		products: make([]float64, columns*columns), factor: make([]float64, columns*columns),
 	}
 }
 
@@ -140,13 +143,33 @@ func (m *memory) offer(nats float64, near, far []float64, pick func(n float64) i
 	if m.rows() < memoryMax {
 		m.near = append(m.near, near...)
 		m.far = append(m.far, far...)
+		m.count(near, 1)
 	} else if at := pick(m.offered * (1 - memoryShare)); at < memoryMax {
-		copy(m.near[at*m.columns:], near)
-		copy(m.far[at*m.columns:], far)
+		at *= m.columns
+		m.count(m.near[at:at+m.columns], -1)
+		copy(m.near[at:], near)
+		copy(m.far[at:], far)
+		m.count(near, 1)
 	}
 	if m.offered >= m.due {
 		m.fit()
 		m.due = float64(m.offered*memoryGrowth) + 1
+	}
+}
+
+// count adds the products of a row's coordinates, or takes them away, so that a
+// fit need not go through all rows. Coordinates are small, see [view], so what
+// rounding leaves behind stays far below the shrinkage.
+func (m *memory) count(row []float64, sign float64) {
+	for i, x := range row {
+		if x == 0 {
+			continue
+		}
+		x *= sign
+		line := m.products[i*m.columns:]
+		for j, y := range row[:i+1] {
+			line[j] += float64(x * y)
+		}
 	}
 }
 
@@ -157,23 +180,10 @@ func (m *memory) fit() {
 	shrink := min(1, float64(m.columns)/float64(m.columns+n)+shrinkFloor)
 	weight := (1 - shrink) / float64(n)
 	d := m.columns
-	clear(m.factor)
-	for r := 0; r < len(m.near); r += d {
-		row := m.near[r : r+d]
-		for i, x := range row {
-			if x == 0 {
-				continue
-			}
-			line := m.factor[i*d:]
-			for j, y := range row[:i+1] {
-				line[j] += float64(x * y)
-			}
-		}
-	}
 	for i := range d {
 		line := m.factor[i*d : i*d+i+1]
 		for j := range line {
-			v := float64(line[j] * weight)
+			v := float64(m.products[i*d+j] * weight)
 			if i == j {
 				v += shrink
 			}
@@ -201,5 +211,6 @@ func (m *memory) code(c *snapshot.Codec) {
 	c.Bool(&m.fitted)
 	snapshot.List(c, &m.near, c.F64)
 	snapshot.List(c, &m.far, c.F64)
+	snapshot.List(c, &m.products, c.F64)
 	snapshot.List(c, &m.factor, c.F64)
 }

@@ -2,10 +2,10 @@ package forest
 
 import "github.com/vigil-gateway/vigil/scorer/snapshot"
 
-// Repeats thin a flood of equal rows that are not strange enough for the gate:
-// where more than half of the latest rows are the same as this one, and it is
-// still rarer than most rows of the past, only a share of them teaches, so that
-// a flood is not soon most of what is known.
+// Repeats find floods of equal rows, also of those that are not strange enough for
+// the gate: where a quarter of the latest rows or more are the same as this one, and
+// that is more than four times their share of what is remembered. Of a flood only so
+// many rows teach as keep that share, so that it is not soon most of what is known.
 type repeats struct {
 	columns int
 	rows    []float64 // The latest rows side by side, in deviations.
@@ -15,9 +15,8 @@ type repeats struct {
 
 const (
 	repeatsRadius = 0.01 // Mean squared deviation below which two rows are the same.
-	repeatsFrom   = repeatsMax / 2
-	repeatsAbove  = 1.5 // Surprise from which a row is rarer than most, nats.
-	repeatsPrice  = 4.0 // Rows of a flood for one, a same row among the latest.
+	repeatsFrom   = repeatsMax / 4
+	repeatsExcess = 4.0
 )
 
 // newRepeats takes all its memory at once.
@@ -25,38 +24,54 @@ func newRepeats(columns int) repeats {
 	return repeats{columns: columns, rows: make([]float64, 0, repeatsMax*columns)}
 }
 
-// admit reports whether a row teaches, and remembers it.
-func (r *repeats) admit(nats float64, row []float64) bool {
-	limit := float64(repeatsRadius * float64(r.columns))
-	same := 0.0
-	for i := 0; i < len(r.rows); i += r.columns {
-		sum := 0.0
-		for j, x := range r.rows[i : i+r.columns] {
-			d := row[j] - x
-			sum += float64(d * d)
-			if sum >= limit {
-				break
-			}
-		}
-		if sum < limit {
-			same++
-		}
+// excess is by how much the share of rows that are the same as this one, among the
+// latest, exceeds that among the known, where that makes it one of a flood, else 0.
+func (r *repeats) excess(row, known []float64) float64 {
+	same := alike(r.rows, row, r.columns)
+	if same < repeatsFrom || len(known) < memoryFrom*r.columns {
+		return 0
 	}
+	usual := (alike(known, row, r.columns) + 1) / float64(len(known)/r.columns+1)
+	excess := same / float64(len(r.rows)/r.columns) / usual
+	if excess <= repeatsExcess {
+		return 0
+	}
+	return excess
+}
+
+// keep remembers a row, whether or not it teaches.
+func (r *repeats) keep(row []float64) {
 	if len(r.rows) < repeatsMax*r.columns {
 		r.rows = append(r.rows, row...)
-	} else {
-		copy(r.rows[r.next*r.columns:], row)
-		r.next = (r.next + 1) % repeatsMax
+		return
 	}
-	if same < repeatsFrom || nats < repeatsAbove {
+	copy(r.rows[r.next*r.columns:], row)
+	r.next = (r.next + 1) % repeatsMax
+}
+
+// admit reports whether a row of this excess teaches.
+func (r *repeats) admit(excess float64) bool {
+	if excess == 0 {
 		return true
 	}
-	r.credit += 1 / (1 + float64(repeatsPrice*same))
+	r.credit += 1 / excess
 	if r.credit < 1 {
 		return false
 	}
 	r.credit--
 	return true
+}
+
+// alike counts the rows that are the same as a row.
+func alike(rows, row []float64, columns int) float64 {
+	limit := float64(repeatsRadius * float64(columns))
+	same := 0.0
+	for i := 0; i < len(rows); i += columns {
+		if squaredDistance(row, rows[i:i+columns], limit) < limit {
+			same++
+		}
+	}
+	return same
 }
 
 func (r *repeats) code(c *snapshot.Codec) {

@@ -8,7 +8,7 @@ import (
 )
 
 // stateVersion is the layout of a detector's state; a change raises it.
-const stateVersion = 2
+const stateVersion = 3
 
 // Snapshot writes the whole state, sealed with a checksum. The same state gives
 // the same bytes.
@@ -103,7 +103,7 @@ func (d *Detector) consistent(c *snapshot.Codec) error {
 	}
 	n := len(d.columns)
 	good := len(d.memory.near) == len(d.memory.far) && len(d.memory.near)%n == 0 && d.memory.rows() <= memoryMax &&
-		len(d.memory.factor) == n*n &&
+		len(d.memory.products) == n*n && len(d.memory.factor) == n*n &&
 		len(d.echo.at) <= echoMax && len(d.echo.values) == len(d.echo.at)*n && d.echo.next >= 0 && d.echo.next < echoMax &&
 		len(d.repeats.rows) <= repeatsMax*n && len(d.repeats.rows)%n == 0 && d.repeats.next >= 0 && d.repeats.next < repeatsMax
 	for j := range d.columns {

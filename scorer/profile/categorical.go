@@ -29,12 +29,10 @@ const indexAt = 32
 // Add counts a value; at most limit values are kept, and the one with the
 // smallest count gives way to a new one.
 func (c *Categorical) Add(name string, weight float64, limit int) {
-	c.total += weight
-	i := c.find(name)
-	if i >= 0 {
-		c.values[i].N += weight
+	if c.Repeat(name, weight) {
 		return
 	}
+	c.total += weight
 	c.fresh += float32(weight)
 	if len(c.values) < limit {
 		if len(c.values) == cap(c.values) {
@@ -62,6 +60,17 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 		c.index[name] = least
 	}
 	c.values[least] = Value{Name: name, N: weight}
+}
+
+// Repeat counts a value that is kept already, and reports whether it is.
+func (c *Categorical) Repeat(name string, weight float64) bool {
+	i := c.find(name)
+	if i < 0 {
+		return false
+	}
+	c.total += weight
+	c.values[i].N += weight
+	return true
 }
 
 // Pass counts an observation of a value that is not to be known yet: that
@@ -121,15 +130,22 @@ func (c *Categorical) Top() string {
 // of a Dirichlet with concentration a around the peers' probability. A value
 // that is not kept shares the mass of those pushed out.
 func (c *Categorical) P(name string, peer, a float64) float64 {
-	n := 0.0
-	i := c.find(name)
-	if i >= 0 {
-		n = c.values[i].N
-	} else if c.other > 0 {
-		n = float64(c.other) / float64(2*max(1, len(c.values)))
-	}
-	return (n + float64(a*peer)) / (c.total + a)
+	return posterior(c.share(name), c.total, peer, a)
 }
+
+// share is the count of a value, of those pushed out for one that is not kept.
+func (c *Categorical) share(name string) float64 {
+	i := c.find(name)
+	switch {
+	case i >= 0:
+		return c.values[i].N
+	case c.other > 0:
+		return float64(c.other) / float64(2*max(1, len(c.values)))
+	}
+	return 0
+}
+
+func posterior(n, total, peer, a float64) float64 { return (n + float64(a*peer)) / (total + a) }
 
 // PNew is the probability that the next observation is a value never seen
 // before, by Good and Turing, with a prior of one in ten weighing a.

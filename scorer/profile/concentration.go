@@ -24,17 +24,48 @@ type Likelihood struct {
 	n    float64
 }
 
-// Observe weighs one observation that the habit does not hold yet; peer is its
+// Trial is what the observations of one delta say about each concentration. The
+// zero value has seen nothing. It keeps products of probabilities, because they
+// come in numbers and a logarithm costs as much as ten multiplications.
+type Trial struct {
+	n        int
+	products [gridSize]float64 // Since the last of the logarithms, by concentration.
+	sums     [gridSize]float64 // Of ln p.
+}
+
+// productLeast is where the logarithm of a product is taken before it underflows.
+const productLeast = 1e-200
+
+// Observe takes one observation that the habit does not hold yet; peer is its
 // probability among the peers. A habit that knows nothing says nothing.
-func (l *Likelihood) Observe(c *Categorical, name string, peer, weight float64) {
+func (t *Trial) Observe(c *Categorical, name string, peer float64) {
 	if c.Total() < 1 || !(peer > 0) {
 		return
 	}
-	l.n += weight
-	a := gridFrom
-	for i := range l.sums {
-		l.sums[i] += float64(weight * exact.Ln(c.P(name, peer, a)))
+	n, a := c.share(name), gridFrom
+	for i := range t.products {
+		p := posterior(n, c.total, peer, a)
+		if t.n > 0 {
+			p *= t.products[i]
+		}
+		if p < productLeast {
+			t.sums[i] += exact.Ln(p)
+			p = 1
+		}
+		t.products[i] = p
 		a *= 2
+	}
+	t.n++
+}
+
+// Add weighs what a trial says, each of its observations alike.
+func (l *Likelihood) Add(t *Trial, weight float64) {
+	if t.n == 0 {
+		return
+	}
+	l.n += float64(weight * float64(t.n))
+	for i := range l.sums {
+		l.sums[i] += float64(weight * (t.sums[i] + exact.Ln(t.products[i])))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -18,16 +19,18 @@ func draw(a float64, seed uint64) *profile.Likelihood {
 	var l profile.Likelihood
 	for range 60 {
 		var c profile.Categorical
+		var t profile.Trial
 		var chosen []string
 		for n := range 40 {
 			name := fmt.Sprint(random.IntN(10))
 			if random.Float64() < float64(n)/(float64(n)+a) {
 				name = chosen[random.IntN(n)]
 			}
-			l.Observe(&c, name, 0.1, 1)
+			t.Observe(&c, name, 0.1)
 			c.Add(name, 1, 100)
 			chosen = append(chosen, name)
 		}
+		l.Add(&t, 1)
 	}
 	return &l
 }
@@ -45,13 +48,53 @@ func TestConcentrationIsFound(t *testing.T) {
 		t.Error("a concentration of nothing")
 	}
 	var c profile.Categorical
+	var nothing profile.Trial
 	for range 5000 {
-		l.Observe(&c, "x", 0.1, 1) // A habit that knows nothing.
+		nothing.Observe(&c, "x", 0.1) // A habit that knows nothing.
 	}
+	l.Add(&nothing, 1)
 	_, ok = l.Best()
 	if ok {
 		t.Error("first observations say something about a habit")
 	}
+}
+
+// TestATrialIsTheSumOfItsObservations compares many rare observations, whose
+// product would underflow, with the same ones one by one.
+func TestATrialIsTheSumOfItsObservations(t *testing.T) {
+	var c profile.Categorical
+	c.Add("usual", 50, 100)
+	var whole, single profile.Likelihood
+	var all profile.Trial
+	for i := range 2000 {
+		peer := 1e-9 * float64(1+i%7)
+		name := fmt.Sprint("rare ", i)
+		if i%3 == 0 {
+			name, peer = "usual", 0.5
+		}
+		all.Observe(&c, name, peer)
+		var one profile.Trial
+		one.Observe(&c, name, peer)
+		single.Add(&one, 0.5)
+	}
+	whole.Add(&all, 0.5)
+	want, got := written(&single), written(&whole)
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-9, 0)); diff != "" {
+		t.Errorf("-one by one +together:\n%s", diff)
+	}
+}
+
+// written is what a likelihood holds: the weight of its observations, and the sum
+// of the logarithms by concentration.
+func written(l *profile.Likelihood) []float64 {
+	out := snapshot.Writer()
+	l.Code(out)
+	in := snapshot.Reader(out.Bytes())
+	values := make([]float64, 15)
+	for i := range values {
+		in.F64(&values[i])
+	}
+	return values
 }
 
 func TestLikelihoodMergesAndFades(t *testing.T) {

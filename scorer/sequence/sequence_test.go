@@ -157,6 +157,42 @@ func TestTeach(t *testing.T) {
 	}
 }
 
+// TestWhatIsRipeTeachesAFewAtATime lets 40 events ripen and others follow, which
+// have to wait.
+func TestWhatIsRipeTeachesAFewAtATime(t *testing.T) {
+	prior := tenant()
+	var h sequence.Habit
+	var s sequence.Watch
+	live(&h, &s, prior, newWalker(1), 1000)
+	s.Forget()
+	const ripe, fresh = 100, 200
+	for i := range 40 {
+		s.Step(&h, prior, sequence.Symbol(ripe+i))
+	}
+	s.Rest() // Forty new things in a row have raised the level.
+	s.Ripen()
+	taught := func(from, n int) (count int) {
+		for i := range n {
+			if x := sequence.Symbol(from + i); h.Nats(prior, x, x) < 0 {
+				count++
+			}
+		}
+		return count
+	}
+	for i := range 12 {
+		s.Step(&h, prior, sequence.Symbol(fresh+i))
+		s.Rest()
+		s.Teach(&h, s.Due(), nil)
+		// A rare symbol may have given way to another one.
+		if got, most := taught(ripe, 40), min(40, 4*(i+1)); got > most || got < most-3 {
+			t.Errorf("%d ripe events have taught after %d more, want %d", got, i+1, most)
+		}
+	}
+	if got := taught(fresh, 12); got != 0 {
+		t.Errorf("%d events have taught that were not ripe", got)
+	}
+}
+
 // TestHeldLevel lets a thief stay for long while nobody cuts him.
 func TestHeldLevel(t *testing.T) {
 	prior := tenant()

@@ -13,8 +13,10 @@ const (
 	tailStep = 1.0 / 16 // In spreads; what lies beyond 64 counts as 64.
 	// tailShare is the share of sessions, the highest, that the fit is made of.
 	tailShare = 0.1
-	// tailSessionsMin is how many sessions a fit needs.
-	tailSessionsMin = 200
+	// tailSessionsMin is how many sessions a fit needs: of ten above its beginning
+	// the scale is a guess, but over all such guesses the evidence is not inflated,
+	// because a fit claims no share that its number of sessions cannot support.
+	tailSessionsMin = 100
 	// shapeMax bounds the fitted shape, at which the mean is barely finite. The
 	// least is 0: a tail that ends would be a claim no sample can support.
 	shapeMax = 0.9

@@ -78,6 +78,33 @@ func TestEvidenceIsNotInflated(t *testing.T) {
 	}
 }
 
+// TestFewSessionsClaimNoMore fits tails of as few sessions as may be, again and
+// again: on average over what few may look like, the evidence is no more inflated.
+func TestFewSessionsClaimNoMore(t *testing.T) {
+	for _, shape := range []float64{0, 0.2, 0.4} {
+		sum, n := 0.0, 0
+		for seed := range uint64(400) {
+			var tail sequence.Tail
+			for _, p := range peaks(100, shape, 1, 10+seed) {
+				tail.Observe(p)
+			}
+			curve, ok := tail.Fit()
+			if !ok {
+				t.Fatal("a hundred sessions give no fit")
+			}
+			for _, p := range peaks(1000, shape, 1, 10_000+seed) {
+				sum += math.Exp(curve.Nats(p))
+				n++
+			}
+		}
+		mean := sum / float64(n)
+		t.Logf("shape %g: mean exp(nats) %.3f", shape, mean)
+		if !(mean > 0.3 && mean <= 1) {
+			t.Errorf("shape %g: mean exp(nats) over clean sessions = %.3f, want at most 1", shape, mean)
+		}
+	}
+}
+
 func TestNoFitNoEvidence(t *testing.T) {
 	tests := map[string][]float64{
 		"no session":    nil,
@@ -92,7 +119,7 @@ func TestNoFitNoEvidence(t *testing.T) {
 				tail.Observe(p)
 			}
 			curve, ok := tail.Fit()
-			if want := len(list) >= 200; ok != want {
+			if want := len(list) >= 100; ok != want {
 				t.Errorf("fit = %t of %d sessions, want %t", ok, len(list), want)
 			}
 			if !ok && (curve.Nats(50) != 0 || curve.Threshold(0.01) != math.MaxFloat64) {

@@ -51,6 +51,8 @@ type Watch struct {
 	// unlike the subject; told is how many there are.
 	strange uint64
 	told    uint8
+	// ripe is how many of the pending events, the oldest, need not wait any more.
+	ripe uint8
 	// arriving is the share that the last event kept of what it said.
 	arriving float32
 	symbols  [PendingMax]Symbol
@@ -117,6 +119,17 @@ func (w *Watch) StepAmong(h *Habit, p *Prior, x Symbol, arriving func() float64)
 // and it never falls below 0.
 func Advance(level, gain float64) float64 { return max(0, float64(keep*level)+gain) }
 
+// Ripen says that all pending events have stayed clean for long enough. They
+// teach by [Watch.Due], so that no single event pays for all of them.
+func (w *Watch) Ripen() { w.ripe = w.n }
+
+// ripeAtOnce is how many ripe events teach at once.
+const ripeAtOnce = 4
+
+// Due is how many of the newest pending events must wait now: the argument of
+// [Watch.Teach] with each event.
+func (w *Watch) Due() int { return min(Lag, int(w.n-min(w.ripe, ripeAtOnce))) }
+
 // Teach teaches the habit all but the newest of the pending events, and drops
 // most of them untaught while the level is high. also, where given, learns with
 // it what the tenant shares, at most GivenMax events of a subject a day.
@@ -139,7 +152,7 @@ func (w *Watch) Teach(h *Habit, newest int, also *Shared) {
 
 // Forget drops what is pending: a session with a verdict teaches nothing.
 func (w *Watch) Forget() {
-	w.n = 0
+	w.n, w.ripe = 0, 0
 	w.before = w.last
 }
 
@@ -177,6 +190,7 @@ func (w *Watch) drop() {
 	w.before = w.symbols[w.from]
 	w.from = (w.from + 1) % PendingMax
 	w.n--
+	w.ripe = max(w.ripe, 1) - 1
 }
 
 // Code writes or reads the watch.
@@ -196,9 +210,11 @@ func (w *Watch) Code(k *snapshot.Codec) {
 	k.U64(&w.strange)
 	k.U64(&told)
 	k.F32(&w.arriving)
+	ripe := uint64(w.ripe)
+	k.U64(&ripe)
 	w.told, w.arriving = uint8(min(told, 64)), min(1, max(0, w.arriving))
 	n := min(k.Len(int(w.n)), PendingMax)
-	w.from, w.n = uint8(from%PendingMax), uint8(n)
+	w.from, w.n, w.ripe = uint8(from%PendingMax), uint8(n), uint8(min(ripe, uint64(n)))
 	w.Level, w.Peak = min(levelMax, max(0, w.Level)), max(0, w.Peak)
 	for j := range n {
 		i := (int(w.from) + j) % PendingMax

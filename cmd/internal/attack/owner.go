@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,17 +21,19 @@ type owner struct {
 	bytes   atomic.Uint64 // What he was sent.
 	refused atomic.Bool
 	leave   context.CancelFunc
+	at      chan struct{} // Closed with his first signed-in answer.
 	left    chan struct{}
 }
 
 // atWork signs somebody in, and returns when he has worked for the scenario's
-// warm-up. He works on until leave.
+// warm-up, and used his token: who mistypes his password comes to that later. He
+// works on until leave.
 func (c *Campaign) atWork(ctx context.Context, r *round) (*owner, error) {
 	u, err := c.victim()
 	if err != nil {
 		return nil, err
 	}
-	o := &owner{person: u, left: make(chan struct{})}
+	o := &owner{person: u, at: make(chan struct{}), left: make(chan struct{})}
 	o.visit = c.options.Population.Visit(r.rand, u, time.Now())
 	o.token = c.options.Minter.Mint(o.visit.Claims(time.Now()))
 	o.client = people.NewClient(c.options.Gateway, o.visit.Spot, o.visit.Agent, o.token, &c.ledger)
@@ -44,11 +47,14 @@ func (c *Campaign) atWork(ctx context.Context, r *round) (*owner, error) {
 	o.leave = leave
 	go func() {
 		defer close(o.left)
+		began := sync.OnceFunc(func() { close(o.at) })
 		o.visit.Play(working, func(ctx context.Context, s *people.Step) bool {
 			a, err := o.client.Do(ctx, s)
 			o.bytes.Add(a.Bytes)
 			if err != nil || a.Refused() {
 				o.refused.Store(true)
+			} else if !s.Anonymous {
+				began()
 			}
 			return err == nil && !a.Refused()
 		})
@@ -56,6 +62,10 @@ func (c *Campaign) atWork(ctx context.Context, r *round) (*owner, error) {
 	if !people.Sleep(ctx, r.scenario.warmUp) {
 		o.goHome()
 		return nil, ctx.Err()
+	}
+	select {
+	case <-o.at:
+	case <-o.left:
 	}
 	if o.refused.Load() {
 		o.goHome()

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"encoding/xml"
@@ -22,6 +23,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 )
@@ -91,6 +94,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
+	takesWebSockets(t, at.Host)
 	report := filepath.Join(dir, "report.xml")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -102,6 +106,31 @@ routes:
 	}
 	checkReport(t, report)
 	p.stop(t)
+}
+
+// takesWebSockets checks that the shipped binary announces extended CONNECT (RFC 8441,
+// section 3), which hangs on the order in which its packages are initialised.
+func takesWebSockets(t *testing.T, addr string) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_, _ = io.WriteString(conn, http2.ClientPreface)
+	frame, err := http2.NewFramer(conn, conn).ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := frame.(*http2.SettingsFrame)
+	if !ok {
+		t.Fatalf("the first frame is %v", frame)
+	}
+	v, _ := settings.Value(http2.SettingEnableConnectProtocol)
+	if v != 1 {
+		t.Errorf("SETTINGS_ENABLE_CONNECT_PROTOCOL is %d, want 1: %v", v, settings)
+	}
 }
 
 // writeCertificate writes a certificate that nobody trusts, and its key.

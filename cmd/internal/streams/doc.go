@@ -10,9 +10,13 @@
 // addresses, keys and routes, and emits its events to an embedded Kafka. Every
 // stream has a session and a token of its own. Bytes for each stream are the
 // growth of the gateway's resident memory, which holds the garbage too that its
-// collector lets stand; live bytes are what its heap and stacks hold.
+// collector lets stand; beside them stand those of its heap and of its stacks.
 //
 // # Non-obvious
+//
+// STREAMS_GOGC is the gateway's GOGC. At Go's own 100 as much garbage may stand as
+// there is heap, and opening many streams at once leaves memory behind that goes back
+// to the system slowly.
 //
 // Clients and upstream share this process and the machine's cores with the
 // gateway, so the times of a cut hold their share too.
