@@ -167,7 +167,7 @@ bench-streams: ## What an open stream costs the gateway, and how fast 1,000 of t
 bench-gateway: build chdb ## The gateway beside HAProxy, nginx and Envoy on the same work; REPETITIONS (5), SECONDS (3), JSON=FILE.
 	$(call need,haproxy,install your distribution's package haproxy; every figure is a ratio to it)
 	$(call need,nginx,install your distribution's package nginx-light; it is the service behind every proxy)
-	@$(MAKE) --no-print-directory envoy || echo "make: Envoy cannot be had; its rows will say so" >&2
+	@$(MAKE) -s --no-print-directory envoy || echo "make: Envoy cannot be had; its rows will say so" >&2
 	@$(STATIC) -tags unrecorded -o bin/bench/vigil-gateway-unrecorded ./cmd/vigil-gateway
 	@bin/vigil bench gateway --silent bin/bench/vigil-gateway-unrecorded --repetitions $(or $(REPETITIONS),5) --seconds $(or $(SECONDS),3) \
 		$$(test ! -x $(ENVOY) || echo --envoy $(ENVOY)) $(if $(JSON),--json $(JSON))

@@ -25,7 +25,8 @@
 // A target's processor time is read only when its events have been
 // acknowledged: what a request causes is counted, also when it comes later.
 // Engines run at a lower priority than upstream and generator, because on a
-// machine of two processors they would have one of their own elsewhere.
+// machine of two processors they would have one of their own elsewhere; while
+// latencies are measured, they run only when nobody else wants to.
 //
 // A process inherits the processors of the thread that starts it, and is
 // killed when that thread ends: so every process has a thread here that waits

@@ -141,6 +141,10 @@ func TestProcess(t *testing.T) {
 			t.Fatal("the shell's child is not seen")
 		}
 	}
+	err = p.yieldAll()
+	if err != nil {
+		t.Error(err)
+	}
 	took, err := p.processor()
 	if err != nil || took <= 0 {
 		t.Errorf("processor time is %s, %v", took, err)

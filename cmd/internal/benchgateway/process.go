@@ -160,6 +160,25 @@ func family(pid int) []int {
 	return all
 }
 
+// yieldAll lets the program and its children run only when nothing else wants
+// the processor, from now on.
+func (p *process) yieldAll() error {
+	for _, pid := range family(p.cmd.Process.Pid) {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid)) // The pattern is well formed.
+		for _, name := range tasks {
+			thread, err := strconv.Atoi(filepath.Base(name))
+			if err != nil {
+				return fmt.Errorf("list threads of %s: %w", p.name, err)
+			}
+			err = unix.SchedSetAttr(thread, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+			if err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("let %s yield: %w", p.name, err)
+			}
+		}
+	}
+	return nil
+}
+
 // resident returns the bytes of memory that the program and its children hold.
 func (p *process) resident() (int64, error) {
 	var pages int64

@@ -27,6 +27,8 @@ type bench struct {
 	processes        []*process // In the order of their start.
 	places           places
 	engines          runfile.Run
+	yielding         *process // The engines.
+	verdicts         string   // File of the verdicts that every gateway starts with.
 	direct           *target
 	targets          []*target
 	client           *http.Client
@@ -117,6 +119,10 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = b.seed(ctx)
+	if err != nil {
+		return err
+	}
 	err = b.startVigil(ctx, vigilWarm, "bench", b.o.Gateway, true)
 	if err != nil {
 		return err
@@ -129,16 +135,6 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	for _, t := range b.targets {
-		if t.vigil == nil {
-			continue
-		}
-		b.say("%s: %d revocations", t.name, b.o.Revoked)
-		err = b.revoke(ctx, t)
-		if err != nil {
-			return err
-		}
 	}
 	return b.prove(ctx)
 }
@@ -195,6 +191,12 @@ func (b *bench) measure(ctx context.Context) error {
 		{partCold, b.targets, b.measureCold},
 		{partLatency, append([]*target{b.direct}, b.targets...), b.measureLatency},
 	} {
+		if part.name == partLatency {
+			err := b.yielding.yieldAll()
+			if err != nil {
+				return err
+			}
+		}
 		for r := range b.o.Repetitions {
 			for _, t := range turn(part.over, r) {
 				if !b.o.wants(part.name) {
@@ -343,9 +345,11 @@ func (b *bench) unseen(algorithm string, repetition int) ([][]byte, error) {
 	return b.cold[at], nil
 }
 
-// measureLatency measures how long answers take at a moderate rate.
+// measureLatency measures how long answers take at a moderate rate. That of the
+// gateway without events tells how much of it is due to the engines, which have
+// to share a processor with the service here.
 func (b *bench) measureLatency(ctx context.Context, t *target, repetition int) error {
-	if t.vigil != nil && !t.vigil.emits || t.name == haproxyES256 || t.name == envoyPlain || t.name == envoyJWT {
+	if t.name == haproxyES256 || t.name == envoyPlain || t.name == envoyJWT {
 		return nil // Nothing is asked of them.
 	}
 	requests := b.warm[t.algorithm]

@@ -43,6 +43,10 @@ func (b *bench) startVigil(ctx context.Context, name, id, program string, emits 
 	if err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
+	err = b.inherit(filepath.Join(dir, "state"))
+	if err != nil {
+		return err
+	}
 	upstream := "http://" + b.places["UPSTREAM"].String()
 	text, err := json.MarshalIndent(map[string]any{
 		"id": id, "tenant_key_file": b.engines.TenantKeyFile, "kafka": map[string]any{"brokers": b.engines.Kafka},
@@ -139,12 +143,64 @@ func (b *bench) startEngines(ctx context.Context) error {
 		return err
 	}
 	b.processes = append(b.processes, p)
+	b.yielding = p
 	_, err = p.says(ctx, first)
 	if err != nil {
 		return err
 	}
 	b.engines, err = runfile.Read(dir)
 	return err
+}
+
+// seed lets a gateway take the revocations and write its verdict file, with which
+// all that are measured start: none of them has the taking in its memory.
+func (b *bench) seed(ctx context.Context) error {
+	if b.o.Revoked == 0 {
+		return nil
+	}
+	b.say("%d revocations", b.o.Revoked)
+	before := len(b.targets)
+	err := b.startVigil(ctx, "Vigil", seedID, b.o.Gateway, true)
+	if err != nil {
+		return err
+	}
+	t := b.targets[before]
+	b.targets = b.targets[:before]
+	err = b.revoke(ctx, t)
+	if err != nil {
+		return err
+	}
+	err = t.process.stop()
+	if err != nil {
+		return err
+	}
+	b.verdicts = filepath.Join(b.dir, seedID, "state", verdictFile)
+	return nil
+}
+
+const (
+	seedID      = "bench-seed"
+	verdictFile = "verdicts.log"
+)
+
+// inherit gives a gateway the verdict file of the seed.
+func (b *bench) inherit(state string) error {
+	if b.verdicts == "" {
+		return nil
+	}
+	err := os.MkdirAll(state, 0o700)
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	all, err := os.ReadFile(b.verdicts)
+	if err != nil {
+		return fmt.Errorf("read verdict file: %w", err)
+	}
+	err = os.WriteFile(filepath.Join(state, verdictFile), all, 0o600) //nolint:gosec // In our own directory.
+	if err != nil {
+		return fmt.Errorf("write verdict file: %w", err)
+	}
+	return nil
 }
 
 // revoke tells a gateway about sessions that are revoked, none of them those of
