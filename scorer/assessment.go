@@ -14,6 +14,7 @@ import (
 type answer struct {
 	assessment            assessment.Assessment
 	eventTime, streamTime timestamppb.Timestamp
+	target                verdict.Target
 	// evidence grows to the most that an event has brought.
 	evidence []*verdict.Evidence
 }
@@ -31,7 +32,8 @@ func (e *Engine) assessment(r Record, x *evidence.Context, score float64, ruling
 	a.Shadow = e.model.Mode != model.ModeEnforce
 	a.Model, a.SharedEpoch = e.model.Digest(), x.Tenant.Shared.Number()
 	if ruling.Rung != nil {
-		a.Target = judge.TargetOf(ev)
+		m.target.Kind, m.target.Id = judge.NameOf(ev)
+		a.Target = &m.target
 	}
 	if x.Subject != nil && x.Subject.N < e.model.Learning.Confidence {
 		a.Phase = PhaseLearning

@@ -237,9 +237,12 @@ func newBytes(x *Context) float64 {
 		at = addStream(x, id)
 	}
 	st := &s.Streams[at]
-	announced, err := strconv.ParseUint(ev.GetAttributes()[event.AttributeAnnounced], 10, 64)
-	if err == nil {
-		st.Announced = announced
+	text := ev.GetAttributes()[event.AttributeAnnounced]
+	if text != "" { // ParseUint would make an error of most events.
+		announced, err := strconv.ParseUint(text, 10, 64)
+		if err == nil {
+			st.Announced = announced
+		}
 	}
 	more := 0.0
 	if total > st.Bytes {

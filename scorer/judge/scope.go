@@ -15,16 +15,16 @@ import (
 // road, three are one key ring in other hands.
 const heldLeast = 3
 
-// TargetOf is the narrowest target that an event names: its session, else its
+// NameOf is the narrowest target that an event names: its session, else its
 // subject, else its address.
-func TargetOf(ev *event.RequestEvent) *verdict.Target {
+func NameOf(ev *event.RequestEvent) (kind, id string) {
 	switch {
 	case ev.GetSession() != "":
-		return &verdict.Target{Kind: verdict.TargetSession, Id: ev.GetSession()}
+		return verdict.TargetSession, ev.GetSession()
 	case ev.GetSubject() != "":
-		return &verdict.Target{Kind: verdict.TargetSubject, Id: ev.GetSubject()}
+		return verdict.TargetSubject, ev.GetSubject()
 	}
-	return &verdict.Target{Kind: verdict.TargetAddress, Id: ev.GetAddress()}
+	return verdict.TargetAddress, ev.GetAddress()
 }
 
 // scope is the narrowest target that the evidence supports: the token where the
@@ -40,7 +40,8 @@ func scope(c *Case) *verdict.Target {
 	case verdict.Suspends(c.Ruling.Action) && 1+c.Others >= heldLeast:
 		return &verdict.Target{Kind: verdict.TargetSubject, Id: ev.GetSubject()}
 	}
-	return TargetOf(ev)
+	kind, id := NameOf(ev)
+	return &verdict.Target{Kind: kind, Id: id}
 }
 
 // onToken reports whether an action rests on the event's token: the event says

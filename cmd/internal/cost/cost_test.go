@@ -23,7 +23,7 @@ const allocationsMax = 2.0
 // steadyMax bounds it where nobody is new. Half of it are the timestamps of what
 // goes to the facet stage, the rest windows that still grow: scoring, explaining and
 // teaching allocate nothing.
-const steadyMax = 1.1
+const steadyMax = 0.8
 
 // mixed is ordinary life with attackers in it.
 func mixed(seed uint64, subjects int) life.Options {
@@ -64,7 +64,7 @@ func TestLittleIsAllocatedInASteadyState(t *testing.T) {
 	next := func() {
 		ev := steady[at%len(steady)]
 		at++
-		last = last.Add(time.Second / 2)
+		last = last.Add(time.Second / 100)
 		seqs[ev.GetGateway()]++
 		ev.Seq, ev.Time.Seconds, ev.Time.Nanos = seqs[ev.GetGateway()], last.Unix(), int32(last.Nanosecond())
 		r := e.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: int64(at)})
