@@ -20,9 +20,9 @@ import (
 // session that begins and a habit that grows are state, the rest is nothing.
 const allocationsMax = 2.0
 
-// steadyMax bounds it where nobody is new. Half of it are the timestamps of what
-// goes to the facet stage, the rest windows that still grow: scoring, explaining and
-// teaching allocate nothing.
+// steadyMax bounds it where nobody is new and attackers go on: what goes to the
+// facet stage, the wording of evidence that is held against a session, and windows
+// that still grow. Scoring, explaining and teaching allocate nothing.
 const steadyMax = 0.8
 
 // mixed is ordinary life with attackers in it.
