@@ -23,7 +23,7 @@ const allocationsMax = 2.0
 // steadyMax bounds it where nobody is new and attackers go on: what goes to the
 // facet stage, the wording of evidence that is held against a session, and windows
 // that still grow. Scoring, explaining and teaching allocate nothing.
-const steadyMax = 0.8
+const steadyMax = 1.0
 
 // mixed is ordinary life with attackers in it.
 func mixed(seed uint64, subjects int) life.Options {
