@@ -11,7 +11,8 @@ import (
 
 // TestPreparingBuysNothing plays three attacks on learning small: with all
 // defences the goal must say nearly what it says unprepared, and without any the
-// patient get through.
+// patient get through. The quiet one does not in so short a time, and who boils a
+// frog is met by hours that are rare in the whole tenant, whatever he has taught.
 func TestPreparingBuysNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays months")
@@ -25,7 +26,7 @@ func TestPreparingBuysNothing(t *testing.T) {
 		if defended < 0.75*unprepared {
 			t.Errorf("%s: says %.1f nats, unprepared %.1f", row.Attack, defended, unprepared)
 		}
-		if none > 0.75*unprepared && !strings.HasPrefix(row.Attack, "quiet") {
+		if none > 0.75*unprepared && strings.HasPrefix(row.Attack, "patient") {
 			t.Errorf("%s: without defences it says %.1f nats, unprepared %.1f: this attack tests nothing", row.Attack, none, unprepared)
 		}
 	}
