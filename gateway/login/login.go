@@ -188,6 +188,7 @@ type Presence struct {
 	now   record
 	parts int
 	fresh bool // The browser has to be given new cookies.
+	doubt bool // A verdict asks for more of it.
 }
 
 // Recognise returns who a session cookie acts for. The error is identity.ErrNone
@@ -264,6 +265,14 @@ func (p *Presence) Who() *identity.Identity {
 		return nil
 	}
 	return p.Identity
+}
+
+// Doubt says that a verdict asks for more of the session: a second factor that it is
+// given now would prove nothing about its person. p may be nil.
+func (p *Presence) Doubt() {
+	if p != nil {
+		p.doubt = true
+	}
 }
 
 // Hold keeps the session in mind, and renewed, until release is called.

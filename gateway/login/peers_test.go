@@ -39,7 +39,7 @@ func newCluster(t *testing.T, n int) *cluster {
 				http.NotFound(w, r)
 				return
 			}
-			g.login.Serve(w, r, m.Route, login.Visitor{})
+			g.login.Serve(w, r, m.Route, login.Visitor{}, nil)
 		}))
 		t.Cleanup(server.Close)
 		peers = append(peers, login.Peer{ID: fmt.Sprint("gw-", i+1), URL: server.URL})
@@ -152,7 +152,7 @@ func TestLogoutIsToldToPeers(t *testing.T) {
 		c := newCluster(t, 2)
 		here := c.rigs[0].person()
 		here.signIn()
-		there := &person{c.rigs[1], here.clone().cookies}
+		there := &person{g: c.rigs[1], cookies: here.clone().cookies}
 		_, err := there.use()
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +167,7 @@ func TestLogoutIsToldToPeers(t *testing.T) {
 		c := newCluster(t, 2)
 		here := c.rigs[0].person()
 		here.signIn()
-		there := &person{c.rigs[1], here.clone().cookies}
+		there := &person{g: c.rigs[1], cookies: here.clone().cookies}
 		_, err := there.use()
 		if err != nil {
 			t.Fatal(err)

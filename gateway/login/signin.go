@@ -279,6 +279,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 		}
 	}
 	next.SID, next.ACR, next.AMR, next.Scopes, next.AuthTime = got.sid, got.acr, got.amr, got.scopes, got.authTime
+	next.Proved = got.authTime
 	next.Seen, next.RefreshToken, next.IDToken, next.RenewAt = now.Unix(), got.refreshToken, got.idToken, 0
 	if got.refreshToken != "" && got.renewIn > 0 {
 		next.RenewAt = now.Add(got.renewIn).Unix()

@@ -185,8 +185,9 @@ func (l *Login) serveFrontchannel(w http.ResponseWriter, r *http.Request, v Visi
 	for _, s := range l.live.of(p.spec.Issuer, q.Get("sid"), "") {
 		l.signOut(r.Context(), s, v)
 	}
-	_, parts := sessionParts(r)
-	if parts > 0 {
+	sealed, parts := sessionParts(r)
+	s, err := l.ring.openSession(sealed)
+	if err == nil && s.Issuer == p.spec.Issuer && s.SID == q.Get("sid") { // Else a link would sign people out.
 		setCookies(w.Header(), sessionCookies("", parts)...)
 	}
 	return l.plain(w, http.StatusOK, "")
