@@ -109,6 +109,28 @@ func TestOneGatewayRenewsASession(t *testing.T) {
 	}
 }
 
+// Whoever replays a cookie from before a step-up, at a gateway that has not heard of
+// it, must not sign its person out there.
+func TestAReplacedCookieAtAnotherGatewayEndsNoSession(t *testing.T) {
+	c := newCluster(t, 2)
+	for range 6 { // Some of them are the first gateway's.
+		p := c.rigs[0].person()
+		p.signIn()
+		old := &person{g: c.rigs[1], cookies: p.clone().cookies}
+		c.pass(2 * time.Minute)
+		if _, a := p.answer(p.begin("/.vigil/login?confirm=1")); a.Status != http.StatusSeeOther {
+			t.Fatalf("step-up: %+v", a)
+		}
+		c.pass(9 * time.Minute)
+		_, _ = old.use()
+		c.settled()
+		now := &person{g: c.rigs[1], cookies: p.clone().cookies}
+		if _, err := now.use(); err != nil || c.rigs[1].cuts() > 0 {
+			t.Fatalf("the session after its step-up: %v, and %d cuts", err, c.rigs[1].cuts())
+		}
+	}
+}
+
 // An owner that is away leaves its sessions to whoever has them.
 func TestOwnerAway(t *testing.T) {
 	c := newCluster(t, 2)

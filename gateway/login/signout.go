@@ -123,10 +123,11 @@ func (l *Login) serveBackchannel(w http.ResponseWriter, r *http.Request, v Visit
 	token := r.PostFormValue("logout_token")
 	err := l.believe(r.Context(), token, v)
 	if err != nil {
-		l.log.WarnContext(r.Context(), "logout token refused", "error", err)
-		if _, theirs := errors.AsType[*fault](err); theirs {
+		if _, theirs := errors.AsType[*fault](err); theirs { // Strangers must not fill the log.
+			l.log.DebugContext(r.Context(), "logout token refused", "error", err)
 			return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
 		}
+		l.log.WarnContext(r.Context(), "logout token cannot be checked", "error", err)
 		return l.plain(w, http.StatusServiceUnavailable, CodeAway)
 	}
 	l.peers.tell(r.Context(), notice{Token: token})
