@@ -164,7 +164,7 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 
 // confirmKey checks an authenticator's answer, once.
 func (l *Login) confirmKey(r *http.Request, p *Presence, c ceremony, answer string) (*http.Cookie, error) {
-	if l.authority == nil || !l.callbacks.first("confirm\x00"+c.Data.Challenge, ceremonyFor+leeway) {
+	if l.authority == nil || !l.factors.first("confirm\x00"+c.Data.Challenge, ceremonyFor+leeway) {
 		return nil, faultOf(CodeConfirm, "used before")
 	}
 	h := l.holderOf(r, p)

@@ -48,7 +48,7 @@ const (
 	discoveryEvery = time.Hour
 	discoveryPause = 5 * time.Second
 	// onceMax bounds what is remembered so that it counts only once: states of
-	// callbacks and ids of logout tokens. The oldest go first.
+	// callbacks, ids of logout tokens, confirmations. The oldest go first.
 	onceMax = 65_536
 	// logoutAgeMax is how old a logout token may be; clocks may differ by leeway.
 	logoutAgeMax = 5 * time.Minute
