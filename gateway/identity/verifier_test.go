@@ -165,6 +165,27 @@ func TestAuthorizationHeader(t *testing.T) {
 	}
 }
 
+// An issuer gives only the contexts that are its own.
+func TestContextOfAnotherIssuer(t *testing.T) {
+	k := loadKeys(t)
+	for name, tt := range map[string]struct {
+		values []string
+		want   string
+	}{
+		"none is listed":  {nil, "mfa"},
+		"it is listed":    {[]string{"gold", "mfa"}, "mfa"},
+		"another's alone": {[]string{"gold"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := verifier(t, func(o *identity.Options) { o.Config.Issuers[0].ACRValues = tt.values })
+			id, err := v.Verify(t.Context(), bearer(k.sign(header, claims)), home)
+			if err != nil || id.ACR != tt.want {
+				t.Errorf("context %q, %v; want %q", id.ACR, err, tt.want)
+			}
+		})
+	}
+}
+
 // A token that was good once is looked at again by the clock, on every hit.
 func TestCachedTokenExpires(t *testing.T) {
 	k := loadKeys(t)

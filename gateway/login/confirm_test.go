@@ -337,6 +337,25 @@ func TestHostileConfirmations(t *testing.T) {
 			t.Errorf("the page leads to %q, want the provider's sign-in", where)
 		}
 	})
+	t.Run("a provider that says back whatever it was asked for", func(t *testing.T) {
+		g := newRig(t, func(c *login.Config) {
+			c.SecondFactor.ACR, c.SecondFactor.CodeACR, c.Providers[0].ACRValues = keyACR, codeACR, []string{"pwd", "mfa"}
+		})
+		for acr, want := range map[string]string{keyACR: "", codeACR: "", "gold": "", "mfa": "mfa"} {
+			g.op.sign = func(p *fakeOP) string {
+				return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.claims(object{"acr": acr}))
+			}
+			p := g.person()
+			p.signIn()
+			got, err := p.use()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Identity.ACR != want {
+				t.Errorf("a provider that says %q gives %q, want %q", acr, got.Identity.ACR, want)
+			}
+		}
+	})
 	t.Run("switched off", func(t *testing.T) {
 		g := newRig(t)
 		p := g.person()

@@ -233,12 +233,24 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request, id string, v Vi
 	if err != nil {
 		return Answer{}, f.Return, err
 	}
+	got.acr = l.believed(p, got.acr)
 	err = f.fulfilled(got)
 	if err != nil {
 		return Answer{}, f.Return, err
 	}
 	a, err = l.admit(w, r, f, p, got, v)
 	return a, f.Return, err
+}
+
+// believed is the context that a provider may vouch for; empty where it is none of
+// its own. A person can change what his browser asks a provider for, and some say
+// back whatever they were asked: what our own second factor gives, nobody else does.
+func (l *Login) believed(p *provider, acr string) string {
+	own := l.config.SecondFactor
+	if acr == own.ACR || acr == own.CodeACR || len(p.spec.ACRValues) > 0 && !slices.Contains(p.spec.ACRValues, acr) {
+		return ""
+	}
+	return acr
 }
 
 // fulfilled reports whether a provider did what it was asked for.
