@@ -125,7 +125,8 @@ func TestAReplacedCookieAtAnotherGatewayEndsNoSession(t *testing.T) {
 		_, _ = old.use()
 		c.settled()
 		now := &person{g: c.rigs[1], cookies: p.clone().cookies}
-		if _, err := now.use(); err != nil || c.rigs[1].cuts() > 0 {
+		_, err := now.use()
+		if err != nil || c.rigs[1].cuts() > 0 {
 			t.Fatalf("the session after its step-up: %v, and %d cuts", err, c.rigs[1].cuts())
 		}
 	}
