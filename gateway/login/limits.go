@@ -55,6 +55,8 @@ const (
 	leeway       = time.Minute
 	// endingsMax bounds the endings that are kept over a restart: some 20 MiB.
 	endingsMax = 100_000
+	// endingsPause is the least time between two tries to make room among them.
+	endingsPause = time.Minute
 	// openedMax bounds the cookies that are remembered as opened, about 3 KiB each.
 	openedMax = 16_384
 	// supersededGrace is how long requests that were on their way when a session's
