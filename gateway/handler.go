@@ -114,7 +114,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		return
 	}
 	ctx, visit := g.table.Enter(r.Context(), session.Entry{
-		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
+		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Time: c.began,
 	})
 	c.visit = visit
 	if visit.Err() != nil {
@@ -128,7 +128,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	}
 	now, standing := g.now(), visit.Standing()
 	c.action = standing.Action
-	d := g.limiter.Apply(admit.Decide(admit.Case{
+	d := g.limiter.Apply(g.decide(c, admit.Case{
 		Route: m.Route, Method: effect(r), Identity: id, Standing: standing, Feed: g.feed(), FreshMax: g.config.Admit.FreshMax, Now: now,
 	}), now)
 	if d.Decision != event.DecisionPermit {

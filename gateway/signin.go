@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/gateway/admit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
@@ -61,13 +62,17 @@ func (c *call) visitor(r *http.Request, o origin.Origin) {
 }
 
 // recognise lets a session cookie count where the request has no other credential.
-// With both nobody can say which one was meant.
+// With both nobody can say which one was meant. A client certificate is none beside
+// a cookie: a browser shows its machine's with every connection, as it is no choice
+// of the person's. It becomes the device and gives no right, so that a session with
+// one can do no more, and is judged no less, than without; and a cookie that does
+// not count is refused, and never replaced by it.
 func (c *call) recognise(r *http.Request, id identity.Identity, err error) (identity.Identity, error) {
 	p, cookieErr := c.gateway.login.Recognise(r, c.from)
 	switch {
 	case errors.Is(cookieErr, identity.ErrNone):
 		return id, err
-	case !errors.Is(err, identity.ErrNone):
+	case !errors.Is(err, identity.ErrNone) && !byCertificate(id, err):
 		return identity.Identity{}, &identity.Error{
 			Code: identity.CodeMultipleCredentials, Description: "Send a session cookie or another credential, not both",
 		}
@@ -75,8 +80,39 @@ func (c *call) recognise(r *http.Request, id identity.Identity, err error) (iden
 		return identity.Identity{}, fmt.Errorf("session cookie: %w", cookieErr)
 	}
 	c.presence = p
-	return *p.Identity, nil
+	who := *p.Identity
+	if err == nil { // Then by a certificate.
+		who.Device, c.from.Device = id.Device, id.Device
+	}
+	return who, nil
 }
+
+// byCertificate reports whether a certificate alone has been looked at, whether it
+// names somebody or not.
+func byCertificate(id identity.Identity, err error) bool {
+	return err == nil && id.Method == identity.MethodMTLS || errors.Is(err, &identity.Error{Code: identity.CodeCertificate})
+}
+
+// decide judges a case. Where a session can gain by our own second factor, what is
+// said about it counts although the page is open to everybody: a person whom a
+// verdict has ended does not come back by that, one of whom more is asked does so
+// with what he had before, and nobody before the verdicts are known.
+func (g *Gateway) decide(c *call, it admit.Case) admit.Decision {
+	if !g.vouches(it.Route) {
+		return admit.Decide(it)
+	}
+	switch it.Standing.Action {
+	case verdict.ActionReadOnly, verdict.ActionStepUp:
+		c.presence.Doubt()
+	}
+	if it.Feed == admit.FeedStarting {
+		return admit.Decision{Decision: event.DecisionDeny, Problem: problem.NotReady()}
+	}
+	it.Method = http.MethodGet // It changes nothing behind the gateway.
+	return admit.Decide(it)
+}
+
+func (g *Gateway) vouches(rt *route.Route) bool { return g.login != nil && g.login.Vouches(rt) }
 
 // hold keeps the session of a signed-in caller renewed while his request is open.
 func (c *call) hold() (release func()) {
@@ -107,7 +143,7 @@ func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
 
 // own answers a request for one of our own pages.
 func (g *Gateway) own(w http.ResponseWriter, r *http.Request, c *call, rt *route.Route) {
-	a := g.login.Serve(w, r, rt, c.from)
+	a := g.login.Serve(w, r, rt, c.from, c.presence)
 	e := c.event
 	e.Decision, e.Status, e.Reason = event.DecisionPermit, uint32(a.Status), a.Code
 	if a.AuthOutcome != "" {

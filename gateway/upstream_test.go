@@ -85,6 +85,14 @@ func TestUpstreamIsToldAndTells(t *testing.T) {
 	if text != "" {
 		t.Errorf("a request without a believed credential has the assertion or token %q", text)
 	}
+	for _, spelling := range []string{"Bearer\tjunk", "bearer\xa0junk", "\xa0DPoP junk", "Bearer:junk"} {
+		r := g.request(t, "GET", "/open", "", nil)
+		r.Header.Set("Authorization", spelling)
+		_, text = do(t, r)
+		if text != "" {
+			t.Errorf("an upstream that reads leniently gets a token that nobody believed: %q", text)
+		}
+	}
 	r := g.request(t, "GET", "/open", "", nil)
 	r.Header.Set("Authorization", "Basic eA==")
 	_, text = do(t, r)

@@ -176,6 +176,9 @@ func (is *issuer) read(o object) (claims, error) {
 	if c.subject == "" {
 		c.subject = c.clientID // Of an answer: a client for itself.
 	}
+	if len(is.spec.ACRValues) > 0 && !slices.Contains(is.spec.ACRValues, c.acr) {
+		c.acr = "" // It is not this issuer's to give.
+	}
 	c.scopes = is.spec.withRoles(c.scopes, c.roles)
 	return c, nil
 }

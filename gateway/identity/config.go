@@ -102,7 +102,8 @@ type Issuer struct {
 	RoleScopes []RoleScopes `mapstructure:"role_scopes"`
 	// SessionClaim names the claim that holds the provider's session; sid where empty.
 	SessionClaim string `mapstructure:"session_claim"`
-	// ACRValues are the authentication contexts that the issuer can give. Where
+	// ACRValues are the authentication contexts that the issuer can give; where there
+	// are some, no other counts. Where
 	// every issuer lists some, a route may ask only for those.
 	ACRValues []string `mapstructure:"acr_values"`
 	// Binding lists to which keys the issuer's tokens must be bound, dpop or

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // scheme says how a request proves who it acts for.
@@ -56,6 +58,18 @@ func (v *Verifier) credentialOf(r *http.Request) (credential, error) {
 	return credential{}, ErrNone
 }
 
+// IsToken reports whether a value of Authorization is a token, as it stands or as a
+// reader could take it that forgives more than RFC 9110 section 11.4: some take a
+// tab, a colon or a space of Latin-1 for the space behind the scheme.
+func IsToken(value string) bool {
+	other := func(c rune) bool { return !httpguts.IsTokenRune(c) }
+	scheme := strings.TrimLeftFunc(value, other)
+	if end := strings.IndexFunc(scheme, other); end >= 0 {
+		scheme = scheme[:end]
+	}
+	return strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")
+}
+
 // tokenOf returns the token of one Authorization header.
 func tokenOf(value string) (credential, error) {
 	name, token, _ := strings.Cut(value, " ")
@@ -65,6 +79,9 @@ func tokenOf(value string) (credential, error) {
 	case strings.EqualFold(name, "DPoP"):
 		c.scheme = schemeDPoP
 	default:
+		if IsToken(value) {
+			return c, fault(CodeMalformed, "Write one space behind the scheme")
+		}
 		return c, ErrNone
 	}
 	c.text = strings.Trim(token, " ") // RFC 9110 section 11.4 allows several spaces.

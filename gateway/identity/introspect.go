@@ -113,6 +113,9 @@ const token68 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 var (
 	errBreaker = errors.New("the issuer has not answered lately")
 	errBusy    = errors.New("too many questions at once")
+	// errQuestion is about one token: whoever makes tokens up could have an issuer that
+	// is well left alone by it.
+	errQuestion = errors.New("the issuer does not take the question")
 )
 
 // introspector asks one issuer about tokens. Questions about one token at one
@@ -204,12 +207,13 @@ func (i *introspector) fly(ctx context.Context, token string, f *flight) {
 	defer cancel()
 	f.answer, f.err = i.ask(ctx, token)
 	i.metrics.introspected(ctx, f.answer != nil, f.err)
-	if f.err != nil {
+	odd := errors.Is(f.err, errQuestion)
+	if f.err != nil && !odd { // Strangers must not fill the log.
 		i.log.WarnContext(ctx, "introspect token", "url", i.config.URL, "error", f.err)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.breaker.done(f.err == nil, i.now())
+	i.breaker.done(f.err == nil || odd, i.now())
 	if f.err == nil && f.answer == nil {
 		i.refuse(token)
 	}
@@ -237,7 +241,11 @@ func (i *introspector) ask(ctx context.Context, token string) (object, error) {
 		return nil, fmt.Errorf("introspect: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }() // Read only: nothing is lost.
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return nil, fmt.Errorf("introspect: status %d: %w", resp.StatusCode, errQuestion)
+	default:
 		return nil, fmt.Errorf("introspect: status %d", resp.StatusCode)
 	}
 	body, err := readBounded(resp.Body, i.config.URL, AnswerBytesMax)

@@ -221,6 +221,27 @@ func TestIntrospectionIsSingleFlight(t *testing.T) {
 	}
 }
 
+// Tokens that an issuer does not even take the question about shut nobody else out.
+func TestMadeUpTokensDoNotOpenTheBreaker(t *testing.T) {
+	e := newEndpoint(t)
+	v, _ := e.asking(t)
+	e.answers(func(w http.ResponseWriter, token string) {
+		if strings.HasPrefix(token, "odd") {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		_, _ = fmt.Fprint(w, active)
+	})
+	for i := range 10 {
+		if got := outcome(t.Context(), v, bearer(fmt.Sprint("odd-", i))); !strings.HasPrefix(got, "introspect: status 400") {
+			t.Errorf("odd token %d: %s", i, got)
+		}
+	}
+	if got := outcome(t.Context(), v, bearer("good")); got != "ok" {
+		t.Errorf("a good token behind odd ones: %s", got)
+	}
+}
+
 // An issuer that fails is left alone for a while, and then tried once. What was
 // good before stays so for its time.
 func TestIntrospectionBreaker(t *testing.T) {

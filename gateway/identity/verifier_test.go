@@ -133,19 +133,24 @@ func TestAuthorizationHeader(t *testing.T) {
 		values []string
 		want   string
 	}{
-		"none":                     {nil, identity.ErrNone.Error()},
-		"another scheme":           {[]string{"Basic YTpi"}, identity.ErrNone.Error()},
-		"empty":                    {[]string{""}, identity.ErrNone.Error()},
-		"scheme alone":             {[]string{"Bearer"}, identity.CodeMalformed},
-		"scheme and space":         {[]string{"Bearer "}, identity.CodeMalformed},
-		"scheme in capitals":       {[]string{"BEARER " + token}, "ok"},
-		"several spaces":           {[]string{"Bearer   " + token}, "ok"},
-		"two headers":              {[]string{"Bearer " + token, "Bearer " + token}, identity.CodeMultipleCredentials},
-		"two headers, one foreign": {[]string{"Basic YTpi", "Bearer " + token}, identity.CodeMultipleCredentials},
-		"two tokens in one":        {[]string{"Bearer " + token + ", Bearer " + token}, identity.CodeMalformed},
-		"a parameter behind":       {[]string{"Bearer " + token + " x=1"}, identity.CodeMalformed},
-		"over 16 KiB":              {[]string{"Bearer " + strings.Repeat("x", identity.TokenBytesMax+1)}, identity.CodeTooLarge},
-		"a line break":             {[]string{"Bearer " + token[:20] + "\n" + token[20:]}, identity.CodeMalformed},
+		"none":                                 {nil, identity.ErrNone.Error()},
+		"a scheme that begins alike":           {[]string{"Bearers YTpi"}, identity.ErrNone.Error()},
+		"a tab behind the scheme":              {[]string{"Bearer\tx"}, identity.CodeMalformed},
+		"a space of Latin-1 behind the scheme": {[]string{"DPoP\xa0x"}, identity.CodeMalformed},
+		"a space of Latin-1 before the scheme": {[]string{"\xa0bearer x"}, identity.CodeMalformed},
+		"a colon behind the scheme":            {[]string{"Bearer:x"}, identity.CodeMalformed},
+		"another scheme":                       {[]string{"Basic YTpi"}, identity.ErrNone.Error()},
+		"empty":                                {[]string{""}, identity.ErrNone.Error()},
+		"scheme alone":                         {[]string{"Bearer"}, identity.CodeMalformed},
+		"scheme and space":                     {[]string{"Bearer "}, identity.CodeMalformed},
+		"scheme in capitals":                   {[]string{"BEARER " + token}, "ok"},
+		"several spaces":                       {[]string{"Bearer   " + token}, "ok"},
+		"two headers":                          {[]string{"Bearer " + token, "Bearer " + token}, identity.CodeMultipleCredentials},
+		"two headers, one foreign":             {[]string{"Basic YTpi", "Bearer " + token}, identity.CodeMultipleCredentials},
+		"two tokens in one":                    {[]string{"Bearer " + token + ", Bearer " + token}, identity.CodeMalformed},
+		"a parameter behind":                   {[]string{"Bearer " + token + " x=1"}, identity.CodeMalformed},
+		"over 16 KiB":                          {[]string{"Bearer " + strings.Repeat("x", identity.TokenBytesMax+1)}, identity.CodeTooLarge},
+		"a line break":                         {[]string{"Bearer " + token[:20] + "\n" + token[20:]}, identity.CodeMalformed},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +160,27 @@ func TestAuthorizationHeader(t *testing.T) {
 			}
 			if got := outcome(t.Context(), v, r); got != tt.want {
 				t.Errorf("Verify() = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// An issuer gives only the contexts that are its own.
+func TestContextOfAnotherIssuer(t *testing.T) {
+	k := loadKeys(t)
+	for name, tt := range map[string]struct {
+		values []string
+		want   string
+	}{
+		"none is listed":  {nil, "mfa"},
+		"it is listed":    {[]string{"gold", "mfa"}, "mfa"},
+		"another's alone": {[]string{"gold"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := verifier(t, func(o *identity.Options) { o.Config.Issuers[0].ACRValues = tt.values })
+			id, err := v.Verify(t.Context(), bearer(k.sign(header, claims)), home)
+			if err != nil || id.ACR != tt.want {
+				t.Errorf("context %q, %v; want %q", id.ACR, err, tt.want)
 			}
 		})
 	}

@@ -121,8 +121,8 @@ type Provider struct {
 	ScopeClaim string `mapstructure:"scope_claim"`
 	// Grant lists scopes that everybody has who signs in here.
 	Grant []string `mapstructure:"grant"`
-	// ACRValues lists the authentication contexts that the provider can give; empty
-	// where that is not known.
+	// ACRValues lists the authentication contexts that the provider can give, and no
+	// other counts; empty where that is not known.
 	ACRValues []string `mapstructure:"acr_values"`
 	// AuthTime is claim where the provider says when a person proved himself, or
 	// callback to take the time at which he came back, which is weaker: a provider

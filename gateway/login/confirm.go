@@ -30,12 +30,11 @@ const (
 // serveConfirm asks for the gateway's own second factor, and takes it.
 //
 //	GET confirm?by=key|code&return_to=/path
-func (l *Login) serveConfirm(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
+func (l *Login) serveConfirm(w http.ResponseWriter, r *http.Request, v Visitor, p *Presence) Answer {
 	if !l.canConfirm() || r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return l.refuse(w, r, faultOf(CodeMethod, r.Method))
 	}
-	p, err := l.Recognise(r, v)
-	if err != nil {
+	if p == nil {
 		back := returnTo(r.URL.Query().Get("return_to"), l.config.Prefix)
 		return l.redirect(w, l.config.Prefix+pageLogin+"?"+url.Values{"return_to": {back}}.Encode())
 	}
@@ -55,8 +54,9 @@ func (l *Login) serveConfirm(w http.ResponseWriter, r *http.Request, v Visitor) 
 func (l *Login) canConfirm() bool { return l.authority != nil || l.config.SecondFactor.CodeACR != "" }
 
 // askConfirm shows the page that asks for a key or a code. A browser that has none is
-// given one only where its person has just signed in: else whoever has stolen a
-// session would bring one of his own.
+// given one only where its person has just signed in at his provider: else whoever
+// has stolen a session would bring one of his own, or with a code that he has coaxed
+// out of somebody get a key.
 func (l *Login) askConfirm(w http.ResponseWriter, r *http.Request, p *Presence) Answer {
 	q := r.URL.Query()
 	back := returnTo(q.Get("return_to"), l.config.Prefix)
@@ -67,7 +67,7 @@ func (l *Login) askConfirm(w http.ResponseWriter, r *http.Request, p *Presence) 
 	if code {
 		known = secret != nil
 	}
-	if !known && l.now().Sub(p.now.authTime()) > l.config.SecondFactor.EnrolWithin {
+	if !known && !l.enrols(p) {
 		return l.redirect(w, l.config.Prefix+pageLogin+"?"+url.Values{"return_to": {back}, "confirm": {"1"}}.Encode())
 	}
 	if code {
@@ -83,6 +83,12 @@ func (l *Login) askConfirm(w http.ResponseWriter, r *http.Request, p *Presence) 
 		out.Form.Button = "Set up"
 	}
 	return l.pageFor(w, r, c, out)
+}
+
+// enrols reports whether a session's browser may be given a second factor. A verdict
+// that asks for more of the session is not satisfied by what its holder brings then.
+func (l *Login) enrols(p *Presence) bool {
+	return !p.doubt && l.now().Sub(time.Unix(p.now.Proved, 0)) <= l.config.SecondFactor.EnrolWithin
 }
 
 // askCode asks for a code, and shows an app's secret where there is none yet.
@@ -122,6 +128,8 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 		return Answer{}, faultOf(CodeConfirm, "not begun by this session")
 	case now.Sub(time.Unix(c.Made, 0)) > ceremonyFor:
 		return Answer{}, faultOf(CodeConfirm, "took too long")
+	case c.New && p.doubt:
+		return Answer{}, faultOf(CodeConfirm, "set up after a verdict")
 	}
 	answer := r.PostFormValue("answer")
 	next := p.now
@@ -156,7 +164,7 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 
 // confirmKey checks an authenticator's answer, once.
 func (l *Login) confirmKey(r *http.Request, p *Presence, c ceremony, answer string) (*http.Cookie, error) {
-	if l.authority == nil || !l.callbacks.first("confirm\x00"+c.Data.Challenge, ceremonyFor+leeway) {
+	if l.authority == nil || !l.factors.first("confirm\x00"+c.Data.Challenge, ceremonyFor+leeway) {
 		return nil, faultOf(CodeConfirm, "used before")
 	}
 	h := l.holderOf(r, p)

@@ -307,6 +307,55 @@ func TestHostileConfirmations(t *testing.T) {
 			t.Error("bob is asked for alice's key")
 		}
 	})
+	t.Run("a code that was coaxed out of somebody gets no key", func(t *testing.T) {
+		g := newRig(t, func(c *login.Config) { c.SecondFactor.ACR, c.SecondFactor.CodeACR = keyACR, codeACR })
+		p := g.person()
+		p.signIn()
+		token, secret, _ := p.codePage(t)
+		if got := p.confirm(asked{token: token}, g.code(secret)); got.Status != http.StatusSeeOther {
+			t.Fatalf("set up: %+v", got)
+		}
+		g.pass(20 * time.Minute)
+		token, _, _ = p.codePage(t)
+		if got := p.confirm(asked{token: token}, g.code(secret)); got.Status != http.StatusSeeOther {
+			t.Fatalf("confirm: %+v", got)
+		}
+		if _, where := p.confirmPage(t); !strings.HasPrefix(where, "/.vigil/login?confirm=1") {
+			t.Errorf("whoever has only a code is sent to %q, want the provider's sign-in", where)
+		}
+	})
+	t.Run("a key that is brought after a verdict", func(t *testing.T) {
+		g := newRig(t, func(c *login.Config) { c.SecondFactor.ACR = keyACR })
+		p, key := g.person(), newAuthenticator(t)
+		p.signIn()
+		a, _ := p.confirmPage(t)
+		p.doubted = true
+		if got := p.confirm(a, key.make(a.challenge)); got.Code != login.CodeConfirm {
+			t.Errorf("set up: %+v", got)
+		}
+		if _, where := p.confirmPage(t); !strings.HasPrefix(where, "/.vigil/login?confirm=1") {
+			t.Errorf("the page leads to %q, want the provider's sign-in", where)
+		}
+	})
+	t.Run("a provider that says back whatever it was asked for", func(t *testing.T) {
+		g := newRig(t, func(c *login.Config) {
+			c.SecondFactor.ACR, c.SecondFactor.CodeACR, c.Providers[0].ACRValues = keyACR, codeACR, []string{"pwd", "mfa"}
+		})
+		for acr, want := range map[string]string{keyACR: "", codeACR: "", "gold": "", "mfa": "mfa"} {
+			g.op.sign = func(p *fakeOP) string {
+				return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.claims(object{"acr": acr}))
+			}
+			p := g.person()
+			p.signIn()
+			got, err := p.use()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Identity.ACR != want {
+				t.Errorf("a provider that says %q gives %q, want %q", acr, got.Identity.ACR, want)
+			}
+		}
+	})
 	t.Run("switched off", func(t *testing.T) {
 		g := newRig(t)
 		p := g.person()

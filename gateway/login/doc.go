@@ -27,7 +27,10 @@
 //
 // Where a provider cannot step up, a key in the person's device can (WebAuthn). Its
 // public half is kept by the browser, sealed: a second factor is tied to a browser,
-// and a browser without one is given one only within minutes of a sign-in.
+// and a browser without one is given one only within minutes of a sign-in at the
+// provider, and not while a verdict asks for more of its session: what is brought
+// then would prove nothing about the person. Nor does a confirmation bring back whom
+// a verdict has ended; only the provider can. Our own contexts no provider can give.
 //
 // Sealed values carry what they are for: a sign-in under way opens for no session.
 //

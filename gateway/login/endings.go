@@ -34,6 +34,7 @@ type endings struct {
 	mu    sync.Mutex
 	out   *os.File
 	lines int
+	tried time.Time // When it was last written anew.
 }
 
 // openEndings reads what still counts and writes the file anew without the rest. A
@@ -43,27 +44,42 @@ func openEndings(file string, now time.Time) (*endings, []ending, error) {
 	if file == "" {
 		return e, nil, nil
 	}
-	kept, err := readEndings(file, now)
+	kept, err := e.rewrite(now)
 	if err != nil {
 		return nil, nil, err
 	}
-	temporary := file + ".new"
+	return e, kept, nil
+}
+
+// rewrite leaves in the file what still counts, and returns it; mu is held, or nobody
+// else has e yet. Where it fails the file stays as it was.
+func (e *endings) rewrite(now time.Time) ([]ending, error) {
+	e.tried = now
+	kept, err := readEndings(e.file, now)
+	if err != nil {
+		return nil, err
+	}
+	temporary := e.file + ".new"
 	out, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // The operator names the file.
 	if err != nil {
-		return nil, nil, fmt.Errorf("write endings: %w", err)
+		return nil, fmt.Errorf("write endings: %w", err)
 	}
-	e.out = out
+	next := &endings{out: out}
 	for _, one := range kept {
-		err = errors.Join(err, e.write(one))
+		err = errors.Join(err, next.write(one))
 	}
 	err = errors.Join(err, out.Sync())
 	if err == nil {
-		err = os.Rename(temporary, file)
+		err = os.Rename(temporary, e.file)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("write endings: %w", err), out.Close())
+		return nil, errors.Join(fmt.Errorf("write endings: %w", err), out.Close())
 	}
-	return e, kept, nil
+	if e.out != nil {
+		_ = e.out.Close() // What it held is in the new one.
+	}
+	e.out, e.lines = out, next.lines
+	return kept, nil
 }
 
 func readEndings(file string, now time.Time) ([]ending, error) {
@@ -90,12 +106,21 @@ func readEndings(file string, now time.Time) ([]ending, error) {
 	return kept, nil
 }
 
-// add keeps one more. Beyond endingsMax it is in force, but not kept.
+// add keeps one more. A file that is full is written anew without what is over, at
+// most every endingsPause; where that makes no room the ending is in force, but not
+// kept.
 func (e *endings) add(one ending) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.out == nil {
 		return nil
+	}
+	now := time.Unix(one.At, 0)
+	if e.lines >= endingsMax && now.Sub(e.tried) >= endingsPause {
+		_, err := e.rewrite(now)
+		if err != nil {
+			return err
+		}
 	}
 	if e.lines >= endingsMax {
 		return errEndingsFull
@@ -107,7 +132,7 @@ func (e *endings) add(one ending) error {
 	return nil
 }
 
-var errEndingsFull = errors.New("endings file is full until the next start")
+var errEndingsFull = errors.New("endings file is full of what still counts")
 
 func (e *endings) write(one ending) error {
 	b, err := json.Marshal(one)

@@ -66,6 +66,13 @@ func fill(c chan struct{}) func() {
 	}
 }
 
+// FloodCallbacks has as many sign-ins come back as are remembered.
+func (l *Login) FloodCallbacks() {
+	for i := range onceMax {
+		l.callbacks.first(strconv.Itoa(i), flowFor)
+	}
+}
+
 // NewOnce is what remembers names that count once.
 func NewOnce(size int, now func() time.Time) (first func(string, time.Duration) bool, known func() int) {
 	o := newOnce(size, now)
@@ -81,18 +88,16 @@ func OpenedAfter(size, n int) int {
 	return len(c.young) + len(c.old)
 }
 
-// FillEndings adds one more ending than a file keeps.
-func FillEndings(file string, now time.Time) error {
+// FillEndings adds one more ending than a file keeps, so long after the others began.
+func FillEndings(file string, now time.Time, later time.Duration) error {
 	e, _, err := openEndings(file, now)
 	if err != nil {
-		return nil //nolint:nilerr // The test wants the other error.
+		return err
 	}
 	e.lines = endingsMax - 1
-	err = e.add(ending{ID: "a"})
-	if err != nil {
-		return nil //nolint:nilerr // As above.
-	}
-	return errors.Join(e.add(ending{ID: "b"}), e.close())
+	err = e.add(ending{ID: "a", At: now.Unix(), Until: now.Add(time.Hour).Unix()})
+	at := now.Add(later)
+	return errors.Join(err, e.add(ending{ID: "b", At: at.Unix(), Until: at.Add(time.Hour).Unix()}), e.close())
 }
 
 // CodeAt is the code of a step.

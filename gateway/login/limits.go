@@ -48,13 +48,15 @@ const (
 	discoveryEvery = time.Hour
 	discoveryPause = 5 * time.Second
 	// onceMax bounds what is remembered so that it counts only once: states of
-	// callbacks and ids of logout tokens. The oldest go first.
+	// callbacks, ids of logout tokens, confirmations. The oldest go first.
 	onceMax = 65_536
 	// logoutAgeMax is how old a logout token may be; clocks may differ by leeway.
 	logoutAgeMax = 5 * time.Minute
 	leeway       = time.Minute
 	// endingsMax bounds the endings that are kept over a restart: some 20 MiB.
 	endingsMax = 100_000
+	// endingsPause is the least time between two tries to make room among them.
+	endingsPause = time.Minute
 	// openedMax bounds the cookies that are remembered as opened, about 3 KiB each.
 	openedMax = 16_384
 	// supersededGrace is how long requests that were on their way when a session's

@@ -3,7 +3,9 @@ package login_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,11 +115,20 @@ func TestOpenedCookiesAreBounded(t *testing.T) {
 	}
 }
 
-// Beyond its limit an ending is in force and not kept, and that is said.
+// Beyond its limit an ending is in force and not kept, and that is said; what is over
+// makes room, so that nobody can sign in and out until others' sign-outs are lost.
 func TestEndingsAreBounded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "endings")
-	err := login.FillEndings(file, noon)
-	if err == nil {
-		t.Error("the file takes endings without end")
+	err := login.FillEndings(file, noon, time.Second)
+	if err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("the file takes endings without end: %v", err)
+	}
+	err = login.FillEndings(file, noon, 2*time.Hour)
+	if err != nil {
+		t.Errorf("with all others over: %v", err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || strings.Count(string(b), "\n") != 1 || !strings.Contains(string(b), `"id":"b"`) {
+		t.Errorf("the file holds %q, %v; want the last alone", b, err)
 	}
 }

@@ -129,6 +129,17 @@ func (l *live) meet(s record, v Visitor, now time.Time) (out record, fresh bool,
 	return s, fresh, nil
 }
 
+// newest is a session as it is by now, without a use of it.
+func (l *live) newest(s record) (record, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.byID[s.ID]
+	if e == nil || e.ended {
+		return record{}, faultOf(CodeEnded, "")
+	}
+	return e.newest, nil
+}
+
 // stale reports whether a session's provider has been away for so long that its
 // silence cannot be taken for consent any more; mu is held.
 func (l *live) stale(e *entry, now time.Time) bool {

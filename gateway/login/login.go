@@ -74,6 +74,7 @@ type Login struct {
 	byIssuer  map[string]*provider
 	live      *live
 	callbacks *once         // States that have come back.
+	factors   *once         // Challenges and codes of our own second factor: strangers, who can make states, push none of them out.
 	logouts   *once         // Ids of logout tokens.
 	frames    *rate.Limiter // Of front-channel logouts, which anybody may send.
 	peers     *peers
@@ -100,7 +101,7 @@ func New(o Options) (*Login, error) {
 	l := &Login{
 		config: o.Config, gateway: o.Gateway, names: o.Names, judge: o.Judge, report: o.Report, log: o.Logger, now: o.Now,
 		byID: make(map[string]*provider), byIssuer: make(map[string]*provider), live: newLive(o.Config),
-		callbacks: newOnce(onceMax, o.Now), logouts: newOnce(onceMax, o.Now), frames: rate.NewLimiter(20, 20),
+		callbacks: newOnce(onceMax, o.Now), factors: newOnce(onceMax, o.Now), logouts: newOnce(onceMax, o.Now), frames: rate.NewLimiter(20, 20),
 		renewals: make(chan struct{}, renewalsMax), opened: newOpenedCache(openedMax), pages: make(chan struct{}, pagesMax),
 	}
 	l.origin, err = url.Parse(o.Config.ExternalURL)
@@ -188,6 +189,7 @@ type Presence struct {
 	now   record
 	parts int
 	fresh bool // The browser has to be given new cookies.
+	doubt bool // A verdict asks for more of it.
 }
 
 // Recognise returns who a session cookie acts for. The error is identity.ErrNone
@@ -264,6 +266,14 @@ func (p *Presence) Who() *identity.Identity {
 		return nil
 	}
 	return p.Identity
+}
+
+// Doubt says that a verdict asks for more of the session: a second factor that it is
+// given now would prove nothing about its person. p may be nil.
+func (p *Presence) Doubt() {
+	if p != nil {
+		p.doubt = true
+	}
 }
 
 // Hold keeps the session in mind, and renewed, until release is called.

@@ -207,10 +207,15 @@ func (l *Login) servePeer(w http.ResponseWriter, r *http.Request) Answer {
 func (l *Login) renewFor(ctx context.Context, w http.ResponseWriter, s record) Answer {
 	now := l.now()
 	newest, _, err := l.live.meet(s, Visitor{}, now)
+	// Whoever has not heard of a step-up yet holds a cookie that was replaced: a copy of
+	// one, or a stream from before. The session goes on, under its newest state.
+	if code, _ := codeOf(err); err != nil && code == CodeSuperseded {
+		newest, err = l.live.newest(s)
+	}
 	if err != nil {
 		return l.plain(w, http.StatusConflict, CodeEnded)
 	}
-	if newest.Renewal == s.Renewal {
+	if newest.Generation == s.Generation && newest.Renewal == s.Renewal {
 		claimed, _, ok := l.live.claim(s.ID, now)
 		if ok {
 			_, _ = l.renewHere(context.WithoutCancel(ctx), claimed) // Its outcome is what is known afterwards.
@@ -221,7 +226,7 @@ func (l *Login) renewFor(ctx context.Context, w http.ResponseWriter, s record) A
 	if err == nil {
 		b, err = json.Marshal(newest) //nolint:gosec // It is sealed at once.
 	}
-	if err != nil || newest.Renewal == s.Renewal {
+	if err != nil || newest.Generation == s.Generation && newest.Renewal == s.Renewal {
 		return l.plain(w, http.StatusServiceUnavailable, CodeAway)
 	}
 	h := w.Header()

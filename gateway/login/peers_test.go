@@ -39,7 +39,7 @@ func newCluster(t *testing.T, n int) *cluster {
 				http.NotFound(w, r)
 				return
 			}
-			g.login.Serve(w, r, m.Route, login.Visitor{})
+			g.login.Serve(w, r, m.Route, login.Visitor{}, nil)
 		}))
 		t.Cleanup(server.Close)
 		peers = append(peers, login.Peer{ID: fmt.Sprint("gw-", i+1), URL: server.URL})
@@ -109,6 +109,29 @@ func TestOneGatewayRenewsASession(t *testing.T) {
 	}
 }
 
+// Whoever replays a cookie from before a step-up, at a gateway that has not heard of
+// it, must not sign its person out there.
+func TestAReplacedCookieAtAnotherGatewayEndsNoSession(t *testing.T) {
+	c := newCluster(t, 2)
+	for range 6 { // Some of them are the first gateway's.
+		p := c.rigs[0].person()
+		p.signIn()
+		old := &person{g: c.rigs[1], cookies: p.clone().cookies}
+		c.pass(2 * time.Minute)
+		if _, a := p.answer(p.begin("/.vigil/login?confirm=1")); a.Status != http.StatusSeeOther {
+			t.Fatalf("step-up: %+v", a)
+		}
+		c.pass(9 * time.Minute)
+		_, _ = old.use()
+		c.settled()
+		now := &person{g: c.rigs[1], cookies: p.clone().cookies}
+		_, err := now.use()
+		if err != nil || c.rigs[1].cuts() > 0 {
+			t.Fatalf("the session after its step-up: %v, and %d cuts", err, c.rigs[1].cuts())
+		}
+	}
+}
+
 // An owner that is away leaves its sessions to whoever has them.
 func TestOwnerAway(t *testing.T) {
 	c := newCluster(t, 2)
@@ -152,7 +175,7 @@ func TestLogoutIsToldToPeers(t *testing.T) {
 		c := newCluster(t, 2)
 		here := c.rigs[0].person()
 		here.signIn()
-		there := &person{c.rigs[1], here.clone().cookies}
+		there := &person{g: c.rigs[1], cookies: here.clone().cookies}
 		_, err := there.use()
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +190,7 @@ func TestLogoutIsToldToPeers(t *testing.T) {
 		c := newCluster(t, 2)
 		here := c.rigs[0].person()
 		here.signIn()
-		there := &person{c.rigs[1], here.clone().cookies}
+		there := &person{g: c.rigs[1], cookies: here.clone().cookies}
 		_, err := there.use()
 		if err != nil {
 			t.Fatal(err)

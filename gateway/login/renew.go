@@ -75,7 +75,7 @@ func (l *Login) renew(ctx context.Context, s record, v Visitor) {
 		l.live.settle(s.ID, l.now(), nil)
 	default:
 		next, alive = l.live.settle(s.ID, l.now(), func(was record) record {
-			if newer.Generation < was.Generation || newer.Renewal <= was.Renewal {
+			if newer.Generation < was.Generation || newer.Generation == was.Generation && newer.Renewal <= was.Renewal {
 				return was
 			}
 			return newer

@@ -254,11 +254,12 @@ func (g *rig) start(c login.Config, change ...func(*login.Config)) {
 type person struct {
 	g       *rig
 	cookies map[string]string
+	doubted bool // By a verdict.
 }
 
-func (g *rig) person() *person { return &person{g, make(map[string]string)} }
+func (g *rig) person() *person { return &person{g: g, cookies: make(map[string]string)} }
 
-func (p *person) clone() *person { return &person{p.g, maps.Clone(p.cookies)} }
+func (p *person) clone() *person { return &person{g: p.g, cookies: maps.Clone(p.cookies)} }
 
 // request is one of the browser's, with its cookies.
 func (p *person) request(method, target string, header ...string) *http.Request {
@@ -294,7 +295,14 @@ func (p *person) visit(r *http.Request) (*httptest.ResponseRecorder, login.Answe
 		p.g.t.Fatalf("Match(%s) = %v, %v", r.URL, ours, err)
 	}
 	w := httptest.NewRecorder()
-	a := p.g.login.Serve(w, r, m.Route, login.Visitor{UserAgent: "test"})
+	v := login.Visitor{UserAgent: "test"}
+	who, err := p.g.login.Recognise(r, v)
+	if err != nil {
+		who = nil
+	} else if p.doubted {
+		who.Doubt()
+	}
+	a := p.g.login.Serve(w, r, m.Route, v, who)
 	p.keep(w.Header())
 	return w, a
 }

@@ -68,6 +68,11 @@ func (l *Login) Reserved(path string) bool { return strings.HasPrefix(path+"/", 
 // Owns reports whether a route is one of our pages.
 func (l *Login) Owns(rt *route.Route) bool { return strings.HasPrefix(rt.ID, RoutePrefix) }
 
+// Vouches reports whether a route is the page on which a session gains by our own
+// second factor. It is open to everybody as a page, and has to be judged by the
+// verdicts about whoever asks for it.
+func (l *Login) Vouches(rt *route.Route) bool { return rt.ID == RoutePrefix+pageConfirm }
+
 // Answer is what became of a request for one of our pages.
 type Answer struct {
 	Status int
@@ -78,8 +83,10 @@ type Answer struct {
 	AuthOutcome string
 }
 
-// Serve answers a request for one of our pages, which Match has found.
-func (l *Login) Serve(w http.ResponseWriter, r *http.Request, rt *route.Route, v Visitor) Answer {
+// Serve answers a request for one of our pages, which Match has found. p is the
+// session that the gateway has recognised and judged, nil for none: no other can
+// gain here.
+func (l *Login) Serve(w http.ResponseWriter, r *http.Request, rt *route.Route, v Visitor, p *Presence) Answer {
 	switch strings.TrimPrefix(rt.ID, RoutePrefix) {
 	case pageLogin:
 		return l.serveLogin(w, r, v)
@@ -94,7 +101,7 @@ func (l *Login) Serve(w http.ResponseWriter, r *http.Request, rt *route.Route, v
 	case pageFrontchannel:
 		return l.serveFrontchannel(w, r, v)
 	case pageConfirm:
-		return l.serveConfirm(w, r, v)
+		return l.serveConfirm(w, r, v, p)
 	case pagePeer:
 		return l.servePeer(w, r)
 	}

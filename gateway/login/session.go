@@ -32,6 +32,9 @@ type record struct {
 	AMR      []string `json:"m,omitempty"`
 	Scopes   []string `json:"o,omitempty"`
 	AuthTime int64    `json:"a,omitempty"` // 0 where nobody says.
+	// Proved is when the provider vouched for the person: AuthTime without what our
+	// own second factor has added since.
+	Proved int64 `json:"b,omitempty"`
 
 	Created int64 `json:"t"`
 	Seen    int64 `json:"e"` // Last written use, for the idle timeout.

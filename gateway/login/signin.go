@@ -233,12 +233,24 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request, id string, v Vi
 	if err != nil {
 		return Answer{}, f.Return, err
 	}
+	got.acr = l.believed(p, got.acr)
 	err = f.fulfilled(got)
 	if err != nil {
 		return Answer{}, f.Return, err
 	}
 	a, err = l.admit(w, r, f, p, got, v)
 	return a, f.Return, err
+}
+
+// believed is the context that a provider may vouch for; empty where it is none of
+// its own. A person can change what his browser asks a provider for, and some say
+// back whatever they were asked: what our own second factor gives, nobody else does.
+func (l *Login) believed(p *provider, acr string) string {
+	own := l.config.SecondFactor
+	if acr == own.ACR || acr == own.CodeACR || len(p.spec.ACRValues) > 0 && !slices.Contains(p.spec.ACRValues, acr) {
+		return ""
+	}
+	return acr
 }
 
 // fulfilled reports whether a provider did what it was asked for.
@@ -279,6 +291,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 		}
 	}
 	next.SID, next.ACR, next.AMR, next.Scopes, next.AuthTime = got.sid, got.acr, got.amr, got.scopes, got.authTime
+	next.Proved = got.authTime
 	next.Seen, next.RefreshToken, next.IDToken, next.RenewAt = now.Unix(), got.refreshToken, got.idToken, 0
 	if got.refreshToken != "" && got.renewIn > 0 {
 		next.RenewAt = now.Add(got.renewIn).Unix()

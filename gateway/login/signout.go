@@ -123,10 +123,11 @@ func (l *Login) serveBackchannel(w http.ResponseWriter, r *http.Request, v Visit
 	token := r.PostFormValue("logout_token")
 	err := l.believe(r.Context(), token, v)
 	if err != nil {
-		l.log.WarnContext(r.Context(), "logout token refused", "error", err)
-		if _, theirs := errors.AsType[*fault](err); theirs {
+		if _, theirs := errors.AsType[*fault](err); theirs { // Strangers must not fill the log.
+			l.log.DebugContext(r.Context(), "logout token refused", "error", err)
 			return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
 		}
+		l.log.WarnContext(r.Context(), "logout token cannot be checked", "error", err)
 		return l.plain(w, http.StatusServiceUnavailable, CodeAway)
 	}
 	l.peers.tell(r.Context(), notice{Token: token})
@@ -185,8 +186,9 @@ func (l *Login) serveFrontchannel(w http.ResponseWriter, r *http.Request, v Visi
 	for _, s := range l.live.of(p.spec.Issuer, q.Get("sid"), "") {
 		l.signOut(r.Context(), s, v)
 	}
-	_, parts := sessionParts(r)
-	if parts > 0 {
+	sealed, parts := sessionParts(r)
+	s, err := l.ring.openSession(sealed)
+	if err == nil && s.Issuer == p.spec.Issuer && s.SID == q.Get("sid") { // Else a link would sign people out.
 		setCookies(w.Header(), sessionCookies("", parts)...)
 	}
 	return l.plain(w, http.StatusOK, "")

@@ -125,8 +125,16 @@ func TestFrontchannelLogout(t *testing.T) {
 	if err != nil || len(g.verdicts) > 0 {
 		t.Fatalf("after guesses: %v, %d verdicts", err, len(g.verdicts))
 	}
-	send("iss=" + iss + "&sid=op-1")
-	_, err = p.use()
+	p.visit(p.request(http.MethodGet, "/.vigil/frontchannel-logout?iss="+iss+"&sid=guessed"))
+	if p.cookies["__Host-vigil"] == "" {
+		t.Fatal("a link on another site signs a person out")
+	}
+	copied := p.clone()
+	p.visit(p.request(http.MethodGet, "/.vigil/frontchannel-logout?iss="+iss+"&sid=op-1"))
+	if p.cookies["__Host-vigil"] != "" {
+		t.Error("the browser keeps the cookies of a session that has ended")
+	}
+	_, err = copied.use()
 	wantFault(t, err, login.CodeEnded)
 	flood := 0
 	for range 200 {

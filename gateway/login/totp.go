@@ -90,7 +90,7 @@ func (l *Login) checkCode(session string, secret []byte, code string) error {
 	if !ok {
 		return faultOf(CodeConfirm, "another code")
 	}
-	if !l.callbacks.first(fmt.Sprintf("code\x00%x\x00%d", secret, step), 4*codeStep) {
+	if !l.factors.first(fmt.Sprintf("code\x00%x\x00%d", secret, step), 4*codeStep) {
 		return faultOf(CodeConfirm, "used before")
 	}
 	return nil

@@ -100,6 +100,18 @@ func TestCodes(t *testing.T) {
 		}
 		refused(t, thief.confirm(asked{token: token}, code))
 	})
+	t.Run("not twice, however many sign-ins strangers begin", func(t *testing.T) {
+		g, p, secret := begin(t)
+		g.pass(2 * time.Minute)
+		token, _, _ := p.codePage(t)
+		code := g.code(secret)
+		thief := p.clone()
+		if got := p.confirm(asked{token: token}, code); got.Status != http.StatusSeeOther {
+			t.Fatalf("confirm: %+v", got)
+		}
+		g.login.FloodCallbacks()
+		refused(t, thief.confirm(asked{token: token}, code))
+	})
 	t.Run("not later", func(t *testing.T) {
 		g, p, secret := begin(t)
 		token, _, _ := p.codePage(t)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/route"
 )
 
@@ -57,6 +58,7 @@ func spelled(name string) string {
 // outgoingHeader is what of a client's header may reach the upstream. The values
 // are shared with in and must not be changed. A token that was not believed stays
 // here: who reads it without checking it would be told a name that nobody proved.
+// Any other scheme is between the client and its upstream.
 func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
 	out := make(http.Header, len(in)+8)
 	listed := connectionTokens(in)
@@ -68,7 +70,7 @@ func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
 		if _, strip := p.strip[s]; strip {
 			continue
 		}
-		if unproven && s == "authorization" && slices.ContainsFunc(values, isToken) {
+		if unproven && s == "authorization" && slices.ContainsFunc(values, identity.IsToken) {
 			continue
 		}
 		if s == "cookie" {
@@ -86,13 +88,6 @@ func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
 		out["User-Agent"] = []string{""} // Else the transport would write its own.
 	}
 	return out
-}
-
-// isToken reports whether a value of Authorization is a token that the gateway
-// judges; any other scheme is between the client and its upstream.
-func isToken(value string) bool {
-	scheme, _, _ := strings.Cut(value, " ")
-	return strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")
 }
 
 // connectionTokens lists the headers that Connection declares to be hop-by-hop.
