@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
@@ -119,7 +120,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		return
 	}
 	ctx, visit := g.table.Enter(r.Context(), session.Entry{
-		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Time: c.began,
+		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public, Writes: writes(r), Time: c.began,
 	})
 	c.visit = visit
 	if visit.Err() != nil {
@@ -231,6 +232,8 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 		p = problem.Blocked(v)
 	case v.GetAction() == verdict.ActionStepUp:
 		p = problem.StepUp(v, rt.ACR, rt.MaxAge)
+	case v.GetAction() == verdict.ActionReadOnly:
+		p = problem.ReadOnly(v)
 	}
 	return p.With(c.id, c.supportCode(v)).Spread(spread())
 }
@@ -376,6 +379,12 @@ func effect(r *http.Request) string {
 		return "UPGRADE"
 	}
 	return r.Method
+}
+
+// writes reports whether a request opens a stream by which its sender may change
+// something later.
+func writes(r *http.Request) bool {
+	return effect(r) == "UPGRADE" || r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // writer notes whether an answer has begun.

@@ -47,6 +47,9 @@ type Entry struct {
 	// verdicts about a session, subject or token do not touch it, else whoever
 	// lost his session could never sign in again.
 	Public bool
+	// Writes is a request that opens a stream by which its sender can change
+	// something for as long as it is open: a WebSocket, a gRPC call.
+	Writes bool
 	Time   time.Time
 }
 
@@ -162,6 +165,12 @@ func (v *Visit) Refusal(d *verdict.Verdict, at time.Time) *verdict.Enforcement {
 		Session: v.entry.Who.Session, Subject: v.entry.Who.Subject,
 		RequestId: v.entry.RequestID, Route: v.entry.Route, SupportCode: d.GetSupportCode(),
 	}
+}
+
+// endedBy reports whether an action ends the visit: who may only read must not go
+// on to write by what he opened before, which he could not open now.
+func (v *Visit) endedBy(action string) bool {
+	return verdict.Suspends(action) || action == verdict.ActionReadOnly && (v.entry.Writes || v.Stream() == event.StreamUpload)
 }
 
 // end cancels the visit's context with c, once. It reports whether it did.
