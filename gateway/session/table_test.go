@@ -316,6 +316,22 @@ func TestWritingOnBehindReadOnly(t *testing.T) {
 	}
 }
 
+// A body that trickles in was a request like any other when the verdict came.
+func TestAnUploadThatShowsAfterReadOnly(t *testing.T) {
+	tab := newTable(t, session.DefaultConfig(), nil)
+	ctx, v := tab.Enter(t.Context(), session.Entry{Who: visitor()})
+	defer v.Leave()
+	tab.Apply(says(1, "read_only", verdict.TargetSession, "s"), t0)
+	if ctx.Err() != nil {
+		t.Fatal("a request was ended")
+	}
+	v.SetStream(event.StreamUpload)
+	var cut *session.Cut
+	if !errors.As(context.Cause(ctx), &cut) || cut.Verdict.GetId() != "v1" {
+		t.Errorf("cause = %v, want a cut by v1", context.Cause(ctx))
+	}
+}
+
 // A fold may bring another authority back into force.
 func TestARestoreTakenBackEndsWhatIsOpen(t *testing.T) {
 	tab := newTable(t, session.DefaultConfig(), nil)
