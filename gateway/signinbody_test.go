@@ -33,6 +33,7 @@ func TestGuessingABlockedAccountBehindPadding(t *testing.T) {
 		"behind another":     {"/login", form, "user=bob&user=ann", 400},
 		"in the query":       {"/login?user=ann", form, "p=x", 403},
 		"in the query alone": {"/login?user=ann", "", "", 403},
+		"as JSON":            {"/login", "application/json", `{"user":"ann"}`, 403},
 		"under a wrong type": {"/login", form + ";x", "user=ann", 400},
 		"somebody else's":    {"/login", form, "user=bob&password=right", 200},
 	} {

@@ -101,8 +101,9 @@ var ErrAccount = errors.New("ambiguous account")
 // once. The error is [ErrAccount].
 //
 // A name counts wherever some service would find it, since whoever guesses
-// passwords chooses how he writes: a form's field in the query too, a JSON
-// member in any case and under any media type.
+// passwords chooses how he writes: a field in the query too, a JSON member in any
+// case and under any media type, a form where JSON is declared and the other way
+// round.
 func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	types := r.Header["Content-Type"]
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -110,19 +111,23 @@ func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
 		return "", ErrAccount
 	}
-	var names []string
-	switch {
-	case s.form == "":
-		names = jsonStrings(body, s.path)
-	case media == "", media == "application/x-www-form-urlencoded": // Rack takes a body of no type for a form.
-		names = formField(string(body), s.form)
-	case media == "multipart/form-data":
-		names = multipartField(body, params["boundary"], s.form)
+	field, path := s.form, s.path
+	if field != "" {
+		path = []string{field}
+	} else if len(path) == 1 {
+		field = path[0]
 	}
-	if s.form != "" {
-		names = append(names, formField(r.URL.RawQuery, s.form)...)
+	names := jsonStrings(body, path)
+	if field == "" {
+		return one(names)
 	}
-	return one(names)
+	switch media {
+	case "", "application/x-www-form-urlencoded": // Rack takes a body of no type for a form.
+		names = append(names, formField(string(body), field)...)
+	case "multipart/form-data":
+		names = append(names, multipartField(body, params["boundary"], field)...)
+	}
+	return one(append(names, formField(r.URL.RawQuery, field)...))
 }
 
 // one is the account that all names stand for.
