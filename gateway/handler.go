@@ -8,7 +8,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
@@ -108,13 +110,18 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	if id != nil && id.Nonce != "" {
 		w.Header().Set(problem.HeaderDPoPNonce, id.Nonce)
 	}
-	err = c.readAccount(r)
+	err = c.readAccount(w, r)
 	if err != nil {
-		g.refuse(w, r, c, event.DecisionDeny, problem.Framing(), nil)
+		p := problem.Framing()
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			p = problem.RequestTooLarge()
+		}
+		g.refuse(w, r, c, event.DecisionDeny, p, nil)
 		return
 	}
 	ctx, visit := g.table.Enter(r.Context(), session.Entry{
-		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Time: c.began,
+		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Writes: writes(r),
+		Time: c.began,
 	})
 	c.visit = visit
 	if visit.Err() != nil {
@@ -226,6 +233,8 @@ func (c *call) goodbye(v *verdict.Verdict, rt *route.Route) problem.Problem {
 		p = problem.Blocked(v)
 	case v.GetAction() == verdict.ActionStepUp:
 		p = problem.StepUp(v, rt.ACR, rt.MaxAge)
+	case v.GetAction() == verdict.ActionReadOnly:
+		p = problem.ReadOnly(v)
 	}
 	return p.With(c.id, c.supportCode(v)).Spread(spread())
 }
@@ -260,25 +269,67 @@ func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route)
 	return nil, fmt.Errorf("identify: %w", err)
 }
 
-// readAccount reads which account a sign-in is for, from as much of its body as
-// the route looks at; the upstream gets all of it.
-func (c *call) readAccount(r *http.Request) error {
-	if c.signIn == nil || r.Body == nil || r.Body == http.NoBody {
+// readAccount reads which account a sign-in is for; the upstream gets all of what
+// was read. It must come within the time that a body may pause: the visit is not
+// listed yet, so that nothing else would end a client who sends none.
+func (c *call) readAccount(w http.ResponseWriter, r *http.Request) error {
+	none := r.Body == nil || r.Body == http.NoBody
+	opens := r.ProtoMajor == 2 && effect(r) == "UPGRADE" // Its body is the WebSocket.
+	if c.signIn == nil || none && (r.Method == http.MethodGet || r.Method == http.MethodHead) || opens {
 		return nil
 	}
-	head, err := io.ReadAll(io.LimitReader(r.Body, route.SignInBodyBytesMax))
+	var head []byte
+	if !none {
+		var err error
+		head, err = c.readBody(w, r)
+		if err != nil {
+			return err
+		}
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{bytes.NewReader(head), r.Body}
+	}
+	name, err := c.signIn.Account(r, head)
 	if err != nil {
 		return fmt.Errorf("read sign-in: %w", err)
 	}
-	name := c.signIn.Account(head, r.Header.Get("Content-Type"))
 	if name != "" {
 		c.event.Account = c.gateway.names.Account(name)
 	}
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
 	return nil
+}
+
+// readBody reads the whole body of a sign-in.
+func (c *call) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	until := c.gateway.now().Add(c.gateway.config.Listen.BodyIdleTimeout)
+	if r.ProtoMajor == 2 { // In HTTP/1.1 the listener bounds each read.
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(until) // Every stream of net/http has one.
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	}
+	src := &timely{Reader: http.MaxBytesReader(nil, r.Body, route.SignInBodyBytesMax), until: until, now: c.gateway.now}
+	b, err := io.ReadAll(src)
+	if err != nil {
+		return nil, fmt.Errorf("read sign-in: %w", err)
+	}
+	return b, nil
+}
+
+// timely is a reader that may be read until a time.
+type timely struct {
+	io.Reader
+
+	until time.Time
+	now   func() time.Time
+}
+
+// Read fails when the time is over.
+func (t *timely) Read(p []byte) (int, error) {
+	if !t.now().Before(t.until) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return t.Reader.Read(p) //nolint:wrapcheck // Passed through.
 }
 
 // publishKeys answers with the keys by which upstreams check assertions.
@@ -329,6 +380,12 @@ func effect(r *http.Request) string {
 		return "UPGRADE"
 	}
 	return r.Method
+}
+
+// writes reports whether a request opens a stream by which its sender may change
+// something later.
+func writes(r *http.Request) bool {
+	return effect(r) == "UPGRADE" || r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // writer notes whether an answer has begun.

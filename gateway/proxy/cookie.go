@@ -7,7 +7,7 @@ import "strings"
 const ourCookies = "__host-vigil"
 
 func isOurs(cookie string) bool {
-	name := strings.TrimLeft(cookie, " \t")
+	name := strings.TrimLeft(cookie, " \t=") // Of a cookie without a name, browsers send the value alone.
 	return len(name) >= len(ourCookies) && strings.EqualFold(name[:len(ourCookies)], ourCookies)
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -88,6 +89,11 @@ func (x *exchange) ask(ctx context.Context) *http.Response {
 	res, err := x.proxy.send(x.outgoing(ctx), x.call.Match.Route.Upstream, grpc)
 	if err != nil {
 		x.outcome = x.noAnswer(ctx, err)
+		return nil
+	}
+	if res.StatusCode < http.StatusSwitchingProtocols || res.StatusCode > statusMax {
+		_ = res.Body.Close() // As above.
+		x.outcome = x.refuse(x.ours(problem.Upstream(problem.UpstreamProtocol)), fmt.Errorf("%w: %d", errStatus, res.StatusCode))
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -14,6 +14,10 @@ var (
 	errDrain = errors.New("gateway is going away")
 )
 
+// errStatus is an answer whose status is none; net/http passes them on when it
+// reads, and panics when it writes.
+var errStatus = errors.New("malformed HTTP status code")
+
 // upstreamFault says how an upstream failed. net/http gives most of its errors
 // no type; the texts are pinned by tests.
 func upstreamFault(err error) problem.UpstreamFault {

@@ -121,6 +121,18 @@ func copyResponseHeader(dst, src http.Header) {
 	}
 }
 
+// mayTrail reports whether a field of an upstream's trailer may reach the client:
+// not what would not be passed on as a header, nor what some recipient might merge
+// into the header after it was judged: framing, and cookies (RFC 9110, section 6.5.1).
+func mayTrail(name string) bool {
+	s := spelled(name)
+	switch s {
+	case "content-length", "set-cookie", "cache-control", "alt-svc":
+		return false
+	}
+	return !hopByHop(s) && !strings.HasPrefix(s, "x-vigil-")
+}
+
 // sensitivityHeader is how an upstream labels its response.
 const sensitivityHeader = "X-Vigil-Sensitivity"
 

@@ -22,6 +22,9 @@ const (
 	// waitCheck is how often a request that waits for its upstream is looked at.
 	waitCheck = time.Second
 
+	// statusMax is the largest status that HTTP can carry.
+	statusMax = 999
+
 	// returnAfter and returnSpread say when the streams of a gateway that goes away
 	// may come back, to another: at random, not all at once.
 	returnAfter  = 500 * time.Millisecond

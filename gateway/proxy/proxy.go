@@ -197,10 +197,12 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome 
 	x.timer = time.AfterFunc(p.config.LongAfter, x.beat)
 	x.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { x.unblock(context.Cause(ctx)) })
+	defer func() { // Also where run panics: its timer would report a stream for ever that is none.
+		stop()
+		x.finish(&x.outcome)
+		cancel(nil)
+		p.account(ctx, &x.outcome)
+	}()
 	x.run(ctx)
-	stop()
-	x.finish(&x.outcome)
-	cancel(nil)
-	p.account(ctx, &x.outcome)
 	return &x.outcome
 }

@@ -46,7 +46,9 @@ func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool)
 	copyResponseHeader(h, res.Header)
 	h["X-Request-Id"] = []string{x.call.RequestID}
 	for name := range res.Trailer {
-		h.Add("Trailer", name)
+		if mayTrail(name) {
+			h.Add("Trailer", name)
+		}
 	}
 	grpc := x.grpc()
 	sse := !grpc && isEventStream(res.Header)
@@ -99,7 +101,9 @@ func (x *exchange) relayed(ctx context.Context, res *http.Response, tail *tail, 
 		return x.broken(out, readErr)
 	}
 	for name, values := range res.Trailer {
-		x.w.Header()[http.TrailerPrefix+name] = values
+		if mayTrail(name) {
+			x.w.Header()[http.TrailerPrefix+name] = values
+		}
 	}
 	return out
 }

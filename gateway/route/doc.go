@@ -14,7 +14,9 @@
 // The most specific route wins: an exact host before a wildcard before any
 // host; within a host, segment by segment, a literal before {id} before
 // {path...}; a route that names its methods before one that takes all. HEAD
-// follows GET. What no route takes is refused: there is no default route.
+// follows GET. What no route takes is refused: there is no default route. A method
+// that may change something and that a route with credentials does not list does
+// not go to a public route around it that takes every method.
 //
 // # Concurrency
 //

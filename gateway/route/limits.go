@@ -13,7 +13,7 @@ const (
 	// AccountBytesMax bounds a login name that was tried: longer than any mail
 	// address (RFC 5321 allows 254).
 	AccountBytesMax = 256
-	// SignInBodyBytesMax bounds how much of a sign-in's request body is kept
-	// to read the account from. Login forms are below 1 KiB.
+	// SignInBodyBytesMax bounds a sign-in's request body: what lies behind it
+	// could name another account. Login forms are below 1 KiB.
 	SignInBodyBytesMax = 16 << 10
 )

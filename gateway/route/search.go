@@ -1,6 +1,9 @@
 package route
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // search walks the tree of one host after another, most specific branch first,
 // and remembers the methods of the routes that it passed by.
@@ -13,6 +16,8 @@ type search struct {
 	all   bool   // The route ends in {path...}.
 	last  string // The value of the last {id} on the way to route.
 	allow []string
+	// guarded says that a route was passed by that asks for a credential.
+	guarded bool
 }
 
 // in searches the tree of one host.
@@ -37,16 +42,26 @@ func (s *search) walk(n *node, rest string, more bool, last string) bool {
 	return s.pick(n.rest, rest, last, true)
 }
 
-// pick takes the first of routes that takes the method.
+// pick takes the first of routes that takes the method. What may change something
+// does not fall from a route that asks for a credential, for want of the method, to
+// one that is open to all and takes whatever comes: many services take any method,
+// in any spelling, for the one they know.
 func (s *search) pick(routes []*Route, rest, last string, all bool) bool {
 	for _, r := range routes {
-		if r.takes(s.method) {
+		falls := s.guarded && r.Public && len(r.Methods) == 0 && !safe(s.method)
+		if r.takes(s.method) && !falls {
 			s.route, s.rest, s.last, s.all = r, rest, last, all
 			return true
 		}
 		s.allow = append(s.allow, r.Methods...)
+		s.guarded = s.guarded || !r.Public
 	}
 	return false
+}
+
+// safe reports whether a method changes nothing (RFC 9110, section 9.2.1).
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 // match is the result of a search that found a route.

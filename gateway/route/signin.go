@@ -3,10 +3,12 @@ package route
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -87,116 +89,133 @@ func (s *SignIn) Outcome(status int) string {
 	return event.AuthNone
 }
 
-// Account reads the login name that was tried from the first
-// [SignInBodyBytesMax] bytes of the request's body, lower case, without
-// surrounding space, at most [AccountBytesMax] bytes. It is empty where the
-// body does not say, or is of another kind than the route declares. It is what
-// a person typed: the caller turns it into a pseudonym at once.
-func (s *SignIn) Account(body []byte, contentType string) string {
-	body = body[:min(len(body), SignInBodyBytesMax)]
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return ""
+// ErrAccount means that a sign-in's account cannot be told: two parties could
+// read different names out of it, or only the service can read it at all. It must
+// be refused, else a verdict about the account would not meet it.
+var ErrAccount = errors.New("ambiguous account")
+
+// Account reads the login name that is tried with r from its body, which must be
+// whole and have at most [SignInBodyBytesMax] bytes: lower case, without
+// surrounding space, at most [AccountBytesMax] bytes. It is empty where nothing
+// says one. It is what a person typed: the caller turns it into a pseudonym at
+// once. The error is [ErrAccount].
+//
+// A name counts wherever some service would find it, since whoever guesses
+// passwords chooses how he writes: a field in the query too, a JSON member in any
+// case and under any media type, a form where JSON is declared and the other way
+// round.
+func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
+	types := r.Header["Content-Type"]
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+		return "", ErrAccount
 	}
-	name := ""
-	switch {
-	case s.form != "" && media == "application/x-www-form-urlencoded":
-		name = formField(string(body), s.form)
-	case s.form != "" && media == "multipart/form-data":
-		name = multipartField(body, params["boundary"], s.form)
-	case s.form == "" && (media == "application/json" || strings.HasSuffix(media, "+json")):
-		name = jsonString(body, s.path)
+	field, path := s.form, s.path
+	if field != "" {
+		path = []string{field}
+	} else if len(path) == 1 {
+		field = path[0]
 	}
-	if !utf8.ValidString(name) {
-		return ""
+	names := jsonStrings(body, path)
+	if field == "" {
+		return one(names)
 	}
-	name = strings.ToLower(strings.TrimSpace(name))
-	if len(name) > AccountBytesMax {
-		return ""
+	switch media {
+	case "", "application/x-www-form-urlencoded": // Rack takes a body of no type for a form.
+		names = append(names, formField(string(body), field)...)
+	case "multipart/form-data":
+		names = append(names, multipartField(body, params["boundary"], field)...)
 	}
-	return name
+	return one(append(names, formField(r.URL.RawQuery, field)...))
 }
 
-// formField returns the first value of a field. The body may be cut off: then
-// its last field is not trusted.
-func formField(body, field string) string {
-	for rest, more := body, true; more; {
-		var pair string
-		pair, rest, more = strings.Cut(rest, "&")
-		if !more && len(body) == SignInBodyBytesMax {
-			return ""
+// one is the account that all names stand for.
+func one(names []string) (string, error) {
+	for i, name := range names {
+		if !utf8.ValidString(name) {
+			name = "" // Nobody's: written in letters of another kind, or by chance.
 		}
+		names[i] = strings.ToLower(strings.TrimSpace(name))
+		if names[i] != names[0] {
+			return "", ErrAccount
+		}
+	}
+	if len(names) == 0 || len(names[0]) > AccountBytesMax {
+		return "", nil
+	}
+	return names[0], nil
+}
+
+// formField returns the values of a field.
+func formField(body, field string) []string {
+	var values []string
+	for pair := range strings.SplitSeq(body, "&") {
 		key, value, _ := strings.Cut(pair, "=")
 		k, err := url.QueryUnescape(key)
 		if err != nil || k != field {
 			continue
 		}
 		v, err := url.QueryUnescape(value)
-		if err != nil {
-			return ""
+		if err == nil {
+			values = append(values, v)
 		}
-		return v
 	}
-	return ""
+	return values
 }
 
-func multipartField(body []byte, boundary, field string) string {
+func multipartField(body []byte, boundary, field string) []string {
+	var values []string
 	if boundary == "" {
-		return ""
+		return nil
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := r.NextPart()
 		if err != nil {
-			return ""
+			return values
 		}
 		if part.FormName() != field || part.FileName() != "" {
 			continue
 		}
-		value, err := io.ReadAll(io.LimitReader(part, AccountBytesMax+1))
+		value, err := io.ReadAll(part)
 		if err != nil {
-			return ""
+			return values
 		}
-		return string(value)
+		values = append(values, string(value))
 	}
 }
 
-// jsonString returns the string at path, reading no further than it, so that a
-// body that was cut off behind it is no obstacle.
-func jsonString(body []byte, path []string) string {
-	d := json.NewDecoder(bytes.NewReader(body))
-	for _, member := range path {
-		if !enter(d, member) {
-			return ""
+// jsonStrings returns every string at path: of members with one name, readers
+// take the first or the last.
+func jsonStrings(body []byte, path []string) []string {
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
+	if len(path) == 0 {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return nil
 		}
+		return []string{name}
 	}
-	t, err := d.Token()
-	name, ok := t.(string)
-	if err != nil || !ok {
-		return ""
-	}
-	return name
-}
-
-// enter moves d into the object that it stands before, to the value of member.
-func enter(d *json.Decoder, member string) bool {
 	t, err := d.Token()
 	if err != nil || t != json.Delim('{') {
-		return false
+		return nil
 	}
+	var names []string
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return false
+			return names
 		}
-		if key == member {
-			return true
-		}
-		var skip json.RawMessage
-		err = d.Decode(&skip)
+		var value json.RawMessage
+		err = d.Decode(&value)
 		if err != nil {
-			return false
+			return names
+		}
+		if k, _ := key.(string); strings.EqualFold(k, path[0]) {
+			names = append(names, jsonStrings(value, path[1:])...)
 		}
 	}
-	return false
+	return names
 }

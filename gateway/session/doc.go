@@ -16,9 +16,10 @@
 // strongest action wins. The clears of an operator's verdict void what other
 // authorities said about the same target up to an (epoch, seq), for as long as
 // the operator says nothing newer. A verdict lapses at its until, without a
-// timer. Actions from step_up on end what is open; throttle and read_only only
-// change the standing of what comes. Suspend ends what the gateway itself no longer
-// allows, without a verdict.
+// timer. Actions from step_up on end what is open; read_only ends what its sender
+// could write by, a WebSocket, a gRPC call or an upload, and else like throttle
+// only changes the standing of what comes. Suspend ends what the gateway itself no
+// longer allows, without a verdict.
 //
 // # Concurrency
 //

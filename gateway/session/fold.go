@@ -155,7 +155,7 @@ func (f *fold) void(authority int, h *held) bool {
 // ends reports whether anything in f may end what is open.
 func (f *fold) ends() bool {
 	for _, h := range f.by {
-		if h != nil && verdict.Suspends(h.verdict.Action) {
+		if h != nil && (verdict.Suspends(h.verdict.Action) || h.verdict.Action == verdict.ActionReadOnly) {
 			return true
 		}
 	}

@@ -228,7 +228,7 @@ func (t *Table) store(k key, authority int, h *held, now time.Time) (*fold, stri
 func (t *Table) cut(ctx context.Context, k key, f *fold, now, arrived time.Time) {
 	for _, v := range t.under(k) {
 		h := f.strongest(&v.entry, now)
-		if h == nil || !verdict.Suspends(h.verdict.Action) {
+		if h == nil || !v.endedBy(h.verdict.Action) {
 			continue
 		}
 		if v.end(&Cut{Verdict: h.verdict, Arrived: arrived}) {

@@ -262,7 +262,7 @@ func TestVerdictsFold(t *testing.T) {
 	}
 }
 
-// The ladder ends open visits from step_up on, and only those it names.
+// The ladder ends every open visit from step_up on, and only those it names.
 func TestOnlyStepUpAndStrongerEndWhatIsOpen(t *testing.T) {
 	for _, action := range []string{"observe", "throttle", "read_only", "step_up", "revoke", "block"} {
 		t.Run(action, func(t *testing.T) {
@@ -281,6 +281,54 @@ func TestOnlyStepUpAndStrongerEndWhatIsOpen(t *testing.T) {
 				t.Error("a verdict about another session ended this one")
 			}
 		})
+	}
+}
+
+// Who opened what he can write by before he was held to reading must not go on.
+func TestWritingOnBehindReadOnly(t *testing.T) {
+	for name, tt := range map[string]struct {
+		writes bool
+		stream string
+		ends   bool
+	}{
+		"a WebSocket":                       {true, event.StreamWebSocket, true},
+		"a WebSocket that is being opened":  {true, event.StreamRequest, true},
+		"a gRPC call":                       {true, event.StreamGRPC, true},
+		"an upload":                         {false, event.StreamUpload, true},
+		"a download":                        {false, event.StreamDownload, false},
+		"an event stream":                   {false, event.StreamSSE, false},
+		"a request that is about to finish": {false, event.StreamRequest, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tab := newTable(t, session.DefaultConfig(), nil)
+			ctx, v := tab.Enter(t.Context(), session.Entry{Who: visitor(), Writes: tt.writes})
+			defer v.Leave()
+			v.SetStream(tt.stream)
+			tab.Apply(says(1, "throttle", verdict.TargetSession, "s"), t0)
+			if ctx.Err() != nil {
+				t.Error("slowing down ended it")
+			}
+			tab.Apply(says(2, "read_only", verdict.TargetSession, "s"), t0)
+			if ended := ctx.Err() != nil; ended != tt.ends {
+				t.Errorf("ended = %v, want %v", ended, tt.ends)
+			}
+		})
+	}
+}
+
+// A body that trickles in was a request like any other when the verdict came.
+func TestAnUploadThatShowsAfterReadOnly(t *testing.T) {
+	tab := newTable(t, session.DefaultConfig(), nil)
+	ctx, v := tab.Enter(t.Context(), session.Entry{Who: visitor()})
+	defer v.Leave()
+	tab.Apply(says(1, "read_only", verdict.TargetSession, "s"), t0)
+	if ctx.Err() != nil {
+		t.Fatal("a request was ended")
+	}
+	v.SetStream(event.StreamUpload)
+	var cut *session.Cut
+	if !errors.As(context.Cause(ctx), &cut) || cut.Verdict.GetId() != "v1" {
+		t.Errorf("cause = %v, want a cut by v1", context.Cause(ctx))
 	}
 }
 

@@ -47,6 +47,9 @@ type Entry struct {
 	// verdicts about a session, subject or token do not touch it, else whoever
 	// lost his session could never sign in again.
 	Public bool
+	// Writes is a request that opens a stream by which its sender can change
+	// something for as long as it is open: a WebSocket, a gRPC call.
+	Writes bool
 	Time   time.Time
 }
 
@@ -64,7 +67,8 @@ type Cut struct {
 	// Verdict is the judgement, without its evidence. Shared: do not modify. Nil
 	// where none ended the visit but [Table.Suspend].
 	Verdict *verdict.Verdict
-	// Arrived is when it reached this gateway; zero without a verdict.
+	// Arrived is when it reached this gateway; zero without a verdict, and where it
+	// was here before the visit became what it ends.
 	Arrived time.Time
 }
 
@@ -101,8 +105,19 @@ func (v *Visit) Err() error { return v.err }
 // Stream is the kind of stream that the visit is now.
 func (v *Visit) Stream() string { return *v.stream.Load() }
 
-// SetStream says what kind of stream the visit turned out to be.
-func (v *Visit) SetStream(kind string) { v.stream.Store(&kind) }
+// SetStream says what kind of stream the visit turned out to be. One that a verdict
+// ends only now that it is an upload ends here: the verdict may have come while it
+// was a request like any other.
+func (v *Visit) SetStream(kind string) {
+	v.stream.Store(&kind)
+	if kind != event.StreamUpload {
+		return
+	}
+	s := v.Standing()
+	if s.Verdict != nil && v.endedBy(s.Action) {
+		v.end(&Cut{Verdict: s.Verdict})
+	}
+}
 
 // Standing returns the strongest verdict that holds now and touches the visit.
 // Among equals the one that lasts longest is returned.
@@ -162,6 +177,12 @@ func (v *Visit) Refusal(d *verdict.Verdict, at time.Time) *verdict.Enforcement {
 		Session: v.entry.Who.Session, Subject: v.entry.Who.Subject,
 		RequestId: v.entry.RequestID, Route: v.entry.Route, SupportCode: d.GetSupportCode(),
 	}
+}
+
+// endedBy reports whether an action ends the visit: who may only read must not go
+// on to write by what he opened before, which he could not open now.
+func (v *Visit) endedBy(action string) bool {
+	return verdict.Suspends(action) || action == verdict.ActionReadOnly && (v.entry.Writes || v.Stream() == event.StreamUpload)
 }
 
 // end cancels the visit's context with c, once. It reports whether it did.

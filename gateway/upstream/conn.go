@@ -64,10 +64,7 @@ func (c *conn) exchange(ctx context.Context, r *http.Request, request []byte) (*
 	stop := context.AfterFunc(ctx, c.interrupt)
 	res, err := c.ask(r, request)
 	if err == nil {
-		err = c.net.SetDeadline(time.Time{})
-	}
-	if err == nil && ctx.Err() != nil {
-		err = ctx.Err() // The deadline that it has set may just have been taken away.
+		err = c.deadline(ctx, time.Time{})
 	}
 	if err != nil {
 		stop()
@@ -87,11 +84,24 @@ func (c *conn) exchange(ctx context.Context, r *http.Request, request []byte) (*
 	return res, nil
 }
 
+// deadline sets one, unless the context has ended: the deadline by which that
+// ends what is under way may just have been taken away.
+func (c *conn) deadline(ctx context.Context, at time.Time) error {
+	err := c.net.SetDeadline(at)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("call upstream: %w", err)
+	}
+	return nil
+}
+
 // ask writes the request, and reads headers until one is that of the answer.
 func (c *conn) ask(r *http.Request, request []byte) (*http.Response, error) {
-	err := c.net.SetDeadline(c.client.o.Now().Add(c.client.o.HeaderTimeout))
+	err := c.deadline(r.Context(), c.client.o.Now().Add(c.client.o.HeaderTimeout))
 	if err != nil {
-		return nil, fmt.Errorf("call upstream: %w", err)
+		return nil, err
 	}
 	_, err = c.net.Write(request)
 	if err != nil {
@@ -191,6 +201,7 @@ func (b *body) open() error {
 	}
 	if bodiless(res) || length == 0 {
 		res.Body = http.NoBody
+		b.reuse = b.reuse && length <= 0 && !chunked // What it announces may come all the same.
 		b.end(true)
 		return nil
 	}

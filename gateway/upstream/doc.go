@@ -36,8 +36,13 @@
 //
 // # Non-obvious
 //
-// The end of a context and the end of a deadline race: whoever clears a
-// deadline must look at the context afterwards, else it would wait for ever.
+// The end of a context and a new deadline race: whoever sets or clears a
+// deadline must look at the context afterwards, else it would wait for what
+// nobody wants any more.
+//
+// A response without a body whose header announces one, as to HEAD, ends the
+// connection's use: a service that sends the body all the same, and late, would
+// have it read as the answer to the next request, which is another client's.
 //
 // Error texts have the words of net/http where a caller tells them apart by
 // these.
