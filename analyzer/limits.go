@@ -16,8 +16,9 @@ const (
 	adminWriteTimeout    = 30 * time.Second
 	adminIdleTimeout     = time.Minute
 	adminShutdownTimeout = 3 * time.Second
-	// relayTimeout bounds how long an operator waits for Kafka.
-	relayTimeout = 10 * time.Second
+	// relayTimeout bounds how long an operator waits for Kafka: less than his tool waits
+	// for an answer, so that he is told why.
+	relayTimeout = 5 * time.Second
 	// storeBackoff is the wait before storing is begun again after a fault.
 	storeBackoff = 5 * time.Second
 )
