@@ -105,7 +105,7 @@ test-fast: chdb oidc ## The inner loop: every package once, without the race det
 .PHONY: race
 race: engines python ## Every package with the race detector.
 	$(call need,gcc,install gcc; the race detector needs cgo)
-	@CGO_ENABLED=1 go test -race -timeout 20m -tags $(TAGS) ./...
+	@CGO_ENABLED=1 go test -race -timeout 40m -tags $(TAGS) ./...
 
 .PHONY: e2e
 e2e: engines build h2spec ## The whole line on embedded engines and on Apache Kafka.
