@@ -18,6 +18,6 @@ const (
 	writeStall  = 60 * time.Second
 	// bodyDrain is how long the rest of a body is waited for that nobody wants.
 	bodyDrain = 500 * time.Millisecond
-	// certCheck is the least time between two looks at the certificate's files.
+	// certCheck is the least time between two looks at the trust bundle.
 	certCheck = time.Second
 )

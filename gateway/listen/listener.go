@@ -55,12 +55,11 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 	l.server = newServer(o, m)
 	if o.Config.TLS.CertFile != "" {
 		l.tls = true
-		certs := &certificate{config: o.Config.TLS, now: o.Now, log: o.Logger, metrics: m}
-		err = certs.load()
+		get, err := openCertificate(o, m)
 		if err != nil {
 			return nil, fmt.Errorf("listen: tls: %w", err)
 		}
-		l.server.TLSConfig = &tls.Config{MinVersion: o.Config.TLS.version(), GetCertificate: certs.get}
+		l.server.TLSConfig = &tls.Config{MinVersion: o.Config.TLS.version(), GetCertificate: get}
 	}
 	if o.Config.TLS.asks() {
 		bundle := &trust{config: o.Config.TLS, base: l.server.TLSConfig.Clone(), now: o.Now, log: o.Logger, metrics: m, checked: o.Now()}

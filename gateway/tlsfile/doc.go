@@ -6,7 +6,7 @@
 //
 // # Contract
 //
-// Files are looked at no more often than once in a few seconds, and read only
+// Files are looked at no more often than once a second, and read only
 // where their time or size has changed. What cannot be read or parsed leaves the
 // last good content in force and is told once, through Options.Changed: a
 // renewal that went wrong must not take a service down before its certificate

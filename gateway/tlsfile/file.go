@@ -13,7 +13,7 @@ const (
 	// fileBytesMax bounds one file.
 	fileBytesMax = 4 << 20
 	// checkEvery is how often the files are looked at.
-	checkEvery = 5 * time.Second
+	checkEvery = time.Second
 )
 
 // Options are what a [Pair] or a [Bundle] depends on.
