@@ -157,14 +157,19 @@ func (w *World) expired(v *visit, at int64, d dice) int64 {
 // signOut ends the session of a visit once all that it sends is sent, and
 // returns when.
 func (w *World) signOut(v *visit, at int64) int64 {
-	for i := range v.records {
-		at = max(at, v.records[i].at)
-	}
-	at += int64(2 * time.Second)
+	at = v.end(at) + int64(2*time.Second)
 	page := v.tenant.app.pages[signIn][2]
 	v.records = append(v.records, record{
 		at: at, template: int16(page), status: 204, session: true, reason: event.ReasonLogout,
 		pass: uint8(max(0, len(v.passes)-1)), hop: uint8(len(v.hops) - 1), micros: 3000,
 	})
+	return at
+}
+
+// end is when a visit has sent all that it sends, not before at.
+func (v *visit) end(at int64) int64 {
+	for i := range v.records {
+		at = max(at, v.records[i].at)
+	}
 	return at
 }

@@ -31,11 +31,12 @@ func (w *World) visit(p *person, e errand) {
 	g.walk(at, until)
 	l := &e.device.login
 	// Who is at work in another window goes on under the same session.
-	if p.tenant.events && d.chance(0.1) && until >= l.busy {
+	end := v.end(until) // Of its last request, which may come after the last page.
+	if p.tenant.events && d.chance(0.1) && end >= l.busy {
 		w.signOut(v, until)
 		l.session = ""
 	}
-	l.busy = max(l.busy, until)
+	l.busy = max(l.busy, end)
 	w.ambush(p, v, &e, at, until)
 	w.begin(v)
 }
