@@ -63,7 +63,20 @@ INSERT INTO enforcements (tenant, time, id, verdict_id, action, stream, session,
 SELECT 'default', now64(6), concat('e', toString(number)), 'v1', 'revoke', if(number = 0, 'websocket', 'request'), 'stolen', 'thief', 1000 * (number + 1), 100, if(number = 0, 'VG-CODE-0001', ''), now64(3) FROM numbers(4);
 INSERT INTO verdicts (tenant, time, id, epoch, authority, target_kind, target_id, action, until, origin, ingested_at)
 SELECT 'default', now64(6) - 600, 'v2', 1, 'operator', 'subject', 'lost', 'revoke', now64(6) + 3600, 'operator', now64(3);
-INSERT INTO enforcements (tenant, time, id, verdict_id, action, stream, subject, ingested_at) SELECT 'default', now64(6), 'refusal', 'v2', 'revoke', 'request', 'lost', now64(3)`
+INSERT INTO enforcements (tenant, time, id, verdict_id, action, stream, subject, ingested_at) SELECT 'default', now64(6), 'refusal', 'v2', 'revoke', 'request', 'lost', now64(3);
+INSERT INTO requests (tenant, time, kind, id, subject, session, address, country, asn, device, ja4, user_agent, latitude, longitude, accuracy_radius_km, network_tags, route, status, decision, bytes_out, resource, kafka_topic, kafka_partition, kafka_offset, ingested_at)
+SELECT 'acme', now64(6) - toIntervalDay(10 - number), 'request', concat('d', toString(number)), 'mara', concat('old', toString(number)), '192.0.2.1', 'DE', 3320, 'laptop', 'j1', 'chrome', 52.5, 13.4, 10, [], 'api', 200, 'permit', 10485760, '1', 'vigil.requests', 0, number, now64(3) - 2 FROM numbers(10);
+INSERT INTO requests (tenant, time, kind, id, subject, session, address, country, asn, device, ja4, user_agent, latitude, longitude, accuracy_radius_km, network_tags, route, status, decision, bytes_out, resource, kafka_topic, kafka_partition, kafka_offset, ingested_at)
+SELECT 'acme', now64(6) - 1 + number / 1000, 'request', concat('m', toString(number)), 'mara', 'mixed', ['192.0.2.1', '203.0.113.5', '203.0.113.6'][number + 1], ['DE', 'BR', 'BR'][number + 1], [3320, 64500, 64500][number + 1], concat('dev', toString(number)), concat('j', toString(number)), 'chrome', [52.5, -23.5, -23.5][number + 1], [13.4, -46.6, -46.6][number + 1], 10, if(number = 1, ['vpn'], []), 'api', 200, 'permit', 104857600, toString(number), 'vigil.requests', 0, 10 + number, now64(3) + 1 FROM numbers(3);
+INSERT INTO requests (tenant, time, kind, id, subject, session, route, status, decision, ingested_at)
+SELECT 'acme', now64(6), 'request', concat('r', toString(number)), 'bob', 'bobs', 'admin', if(number < 20, 403, if(number < 30, 502, 200)), if(number < 20, 'deny', 'permit'), now64(3) FROM numbers(100);
+INSERT INTO assessments (tenant, time, event_id, subject, session, score, session_score, action, shadow, model, phase, ingested_at)
+SELECT 'acme', now64(6), concat('as', toString(number)), concat('s', toString(number % 4)), concat('x', toString(number)), 1, number, if(number >= 9, 'step_up', 'observe'), false, 'm1', 'complete', now64(3) FROM numbers(12);
+INSERT INTO evidence (tenant, time, event_id, subject, verdict_id, ordinal, signal, signal_group, nats, text, technique, ingested_at)
+SELECT 'acme', now64(6), concat('as', toString(number)), 's1', if(number = 2, 'w1', ''), 0, 'geo.new_country', 'network', number, concat('country ', toString(number)), 'T1078', now64(3) FROM numbers(3);
+INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, origin, model, ingested_at)
+SELECT 'acme', now64(6) - 100, concat('w', toString(number)), 1, number, 'subject', 'session', if(number < 4, 't', toString(number)), if(number = 3, 'observe', 'revoke'), now64(6) + if(number = 9, -1, 3600), 'model', 'm1', now64(3) FROM numbers(10);
+INSERT INTO labels (tenant, time, verdict_id, label, label_by, ingested_at) VALUES ('acme', '2026-01-01 00:00:00', 'w4', 'false_alarm', 'ana', now64(3)), ('acme', '2026-01-02 00:00:00', 'w4', 'confirmed', 'ben', now64(3)), ('acme', '2026-01-02 00:00:00', 'w5', 'false_alarm', 'ben', now64(3))`
 
 func fill(t *testing.T) driver.Conn {
 	t.Helper()
@@ -109,7 +122,7 @@ func TestQuestions(t *testing.T) {
 		},
 		"accounting": {
 			pick: []string{"gateway", "epoch", "requests", "sessions", "dropped", "missing", "repeated"},
-			want: [][]string{{"g1", "1", "1000", "0", "0", "0", "0"}, {"g1", "2", "50", "1", "10", "3", "0"}, {"g2", "1", "40", "0", "0", "0", "0"}},
+			want: [][]string{{"", "0", "113", "0", "0", "0", "0"}, {"g1", "1", "1000", "0", "0", "0", "0"}, {"g1", "2", "50", "1", "10", "3", "0"}, {"g2", "1", "40", "0", "0", "0", "0"}},
 		},
 		"verdicts": {
 			pick: []string{"verdict_id", "action", "target", "top", "cut", "fastest_ms"},
@@ -127,6 +140,60 @@ func TestQuestions(t *testing.T) {
 				{"verdict", "v1", "v1", "revoke", "walked over ids", "please sign in again"},
 				{"enforcement", "e0", "v1", "revoke", "websocket", ""},
 			},
+		},
+		"hijacks": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"subject", "session", "addresses", "countries", "devices", "ja4s", "user_agents", "requests"},
+			want:   [][]string{{"mara", "mixed", "3", "[BR DE]", "3", "3", "1", "3"}},
+		},
+		"new_places": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"subject", "countries", "asns", "known_countries", "known_days", "requests"},
+			want:   [][]string{{"mara", "[BR]", "[64500]", "[DE]", "10", "3"}},
+		},
+		"travel": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"subject", "from_country", "to_country", "from_address", "to_address", "network_tags"},
+			want:   [][]string{{"mara", "DE", "BR", "192.0.2.1", "203.0.113.5", "[vpn]"}},
+		},
+		"exfiltration": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"subject", "mib", "usual_mib", "highest_mib", "times_own", "times_others", "requests", "resources"},
+			want:   [][]string{{"mara", "300", "10", "10", "30", "30", "3", "3"}},
+		},
+		"scores": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"model", "from_nats", "to_nats", "events", "share", "subjects", "acted"},
+			want:   [][]string{{"m1", "0", "3", "3", "0.25", "3", "0"}, {"m1", "3", "6", "3", "0.25", "3", "0"}, {"m1", "6", "9", "3", "0.25", "3", "0"}, {"m1", "9", "12", "3", "0.25", "3", "3"}},
+		},
+		"thresholds": {
+			params: map[string]string{"tenant": "acme", "steps": "3", "step": "4"},
+			pick:   []string{"threshold", "sessions", "subjects", "per_10000", "acted"},
+			want:   [][]string{{"6", "6", "4", "10000", "3"}, {"10", "2", "2", "5000", "2"}, {"14", "0", "0", "0", "0"}},
+		},
+		"evidence": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"signal", "signal_group", "technique", "events", "nats", "highest_nats", "verdicts", "example"},
+			want:   [][]string{{"geo.new_country", "network", "T1078", "3", "3", "2", "1", "country 2"}},
+		},
+		"routes": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"route", "requests", "refused", "refused_share", "failed", "failed_share", "client_errors"},
+			want:   [][]string{{"admin", "100", "20", "0.2", "10", "0.1", "20"}},
+		},
+		"lateness": {
+			pick: []string{"kafka_topic", "kafka_partition", "rows", "first_offset", "last_offset", "future", "missing", "dropped"},
+			want: [][]string{{"", "0", "1191", "0", "0", "0", "3", "10"}, {"vigil.requests", "0", "13", "0", "12", "0", "0", "0"}},
+		},
+		"revocations": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"target", "action", "verdict_id"},
+			want:   [][]string{{"session 4", "revoke", "w4"}, {"session 5", "revoke", "w5"}, {"session 6", "revoke", "w6"}, {"session 7", "revoke", "w7"}, {"session 8", "revoke", "w8"}},
+		},
+		"precision": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"model", "action", "verdicts", "confirmed", "false_alarms", "unlabelled", "precision", "at_least"},
+			want:   [][]string{{"m1", "observe", "1", "0", "0", "1", "<nil>", "<nil>"}, {"m1", "revoke", "9", "1", "1", "7", "0.5", "0.095"}},
 		},
 	}
 	for _, q := range query.Names() {

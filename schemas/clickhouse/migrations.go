@@ -36,7 +36,7 @@ type Table struct {
 
 var (
 	fileName    = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)\.sql$`)
-	createTable = regexp.MustCompile(`CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)`)
+	createTable = regexp.MustCompile(`CREATE (TABLE|MATERIALIZED VIEW|VIEW) IF NOT EXISTS (\w+)`)
 	columnLine  = regexp.MustCompile(`(?m)^    ([a-z0-9_]+) [A-Z]`)
 )
 

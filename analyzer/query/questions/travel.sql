@@ -1,0 +1,44 @@
+-- question: Who was in two places faster than anything travels?
+-- param: tenant String = default  Whose subjects.
+-- param: hours UInt32 = 24  How far back from now.
+-- param: speed UInt32 = 1000  In km/h; slower ways are left out.
+-- column: subject  Who.
+-- column: from_country  Where he was.
+-- column: to_country  Where he was next.
+-- column: from_address  From which address.
+-- column: to_address  To which address.
+-- column: kilometres  The least distance, the accuracy radii of both places taken off.
+-- column: minutes  In which time.
+-- column: speed_kmh  How fast that is.
+-- column: network_tags  Tags of both networks: a vpn, relay or mobile network explains much.
+-- column: session  In which session he arrived.
+-- column: time  When he arrived.
+SELECT
+    subject,
+    from_country,
+    to_country,
+    from_address,
+    to_address,
+    round(greatest(0, geoDistance(lon, lat, longitude, latitude) / 1000 - radius - accuracy_radius_km), 1) AS kilometres,
+    round((toFloat64(toUnixTimestamp64Micro(time)) - toFloat64(toUnixTimestamp64Micro(before))) / 60e6, 2) AS minutes,
+    round(kilometres / greatest(minutes, 1) * 60) AS speed_kmh,
+    arraySort(arrayDistinct(arrayConcat(tags, network_tags))) AS network_tags,
+    session,
+    time
+FROM
+(
+    SELECT
+        subject, session, time, address AS to_address, country AS to_country, latitude, longitude, accuracy_radius_km, r.network_tags AS network_tags,
+        lagInFrame(time) OVER w AS before,
+        lagInFrame(address) OVER w AS from_address,
+        lagInFrame(country) OVER w AS from_country,
+        lagInFrame(latitude) OVER w AS lat,
+        lagInFrame(longitude) OVER w AS lon,
+        lagInFrame(accuracy_radius_km) OVER w AS radius,
+        lagInFrame(r.network_tags) OVER w AS tags
+    FROM requests AS r
+    WHERE tenant = {tenant:String} AND time >= now() - toIntervalHour({hours:UInt32}) AND subject != '' AND latitude IS NOT NULL AND longitude IS NOT NULL
+    WINDOW w AS (PARTITION BY subject ORDER BY time, id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+)
+WHERE lat IS NOT NULL AND from_address != to_address AND speed_kmh >= {speed:UInt32}
+ORDER BY speed_kmh DESC, subject, time
