@@ -198,6 +198,10 @@ bench-data: ## The anomaly ensemble on labelled tables in DATA (default: those i
 bench-scorer: ## What scoring costs: time, allocations and bytes for each event, and up to a million subjects; BENCH_SUBJECTS, BENCH_EVENTS.
 	@go test -count=1 -timeout 60m -tags bench -run TestCost -v ./cmd/internal/cost
 
+.PHONY: bench-questions
+bench-questions: chdb ## Bytes of an event on ClickHouse's disk, and each analyst question beside a bare scan of its columns; ROWS (10000000).
+	@go test -count=1 -timeout 60m -tags bench -run 'TestCost$$' -v ./analyzer/query
+
 .PHONY: bench-score
 bench-score: ## Events per second that "vigil score" takes from JSON to JSON on one core, beside encoding/json alone.
 	@go test -count=1 -timeout 20m -tags bench -run TestScorePerSecond -v ./cmd/vigil

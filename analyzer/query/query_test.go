@@ -168,7 +168,7 @@ func TestQuestions(t *testing.T) {
 		},
 		"thresholds": {
 			params: map[string]string{"tenant": "acme", "steps": "3", "step": "4"},
-			pick:   []string{"threshold", "sessions", "subjects", "per_10000", "acted"},
+			pick:   []string{"threshold", "sessions", "subjects", "per_10000", "acted"}, // Of twelve sessions, a day each.
 			want:   [][]string{{"6", "6", "4", "10000", "3"}, {"10", "2", "2", "5000", "2"}, {"14", "0", "0", "0", "0"}},
 		},
 		"evidence": {

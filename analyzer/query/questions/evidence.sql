@@ -15,7 +15,7 @@ SELECT
     signal,
     any(e.signal_group) AS signal_group,
     any(e.technique) AS technique,
-    uniqExact(event_id) AS events,
+    count() AS events,
     uniqCombined64(14)(subject) AS subjects,
     round(sum(e.nats), 3) AS nats,
     round(nats / events, 3) AS mean_nats,

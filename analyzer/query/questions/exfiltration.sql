@@ -33,7 +33,7 @@ FROM
         maxIf(kinds, day = on_day) AS resources
     FROM
     (
-        SELECT subject, day, sum(bytes_out) AS out, sum(requests) AS n, uniqCombined64Merge(12)(resources) AS kinds
+        SELECT subject, day, sum(bytes_out) AS out, sum(requests) AS n, uniqCombined64MergeIf(12)(resources, day = on_day) AS kinds
         FROM subject_daily
         WHERE tenant = {tenant:String} AND day BETWEEN on_day - {days:UInt32} AND on_day
         GROUP BY subject, day

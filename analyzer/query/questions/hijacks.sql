@@ -24,7 +24,7 @@ SELECT
     min(s.first_seen) AS first_seen,
     max(s.last_seen) AS last_seen
 FROM sessions AS s
-WHERE tenant = {tenant:String}
+WHERE tenant = {tenant:String} AND session IN (SELECT session FROM sessions WHERE tenant = {tenant:String} AND last_seen >= now() - toIntervalHour({hours:UInt32}))
 GROUP BY subject, session
-HAVING last_seen >= now() - toIntervalHour({hours:UInt32}) AND greatest(addresses, ja4s) >= {places:UInt32}
+HAVING greatest(addresses, ja4s) >= {places:UInt32}
 ORDER BY length(countries) DESC, greatest(addresses, ja4s) DESC, subject, session
