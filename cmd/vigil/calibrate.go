@@ -34,11 +34,11 @@ how many times rarer the budget is than anything the history can show.
 
 With --labels the weights of the groups of evidence are looked at instead, by
 what people said about verdicts. The file has one verdict a line, as "vigil
-verdicts -o json" gives them, with three members more: label (false_alarm or
-confirmed), by (who says so) and at (when):
+label -o json" lists them: a verdict with three members more, label (false_alarm
+or confirmed), by (who says so) and at (when):
 
-  vigil verdicts -o json | jq -c '.[] | select(.support_code == "VG-AAAA-AAAA")
-    | . + {label: "false_alarm", by: "ana", at: (now | todate)}' >>labels.ndjson
+  vigil label VG-AAAA-AAAA false_alarm
+  vigil label -o json | jq -c '.[]' >labels.ndjson
 
 What comes is a proposal with its reasons: lines for the model file. No running
 model changes by it. Only verdicts of the model named by --model count, so the

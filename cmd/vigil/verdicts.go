@@ -234,12 +234,18 @@ func selectVerdicts(ctx context.Context, db database, where string, args ...any)
 		return nil, fmt.Errorf("read verdicts: %w", err)
 	}
 	for i := range rows {
-		r := &rows[i]
-		for j := range min(len(r.Signals), len(r.Groups), len(r.Nats), len(r.Hard), len(r.Texts)) {
-			r.Evidence = append(r.Evidence, evidenceRow{r.Signals[j], r.Groups[j], r.Nats[j], r.Hard[j], r.Texts[j]})
-		}
+		rows[i].Evidence = rows[i].reasons()
 	}
 	return rows, nil
+}
+
+// reasons are the evidence of the columns.
+func (r *verdictRow) reasons() []evidenceRow {
+	var all []evidenceRow
+	for j := range min(len(r.Signals), len(r.Groups), len(r.Nats), len(r.Hard), len(r.Texts)) {
+		all = append(all, evidenceRow{r.Signals[j], r.Groups[j], r.Nats[j], r.Hard[j], r.Texts[j]})
+	}
+	return all
 }
 
 // why is the first reason of a verdict in words.
