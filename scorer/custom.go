@@ -51,8 +51,9 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 	if f, found := c.anomaly.Look(x, class); found {
 		findings = append(findings, f)
 	}
+	c.terms.Common = e.common(x)
 	if c.plain {
-		return judge.Weigh(e.model, findings, e.shares[:0])
+		return judge.WeighUnder(e.model, c.terms, findings, nil, e.shares[:0])
 	}
 	kind := model.KindOf(x.Event)
 	c.terms.Brought = c.ensembles.Find(x, kind)

@@ -192,6 +192,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	s := x.Session
 	e.watch(x)
+	e.dawn(x)
 	e.teach(x)
 	proven := e.prove(x)
 	findings := e.collector.Collect(x)
@@ -220,6 +221,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
+	e.remember(x, &ruling)
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
 	}

@@ -279,6 +279,7 @@ func showLearning(p printer, l *entity.Learning) {
 		l.FreeSessions, l.PlaceDays, span(l.PlaceSpan), l.ValuesPerDay, span(l.GrowthSpan))
 	say(p.w, "          a day's sessions that count in full: %d of a subject, %d of a prefix, %d of a network, %s times the mean of a gateway\n",
 		l.SubjectDeltas, l.PrefixDeltas, l.NetworkDeltas, number(l.GatewayExcess))
+	say(p.w, "          a signal is common from a share of %s of the subjects' days on\n", number(l.CommonAbove))
 	if !l.Releases {
 		sayln(p.w, "          releases are taken for what they look like: news")
 	}

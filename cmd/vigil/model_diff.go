@@ -114,6 +114,7 @@ func (d *differ) numbers(old, now *model.Model) {
 		{"learning.prefix_deltas", float64(old.Learning.PrefixDeltas), float64(now.Learning.PrefixDeltas)},
 		{"learning.network_deltas", float64(old.Learning.NetworkDeltas), float64(now.Learning.NetworkDeltas)},
 		{"learning.gateway_excess", old.Learning.GatewayExcess, now.Learning.GatewayExcess},
+		{"learning.common_above", old.Learning.CommonAbove, now.Learning.CommonAbove},
 		{"volume.kappa", old.Volume.Kappa, now.Volume.Kappa},
 		{"volume.tail", old.Volume.Tail, now.Volume.Tail},
 		{"volume.look", old.Volume.Look, now.Volume.Look},

@@ -56,6 +56,9 @@ type Learning struct {
 	// Releases says that what arrives across many subjects and networks at once is
 	// less of a novelty.
 	Releases bool
+	// CommonAbove is from which share of the subjects' days on a signal is common,
+	// and says less; 1 for never. What is below may be an attacker's doing.
+	CommonAbove float64
 }
 
 // Candidate is a value that a subject has shown and that is not known yet.

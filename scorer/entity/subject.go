@@ -42,6 +42,8 @@ type Subject struct {
 	// Sequence is the order in which the subject does things, nil as long as there
 	// were too few events to begin with.
 	Sequence *sequence.Habit
+	// Today is what the subject's day has shown so far.
+	Today Today
 }
 
 // SequenceFrom is from how many events on the order of a subject's events is
@@ -218,4 +220,5 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	k.U64(&exceeded)
 	s.Exceeded = uint8(exceeded)
 	k.F32(&s.Odd)
+	s.Today.code(k)
 }

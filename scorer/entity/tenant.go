@@ -33,6 +33,10 @@ type Tenant struct {
 	Refusals Refusals
 	// Lines says how often subjects send far more in an hour than is their own.
 	Lines Lines
+	// People and Machines say what is common on a day of either.
+	People, Machines Prevalence
+	// Days weighs the days of subjects by where they come from.
+	Days Influence
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -191,4 +195,7 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.Shared.Code(k)
 	t.Refusals.code(k)
 	t.Lines.code(k)
+	t.People.code(k)
+	t.Machines.code(k)
+	t.Days.code(k)
 }

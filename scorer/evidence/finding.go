@@ -12,3 +12,14 @@ type Finding struct {
 	// Text is one sentence for a person, valid until the next event.
 	Text string
 }
+
+// Common reports whether the finding says less the more honest subjects show the
+// same: it is about how somebody behaves, not about what he can prove or knows.
+func (f *Finding) Common() bool {
+	d := f.Signal.Describe()
+	switch d.Group {
+	case Credential, Payload, Binding:
+		return false
+	}
+	return f.Nats > 0 && !d.Hard
+}

@@ -58,6 +58,8 @@ type Terms struct {
 	Exceptions []*model.Exception
 	// Brought is what the user's models say about the event.
 	Brought []ensemble.Finding
+	// Common is what the days of such subjects show, nil where nobody counts it.
+	Common *entity.Prevalence
 }
 
 // Weigh turns findings into shares of the score and returns their sum. Within
@@ -89,7 +91,11 @@ func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []ru
 		if t.Class != nil {
 			weight = t.Class.Weights[f.Signal]
 		}
-		nats := float64(f.Nats * weight) // Not fused with the sum, see package exact.
+		raw := f.Nats
+		if t.Common != nil && f.Common() {
+			raw = min(raw, t.Common.Most(int(f.Signal), raw, m.Learning.CommonAbove))
+		}
+		nats := float64(raw * weight) // Not fused with the sum, see package exact.
 		if nats != 0 && nats == nats {
 			put(Share{Finding: f, Nats: nats})
 		}

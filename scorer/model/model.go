@@ -276,7 +276,7 @@ func (m *Model) Canonical() []byte {
 	l := &m.Learning
 	line("learning", l.Quarantine.String(), num(l.CleanBelow), num(l.Confidence), num(l.Concentration), l.HalfLife.String(),
 		strconv.Itoa(l.FreeSessions), strconv.Itoa(l.PlaceDays), l.PlaceSpan.String(), l.GrowthSpan.String(), strconv.Itoa(l.ValuesPerDay),
-		strconv.Itoa(l.SubjectDeltas), strconv.Itoa(l.PrefixDeltas), strconv.Itoa(l.NetworkDeltas), num(l.GatewayExcess), strconv.FormatBool(l.Releases))
+		strconv.Itoa(l.SubjectDeltas), strconv.Itoa(l.PrefixDeltas), strconv.Itoa(l.NetworkDeltas), num(l.GatewayExcess), strconv.FormatBool(l.Releases), num(l.CommonAbove))
 	line("volume", num(m.Volume.Kappa), num(m.Volume.Tail), num(m.Volume.Look))
 	line("session", m.Session.HalfLife.String(), num(m.Session.Floor), m.Session.Block.String(), num(m.Session.Hysteresis))
 	for _, l := range m.Ladders {

@@ -94,6 +94,7 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 				{"prefix_deltas", r.countField(&l.PrefixDeltas, 1e6)},
 				{"network_deltas", r.countField(&l.NetworkDeltas, 1e6)},
 				{"gateway_excess", r.floatField(&l.GatewayExcess, 1, 1e6)},
+				{"common_above", r.floatField(&l.CommonAbove, 0, 1)},
 				{"releases", func(n *yaml.Node, key string) { r.boolean(n, key, &l.Releases) }},
 			})
 		}},

@@ -22,6 +22,7 @@ func defences() []defence {
 		{"cap by network", "network_deltas: 1000000"},
 		{"cap by gateway", "gateway_excess: 1000000"},
 		{"releases", "releases: false"},
+		{"share for attackers", "common_above: 0"},
 	}
 }
 

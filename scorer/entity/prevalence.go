@@ -1,0 +1,166 @@
+package entity
+
+import (
+	"math"
+	"time"
+
+	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
+
+const (
+	// prevalenceLevels is how many nats are told apart; the last level has all
+	// beyond.
+	prevalenceLevels = 20
+	// prevalenceDays is how many days of subjects must be known before their share
+	// says something.
+	prevalenceDays = 100
+	// prevalenceHalfLife is after how long a day counts half: what a new version of
+	// the application makes everybody do is common within days.
+	prevalenceHalfLife = 7 * 24 * time.Hour
+	// prevalenceFrom is from its which day on a subject has a voice. Who is new
+	// today speaks for nobody.
+	prevalenceFrom = 2
+	// todayMax bounds the signals of one day of a subject that are told apart.
+	todayMax = 6
+)
+
+// Prevalence counts how many days of a tenant's subjects show a signal at least
+// so strongly. The zero value has seen none.
+type Prevalence struct {
+	// Days are all days, of which Rows count those with a signal.
+	Days float64
+	rows []prevalent
+	// fadedAt is when they last decayed.
+	fadedAt int64
+}
+
+type prevalent struct {
+	signal uint8
+	// days counts by the level that the day came to.
+	days [prevalenceLevels]float32
+}
+
+// Today is what a subject's day has shown so far: of each signal the most.
+type Today struct {
+	day   int32
+	age   uint8 // Days with an event, until it says no more.
+	count uint8
+	seen  [todayMax]struct{ signal, level uint8 }
+}
+
+func levelOf(nats float64) uint8 { return uint8(max(0, min(nats, prevalenceLevels-1))) }
+
+// Note takes down a signal of the day.
+func (t *Today) Note(signal int, nats float64) {
+	level := levelOf(nats)
+	if level == 0 {
+		return
+	}
+	for i := range t.seen[:t.count] {
+		if s := &t.seen[i]; s.signal == uint8(signal) {
+			s.level = max(s.level, level)
+			return
+		}
+	}
+	if t.count < todayMax {
+		t.seen[t.count].signal, t.seen[t.count].level = uint8(signal), level
+		t.count++
+	}
+}
+
+// Over reports whether now is of another day.
+func (t *Today) Over(now int64) bool { return t.day != Day(now) }
+
+// Turn begins the day of now; the one before counts with a weight from 0 to 1.
+func (t *Today) Turn(now int64, p *Prevalence, weight float64) {
+	if t.age >= prevalenceFrom {
+		p.add(t, weight, now)
+	}
+	*t = Today{day: Day(now), age: min(t.age+1, math.MaxUint8)}
+}
+
+// Forget takes back what the day has shown: it was somebody else's.
+func (t *Today) Forget() { t.count = 0 }
+
+func (p *Prevalence) add(t *Today, weight float64, now int64) {
+	if passed := now - p.fadedAt; passed >= int64(24*time.Hour) {
+		f := exact.Decay(float64(passed), float64(prevalenceHalfLife))
+		p.Days *= f
+		for i := range p.rows {
+			for l := range p.rows[i].days {
+				p.rows[i].days[l] = float32(float64(p.rows[i].days[l]) * f)
+			}
+		}
+		p.fadedAt = now
+	}
+	p.Days += weight
+	for _, s := range t.seen[:t.count] {
+		p.row(s.signal).days[s.level] += float32(weight)
+	}
+}
+
+func (p *Prevalence) row(signal uint8) *prevalent {
+	for i := range p.rows {
+		if p.rows[i].signal == signal {
+			return &p.rows[i]
+		}
+	}
+	p.rows = append(p.rows, prevalent{signal: signal})
+	return &p.rows[len(p.rows)-1]
+}
+
+// Most is the most that a signal may say, in nats. Let s be the share of days that
+// show it at least as strongly, two standard errors below what was counted, and
+// beyond what may be an attacker's: then an honest day shows it with probability s
+// at least, and no likelihood ratio exceeds 1/s. above is the share that is left to
+// attackers, in [0, 1]. The answer is +Inf where s is nothing.
+func (p *Prevalence) Most(signal int, nats, above float64) float64 {
+	if p.Days < prevalenceDays {
+		return math.Inf(1)
+	}
+	for i := range p.rows {
+		r := &p.rows[i]
+		if r.signal != uint8(signal) {
+			continue
+		}
+		n := 0.0
+		for _, d := range r.days[levelOf(nats):] {
+			n += float64(d)
+		}
+		share := (n-2*math.Sqrt(n))/p.Days - above
+		if share <= 0 {
+			return math.Inf(1)
+		}
+		return -exact.Ln(min(1, share))
+	}
+	return math.Inf(1)
+}
+
+func (t *Today) code(k *snapshot.Codec) {
+	codeDay(k, &t.day)
+	b := [2 + 2*todayMax]uint64{uint64(t.age), uint64(t.count)}
+	for i, s := range t.seen {
+		b[2+2*i], b[3+2*i] = uint64(s.signal), uint64(s.level)
+	}
+	for i := range b {
+		k.U64(&b[i])
+	}
+	t.age, t.count = uint8(b[0]), uint8(min(b[1], todayMax))
+	for i := range t.seen {
+		t.seen[i].signal, t.seen[i].level = uint8(b[2+2*i]), uint8(min(b[3+2*i], prevalenceLevels-1))
+	}
+}
+
+func (p *Prevalence) code(k *snapshot.Codec) {
+	k.F64(&p.Days)
+	k.I64(&p.fadedAt)
+	snapshot.List(k, &p.rows, func(r *prevalent) {
+		signal := uint64(r.signal)
+		k.U64(&signal)
+		r.signal = uint8(signal)
+		for i := range r.days {
+			k.F32(&r.days[i])
+		}
+	})
+}
