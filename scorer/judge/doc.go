@@ -41,6 +41,14 @@
 // at least exp(temperature × h) blocks of one actor. No more is claimed; rates
 // of false alarms come from the fit to days (package budget).
 //
+// Whatever a signal's formula says, no likelihood ratio exceeds one over the
+// probability of the finding on an honest day. Where a share of a tenant's days,
+// beyond what an attacker may own of them, shows a signal at least as strongly, it
+// says at most the logarithm of one over that share ([entity.Prevalence]): so a
+// signal that suits an application badly is quiet there within days, although no
+// session of it is ever clean enough to teach. What people prove or fail to prove
+// (credential, binding) and attacks by their payload are not counted so.
+//
 // Within a circumstance that is itself what a group looks for, the bound cannot
 // hold: of who travels, a new country is no news. Those are shown, and not
 // promised.
