@@ -102,6 +102,7 @@ type Engine struct {
 	epochs  epochs
 	clean   func(entity.Key) bool // stillClean, once.
 	watcher func(*evidence.Context)
+	dropped uint64 // Peer groups that were forgotten.
 }
 
 // New returns an engine without history.
@@ -115,8 +116,9 @@ func New(o Options) (*Engine, error) {
 	}
 	e.epochs.every = max(0, o.EpochEvery)
 	e.clean = e.stillClean
-	e.SwapModel(o.Model)
+	e.model = o.Model
 	e.empty()
+	e.SwapModel(o.Model)
 	return e, nil
 }
 
@@ -129,6 +131,7 @@ func (e *Engine) empty() {
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 	e.accounts = entity.NewTable[entity.Account](l.AddressesMax)
 	e.facets = facet.NewCollector()
+	e.dropped = 0
 	e.gateways = entity.Gateways{}
 	e.custom.forget(e.model)
 	e.custom.use(e.model)
@@ -148,6 +151,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 	}
 	e.collector = evidence.NewCollector(p)
 	e.custom.use(m)
+	e.keepGroups()
 }
 
 // Assess scores one record and learns from it.
@@ -193,6 +197,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	s := x.Session
 	e.watch(x)
 	e.teach(x)
+	e.join(x)
 	proven := e.prove(x)
 	findings := e.collector.Collect(x)
 	if proven {
@@ -405,6 +410,11 @@ type Stats struct {
 	// stability index, and Shifted counts the tenants from [epoch.ShiftAlarm] on.
 	Shift   float64
 	Shifted int
+	// PeerGroups are those of all tenants that have been taught, and
+	// PeerGroupsDropped counts those that were forgotten because a model that knows
+	// them no more came in force.
+	PeerGroups        int
+	PeerGroupsDropped uint64
 	// EpochsMissed counts control records whose epoch nobody had offered.
 	EpochsMissed uint64
 	// Clock is the stream time in nanoseconds since 1970.
@@ -418,8 +428,10 @@ func (e *Engine) Stats() Stats {
 		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.custom.anomaly.Evicted(),
 		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked, Undetected: e.custom.anomaly.Without,
 		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
+		PeerGroupsDropped: e.dropped,
 	}
 	for _, t := range e.tenants.All {
+		s.PeerGroups += t.Groups()
 		shift := t.Shared.Shift()
 		s.Shift = max(s.Shift, shift)
 		if shift >= epoch.ShiftAlarm {

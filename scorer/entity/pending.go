@@ -51,6 +51,8 @@ type Pending struct {
 	// many events (Boyer and Moore's majority vote).
 	Gateway profile.Name
 	Lead    int32
+	// Group is the peer group whose the delta is, empty for none.
+	Group profile.Name
 	// Share is how much the delta counts for the tenant once it has taught the
 	// subject and not yet the tenant, 0 before that.
 	Share float32
@@ -249,4 +251,5 @@ func (p *Pending) code(k *snapshot.Codec) {
 	k.I64(&lead)
 	p.Lead = int32(lead)
 	k.F32(&p.Share)
+	p.Group.Code(k)
 }

@@ -33,6 +33,9 @@ type Tenant struct {
 	Refusals Refusals
 	// Lines says how often subjects send far more in an hour than is their own.
 	Lines Lines
+	// groups are the peer groups of the model that have been taught, in the order
+	// in which they first were.
+	groups []*PeerGroup
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -191,4 +194,10 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.Shared.Code(k)
 	t.Refusals.code(k)
 	t.Lines.code(k)
+	snapshot.List(k, &t.groups, func(g **PeerGroup) {
+		if k.Reading() {
+			*g = new(PeerGroup)
+		}
+		(*g).code(k)
+	})
 }

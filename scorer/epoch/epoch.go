@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -24,10 +23,8 @@ type Epoch struct {
 	// Curves are what clean sessions of each kind of subject reach.
 	Curves [sequence.KindCount]sequence.Curve
 	// Steps are the events of Prior by hash.
-	Steps sequence.Marginal
-	// Concentrations are how many observations of a subject's habit the peers' is
-	// worth, by habit; 0 where that is not known.
-	Concentrations [Habits]float64
+	Steps          sequence.Marginal
+	Concentrations Concentrations
 
 	digest string
 }
@@ -46,11 +43,9 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 	if previous != nil {
 		e.Number, e.Curves, e.Concentrations = previous.Number+1, previous.Curves, previous.Concentrations
 	}
-	whole, likelihoods := sequence.NewShared(), [Habits]profile.Likelihood{}
+	whole, likelihoods := sequence.NewShared(), new(Likelihoods)
 	for _, s := range list {
-		for i := range likelihoods {
-			likelihoods[i].Merge(&s.Likelihoods[i])
-		}
+		likelihoods.Merge(&s.Likelihoods)
 		whole.Merge(s.Sequence)
 		e.Number = max(e.Number, s.Epoch+1)
 		e.Built = max(e.Built, s.At)
@@ -62,12 +57,7 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 			e.Curves[i] = curve
 		}
 	}
-	for i := range likelihoods {
-		a, ok := likelihoods[i].Best()
-		if ok {
-			e.Concentrations[i] = a
-		}
-	}
+	e.Concentrations.fit(likelihoods)
 	e.sum()
 	return e
 }
@@ -124,10 +114,5 @@ func (e *Epoch) code(k *snapshot.Codec) {
 		e.Curves[i].Code(k)
 	}
 	e.Steps.Code(k)
-	for i := range e.Concentrations {
-		k.F64(&e.Concentrations[i])
-		if k.Reading() {
-			e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
-		}
-	}
+	e.Concentrations.code(k)
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -17,7 +16,7 @@ type Knowledge struct {
 	// Live is what goes on learning, nil as long as nobody has anything to teach.
 	Live *sequence.Shared
 	// Likelihoods go on learning, too.
-	Likelihoods [Habits]profile.Likelihood
+	Likelihoods Likelihoods
 	// looked is when it was last looked whether an epoch is due.
 	looked int64
 }
@@ -54,12 +53,13 @@ func (k *Knowledge) Curve(kind sequence.Kind) sequence.Curve {
 	return k.Active.Curves[kind]
 }
 
-// Concentration is that of a habit in the epoch in force, else the given one.
-func (k *Knowledge) Concentration(habit int, otherwise float64) float64 {
-	if k.Active == nil || k.Active.Concentrations[habit] == 0 {
+// Concentration is that of a level and habit in the epoch in force, else the given
+// one.
+func (k *Knowledge) Concentration(level Level, habit int, otherwise float64) float64 {
+	if k.Active == nil || k.Active.Concentrations[level][habit] == 0 {
 		return otherwise
 	}
-	return k.Active.Concentrations[habit]
+	return k.Active.Concentrations[level][habit]
 }
 
 // Fade lets all that was learned fade by some time, by half in halfLife.
@@ -67,10 +67,7 @@ func (k *Knowledge) Fade(time, halfLife float64) {
 	if k.Live != nil {
 		k.Live.Fade(time, halfLife)
 	}
-	f := exact.Decay(time, halfLife)
-	for i := range k.Likelihoods {
-		k.Likelihoods[i].Decay(f)
-	}
+	k.Likelihoods.Decay(exact.Decay(time, halfLife))
 }
 
 // Summary is all that the partition has learned, nil where it is nothing. It
@@ -137,9 +134,7 @@ func Due(active *Epoch, whole *sequence.Shared, now int64, every time.Duration) 
 // nothing from elsewhere.
 func (k *Knowledge) Code(c *snapshot.Codec) {
 	c.I64(&k.looked)
-	for i := range k.Likelihoods {
-		k.Likelihoods[i].Code(c)
-	}
+	k.Likelihoods.Code(c)
 	has := k.Live != nil
 	c.Bool(&has)
 	if has {

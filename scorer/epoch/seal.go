@@ -17,7 +17,7 @@ var (
 )
 
 // version is that of both layouts.
-const version = 1
+const version = 2
 
 // Magics of the two.
 const (

@@ -3,7 +3,6 @@ package epoch
 import (
 	"fmt"
 
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -22,7 +21,7 @@ type Summary struct {
 	// partition.
 	Shift float64
 	// Likelihoods are those of the habits' concentrations.
-	Likelihoods [Habits]profile.Likelihood
+	Likelihoods Likelihoods
 }
 
 // Encode returns the sealed bytes of a summary.
@@ -55,8 +54,6 @@ func (s *Summary) code(k *snapshot.Codec) {
 	k.I64(&s.At)
 	k.U64(&s.Epoch)
 	s.Sequence.Code(k)
-	for i := range s.Likelihoods {
-		s.Likelihoods[i].Code(k)
-	}
+	s.Likelihoods.Code(k)
 	s.Partition = int32(partition)
 }

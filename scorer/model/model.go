@@ -54,6 +54,8 @@ type Model struct {
 	Limits  Limits
 	// RouteClasses are asked in their order, the first that fits counts.
 	RouteClasses []RouteClass
+	// PeerGroups are asked in their order, the first that fits counts.
+	PeerGroups []PeerGroup
 	// Rules are the custom ones, compiled.
 	Rules []*rules.Rule
 	// Ensembles are the models that the user has brought, compiled.
@@ -300,6 +302,13 @@ func (m *Model) Canonical() []byte {
 		line("route_class", quote(c.ID), quote(c.Routes...), quote(c.Templates...))
 		for _, w := range c.Own {
 			line("route_class_signal", w.Signal.Describe().ID, num(w.Weight))
+		}
+	}
+	for i := range m.PeerGroups {
+		g := &m.PeerGroups[i]
+		line("peer_group", quote(g.ID), quote(g.Tenants...), quote(g.SubjectKinds...), quote(g.ClientIDs...))
+		for _, a := range g.Attributes {
+			line("peer_group_attribute", quote(a.Name), quote(a.Values...))
 		}
 	}
 	for _, r := range m.Rules {
