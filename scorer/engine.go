@@ -137,6 +137,9 @@ func (e *Engine) empty() {
 	e.custom.use(e.model)
 }
 
+// Model is the model in force.
+func (e *Engine) Model() *model.Model { return e.model }
+
 // SwapModel puts another model in force and keeps the state of all entities.
 // Another limit takes effect with the next restore.
 func (e *Engine) SwapModel(m *model.Model) {

@@ -22,7 +22,7 @@ func (p Peers) Share(kind entity.Kind, name string, otherwise float64) (share, a
 		return share, a
 	}
 	a = p.Tenant.Shared.Concentration(epoch.SubjectToGroup, int(kind), a)
-	weight := p.Tenant.Shared.Concentration(epoch.GroupToTenant, int(kind), profile.PeerConcentration)
+	weight := p.Tenant.Shared.Concentration(epoch.GroupToTenant, int(kind), otherwise)
 	return p.Group.Kinds[kind].PAmong(name, p.Group.Worth(kind, a), share, weight), a
 }
 
