@@ -245,19 +245,22 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	// nightly batch that was slowed down once would be for ever.
 	s.Tainted = s.Tainted || verdict.Suspends(ruling.Action) || kind != event.SubjectService && kind != event.SubjectAgent
 	e.ordered(x)
+	company := e.company(x, ruling.Action)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Others: e.others(x, ruling.Action),
+		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Company: company,
 	})
+	if verdict.Suspends(p.Action) && p.Target.GetKind() != verdict.TargetSubject && company.Blamed {
+		e.facets.Suspended(x, company.Together())
+	}
 	a.VerdictId, a.Target = p.ID, p.Target
 	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
 }
 
-// others counts the other sessions of the event's subject against which an
-// action at least as strong is in force.
-func (e *Engine) others(x *evidence.Context, action string) int {
+// company looks at the other sessions of the event's subject.
+func (e *Engine) company(x *evidence.Context, action string) judge.Company {
 	if x.Subject == nil {
-		return 0
+		return judge.Company{}
 	}
 	var list []*entity.Session
 	for _, id := range x.Subject.Open {
@@ -266,7 +269,9 @@ func (e *Engine) others(x *evidence.Context, action string) int {
 			list = append(list, s)
 		}
 	}
-	return judge.Held(list, x.Session, action, x.Now)
+	shown := judge.Shown{Device: evidence.DeviceOf(x.Event)}
+	shown.Known = x.Subject.Kinds[entity.Devices].Has(shown.Device)
+	return judge.CompanyOf(e.model, list, x.Session, shown, action, x.Now)
 }
 
 // note gathers what supports each rung, by the subject, else the address.

@@ -188,6 +188,16 @@ func (p *Pending) Note(kind Kind, name string) bool {
 	return true
 }
 
+// Shows reports whether the session remembers a value.
+func (p *Pending) Shows(kind Kind, name string) bool {
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(kind) && p.Seen[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // Count is how many values of a kind the session remembers.
 func (p *Pending) Count(kind Kind) int {
 	n := 0

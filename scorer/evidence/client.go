@@ -20,10 +20,13 @@ const (
 	noKey = "none"
 )
 
+// DeviceOf is the name by which habits know the device of an event, "" for none.
+func DeviceOf(ev *event.RequestEvent) string { return short(ev.GetDevice()) }
+
 // client says how new the program, its system and the device key are. Only the
 // first link of the chain that is new counts.
 func (k *Collector) client(x *Context) {
-	family, system, device := x.Agent.Family, "", short(x.Event.GetDevice())
+	family, system, device := x.Agent.Family, "", DeviceOf(x.Event)
 	fresh, firstFamily := false, false
 	if family != "" {
 		system = x.Agent.Client

@@ -304,13 +304,7 @@ func (m *Model) Canonical() []byte {
 			line("route_class_signal", w.Signal.Describe().ID, num(w.Weight))
 		}
 	}
-	for i := range m.PeerGroups {
-		g := &m.PeerGroups[i]
-		line("peer_group", quote(g.ID), quote(g.Tenants...), quote(g.SubjectKinds...), quote(g.ClientIDs...))
-		for _, a := range g.Attributes {
-			line("peer_group_attribute", quote(a.Name), quote(a.Values...))
-		}
-	}
+	m.canonicalPeers(line)
 	for _, r := range m.Rules {
 		line("rule", quote(r.ID, r.Group.String(), r.Expression, r.Nats, r.Text, r.Ceiling, r.Technique, r.Owner), quote(r.Kinds...))
 	}

@@ -87,3 +87,14 @@ func (m *Model) WithPeerGroups(groups []PeerGroup) *Model {
 	other.seal()
 	return &other
 }
+
+// canonicalPeers is the part of the peer groups in [Model.Canonical].
+func (m *Model) canonicalPeers(line func(key string, values ...string)) {
+	for i := range m.PeerGroups {
+		g := &m.PeerGroups[i]
+		line("peer_group", quote(g.ID), quote(g.Tenants...), quote(g.SubjectKinds...), quote(g.ClientIDs...))
+		for _, a := range g.Attributes {
+			line("peer_group_attribute", quote(a.Name), quote(a.Values...))
+		}
+	}
+}
