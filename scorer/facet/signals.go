@@ -21,7 +21,7 @@ const (
 	// suspendedHalfLife is how long sessions that were suspended one after the
 	// other count together.
 	suspendedHalfLife = int64(24 * time.Hour)
-	freshHalfLife  = int64(time.Hour)
+	freshHalfLife     = int64(time.Hour)
 	// routeHalfLife is how far back a route's own share of failures goes.
 	routeHalfLife = int64(7 * 24 * time.Hour)
 
@@ -45,8 +45,8 @@ const (
 	missingNats, foundNats, pagesFree, pagesSources = 1.0, -0.5, 6, 3
 	movedFree, movedNats                            = 1, 4
 	// suspendedNats is what each suspended session beyond suspendedFree adds.
-	suspendedFree, suspendedNats = 1, 6.5
-	freshFree, freshNats, freshConfidence           = 1, 2, 20
+	suspendedFree, suspendedNats          = 1, 6.5
+	freshFree, freshNats, freshConfidence = 1, 2, 20
 
 	// Before a JA4, a client or a route says something about all of a tenant, so
 	// many of its accounts must be known, or fewer for so long.
