@@ -183,8 +183,8 @@ func (e *Engine) ripened(x *evidence.Context, s *entity.Session, own *entity.Sub
 const comparedOf = 2
 
 // compare lets what a session is about to teach say how far the subject's habits
-// lie from those of his peers, for sessions that are drawn by their pseudonyms. otherwise is the concentration as
-// long as none was learned.
+// lie from those of his peers, for sessions that are drawn by their pseudonyms.
+// otherwise is the concentration as long as none was learned.
 func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight, otherwise float64) {
 	if evidence.Hash(s.Key.ID)%comparedOf != 0 {
 		return

@@ -54,8 +54,8 @@ func (s *Session) OwnRare() *Rare {
 	return s.rare
 }
 
-// SuspendOn notes by which device, as a hash and 0 for none, the session was shown when it was
-// suspended.
+// SuspendOn notes which device, by its hash and 0 for none, showed the session when
+// it was suspended.
 func (s *Session) SuspendOn(device uint64) {
 	if device != 0 || s.rare != nil {
 		s.OwnRare().SuspendedOn = device

@@ -156,8 +156,12 @@ func (k *Collector) anonymiser(x *Context) {
 // maximum and weighted by how far the habit is known.
 // What many others show these days for the first time is a release, not a thief.
 func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string, attack float64) float64 {
+	own := &x.Subject.Kinds[kind]
+	if own.Known(name) {
+		return 0
+	}
 	share, a := x.peers().Share(kind, name, k.params.Concentration)
-	raw := x.Subject.Kinds[kind].Novelty(name, share, attack, a)
+	raw := own.Novelty(name, share, attack, a)
 	if raw <= 0 {
 		return 0
 	}

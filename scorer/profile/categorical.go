@@ -167,6 +167,9 @@ const PeerConcentration = 5
 // learned at less weight is so in part.
 const knownFrom = 0.5
 
+// Known reports whether a value is known for good: it is no news at all.
+func (c *Categorical) Known(name string) bool { return c.N(name) >= knownFrom }
+
 // Novelty is ln(p(x|attack)/p(x|entity)) for a value that the entity does not
 // have, the rest of it for one learned at little weight, and 0 for one it has. peer
 // is how probable it is among the peers, attack the probability that an attacker

@@ -8,8 +8,7 @@
 // mass of all others, a numeric one counts in buckets of powers of two.
 // Probabilities are in (0, 1] and back off: subject to peer group, where there is
 // one, to tenant to a fixed prior, each level weighing as much as its concentration
-// says. Old observations fade
-// by half-lives of the stream clock.
+// says. Old observations fade by half-lives of the stream clock.
 //
 // # Concurrency
 //
