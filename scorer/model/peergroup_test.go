@@ -1,6 +1,8 @@
 package model_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,5 +55,17 @@ func TestPeerGroupOf(t *testing.T) {
 	}
 	if m.Digest() == model.Default().Digest() || m.WithPeerGroups(nil).Digest() != model.Default().Digest() {
 		t.Error("the digest must cover the peer groups, and be as before without any")
+	}
+}
+
+func TestPeerGroupsAreBounded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("peer_groups:\n")
+	for i := range model.PeerGroupsMax + 1 {
+		fmt.Fprintf(&b, "  - {id: g%d, client_ids: [c]}\n", i)
+	}
+	_, err := model.Parse("m.yaml", []byte(b.String()))
+	if err == nil || !strings.Contains(err.Error(), "m.yaml:66:5: peer_groups[64]: at most 64 are read") {
+		t.Errorf("error = %v, want that at most 64 are read", err)
 	}
 }
