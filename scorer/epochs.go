@@ -9,7 +9,6 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 )
 
@@ -190,17 +189,18 @@ func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight
 		return
 	}
 	peers := evidence.Peers{Tenant: x.Tenant, Group: x.Tenant.Group(s.Pending.Group)}
-	var trials [entity.KindCount][epoch.Levels]profile.Trial
+	var trials [entity.KindCount]evidence.Trials
 	for i := range s.Pending.Seen {
 		v := &s.Pending.Seen[i]
 		if v.Fresh && int(v.Kind) < entity.KindCount {
 			peers.Compare(own, entity.Kind(v.Kind), v.Name, otherwise, &trials[v.Kind])
 		}
 	}
+	k, weight := &x.Tenant.Shared, comparedOf*weight
 	for kind := range trials {
-		for level := range trials[kind] {
-			x.Tenant.Shared.Likelihoods[level][kind].Add(&trials[kind][level], comparedOf*weight)
-		}
+		k.Likelihoods[kind].Add(&trials[kind].Tenant, weight)
+		k.Groups.Members[kind].Add(&trials[kind].Member, weight)
+		k.Groups.Groups[kind].Add(&trials[kind].Group, weight)
 	}
 }
 

@@ -290,14 +290,14 @@ func TestConcentrationsByLevel(t *testing.T) {
 	found := false
 	e.Summaries(0, func(s *epoch.Summary) bool {
 		found = true
-		got := epoch.Build(nil, s).Concentrations
-		if a := got[epoch.SubjectToTenant][entity.Networks]; a != 0 {
+		built := epoch.Build(nil, s)
+		if a := built.Concentrations[entity.Networks]; a != 0 {
 			t.Errorf("all are in a group, and the concentration of those who are not is %g", a)
 		}
-		if got[epoch.SubjectToGroup][entity.Networks] == 0 {
+		if built.Groups.Members[entity.Networks] == 0 {
 			t.Error("how far people are from their groups was not learned")
 		}
-		t.Logf("networks: subject to group %g, group to tenant %g", got[epoch.SubjectToGroup][entity.Networks], got[epoch.GroupToTenant][entity.Networks])
+		t.Logf("networks: member to group %g, group to tenant %g", built.Groups.Members[entity.Networks], built.Groups.Groups[entity.Networks])
 		return true
 	})
 	if !found {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -23,9 +24,14 @@ type Epoch struct {
 	// Curves are what clean sessions of each kind of subject reach.
 	Curves [sequence.KindCount]sequence.Curve
 	// Steps are the events of Prior by hash.
-	Steps          sequence.Marginal
-	Concentrations Concentrations
+	Steps sequence.Marginal
+	// Concentrations are how many observations of a subject's habit the peers' is
+	// worth, by habit; 0 where that is not known.
+	Concentrations [Habits]float64
+	// Groups are those of peer groups.
+	Groups GroupConcentrations
 
+	layout byte // Of its bytes.
 	digest string
 }
 
@@ -39,13 +45,17 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 	if len(list) == 0 {
 		return nil
 	}
-	e := &Epoch{Tenant: list[0].Tenant, Number: 1}
+	e := &Epoch{Tenant: list[0].Tenant, Number: 1, layout: version}
 	if previous != nil {
 		e.Number, e.Curves, e.Concentrations = previous.Number+1, previous.Curves, previous.Concentrations
+		e.Groups = previous.Groups
 	}
-	whole, likelihoods := sequence.NewShared(), new(Likelihoods)
+	whole, likelihoods, groups := sequence.NewShared(), [Habits]profile.Likelihood{}, new(GroupLikelihoods)
 	for _, s := range list {
-		likelihoods.Merge(&s.Likelihoods)
+		for i := range likelihoods {
+			likelihoods[i].Merge(&s.Likelihoods[i])
+		}
+		groups.merge(&s.Groups)
 		whole.Merge(s.Sequence)
 		e.Number = max(e.Number, s.Epoch+1)
 		e.Built = max(e.Built, s.At)
@@ -57,7 +67,13 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 			e.Curves[i] = curve
 		}
 	}
-	e.Concentrations.fit(likelihoods)
+	for i := range likelihoods {
+		a, ok := likelihoods[i].Best()
+		if ok {
+			e.Concentrations[i] = a
+		}
+	}
+	e.Groups.fit(groups)
 	e.sum()
 	return e
 }
@@ -78,17 +94,17 @@ func (e *Epoch) Digest() string { return e.digest }
 func (e *Epoch) Encode() []byte {
 	k := snapshot.Writer()
 	e.code(k)
-	return seal(magicEpoch, k.Bytes())
+	return seal(magicEpoch, e.layout, k.Bytes())
 }
 
 // Decode reads what Encode wrote. The error wraps [ErrFormat], [ErrVersion] or
 // [ErrChecksum].
 func Decode(b []byte) (*Epoch, error) {
-	k, err := open(magicEpoch, b)
+	k, layout, err := open(magicEpoch, b)
 	if err != nil {
 		return nil, fmt.Errorf("read epoch: %w", err)
 	}
-	e := &Epoch{Prior: sequence.NewPrior()}
+	e := &Epoch{Prior: sequence.NewPrior(), layout: layout}
 	e.code(k)
 	err = k.Err()
 	if err != nil || e.Number == 0 || len(e.Tenant) > TenantBytesMax {
@@ -114,5 +130,13 @@ func (e *Epoch) code(k *snapshot.Codec) {
 		e.Curves[i].Code(k)
 	}
 	e.Steps.Code(k)
-	e.Concentrations.code(k)
+	for i := range e.Concentrations {
+		k.F64(&e.Concentrations[i])
+		if k.Reading() {
+			e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
+		}
+	}
+	if e.layout > versionBare {
+		e.Groups.code(k)
+	}
 }

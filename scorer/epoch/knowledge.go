@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -16,7 +17,8 @@ type Knowledge struct {
 	// Live is what goes on learning, nil as long as nobody has anything to teach.
 	Live *sequence.Shared
 	// Likelihoods go on learning, too.
-	Likelihoods Likelihoods
+	Likelihoods [Habits]profile.Likelihood
+	Groups      GroupLikelihoods
 	// looked is when it was last looked whether an epoch is due.
 	looked int64
 }
@@ -53,13 +55,12 @@ func (k *Knowledge) Curve(kind sequence.Kind) sequence.Curve {
 	return k.Active.Curves[kind]
 }
 
-// Concentration is that of a level and habit in the epoch in force, else the given
-// one.
-func (k *Knowledge) Concentration(level Level, habit int, otherwise float64) float64 {
-	if k.Active == nil || k.Active.Concentrations[level][habit] == 0 {
+// Concentration is that of a habit in the epoch in force, else the given one.
+func (k *Knowledge) Concentration(habit int, otherwise float64) float64 {
+	if k.Active == nil || k.Active.Concentrations[habit] == 0 {
 		return otherwise
 	}
-	return k.Active.Concentrations[level][habit]
+	return k.Active.Concentrations[habit]
 }
 
 // Fade lets all that was learned fade by some time, by half in halfLife.
@@ -67,7 +68,11 @@ func (k *Knowledge) Fade(time, halfLife float64) {
 	if k.Live != nil {
 		k.Live.Fade(time, halfLife)
 	}
-	k.Likelihoods.Decay(exact.Decay(time, halfLife))
+	f := exact.Decay(time, halfLife)
+	for i := range k.Likelihoods {
+		k.Likelihoods[i].Decay(f)
+	}
+	k.Groups.decay(f)
 }
 
 // Summary is all that the partition has learned, nil where it is nothing. It
@@ -76,7 +81,7 @@ func (k *Knowledge) Summary(tenant string, partition int32, now int64) *Summary 
 	if k.Live == nil {
 		return nil
 	}
-	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Live, Likelihoods: k.Likelihoods}
+	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Live, Likelihoods: k.Likelihoods, Groups: k.Groups}
 }
 
 // Activate puts an epoch in force, and reports false where it is no later than
@@ -134,7 +139,10 @@ func Due(active *Epoch, whole *sequence.Shared, now int64, every time.Duration) 
 // nothing from elsewhere.
 func (k *Knowledge) Code(c *snapshot.Codec) {
 	c.I64(&k.looked)
-	k.Likelihoods.Code(c)
+	for i := range k.Likelihoods {
+		k.Likelihoods[i].Code(c)
+	}
+	k.Groups.code(c)
 	has := k.Live != nil
 	c.Bool(&has)
 	if has {
@@ -147,6 +155,11 @@ func (k *Knowledge) Code(c *snapshot.Codec) {
 	}
 	if k.Active == nil {
 		k.Active = &Epoch{Prior: sequence.NewPrior()}
+	}
+	layout := uint64(k.Active.layout)
+	c.U64(&layout)
+	if c.Reading() {
+		k.Active.layout = byte(layout)
 	}
 	k.Active.code(c)
 	if c.Reading() {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"github.com/vigil-gateway/vigil/scorer/entity"
-	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/profile"
 )
 
@@ -17,12 +16,11 @@ type Peers struct {
 // subject's own habit, in sessions; otherwise is that where it was not learned yet.
 func (p Peers) Share(kind entity.Kind, name string, otherwise float64) (share, a float64) {
 	share = tenantShare(p.Tenant, kind, name)
-	a = p.Tenant.Shared.Concentration(epoch.SubjectToTenant, int(kind), otherwise)
+	a = p.Tenant.Shared.Concentration(int(kind), otherwise)
 	if !p.grouped(kind) {
 		return share, a
 	}
-	a = p.Tenant.Shared.Concentration(epoch.SubjectToGroup, int(kind), a)
-	weight := p.Tenant.Shared.Concentration(epoch.GroupToTenant, int(kind), otherwise)
+	a, weight := p.Tenant.Shared.GroupConcentration(int(kind), a, otherwise)
 	return p.Group.Kinds[kind].PAmong(name, p.Group.Worth(kind, a), share, weight), a
 }
 
@@ -40,18 +38,22 @@ func (p Peers) Hour(hour int) float64 {
 	return p.Group.Week.PAmong(hour, p.Group.WeekWorth(), share)
 }
 
-// Compare lets a value that a subject is about to learn say, in one trial for each
-// level, how far the habits of one lie from those of the next. A group is asked
+// Trials are what values of one kind say about how far habits lie from each other:
+// those of subjects without a group from the tenant's, those of members from their
+// group's, and those of groups from the tenant's.
+type Trials struct{ Tenant, Member, Group profile.Trial }
+
+// Compare lets a value say so that a subject is about to learn. A group is asked
 // only for what its member did not know, so only that says something about it.
-func (p Peers) Compare(own *entity.Subject, kind entity.Kind, name string, otherwise float64, trials *[epoch.Levels]profile.Trial) {
+func (p Peers) Compare(own *entity.Subject, kind entity.Kind, name string, otherwise float64, t *Trials) {
 	share, a := p.Share(kind, name, otherwise)
 	if !p.grouped(kind) {
-		trials[epoch.SubjectToTenant].Observe(&own.Kinds[kind], name, share)
+		t.Tenant.Observe(&own.Kinds[kind], name, share)
 		return
 	}
-	trials[epoch.SubjectToGroup].Observe(&own.Kinds[kind], name, share)
+	t.Member.Observe(&own.Kinds[kind], name, share)
 	if !own.Kinds[kind].Has(name) {
-		trials[epoch.GroupToTenant].ObserveAmong(&p.Group.Kinds[kind], name, p.Group.Worth(kind, a), tenantShare(p.Tenant, kind, name))
+		t.Group.ObserveAmong(&p.Group.Kinds[kind], name, p.Group.Worth(kind, a), tenantShare(p.Tenant, kind, name))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/entity"
-	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/profile"
 )
@@ -71,20 +70,19 @@ func TestAMemberComparesTwoLevels(t *testing.T) {
 	tests := map[string]struct {
 		peers   evidence.Peers
 		network string
-		want    [epoch.Levels]bool
+		want    [3]bool // Subject to tenant, member to group, group to tenant.
 	}{
-		"what is known says how far he is from his group":     {in, "AS1", [epoch.Levels]bool{epoch.SubjectToGroup: true}},
-		"what is new says how far that is from the tenant":    {in, "AS2", [epoch.Levels]bool{epoch.SubjectToGroup: true, epoch.GroupToTenant: true}},
-		"who is in no group is compared with the tenant only": {out, "AS2", [epoch.Levels]bool{epoch.SubjectToTenant: true}},
+		"what is known says how far he is from his group":     {in, "AS1", [3]bool{1: true}},
+		"what is new says how far that is from the tenant":    {in, "AS2", [3]bool{1: true, 2: true}},
+		"who is in no group is compared with the tenant only": {out, "AS2", [3]bool{0: true}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var trials [epoch.Levels]profile.Trial
+			var trials evidence.Trials
 			tt.peers.Compare(own, entity.Networks, tt.network, 2, &trials)
-			for level, want := range tt.want {
-				if got := trials[level] != (profile.Trial{}); got != want {
-					t.Errorf("level %d has seen something: %t, want %t", level, got, want)
-				}
+			got := [3]bool{trials.Tenant != profile.Trial{}, trials.Member != profile.Trial{}, trials.Group != profile.Trial{}}
+			if got != tt.want {
+				t.Errorf("levels that have seen something: %v, want %v", got, tt.want)
 			}
 		})
 	}
