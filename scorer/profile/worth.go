@@ -4,7 +4,7 @@ import "github.com/vigil-gateway/vigil/scorer/exact"
 
 // Worth is what one of n observations of members people says about what they have
 // in common, in [0, 1]. People repeat themselves: of n observations a Dirichlet
-// process of concentration a draws about a·ln(1+n/a) from its base and takes the
+// process of concentration a draws a·ln(1+n/a) and a few from its base and takes the
 // others from what it drew before (Antoniak 1974), and only what is drawn is news
 // to the level above (Hierarchical Dirichlet Processes, JASA 101, 2006). So one who
 // does the same thing a hundred times makes no habit of a group. It is 0 where there
