@@ -76,7 +76,7 @@ func (s signer) token(change map[string]any) string {
 	now := time.Now().Unix()
 	claims := map[string]any{
 		"iss": "https://own.test", "sub": "alice", "aud": "app", "iat": now, "exp": now + 600, "jti": uuid.NewString(), "sid": "s-alice",
-		"client_id": "app", "act": map[string]string{"sub": "robot"},
+		"client_id": "app", "act": map[string]string{"sub": "robot"}, "realm_access": map[string]any{"roles": []string{"auditor", "reader"}},
 	}
 	maps.Copy(claims, change)
 	return s.sign(map[string]any{"typ": "at+jwt", "kid": "k"}, claims)
@@ -130,7 +130,7 @@ func boundRigWith(t *testing.T, change func(g *rig, dir string)) (g *rig, issuer
 	must(0, os.WriteFile(jwks, must(json.Marshal(map[string]any{"keys": []jwk.Key{public}})), 0o600))
 	cert, key, client := selfSigned(t, dir)
 	g.config.Listen.TLS = listen.TLS{CertFile: cert, KeyFile: key, ClientAuth: listen.ClientAuthOptional, ClientCAFile: cert}
-	g.config.Identity.Issuers = []identity.Issuer{{Issuer: "https://own.test", Audiences: []string{"app"}, JWKSFile: jwks, DPoPNonce: true}}
+	g.config.Identity.Issuers = []identity.Issuer{{Issuer: "https://own.test", Audiences: []string{"app"}, JWKSFile: jwks, DPoPNonce: true, RoleClaim: "realm_access.roles"}}
 	g.config.Identity.Certificates = []identity.Certificate{{TrustDomain: "own.test"}}
 	upstream := g.config.Routes[0].Upstream
 	g.config.Routes = []route.Spec{
@@ -239,7 +239,7 @@ func TestBoundTokenIsOfNoUseToAThief(t *testing.T) {
 			continue
 		}
 		served = true
-		if e.Binding != event.BindingDPoP || e.Device != owner.jkt() || e.Subject != subject || e.Attributes[event.AttributeActor] != actor {
+		if e.Binding != event.BindingDPoP || e.Device != owner.jkt() || e.Subject != subject || e.Attributes[event.AttributeActor] != actor || e.Attributes[event.AttributeRoles] != "auditor,reader" {
 			t.Errorf("the owner's event is %v", e)
 		}
 	}

@@ -88,15 +88,22 @@ func (c *call) identified(id *identity.Identity) {
 	if id.Device != "" {
 		e.Device = id.Device
 	}
-	if id.Actor != "" {
-		if e.Attributes == nil {
-			e.Attributes = make(map[string]string)
-		}
-		e.Attributes[event.AttributeActor] = id.Actor
-	}
+	setAttribute(e, event.AttributeActor, id.Actor)
+	setAttribute(e, event.AttributeRoles, strings.Join(id.Roles, ","))
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
 	}
+}
+
+// setAttribute notes what has no field of its own, unless it is empty.
+func setAttribute(e *event.RequestEvent, name, value string) {
+	if value == "" {
+		return
+	}
+	if e.Attributes == nil {
+		e.Attributes = make(map[string]string)
+	}
+	e.Attributes[name] = value
 }
 
 // who is the visitor as verdicts may name him.
@@ -138,7 +145,7 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	e.Sensitivity = route.Stricter(e.Sensitivity, p.Sensitivity)
 	e.BytesIn, e.BytesOut, e.DurationUs = p.BytesIn, p.BytesOut, uint64(max(now.Sub(c.began).Microseconds(), 0))
 	if p.Announced > 0 {
-		e.Attributes = map[string]string{event.AttributeAnnounced: strconv.FormatUint(p.Announced, 10)} // What was served has no other.
+		setAttribute(e, event.AttributeAnnounced, strconv.FormatUint(p.Announced, 10))
 	}
 	c.gateway.emitter.Emit(e, c.traceparent)
 }

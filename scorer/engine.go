@@ -102,6 +102,7 @@ type Engine struct {
 	epochs  epochs
 	clean   func(entity.Key) bool // stillClean, once.
 	watcher func(*evidence.Context)
+	dropped uint64 // Peer groups that were forgotten.
 }
 
 // New returns an engine without history.
@@ -115,8 +116,9 @@ func New(o Options) (*Engine, error) {
 	}
 	e.epochs.every = max(0, o.EpochEvery)
 	e.clean = e.stillClean
-	e.SwapModel(o.Model)
+	e.model = o.Model
 	e.empty()
+	e.SwapModel(o.Model)
 	return e, nil
 }
 
@@ -129,10 +131,14 @@ func (e *Engine) empty() {
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 	e.accounts = entity.NewTable[entity.Account](l.AddressesMax)
 	e.facets = facet.NewCollector()
+	e.dropped = 0
 	e.gateways = entity.Gateways{}
 	e.custom.forget(e.model)
 	e.custom.use(e.model)
 }
+
+// Model is the model in force.
+func (e *Engine) Model() *model.Model { return e.model }
 
 // SwapModel puts another model in force and keeps the state of all entities.
 // Another limit takes effect with the next restore.
@@ -148,6 +154,7 @@ func (e *Engine) SwapModel(m *model.Model) {
 	}
 	e.collector = evidence.NewCollector(p)
 	e.custom.use(m)
+	e.keepGroups()
 }
 
 // Assess scores one record and learns from it.
@@ -194,6 +201,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.watch(x)
 	e.dawn(x)
 	e.teach(x)
+	e.join(x)
 	proven := e.prove(x)
 	findings := e.collector.Collect(x)
 	if proven {
@@ -239,19 +247,22 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	// nightly batch that was slowed down once would be for ever.
 	s.Tainted = s.Tainted || verdict.Suspends(ruling.Action) || kind != event.SubjectService && kind != event.SubjectAgent
 	e.ordered(x)
+	company := e.company(x, ruling.Action)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Others: e.others(x, ruling.Action),
+		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Company: company,
 	})
+	if verdict.Suspends(p.Action) && p.Target.GetKind() != verdict.TargetSubject && company.Blamed {
+		e.facets.Suspended(x, company.Together())
+	}
 	a.VerdictId, a.Target = p.ID, p.Target
 	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
 }
 
-// others counts the other sessions of the event's subject against which an
-// action at least as strong is in force.
-func (e *Engine) others(x *evidence.Context, action string) int {
+// company looks at the other sessions of the event's subject.
+func (e *Engine) company(x *evidence.Context, action string) judge.Company {
 	if x.Subject == nil {
-		return 0
+		return judge.Company{}
 	}
 	var list []*entity.Session
 	for _, id := range x.Subject.Open {
@@ -260,7 +271,9 @@ func (e *Engine) others(x *evidence.Context, action string) int {
 			list = append(list, s)
 		}
 	}
-	return judge.Held(list, x.Session, action, x.Now)
+	shown := judge.Shown{Device: evidence.DeviceOf(x.Event)}
+	shown.Known = x.Subject.Kinds[entity.Devices].Has(shown.Device)
+	return judge.CompanyOf(e.model, list, x.Session, shown, action, x.Now)
 }
 
 // note gathers what supports each rung, by the subject, else the address.
@@ -407,6 +420,11 @@ type Stats struct {
 	// stability index, and Shifted counts the tenants from [epoch.ShiftAlarm] on.
 	Shift   float64
 	Shifted int
+	// PeerGroups are those of all tenants that have been taught, and
+	// PeerGroupsDropped counts those that were forgotten because a model that knows
+	// them no more came in force.
+	PeerGroups        int
+	PeerGroupsDropped uint64
 	// EpochsMissed counts control records whose epoch nobody had offered.
 	EpochsMissed uint64
 	// Clock is the stream time in nanoseconds since 1970.
@@ -420,8 +438,10 @@ func (e *Engine) Stats() Stats {
 		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.custom.anomaly.Evicted(),
 		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked, Undetected: e.custom.anomaly.Without,
 		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
+		PeerGroupsDropped: e.dropped,
 	}
 	for _, t := range e.tenants.All {
+		s.PeerGroups += t.Groups()
 		shift := t.Shared.Shift()
 		s.Shift = max(s.Shift, shift)
 		if shift >= epoch.ShiftAlarm {

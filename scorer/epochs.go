@@ -9,7 +9,6 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 )
 
@@ -184,19 +183,24 @@ const comparedOf = 2
 
 // compare lets what a session is about to teach say how far the subject's habits
 // lie from those of his peers, for sessions that are drawn by their pseudonyms.
-func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight float64) {
+// otherwise is the concentration as long as none was learned.
+func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight, otherwise float64) {
 	if evidence.Hash(s.Key.ID)%comparedOf != 0 {
 		return
 	}
-	var trials [entity.KindCount]profile.Trial
+	peers := evidence.Peers{Tenant: x.Tenant, Group: x.Tenant.Group(s.Pending.Group)}
+	var trials [entity.KindCount]evidence.Trials
 	for i := range s.Pending.Seen {
 		v := &s.Pending.Seen[i]
 		if v.Fresh && int(v.Kind) < entity.KindCount {
-			trials[v.Kind].Observe(&own.Kinds[v.Kind], v.Name, evidence.PeerShare(x.Tenant, entity.Kind(v.Kind), v.Name))
+			peers.Compare(own, entity.Kind(v.Kind), v.Name, otherwise, &trials[v.Kind])
 		}
 	}
+	k, weight := &x.Tenant.Shared, comparedOf*weight
 	for kind := range trials {
-		x.Tenant.Shared.Likelihoods[kind].Add(&trials[kind], comparedOf*weight)
+		k.Likelihoods[kind].Add(&trials[kind].Tenant, weight)
+		k.Groups.Members[kind].Add(&trials[kind].Member, weight)
+		k.Groups.Groups[kind].Add(&trials[kind].Group, weight)
 	}
 }
 

@@ -85,7 +85,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 		weight *= own.Weight(x.Now, l)
 		doubted := float64(s.Worst) >= l.CleanBelow && entity.Day(x.Now)-s.WorstDay < entity.Day(int64(l.PlaceSpan))
 		if !doubted {
-			compare(x, s, own, weight) // With what was known before.
+			compare(x, s, own, weight, l.Concentration) // With what was known before.
 		}
 		if !own.Learn(&s.Pending, x.Now, l, doubted) {
 			s.Pending.Taught(x.Now)
@@ -107,6 +107,10 @@ func (e *Engine) share(x *evidence.Context, s *entity.Session, own *entity.Subje
 	if own != nil {
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, halfLife, weight)
 		e.ripened(x, s, own)
+		if e.model.HasPeerGroup(s.Pending.Group) {
+			// One who comes ten times a day is not ten colleagues.
+			x.Tenant.LearnGroup(&s.Pending, evidence.Hash(s.Subject), x.Now, halfLife, weight/float64(max(1, own.Taught)))
+		}
 	}
 	x.Tenant.LearnFlags(&s.Pending, weight)
 	peers.Learn(&s.Pending, x.Now, halfLife, weight)

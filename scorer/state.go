@@ -28,6 +28,7 @@ func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
 	err := snapshot.Restore(r, e.empty, func(c *snapshot.Codec) error {
 		e.positions = event.Positions{}
 		e.code(c, keep)
+		e.keepGroups()
 		return e.custom.anomaly.Err()
 	})
 	if err != nil {
@@ -56,7 +57,7 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	}
 	e.tenants.Code(c, func(t *entity.Tenant) { t.Code(c) }, func(k entity.Key, t *entity.Tenant) bool {
 		if keep != nil && !keep(topic.RequestKey(k.Tenant, "", "")) {
-			t.Shared.Live, t.Shared.Likelihoods = nil, [epoch.Habits]profile.Likelihood{} // One of the partitions goes on with it: all of them would count it as often.
+			t.Shared.Live, t.Shared.Likelihoods, t.Shared.Groups = nil, [epoch.Habits]profile.Likelihood{}, epoch.GroupLikelihoods{} // One of the partitions goes on with it: all of them would count it as often.
 		}
 		return true
 	})

@@ -241,6 +241,7 @@ func showModel(p printer, m *model.Model, costs []ruleCost, now time.Time) error
 	say(p.w, "limits    %d sessions, %d subjects, %d addresses, %d tenants\n          %d detectors, %d units for one expression of a rule\n",
 		m.Limits.SessionsMax, m.Limits.SubjectsMax, m.Limits.AddressesMax, m.Limits.TenantsMax, m.Limits.DetectorsMax, m.Limits.RuleCostMax)
 	showClasses(p, m)
+	showPeerGroups(p, m)
 	err = showRules(p, m, costs)
 	if err != nil {
 		return err

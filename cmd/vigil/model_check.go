@@ -46,7 +46,7 @@ func checkerFor(name, file string, env app.Env) (role, error) {
 // looksLikeModel reports whether a file has a key that only a model has.
 func looksLikeModel(file string) bool {
 	return slices.ContainsFunc(config.FileKeys(file), func(key string) bool {
-		return slices.Contains([]string{"signals", "groups", "ladders", "learning", "rules", "models", "exceptions", "route_classes"}, key)
+		return slices.Contains([]string{"signals", "groups", "ladders", "learning", "rules", "models", "exceptions", "route_classes", "peer_groups"}, key)
 	})
 }
 

@@ -42,6 +42,7 @@ func modelDiff(old, now *model.Model) []string {
 		}
 	}
 	d.classes(old, now)
+	d.peerGroups(old, now)
 	d.rules(old, now)
 	d.ensembles(old, now)
 	d.exceptions(old, now)

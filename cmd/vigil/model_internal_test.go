@@ -16,10 +16,11 @@ func TestModelDiffSaysEveryChange(t *testing.T) {
 	const rule = "{id: rule.a, group: walk, owner: o, text: t, nats: 1, expression: 'true'}"
 	const exception = "{id: EX-1, owner: o, reason: r, from: 2026-01-01, until: 2026-01-31, route: a}"
 	const class = "{id: c, routes: [a], signals: [{id: scan.paths, weight: 2}]}"
+	const peers = "{id: ops, client_ids: [a]}"
 	const trees = "{id: trees.a, kind: trees, file: lightgbm-numeric.txt, text: t, owner: o, features: [" +
 		"{name: bytes_out, from: event.bytes_out}, {name: requests_per_minute, from: state.minute_requests}, {name: distinct_paths, from: state.hour_resources}, " +
 		"{name: country_code, from: event.asn}, {name: failures, from: state.failures}]}"
-	base := map[string]string{"rules: [": rule, "models: [": trees, "exceptions: [": exception, "route_classes: [": class}
+	base := map[string]string{"rules: [": rule, "models: [": trees, "exceptions: [": exception, "route_classes: [": class, "peer_groups: [": peers}
 	changed := map[string][]string{
 		"": {
 			"mode: enforce", "signals: [{id: scan.paths, on: false}]", "signals: [{id: scan.paths, weight: 3}]", "signals: [{id: scan.paths, max: 3}]",
@@ -54,6 +55,10 @@ func TestModelDiffSaysEveryChange(t *testing.T) {
 			"", strings.ReplaceAll(class, "id: c", "id: d"), strings.ReplaceAll(class, "[a]", "[b]"), strings.ReplaceAll(class, "[a]", "[a], templates: [/x]"),
 			strings.ReplaceAll(class, "weight: 2", "weight: 3"), strings.ReplaceAll(class, "scan.paths", "geo.new_country"), strings.ReplaceAll(class, "[{id: scan.paths, weight: 2}]", "[]"),
 		},
+	}
+	changed["peer_groups: ["] = []string{
+		"", strings.ReplaceAll(peers, "ops", "op"), strings.ReplaceAll(peers, "[a]", "[b]"), strings.ReplaceAll(peers, "[a]", "[a], tenants: [t]"),
+		strings.ReplaceAll(peers, "[a]", "[a], subject_kinds: [human]"), strings.ReplaceAll(peers, "[a]", "[a], attributes: [{name: roles, values: [x]}]"),
 	}
 	write := func(section, value string) string {
 		var b strings.Builder

@@ -16,6 +16,7 @@ type modelView struct {
 	Groups     []groupView     `json:"groups"`
 	Ladders    []rungView      `json:"ladders"`
 	Classes    []classView     `json:"route_classes,omitempty"`
+	PeerGroups []peerGroupView `json:"peer_groups,omitempty"`
 	Rules      []ruleView      `json:"rules,omitempty"`
 	Models     []ensembleView  `json:"models,omitempty"`
 	Exceptions []exceptionView `json:"exceptions,omitempty"`
@@ -82,7 +83,7 @@ type exceptionView struct {
 }
 
 func viewOf(m *model.Model, costs []ruleCost, now time.Time) modelView {
-	v := modelView{Name: m.Name, Digest: m.Digest(), Mode: m.Mode, Models: ensembleViews(m)}
+	v := modelView{Name: m.Name, Digest: m.Digest(), Mode: m.Mode, PeerGroups: peerGroupViews(m), Models: ensembleViews(m)}
 	for i, s := range m.Signals {
 		d := evidence.Signal(i).Describe()
 		v.Signals = append(v.Signals, signalView{d.ID, d.Group.String(), s.On, s.Weight, s.Max, m.Clips[d.Group], s.Ceiling})

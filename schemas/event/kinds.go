@@ -71,6 +71,10 @@ const (
 // subject's place (RFC 8693 section 4.1).
 const AttributeActor = "actor"
 
+// AttributeRoles is the attribute that lists the roles of the subject as its issuer
+// names them, with commas between them.
+const AttributeRoles = "roles"
+
 // Kinds of subject.
 const (
 	SubjectHuman   = "human"

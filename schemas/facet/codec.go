@@ -48,7 +48,7 @@ func Decode(record []byte) (*FacetCut, error) {
 		return nil, fmt.Errorf("%d deltas: %w", len(c.Deltas), ErrMalformed)
 	}
 	for _, d := range c.Deltas {
-		for _, s := range [][]uint64{d.Failed, d.Passed, d.Sources, d.Users, d.Moved, d.Networks, d.Missing} {
+		for _, s := range [][]uint64{d.Failed, d.Passed, d.Sources, d.Users, d.Moved, d.Networks, d.Missing, d.Suspended} {
 			if len(s) > SketchMax || !ascending(s) {
 				return nil, fmt.Errorf("facet %s %q: a sketch is out of order or too long: %w", d.Kind, d.Id, ErrMalformed)
 			}

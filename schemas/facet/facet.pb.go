@@ -48,8 +48,13 @@ type FacetDelta struct {
 	Missing []uint64 `protobuf:"fixed64,11,rep,packed,name=missing,proto3" json:"missing,omitempty"`
 	Found   uint32   `protobuf:"varint,12,opt,name=found,proto3" json:"found,omitempty"`
 	// The latest event that speaks against the facet.
-	Cause         string                 `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
-	CauseTime     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=cause_time,json=causeTime,proto3" json:"cause_time,omitempty"`
+	Cause     string                 `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	CauseTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=cause_time,json=causeTime,proto3" json:"cause_time,omitempty"`
+	// Sessions that the first stage suspended when a device showed them.
+	Suspended []uint64 `protobuf:"fixed64,15,rep,packed,name=suspended,proto3" json:"suspended,omitempty"`
+	// The most sessions of one subject that were suspended on the device at once
+	// while he went on elsewhere.
+	Together      uint32 `protobuf:"varint,16,opt,name=together,proto3" json:"together,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -182,6 +187,20 @@ func (x *FacetDelta) GetCauseTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *FacetDelta) GetSuspended() []uint64 {
+	if x != nil {
+		return x.Suspended
+	}
+	return nil
+}
+
+func (x *FacetDelta) GetTogether() uint32 {
+	if x != nil {
+		return x.Together
+	}
+	return 0
+}
+
 // FacetCut is one record of vigil.facets: what a range of offsets of one
 // requests partition adds to the facets of one tenant.
 type FacetCut struct {
@@ -300,7 +319,7 @@ var File_facet_facet_proto protoreflect.FileDescriptor
 
 const file_facet_facet_proto_rawDesc = "" +
 	"\n" +
-	"\x11facet/facet.proto\x12\bvigil.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x02\n" +
+	"\x11facet/facet.proto\x12\bvigil.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x03\n" +
 	"\n" +
 	"FacetDelta\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
@@ -318,7 +337,9 @@ const file_facet_facet_proto_rawDesc = "" +
 	"\x05found\x18\f \x01(\rR\x05found\x12\x14\n" +
 	"\x05cause\x18\r \x01(\tR\x05cause\x129\n" +
 	"\n" +
-	"cause_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tcauseTime\"\xae\x02\n" +
+	"cause_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tcauseTime\x12\x1c\n" +
+	"\tsuspended\x18\x0f \x03(\x06R\tsuspended\x12\x1a\n" +
+	"\btogether\x18\x10 \x01(\rR\btogether\"\xae\x02\n" +
 	"\bFacetCut\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12!\n" +

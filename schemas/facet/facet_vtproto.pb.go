@@ -51,6 +51,22 @@ func (m *FacetDelta) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Together != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Together))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if len(m.Suspended) > 0 {
+		for iNdEx := len(m.Suspended) - 1; iNdEx >= 0; iNdEx-- {
+			i -= 8
+			binary.LittleEndian.PutUint64(dAtA[i:], uint64(m.Suspended[iNdEx]))
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Suspended)*8))
+		i--
+		dAtA[i] = 0x7a
+	}
 	if m.CauseTime != nil {
 		size, err := (*timestamppb.Timestamp)(m.CauseTime).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -310,6 +326,12 @@ func (m *FacetDelta) SizeVT() (n int) {
 	if m.CauseTime != nil {
 		l = (*timestamppb.Timestamp)(m.CauseTime).SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.Suspended) > 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(len(m.Suspended)*8)) + len(m.Suspended)*8
+	}
+	if m.Together != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.Together))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -941,6 +963,77 @@ func (m *FacetDelta) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 15:
+			if wireType == 1 {
+				var v uint64
+				if (iNdEx + 8) > l {
+					return io.ErrUnexpectedEOF
+				}
+				v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+				iNdEx += 8
+				m.Suspended = append(m.Suspended, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				elementCount = packedLen / 8
+				if elementCount != 0 && len(m.Suspended) == 0 {
+					m.Suspended = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					if (iNdEx + 8) > l {
+						return io.ErrUnexpectedEOF
+					}
+					v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+					iNdEx += 8
+					m.Suspended = append(m.Suspended, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Suspended", wireType)
+			}
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Together", wireType)
+			}
+			m.Together = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Together |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

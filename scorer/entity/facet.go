@@ -32,6 +32,9 @@ type Facet struct {
 	// Moved are subjects whose session came from another device, Fresh networks
 	// on which a service began that was never there before.
 	Moved, Fresh Recently
+	// Suspended are sessions that the first stage suspended when a device showed
+	// them.
+	Suspended Recently
 	// Networks are those on which the facet is at home.
 	Networks Ring
 	// Residents are who is at home here: accounts that have signed in and subjects
@@ -103,6 +106,7 @@ func (f *Facet) Code(k *snapshot.Codec) {
 	}
 	f.Moved.code(k)
 	f.Fresh.code(k)
+	f.Suspended.code(k)
 	f.Networks.code(k)
 	f.Residents.code(k)
 }

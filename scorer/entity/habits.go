@@ -49,8 +49,8 @@ func (h *Habits) Learn(p *Pending, now int64, halfLife time.Duration, weight flo
 	for i := range p.Seen {
 		v := &p.Seen[i]
 		kind := Kind(v.Kind)
-		if !v.Fresh || kind == Devices || kind == Prefixes || kind == Flagged {
-			continue // No two people share a device key, and few a prefix.
+		if !v.Fresh || !taughtToPeers(kind) {
+			continue
 		}
 		limit := tenantValuesMax
 		if kind == Routes {

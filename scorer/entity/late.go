@@ -29,7 +29,9 @@ type Learning struct {
 	CleanBelow float64
 	// Confidence is n0 in n/(n+n0), in taught sessions.
 	Confidence float64
-	// Concentration is the weight of the peers' habit in taught sessions.
+	// Concentration is the weight of the peers' habit in taught sessions, of a peer
+	// group against a subject and of the tenant against a peer group, as long as it
+	// was not learned.
 	Concentration float64
 	// HalfLife is after how long an observation counts half.
 	HalfLife time.Duration

@@ -55,6 +55,9 @@ const (
 	subjectRoutesMax = 32
 	tenantValuesMax  = 512
 	tenantRoutesMax  = 2048
+	// Those of a peer group, of which there are as many as the model names.
+	groupValuesMax = 128
+	groupRoutesMax = 512
 	// SizesMax bounds the templates of a tenant whose sizes of answers are known,
 	// and their parameters whose shapes are.
 	SizesMax = 1024

@@ -51,6 +51,8 @@ type Pending struct {
 	// many events (Boyer and Moore's majority vote).
 	Gateway profile.Name
 	Lead    int32
+	// Group is the peer group whose the delta is, empty for none.
+	Group profile.Name
 	// Share is how much the delta counts for the tenant once it has taught the
 	// subject and not yet the tenant, 0 before that.
 	Share float32
@@ -186,6 +188,16 @@ func (p *Pending) Note(kind Kind, name string) bool {
 	return true
 }
 
+// Shows reports whether the session remembers a value.
+func (p *Pending) Shows(kind Kind, name string) bool {
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(kind) && p.Seen[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // Count is how many values of a kind the session remembers.
 func (p *Pending) Count(kind Kind) int {
 	n := 0
@@ -249,4 +261,5 @@ func (p *Pending) code(k *snapshot.Codec) {
 	k.I64(&lead)
 	p.Lead = int32(lead)
 	k.F32(&p.Share)
+	p.Group.Code(k)
 }

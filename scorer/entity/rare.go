@@ -16,6 +16,9 @@ type Rare struct {
 	// SignedOut is the event time at which the session was reported to have
 	// ended, 0 for a session that goes on.
 	SignedOut int64
+	// SuspendedOn is the hash of the device that showed the session when it was last
+	// suspended, 0 for none.
+	SuspendedOn uint64
 }
 
 // Switches counts how often a session went back and forth between far places.
@@ -49,6 +52,14 @@ func (s *Session) OwnRare() *Rare {
 		s.rare = new(Rare)
 	}
 	return s.rare
+}
+
+// SuspendOn notes which device, by its hash and 0 for none, showed the session when
+// it was suspended.
+func (s *Session) SuspendOn(device uint64) {
+	if device != 0 || s.rare != nil {
+		s.OwnRare().SuspendedOn = device
+	}
 }
 
 // Promise notes what the hour comes to if all streams that are open send what
@@ -99,4 +110,5 @@ func (s *Session) codeRare(k *snapshot.Codec) {
 	})
 	k.I64(&r.ReassuredAt)
 	k.I64(&r.SignedOut)
+	k.U64(&r.SuspendedOn)
 }

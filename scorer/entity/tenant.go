@@ -37,6 +37,9 @@ type Tenant struct {
 	People, Machines Prevalence
 	// Days weighs the days of subjects by where they come from.
 	Days Influence
+	// groups are the peer groups of the model that have been taught, in the order
+	// in which they first were.
+	groups []*PeerGroup
 }
 
 // ratioMiddle is the bucket of a ratio of 1.
@@ -198,4 +201,10 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.People.code(k)
 	t.Machines.code(k)
 	t.Days.code(k)
+	snapshot.List(k, &t.groups, func(g **PeerGroup) {
+		if k.Reading() {
+			*g = new(PeerGroup)
+		}
+		(*g).code(k)
+	})
 }

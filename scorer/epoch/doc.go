@@ -15,7 +15,8 @@
 // magic, a version and a checksum.
 //
 // What is shared now: the prior and the curves of package sequence, and the
-// concentrations by which habits back off to those of the peers. More is
+// concentrations by which habits back off to those of a peer group and of the
+// tenant. More is
 // appended to Summary and Epoch, with the version raised.
 //
 // # Concurrency

@@ -28,7 +28,10 @@ type Epoch struct {
 	// Concentrations are how many observations of a subject's habit the peers' is
 	// worth, by habit; 0 where that is not known.
 	Concentrations [Habits]float64
+	// Groups are those of peer groups.
+	Groups GroupConcentrations
 
+	layout byte // Of its bytes.
 	digest string
 }
 
@@ -42,15 +45,17 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 	if len(list) == 0 {
 		return nil
 	}
-	e := &Epoch{Tenant: list[0].Tenant, Number: 1}
+	e := &Epoch{Tenant: list[0].Tenant, Number: 1, layout: version}
 	if previous != nil {
 		e.Number, e.Curves, e.Concentrations = previous.Number+1, previous.Curves, previous.Concentrations
+		e.Groups = previous.Groups
 	}
-	whole, likelihoods := sequence.NewShared(), [Habits]profile.Likelihood{}
+	whole, likelihoods, groups := sequence.NewShared(), [Habits]profile.Likelihood{}, new(GroupLikelihoods)
 	for _, s := range list {
 		for i := range likelihoods {
 			likelihoods[i].Merge(&s.Likelihoods[i])
 		}
+		groups.merge(&s.Groups)
 		whole.Merge(s.Sequence)
 		e.Number = max(e.Number, s.Epoch+1)
 		e.Built = max(e.Built, s.At)
@@ -68,6 +73,7 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 			e.Concentrations[i] = a
 		}
 	}
+	e.Groups.fit(groups)
 	e.sum()
 	return e
 }
@@ -88,17 +94,17 @@ func (e *Epoch) Digest() string { return e.digest }
 func (e *Epoch) Encode() []byte {
 	k := snapshot.Writer()
 	e.code(k)
-	return seal(magicEpoch, k.Bytes())
+	return seal(magicEpoch, e.layout, k.Bytes())
 }
 
 // Decode reads what Encode wrote. The error wraps [ErrFormat], [ErrVersion] or
 // [ErrChecksum].
 func Decode(b []byte) (*Epoch, error) {
-	k, err := open(magicEpoch, b)
+	k, layout, err := open(magicEpoch, b)
 	if err != nil {
 		return nil, fmt.Errorf("read epoch: %w", err)
 	}
-	e := &Epoch{Prior: sequence.NewPrior()}
+	e := &Epoch{Prior: sequence.NewPrior(), layout: layout}
 	e.code(k)
 	err = k.Err()
 	if err != nil || e.Number == 0 || len(e.Tenant) > TenantBytesMax {
@@ -129,5 +135,8 @@ func (e *Epoch) code(k *snapshot.Codec) {
 		if k.Reading() {
 			e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
 		}
+	}
+	if e.layout > versionBare {
+		e.Groups.code(k)
 	}
 }

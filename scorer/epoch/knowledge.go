@@ -18,6 +18,7 @@ type Knowledge struct {
 	Live *sequence.Shared
 	// Likelihoods go on learning, too.
 	Likelihoods [Habits]profile.Likelihood
+	Groups      GroupLikelihoods
 	// looked is when it was last looked whether an epoch is due.
 	looked int64
 }
@@ -71,6 +72,7 @@ func (k *Knowledge) Fade(time, halfLife float64) {
 	for i := range k.Likelihoods {
 		k.Likelihoods[i].Decay(f)
 	}
+	k.Groups.decay(f)
 }
 
 // Summary is all that the partition has learned, nil where it is nothing. It
@@ -79,7 +81,7 @@ func (k *Knowledge) Summary(tenant string, partition int32, now int64) *Summary 
 	if k.Live == nil {
 		return nil
 	}
-	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Live, Likelihoods: k.Likelihoods}
+	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Live, Likelihoods: k.Likelihoods, Groups: k.Groups}
 }
 
 // Activate puts an epoch in force, and reports false where it is no later than
@@ -140,6 +142,7 @@ func (k *Knowledge) Code(c *snapshot.Codec) {
 	for i := range k.Likelihoods {
 		k.Likelihoods[i].Code(c)
 	}
+	k.Groups.code(c)
 	has := k.Live != nil
 	c.Bool(&has)
 	if has {
@@ -152,6 +155,11 @@ func (k *Knowledge) Code(c *snapshot.Codec) {
 	}
 	if k.Active == nil {
 		k.Active = &Epoch{Prior: sequence.NewPrior()}
+	}
+	layout := uint64(k.Active.layout)
+	c.U64(&layout)
+	if c.Reading() {
+		k.Active.layout = byte(layout)
 	}
 	k.Active.code(c)
 	if c.Reading() {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"github.com/vigil-gateway/vigil/scorer/entity"
-	"github.com/vigil-gateway/vigil/scorer/profile"
 )
 
 const (
@@ -39,16 +38,6 @@ func (k *Collector) arriving(x *Context, kind entity.Kind, name string) float64 
 	}
 	others := x.Tenant.Arrivals.Diversity(arrivalKey(kind, name), x.Now)
 	return 1 / (1 + float64(max(0, others-1)/2))
-}
-
-// PeerShare is how much of a tenant's habit a value is, with the prior of any one
-// value behind it.
-func PeerShare(t *entity.Tenant, kind entity.Kind, name string) float64 {
-	uniform := [entity.KindCount]float64{
-		entity.Countries: countryUniform, entity.Networks: networkUniform, entity.Families: familyUniform, entity.Systems: systemUniform,
-		entity.Devices: deviceUniform, entity.Routes: routeUniform, entity.Prefixes: prefixUniform, entity.JA4s: ja4Uniform,
-	}
-	return t.Subjects.Kinds[kind].P(name, uniform[kind], profile.PeerConcentration)
 }
 
 func arrivalKey(kind entity.Kind, name string) uint64 {

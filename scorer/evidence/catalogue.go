@@ -47,6 +47,7 @@ const (
 	ProbingNeighbours
 	SharedDevice
 	ClientSpread
+	SuspendedDevice
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -311,6 +312,11 @@ var catalogue = [Count]Description{
 		ID: "device.many_subjects", Group: Binding, Technique: "T1550.001", Facet: true, Needs: "device, subject, session with another device before",
 		Formula:  "4 for each subject beyond the first whose session was shown by another device before and then by this one, half-life 24 h",
 		Innocent: "one machine that is restored from the images of several people",
+	},
+	SuspendedDevice: {
+		ID: "device.suspended_sessions", Group: Binding, Technique: "T1550.001", Facet: true, Needs: "device, session",
+		Formula:  "6.5 for each session beyond the first that the first stage suspended when this device showed it, half-life 24 h, and for each beyond the first of those that one subject has there at once while he goes on elsewhere; of a device that honest people share only the latter",
+		Innocent: "three sessions of one traveller on one day, each of which was asked to confirm who he is",
 	},
 	ClientSpread: {
 		ID: "client.many_networks", Group: Credential, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",

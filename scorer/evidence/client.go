@@ -20,10 +20,13 @@ const (
 	noKey = "none"
 )
 
+// DeviceOf is the name by which habits know the device of an event, "" for none.
+func DeviceOf(ev *event.RequestEvent) string { return short(ev.GetDevice()) }
+
 // client says how new the program, its system and the device key are. Only the
 // first link of the chain that is new counts.
 func (k *Collector) client(x *Context) {
-	family, system, device := x.Agent.Family, "", short(x.Event.GetDevice())
+	family, system, device := x.Agent.Family, "", DeviceOf(x.Event)
 	fresh, firstFamily := false, false
 	if family != "" {
 		system = x.Agent.Client
@@ -33,10 +36,10 @@ func (k *Collector) client(x *Context) {
 			fresh = !x.Subject.Kinds[entity.Families].Has(family)
 			switch {
 			case fresh && firstFamily:
-				raw := k.novelty(x, NewFamily, entity.Families, family, familyUniform, familyAttack)
+				raw := k.novelty(x, NewFamily, entity.Families, family, familyAttack)
 				k.sayClient(x, NewFamily, raw, family, entity.Families)
 			case !fresh && firstSystem:
-				raw := min(systemMax, k.novelty(x, NewFamily, entity.Systems, system, systemUniform, systemAttack))
+				raw := min(systemMax, k.novelty(x, NewFamily, entity.Systems, system, systemAttack))
 				k.sayClient(x, NewFamily, raw, system, entity.Systems)
 			}
 		}
@@ -53,7 +56,7 @@ func (k *Collector) client(x *Context) {
 	if x.Subject == nil || !first || x.Subject.Kinds[entity.Devices].Total() == 0 {
 		return // Who never showed a device key has no device to miss.
 	}
-	raw := k.novelty(x, NewDevice, entity.Devices, device, deviceUniform, deviceAttack)
+	raw := k.novelty(x, NewDevice, entity.Devices, device, deviceAttack)
 	if fresh {
 		raw /= 2 // A new program mostly means a new key, too.
 	}
@@ -75,7 +78,7 @@ func (k *Collector) keyless(x *Context, family string) {
 	if !k.first(x, entity.Devices, name) || x.Subject.Kinds[entity.Devices].Total() == 0 {
 		return
 	}
-	n := k.cut(NewDevice, k.novelty(x, NewDevice, entity.Devices, name, deviceUniform, deviceAttack))
+	n := k.cut(NewDevice, k.novelty(x, NewDevice, entity.Devices, name, deviceAttack))
 	if n > 0 {
 		k.add(NewDevice, n, false, k.sayf("no device key, where %s has shown one before", usual(family)))
 	}
@@ -84,8 +87,8 @@ func (k *Collector) keyless(x *Context, family string) {
 func (k *Collector) sayClient(x *Context, s Signal, raw float64, what string, kind entity.Kind) {
 	n := k.cut(s, raw)
 	if n > 0 {
-		k.add(s, n, false, k.sayf("first request with client %s for this subject in %d requests; usual: %s",
-			what, x.Subject.Total, usual(x.Subject.Kinds[kind].Top())))
+		k.add(s, n, false, k.sayf("first request with client %s for this subject in %d requests; usual: %s%s",
+			what, x.Subject.Total, usual(x.Subject.Kinds[kind].Top()), k.toGroup(x, kind, what)))
 	}
 }
 
@@ -109,12 +112,12 @@ func (k *Collector) route(x *Context) {
 	if x.Subject == nil || !first {
 		return
 	}
-	raw := k.novelty(x, NeverSeenRoute, entity.Routes, name, routeUniform, routeAttack)
+	raw := k.novelty(x, NeverSeenRoute, entity.Routes, name, routeAttack)
 	if x.Event.GetSensitivity() == "low" || x.Event.GetSensitivity() == "" || x.Event.GetSensitivity() == "normal" {
 		raw /= 2
 	}
 	n := k.cut(NeverSeenRoute, raw)
 	if n > 0 {
-		k.add(NeverSeenRoute, n, false, k.sayf("first use of %s by this subject in %d requests", name, x.Subject.Total))
+		k.add(NeverSeenRoute, n, false, k.sayf("first use of %s by this subject in %d requests%s", name, x.Subject.Total, k.toGroup(x, entity.Routes, name)))
 	}
 }

@@ -39,6 +39,9 @@ type Context struct {
 	// Subject is nil where there is none.
 	Subject *entity.Subject
 	Tenant  *entity.Tenant
+	// Group is the subject's peer group, nil where there is none or nobody has
+	// taught it.
+	Group *entity.PeerGroup
 	// Agent is the client as its user agent names it.
 	Agent Agent
 	// Network is the ASN, else the /24 or /48, "" where unknown.
@@ -49,6 +52,9 @@ type Context struct {
 	// Gateway is the gateway that reports, nil where the event names none.
 	Gateway *entity.Gateway
 }
+
+// peers are those with whom the subject is compared.
+func (x *Context) peers() Peers { return Peers{Tenant: x.Tenant, Group: x.Group} }
 
 // request reports whether the event begins a request, as a tick or close does not.
 func (x *Context) request() bool {

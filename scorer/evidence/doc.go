@@ -20,4 +20,7 @@
 //
 // Chains are conditional, so that one fact is counted once: a network is not
 // news in a country that is, nor a device in a client family that is.
+//
+// A peer group changes what is usual among others, and nothing of how much anybody
+// may do: rates, bytes and walks are compared with the tenant, whatever the group.
 package evidence

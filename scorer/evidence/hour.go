@@ -28,11 +28,15 @@ func (k *Collector) hour(x *Context) {
 	if x.Subject == nil || !first || x.Subject.N < hourSessions || x.Subject.Week.Total() < hourLeast {
 		return
 	}
-	p := float64((1-hourAnybody)*x.Subject.Week.P(h, &x.Tenant.Week)) + hourAnybody/profile.WeekHours
+	p := float64((1-hourAnybody)*x.Subject.Week.P(h, x.peers().Hour(h))) + hourAnybody/profile.WeekHours
 	n := k.cut(UnusualHour, x.confidence(&k.params)*(exact.Ln(1/float64(p*profile.WeekHours))-hourFree))
 	if n > 0 {
 		at := time.Unix(0, x.At).UTC()
-		k.add(UnusualHour, n, false, k.sayf("active on %s at %02d h UTC, which is 1 in %.0f of this subject's hours", at.Weekday().String(), at.Hour(), 1/p))
+		among := ""
+		if x.Group != nil {
+			among = k.sayf("; judged among %s", x.Group.Name.String())
+		}
+		k.add(UnusualHour, n, false, k.sayf("active on %s at %02d h UTC, which is 1 in %.0f of this subject's hours%s", at.Weekday().String(), at.Hour(), 1/p, among))
 	}
 }
 

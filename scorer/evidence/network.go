@@ -81,14 +81,14 @@ func (k *Collector) origin(x *Context, prefix string) {
 		first := k.first(x, entity.Countries, short(country))
 		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
 		if first && newCountry && !knownPrefix {
-			raw := k.novelty(x, NewCountry, entity.Countries, country, countryUniform, countryAttack)
+			raw := k.novelty(x, NewCountry, entity.Countries, country, countryAttack)
 			if x.Subject.Kinds[entity.Networks].Has(x.Network) {
 				raw /= 2 // Half of all networks are in more than one country.
 			}
 			n := k.cut(NewCountry, veil(raw, ev))
 			if n > 0 {
-				k.add(NewCountry, n, false, k.sayf("first request from %s for this subject in %d requests; usual: %s",
-					country, x.Subject.Total, usual(x.Subject.Kinds[entity.Countries].Top())))
+				k.add(NewCountry, n, false, k.sayf("first request from %s for this subject in %d requests; usual: %s%s",
+					country, x.Subject.Total, usual(x.Subject.Kinds[entity.Countries].Top()), k.toGroup(x, entity.Countries, country)))
 			}
 		}
 	}
@@ -109,16 +109,16 @@ func (k *Collector) origin(x *Context, prefix string) {
 	if !first {
 		return
 	}
-	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkUniform, networkAttack), ev))
+	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkAttack), ev))
 	if n > 0 {
-		k.add(NewNetwork, n, false, k.sayf("first request from network %s for this subject in %d requests; usual: %s",
-			x.Network, x.Subject.Total, usual(x.Subject.Kinds[entity.Networks].Top())))
+		k.add(NewNetwork, n, false, k.sayf("first request from network %s for this subject in %d requests; usual: %s%s",
+			x.Network, x.Subject.Total, usual(x.Subject.Kinds[entity.Networks].Top()), k.toGroup(x, entity.Networks, x.Network)))
 	}
 }
 
 // newPrefix says how new a prefix of a known network is.
 func (k *Collector) newPrefix(x *Context, prefix string) {
-	n := k.cut(NewPrefix, veil(k.novelty(x, NewPrefix, entity.Prefixes, prefix, prefixUniform, prefixAttack), x.Event))
+	n := k.cut(NewPrefix, veil(k.novelty(x, NewPrefix, entity.Prefixes, prefix, prefixAttack), x.Event))
 	if n > 0 {
 		k.add(NewPrefix, n, false, k.sayf("first request from %s of network %s for this subject in %d requests", prefix, x.Network, x.Subject.Total))
 	}
@@ -155,8 +155,13 @@ func (k *Collector) anonymiser(x *Context) {
 // novelty is the likelihood ratio of a value of a habit, cut to the signal's
 // maximum and weighted by how far the habit is known.
 // What many others show these days for the first time is a release, not a thief.
-func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string, uniform, attack float64) float64 {
-	raw := x.Subject.Kinds[kind].Novelty(name, &x.Tenant.Subjects.Kinds[kind], uniform, attack, x.Tenant.Shared.Concentration(int(kind), k.params.Concentration))
+func (k *Collector) novelty(x *Context, s Signal, kind entity.Kind, name string, attack float64) float64 {
+	own := &x.Subject.Kinds[kind]
+	if own.Known(name) {
+		return 0
+	}
+	share, a := x.peers().Share(kind, name, k.params.Concentration)
+	raw := own.Novelty(name, share, attack, a)
 	if raw <= 0 {
 		return 0
 	}

@@ -38,9 +38,10 @@ func (k *Collector) tls(x *Context, newFamily bool) {
 	if newFamily || x.Subject.Kinds[entity.JA4s].Total() == 0 {
 		return
 	}
-	n := k.cut(NewJA4, k.novelty(x, NewJA4, entity.JA4s, name, ja4Uniform, ja4Attack))
+	n := k.cut(NewJA4, k.novelty(x, NewJA4, entity.JA4s, name, ja4Attack))
 	if n > 0 {
-		k.add(NewJA4, n, false, k.sayf("first TLS handshake %s of client %s for this subject in %d requests", ja4, x.Agent.Family, x.Subject.Total))
+		k.add(NewJA4, n, false, k.sayf("first TLS handshake %s of client %s for this subject in %d requests%s",
+			ja4, x.Agent.Family, x.Subject.Total, k.toGroup(x, entity.JA4s, name)))
 	}
 }
 

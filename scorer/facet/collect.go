@@ -70,6 +70,16 @@ func (c *Collector) Note(x *evidence.Context, names *evidence.Names, findings []
 	}
 }
 
+// Suspended adds that the first stage has suspended the event's session, and with it
+// how many sessions of its subject were so at once, all on the event's device, while
+// he went on elsewhere; 0 where that is not so. The event shows a device.
+func (c *Collector) Suspended(x *evidence.Context, together int) {
+	d := c.delta(x.Event, name{verdict.TargetDevice, x.Event.GetDevice()})
+	note(&d.Suspended, evidence.Hash(x.Session.Key.ID))
+	d.Together = max(d.Together, uint32(min(together, entity.OpenSessionsMax+1)))
+	blame(d, x.Event)
+}
+
 // judged reports whether the first stage holds the event's address already: what
 // it does needs no second judge.
 func judged(x *evidence.Context) bool {
@@ -264,12 +274,12 @@ func (c *Collector) Code(k *snapshot.Codec) {
 func codeDelta(k *snapshot.Codec, d *schema.FacetDelta) {
 	k.Str(&d.Kind)
 	k.Str(&d.Id)
-	for _, n := range []*uint32{&d.Failures, &d.Successes, &d.Found} {
+	for _, n := range []*uint32{&d.Failures, &d.Successes, &d.Found, &d.Together} {
 		v := uint64(*n)
 		k.U64(&v)
 		*n = uint32(v)
 	}
-	for _, s := range []*[]uint64{&d.Failed, &d.Passed, &d.Sources, &d.Users, &d.Moved, &d.Networks, &d.Missing} {
+	for _, s := range []*[]uint64{&d.Failed, &d.Passed, &d.Sources, &d.Users, &d.Moved, &d.Networks, &d.Missing, &d.Suspended} {
 		snapshot.List(k, s, k.U64)
 	}
 	k.Str(&d.Cause)

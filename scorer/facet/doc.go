@@ -26,6 +26,10 @@
 // and what a facet with a verdict in force explains does not count against a
 // broader one.
 //
+// Whether several suspended sessions of one subject are a matter of him or of the
+// device that showed them is seen where all his sessions are: the first stage says
+// so, names the session itself, and leaves the device to this one.
+//
 // That a sign-in fails says little on a day on which everybody's does: a step of
 // the test is measured by what fails in the rest of the tenant at the time.
 package facet

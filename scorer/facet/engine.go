@@ -260,7 +260,7 @@ func (e *Engine) Clear(tenant string, t *verdict.Target) {
 	}
 	f.Suspicion = entity.Suspicion{}
 	f.SignIns, f.Pages = entity.Trial{}, entity.Trial{}
-	f.Moved, f.Fresh = entity.Recently{}, entity.Recently{}
+	f.Moved, f.Fresh, f.Suspended = entity.Recently{}, entity.Recently{}, entity.Recently{}
 }
 
 // Snapshot writes the whole state; the same state gives the same bytes.

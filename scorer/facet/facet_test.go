@@ -244,6 +244,7 @@ func TestEverySignalIsTold(t *testing.T) {
 	told := []evidence.Signal{
 		evidence.SprayedPrefix, evidence.TargetedAccount, evidence.Botnet, evidence.ProbingNeighbours, evidence.ClientSpread,
 		evidence.SharedDevice, // In testdata/scenarios.
+		evidence.SuspendedDevice,
 	}
 	for i := range evidence.Count {
 		s := evidence.Signal(i)

@@ -18,7 +18,10 @@ const (
 	pagesHalfLife  = 15 * time.Minute
 	targetHalfLife = 6 * time.Hour
 	movedHalfLife  = int64(24 * time.Hour)
-	freshHalfLife  = int64(time.Hour)
+	// suspendedHalfLife is how long sessions that were suspended one after the
+	// other count together.
+	suspendedHalfLife = int64(24 * time.Hour)
+	freshHalfLife     = int64(time.Hour)
 	// routeHalfLife is how far back a route's own share of failures goes.
 	routeHalfLife = int64(7 * 24 * time.Hour)
 
@@ -41,7 +44,9 @@ const (
 	// Of one page, as scan.not_found_share has it.
 	missingNats, foundNats, pagesFree, pagesSources = 1.0, -0.5, 6, 3
 	movedFree, movedNats                            = 1, 4
-	freshFree, freshNats, freshConfidence           = 1, 2, 20
+	// suspendedNats is what each suspended session beyond suspendedFree adds.
+	suspendedFree, suspendedNats          = 1, 6.5
+	freshFree, freshNats, freshConfidence = 1, 2, 20
 
 	// Before a JA4, a client or a route says something about all of a tenant, so
 	// many of its accounts must be known, or fewer for so long.
@@ -157,6 +162,9 @@ func (e *Engine) signals(s *suspect, m *entity.Commons, explained float64) {
 	}
 	if len(d.GetMoved()) > 0 {
 		e.moved(s)
+	}
+	if len(d.GetSuspended()) > 0 {
+		e.suspended(s)
 	}
 	if len(d.GetNetworks()) > 0 {
 		e.spread(s)
@@ -318,6 +326,23 @@ func (e *Engine) moved(s *suspect) {
 	}
 	e.add(evidence.SharedDevice, float64(movedNats*(n.Count.Value-movedFree)), true,
 		fmt.Sprintf("the sessions of %d people came to this device from others", n.Seen.Len()))
+}
+
+// suspended counts sessions that the first stage has suspended on one device. What
+// asks somebody to confirm who he is supports no more here. Where honest people are
+// behind the device, as behind a kiosk, only what the first stage has set against
+// sessions elsewhere counts.
+func (e *Engine) suspended(s *suspect) {
+	n := &s.facet.Suspended
+	for _, session := range s.delta.GetSuspended() {
+		n.Add(session, e.now, suspendedHalfLife)
+	}
+	count := float64(s.delta.GetTogether())
+	text := fmt.Sprintf("%d sessions of one subject were suspended on this device while he goes on elsewhere", s.delta.GetTogether())
+	if !s.shared && n.Count.Value > count {
+		count, text = n.Count.Value, fmt.Sprintf("%d sessions were suspended on this device", n.Seen.Len())
+	}
+	e.add(evidence.SuspendedDevice, float64(suspendedNats*(count-suspendedFree)), false, text)
 }
 
 // spread counts networks that are news to a client's services.

@@ -8,9 +8,11 @@
 // of the records alone; its id of topic, partition, offset and target. Only
 // evidence whose ceiling allows an action counts towards revoke and block; hard
 // facts floor a revoke. The target is the narrowest that the evidence supports:
-// a token whose binding failed before its session, a session before its
-// subject. Devices and addresses belong to whoever sees all of their subjects,
-// so only who shows no credential is judged by his address here.
+// a token whose binding failed before its session, a session before a
+// device that showed several, a device before its subject. Devices and addresses
+// belong to whoever sees all of their subjects, so only who shows no credential is
+// judged by his address here, and what speaks against a device goes to the facet
+// stage, which alone writes verdicts about it.
 //
 // # One unit
 //

@@ -13,6 +13,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -33,8 +34,8 @@ type Case struct {
 	Ruling    Ruling
 	// Shares are those of the event.
 	Shares []Share
-	// Others counts the other sessions of the subject that meet such an action.
-	Others int
+	// Company are the subject's other sessions.
+	Company Company
 }
 
 // Propose writes the proposal for a ruling and notes in the suspicion that it
@@ -50,6 +51,13 @@ func Propose(c *Case) Proposal {
 	s.LevelUntil = c.Now + int64(c.Ruling.Rung.For)
 	s.LevelToken = 0
 	s.VerdictAt = ev.GetTime().AsTime().UnixNano()
+	if verdict.Suspends(c.Ruling.Action) {
+		device := uint64(0)
+		if name := evidence.DeviceOf(ev); name != "" {
+			device = evidence.Hash(name)
+		}
+		c.Session.SuspendOn(device)
+	}
 	p := Proposal{
 		ID:         proposalID(c, target),
 		Target:     target,

@@ -15,6 +15,10 @@ const (
 	// of each.
 	RouteClassesMax = 32
 	PatternsMax     = 64
+	// PeerGroupsMax bounds the peer groups, each of whose lists has at most
+	// PatternsMax entries: an actor is looked up in them with each of his deltas,
+	// and each takes up to 100 KiB of every tenant's state.
+	PeerGroupsMax = 64
 	// GroupWeightLeast and GroupWeightMost bound the weight of a group: whatever
 	// people say about verdicts, a quarter is the most that it changes.
 	GroupWeightLeast = 0.75

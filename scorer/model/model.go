@@ -54,6 +54,8 @@ type Model struct {
 	Limits  Limits
 	// RouteClasses are asked in their order, the first that fits counts.
 	RouteClasses []RouteClass
+	// PeerGroups are asked in their order, the first that fits counts.
+	PeerGroups []PeerGroup
 	// Rules are the custom ones, compiled.
 	Rules []*rules.Rule
 	// Ensembles are the models that the user has brought, compiled.
@@ -302,6 +304,7 @@ func (m *Model) Canonical() []byte {
 			line("route_class_signal", w.Signal.Describe().ID, num(w.Weight))
 		}
 	}
+	m.canonicalPeers(line)
 	for _, r := range m.Rules {
 		line("rule", quote(r.ID, r.Group.String(), r.Expression, r.Nats, r.Text, r.Ceiling, r.Technique, r.Owner), quote(r.Kinds...))
 	}

@@ -129,6 +129,7 @@ func (r *reader) model(n *yaml.Node, m *Model) {
 			})
 		}},
 		{"route_classes", func(n *yaml.Node, key string) { r.routeClasses(n, key, m) }},
+		{"peer_groups", func(n *yaml.Node, key string) { r.peerGroups(n, key, m) }},
 		{"rules", r.rules},
 		{"models", r.models},
 		{"exceptions", func(n *yaml.Node, key string) {

@@ -133,6 +133,12 @@ func (c *Categorical) P(name string, peer, a float64) float64 {
 	return posterior(c.share(name), c.total, peer, a)
 }
 
+// PAmong is P where each observation counts only as much as it is worth, see
+// [Worth].
+func (c *Categorical) PAmong(name string, worth, peer, a float64) float64 {
+	return posterior(float64(worth*c.share(name)), float64(worth*c.total), peer, a)
+}
+
 // share is the count of a value, of those pushed out for one that is not kept.
 func (c *Categorical) share(name string) float64 {
 	i := c.find(name)
@@ -161,16 +167,18 @@ const PeerConcentration = 5
 // learned at less weight is so in part.
 const knownFrom = 0.5
 
+// Known reports whether a value is known for good: it is no news at all.
+func (c *Categorical) Known(name string) bool { return c.N(name) >= knownFrom }
+
 // Novelty is ln(p(x|attack)/p(x|entity)) for a value that the entity does not
-// have, the rest of it for one learned at little weight, and 0 for one it has. peers is the tenant's habit, uniform the prior
-// of any one value, attack the probability that an attacker shows a value as
-// rare as this.
-func (c *Categorical) Novelty(name string, peers *Categorical, uniform, attack, a float64) float64 {
+// have, the rest of it for one learned at little weight, and 0 for one it has. peer
+// is how probable it is among the peers, attack the probability that an attacker
+// shows a value as rare as this, and a what the peers weigh.
+func (c *Categorical) Novelty(name string, peer, attack, a float64) float64 {
 	unknown := 1 - c.N(name)/knownFrom
 	if unknown <= 0 {
 		return 0
 	}
-	peer := peers.P(name, uniform, PeerConcentration)
 	value := exact.Ln(max(attack, peer) / c.P("", peer, a))
 	fresh := -exact.Ln(min(1, c.PNew(a)))
 	return max(0, min(value, fresh)) * min(1, unknown)

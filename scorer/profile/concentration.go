@@ -39,12 +39,19 @@ const productLeast = 1e-200
 // Observe takes one observation that the habit does not hold yet; peer is its
 // probability among the peers. A habit that knows nothing says nothing.
 func (t *Trial) Observe(c *Categorical, name string, peer float64) {
-	if c.Total() < 1 || !(peer > 0) {
+	t.ObserveAmong(c, name, 1, peer)
+}
+
+// ObserveAmong is Observe for a habit of many, each of whose observations counts
+// only as much as it is worth, see [Worth].
+func (t *Trial) ObserveAmong(c *Categorical, name string, worth, peer float64) {
+	n, total := float64(worth*c.share(name)), float64(worth*c.total)
+	if total < 1 || !(peer > 0) {
 		return
 	}
-	n, a := c.share(name), gridFrom
+	a := gridFrom
 	for i := range t.products {
-		p := posterior(n, c.total, peer, a)
+		p := posterior(n, total, peer, a)
 		if t.n > 0 {
 			p *= t.products[i]
 		}

@@ -6,9 +6,9 @@
 //
 // A habit is bounded: a categorical one keeps its most frequent values and the
 // mass of all others, a numeric one counts in buckets of powers of two.
-// Probabilities are in (0, 1] and back off: subject to tenant to a fixed prior,
-// each level weighing as much as its concentration says. Old observations fade
-// by half-lives of the stream clock.
+// Probabilities are in (0, 1] and back off: subject to peer group, where there is
+// one, to tenant to a fixed prior, each level weighing as much as its concentration
+// says. Old observations fade by half-lives of the stream clock.
 //
 // # Concurrency
 //

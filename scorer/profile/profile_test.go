@@ -46,7 +46,9 @@ func TestNovelty(t *testing.T) {
 		roaming.Add(fmt.Sprint("net", i%30), 1, 40)
 		peers.Add([]string{"home", "common"}[i%2], 1, 100)
 	}
-	novelty := func(c *profile.Categorical, name string) float64 { return c.Novelty(name, &peers, 1.0/1000, 0.01, 2) }
+	novelty := func(c *profile.Categorical, name string) float64 {
+		return c.Novelty(name, peers.P(name, 1.0/1000, profile.PeerConcentration), 0.01, 2)
+	}
 	if novelty(&settled, "home") != 0 {
 		t.Error("a known value is news")
 	}

@@ -23,10 +23,10 @@ type counts [WeekHours]uint8
 const (
 	besideHour = 0.5
 	otherDay   = 0.3
-	// weekConcentration is the weight of the peers and of the uniform prior, in
-	// hours.
-	weekConcentration = 10
 )
+
+// WeekConcentration is the weight of the peers and of the uniform prior, in hours.
+const WeekConcentration = 10
 
 // Add counts an active hour, in [0, WeekHours).
 func (w *Week) Add(hour int) {
@@ -56,16 +56,15 @@ func (w *Week) Total() float64 {
 	return float64(sum)
 }
 
-// P is the probability that an active hour is this one, backed off to the
-// peers and there to any hour alike.
-func (w *Week) P(hour int, peers *Week) float64 {
-	peer := peers.posterior(hour, 1.0/WeekHours)
-	return w.posterior(hour, peer)
-}
+// P is the probability that an active hour is this one, where it is peer among
+// the peers.
+func (w *Week) P(hour int, peer float64) float64 { return w.PAmong(hour, 1, peer) }
 
-func (w *Week) posterior(hour int, prior float64) float64 {
+// PAmong is P where each hour that is counted weighs only as much as it is worth,
+// see [Worth].
+func (w *Week) PAmong(hour int, worth, peer float64) float64 {
 	all := w.all() // 168 B on the stack.
-	n := w.Total()
+	n := float64(worth * w.Total())
 	around := 0.0
 	for day := range 7 {
 		share := otherDay
@@ -77,7 +76,7 @@ func (w *Week) posterior(hour int, prior float64) float64 {
 		around += float64(share * (float64(all[at]) + float64(besideHour*beside)))
 	}
 	around /= (1 + 6*otherDay) * (1 + 2*besideHour)
-	return (around + float64(weekConcentration*prior)) / (n + weekConcentration)
+	return (float64(worth*around) + float64(WeekConcentration*peer)) / (n + WeekConcentration)
 }
 
 func (w *Week) all() counts {

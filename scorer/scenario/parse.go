@@ -10,6 +10,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
 // Nothing is the action that is expected of who is left alone.
@@ -19,6 +20,7 @@ const Nothing = "nothing"
 type Script struct {
 	statements []statement
 	events     int
+	groups     []model.PeerGroup
 }
 
 // Events is how many events the story has.
@@ -53,6 +55,7 @@ type parser struct {
 	lines  []string
 	next   int
 	faults []error
+	groups []model.PeerGroup
 	known  map[string]bool // Actors.
 	places map[string][]string
 }
@@ -70,6 +73,7 @@ func Parse(file, text string) (*Script, error) {
 	}
 	s := &Script{}
 	s.statements = p.block(0)
+	s.groups = p.groups
 	s.events = count(s.statements)
 	if s.events > EventsMax {
 		p.fault(1, "has more than %d events", EventsMax)
@@ -110,7 +114,7 @@ func count(block []statement) int {
 }
 
 func verbs() []string {
-	return []string{"place", "actor", "set", "history", "now", "expect", "wait", "repeat", "end"}
+	return []string{"group", "place", "actor", "set", "history", "now", "expect", "wait", "repeat", "end"}
 }
 
 func (p *parser) fault(line int, format string, args ...any) {
@@ -166,6 +170,8 @@ func (p *parser) statement(s *statement, depth int) {
 		} else {
 			p.known[name] = true
 		}
+	case "group":
+		p.group(s, depth)
 	case "history", "now":
 		if len(s.words) > 0 {
 			p.fault(s.line, "%s stands alone", s.verb)
@@ -187,6 +193,32 @@ func (p *parser) statement(s *statement, depth int) {
 		}
 		p.fields(s.line, s.words, depth, false)
 	}
+}
+
+// group reads a peer group of the story, a value a word.
+func (p *parser) group(s *statement, depth int) {
+	if depth > 0 || len(s.words) < 2 || strings.Contains(s.words[0], "=") {
+		p.fault(s.line, "want, outside of any loop: group NAME key=value …")
+		return
+	}
+	g := model.PeerGroup{ID: s.words[0]}
+	for _, w := range s.words[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		name, isAttribute := strings.CutPrefix(key, "attr.")
+		switch {
+		case isAttribute:
+			g.Attributes = append(g.Attributes, model.AttributeValues{Name: name, Values: []string{value}})
+		case key == "tenant":
+			g.Tenants = append(g.Tenants, value)
+		case key == "kindof":
+			g.SubjectKinds = append(g.SubjectKinds, value)
+		case key == "client":
+			g.ClientIDs = append(g.ClientIDs, value)
+		default:
+			p.fault(s.line, "a group is told by tenant, kindof, client and attr.NAME, not by %q", w)
+		}
+	}
+	p.groups = append(p.groups, g)
 }
 
 func (p *parser) repeat(s *statement, depth int) {

@@ -16,6 +16,7 @@ import (
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/facet"
 	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/rules"
 )
 
@@ -63,6 +64,7 @@ type player struct {
 	Options
 
 	pair   *scorer.Pair
+	groups []model.PeerGroup
 	out    strings.Builder
 	now    time.Time
 	fields map[string][]string // Of each actor.
@@ -80,13 +82,14 @@ type player struct {
 
 // Play plays a story to a new engine.
 func Play(s *Script, o Options) (*Outcome, error) {
-	pair, err := o.NewPair()
+	p := &player{
+		Options: o, groups: s.groups, now: Start, fields: make(map[string][]string), places: make(map[string][]string),
+		actors: make(map[string]*Actor), found: make(map[string]int), causes: make(map[string]string),
+	}
+	var err error
+	p.pair, err = p.newPair()
 	if err != nil {
 		return nil, fmt.Errorf("start scorer: %w", err)
-	}
-	p := &player{
-		Options: o, pair: pair, now: Start, fields: make(map[string][]string), places: make(map[string][]string),
-		actors: make(map[string]*Actor), found: make(map[string]int), causes: make(map[string]string),
 	}
 	err = p.run(s.statements)
 	if err != nil {
@@ -103,6 +106,7 @@ func (p *player) run(list []statement) error {
 	for i := range list {
 		s := &list[i]
 		switch s.verb {
+		case "group": // Read before the story began.
 		case "place":
 			p.places[s.words[0]] = s.words[1:]
 		case "actor":
@@ -195,10 +199,19 @@ func (p *player) event(s *statement) error {
 	return nil
 }
 
+// newPair returns new stages, which know the story's peer groups.
+func (p *player) newPair() (*scorer.Pair, error) {
+	pair, err := p.NewPair()
+	if err == nil && len(p.groups) > 0 {
+		pair.SwapModel(pair.Engine.Model().WithPeerGroups(p.groups))
+	}
+	return pair, err
+}
+
 // restart goes on with stages that know no more than the snapshot says.
 func (p *player) restart() error {
 	var b bytes.Buffer
-	pair, err := p.NewPair()
+	pair, err := p.newPair()
 	err = errors.Join(err, p.pair.Snapshot(&b))
 	if err != nil {
 		return fmt.Errorf("restart: %w", err)

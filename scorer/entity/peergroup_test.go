@@ -1,0 +1,51 @@
+package entity_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/profile"
+)
+
+// TestAGroupIsBounded teaches a group more values than it keeps.
+func TestAGroupIsBounded(t *testing.T) {
+	var tenant entity.Tenant
+	name := profile.NameOf("g")
+	for i := range 2000 {
+		p := &entity.Pending{Group: name}
+		for kind := range entity.KindCount {
+			p.Note(entity.Kind(kind), fmt.Sprint(i))
+		}
+		tenant.LearnGroup(p, uint64(i), int64(time.Hour), 24*time.Hour, 1)
+	}
+	want := map[entity.Kind]int{entity.Devices: 0, entity.Prefixes: 0, entity.Routes: 512, entity.Networks: 128}
+	for kind, most := range want {
+		n := 0
+		for range tenant.Group(name).Kinds[kind].Names {
+			n++
+		}
+		if n != most {
+			t.Errorf("%d values of kind %d are kept, want %d", n, kind, most)
+		}
+	}
+	if tenant.Groups() != 1 {
+		t.Errorf("%d groups, want the one", tenant.Groups())
+	}
+}
+
+// TestAGroupFades teaches a group a value and, a half-life later, another one.
+func TestAGroupFades(t *testing.T) {
+	var tenant entity.Tenant
+	name, day := profile.NameOf("g"), int64(24*time.Hour)
+	for i, network := range []string{"old", "new"} {
+		p := &entity.Pending{Group: name}
+		p.Note(entity.Networks, network)
+		tenant.LearnGroup(p, 1, day*int64(1+30*i), 30*24*time.Hour, 1)
+	}
+	networks := &tenant.Group(name).Kinds[entity.Networks]
+	if was, is := networks.N("old"), networks.N("new"); !(was > 0.49 && was < 0.51 && is == 1) {
+		t.Errorf("%.3f of what was taught a half-life ago, %.3f of what is new", was, is)
+	}
+}
