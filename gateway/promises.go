@@ -63,11 +63,15 @@ func (c Config) acrGiven() (given []string, known bool) {
 }
 
 // upstreamSide is the proxy's configuration. An API key is for the gateway alone:
-// an upstream that saw it could use it.
+// an upstream that saw it could use it. And a fingerprint that only trusted proxies
+// may claim must not reach an upstream from anybody else.
 func (c Config) upstreamSide() proxy.Config {
 	p := c.Proxy
 	if c.Identity.APIKeys.KeysFile != "" {
 		p.StripHeaders = append(slices.Clip(p.StripHeaders), c.Identity.APIKeys.Header)
+	}
+	if c.Origin.JA4Header != "" {
+		p.StripHeaders = append(slices.Clip(p.StripHeaders), c.Origin.JA4Header)
 	}
 	return p
 }

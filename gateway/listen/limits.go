@@ -20,4 +20,10 @@ const (
 	bodyDrain = 500 * time.Millisecond
 	// certCheck is the least time between two looks at the trust bundle.
 	certCheck = time.Second
+	// helloEntriesMax bounds the ciphers, extensions and signature algorithms of a
+	// hello that its fingerprint is made of, so that 64 KiB of them cost no more
+	// than a handshake does; real clients name fewer than a hundred.
+	helloEntriesMax = 256
+	// ja4Bytes is the length of a fingerprint.
+	ja4Bytes = 36
 )

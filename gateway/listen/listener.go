@@ -60,6 +60,8 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 			return nil, fmt.Errorf("listen: tls: %w", err)
 		}
 		l.server.TLSConfig = &tls.Config{MinVersion: o.Config.TLS.version(), GetCertificate: get}
+		l.server.TLSConfig.GetConfigForClient = noting(nil)
+		l.server.ConnContext = withGreeting(o.ConnContext)
 	}
 	if o.Config.TLS.asks() {
 		bundle := &trust{config: o.Config.TLS, base: l.server.TLSConfig.Clone(), now: o.Now, log: o.Logger, metrics: m, checked: o.Now()}
@@ -67,7 +69,7 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listen: tls: client_ca_file: %w", err)
 		}
-		l.server.TLSConfig.GetConfigForClient = bundle.get
+		l.server.TLSConfig.GetConfigForClient = noting(bundle.get)
 	}
 	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Config.Address)
 	if err != nil {
