@@ -12,13 +12,17 @@ import (
 
 	proxyproto "github.com/pires/go-proxyproto"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/gateway/guard"
 )
 
-// Options are what a [Listener] depends on. All but ConnContext and Drain are
-// required.
+// Options are what a [Listener] depends on. All but Budgets, ConnContext and Drain
+// are required.
 type Options struct {
 	Config  Config
 	Handler http.Handler
+	// Budgets are what each address may have of connections; nil for no limits.
+	Budgets *guard.Budgets
 	// ConnContext is called for every connection; see origin.Resolver.
 	ConnContext func(context.Context, net.Conn) context.Context
 	// Drain is called when the listener stops, beside the drain of requests in
@@ -75,7 +79,7 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", o.Config.Address, err)
 	}
-	l.inner, err = wrap(context.WithoutCancel(ctx), inner, o.Config, m)
+	l.inner, err = wrap(context.WithoutCancel(ctx), inner, o, m)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), inner.Close())
 	}
@@ -102,9 +106,13 @@ func newServer(o Options, m metrics) *http.Server {
 	return s
 }
 
-// wrap puts the connection cap and the PROXY protocol around a listener.
-func wrap(ctx context.Context, inner net.Listener, c Config, m metrics) (net.Listener, error) {
-	capped := &capped{Listener: inner, free: make(chan struct{}, c.ConnectionsMax), metrics: m, ctx: ctx}
+// wrap puts the connection caps and the PROXY protocol around a listener.
+func wrap(ctx context.Context, inner net.Listener, o Options, m metrics) (net.Listener, error) {
+	c := o.Config
+	capped := &capped{
+		Listener: inner, free: make(chan struct{}, c.ConnectionsMax), budgets: o.Budgets, balancers: c.ProxyProtocol.prefixes(),
+		metrics: m, ctx: ctx,
+	}
 	if len(c.ProxyProtocol.Trusted) == 0 {
 		return capped, nil
 	}
@@ -116,7 +124,7 @@ func wrap(ctx context.Context, inner net.Listener, c Config, m metrics) (net.Lis
 	if err != nil {
 		return nil, fmt.Errorf("proxy_protocol: %w", err)
 	}
-	return &proxyproto.Listener{
+	return &relayed{capped: capped, Listener: &proxyproto.Listener{
 		Listener: capped, ConnPolicy: policy, ReadHeaderTimeout: c.ProxyProtocol.HeaderTimeout,
 		ValidateHeader: func(h *proxyproto.Header) error {
 			if h.Command.IsLocal() || h.TransportProtocol.IsStream() && !h.TransportProtocol.IsUnix() {
@@ -124,7 +132,7 @@ func wrap(ctx context.Context, inner net.Listener, c Config, m metrics) (net.Lis
 			}
 			return errors.New("a PROXY header for another transport than TCP")
 		},
-	}, nil
+	}}, nil
 }
 
 // Addr is the address that the listener is bound to.
