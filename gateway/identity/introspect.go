@@ -7,12 +7,15 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/guard"
 )
 
 // Introspection says how an issuer is asked about its tokens (RFC 7662).
@@ -125,6 +128,7 @@ var (
 type introspector struct {
 	config  Introspection // With its defaults.
 	client  *http.Client
+	budgets *guard.Budgets
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
@@ -146,16 +150,17 @@ type flight struct {
 	err    error
 }
 
-func newIntrospector(c Introspection, client *http.Client, m *metrics, log *slog.Logger, now func() time.Time) *introspector {
+func newIntrospector(c Introspection, client *http.Client, m *metrics, o Options) *introspector {
 	return &introspector{
-		config: c.defaults(), client: client, metrics: m, log: log, now: now, slots: make(chan struct{}, QuestionsMax),
+		config: c.defaults(), client: client, budgets: o.Budgets, metrics: m, log: o.Logger, now: o.Now, slots: make(chan struct{}, QuestionsMax),
 		flights: make(map[string]*flight), seed: maphash.MakeSeed(), refusals: RefusalsMax / 2,
 	}
 }
 
-// introspect returns what the issuer says about an active token. The error is an
-// [Error] where it says that the token is not active.
-func (i *introspector) introspect(ctx context.Context, token string) (object, error) {
+// introspect returns what the issuer says about an active token; from is who shows
+// it. The error is an [Error] where the issuer says that the token is not active, and
+// a [guard.Error] where too many questions are open because of the address.
+func (i *introspector) introspect(ctx context.Context, token string, from netip.Addr) (object, error) {
 	i.mu.Lock()
 	if i.refused(token) {
 		i.mu.Unlock()
@@ -163,14 +168,14 @@ func (i *introspector) introspect(ctx context.Context, token string) (object, er
 	}
 	f := i.flights[token]
 	if f == nil {
-		err := i.begin()
+		hold, err := i.begin(ctx, from)
 		if err != nil {
 			i.mu.Unlock()
 			return nil, err
 		}
 		f = &flight{done: make(chan struct{})}
 		i.flights[token] = f
-		go i.fly(context.WithoutCancel(ctx), token, f)
+		go i.fly(context.WithoutCancel(ctx), token, f, hold)
 	}
 	i.mu.Unlock()
 	select {
@@ -187,22 +192,29 @@ func (i *introspector) introspect(ctx context.Context, token string) (object, er
 	return f.answer, nil
 }
 
-// begin takes a slot and the breaker's leave; mu is held.
-func (i *introspector) begin() error {
+// begin takes a place of the address's, a slot and the breaker's leave; mu is held.
+func (i *introspector) begin(ctx context.Context, from netip.Addr) (guard.Hold, error) {
+	hold, err := i.budgets.Enter(ctx, guard.Introspections, from)
+	if err != nil {
+		return hold, fmt.Errorf("introspect: %w", err)
+	}
 	select {
 	case i.slots <- struct{}{}:
 	default:
-		return fmt.Errorf("introspect: %w", errBusy)
+		hold.Leave()
+		return hold, fmt.Errorf("introspect: %w", errBusy)
 	}
 	if !i.breaker.allow(i.now()) {
 		<-i.slots
-		return fmt.Errorf("introspect: %w", errBreaker)
+		hold.Leave()
+		return hold, fmt.Errorf("introspect: %w", errBreaker)
 	}
-	return nil
+	return hold, nil
 }
 
 // fly asks, and tells everybody who waits.
-func (i *introspector) fly(ctx context.Context, token string, f *flight) {
+func (i *introspector) fly(ctx context.Context, token string, f *flight, hold guard.Hold) {
+	defer hold.Leave()
 	ctx, cancel := context.WithTimeout(ctx, i.config.Timeout)
 	defer cancel()
 	f.answer, f.err = i.ask(ctx, token)
@@ -374,11 +386,11 @@ func looksLikeJWT(token string) bool {
 }
 
 // introspect has a token's issuer answer for it.
-func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, now time.Time) (*verified, error) {
+func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, from netip.Addr, now time.Time) (*verified, error) {
 	if strings.Trim(token, token68) != "" {
 		return nil, fault(CodeMalformed, "The token has characters that no token has")
 	}
-	o, err := is.ask.introspect(ctx, token)
+	o, err := is.ask.introspect(ctx, token, from)
 	if err != nil {
 		return nil, err
 	}
