@@ -187,7 +187,7 @@ func TestAddressHasItsShareOfResets(t *testing.T) {
 		}
 	}
 	expect(t, "on a new connection", from(t, "127.0.0.1", true), g.request(t, "GET", "/open", "", http.NoBody), "429 address_resets")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := from(t, "127.0.0.2", true).Do(g.request(t, "GET", "/open", "", http.NoBody).WithContext(ctx))
 	if err == nil || len(arrived) == 0 {
