@@ -41,6 +41,9 @@ type Introspection struct {
 	// because only tokens for this gateway are answered for. An audience that is
 	// named must be ours.
 	AudienceOptional bool `mapstructure:"audience_optional"`
+	// Signed asks for answers that the issuer has signed (RFC 9701), and takes no
+	// other. Its keys are found as for tokens, at jwks_url, in jwks_file or by discovery.
+	Signed bool `mapstructure:"signed"`
 }
 
 // faults reports what is wrong with the section, each fault prefixed by its key.
@@ -61,8 +64,8 @@ func (c Introspection) faults(is Issuer, allowPrivate bool) []error {
 	if c.ClientID == "" || c.SecretFile == "" {
 		add("client_id: it and secret_file are both needed: an endpoint that answers anybody tells on tokens")
 	}
-	if is.JWKSURL != "" || is.JWKSFile != "" {
-		add("url: is set beside a key set; tokens are verified by keys or asked about, not both")
+	if !c.Signed && (is.JWKSURL != "" || is.JWKSFile != "") {
+		add("url: is set beside a key set, and answers are not signed; tokens are verified by keys or asked about, not both")
 	}
 	if strings.Trim(c.TokenPrefix, token68) != "" {
 		add("token_prefix: %q cannot begin a token", c.TokenPrefix)
@@ -132,7 +135,9 @@ type introspector struct {
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
-	slots   chan struct{} // Bounds the questions that are open.
+	// read takes a signed answer apart; nil where answers are not signed.
+	read  func(ctx context.Context, media, text string) (object, error)
+	slots chan struct{} // Bounds the questions that are open.
 
 	mu       sync.Mutex
 	flights  map[string]*flight
@@ -246,7 +251,7 @@ func (i *introspector) ask(ctx context.Context, token string) (object, error) {
 		return nil, fmt.Errorf("introspect: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", i.accept())
 	req.SetBasicAuth(url.QueryEscape(i.config.ClientID), url.QueryEscape(secret)) // RFC 6749 section 2.3.1.
 	resp, err := i.client.Do(req)
 	if err != nil {
@@ -264,9 +269,9 @@ func (i *introspector) ask(ctx context.Context, token string) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := parseObject(body)
+	o, err := i.answer(ctx, resp.Header.Get("Content-Type"), body)
 	if err != nil {
-		return nil, fmt.Errorf("introspect: answer: %w", err)
+		return nil, err
 	}
 	switch string(o.get("active")) {
 	case "true":
@@ -275,6 +280,26 @@ func (i *introspector) ask(ctx context.Context, token string) (object, error) {
 		return nil, nil
 	}
 	return nil, errors.New("introspect: answer does not say whether the token is active")
+}
+
+// accept is the form in which answers are asked for.
+func (i *introspector) accept() string {
+	if i.read != nil {
+		return signedAnswerMedia
+	}
+	return "application/json"
+}
+
+// answer reads what the issuer says about a token.
+func (i *introspector) answer(ctx context.Context, media string, body []byte) (object, error) {
+	if i.read != nil {
+		return i.read(ctx, media, string(body))
+	}
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, fmt.Errorf("introspect: answer: %w", err)
+	}
+	return o, nil
 }
 
 // refused reports whether the issuer has refused the token lately; mu is held.

@@ -106,15 +106,18 @@ func (v *Verifier) add(spec Issuer, fetching *http.Client, o Options) error {
 	}
 	is.required = requirements(is.spec.RequiredClaims)
 	v.issuers[spec.Issuer] = is
-	switch {
-	case spec.Introspection.URL != "":
+	if spec.Introspection.URL != "" {
 		is.ask = newIntrospector(spec.Introspection, v.asking, v.metrics, o)
+		if spec.Introspection.Signed {
+			is.ask.read = is.signedAnswer
+		}
 		v.opaque = append(v.opaque, is)
 		_, err := readSecret(spec.Introspection.SecretFile)
 		if err != nil {
 			return fmt.Errorf("introspection.secret_file: %w", err)
 		}
-	case spec.JWKSFile != "":
+	}
+	if spec.JWKSFile != "" {
 		is.minInterval = fileInterval
 		err := is.loadFile()
 		if err != nil {
@@ -137,7 +140,7 @@ func (v *Verifier) InheritKeys(old *Verifier) {
 	}
 	for name, is := range v.issuers {
 		was := old.issuers[name]
-		if was == nil || is.ask != nil || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
+		if was == nil || !is.hasKeys() || !was.hasKeys() || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
 			continue
 		}
 		is.keys.Store(was.keys.Load())
@@ -291,7 +294,7 @@ func checkJWS(alg string, s signed, k *key) error {
 func (v *Verifier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, is := range v.issuers {
-		if is.ask == nil {
+		if is.hasKeys() {
 			wg.Go(func() { is.follow(ctx, v.refresh) })
 		}
 	}
@@ -308,7 +311,7 @@ func (v *Verifier) Ready() error {
 	now := v.now()
 	var errs []error
 	for name, is := range v.issuers {
-		if is.ask == nil && is.fresh(now) == nil {
+		if is.hasKeys() && is.fresh(now) == nil {
 			errs = append(errs, fmt.Errorf("issuer %q: %w", name, errStale))
 		}
 	}
