@@ -3,10 +3,13 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -33,6 +36,22 @@ func (c Config) promises() error {
 	}
 	if len(c.Identity.Certificates) > 0 && !certificates {
 		errs = append(errs, errors.New("identity.certificates: listen.tls.client_auth asks nobody for a certificate"))
+	}
+	return errors.Join(append(errs, c.pins())...)
+}
+
+// pins reports the upstreams that must be somebody in particular and that no route
+// calls so: whoever has mistyped one would believe that it is checked.
+func (c Config) pins() error {
+	var errs []error
+	for i, pin := range c.Proxy.UpstreamTLS {
+		called := slices.ContainsFunc(c.Routes, func(r route.Spec) bool {
+			u, err := url.Parse(r.Upstream)
+			return err == nil && u.Scheme == "https" && strings.EqualFold(u.Host, pin.Host)
+		})
+		if !called {
+			errs = append(errs, fmt.Errorf("proxy.upstream_tls[%d].host: no route calls https://%s, so that nobody would be checked", i, pin.Host))
+		}
 	}
 	return errors.Join(errs...)
 }
