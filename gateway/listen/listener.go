@@ -68,10 +68,9 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 		l.server.ConnContext = withGreeting(o.ConnContext)
 	}
 	if o.Config.TLS.asks() {
-		bundle := &trust{config: o.Config.TLS, base: l.server.TLSConfig.Clone(), now: o.Now, log: o.Logger, metrics: m, checked: o.Now()}
-		err = bundle.load()
+		bundle, err := openTrust(o, l.server.TLSConfig, m)
 		if err != nil {
-			return nil, fmt.Errorf("listen: tls: client_ca_file: %w", err)
+			return nil, fmt.Errorf("listen: tls: %w", err)
 		}
 		l.server.TLSConfig.GetConfigForClient = noting(bundle.get)
 	}
