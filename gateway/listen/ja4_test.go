@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vigil-gateway/vigil/gateway/certtest"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 )
 
@@ -144,7 +145,7 @@ func TestHandlersSeeTheHello(t *testing.T) {
 		t.Errorf("without TLS the hello is %q, %v; want none", got, err)
 	}
 	bundle := filepath.Join(dir, "bundle.pem")
-	err := os.WriteFile(bundle, newAuthority(t, "ours").pem(), 0o600)
+	err := os.WriteFile(bundle, certtest.New(t, "ours").PEM(), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,24 +2,18 @@ package handshake_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/vigil-gateway/vigil/gateway/certtest"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -38,15 +32,9 @@ func must[T any](v T, err error) T {
 // serve runs a listener with TLS that answers with the fingerprint of whoever asks.
 func serve(t *testing.T) (url string) {
 	t.Helper()
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"app.example"}, NotAfter: time.Now().Add(time.Hour)}
-	der := must(x509.CreateCertificate(rand.Reader, c, c, key.Public(), key))
-	dir := t.TempDir()
 	config := listen.DefaultConfig()
 	config.Address = "127.0.0.1:0"
-	config.TLS = listen.TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
-	must(0, os.WriteFile(config.TLS.CertFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	must(0, os.WriteFile(config.TLS.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))}), 0o600))
+	config.TLS.CertFile, config.TLS.KeyFile = certtest.SelfSigned(t, certtest.Names("app.example")).Files(t, t.TempDir())
 	l := must(listen.New(t.Context(), listen.Options{
 		Config: config, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, listen.JA4(r.Context())) }),
