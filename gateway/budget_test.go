@@ -189,7 +189,10 @@ func TestAddressHasItsShareOfResets(t *testing.T) {
 	expect(t, "on a new connection", from(t, "127.0.0.1", true), g.request(t, "GET", "/open", "", http.NoBody), "429 address_resets")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	_, err := from(t, "127.0.0.2", true).Do(g.request(t, "GET", "/open", "", http.NoBody).WithContext(ctx))
+	res, err := from(t, "127.0.0.2", true).Do(g.request(t, "GET", "/open", "", http.NoBody).WithContext(ctx))
+	if err == nil {
+		_ = res.Body.Close()
+	}
 	if err == nil || len(arrived) == 0 {
 		t.Errorf("another address: %v, want to have reached the upstream", err)
 	}
@@ -300,7 +303,10 @@ func TestAddressHasItsShareOfCallbacks(t *testing.T) {
 	// callback begins a sign-in and returns the request by which the browser comes back.
 	callback := func(c *http.Client) *http.Request {
 		t.Helper()
-		res := must(c.Do(g.request(t, "GET", "/.vigil/login", "", http.NoBody)))
+		res, err := c.Do(g.request(t, "GET", "/.vigil/login", "", http.NoBody))
+		if err != nil {
+			t.Fatal(err)
+		}
 		_ = res.Body.Close()
 		to := must(url.Parse(res.Header.Get("Location")))
 		r := g.request(t, "GET", "/.vigil/callback/social?code=x&state="+url.QueryEscape(to.Query().Get("state")), "", http.NoBody)
@@ -338,7 +344,10 @@ func TestRefusalOfAnAddressAccusesNobody(t *testing.T) {
 	here := from(t, "127.0.0.1", false)
 	var last []byte
 	for range 3 {
-		res := must(here.Do(g.request(t, "POST", "/login", "", strings.NewReader("user=alice"))))
+		res, err := here.Do(g.request(t, "POST", "/login", "", strings.NewReader("user=alice")))
+		if err != nil {
+			t.Fatal(err)
+		}
 		last = must(io.ReadAll(res.Body))
 		_ = res.Body.Close()
 	}

@@ -35,8 +35,11 @@ func TestEventsNameTheHello(t *testing.T) {
 		if header != "" {
 			r.Header.Set("X-Client-Ja4", header)
 		}
-		res := must(tr.RoundTrip(r))
-		_, err := io.Copy(io.Discard, res.Body)
+		res, err := tr.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, res.Body)
 		if err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("GET %s: %d, %v", path, res.StatusCode, err)
 		}

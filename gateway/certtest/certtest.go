@@ -100,7 +100,7 @@ func issue(tb testing.TB, by *Pair, change ...func(*x509.Certificate)) Pair {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	now := time.Now()
+	now := time.Now() //nolint:forbidigo // Whoever checks it goes by the wall clock.
 	c := &x509.Certificate{
 		SerialNumber: serial, NotBefore: now.Add(-life), NotAfter: now.Add(life), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},

@@ -60,11 +60,11 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // budgetOf is the budget that an error names, empty for none.
 func budgetOf(err error) string {
-	var e *guard.Error
-	if errors.As(err, &e) {
-		return e.Budget
+	e, ok := errors.AsType[*guard.Error](err)
+	if !ok {
+		return ""
 	}
-	return ""
+	return e.Budget
 }
 
 func TestAddressHoldsAsMuchAsItMay(t *testing.T) {
@@ -206,7 +206,8 @@ func TestWhoHasNoBudgets(t *testing.T) {
 			b, _ := budgets(t, c.change)
 			for range 50 {
 				_, err := b.Enter(t.Context(), guard.Requests, c.from)
-				if err = errors.Join(err, b.Spend(t.Context(), guard.Failures, c.from), b.Owes(t.Context(), guard.Failures, c.from)); err != nil {
+				err = errors.Join(err, b.Spend(t.Context(), guard.Failures, c.from), b.Owes(t.Context(), guard.Failures, c.from))
+				if err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -215,7 +216,8 @@ func TestWhoHasNoBudgets(t *testing.T) {
 	var nobody *guard.Budgets
 	h, err := nobody.Connect(t.Context(), addr("203.0.113.9"))
 	h.Leave()
-	if err = errors.Join(err, nobody.Owes(t.Context(), guard.Resets, addr("203.0.113.9"))); err != nil {
+	err = errors.Join(err, nobody.Owes(t.Context(), guard.Resets, addr("203.0.113.9")))
+	if err != nil {
 		t.Errorf("without any budgets: %v", err)
 	}
 }
@@ -255,7 +257,8 @@ func TestDefaultsLetAHouseIn(t *testing.T) {
 		at.pass(time.Minute)
 		for range 1000 {
 			h, err := b.Connect(ctx, house)
-			if err = errors.Join(err, b.Spend(ctx, guard.Resets, house), b.Spend(ctx, guard.Resets, house), b.Spend(ctx, guard.Resets, house)); err != nil {
+			err = errors.Join(err, b.Spend(ctx, guard.Resets, house), b.Spend(ctx, guard.Resets, house), b.Spend(ctx, guard.Resets, house))
+			if err != nil {
 				t.Fatal(err)
 			}
 			h.Leave()
@@ -414,7 +417,8 @@ func TestConfigNamesEveryFault(t *testing.T) {
 			}
 		})
 	}
-	if err := guard.DefaultConfig().Validate(); err != nil {
+	err := guard.DefaultConfig().Validate()
+	if err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
 }

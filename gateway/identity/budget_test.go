@@ -31,11 +31,11 @@ func budgets(t *testing.T, change func(*guard.Config)) *guard.Budgets {
 
 // budgetOf is the budget that an error names, empty for none.
 func budgetOf(err error) string {
-	var e *guard.Error
-	if errors.As(err, &e) {
-		return e.Budget
+	e, ok := errors.AsType[*guard.Error](err)
+	if !ok {
+		return ""
 	}
-	return ""
+	return e.Budget
 }
 
 // One address that makes up tokens cannot have all of the questions that an issuer is
@@ -43,7 +43,7 @@ func budgetOf(err error) string {
 func TestAddressHasItsShareOfQuestions(t *testing.T) {
 	e := newEndpoint(t)
 	arrived, free := make(chan struct{}, 10), make(chan struct{})
-	e.answers(func(w http.ResponseWriter, token string) {
+	e.answers(func(w http.ResponseWriter, _ string) {
 		arrived <- struct{}{}
 		<-free
 		_, _ = w.Write([]byte(active))
@@ -76,7 +76,8 @@ func TestAddressHasItsShareOfQuestions(t *testing.T) {
 	}
 	close(free)
 	for range 4 {
-		if err = <-done; err != nil {
+		err = <-done
+		if err != nil {
 			t.Errorf("a question within the share: %v", err)
 		}
 	}
@@ -130,15 +131,18 @@ func TestAPIKeysAreNotGuessed(t *testing.T) {
 		_, err := v.Verify(t.Context(), withKey(key), from)
 		return err
 	}
-	if err := try(key); err != nil {
+	err := try(key)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := try(key[:len(key)-4] + "AAAA"); !errors.Is(err, &identity.Error{Code: identity.CodeAPIKey}) {
+		err = try(key[:len(key)-4] + "AAAA")
+		if !errors.Is(err, &identity.Error{Code: identity.CodeAPIKey}) {
 			t.Fatalf("a guess: %v", err)
 		}
 	}
-	if err := try(key); budgetOf(err) != guard.NameFailures {
+	err = try(key)
+	if budgetOf(err) != guard.NameFailures {
 		t.Errorf("after two guesses of two: %v, want the budget named", err)
 	}
 }

@@ -141,11 +141,12 @@ func TestHandlersSeeTheHello(t *testing.T) {
 	cert, key := pair(t, dir, "one.example")
 	show := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, listen.JA4(r.Context())) })
 	plain := serve(t, show)
-	if got, err := ask(t, plain, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil || got != "" {
+	got, err := ask(t, plain, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	if err != nil || got != "" {
 		t.Errorf("without TLS the hello is %q, %v; want none", got, err)
 	}
 	bundle := filepath.Join(dir, "bundle.pem")
-	err := os.WriteFile(bundle, certtest.New(t, "ours").PEM(), 0o600)
+	err = os.WriteFile(bundle, certtest.New(t, "ours").PEM(), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,11 +57,12 @@ func TestJA4HeaderNamesEveryFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := origin.Config{Header: origin.HeaderXForwardedFor, TrustedProxies: []string{"10.0.0.0/8"}, JA4Header: "x-client-ja4"}
-			if err := config.Validate(); err != nil {
+			err := config.Validate()
+			if err != nil {
 				t.Fatalf("the configuration to be changed: %v", err)
 			}
 			c.change(&config)
-			err := config.Validate()
+			err = config.Validate()
 			if err == nil || !strings.Contains(err.Error(), "ja4_header") {
 				t.Errorf("got %v, want a fault of ja4_header", err)
 			}

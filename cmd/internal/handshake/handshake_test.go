@@ -60,7 +60,10 @@ func greet(t *testing.T, url string, config *tls.Config) string {
 	defer tr.CloseIdleConnections()
 	req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody))
 	req.Host = "app.example"
-	res := must(tr.RoundTrip(req))
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer func() { _ = res.Body.Close() }()
 	return string(must(io.ReadAll(res.Body)))
 }
