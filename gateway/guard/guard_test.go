@@ -253,7 +253,7 @@ func TestDefaultsLetAHouseIn(t *testing.T) {
 	for _, h := range holds {
 		h.Leave()
 	}
-	for range 480 { // And in a working day each opens a connection a minute and gives up three streams.
+	for range 60 { // And in an hour each of them, every minute, opens a connection and gives up three streams.
 		at.pass(time.Minute)
 		for range 1000 {
 			h, err := b.Connect(ctx, house)

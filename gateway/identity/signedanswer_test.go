@@ -121,7 +121,8 @@ func TestSignedAnswersAreOfTheIssuersKeys(t *testing.T) {
 	if id := verify(t, v, k.sign(header, swap(claims, "alice", "mallory"))); id.Subject != names(t).Subject(issuer, "alice") || asked != 1 {
 		t.Errorf("%q after %d questions, want what the issuer says", id.Subject, asked)
 	}
-	if err := v.Ready(); err != nil {
+	err := v.Ready()
+	if err != nil {
 		t.Errorf("Ready() = %v", err)
 	}
 }

@@ -159,7 +159,8 @@ func (c Config) Validate() error {
 	if err != nil {
 		add("external_url: %w", err)
 	}
-	if u, err := url.Parse(c.ExternalURL); err == nil && c.CookieDomain != "" && c.CookieDomain != u.Hostname() {
+	u, err := url.Parse(c.ExternalURL)
+	if err == nil && c.CookieDomain != "" && c.CookieDomain != u.Hostname() {
 		add("cookie_domain: %q is too wide; our cookies are for %q alone, since others under a domain could read or plant them", c.CookieDomain, u.Hostname())
 	}
 	if !regexp.MustCompile(`^/[A-Za-z0-9._-]+/$`).MatchString(c.Prefix) || c.Prefix == "/../" || c.Prefix == "/./" {
