@@ -198,6 +198,33 @@ func TestAddressHasItsShareOfResets(t *testing.T) {
 	}
 }
 
+// A stream that is left once its answer has begun, as browsers do whose page is left,
+// is no reset.
+func TestStreamsThatAreLeftAreNoResets(t *testing.T) {
+	g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	g.config.Listen.H2C = true
+	g.config.Guard.Resets = guard.Allowance{PerMinute: 1, Burst: 2}
+	g.start(t, true)
+	browser := from(t, "127.0.0.1", true)
+	for range 20 { // What one of them has cost is known when its handler has ended.
+		ctx, leave := context.WithCancel(t.Context())
+		res, err := browser.Do(g.request(t, "GET", "/open", "", http.NoBody).WithContext(ctx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("status %d, want to be let in", res.StatusCode)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // Who shows bad credentials has no further one looked at; what is known to be good
 // goes on, and so does everybody who shows none.
 func TestAddressHasItsShareOfFailures(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/vigil-gateway/vigil/gateway/route"
@@ -16,8 +17,14 @@ import (
 // trusted one alone, and reaches no upstream.
 func TestEventsNameTheHello(t *testing.T) {
 	const said = "t12i1011h1_61a7ad8aa9b6_3fcd1a44f3e3"
+	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, sent := r.Header["X-Client-Ja4"]; sent {
+			t.Errorf("%s: the upstream is told of a hello by the client", r.URL.Path)
+		}
+	}))
+	t.Cleanup(upstream.Close)
 	g, _, _ := boundRigWith(t, func(g *rig, _ string) {
-		g.config.Routes = append(g.config.Routes, route.Spec{ID: "open", Path: "/open/{id}", Upstream: g.config.Routes[0].Upstream, Public: true})
+		g.config.Routes = append(g.config.Routes, route.Spec{ID: "open", Path: "/open/{id}", Upstream: upstream.URL, Public: true})
 		g.config.Listen.TLS.ClientAuth, g.config.Listen.TLS.ClientCAFile = "", ""
 		g.config.Identity.Certificates, g.config.Routes = nil, g.config.Routes[3:]
 		g.config.Origin.TrustedProxies, g.config.Origin.JA4Header = []string{"127.0.0.2"}, "X-Client-Ja4"
