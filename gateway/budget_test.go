@@ -18,6 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
 	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/login"
@@ -195,6 +198,62 @@ func TestAddressHasItsShareOfResets(t *testing.T) {
 	}
 	if err == nil || len(arrived) == 0 {
 		t.Errorf("another address: %v, want to have reached the upstream", err)
+	}
+}
+
+// A client that opens streams and resets each in the same breath, as fast as it can,
+// is shown the door long before it has done so 10,000 times.
+func TestRapidResetsDrawAGoAway(t *testing.T) {
+	upstream, _, _ := waiting(t)
+	g := newRig(t, upstream)
+	g.config.Listen.H2C = true
+	g.config.Guard.Resets.Burst = 500
+	g.start(t, true)
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", g.gateway.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	must(0, c.SetDeadline(time.Now().Add(patience)))
+	_, err = io.WriteString(c, http2.ClientPreface)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", g.gateway.Addr().String()}, {":path", "/open"}} {
+		must(0, enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
+	}
+	framer := http2.NewFramer(c, c)
+	must(0, framer.WriteSettings())
+	away := make(chan uint32, 1) // How many streams were taken.
+	go func() {
+		defer close(away)
+		for {
+			f, err := framer.ReadFrame()
+			if err != nil {
+				return
+			}
+			if bye, ok := f.(*http2.GoAwayFrame); ok {
+				away <- bye.LastStreamID / 2
+				return
+			}
+		}
+	}()
+	sent := 0
+	for ; sent < 10_000; sent++ {
+		id := uint32(2*sent + 1)
+		err = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true})
+		if err == nil {
+			err = framer.WriteRSTStream(id, http2.ErrCodeCancel)
+		}
+		if err != nil {
+			break
+		}
+	}
+	taken, ok := <-away
+	if !ok || taken < 500 || taken > 5_000 {
+		t.Errorf("of %d streams that were reset %d were taken, GOAWAY %v; want it soon after 500", sent, taken, ok)
 	}
 }
 
