@@ -50,6 +50,17 @@ func (g *Gateway) admitSignIn(r *http.Request, c *call) error {
 	return g.budgets.Spend(r.Context(), guard.SignIns, c.address) //nolint:wrapcheck // From maps it.
 }
 
+// page answers a request for one of our own pages, where its address has room for one.
+func (g *Gateway) page(w http.ResponseWriter, r *http.Request, c *call, rt *route.Route) {
+	hold, err := g.enterPage(r, c, rt)
+	if err != nil {
+		g.refuseAddress(w, r, c, err)
+		return
+	}
+	defer hold.Leave()
+	g.own(w, r, c, rt)
+}
+
 // enterPage takes a place among the requests of an address for pages of ours by
 // which people sign in, and one of its attempts.
 func (g *Gateway) enterPage(r *http.Request, c *call, rt *route.Route) (guard.Hold, error) {

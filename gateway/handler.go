@@ -158,7 +158,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		return
 	}
 	if g.login != nil && g.login.Owns(m.Route) {
-		g.own(w, r.WithContext(ctx), c, m.Route)
+		g.page(w, r.WithContext(ctx), c, m.Route)
 		return
 	}
 	c.renew(w.Header())

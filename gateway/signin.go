@@ -143,12 +143,6 @@ func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
 
 // own answers a request for one of our own pages.
 func (g *Gateway) own(w http.ResponseWriter, r *http.Request, c *call, rt *route.Route) {
-	hold, err := g.enterPage(r, c, rt)
-	if err != nil {
-		g.refuseAddress(w, r, c, err)
-		return
-	}
-	defer hold.Leave()
 	a := g.login.Serve(w, r, rt, c.from, c.presence)
 	e := c.event
 	e.Decision, e.Status, e.Reason = event.DecisionPermit, uint32(a.Status), a.Code
