@@ -10,14 +10,11 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -33,6 +30,7 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 
 	"github.com/vigil-gateway/vigil/gateway"
+	"github.com/vigil-gateway/vigil/gateway/certtest"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
@@ -98,17 +96,9 @@ func (s signer) proof(r *http.Request, token, nonce string) string {
 // selfSigned writes a certificate and its key, good for server and client.
 func selfSigned(t *testing.T, dir string) (cert, key string, pair tls.Certificate) {
 	t.Helper()
-	s := newSigner()
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, URIs: []*url.URL{{Scheme: "spiffe", Host: "own.test", Path: "/billing"}},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der := must(x509.CreateCertificate(rand.Reader, c, c, s.key.Public(), s.key))
-	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	must(0, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	must(0, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(s.key))}), 0o600))
-	return cert, key, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: s.key}
+	p := certtest.SelfSigned(t, func(c *x509.Certificate) { c.URIs = []*url.URL{{Scheme: "spiffe", Host: "own.test", Path: "/billing"}} })
+	cert, key = p.Files(t, dir)
+	return cert, key, p.Certificate
 }
 
 // boundRig is a gateway with TLS whose issuer is a signer of the test.

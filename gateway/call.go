@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/problem"
@@ -58,7 +59,7 @@ func (g *Gateway) newEvent(r *http.Request, id string, at time.Time, o origin.Or
 		Tenant: g.config.Tenant, Region: g.config.Region, Binding: event.BindingNone, AuthMethod: "none",
 		Asn: o.ASN, AsOrg: o.ASOrg, Country: o.Country, NetworkTags: o.Tags,
 		UserAgent: r.UserAgent(), Method: r.Method, Host: strings.ToLower(r.Host), Path: r.URL.Path,
-		AuthOutcome: event.AuthNone, Stream: event.StreamRequest,
+		AuthOutcome: event.AuthNone, Stream: event.StreamRequest, Ja4: g.origin.JA4(r, listen.JA4(r.Context())),
 	}
 	if o.Address.IsValid() {
 		e.Address = o.Address.String()

@@ -11,6 +11,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/admit"
 	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/emit"
+	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
@@ -50,6 +51,8 @@ type Config struct {
 	Admin Admin `mapstructure:"admin"`
 	// Origin says whom to believe about addresses.
 	Origin origin.Config `mapstructure:"origin"`
+	// Guard is what one address may hold and do.
+	Guard guard.Config `mapstructure:"guard"`
 	// Routes are what is served; the most specific one wins.
 	Routes []route.Spec `mapstructure:"routes"`
 	// Identity says whose tokens are believed.
@@ -98,7 +101,7 @@ type Admin struct {
 func DefaultConfig() Config {
 	return Config{
 		Tenant: "default", Lanes: topic.LanesDefault, StaleMax: time.Minute,
-		Listen: listen.DefaultConfig(), Admin: Admin{Address: "127.0.0.1:0"}, Origin: origin.DefaultConfig(),
+		Listen: listen.DefaultConfig(), Admin: Admin{Address: "127.0.0.1:0"}, Origin: origin.DefaultConfig(), Guard: guard.DefaultConfig(),
 		Identity: identity.DefaultConfig(), Login: login.DefaultConfig(), Session: session.DefaultConfig(), Admit: admit.DefaultConfig(),
 		Proxy: proxy.DefaultConfig(), Assertion: assertion.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
 	}
@@ -141,7 +144,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("admin.address: %w", err))
 	}
 	errs = append(errs,
-		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), route.Config{Routes: c.Routes}.Validate(),
+		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), under("guard", c.Guard.Validate()), route.Config{Routes: c.Routes}.Validate(),
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
 		under("login", c.Login.Validate()), c.assurance(),
 		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))

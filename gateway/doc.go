@@ -2,8 +2,8 @@
 // folder into one line, accounts for every request, and runs until it is told to
 // stop.
 //
-//	listen ─► origin ─► route ─► identity ─► session ─► admit ─► proxy ─► upstream
-//	             └──────────┴─────────┴─ event ─┴──────────┴─► emit ─► [vigil.requests]
+//	listen ─► origin ─► guard ─► route ─► identity ─► session ─► admit ─► proxy ─► upstream
+//	             └──────────┴────────┴─────────┴─ event ─┴──────────┴─► emit ─► [vigil.requests]
 //	[vigil.verdicts] ─► revoke ─► session ✂ proxy ─► emit ─► [vigil.enforcements]
 //
 // # Contract
@@ -22,6 +22,9 @@
 // their sign-in is no longer fresh.
 //
 // A verdict that ends or refuses a request is answered by an enforcement.
+//
+// What one address has used up (guard) is refused with an event like any other
+// refusal; a connection that is refused has no event, and is counted.
 //
 // # Concurrency
 //

@@ -11,10 +11,10 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/identity"
-	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
@@ -39,7 +39,7 @@ func (c Config) CheckFiles() error {
 		}
 	}
 	if c.Listen.TLS.ClientCAFile != "" {
-		_, err = listen.LoadBundle(c.Listen.TLS.ClientCAFile)
+		_, err = tlsfile.OpenBundle(c.Listen.TLS.ClientCAFile, tlsfile.Options{Now: func() time.Time { return time.Time{} }})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listen.tls.client_ca_file: %w", err))
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/admit"
 	"github.com/vigil-gateway/vigil/gateway/assertion"
 	"github.com/vigil-gateway/vigil/gateway/emit"
+	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
@@ -56,6 +57,7 @@ type Gateway struct {
 	started time.Time
 
 	origin   *origin.Resolver
+	budgets  *guard.Budgets
 	rules    atomic.Pointer[rules]
 	swapped  chan struct{} // Tells Run to follow other issuers' keys; holds one.
 	login    *login.Login  // Nil where nobody signs in here.
@@ -116,6 +118,10 @@ func (g *Gateway) build(o Options) error {
 	g.origin, err = origin.New(origin.Options{Config: c.Origin, Logger: o.Logger, Meter: o.Meter})
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
+	}
+	g.budgets, err = newBudgets(o)
+	if err != nil {
+		return err
 	}
 	first, err := g.newRules(c, o.Meter)
 	if err != nil {
@@ -191,7 +197,7 @@ func (g *Gateway) open(o Options) error {
 	}
 	ctx := context.Background() //nolint:forbidigo // Opening a port does not wait, and the listener keeps no deadline of it.
 	g.listener, err = listen.New(ctx, listen.Options{
-		Config: o.Config.Listen, Handler: http.HandlerFunc(g.serve), ConnContext: g.origin.ConnContext, Drain: g.drain,
+		Config: o.Config.Listen, Handler: http.HandlerFunc(g.serve), Budgets: g.budgets, ConnContext: g.origin.ConnContext, Drain: g.drain,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	return err //nolint:wrapcheck // Names its package.
@@ -202,7 +208,7 @@ func (g *Gateway) newRules(c Config, m metric.Meter) (*rules, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // Names its keys.
 	}
-	verifier, err := identity.New(identity.Options{Config: c.Identity, Names: g.names, Logger: g.logger, Meter: m, Now: g.now})
+	verifier, err := identity.New(identity.Options{Config: c.Identity, Names: g.names, Budgets: g.budgets, Logger: g.logger, Meter: m, Now: g.now})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // Names its package.
 	}

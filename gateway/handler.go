@@ -59,6 +59,7 @@ func (g *Gateway) conclude(w *writer, r *http.Request, c *call, e any) {
 			problem.Write(w, r, p)
 		}
 	}
+	g.countReset(w, r, c)
 	c.finish()
 	g.metrics.active.Add(-1)
 	g.metrics.done(context.WithoutCancel(ctx), c, g.now().Sub(c.began).Seconds())
@@ -71,6 +72,12 @@ func (g *Gateway) conclude(w *writer, r *http.Request, c *call, e any) {
 // so what is needed only to admit it is in a function that has returned by then:
 // 100,000 streams have as many stacks.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call, o *origin.Origin) {
+	hold, err := g.admitAddress(r, c)
+	if err != nil {
+		g.refuseAddress(w, r, c, err)
+		return
+	}
+	defer hold.Leave()
 	defer c.leave()
 	g.handle(w, r, c, o)
 	if c.admitted != nil {
@@ -101,6 +108,11 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	}
 	c.routed(m)
 	c.visitor(r, *o)
+	err = g.admitSignIn(r, c)
+	if err != nil {
+		g.refuseAddress(w, r, c, err)
+		return
+	}
 	id, err := g.identify(r, c, in, m.Route)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.From(err), nil)
@@ -146,7 +158,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		return
 	}
 	if g.login != nil && g.login.Owns(m.Route) {
-		g.own(w, r.WithContext(ctx), c, m.Route)
+		g.page(w, r.WithContext(ctx), c, m.Route)
 		return
 	}
 	c.renew(w.Header())

@@ -3,10 +3,13 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -33,6 +36,22 @@ func (c Config) promises() error {
 	}
 	if len(c.Identity.Certificates) > 0 && !certificates {
 		errs = append(errs, errors.New("identity.certificates: listen.tls.client_auth asks nobody for a certificate"))
+	}
+	return errors.Join(append(errs, c.pins())...)
+}
+
+// pins reports the upstreams that must be somebody in particular and that no route
+// calls so: whoever has mistyped one would believe that it is checked.
+func (c Config) pins() error {
+	var errs []error
+	for i, pin := range c.Proxy.UpstreamTLS {
+		called := slices.ContainsFunc(c.Routes, func(r route.Spec) bool {
+			u, err := url.Parse(r.Upstream)
+			return err == nil && u.Scheme == "https" && strings.EqualFold(u.Host, pin.Host)
+		})
+		if !called {
+			errs = append(errs, fmt.Errorf("proxy.upstream_tls[%d].host: no route calls https://%s, so that nobody would be checked", i, pin.Host))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -63,11 +82,15 @@ func (c Config) acrGiven() (given []string, known bool) {
 }
 
 // upstreamSide is the proxy's configuration. An API key is for the gateway alone:
-// an upstream that saw it could use it.
+// an upstream that saw it could use it. And a fingerprint that only trusted proxies
+// may claim must not reach an upstream from anybody else.
 func (c Config) upstreamSide() proxy.Config {
 	p := c.Proxy
 	if c.Identity.APIKeys.KeysFile != "" {
 		p.StripHeaders = append(slices.Clip(p.StripHeaders), c.Identity.APIKeys.Header)
+	}
+	if c.Origin.JA4Header != "" {
+		p.StripHeaders = append(slices.Clip(p.StripHeaders), c.Origin.JA4Header)
 	}
 	return p
 }

@@ -58,7 +58,7 @@ func (c *call) visitor(r *http.Request, o origin.Origin) {
 	if c.event.Device == "" {
 		c.event.Device = l.Device(r)
 	}
-	c.from = login.Visitor{Origin: o, UserAgent: r.UserAgent(), Device: c.event.Device}
+	c.from = login.Visitor{Origin: o, UserAgent: r.UserAgent(), Device: c.event.Device, JA4: c.event.Ja4}
 }
 
 // recognise lets a session cookie count where the request has no other credential.
@@ -180,7 +180,7 @@ func (g *Gateway) report(h login.Happening) {
 		Kind: event.KindSession, Id: newID(), Time: timestamppb.New(h.Time), Phase: event.PhaseComplete, Reason: h.Reason,
 		Tenant: id.Tenant, Region: g.config.Region, Issuer: id.Issuer, Subject: id.Subject, Session: id.Session, TokenId: id.TokenID,
 		ClientId: id.ClientID, Acr: id.ACR, Amr: id.AMR, Binding: id.Binding, AuthMethod: id.Method, SubjectKind: id.Kind,
-		Device: h.Visitor.Device, UserAgent: h.Visitor.UserAgent,
+		Device: h.Visitor.Device, UserAgent: h.Visitor.UserAgent, Ja4: h.Visitor.JA4,
 		Asn: o.ASN, AsOrg: o.ASOrg, Country: o.Country, NetworkTags: o.Tags, AuthOutcome: event.AuthNone,
 	}
 	if h.Reason == event.ReasonLogin || h.Reason == event.ReasonStepUp {

@@ -43,7 +43,7 @@ func TestSignInAndOut(t *testing.T) {
 		}
 	}
 	in := s.awaitHappening(t, event.ReasonLogin, 1)[0]
-	if in.Session != page["session"] || in.Subject != page["subject"] || in.AuthOutcome != event.AuthSuccess || in.Device == "" || in.AuthTime == nil {
+	if in.Session != page["session"] || in.Subject != page["subject"] || in.AuthOutcome != event.AuthSuccess || in.Device == "" || in.AuthTime == nil || in.Ja4 == "" {
 		t.Errorf("session event %v, want that of session %s", in, page["session"])
 	}
 

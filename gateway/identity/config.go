@@ -114,7 +114,7 @@ type Issuer struct {
 	// a proof from being used twice.
 	DPoPNonce bool `mapstructure:"dpop_nonce"`
 	// Introspection has the issuer asked about its tokens, whatever their form,
-	// and none verified by keys. Off where its url is empty.
+	// and none of them verified by keys. Off where its url is empty.
 	Introspection Introspection `mapstructure:"introspection"`
 }
 
@@ -240,7 +240,7 @@ func (is Issuer) faults(allowPrivate bool) []error {
 	if source == "" && is.JWKSFile == "" {
 		source, key = is.Issuer, "issuer"
 	}
-	if source != "" && is.Introspection.URL == "" {
+	if source != "" && (is.Introspection.URL == "" || is.Introspection.Signed) {
 		err := checkKeyURL(source, allowPrivate)
 		if err != nil {
 			add("%s: %w", key, err)

@@ -7,12 +7,15 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/guard"
 )
 
 // Introspection says how an issuer is asked about its tokens (RFC 7662).
@@ -38,6 +41,9 @@ type Introspection struct {
 	// because only tokens for this gateway are answered for. An audience that is
 	// named must be ours.
 	AudienceOptional bool `mapstructure:"audience_optional"`
+	// Signed asks for answers that the issuer has signed (RFC 9701), and takes no
+	// other. Its keys are found as for tokens, at jwks_url, in jwks_file or by discovery.
+	Signed bool `mapstructure:"signed"`
 }
 
 // faults reports what is wrong with the section, each fault prefixed by its key.
@@ -58,8 +64,8 @@ func (c Introspection) faults(is Issuer, allowPrivate bool) []error {
 	if c.ClientID == "" || c.SecretFile == "" {
 		add("client_id: it and secret_file are both needed: an endpoint that answers anybody tells on tokens")
 	}
-	if is.JWKSURL != "" || is.JWKSFile != "" {
-		add("url: is set beside a key set; tokens are verified by keys or asked about, not both")
+	if !c.Signed && (is.JWKSURL != "" || is.JWKSFile != "") {
+		add("url: is set beside a key set, and answers are not signed; tokens are verified by keys or asked about, not both")
 	}
 	if strings.Trim(c.TokenPrefix, token68) != "" {
 		add("token_prefix: %q cannot begin a token", c.TokenPrefix)
@@ -125,10 +131,13 @@ var (
 type introspector struct {
 	config  Introspection // With its defaults.
 	client  *http.Client
+	budgets *guard.Budgets
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
-	slots   chan struct{} // Bounds the questions that are open.
+	// read takes a signed answer apart; nil where answers are not signed.
+	read  func(ctx context.Context, media, text string) (object, error)
+	slots chan struct{} // Bounds the questions that are open.
 
 	mu       sync.Mutex
 	flights  map[string]*flight
@@ -146,16 +155,17 @@ type flight struct {
 	err    error
 }
 
-func newIntrospector(c Introspection, client *http.Client, m *metrics, log *slog.Logger, now func() time.Time) *introspector {
+func newIntrospector(c Introspection, client *http.Client, m *metrics, o Options) *introspector {
 	return &introspector{
-		config: c.defaults(), client: client, metrics: m, log: log, now: now, slots: make(chan struct{}, QuestionsMax),
+		config: c.defaults(), client: client, budgets: o.Budgets, metrics: m, log: o.Logger, now: o.Now, slots: make(chan struct{}, QuestionsMax),
 		flights: make(map[string]*flight), seed: maphash.MakeSeed(), refusals: RefusalsMax / 2,
 	}
 }
 
-// introspect returns what the issuer says about an active token. The error is an
-// [Error] where it says that the token is not active.
-func (i *introspector) introspect(ctx context.Context, token string) (object, error) {
+// introspect returns what the issuer says about an active token; from is who shows
+// it. The error is an [Error] where the issuer says that the token is not active, and
+// a [guard.Error] where too many questions are open because of the address.
+func (i *introspector) introspect(ctx context.Context, token string, from netip.Addr) (object, error) {
 	i.mu.Lock()
 	if i.refused(token) {
 		i.mu.Unlock()
@@ -163,14 +173,14 @@ func (i *introspector) introspect(ctx context.Context, token string) (object, er
 	}
 	f := i.flights[token]
 	if f == nil {
-		err := i.begin()
+		hold, err := i.begin(ctx, from)
 		if err != nil {
 			i.mu.Unlock()
 			return nil, err
 		}
 		f = &flight{done: make(chan struct{})}
 		i.flights[token] = f
-		go i.fly(context.WithoutCancel(ctx), token, f)
+		go i.fly(context.WithoutCancel(ctx), token, f, hold)
 	}
 	i.mu.Unlock()
 	select {
@@ -187,22 +197,29 @@ func (i *introspector) introspect(ctx context.Context, token string) (object, er
 	return f.answer, nil
 }
 
-// begin takes a slot and the breaker's leave; mu is held.
-func (i *introspector) begin() error {
+// begin takes a place of the address's, a slot and the breaker's leave; mu is held.
+func (i *introspector) begin(ctx context.Context, from netip.Addr) (guard.Hold, error) {
+	hold, err := i.budgets.Enter(ctx, guard.Introspections, from)
+	if err != nil {
+		return hold, fmt.Errorf("introspect: %w", err)
+	}
 	select {
 	case i.slots <- struct{}{}:
 	default:
-		return fmt.Errorf("introspect: %w", errBusy)
+		hold.Leave()
+		return hold, fmt.Errorf("introspect: %w", errBusy)
 	}
 	if !i.breaker.allow(i.now()) {
 		<-i.slots
-		return fmt.Errorf("introspect: %w", errBreaker)
+		hold.Leave()
+		return hold, fmt.Errorf("introspect: %w", errBreaker)
 	}
-	return nil
+	return hold, nil
 }
 
 // fly asks, and tells everybody who waits.
-func (i *introspector) fly(ctx context.Context, token string, f *flight) {
+func (i *introspector) fly(ctx context.Context, token string, f *flight, hold guard.Hold) {
+	defer hold.Leave()
 	ctx, cancel := context.WithTimeout(ctx, i.config.Timeout)
 	defer cancel()
 	f.answer, f.err = i.ask(ctx, token)
@@ -234,7 +251,7 @@ func (i *introspector) ask(ctx context.Context, token string) (object, error) {
 		return nil, fmt.Errorf("introspect: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", i.accept())
 	req.SetBasicAuth(url.QueryEscape(i.config.ClientID), url.QueryEscape(secret)) // RFC 6749 section 2.3.1.
 	resp, err := i.client.Do(req)
 	if err != nil {
@@ -252,9 +269,9 @@ func (i *introspector) ask(ctx context.Context, token string) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := parseObject(body)
+	o, err := i.answer(ctx, resp.Header.Get("Content-Type"), body)
 	if err != nil {
-		return nil, fmt.Errorf("introspect: answer: %w", err)
+		return nil, err
 	}
 	switch string(o.get("active")) {
 	case "true":
@@ -263,6 +280,26 @@ func (i *introspector) ask(ctx context.Context, token string) (object, error) {
 		return nil, nil
 	}
 	return nil, errors.New("introspect: answer does not say whether the token is active")
+}
+
+// accept is the form in which answers are asked for.
+func (i *introspector) accept() string {
+	if i.read != nil {
+		return signedAnswerMedia
+	}
+	return "application/json"
+}
+
+// answer reads what the issuer says about a token.
+func (i *introspector) answer(ctx context.Context, media string, body []byte) (object, error) {
+	if i.read != nil {
+		return i.read(ctx, media, string(body))
+	}
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, fmt.Errorf("introspect: answer: %w", err)
+	}
+	return o, nil
 }
 
 // refused reports whether the issuer has refused the token lately; mu is held.
@@ -374,11 +411,11 @@ func looksLikeJWT(token string) bool {
 }
 
 // introspect has a token's issuer answer for it.
-func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, now time.Time) (*verified, error) {
+func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, from netip.Addr, now time.Time) (*verified, error) {
 	if strings.Trim(token, token68) != "" {
 		return nil, fault(CodeMalformed, "The token has characters that no token has")
 	}
-	o, err := is.ask.introspect(ctx, token)
+	o, err := is.ask.introspect(ctx, token, from)
 	if err != nil {
 		return nil, err
 	}

@@ -16,16 +16,20 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
-// Options are what a [Verifier] depends on. All are required.
+// Options are what a [Verifier] depends on. All but Budgets are required.
 type Options struct {
 	Config Config
 	Names  event.Names // Of the tenant: who acts becomes a pseudonym here.
-	Logger *slog.Logger
-	Meter  metric.Meter
-	Now    func() time.Time
+	// Budgets are what each address may have of failures and of questions to issuers;
+	// nil for no limits.
+	Budgets *guard.Budgets
+	Logger  *slog.Logger
+	Meter   metric.Meter
+	Now     func() time.Time
 }
 
 // Verifier turns the credential of a request into an [Identity].
@@ -39,6 +43,7 @@ type Verifier struct {
 	refresh      time.Duration
 	names        event.Names
 	cache        *cache
+	budgets      *guard.Budgets
 	metrics      *metrics
 	now          func() time.Time
 	asking       *http.Client
@@ -66,7 +71,7 @@ func New(o Options) (*Verifier, error) {
 	v := &Verifier{
 		issuers: make(map[string]*issuer, len(c.Issuers)), refresh: c.KeysRefresh, dpop: c.DPoP,
 		proofs: &proofs{nonces: newNonces(c.DPoP.NonceLifetime), replays: newReplays(c.DPoP.Window, c.DPoP.ProofsMax)},
-		names:  o.Names, cache: newCache(c.CacheEntries), metrics: m, now: o.Now,
+		names:  o.Names, cache: newCache(c.CacheEntries), budgets: o.Budgets, metrics: m, now: o.Now,
 		asking: guardedClient(c.AllowPrivate, QuestionsMax),
 	}
 	var errs []error
@@ -101,15 +106,18 @@ func (v *Verifier) add(spec Issuer, fetching *http.Client, o Options) error {
 	}
 	is.required = requirements(is.spec.RequiredClaims)
 	v.issuers[spec.Issuer] = is
-	switch {
-	case spec.Introspection.URL != "":
-		is.ask = newIntrospector(spec.Introspection, v.asking, v.metrics, o.Logger, o.Now)
+	if spec.Introspection.URL != "" {
+		is.ask = newIntrospector(spec.Introspection, v.asking, v.metrics, o)
+		if spec.Introspection.Signed {
+			is.ask.read = is.signedAnswer
+		}
 		v.opaque = append(v.opaque, is)
 		_, err := readSecret(spec.Introspection.SecretFile)
 		if err != nil {
 			return fmt.Errorf("introspection.secret_file: %w", err)
 		}
-	case spec.JWKSFile != "":
+	}
+	if spec.JWKSFile != "" {
 		is.minInterval = fileInterval
 		err := is.loadFile()
 		if err != nil {
@@ -132,7 +140,7 @@ func (v *Verifier) InheritKeys(old *Verifier) {
 	}
 	for name, is := range v.issuers {
 		was := old.issuers[name]
-		if was == nil || is.ask != nil || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
+		if was == nil || !is.hasKeys() || !was.hasKeys() || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
 			continue
 		}
 		is.keys.Store(was.keys.Load())
@@ -142,8 +150,9 @@ func (v *Verifier) InheritKeys(old *Verifier) {
 
 // Verify returns who a request acts for; from is the address that it comes from.
 // The error wraps [ErrNone] where there is no credential that we know, and is an
-// [Error] where the credential is at fault. Any other error means that the
-// verifier is, and the gateway fails closed.
+// [Error] where the credential is at fault, or a [guard.Error] where the address has
+// shown so many bad ones that none is looked at which is not known to be good. Any
+// other error means that the verifier is at fault, and the gateway fails closed.
 //
 // It says nothing about whether the session has been revoked since: the caller
 // asks gateway/session, on every request.
@@ -163,6 +172,9 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr)
 		}
 	}
 	id, err := v.check(ctx, r, c, e, from, now)
+	if neverGood(err) {
+		_ = v.budgets.Spend(ctx, guard.Failures, from) // The next one is told.
+	}
 	v.metrics.count(ctx, result(err))
 	return id, err
 }
@@ -172,6 +184,10 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr)
 func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *verified, from netip.Addr, now time.Time) (Identity, error) {
 	switch c.scheme {
 	case schemeAPIKey:
+		err := v.budgets.Owes(ctx, guard.Failures, from)
+		if err != nil {
+			return Identity{}, err //nolint:wrapcheck // The caller looks for it.
+		}
 		return v.apiKeys.verify(c.text, now)
 	case schemeCertificate:
 		return v.certificates.verify(r, now)
@@ -181,8 +197,11 @@ func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *
 		e = v.cache.get(c.text)
 	}
 	if e == nil || !e.good(now) {
-		var err error
-		e, err = v.verify(ctx, c.text, now)
+		err := v.budgets.Owes(ctx, guard.Failures, from)
+		if err != nil {
+			return Identity{}, err //nolint:wrapcheck // The caller looks for it.
+		}
+		e, err = v.verify(ctx, c.text, from, now)
 		if err != nil {
 			return Identity{}, err
 		}
@@ -192,12 +211,29 @@ func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *
 	return v.bind(r, c.scheme, e, from, now)
 }
 
+// neverGood reports whether a credential was refused that was good at no time: no
+// honest client has one. What has expired or ended, what a key has signed that we have
+// not fetched yet, and a proof that lacks only a nonce or the right time is what honest
+// clients show as well.
+func neverGood(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code {
+	case CodeExpired, CodeNotYetValid, CodeInactive, CodeAPIKeyExpired, CodeCertificateExpired, CodeProofNonce, CodeProofTime,
+		CodeProofMissing, CodeProofRepeated, CodeMultipleCredentials, CodeClaim, CodeCertificate, CodeKeyUnknown:
+		return false
+	}
+	return true
+}
+
 // verify checks a token in full. What costs least comes first; nothing is
 // believed before the signature, or before the issuer has answered for it.
-func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*verified, error) {
+func (v *Verifier) verify(ctx context.Context, token string, from netip.Addr, now time.Time) (*verified, error) {
 	is := v.asked(token)
 	if is != nil {
-		return v.introspect(ctx, is, token, now)
+		return v.introspect(ctx, is, token, from, now)
 	}
 	p, err := parse(token)
 	if err != nil {
@@ -209,7 +245,7 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*ve
 		return nil, fault(CodeIssuer, "The token's issuer is not known")
 	}
 	if is.ask != nil {
-		return v.introspect(ctx, is, token, now)
+		return v.introspect(ctx, is, token, from, now)
 	}
 	c, err := is.read(p.claims)
 	if err != nil {
@@ -258,7 +294,7 @@ func checkJWS(alg string, s signed, k *key) error {
 func (v *Verifier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, is := range v.issuers {
-		if is.ask == nil {
+		if is.hasKeys() {
 			wg.Go(func() { is.follow(ctx, v.refresh) })
 		}
 	}
@@ -275,7 +311,7 @@ func (v *Verifier) Ready() error {
 	now := v.now()
 	var errs []error
 	for name, is := range v.issuers {
-		if is.ask == nil && is.fresh(now) == nil {
+		if is.hasKeys() && is.fresh(now) == nil {
 			errs = append(errs, fmt.Errorf("issuer %q: %w", name, errStale))
 		}
 	}

@@ -3,16 +3,9 @@ package listen
 import (
 	"context"
 	"crypto/tls"
-	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/tlsfile"
 )
-
-// stamp recognises a change of a file.
-type stamp struct {
-	modified time.Time
-	size     int64
-}
 
 // version is the least version of TLS.
 func (t TLS) version() uint16 {

@@ -128,3 +128,17 @@ func (p ProxyProtocol) ranges() []string {
 	}
 	return out
 }
+
+// prefixes returns the trusted peers as they are compared with addresses.
+func (p ProxyProtocol) prefixes() []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range p.ranges() {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			a, _ := netip.ParseAddr(s) // Validated.
+			prefix = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
+		}
+		out = append(out, prefix.Masked())
+	}
+	return out
+}

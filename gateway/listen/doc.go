@@ -1,6 +1,6 @@
 // Package listen accepts connections and hands well-formed requests on.
 //
-//	TCP ──► connection cap ──► PROXY protocol ──► TLS ──► net/http (HTTP/1.1, HTTP/2) ──► strict ──► handler
+//	TCP ──► connection caps ──► PROXY protocol ──► TLS ──► net/http (HTTP/1.1, HTTP/2) ──► strict ──► handler
 //
 // # Contract
 //
@@ -8,6 +8,9 @@
 // any handler runs, so it never counts against an upstream, yields no event and
 // is counted here. A PROXY header is taken from trusted peers only; from anybody
 // else it ends the connection.
+// A connection beyond what its address may have (gateway/guard) is closed at once; one
+// that a trusted balancer relays counts for the client that its PROXY header names,
+// once that has been read.
 // [Listener.Serve] returns after the drain: no new connection, requests in
 // flight get the drain time, what is left is closed.
 //
@@ -23,6 +26,9 @@
 // (BodyIdleTimeout); an HTTP/2 connection must answer pings and take bytes;
 // what is left, a client that does not read its answer, is the proxy's to
 // bound, who knows what kind of stream it serves.
+//
+// The JA4 of a connection's hello is of the hello alone: a client that resumes a
+// session names the session's key in it, and thereby has a second fingerprint.
 //
 // Where client certificates are asked for, TLS tickets are off: a ticket would
 // carry a certificate past a trust bundle that no longer trusts it. Connections

@@ -12,13 +12,17 @@ import (
 
 	proxyproto "github.com/pires/go-proxyproto"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/gateway/guard"
 )
 
-// Options are what a [Listener] depends on. All but ConnContext and Drain are
-// required.
+// Options are what a [Listener] depends on. All but Budgets, ConnContext and Drain
+// are required.
 type Options struct {
 	Config  Config
 	Handler http.Handler
+	// Budgets are what each address may have of connections; nil for no limits.
+	Budgets *guard.Budgets
 	// ConnContext is called for every connection; see origin.Resolver.
 	ConnContext func(context.Context, net.Conn) context.Context
 	// Drain is called when the listener stops, beside the drain of requests in
@@ -60,20 +64,21 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 			return nil, fmt.Errorf("listen: tls: %w", err)
 		}
 		l.server.TLSConfig = &tls.Config{MinVersion: o.Config.TLS.version(), GetCertificate: get}
+		l.server.TLSConfig.GetConfigForClient = noting(nil)
+		l.server.ConnContext = withGreeting(o.ConnContext)
 	}
 	if o.Config.TLS.asks() {
-		bundle := &trust{config: o.Config.TLS, base: l.server.TLSConfig.Clone(), now: o.Now, log: o.Logger, metrics: m, checked: o.Now()}
-		err = bundle.load()
+		bundle, err := openTrust(o, l.server.TLSConfig, m)
 		if err != nil {
-			return nil, fmt.Errorf("listen: tls: client_ca_file: %w", err)
+			return nil, fmt.Errorf("listen: tls: %w", err)
 		}
-		l.server.TLSConfig.GetConfigForClient = bundle.get
+		l.server.TLSConfig.GetConfigForClient = noting(bundle.get)
 	}
 	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Config.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", o.Config.Address, err)
 	}
-	l.inner, err = wrap(context.WithoutCancel(ctx), inner, o.Config, m)
+	l.inner, err = wrap(context.WithoutCancel(ctx), inner, o, m)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), inner.Close())
 	}
@@ -100,9 +105,13 @@ func newServer(o Options, m metrics) *http.Server {
 	return s
 }
 
-// wrap puts the connection cap and the PROXY protocol around a listener.
-func wrap(ctx context.Context, inner net.Listener, c Config, m metrics) (net.Listener, error) {
-	capped := &capped{Listener: inner, free: make(chan struct{}, c.ConnectionsMax), metrics: m, ctx: ctx}
+// wrap puts the connection caps and the PROXY protocol around a listener.
+func wrap(ctx context.Context, inner net.Listener, o Options, m metrics) (net.Listener, error) {
+	c := o.Config
+	capped := &capped{
+		Listener: inner, free: make(chan struct{}, c.ConnectionsMax), budgets: o.Budgets, balancers: c.ProxyProtocol.prefixes(),
+		metrics: m, ctx: ctx,
+	}
 	if len(c.ProxyProtocol.Trusted) == 0 {
 		return capped, nil
 	}
@@ -114,7 +123,7 @@ func wrap(ctx context.Context, inner net.Listener, c Config, m metrics) (net.Lis
 	if err != nil {
 		return nil, fmt.Errorf("proxy_protocol: %w", err)
 	}
-	return &proxyproto.Listener{
+	return &relayed{capped: capped, Listener: &proxyproto.Listener{
 		Listener: capped, ConnPolicy: policy, ReadHeaderTimeout: c.ProxyProtocol.HeaderTimeout,
 		ValidateHeader: func(h *proxyproto.Header) error {
 			if h.Command.IsLocal() || h.TransportProtocol.IsStream() && !h.TransportProtocol.IsUnix() {
@@ -122,7 +131,7 @@ func wrap(ctx context.Context, inner net.Listener, c Config, m metrics) (net.Lis
 			}
 			return errors.New("a PROXY header for another transport than TCP")
 		},
-	}, nil
+	}}, nil
 }
 
 // Addr is the address that the listener is bound to.

@@ -3,22 +3,14 @@ package listen_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,6 +19,7 @@ import (
 	proxyproto "github.com/pires/go-proxyproto"
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/vigil-gateway/vigil/gateway/certtest"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 )
 
@@ -227,30 +220,7 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 // pair writes a certificate for name and its key.
 func pair(t *testing.T, dir, name string) (cert, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pk, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pk}} {
-		err = os.WriteFile(file, pem.EncodeToMemory(block), 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return cert, key
+	return certtest.SelfSigned(t, certtest.Names(name)).Files(t, dir)
 }
 
 // tlsGet asks over TLS and returns the answer and the name in the certificate.

@@ -1,17 +1,14 @@
 package listen
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"sync"
-	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/tlsfile"
 )
 
 // What the listener asks of clients about certificates.
@@ -19,22 +16,6 @@ const (
 	ClientAuthOptional = "optional" // One that is shown must lead to the trust bundle.
 	ClientAuthRequired = "required" // One must be shown.
 )
-
-// trust serves a TLS configuration that asks for client certificates, and reads
-// its bundle again when that changes. A bundle that cannot be read leaves the
-// old one in place.
-type trust struct {
-	config  TLS
-	base    *tls.Config
-	now     func() time.Time
-	log     *slog.Logger
-	metrics metrics
-
-	mu      sync.Mutex
-	current *tls.Config
-	stamp   stamp
-	checked time.Time
-}
 
 // asks reports whether clients are asked for certificates.
 func (t TLS) asks() bool { return t.ClientAuth != "" }
@@ -54,83 +35,54 @@ func (t TLS) faults() []error {
 	return errs
 }
 
-// LoadBundle reads certificates of authorities in PEM. A file with anything
-// else in it, or with none, is refused: half a bundle locks people out.
-func LoadBundle(name string) (*x509.CertPool, error) {
-	b, err := os.ReadFile(name) //nolint:gosec // The operator names the file.
-	if err != nil {
-		return nil, fmt.Errorf("read trust bundle: %w", err)
-	}
-	pool, n := x509.NewCertPool(), 0
-	for len(bytes.TrimSpace(b)) > 0 {
-		var block *pem.Block
-		block, b = pem.Decode(b)
-		if block == nil || block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("read trust bundle: behind %d certificates is something else", n)
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("read trust bundle: certificate %d: %w", n+1, err)
-		}
-		pool.AddCert(cert)
-		n++
-	}
-	if n == 0 {
-		return nil, errors.New("read trust bundle: has no certificate")
-	}
-	return pool, nil
+// trust serves a TLS configuration that asks for client certificates, made anew
+// where the trust bundle has changed.
+type trust struct {
+	base   *tls.Config
+	bundle *tlsfile.Bundle
+
+	mu      sync.Mutex
+	pool    *x509.CertPool // Of current.
+	current *tls.Config
 }
 
-// load reads the bundle; mu is held, or nobody else has t yet.
-func (t *trust) load() error {
-	fi, err := os.Stat(t.config.ClientCAFile)
+// openTrust reads the trust bundle, and reads it again when it changes; base is the
+// configuration without it.
+func openTrust(o Options, base *tls.Config, m metrics) (*trust, error) {
+	file := o.Config.TLS.ClientCAFile
+	bundle, err := tlsfile.OpenBundle(file, tlsfile.Options{Now: o.Now, Changed: func(err error) {
+		//nolint:forbidigo // The file concerns every connection, not the one whose handshake has noticed.
+		ctx := context.Background()
+		m.reload(ctx, err)
+		if err != nil {
+			o.Logger.ErrorContext(ctx, "new trust bundle cannot be used, the old one stays", "client_ca_file", file, "error", err)
+			return
+		}
+		o.Logger.InfoContext(ctx, "trust bundle loaded", "client_ca_file", file)
+	}})
 	if err != nil {
-		return fmt.Errorf("look at trust bundle: %w", err)
+		return nil, fmt.Errorf("client_ca_file: %w", err)
 	}
-	s := stamp{modified: fi.ModTime(), size: fi.Size()}
-	if s == t.stamp {
-		return nil
-	}
-	t.stamp = s // Also where it is broken: a broken bundle is tried once.
-	pool, err := LoadBundle(t.config.ClientCAFile)
-	if err != nil {
-		return err
-	}
-	next := t.base.Clone()
-	next.ClientCAs, next.ClientAuth = pool, tls.VerifyClientCertIfGiven
-	if t.config.ClientAuth == ClientAuthRequired {
-		next.ClientAuth = tls.RequireAndVerifyClientCert
+	base = base.Clone()
+	base.ClientAuth = tls.VerifyClientCertIfGiven
+	if o.Config.TLS.ClientAuth == ClientAuthRequired {
+		base.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	// A ticket would carry a certificate past a bundle that no longer trusts it.
-	next.SessionTicketsDisabled = true
+	base.SessionTicketsDisabled = true
 	// net/http sets them on the configuration that it knows, not on this one.
-	next.NextProtos = []string{"h2", "http/1.1"}
-	t.current = next
-	return nil
+	base.NextProtos = []string{"h2", "http/1.1"}
+	return &trust{base: base, bundle: bundle}, nil
 }
 
 // get is for tls.Config.GetConfigForClient.
-func (t *trust) get(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+func (t *trust) get(*tls.ClientHelloInfo) (*tls.Config, error) {
+	pool := t.bundle.Pool()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.now()
-	if now.Sub(t.checked) < certCheck {
-		return t.current, nil
-	}
-	t.checked = now
-	before := t.current
-	err := t.load()
-	if err != nil || t.current != before {
-		t.reloaded(hello.Context(), err)
+	if pool != t.pool {
+		t.pool, t.current = pool, t.base.Clone()
+		t.current.ClientCAs = pool
 	}
 	return t.current, nil
-}
-
-func (t *trust) reloaded(ctx context.Context, err error) {
-	t.metrics.reload(ctx, err)
-	if err != nil {
-		t.log.ErrorContext(ctx, "new trust bundle cannot be used, the old one stays", "client_ca_file", t.config.ClientCAFile, "error", err)
-		return
-	}
-	t.log.InfoContext(ctx, "trust bundle loaded", "client_ca_file", t.config.ClientCAFile)
 }

@@ -17,6 +17,10 @@ type Config struct {
 	// ExternalURL is where browsers find this gateway, scheme and host only. It is
 	// what redirect URIs are made of, never the Host that a request claims.
 	ExternalURL string `mapstructure:"external_url"`
+	// CookieDomain is the host of ExternalURL, as it is where empty. No other can be
+	// had: our cookies go to one host alone, so that no neighbour under the same domain
+	// can read or plant them.
+	CookieDomain string `mapstructure:"cookie_domain"`
 	// Prefix is the path under which our own pages are; /.vigil/ by default.
 	Prefix string `mapstructure:"prefix"`
 	// KeyRingFile holds the keys that seal cookies, 32 bytes in base64 on each
@@ -154,6 +158,10 @@ func (c Config) Validate() error {
 	err := checkOrigin(c.ExternalURL)
 	if err != nil {
 		add("external_url: %w", err)
+	}
+	u, err := url.Parse(c.ExternalURL)
+	if err == nil && c.CookieDomain != "" && c.CookieDomain != u.Hostname() {
+		add("cookie_domain: %q is too wide; our cookies are for %q alone, since others under a domain could read or plant them", c.CookieDomain, u.Hostname())
 	}
 	if !regexp.MustCompile(`^/[A-Za-z0-9._-]+/$`).MatchString(c.Prefix) || c.Prefix == "/../" || c.Prefix == "/./" {
 		add("prefix: must be one segment between two slashes, is %q", c.Prefix)

@@ -47,6 +47,7 @@ type Options struct {
 type Visitor struct {
 	Origin            origin.Origin
 	UserAgent, Device string
+	JA4               string // Of the hello of its connection; empty where it is not known.
 }
 
 // Happening is what has become of a session.

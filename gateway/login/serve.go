@@ -73,6 +73,16 @@ func (l *Login) Owns(rt *route.Route) bool { return strings.HasPrefix(rt.ID, Rou
 // verdicts about whoever asks for it.
 func (l *Login) Vouches(rt *route.Route) bool { return rt.ID == RoutePrefix+pageConfirm }
 
+// SignsIn reports whether a route is a page by which somebody tries to sign in, or has
+// a provider called; a browser that nobody knows may ask for it.
+func (l *Login) SignsIn(rt *route.Route) bool {
+	switch strings.TrimPrefix(rt.ID, RoutePrefix) {
+	case pageLogin, pageCallback, pageConfirm, pageFrontchannel:
+		return l.Owns(rt)
+	}
+	return false
+}
+
 // Answer is what became of a request for one of our pages.
 type Answer struct {
 	Status int

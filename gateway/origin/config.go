@@ -21,6 +21,9 @@ type Config struct {
 	// Header is the one forwarding header that those proxies set:
 	// x-forwarded-for or forwarded.
 	Header string `mapstructure:"header"`
+	// JA4Header is the header in which those proxies, where they end TLS, give the
+	// JA4 of the client's hello. Empty: what comes through them has none.
+	JA4Header string `mapstructure:"ja4_header"`
 	// Databases are MaxMind-format files; what several know, the first says.
 	Databases []string `mapstructure:"databases"`
 	// Networks are prefixes whose place the operator knows better; the longest
@@ -74,6 +77,10 @@ func (c Config) Validate() error {
 	}
 	if c.Header != HeaderXForwardedFor && c.Header != HeaderForwarded && (c.Header != "" || len(c.TrustedProxies) > 0) {
 		errs = append(errs, fmt.Errorf("header: must be %s or %s, is %q", HeaderXForwardedFor, HeaderForwarded, c.Header))
+	}
+	err := c.ja4Fault()
+	if err != nil {
+		errs = append(errs, err)
 	}
 	for i, n := range c.Networks {
 		for _, err := range n.faults() {

@@ -12,6 +12,10 @@
 // configuration, never both. A header from anybody else is ignored. IPv4-mapped
 // addresses are IPv4, zones are dropped.
 //
+// The same holds for the JA4 of the client's hello: where a trusted proxy is the
+// peer, the connection's own is the proxy's, and only a header that is configured
+// for it counts.
+//
 // What is not known is zero: missing evidence, never a wrong observation.
 // [Resolver.Of] never fails.
 //

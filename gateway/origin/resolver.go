@@ -36,6 +36,7 @@ type Options struct {
 type Resolver struct {
 	trusted  []netip.Prefix
 	header   string // In canonical form.
+	ja4      string // The header, in canonical form; empty for none.
 	networks []network
 	files    []database
 	metrics  metrics
@@ -61,7 +62,7 @@ func New(o Options) (*Resolver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
 	}
-	r := &Resolver{header: http.CanonicalHeaderKey(o.Config.Header), metrics: m, log: o.Logger, forwarded: newCache(CacheEntries)}
+	r := &Resolver{header: http.CanonicalHeaderKey(o.Config.Header), ja4: http.CanonicalHeaderKey(o.Config.JA4Header), metrics: m, log: o.Logger, forwarded: newCache(CacheEntries)}
 	for _, s := range o.Config.TrustedProxies {
 		p, _ := ParsePrefix(s) // Validated.
 		r.trusted = append(r.trusted, p)

@@ -7,18 +7,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// From maps the errors of route and identity, each by itself or wrapped. Any
+// From maps the errors of route, guard and identity, each by itself or wrapped. Any
 // other error is ours, and the gateway fails closed with status 503; its text
 // stays inside.
 func From(err error) Problem {
 	var method *route.MethodError
 	var token *identity.Error
+	var spent *guard.Error
 	switch {
 	case errors.Is(err, route.ErrNoRoute):
 		return Problem{Status: http.StatusNotFound, Code: CodeNoRoute, Title: "No such resource"}
@@ -36,10 +38,22 @@ func From(err error) Problem {
 		}
 	case errors.As(err, &token):
 		return fromToken(token)
+	case errors.As(err, &spent):
+		return fromAddress(spent)
 	}
 	return Problem{
 		Status: http.StatusServiceUnavailable, Code: CodeVerifier, Title: "Cannot verify the credential",
 		Detail: "The credential could not be checked just now.", RetryAfter: 5 * time.Second,
+	}
+}
+
+// fromAddress maps a budget that an address has used up. Whoever shares the address
+// may have done it, so that the client is told what, and accused of nothing.
+func fromAddress(e *guard.Error) Problem {
+	return Problem{
+		Status: http.StatusTooManyRequests, Code: CodeAddress + e.Budget, Title: "Too much from one address",
+		Detail:     "Clients at this address have used up what one address has of: " + strings.ReplaceAll(e.Budget, "_", " ") + ".",
+		RetryAfter: max(e.Wait, time.Second),
 	}
 }
 

@@ -40,6 +40,9 @@ const (
 	CodeInternal           = "internal_error"
 	CodeMisdirectedRequest = "misdirected_request"
 	CodeUnknownProtocol    = "unknown_protocol"
+	// CodeAddress begins the codes of what an address has used up; behind it stands
+	// the name of the budget: address_requests.
+	CodeAddress = "address_"
 )
 
 // Problem is one refusal, as the client sees it.

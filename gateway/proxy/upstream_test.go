@@ -1,16 +1,10 @@
 package proxy_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,72 +12,30 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/vigil-gateway/vigil/gateway/certtest"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 )
 
-// authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
+// made is a certificate of an authority with its key, in PEM, for a DNS name, where
+// there is one, and URIs.
+type made struct{ cert, key []byte }
 
-func newAuthority(t *testing.T) authority {
+func issue(t *testing.T, a certtest.Authority, dns string, uris ...string) made {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err = x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{c, key}
-}
-
-func (a authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-}
-
-// issue makes a certificate with its key, in PEM, for a DNS name and URIs.
-func (a authority) issue(t *testing.T, dns string, uris ...string) (cert, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	if dns != "" {
-		c.DNSNames = []string{dns}
-	}
-	for _, u := range uris {
-		parsed, err := url.Parse(u)
-		if err != nil {
-			t.Fatal(err)
+	cert, key := a.Issue(t, func(c *x509.Certificate) {
+		if dns != "" {
+			c.DNSNames = []string{dns}
 		}
-		c.URIs = append(c.URIs, parsed)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, private.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+		for _, u := range uris {
+			parsed, err := url.Parse(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.URIs = append(c.URIs, parsed)
+		}
+	}).PEM()
+	return made{cert, key}
 }
 
 func write(t *testing.T, dir, name string, b []byte) string {
@@ -124,31 +76,24 @@ func secured(t *testing.T, cert, key []byte, clients *x509.CertPool) string {
 
 // An upstream must be who the configuration says, and is shown who calls.
 func TestUpstreamIdentity(t *testing.T) {
-	ours, theirs := newAuthority(t), newAuthority(t)
-	clients := x509.NewCertPool()
-	clients.AddCert(ours.cert)
-	dir := t.TempDir()
-	cert, key := ours.issue(t, "", "spiffe://corp.example/gateway")
-	caFile, certFile, keyFile := write(t, dir, "ca.pem", ours.pem()), write(t, dir, "cert.pem", cert), write(t, dir, "key.pem", key)
-	type made struct{ cert, key []byte }
-	issue := func(a authority, dns string, uris ...string) made {
-		c, k := a.issue(t, dns, uris...)
-		return made{c, k}
-	}
+	ours, theirs := certtest.New(t, "ours"), certtest.New(t, "theirs")
+	clients, dir := ours.Pool(), t.TempDir()
+	own := issue(t, ours, "", "spiffe://corp.example/gateway")
+	caFile, certFile, keyFile := write(t, dir, "ca.pem", ours.PEM()), write(t, dir, "cert.pem", own.cert), write(t, dir, "key.pem", own.key)
 	const want = "spiffe://corp.example/orders"
 	for name, tt := range map[string]struct {
 		shown    made
 		identity string
 		status   int
 	}{
-		"its SPIFFE id":                      {issue(ours, "", want), want, 200},
-		"its DNS name":                       {issue(ours, "orders.internal"), "orders.internal", 200},
-		"another SPIFFE id":                  {issue(ours, "", "spiffe://corp.example/billing"), want, 502},
-		"a longer SPIFFE id":                 {issue(ours, "", want+"/v2"), want, 502},
-		"two SPIFFE ids":                     {issue(ours, "", want, "spiffe://corp.example/billing"), want, 502},
-		"a DNS name that spells a SPIFFE id": {issue(ours, "corp.example"), want, 502},
-		"another DNS name":                   {issue(ours, "billing.internal"), "orders.internal", 502},
-		"its SPIFFE id of another authority": {issue(theirs, "", want), want, 502},
+		"its SPIFFE id":                      {issue(t, ours, "", want), want, 200},
+		"its DNS name":                       {issue(t, ours, "orders.internal"), "orders.internal", 200},
+		"another SPIFFE id":                  {issue(t, ours, "", "spiffe://corp.example/billing"), want, 502},
+		"a longer SPIFFE id":                 {issue(t, ours, "", want+"/v2"), want, 502},
+		"two SPIFFE ids":                     {issue(t, ours, "", want, "spiffe://corp.example/billing"), want, 502},
+		"a DNS name that spells a SPIFFE id": {issue(t, ours, "corp.example"), want, 502},
+		"another DNS name":                   {issue(t, ours, "billing.internal"), "orders.internal", 502},
+		"its SPIFFE id of another authority": {issue(t, theirs, "", want), want, 502},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := secured(t, tt.shown.cert, tt.shown.key, clients)

@@ -40,3 +40,29 @@ func TestAMethodThatSlipsFromAGuardedRouteToAPublicOne(t *testing.T) {
 		})
 	}
 }
+
+// Who asks for his request to be sent back would see what the gateway tells the
+// upstream about him: no route takes that, not even one that takes every method.
+func TestTraceShowsNobodyTheAssertion(t *testing.T) {
+	tab, err := route.NewTable(route.Config{Routes: []route.Spec{spec("any", "/{path...}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"TRACE", "trace", "Track"} {
+		_, err = tab.Match(request(t, method, "/x", "a.example"))
+		var allowed *route.MethodError
+		if !errors.As(err, &allowed) || len(allowed.Allow) == 0 {
+			t.Errorf("%s: %v, want it refused with what is allowed", method, err)
+		}
+	}
+	for _, method := range []string{"GET", "TRACER", "JEFF"} {
+		_, err = tab.Match(request(t, method, "/x", "a.example"))
+		if err != nil {
+			t.Errorf("%s: %v, want it to pass", method, err)
+		}
+	}
+	err = route.Config{Routes: []route.Spec{spec("any", "/{path...}", methods("TRACE"))}}.Validate()
+	if err == nil {
+		t.Error("a route may list TRACE")
+	}
+}

@@ -188,6 +188,9 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 	if r.Method == http.MethodConnect || r.URL.Opaque != "" {
 		return Match{}, pathError("not a path")
 	}
+	if reflects(r.Method) {
+		return Match{}, &MethodError{Allow: []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPatch, http.MethodPost, http.MethodPut}}
+	}
 	path, err := normalise(rawPath(r.URL))
 	if err != nil {
 		return Match{}, err
@@ -205,6 +208,13 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 		return Match{}, &MethodError{Allow: slices.Compact(s.allow)}
 	}
 	return Match{}, ErrNoRoute
+}
+
+// reflects reports whether a method, in any spelling, asks for the request to be sent
+// back (RFC 9110 section 9.3.8). What an upstream is sent is not for the client to
+// see: it holds what the gateway says about him, such as a signed assertion.
+func reflects(method string) bool {
+	return strings.EqualFold(method, http.MethodTrace) || strings.EqualFold(method, "TRACK")
 }
 
 // rawPath returns the path as the client spelt it: net/url keeps it only where

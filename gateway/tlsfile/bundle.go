@@ -1,8 +1,10 @@
 package tlsfile
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
@@ -12,13 +14,14 @@ import (
 // Bundle is the certificates of authorities that are trusted.
 type Bundle struct{ file watched[*x509.CertPool] }
 
-// OpenBundle reads certificates in PEM. The error names the file.
+// OpenBundle reads certificates in PEM. The error names the file. One with anything
+// else in it, or with none, is refused: half a bundle locks people out.
 func OpenBundle(caFile string, o Options) (*Bundle, error) {
 	b := &Bundle{file: watched[*x509.CertPool]{options: o, names: []string{caFile}}}
 	b.file.make = func(content [][]byte) (*x509.CertPool, error) {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(content[0]) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM form", caFile)
+		pool, err := parseBundle(content[0])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", caFile, err)
 		}
 		return pool, nil
 	}
@@ -27,6 +30,28 @@ func OpenBundle(caFile string, o Options) (*Bundle, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// parseBundle reads certificates in PEM and nothing else.
+func parseBundle(text []byte) (*x509.CertPool, error) {
+	pool, n := x509.NewCertPool(), 0
+	for len(bytes.TrimSpace(text)) > 0 {
+		var block *pem.Block
+		block, text = pem.Decode(text)
+		if block == nil || block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("behind %d certificates is something else", n)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", n+1, err)
+		}
+		pool.AddCert(cert)
+		n++
+	}
+	if n == 0 {
+		return nil, errors.New("has no certificate")
+	}
+	return pool, nil
 }
 
 // Pool returns the authorities in force; it must not be changed.

@@ -7,7 +7,8 @@
 // # Contract
 //
 // The gateway is the shipped binary with its default configuration but for
-// addresses, keys and routes, and emits its events to an embedded Kafka. Every
+// addresses, keys, routes and the budgets of an address, since all clients have one,
+// and emits its events to an embedded Kafka. Every
 // stream has a session and a token of its own. Bytes for each stream are the
 // growth of the gateway's resident memory, which holds the garbage too that its
 // collector lets stand; beside them stand those of its heap and of its stacks.

@@ -101,6 +101,7 @@ identity:
   issuers:
     - {issuer: %q, jwks_url: %q, audiences: [%q]}
 revoke: {dir: gateway-state}
+guard: {connections_max: 20000, requests_max: 200000, handshakes: {per_minute: 6000000, burst: 200000}}
 stale_max: 0s
 routes:
   - {id: feed, path: /events, upstream: "h2c://%s"}
