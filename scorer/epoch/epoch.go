@@ -28,7 +28,13 @@ type Epoch struct {
 	// Concentrations are how many observations of a subject's habit the peers' is
 	// worth, by habit; 0 where that is not known.
 	Concentrations [Habits]float64
+	// Origin is the number of the epoch whose content this is, its own where it was
+	// built of summaries: what was random in that one is the same here.
+	Origin uint64
+	// Detectors are those of package anomaly, by name.
+	Detectors []Detector
 
+	layout byte // Of its bytes.
 	digest string
 }
 
@@ -42,7 +48,7 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 	if len(list) == 0 {
 		return nil
 	}
-	e := &Epoch{Tenant: list[0].Tenant, Number: 1}
+	e := &Epoch{Tenant: list[0].Tenant, Number: 1, layout: version}
 	if previous != nil {
 		e.Number, e.Curves, e.Concentrations = previous.Number+1, previous.Curves, previous.Concentrations
 	}
@@ -68,8 +74,19 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 			e.Concentrations[i] = a
 		}
 	}
-	e.sum()
+	e.Origin = e.Number
+	e.join(previous, list)
+	e.finish()
 	return e
+}
+
+// Again is an epoch of another number with the same content: numbers only grow, so
+// whoever goes back to an earlier epoch puts its content in force as a later one.
+func (e *Epoch) Again(number uint64) *Epoch {
+	again := *e
+	again.Number = number
+	again.finish()
+	return &again
 }
 
 // latest is one summary of each partition, by partition.
@@ -88,27 +105,29 @@ func (e *Epoch) Digest() string { return e.digest }
 func (e *Epoch) Encode() []byte {
 	k := snapshot.Writer()
 	e.code(k)
-	return seal(magicEpoch, k.Bytes())
+	return seal(magicEpoch, e.layout, k.Bytes())
 }
 
 // Decode reads what Encode wrote. The error wraps [ErrFormat], [ErrVersion] or
 // [ErrChecksum].
 func Decode(b []byte) (*Epoch, error) {
-	k, err := open(magicEpoch, b)
+	k, layout, err := open(magicEpoch, b)
 	if err != nil {
 		return nil, fmt.Errorf("read epoch: %w", err)
 	}
-	e := &Epoch{Prior: sequence.NewPrior()}
+	e := &Epoch{Prior: sequence.NewPrior(), layout: layout}
 	e.code(k)
 	err = k.Err()
 	if err != nil || e.Number == 0 || len(e.Tenant) > TenantBytesMax {
 		return nil, fmt.Errorf("read epoch: %w", ErrFormat)
 	}
-	e.sum()
+	e.finish()
 	return e, nil
 }
 
-func (e *Epoch) sum() {
+// finish makes what is derived from the content.
+func (e *Epoch) finish() {
+	e.refer()
 	sum := sha256.Sum256(e.Encode())
 	e.digest = hex.EncodeToString(sum[:])
 }
@@ -130,4 +149,10 @@ func (e *Epoch) code(k *snapshot.Codec) {
 			e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
 		}
 	}
+	if e.layout == versionBare {
+		e.Origin = e.Number
+		return
+	}
+	k.U64(&e.Origin)
+	codeDetectors(k, &e.Detectors)
 }

@@ -16,8 +16,12 @@ var (
 	ErrChecksum = errors.New("damaged")
 )
 
-// version is that of both layouts.
-const version = 1
+// Versions of both layouts. Bytes of the first, which has no detectors, are read,
+// and written again as they were: control records name epochs by their digest.
+const (
+	versionBare = 1
+	version     = 2
+)
 
 // Magics of the two.
 const (
@@ -28,27 +32,27 @@ const (
 const sealBytes = len(magicEpoch) + 1 + 16
 
 // seal puts magic, version and checksum around a payload.
-func seal(magic string, payload []byte) []byte {
+func seal(magic string, layout byte, payload []byte) []byte {
 	b := make([]byte, 0, len(payload)+sealBytes)
-	b = append(append(b, magic...), version)
+	b = append(append(b, magic...), layout)
 	sum := xxh3.Hash128(payload).Bytes()
 	return append(append(b, sum[:]...), payload...)
 }
 
-// open returns the payload.
-func open(magic string, b []byte) (*snapshot.Codec, error) {
+// open returns the payload and the version of its layout.
+func open(magic string, b []byte) (*snapshot.Codec, byte, error) {
 	switch {
 	case len(b) > BytesMax:
-		return nil, fmt.Errorf("%d B, at most %d: %w", len(b), BytesMax, ErrFormat)
+		return nil, 0, fmt.Errorf("%d B, at most %d: %w", len(b), BytesMax, ErrFormat)
 	case len(b) < sealBytes || string(b[:len(magic)]) != magic:
-		return nil, ErrFormat
-	case b[len(magic)] != version:
-		return nil, fmt.Errorf("version %d, want %d: %w", b[len(magic)], version, ErrVersion)
+		return nil, 0, ErrFormat
+	case b[len(magic)] != version && b[len(magic)] != versionBare:
+		return nil, 0, fmt.Errorf("version %d, want %d or %d: %w", b[len(magic)], versionBare, version, ErrVersion)
 	}
 	payload := b[sealBytes:]
 	sum := xxh3.Hash128(payload).Bytes()
 	if string(sum[:]) != string(b[len(magic)+1:sealBytes]) {
-		return nil, ErrChecksum
+		return nil, 0, ErrChecksum
 	}
-	return snapshot.Reader(payload), nil
+	return snapshot.Reader(payload), b[len(magic)], nil
 }

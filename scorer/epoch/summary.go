@@ -23,24 +23,26 @@ type Summary struct {
 	Shift float64
 	// Likelihoods are those of the habits' concentrations.
 	Likelihoods [Habits]profile.Likelihood
+	// Detectors are the samples of the live twins of package anomaly, by name.
+	Detectors []Detector
 }
 
 // Encode returns the sealed bytes of a summary.
 func (s *Summary) Encode() []byte {
 	k := snapshot.Writer()
-	s.code(k)
-	return seal(magicSummary, k.Bytes())
+	s.code(k, version)
+	return seal(magicSummary, version, k.Bytes())
 }
 
 // DecodeSummary reads what Encode wrote. The error wraps [ErrFormat],
 // [ErrVersion] or [ErrChecksum].
 func DecodeSummary(b []byte) (*Summary, error) {
-	k, err := open(magicSummary, b)
+	k, layout, err := open(magicSummary, b)
 	if err != nil {
 		return nil, fmt.Errorf("read summary: %w", err)
 	}
 	s := &Summary{Sequence: sequence.NewShared()}
-	s.code(k)
+	s.code(k, layout)
 	err = k.Err()
 	if err != nil || len(s.Tenant) > TenantBytesMax || s.Partition < 0 {
 		return nil, fmt.Errorf("read summary: %w", ErrFormat)
@@ -48,7 +50,7 @@ func DecodeSummary(b []byte) (*Summary, error) {
 	return s, nil
 }
 
-func (s *Summary) code(k *snapshot.Codec) {
+func (s *Summary) code(k *snapshot.Codec, layout byte) {
 	partition := int64(s.Partition)
 	k.Str(&s.Tenant)
 	k.I64(&partition)
@@ -57,6 +59,9 @@ func (s *Summary) code(k *snapshot.Codec) {
 	s.Sequence.Code(k)
 	for i := range s.Likelihoods {
 		s.Likelihoods[i].Code(k)
+	}
+	if layout > versionBare {
+		codeDetectors(k, &s.Detectors)
 	}
 	s.Partition = int32(partition)
 }

@@ -12,7 +12,7 @@ import (
 
 // Version is the format that Seal writes; a change of any entity's layout
 // raises it.
-const Version = 6
+const Version = 7
 
 // PayloadBytesMax bounds a snapshot: 400,000 entities of 8 KiB.
 const PayloadBytesMax = 4 << 30
@@ -251,6 +251,9 @@ func (c *Codec) Len(n int) int {
 
 // Failed reports whether a fault has occurred.
 func (c *Codec) Failed() bool { return c.err != nil }
+
+// Fail makes a reader fail that holds what no state has.
+func (c *Codec) Fail() { c.fail() }
 
 func (c *Codec) fail() {
 	if c.err == nil {
