@@ -39,6 +39,14 @@ var dimensions = [...]dimension{
 	{"the page in the subject's sessions", feature.RouteHabit, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
 }
 
+// Say is the name of a column and a number of it for a person, which may be missing.
+func Say(column int, v float64) (name, number string) {
+	if math.IsNaN(v) {
+		return dimensions[column].name, "nothing"
+	}
+	return dimensions[column].name, dimensions[column].say(v)
+}
+
 // own is the logarithm of a number against the habit of the subject.
 func own(name string) func(*evidence.Context) float64 {
 	f, _ := feature.Find(name)

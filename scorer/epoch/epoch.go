@@ -42,15 +42,23 @@ type Epoch struct {
 // previous, nil for none, and after those that are in force anywhere. Of two summaries of one partition the later
 // counts. It returns nil where there is no summary.
 //
-// A kind of subject whose tail holds too few sessions for a fit keeps its curve.
+// A kind of subject whose tail holds too few sessions for a fit keeps its curve, and
+// a detector that has too few rows keeps those.
 func Build(previous *Epoch, summaries ...*Summary) *Epoch {
+	return BuildAfter(previous, 0, summaries...)
+}
+
+// BuildAfter is Build where epochs up to a number were built since previous, none of
+// which is in force: its number is above theirs, and it keeps nothing of them.
+func BuildAfter(previous *Epoch, number uint64, summaries ...*Summary) *Epoch {
 	list := latest(summaries)
 	if len(list) == 0 {
 		return nil
 	}
-	e := &Epoch{Tenant: list[0].Tenant, Number: 1, layout: version}
+	e := &Epoch{Tenant: list[0].Tenant, Number: number + 1, layout: version}
 	if previous != nil {
-		e.Number, e.Curves, e.Concentrations = previous.Number+1, previous.Curves, previous.Concentrations
+		e.Number = max(e.Number, previous.Number+1)
+		e.Curves, e.Concentrations = previous.Curves, previous.Concentrations
 	}
 	whole, likelihoods := sequence.NewShared(), [Habits]profile.Likelihood{}
 	for _, s := range list {

@@ -50,6 +50,9 @@ func (r *Rows) Reference() *Reference {
 	return ref
 }
 
+// Median is that of a column, NaN where no row had a value.
+func (f *Reference) Median(column int) float64 { return f.bounds[column][(binsMax-2)/2].Value() }
+
 // Count counts the rows of a sample.
 func (f *Reference) Count(r *Rows) Counts {
 	var c Counts
