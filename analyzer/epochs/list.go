@@ -37,7 +37,7 @@ type Listed struct {
 	// shift of its parts, as a population stability index.
 	Against uint64  `json:"against"`
 	Shift   float64 `json:"shift"`
-	Parts   []Part  `json:"parts"`
+	Parts   []Part  `json:"parts,omitempty"`
 }
 
 // Part is one of the things that partitions share.

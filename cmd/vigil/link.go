@@ -61,6 +61,14 @@ func analyzerParts() []part {
 	}
 }
 
+// operatorParts are for what an operator signs.
+func operatorParts() []part {
+	return []part{
+		{"operator-key-file", "Ed25519 key that signs what you decide (PKCS#8 PEM)", func(r *runfile.Run) *string { return &r.OperatorKeyFile }},
+		{"operator-kid", "its id in the key set", func(r *runfile.Run) *string { return &r.OperatorKid }},
+	}
+}
+
 func tenantParts() []part {
 	return []part{{"tenant", "whose verdicts", func(r *runfile.Run) *string { return &r.Tenant }}}
 }
