@@ -175,7 +175,7 @@ func detector(d *epoch.Detector, with *epoch.Epoch) Part {
 	}
 	counts := other.Reference.Count(&d.Rows)
 	column := -1
-	p.Shift, column = other.Reference.Shift(&counts)
+	p.Shift, column = other.Reference.Shift(&counts, epoch.WatchedColumns)
 	p.Says = words(p.Shift)
 	if p.Shift >= shiftTold && d.Reference != nil {
 		name, now := anomaly.Say(column, d.Reference.Median(column))

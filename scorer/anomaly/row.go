@@ -32,6 +32,8 @@ var dimensions = [...]dimension{
 	{"share of errors", errorShare, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
 	{"different things a request", variety, func(v float64) string { return fmt.Sprintf("%.2f", v) }},
 	{"age of the sign-in", func(x *evidence.Context) float64 { return log(feature.AuthAge(x)) }, func(v float64) string { return duration(linear(v)) }},
+	// From here on against the subject's own habit: the shift of an epoch is taken of
+	// the epoch.WatchedColumns before.
 	{"bytes of the minute to the subject's own", own("state.minute_bytes_ratio"), times},
 	{"requests of the minute to the subject's own", own("state.minute_requests_ratio"), times},
 	{"bytes of the hour to the subject's own", own("state.hour_bytes_ratio"), times},

@@ -110,7 +110,7 @@ func (k *Knowledge) Activate(e *Epoch) bool {
 
 // Shift is how far what is done now is from what the epoch in force knows, as
 // a population stability index: the largest of the order of events and of the
-// columns of each detector; 0 where that is not known yet.
+// first [WatchedColumns] of each detector; 0 where that is not known yet.
 func (k *Knowledge) Shift() float64 {
 	if k.Active == nil {
 		return 0
@@ -121,7 +121,7 @@ func (k *Knowledge) Shift() float64 {
 	}
 	for _, l := range k.learners {
 		if d := k.Active.Detector(l.Name); d != nil {
-			moved, _ := d.Reference.Shift(&l.Recent)
+			moved, _ := d.Reference.Shift(&l.Recent, WatchedColumns)
 			shift = max(shift, moved)
 		}
 	}

@@ -19,6 +19,10 @@ const (
 	// RowsMin is from how many rows on a detector of an epoch may score: half of them
 	// teach before the others say what is normal.
 	RowsMin = 1024
+	// WatchedColumns is of how many columns of a detector, the first ones, a shift is
+	// taken: those of requests and sessions. The others are measured against habits of
+	// subjects, and move for weeks while an installation gets to know its people.
+	WatchedColumns = 8
 	// NameBytesMax bounds the name of a detector.
 	NameBytesMax = 256
 	// BytesMax bounds a sealed summary or epoch: four bytes a slot and the tails,

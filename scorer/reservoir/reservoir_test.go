@@ -118,18 +118,23 @@ func TestShift(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := stream(2, tt.n, tt.of)
 			counts := ref.Count(&r)
-			shift, column := ref.Shift(&counts)
+			shift, column := ref.Shift(&counts, 2)
 			if shift < tt.least || shift > tt.most || tt.column != -2 && column != tt.column {
 				t.Errorf("Shift = %.3f of column %d, want %v to %v of %d", shift, column, tt.least, tt.most, tt.column)
 			}
 		})
+	}
+	far := stream(2, 3000, func(i int) []float64 { r := normal(i); r[1] = 9; return r })
+	counts := ref.Count(&far)
+	if shift, column := ref.Shift(&counts, 1); shift > 0.05 || column > 0 {
+		t.Errorf("Shift = %.3f of column %d, want nothing of a column that is not asked about", shift, column)
 	}
 	if m := ref.Median(0); math.Abs(m-10) > 0.1 {
 		t.Errorf("Median = %v, want 10", m)
 	}
 	var c reservoir.Counts
 	ref.Note(&c, []float64{1, 2, 3})
-	if shift, column := ref.Shift(&c); shift != 0 || column != -1 {
+	if shift, column := ref.Shift(&c, 2); shift != 0 || column != -1 {
 		t.Errorf("a row of another width shifts by %v", shift)
 	}
 }

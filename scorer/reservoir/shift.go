@@ -87,17 +87,18 @@ func (f *Reference) Note(c *Counts, row []float64) {
 	}
 }
 
-// Shift is the population stability index of each column of counts against the
-// reference: the sum over bins of (p-q)·ln(p/q), each bin with half a row more
-// than it has (Siddiqi, Credit Risk Scorecards, 2006). It returns the largest and
-// its column; 0 and -1 where either side has fewer than [ShiftRowsMin] rows.
-func (f *Reference) Shift(c *Counts) (shift float64, column int) {
+// Shift is the population stability index of each of the first columns of counts
+// against the reference: the sum over bins of (p-q)·ln(p/q), each bin with half a
+// row more than it has (Siddiqi, Credit Risk Scorecards, 2006). It returns the
+// largest and its column; 0 and -1 where either side has fewer than
+// [ShiftRowsMin] rows.
+func (f *Reference) Shift(c *Counts, columns int) (shift float64, column int) {
 	if c.n < ShiftRowsMin || f.counts.n < ShiftRowsMin || len(c.columns) != len(f.bounds) {
 		return 0, -1
 	}
 	column = -1
 	n, of := float64(c.n)+binsMax/2.0, float64(f.counts.n)+binsMax/2.0
-	for j := range c.columns {
+	for j := range c.columns[:min(columns, len(c.columns))] {
 		sum := 0.0
 		for b := range binsMax {
 			p, q := (float64(c.columns[j][b])+0.5)/n, (float64(f.counts.columns[j][b])+0.5)/of
