@@ -58,8 +58,9 @@
 // of honest people a test of whole logarithms of all requests passed 88 nats in
 // one session of a hundred; a quarter, of those that are looked at, 2.7.
 //
-// The numbers of a row are rounded as a sample keeps them (package reservoir) before
-// anybody sees them, or a value that never changes would lie beside its own past.
+// A frozen twin is shown the numbers of a row rounded as its sample keeps them
+// (package reservoir), or a value that never changes would lie beside its own past. A
+// live twin is not: it follows columns that rise slowly, and steps would mislead it.
 //
 // A frozen twin is no part of the state: it is built again, in a few milliseconds,
 // by the first request of its kind after an epoch came in force or a restart. That

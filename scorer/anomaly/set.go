@@ -50,6 +50,7 @@ type Set struct {
 	sample  quarantine.Sample
 	draw    uint64
 	row     [Columns]float64
+	rounded [Columns]float64 // As a frozen twin, which knows rounded ones, is shown it.
 	shares  [Columns]float64
 }
 
@@ -118,9 +119,16 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	}
 	s.Looked++
 	for i := range dimensions {
-		s.row[i] = reservoir.Round(dimensions[i].of(x))
+		s.row[i] = dimensions[i].of(x)
 	}
-	score, err := t.forest.Score(s.row[:])
+	seen := &s.row
+	if t == d.frozen {
+		seen = &s.rounded
+		for i, v := range s.row {
+			seen[i] = reservoir.Round(v)
+		}
+	}
+	score, err := t.forest.Score(seen[:])
 	if err != nil {
 		panic("anomaly: " + err.Error()) // Every row has its columns.
 	}
