@@ -30,7 +30,9 @@ model's, for each kind of actor and facet; --budget sets it for all kinds.
 What many share is calibrated alike, by days of its own: a prefix, an account, a
 device, a client, a TLS fingerprint or a route on which something was tried. Of
 routes and clients there are few, and so are their days: then the threshold stays
-and the note says so. An access log has no accounts, devices and clients.
+and the note says so. An access log has neither accounts nor devices, clients and
+fingerprints. Where ordinary life bears a lower threshold than the model's, that is
+shown; it need not be taken.
 
 The history should be that of an installation that observes, without incidents:
 what is in it is taken for innocent. --state takes a history that was learnt

@@ -92,7 +92,7 @@ func BuildAfter(previous *Epoch, number uint64, summaries ...*Summary) *Epoch {
 // whoever goes back to an earlier epoch puts its content in force as a later one.
 func (e *Epoch) Again(number uint64) *Epoch {
 	again := *e
-	again.Number = number
+	again.Number, again.layout = number, version
 	again.finish()
 	return &again
 }
