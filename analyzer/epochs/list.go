@@ -174,7 +174,7 @@ func detector(d *epoch.Detector, with *epoch.Epoch) Part {
 		return p
 	}
 	counts := other.Reference.Count(&d.Rows)
-	column := -1
+	var column int
 	p.Shift, column = other.Reference.Shift(&counts, epoch.WatchedColumns)
 	p.Says = words(p.Shift)
 	if p.Shift >= shiftTold && d.Reference != nil {

@@ -135,11 +135,13 @@ func TestBytesOfTheFirstLayout(t *testing.T) {
 	if !bytes.Equal(got.Encode(), old) || got.Number != 1 || got.Origin != 1 || got.Digest() == e.Digest() {
 		t.Errorf("an epoch of the first layout is written otherwise, or has the digest of another")
 	}
-	if back, err := epoch.Decode(got.Again(7).Encode()); err != nil || back.Number != 7 || back.Origin != 1 {
+	back, err := epoch.Decode(got.Again(7).Encode())
+	if err != nil || back.Number != 7 || back.Origin != 1 {
 		t.Errorf("gone back to, it is %+v, %v; want 7 with the content of 1", back, err)
 	}
 	next := epoch.Build(got, summary(0, 2, 3000))
-	if again, err := epoch.Decode(next.Encode()); err != nil || again.Digest() != next.Digest() || again.Number != 2 {
+	again, err := epoch.Decode(next.Encode())
+	if err != nil || again.Digest() != next.Digest() || again.Number != 2 {
 		t.Errorf("the epoch after it: %v", err)
 	}
 	k := epoch.Knowledge{Active: got}
