@@ -165,6 +165,12 @@ func (x *Exchange) build(ctx context.Context, tenant string) error {
 	latest, active := x.latest[tenant], x.active[tenant]
 	ref, _ := active.reference()
 	previous := x.epochs[ref]
+	built := latest // Of summaries: one that was gone back to is older than its number.
+	for ref, e := range x.epochs {
+		if ref.Tenant == tenant && e.Built > built.Built {
+			built = e
+		}
+	}
 	var sealed [][]byte
 	for key, s := range x.summaries {
 		if key.tenant == tenant {
@@ -181,7 +187,7 @@ func (x *Exchange) build(ctx context.Context, tenant string) error {
 		}
 		list = append(list, s)
 	}
-	if !due(latest, list, x.o.Config.Every) {
+	if !due(built, list, x.o.Config.Every) {
 		return nil
 	}
 	last := uint64(0)
