@@ -38,6 +38,8 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 	mux.HandleFunc("POST /v1/verdicts", a.relay)
 	mux.HandleFunc("GET /v1/held", a.held)
 	mux.HandleFunc("POST /v1/release", a.release)
+	mux.HandleFunc("GET /v1/epochs", a.listEpochs)
+	mux.HandleFunc("POST /v1/epochs/promote", a.promote)
 	if metrics != nil {
 		mux.Handle("GET /metrics", metrics)
 	}
@@ -61,6 +63,8 @@ const frontText = `Vigil analyzer, admin port
   POST /v1/verdicts      an operator's signed verdict, as vigil revoke sends it
   GET  /v1/held          groups of evidence whose verdicts wait for a person
   POST /v1/release       ?tenant=T&group=G lets them go out
+  GET  /v1/epochs        ?tenant=T what partitions share: in force, candidates, earlier
+  POST /v1/epochs/promote  an operator's signed order, as vigil epoch promote sends it
 
 There is no web console yet: vigil verdicts, vigil explain and vigil query show
 the same on the command line.

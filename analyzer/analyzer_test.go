@@ -230,6 +230,11 @@ func TestOutlivesTheAbsenceOfKafka(t *testing.T) {
 		"a stranger asks what waits":            {"GET", "/v1/held", "", http.StatusUnauthorized, "admin token"},
 		"nothing waits":                         {"GET", "/v1/held", token, http.StatusOK, "[]"},
 		"a stranger releases":                   {"POST", "/v1/release?tenant=default&group=walk", "wrong", http.StatusUnauthorized, "admin token"},
+		"a stranger asks for epochs":            {"GET", "/v1/epochs?tenant=default", "", http.StatusUnauthorized, "admin token"},
+		"there are no epochs":                   {"GET", "/v1/epochs?tenant=default", token, http.StatusOK, "[]"},
+		"no number of an epoch":                 {"GET", "/v1/epochs?number=x", token, http.StatusBadRequest, "number"},
+		"a stranger promotes":                   {"POST", "/v1/epochs/promote", "wrong", http.StatusUnauthorized, "admin token"},
+		"an order that nobody has signed":       {"POST", "/v1/epochs/promote", token, http.StatusUnprocessableEntity, "not a signed envelope"},
 		"an operator releases what is not held": {"POST", "/v1/release?tenant=default&group=walk", token, http.StatusNotFound, "nothing"},
 	} {
 		code, body := call(t, a, tt.method, tt.path, tt.bearer, nil)

@@ -16,6 +16,8 @@ const (
 	adminWriteTimeout    = 30 * time.Second
 	adminIdleTimeout     = time.Minute
 	adminShutdownTimeout = 3 * time.Second
+	// orderBytesMax bounds an operator's signed order.
+	orderBytesMax = 8 << 10
 	// relayTimeout bounds how long an operator waits for Kafka: less than his tool waits
 	// for an answer, so that he is told why.
 	relayTimeout = 5 * time.Second

@@ -80,7 +80,7 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 // have stayed clean.
 func (e *Engine) teachModels(x *evidence.Context, suspicion float64) {
 	suspicious := x.Session.Tainted || suspicion >= e.model.Learning.CleanBelow
-	e.custom.anomaly.Learn(x.Now, suspicious, e.clean)
+	e.custom.anomaly.Learn(x, suspicious, e.clean)
 	e.custom.ensembles.Learn(x.Now, suspicious, e.clean)
 }
 

@@ -66,8 +66,8 @@ type Options struct {
 	// the offline clock. Without that clock, and below 0, it builds none: control
 	// records put them in force.
 	EpochEvery time.Duration
-	// Gather takes note of every actor's suspicion, to calibrate thresholds
-	// with; nil gathers nothing.
+	// Gather takes note of every actor's suspicion, and in a [Pair] of every
+	// facet's, to calibrate thresholds with; nil gathers nothing.
 	Gather *budget.Collector
 	// Watch is shown each event and what is known about its actor after the
 	// signals have looked at it; nil for nobody. It must keep nothing of it.

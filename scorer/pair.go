@@ -25,7 +25,7 @@ func NewPair(o Options) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := facet.New(o.Model)
+	f, err := facet.NewGathering(o.Model, o.Gather)
 	if err != nil {
 		return nil, err
 	}

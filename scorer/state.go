@@ -7,8 +7,6 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer/entity"
-	"github.com/vigil-gateway/vigil/scorer/epoch"
-	"github.com/vigil-gateway/vigil/scorer/profile"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -57,7 +55,7 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	}
 	e.tenants.Code(c, func(t *entity.Tenant) { t.Code(c) }, func(k entity.Key, t *entity.Tenant) bool {
 		if keep != nil && !keep(topic.RequestKey(k.Tenant, "", "")) {
-			t.Shared.Live, t.Shared.Likelihoods, t.Shared.Groups = nil, [epoch.Habits]profile.Likelihood{}, epoch.GroupLikelihoods{} // One of the partitions goes on with it: all of them would count it as often.
+			t.Shared.Forget() // One of the partitions goes on with it: all of them would count it as often.
 		}
 		return true
 	})

@@ -43,6 +43,8 @@ func (x *Exchange) Tend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	x.acting.Lock()
+	defer x.acting.Unlock()
 	x.mu.Lock()
 	lead, term, behind := x.lead, x.term, x.caughtUp != x.term
 	x.mu.Unlock()
@@ -55,28 +57,75 @@ func (x *Exchange) Tend(ctx context.Context) error {
 			return err
 		}
 	}
-	x.mu.Lock()
-	repeat := x.repeat
-	tenants := slices.Sorted(maps.Keys(x.changed))
-	known := slices.Sorted(maps.Keys(x.latest))
-	x.mu.Unlock()
-	if repeat {
-		for _, tenant := range known {
-			err = x.activate(ctx, x.last(tenant))
-			if err != nil {
-				return err
-			}
-		}
-		x.mu.Lock()
-		x.repeat = false
-		x.mu.Unlock()
+	err = x.repeatAll(ctx)
+	if err != nil {
+		return err
 	}
+	err = x.advance(ctx)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	tenants := slices.Sorted(maps.Keys(x.changed))
+	x.mu.Unlock()
 	for _, tenant := range tenants {
 		err = x.build(ctx, tenant)
 		if err != nil {
 			return fmt.Errorf("tenant %q: %w", tenant, err)
 		}
 	}
+	return x.advance(ctx)
+}
+
+// advance puts each tenant's latest epoch in force, unless a person is to do that.
+func (x *Exchange) advance(ctx context.Context) error {
+	if x.o.Config.Promotion != Automatic {
+		return nil
+	}
+	x.mu.Lock()
+	var due []*epoch.Epoch
+	for _, tenant := range slices.Sorted(maps.Keys(x.latest)) {
+		e, active := x.latest[tenant], x.active[tenant]
+		if e.Number > active.Number && !active.Held {
+			due = append(due, e)
+		}
+	}
+	x.mu.Unlock()
+	for _, e := range due {
+		err := x.put(ctx, e, false, "")
+		if err != nil {
+			return fmt.Errorf("tenant %q: %w", e.Tenant, err)
+		}
+	}
+	return nil
+}
+
+// repeatAll tells every partition what is in force for every tenant, where some may
+// not have been told.
+func (x *Exchange) repeatAll(ctx context.Context) error {
+	x.mu.Lock()
+	repeat := x.repeat
+	known := make([]epoch.Reference, 0, len(x.active))
+	for _, tenant := range slices.Sorted(maps.Keys(x.active)) {
+		a := x.active[tenant]
+		ref, ok := a.reference()
+		if ok && x.epochs[ref] != nil {
+			known = append(known, ref)
+		}
+	}
+	x.mu.Unlock()
+	if !repeat {
+		return nil
+	}
+	for _, ref := range known {
+		err := x.activate(ctx, ref)
+		if err != nil {
+			return err
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.repeat = false
 	return nil
 }
 
@@ -94,12 +143,6 @@ func (x *Exchange) catchUp(ctx context.Context, term int) error {
 	return nil
 }
 
-func (x *Exchange) last(tenant string) *epoch.Epoch {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.latest[tenant]
-}
-
 func (x *Exchange) writeSummaries(ctx context.Context) error {
 	x.mu.Lock()
 	pending := x.pending
@@ -115,11 +158,19 @@ func (x *Exchange) writeSummaries(ctx context.Context) error {
 	return nil
 }
 
-// build merges a tenant's summaries into its next epoch, if that is due, and
-// activates it.
+// build merges a tenant's summaries into its next epoch, if that is due: a candidate
+// until it is put in force.
 func (x *Exchange) build(ctx context.Context, tenant string) error {
 	x.mu.Lock()
-	previous := x.latest[tenant]
+	latest, active := x.latest[tenant], x.active[tenant]
+	ref, _ := active.reference()
+	previous := x.epochs[ref]
+	built := latest // Of summaries: one that was gone back to is older than its number.
+	for ref, e := range x.epochs {
+		if ref.Tenant == tenant && e.Built > built.Built {
+			built = e
+		}
+	}
 	var sealed [][]byte
 	for key, s := range x.summaries {
 		if key.tenant == tenant {
@@ -136,25 +187,21 @@ func (x *Exchange) build(ctx context.Context, tenant string) error {
 		}
 		list = append(list, s)
 	}
-	if !due(previous, list, x.o.Config.Every) {
+	if !due(built, list, x.o.Config.Every) {
 		return nil
 	}
-	e := epoch.Build(previous, list...)
-	// The bytes are in the topic before anybody is told of them.
-	err := x.write(ctx, epochKey(e.Reference()), cloudevent.TypeEpoch, e.Encode())
-	if err != nil {
-		return err
+	last := uint64(0)
+	if latest != nil {
+		last = latest.Number
 	}
-	err = x.takeEpoch(tenant, e.Encode())
+	e := epoch.BuildAfter(previous, last, list...)
+	// The bytes are in the topic before anybody is told of them.
+	err := x.store(ctx, e)
 	if err != nil {
 		return err
 	}
 	x.metrics.built.Add(ctx, 1)
 	x.o.Logger.InfoContext(ctx, "shared epoch built", "tenant", tenant, "number", e.Number, "digest", e.Digest(), "partitions", len(list))
-	err = x.activate(ctx, e)
-	if err != nil {
-		return err
-	}
 	return x.prune(ctx, tenant, e.Number)
 }
 
@@ -169,21 +216,20 @@ func due(previous *epoch.Epoch, list []*epoch.Summary, every time.Duration) bool
 }
 
 // activate tells every requests partition of an epoch.
-func (x *Exchange) activate(ctx context.Context, e *epoch.Epoch) error {
-	ref := e.Reference()
+func (x *Exchange) activate(ctx context.Context, ref epoch.Reference) error {
 	ev := ref.Control()
 	envelope, err := x.o.Signer.Control(payloadOf(ref))
 	if err != nil {
-		return fmt.Errorf("sign the control record of epoch %d: %w", e.Number, err)
+		return fmt.Errorf("sign the control record of epoch %d: %w", ref.Number, err)
 	}
 	ev.Attributes[attributeEnvelope], ev.Time = string(envelope), timestamppb.New(x.o.Now())
 	value, err := event.Append(nil, ev)
 	if err != nil {
-		return fmt.Errorf("encode the control record of epoch %d: %w", e.Number, err)
+		return fmt.Errorf("encode the control record of epoch %d: %w", ref.Number, err)
 	}
 	n, err := x.o.Writer.Partitions(ctx, topic.Requests)
 	if err != nil {
-		return fmt.Errorf("activate epoch %d: %w", e.Number, err)
+		return fmt.Errorf("activate epoch %d: %w", ref.Number, err)
 	}
 	headers := cloudevent.Attributes{
 		ID: ev.Id, Source: "vigil-analyzer", Type: cloudevent.TypeRequest, Time: ev.Time.AsTime(), ContentType: cloudevent.Protobuf,
@@ -191,18 +237,20 @@ func (x *Exchange) activate(ctx context.Context, e *epoch.Epoch) error {
 	for i := range n {
 		err = x.o.Writer.Write(ctx, topic.Requests, i, announce.Record{Key: epochKey(ref), Value: value, Headers: headers})
 		if err != nil {
-			return fmt.Errorf("activate epoch %d: %w", e.Number, err)
+			return fmt.Errorf("activate epoch %d: %w", ref.Number, err)
 		}
 	}
 	return nil
 }
 
-// prune takes the epochs out of the topic that no retained record names.
+// prune takes the epochs out of the topic that no retained record names, the oldest
+// candidates among them.
 func (x *Exchange) prune(ctx context.Context, tenant string, number uint64) error {
 	x.mu.Lock()
+	active := x.active[tenant]
 	var old []epoch.Reference
 	for ref := range x.epochs {
-		if ref.Tenant == tenant && ref.Number+keptMax <= number {
+		if ref.Tenant == tenant && ref.Number+keptMax <= number && !active.names(ref) {
 			old = append(old, ref)
 		}
 	}

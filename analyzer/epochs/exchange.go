@@ -57,6 +57,8 @@ type Exchange struct {
 	o       Options
 	metrics *metrics
 
+	acting sync.Mutex // Held by who acts for all partitions, before mu.
+
 	mu        sync.Mutex
 	lead      bool
 	term      int                               // How often this process has begun to lead.
@@ -67,6 +69,7 @@ type Exchange struct {
 	changed   map[string]bool                   // Tenants with a summary that nobody has looked at.
 	epochs    map[epoch.Reference]*epoch.Epoch  // Those in the topic.
 	latest    map[string]*epoch.Epoch           // The highest number of each tenant.
+	active    map[string]activation             // What is in force, by tenant.
 	waiting   map[epoch.Reference]chan struct{} // Closed when the epoch comes.
 }
 
@@ -82,7 +85,7 @@ func New(o Options) (*Exchange, error) {
 	}
 	return &Exchange{
 		o: o, metrics: m, pending: make(map[source][]byte), summaries: make(map[source]summary), changed: make(map[string]bool),
-		epochs: make(map[epoch.Reference]*epoch.Epoch), latest: make(map[string]*epoch.Epoch), waiting: make(map[epoch.Reference]chan struct{}),
+		epochs: make(map[epoch.Reference]*epoch.Epoch), latest: make(map[string]*epoch.Epoch), active: make(map[string]activation), waiting: make(map[epoch.Reference]chan struct{}),
 	}, nil
 }
 
@@ -204,6 +207,8 @@ func (x *Exchange) take(ctx context.Context, key, value []byte) {
 		err = x.takeEpoch(tenant, value)
 	case kind == kindSummary:
 		err = x.takeSummary(tenant, value)
+	case kind == kindActivation:
+		err = x.takeActivation(tenant, value)
 	}
 	if err != nil {
 		x.metrics.refused.Add(ctx, 1)
@@ -264,7 +269,8 @@ func (x *Exchange) forget(key []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for ref, e := range x.epochs {
-		if bytes.Equal(epochKey(ref), key) && e != x.latest[ref.Tenant] {
+		active := x.active[ref.Tenant]
+		if bytes.Equal(epochKey(ref), key) && e != x.latest[ref.Tenant] && active.Number != ref.Number {
 			delete(x.epochs, ref)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,9 +27,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs an exchange on a broker until the test ends.
-func start(t *testing.T, addr string) *epochs.Exchange {
+func start(t *testing.T, addr string, change ...func(*epochs.Options)) *epochs.Exchange {
 	t.Helper()
-	x := open(t, addr)
+	x := open(t, addr, change...)
 	ctx, done := t.Context(), make(chan error, 1)
 	go func() { done <- x.Run(ctx) }()
 	t.Cleanup(func() {
@@ -41,10 +42,13 @@ func start(t *testing.T, addr string) *epochs.Exchange {
 }
 
 // open returns an exchange that has read nothing yet.
-func open(t *testing.T, addr string) *epochs.Exchange {
+func open(t *testing.T, addr string, change ...func(*epochs.Options)) *epochs.Exchange {
 	t.Helper()
 	root, key := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed([]byte("analyzer key for tests, 32 bytes"))
-	file, err := verdict.SignKeySet(root, []verdict.Key{{ID: "a", Class: verdict.ClassAnalyzer, Public: key.Public().(ed25519.PublicKey)}})
+	file, err := verdict.SignKeySet(root, []verdict.Key{
+		{ID: "a", Class: verdict.ClassAnalyzer, Public: key.Public().(ed25519.PublicKey)},
+		{ID: "o", Class: verdict.ClassOperator, Public: operatorKey().Public().(ed25519.PublicKey)},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,14 +63,22 @@ func open(t *testing.T, addr string) *epochs.Exchange {
 	t.Cleanup(w.Close)
 	c := epochs.DefaultConfig()
 	c.Wait = 300 * time.Millisecond
-	x, err := epochs.New(epochs.Options{
+	o := epochs.Options{
 		Config: c, Brokers: []string{addr}, Writer: w, Signer: verdict.NewSigner("a", key), Keys: keys,
 		Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now,
-	})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	x, err := epochs.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return x
+}
+
+func operatorKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed([]byte("operator key for tests, 32 bytes"))
 }
 
 // learned is what a partition has learned by a day.
@@ -86,10 +98,14 @@ func TestEpochsFollowEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	x := start(t, b.Addr())
+	var today atomic.Int64
+	x := start(t, b.Addr(), func(o *epochs.Options) {
+		o.Now = func() time.Time { return time.Unix(0, 0).Add(time.Duration(today.Load()) * 24 * time.Hour) }
+	})
 	var refs []epoch.Reference
 	var last *epoch.Epoch
 	for day := range 18 {
+		today.Store(int64(day))
 		// What the first day says is said again by the second: when that one's
 		// arrives, the first epoch may have been built already.
 		s := learned(1, max(1, day))
@@ -234,10 +250,11 @@ func TestOnlyEpochsNeedBelief(t *testing.T) {
 
 func TestBadConfigIsRefused(t *testing.T) {
 	tests := map[string]epochs.Config{
-		"an epoch a second":                             {Every: time.Second, Wait: time.Second},
-		"epochs gone before the records that name them": {Every: 12 * time.Hour, Wait: time.Second},
-		"no waiting at all":                             {Every: 24 * time.Hour},
-		"waiting for a day":                             {Every: 24 * time.Hour, Wait: 24 * time.Hour},
+		"an epoch a second":                             {Every: time.Second, Promotion: epochs.Automatic, Wait: time.Second},
+		"epochs gone before the records that name them": {Every: 12 * time.Hour, Promotion: epochs.Automatic, Wait: time.Second},
+		"no waiting at all":                             {Every: 24 * time.Hour, Promotion: epochs.Automatic},
+		"waiting for a day":                             {Every: 24 * time.Hour, Promotion: epochs.Automatic, Wait: 24 * time.Hour},
+		"promotion by nobody":                           {Every: 24 * time.Hour, Wait: time.Second},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {

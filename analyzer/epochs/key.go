@@ -10,8 +10,9 @@ import (
 
 // Kinds of record in the control topic that are this package's.
 const (
-	kindSummary = "summary"
-	kindEpoch   = "epoch"
+	kindSummary    = "summary"
+	kindEpoch      = "epoch"
+	kindActivation = "activation"
 )
 
 // attributeEnvelope is the attribute of a control event with the signature.
@@ -24,6 +25,8 @@ func summaryKey(s source) []byte {
 func epochKey(ref epoch.Reference) []byte {
 	return topic.ControlKey(ref.Tenant, kindEpoch, strconv.FormatUint(ref.Number, 10)+"-"+ref.Digest)
 }
+
+func activationKey(tenant string) []byte { return topic.ControlKey(tenant, kindActivation, kindEpoch) }
 
 // kindOf is the tenant and the kind of a record, false for a key that is not of
 // this topic's form.

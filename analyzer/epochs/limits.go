@@ -11,6 +11,12 @@ const (
 	// requests are retained: a partition that is replayed needs every epoch that a
 	// retained record names, and stops where it cannot get one.
 	everyLeast = 13 * time.Hour
+	// keptFor is how long an epoch that was in force stays in the topic after another
+	// has taken its place, longer than the records that name it: with manual promotion
+	// its number says nothing about that.
+	keptFor = 8 * 24 * time.Hour
+	// replacedMax bounds how many those are, the latest of them.
+	replacedMax = 64
 	// summariesMax and tenantsMax bound what is held of the topic. Beyond them
 	// records are counted and passed over.
 	summariesMax = 4096

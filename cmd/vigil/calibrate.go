@@ -25,7 +25,14 @@ scorer. Of each subject and day the largest suspicion counts, for each rung of
 the ladder. A generalised Pareto distribution is fitted to the largest of them,
 and the threshold is where it exceeds the budget: so many days out of 10,000 on
 which an action may be asked for although nothing was wrong. The budget is the
-model's, for each kind of actor; --budget sets it for all kinds.
+model's, for each kind of actor and facet; --budget sets it for all kinds.
+
+What many share is calibrated alike, by days of its own: a prefix, an account, a
+device, a client, a TLS fingerprint or a route on which something was tried. Of
+routes and clients there are few, and so are their days: then the threshold stays
+and the note says so. An access log has neither accounts nor devices, clients and
+fingerprints. Where ordinary life bears a lower threshold than the model's, that is
+shown; it need not be taken.
 
 The history should be that of an installation that observes, without incidents:
 what is in it is taken for innocent. --state takes a history that was learnt
@@ -75,7 +82,7 @@ func newCalibrateCommand(env app.Env) *cobra.Command {
 	}
 	o.score.inputFlags(c)
 	f := c.Flags()
-	f.StringToStringVar(&o.budget, "budget", nil, "false alarms allowed per 10,000 subject-days, by action, in place of the model's")
+	f.StringToStringVar(&o.budget, "budget", nil, "false alarms allowed per 10,000 subject-days, by action, in place of the model's for all kinds")
 	f.StringVar(&o.labels, "labels", "", "file of what people said about verdicts; proposes weights of the groups of evidence")
 	f.BoolVar(&o.ladders, "ladders", false, "print the section ladders of a model file instead of a table")
 	return c
@@ -85,7 +92,7 @@ func newCalibrateCommand(env app.Env) *cobra.Command {
 type calibration struct {
 	Kind   string `json:"kind"`
 	Action string `json:"action"`
-	// Budget, Reached and Expected count per 10,000 subject-days: allowed, seen
+	// Budget, Reached and Expected count per 10,000 subject-days, or days of a facet: allowed, seen
 	// at the threshold now, and expected there by the fit (absent where there is none).
 	Budget   float64  `json:"budget"`
 	Days     int      `json:"subject_days"`

@@ -43,14 +43,12 @@ func clickhouseParts() []part {
 }
 
 func adminParts() []part {
-	return []part{
+	return append([]part{
 		{"gateway-admin", "admin ports of all gateways, as URLs with commas between", func(r *runfile.Run) *string { return &r.GatewayAdmin }},
 		{"analyzer-admin", "admin port of an analyzer, as a URL", func(r *runfile.Run) *string { return &r.Console }},
 		{"admin-token-file", "file of the bearer token of the admin ports", func(r *runfile.Run) *string { return &r.AdminTokenFile }},
-		{"operator-key-file", "Ed25519 key that signs what you decide (PKCS#8 PEM)", func(r *runfile.Run) *string { return &r.OperatorKeyFile }},
-		{"operator-kid", "its id in the key set", func(r *runfile.Run) *string { return &r.OperatorKid }},
 		{"tenant-key-file", "key of the pseudonyms, for raw names", func(r *runfile.Run) *string { return &r.TenantKeyFile }},
-	}
+	}, operatorParts()...)
 }
 
 // analyzerParts are for what only analyzers know, each its share.
@@ -58,6 +56,14 @@ func analyzerParts() []part {
 	return []part{
 		{"analyzer-admin", "admin ports of all analyzers, as URLs with commas between", func(r *runfile.Run) *string { return &r.Console }},
 		{"admin-token-file", "file of the bearer token of the admin ports", func(r *runfile.Run) *string { return &r.AdminTokenFile }},
+	}
+}
+
+// operatorParts are for what an operator signs.
+func operatorParts() []part {
+	return []part{
+		{"operator-key-file", "Ed25519 key that signs what you decide (PKCS#8 PEM)", func(r *runfile.Run) *string { return &r.OperatorKeyFile }},
+		{"operator-kid", "its id in the key set", func(r *runfile.Run) *string { return &r.OperatorKid }},
 	}
 }
 

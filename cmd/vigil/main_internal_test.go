@@ -215,6 +215,7 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 	})
 	if role == "analyzer" {
 		heldAndRelease(mux)
+		epochsAndPromote(mux, keys)
 	}
 	mux.HandleFunc("POST /v1/verdicts", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -246,6 +247,45 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
+}
+
+// epochsAndPromote has epoch 7 in force and 8 as a candidate until somebody promotes it.
+func epochsAndPromote(mux *http.ServeMux, keys *verdict.KeySet) {
+	mux.HandleFunc("GET /v1/epochs", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		const in, out = `{"tenant":"default","number":7,"digest":"7777777777777777","origin":5,"built":"2026-03-02T08:00:00Z","state":"in force","held":true,"by":"operator-1","against":7,"shift":0}`,
+			`{"tenant":"default","number":8,"digest":"8888888888888888","origin":8,"built":"2026-03-03T08:00:00Z","state":"candidate","against":7,"shift":0.31`
+		const parts = `,"parts":[{"part":"detector of human/normal","holds":"2048 rows of 9000","shift":0.31,"says":"another population; most in answering took: median 90 ms, was 20 ms"}]}`
+		switch {
+		case r.Header.Get("Authorization") != "Bearer "+testToken:
+			w.WriteHeader(http.StatusUnauthorized)
+		case q.Get("tenant") != "default" || q.Get("number") != "" && q.Get("number") != "7" && q.Get("number") != "8":
+			_, _ = fmt.Fprint(w, "[]")
+		case q.Get("number") == "8":
+			_, _ = fmt.Fprint(w, "["+out+parts+"]")
+		case q.Get("number") == "7":
+			_, _ = fmt.Fprint(w, "["+in+"]")
+		default:
+			_, _ = fmt.Fprint(w, "["+out+"},"+in+"]")
+		}
+	})
+	mux.HandleFunc("POST /v1/epochs/promote", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Authorization") != "Bearer "+testToken {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		said, _, err := keys.OpenOrder(body)
+		switch string(said) {
+		case `{"tenant":"default","promote":8,"digest":"8888888888888888","over":7}`:
+			_, _ = fmt.Fprint(w, `{"tenant":"default","number":8,"digest":"8888888888888888"}`)
+		case `{"tenant":"default","promote":7,"digest":"7777777777777777","over":7}`:
+			_, _ = fmt.Fprint(w, `{"tenant":"default","number":9,"digest":"9999999999999999"}`)
+		default:
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			_, _ = fmt.Fprint(w, err)
+		}
+	})
 }
 
 // heldAndRelease holds verdicts by the evidence of group walk until they are released.

@@ -51,7 +51,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 	}{
 		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
 		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand}},
-		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand, newReleaseCommand, newLabelCommand}},
+		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand, newReleaseCommand, newLabelCommand, newEpochCommand}},
 		{groupTune, []func(app.Env) *cobra.Command{newModelCommand, newTestCommand, newCalibrateCommand, newDetectCommand, newBenchCommand, newAttackCommand}},
 		{groupSet, []func(app.Env) *cobra.Command{newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newVersionCommand}},
 	} {

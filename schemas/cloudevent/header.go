@@ -20,6 +20,7 @@ const (
 	TypeSummary     = "io.vigil.summary.v1"
 	TypeEpoch       = "io.vigil.epoch.v1"
 	TypeHeld        = "io.vigil.held.v1"
+	TypeActivation  = "io.vigil.activation.v1"
 )
 
 // Content types of a record's value.

@@ -2,20 +2,40 @@ package verdict
 
 import "fmt"
 
-// typControl is the type of an envelope around what an analyzer says to the
-// analyzers of other partitions.
-const typControl = "vigil-control"
+const (
+	// typControl is the type of an envelope around what an analyzer says to the
+	// analyzers of other partitions.
+	typControl = "vigil-control"
+	// typOrder is that of one around what an operator orders an analyzer to do.
+	typOrder = "vigil-order"
+)
 
 // Control returns the envelope of what an analyzer says to the others.
 func (s Signer) Control(payload []byte) ([]byte, error) {
 	return sign(typControl, s.kid, s.key, payload)
 }
 
+// Order returns the envelope of what an operator orders an analyzer to do.
+func (s Signer) Order(payload []byte) ([]byte, error) {
+	return sign(typOrder, s.kid, s.key, payload)
+}
+
 // OpenControl verifies an envelope of [Signer.Control] by an analyzer's key and
 // returns what it held. The error wraps one of those of [KeySet.Open].
 func (k *KeySet) OpenControl(record []byte) ([]byte, error) {
+	payload, _, err := k.openAs(record, typControl, ClassAnalyzer)
+	return payload, err
+}
+
+// OpenOrder verifies an envelope of [Signer.Order] by an operator's key and returns
+// what it held and the key's id. The error wraps one of those of [KeySet.Open].
+func (k *KeySet) OpenOrder(record []byte) (payload []byte, kid string, err error) {
+	return k.openAs(record, typOrder, ClassOperator)
+}
+
+func (k *KeySet) openAs(record []byte, want string, class Class) (payload []byte, kid string, err error) {
 	if len(record) > EnvelopeBytesMax {
-		return nil, fmt.Errorf("open envelope of %d B: %w", len(record), ErrUnsigned)
+		return nil, "", fmt.Errorf("open envelope of %d B: %w", len(record), ErrUnsigned)
 	}
 	typ, key, payload, err := open(record, func(kid string) (Key, bool) {
 		key, ok := k.keys[kid]
@@ -23,11 +43,11 @@ func (k *KeySet) OpenControl(record []byte) ([]byte, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, err
-	case typ != typControl:
-		return nil, fmt.Errorf("typ %q: %w", typ, ErrUnsigned)
-	case key.Class != ClassAnalyzer:
-		return nil, fmt.Errorf("key %q of class %s: %w", key.ID, key.Class, ErrAuthority)
+		return nil, "", err
+	case typ != want:
+		return nil, "", fmt.Errorf("typ %q: %w", typ, ErrUnsigned)
+	case key.Class != class:
+		return nil, "", fmt.Errorf("key %q of class %s: %w", key.ID, key.Class, ErrAuthority)
 	}
-	return payload, nil
+	return payload, key.ID, nil
 }

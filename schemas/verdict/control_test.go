@@ -60,4 +60,28 @@ func TestControlEnvelope(t *testing.T) {
 	if !errors.Is(err, verdict.ErrUnsigned) {
 		t.Errorf("a control envelope is opened as a verdict: %v", err)
 	}
+	order, err := verdict.NewSigner("o", private("operator")).Order([]byte("y"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, kid, err := keys.OpenOrder(order)
+	if err != nil || string(payload) != "y" || kid != "o" {
+		t.Errorf("OpenOrder = %q of %q, %v; want y of o", payload, kid, err)
+	}
+	_, err = keys.OpenControl(order)
+	if !errors.Is(err, verdict.ErrUnsigned) {
+		t.Errorf("an order is opened as a control envelope: %v", err)
+	}
+	forged, err := verdict.NewSigner("a", private("analyzer")).Order([]byte("y"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = keys.OpenOrder(forged)
+	if !errors.Is(err, verdict.ErrAuthority) {
+		t.Errorf("an analyzer's order: %v, want %v", err, verdict.ErrAuthority)
+	}
+	_, _, err = keys.OpenOrder(sealed("o", "operator"))
+	if !errors.Is(err, verdict.ErrUnsigned) {
+		t.Errorf("a control envelope is opened as an order: %v", err)
+	}
 }

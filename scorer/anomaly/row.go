@@ -32,11 +32,21 @@ var dimensions = [...]dimension{
 	{"share of errors", errorShare, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
 	{"different things a request", variety, func(v float64) string { return fmt.Sprintf("%.2f", v) }},
 	{"age of the sign-in", func(x *evidence.Context) float64 { return log(feature.AuthAge(x)) }, func(v float64) string { return duration(linear(v)) }},
+	// From here on against the subject's own habit: the shift of an epoch is taken of
+	// the epoch.WatchedColumns before.
 	{"bytes of the minute to the subject's own", own("state.minute_bytes_ratio"), times},
 	{"requests of the minute to the subject's own", own("state.minute_requests_ratio"), times},
 	{"bytes of the hour to the subject's own", own("state.hour_bytes_ratio"), times},
 	{"different things of the hour to the subject's own", own("state.hour_resources_ratio"), times},
 	{"the page in the subject's sessions", feature.RouteHabit, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
+}
+
+// Say is the name of a column and a number of it for a person, which may be missing.
+func Say(column int, v float64) (name, number string) {
+	if math.IsNaN(v) {
+		return dimensions[column].name, "nothing"
+	}
+	return dimensions[column].name, dimensions[column].say(v)
 }
 
 // own is the logarithm of a number against the habit of the subject.

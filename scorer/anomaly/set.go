@@ -12,9 +12,11 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/calibrate"
 	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/epoch"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/forest"
 	"github.com/vigil-gateway/vigil/scorer/quarantine"
+	"github.com/vigil-gateway/vigil/scorer/reservoir"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -22,9 +24,6 @@ import (
 // sees what no single column shows. Distance to remembered rows costs as much as
 // the others together and found no more; what repeats is for the test to add up.
 const members = forest.Peak | forest.Relation
-
-// epoch is part of the seed; a partition's own detectors have none.
-const epoch = 0
 
 // Params is the part of the risk model that the signal needs.
 type Params struct {
@@ -51,38 +50,37 @@ type Set struct {
 	sample  quarantine.Sample
 	draw    uint64
 	row     [Columns]float64
+	rounded [Columns]float64 // As a frozen twin, which knows rounded ones, is shown it.
 	shares  [Columns]float64
 }
 
 type detector struct {
-	forest *forest.Detector
-	// normal are the scores of clean requests.
-	normal  *calibrate.Conformal
-	known   int   // How many it was given.
-	seen    int64 // When it was last asked for.
+	name string // Of the tenant's: kind of subject and class.
+	live *twin
+	// frozen is that of the epoch in force, nil where that has none.
+	frozen  *twin
+	epoch   *epoch.Epoch // Of which frozen was built.
+	seen    int64        // When it was last asked for.
 	waiting quarantine.Queue
-	// bounds are what few requests exceed, in microseconds and bytes.
-	bounds [gated]float64
 }
 
-// gated is how many of the dimensions, the first ones, let a request be looked
-// at whether or not it was drawn.
-const gated = 3
-
-// gateShare is the share of the learned rows that stays within a bound.
-const gateShare = 0.99
-
-// bound takes the bounds from what the detector has learned.
-func (d *detector) bound() {
-	for i := range d.bounds {
-		d.bounds[i] = linear(d.forest.Quantile(i, gateShare))
+// scoring is the twin that scores.
+func (d *detector) scoring() *twin {
+	if d.frozen != nil {
+		return d.frozen
 	}
+	return d.live
 }
 
-// large reports whether an event exceeds a bound of a detector that knows some.
-func (d *detector) large(ev *event.RequestEvent) bool {
-	return d.known >= normalLeast &&
-		(float64(ev.GetDurationUs()) > d.bounds[0] || float64(ev.GetBytesIn()) > d.bounds[1] || float64(ev.GetBytesOut()) > d.bounds[2])
+// follow takes over the epoch in force, once. A live twin that scores no longer
+// has no use for its normal scores: should it ever score again, it begins anew.
+func (d *detector) follow(e *epoch.Epoch) {
+	d.epoch, d.frozen = e, freeze(e, d.name)
+	if d.frozen != nil {
+		d.live.normal, d.live.known = calibrate.NewConformal(0), 0
+	} else {
+		d.live.bound()
+	}
 }
 
 // NewSet returns a set of at most most detectors, which knows nothing.
@@ -112,9 +110,10 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	if d == nil {
 		return evidence.Finding{}, false
 	}
+	t := d.scoring()
 	draw := xxh3.HashStringSeed(x.Session.Key.ID, x.Session.Requests)
 	drawn := draw%Every == 0
-	if !drawn && !d.large(x.Event) {
+	if !drawn && !t.large(x.Event) {
 		s.idle = d
 		return evidence.Finding{}, false
 	}
@@ -122,31 +121,37 @@ func (s *Set) Look(x *evidence.Context, class string) (evidence.Finding, bool) {
 	for i := range dimensions {
 		s.row[i] = dimensions[i].of(x)
 	}
-	score, err := d.forest.Score(s.row[:])
+	seen := &s.row
+	if t == d.frozen {
+		seen = &s.rounded
+		for i, v := range s.row {
+			seen[i] = reservoir.Round(v)
+		}
+	}
+	score, err := t.forest.Score(seen[:])
 	if err != nil {
 		panic("anomaly: " + err.Error()) // Every row has its columns.
 	}
-	mature := d.forest.Counts().Learned >= learnedLeast
 	if drawn { // Only these are a fair sample of what is normal.
 		s.current, s.draw = d, draw/Every
 		s.sample.Actor, s.sample.Subject = x.Session.Key, evidence.Hash(x.Event.GetSubject())
 		s.sample.At, s.sample.Score = x.Now, -1
-		if mature {
+		if t == d.live && t.mature() {
 			s.sample.Score = score
 		}
 	}
-	if !mature || d.known < normalLeast {
+	if !t.speaks() {
 		return evidence.Finding{}, false
 	}
 	odd := &x.Session.Odd
 	before := odd.To(x.Now, int64(s.params.HalfLife))
-	odd.Value = min(oddMax, max(0, before+float64(temperature*calibrate.Evidence(d.normal.P(score), calibrate.Kappa))))
+	odd.Value = min(oddMax, max(0, before+float64(temperature*calibrate.Evidence(t.normal.P(score), calibrate.Kappa))))
 	x.Session.OddPeak = max(x.Session.OddPeak, float32(odd.Value))
 	nats := min(s.params.Max, odd.Value) - max(said(&x.Session.Suspicion), float64(x.Subject.Odd))
 	if odd.Value <= before || !(nats >= least) {
 		return evidence.Finding{}, false
 	}
-	return evidence.Finding{Signal: evidence.Anomaly, Nats: nats, Text: s.text(d)}, true
+	return evidence.Finding{Signal: evidence.Anomaly, Nats: nats, Text: s.text(t)}, true
 }
 
 const (
@@ -195,6 +200,12 @@ func (s *Set) of(x *evidence.Context, class string) *detector {
 		s.table.Put(key, d)
 	}
 	d.seen = x.Now
+	if d.name == "" { // New, or restored.
+		d.name = key.Kind + "/" + key.ID
+	}
+	if e := x.Tenant.Shared.Active; e != d.epoch {
+		d.follow(e)
+	}
 	return d
 }
 
@@ -210,48 +221,49 @@ func sensitivity(s string) string {
 }
 
 func newDetector(key entity.Key) *detector {
-	seed := xxh3.HashStringSeed(key.Tenant+"\x00model.anomaly\x00"+key.Kind+"\x00"+key.ID, epoch)
-	f, err := forest.New(forest.Options{Columns: Columns, Seed: seed, Members: members})
-	if err != nil {
-		panic("anomaly: " + err.Error()) // The options are constants.
-	}
-	return &detector{forest: f, normal: calibrate.NewConformal(seed)}
+	return &detector{live: newTwin(xxh3.HashString(key.Tenant + "\x00model.anomaly\x00" + key.Kind + "\x00" + key.ID))}
 }
 
-// Learn takes what the last event would teach, unless it is suspicious. Where it
-// was not looked at, it teaches what has proved clean: no event pays for both.
-func (s *Set) Learn(now int64, suspicious bool, clean func(entity.Key) bool) {
+// Learn takes what the event just looked at would teach, unless it is suspicious.
+// Where it was not looked at, it teaches what has proved clean: no event pays for both.
+func (s *Set) Learn(x *evidence.Context, suspicious bool, clean func(entity.Key) bool) {
 	if s.current != nil && !suspicious {
 		s.current.waiting.Offer(&s.sample, s.draw)
 	}
 	if s.idle != nil {
-		s.idle.learn(now, s.params.Quarantine, clean)
+		s.idle.learn(x, s.params.Quarantine, clean)
 	}
 	s.current, s.idle = nil, nil
 }
 
-// learn learns one row that has proved clean, if there is one.
-func (d *detector) learn(now int64, quarantine time.Duration, clean func(entity.Key) bool) {
-	q := d.waiting.Next(now, quarantine, clean)
+// learn lets the live twin learn one row that has proved clean, if there is one, and
+// with it what goes into the next epoch.
+func (d *detector) learn(x *evidence.Context, quarantine time.Duration, clean func(entity.Key) bool) {
+	q := d.waiting.Next(x.Now, quarantine, clean)
 	if q == nil {
 		return
 	}
-	if q.Score >= 0 {
-		d.normal.Offer(0, q.At, q.Score)
-		d.normal.Release(q.At)
-		d.known++
+	if q.Score >= 0 && d.frozen == nil {
+		d.live.learned(q.At, q.Score)
 	}
-	_, err := d.forest.Next(q.Row)
+	before := d.live.forest.Counts().Learned
+	_, err := d.live.forest.Next(q.Row)
 	if err != nil {
 		panic("anomaly: " + err.Error()) // Rows of another width are not restored.
 	}
-	d.bound()
+	if d.frozen == nil {
+		d.live.bound()
+	}
+	shared := &x.Tenant.Shared
+	if l := shared.Learner(x.Tenant.Key.Tenant, d.name, Columns); l != nil {
+		shared.Learn(l, q.Row, d.live.forest.Counts().Learned > before)
+	}
 }
 
 // text says what is strange about the row, by the dimensions that make most of
 // the score.
-func (s *Set) text(d *detector) string {
-	d.forest.Shares(s.shares[:])
+func (s *Set) text(t *twin) string {
+	t.forest.Shares(s.shares[:])
 	var b strings.Builder
 	b.WriteString("a request unlike clean ones of its kind")
 	for told := range dimensionsTold {
@@ -261,7 +273,7 @@ func (s *Set) text(d *detector) string {
 				best = i
 			}
 		}
-		usual := d.forest.Quantile(best, 0.5)
+		usual := t.forest.Quantile(best, 0.5)
 		if told > 0 && s.shares[best] < shareLeast || math.IsNaN(s.row[best]) || math.IsNaN(usual) {
 			break
 		}
@@ -285,11 +297,12 @@ func (s *Set) Code(k *snapshot.Codec) {
 // Err is why the last reading of the state failed, nil where it did not.
 func (s *Set) Err() error { return s.err }
 
+// code writes or reads a detector. The frozen twin is made again of its epoch.
 func (s *Set) code(k *snapshot.Codec, d *detector) {
 	var state string
 	if !k.Reading() {
 		var b bytes.Buffer
-		_ = d.forest.Snapshot(&b) // A buffer takes everything.
+		_ = d.live.forest.Snapshot(&b) // A buffer takes everything.
 		state = b.String()
 	} else {
 		*d = *newDetector(entity.Key{})
@@ -303,12 +316,12 @@ func (s *Set) code(k *snapshot.Codec, d *detector) {
 		if err != nil {
 			s.err = fmt.Errorf("detector: %w", err)
 		} else {
-			d.forest = f
-			d.bound()
+			d.live.forest = f
+			d.live.bound()
 		}
 	}
-	d.normal.Code(k)
-	k.Int(&d.known)
+	d.live.normal.Code(k)
+	k.Int(&d.live.known)
 	k.I64(&d.seen)
 	d.waiting.Code(k, Columns)
 }

@@ -26,12 +26,15 @@ var (
 
 // stream makes requests of many sessions that are alike.
 type stream struct {
-	rng *rand.Rand
-	now int64
-	n   int
+	rng    *rand.Rand
+	now    int64
+	n      int
+	tenant *entity.Tenant
 }
 
-func newStream() *stream { return &stream{rng: rand.New(rand.NewPCG(1, 2)), now: start} }
+func newStream() *stream {
+	return &stream{rng: rand.New(rand.NewPCG(1, 2)), now: start, tenant: &entity.Tenant{Key: entity.Key{Tenant: "default"}}}
+}
 
 // next is an ordinary request: a large answer takes longer than a small one.
 func (s *stream) next() *evidence.Context {
@@ -50,7 +53,7 @@ func (s *stream) next() *evidence.Context {
 			Key: entity.Key{Tenant: "default", Kind: "session", ID: "s-" + who}, Start: s.now - int64(time.Hour), Requests: uint64(s.n),
 			Hour: entity.Window{Requests: float64(10 + s.rng.IntN(20))}, Spread: entity.Spread{Weight: 5},
 		},
-		Subject: &entity.Subject{}, Tenant: &entity.Tenant{},
+		Subject: &entity.Subject{}, Tenant: s.tenant,
 	}
 	return x
 }
@@ -62,12 +65,12 @@ func clean(entity.Key) bool { return true }
 func see(s *anomaly.Set, x *evidence.Context, clean func(entity.Key) bool) (evidence.Finding, bool) {
 	draw(x)
 	f, found := s.Look(x, "")
-	s.Learn(x.Now, false, clean)
+	s.Learn(x, false, clean)
 	y := *x // Another request, which is not looked at.
 	y.Event = &event.RequestEvent{Kind: event.KindRequest, Tenant: x.Event.GetTenant(), SubjectKind: x.Event.GetSubjectKind(), Sensitivity: x.Event.GetSensitivity()}
 	skip(&y)
 	s.Look(&y, "")
-	s.Learn(x.Now, false, clean)
+	s.Learn(x, false, clean)
 	return f, found
 }
 
@@ -343,7 +346,7 @@ func TestNothingIsAllocatedForOrdinaryRequests(t *testing.T) {
 		if found {
 			return // A text for a person is made.
 		}
-		set.Learn(x.Now, false, clean)
+		set.Learn(x, false, clean)
 	})
 	if got != 0 {
 		t.Errorf("%v allocations a request", got)
@@ -362,6 +365,6 @@ func BenchmarkSet(b *testing.B) {
 		x := requests[i%len(requests)]
 		x.Session.Requests = uint64(i)
 		set.Look(x, "")
-		set.Learn(x.Now, false, clean)
+		set.Learn(x, false, clean)
 	}
 }

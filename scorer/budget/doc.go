@@ -5,8 +5,8 @@
 //
 // # Contract
 //
-// A [Collector] keeps, for each kind of actor and each rung, how many clean
-// subject-days it saw and the largest of their maxima; memory is bounded by the
+// A [Collector] keeps, for each kind of actor or facet and each rung, how many clean
+// subject-days (of a facet, its own days) it saw and the largest of their maxima; memory is bounded by the
 // subjects of one day and by [MaximaMax]. A [Tail] is a generalised Pareto
 // distribution fitted to those beyond a high level (peaks over threshold). The
 // same samples in the same order give the same bytes.

@@ -30,6 +30,11 @@ type Epoch struct {
 	Concentrations [Habits]float64
 	// Groups are those of peer groups.
 	Groups GroupConcentrations
+	// Origin is the number of the epoch whose content this is, its own where it was
+	// built of summaries: what was random in that one is the same here.
+	Origin uint64
+	// Detectors are those of package anomaly, by name.
+	Detectors []Detector
 
 	layout byte // Of its bytes.
 	digest string
@@ -39,15 +44,23 @@ type Epoch struct {
 // previous, nil for none, and after those that are in force anywhere. Of two summaries of one partition the later
 // counts. It returns nil where there is no summary.
 //
-// A kind of subject whose tail holds too few sessions for a fit keeps its curve.
+// A kind of subject whose tail holds too few sessions for a fit keeps its curve, and
+// a detector that has too few rows keeps those.
 func Build(previous *Epoch, summaries ...*Summary) *Epoch {
+	return BuildAfter(previous, 0, summaries...)
+}
+
+// BuildAfter is Build where epochs up to a number were built since previous, none of
+// which is in force: its number is above theirs, and it keeps nothing of them.
+func BuildAfter(previous *Epoch, number uint64, summaries ...*Summary) *Epoch {
 	list := latest(summaries)
 	if len(list) == 0 {
 		return nil
 	}
-	e := &Epoch{Tenant: list[0].Tenant, Number: 1, layout: version}
+	e := &Epoch{Tenant: list[0].Tenant, Number: number + 1, layout: version}
 	if previous != nil {
-		e.Number, e.Curves, e.Concentrations = previous.Number+1, previous.Curves, previous.Concentrations
+		e.Number = max(e.Number, previous.Number+1)
+		e.Curves, e.Concentrations = previous.Curves, previous.Concentrations
 		e.Groups = previous.Groups
 	}
 	whole, likelihoods, groups := sequence.NewShared(), [Habits]profile.Likelihood{}, new(GroupLikelihoods)
@@ -74,8 +87,19 @@ func Build(previous *Epoch, summaries ...*Summary) *Epoch {
 		}
 	}
 	e.Groups.fit(groups)
-	e.sum()
+	e.Origin = e.Number
+	e.join(previous, list)
+	e.finish()
 	return e
+}
+
+// Again is an epoch of another number with the same content: numbers only grow, so
+// whoever goes back to an earlier epoch puts its content in force as a later one.
+func (e *Epoch) Again(number uint64) *Epoch {
+	again := *e
+	again.Number, again.layout = number, version
+	again.finish()
+	return &again
 }
 
 // latest is one summary of each partition, by partition.
@@ -110,11 +134,13 @@ func Decode(b []byte) (*Epoch, error) {
 	if err != nil || e.Number == 0 || len(e.Tenant) > TenantBytesMax {
 		return nil, fmt.Errorf("read epoch: %w", ErrFormat)
 	}
-	e.sum()
+	e.finish()
 	return e, nil
 }
 
-func (e *Epoch) sum() {
+// finish makes what is derived from the content.
+func (e *Epoch) finish() {
+	e.refer()
 	sum := sha256.Sum256(e.Encode())
 	e.digest = hex.EncodeToString(sum[:])
 }
@@ -136,7 +162,11 @@ func (e *Epoch) code(k *snapshot.Codec) {
 			e.Concentrations[i] = min(1e6, max(0, e.Concentrations[i]))
 		}
 	}
-	if e.layout > versionBare {
-		e.Groups.code(k)
+	if e.layout == versionBare {
+		e.Origin = e.Number
+		return
 	}
+	k.U64(&e.Origin)
+	codeDetectors(k, &e.Detectors)
+	e.Groups.code(k)
 }

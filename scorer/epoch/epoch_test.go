@@ -125,13 +125,16 @@ func TestLargestFits(t *testing.T) {
 			shared.Tails[j].Observe(float64(i%1024) / 16)
 		}
 	}
-	s := &epoch.Summary{Tenant: "t", Sequence: shared}
-	if n := len(s.Encode()); n > epoch.BytesMax {
+	s := largest(shared)
+	n := len(s.Encode())
+	if n > epoch.BytesMax {
 		t.Errorf("a summary of %d B, at most %d are read", n, epoch.BytesMax)
 	}
-	if n := len(epoch.Build(nil, s).Encode()); n > epoch.BytesMax {
-		t.Errorf("an epoch of %d B, at most %d are read", n, epoch.BytesMax)
+	e := epoch.Build(nil, s)
+	if n := len(e.Encode()); n > epoch.BytesMax || len(e.Detectors) != epoch.DetectorsMax {
+		t.Errorf("an epoch of %d B and %d detectors, at most %d B are read", n, len(e.Detectors), epoch.BytesMax)
 	}
+	t.Logf("a summary of %d B, an epoch of %d B", n, len(e.Encode()))
 }
 
 func TestControl(t *testing.T) {

@@ -13,6 +13,12 @@ func FuzzDecode(f *testing.F) {
 	s := summary(0, 1, 300)
 	f.Add(s.Encode())
 	f.Add(epoch.Build(nil, s).Encode())
+	var k epoch.Knowledge
+	l := k.Learner("t", "human/normal", 1)
+	for i := range epoch.RowsMin {
+		k.Learn(l, []float64{float64(i % 9)}, true)
+	}
+	f.Add(epoch.Build(nil, k.Summary("t", 0, 1)).Encode())
 	f.Add([]byte("VIGILEP\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = epoch.DecodeSummary(b)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/profile"
+	"github.com/vigil-gateway/vigil/scorer/reservoir"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -19,6 +20,8 @@ type Knowledge struct {
 	// Likelihoods go on learning, too.
 	Likelihoods [Habits]profile.Likelihood
 	Groups      GroupLikelihoods
+	// learners are the parts in detectors, by name.
+	learners []*Learner
 	// looked is when it was last looked whether an epoch is due.
 	looked int64
 }
@@ -73,15 +76,22 @@ func (k *Knowledge) Fade(time, halfLife float64) {
 		k.Likelihoods[i].Decay(f)
 	}
 	k.Groups.decay(f)
+	for _, l := range k.learners {
+		l.Rows.Fade(f)
+	}
 }
 
 // Summary is all that the partition has learned, nil where it is nothing. It
 // stays part of the partition: encode it before the next event.
 func (k *Knowledge) Summary(tenant string, partition int32, now int64) *Summary {
-	if k.Live == nil {
+	if k.Live == nil && len(k.learners) == 0 {
 		return nil
 	}
-	return &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Live, Likelihoods: k.Likelihoods, Groups: k.Groups}
+	s := &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Grow(), Likelihoods: k.Likelihoods, Groups: k.Groups}
+	for _, l := range k.learners {
+		s.Detectors = append(s.Detectors, Detector{Name: l.Name, Rows: l.Rows})
+	}
+	return s
 }
 
 // Activate puts an epoch in force, and reports false where it is no later than
@@ -94,16 +104,30 @@ func (k *Knowledge) Activate(e *Epoch) bool {
 	if k.Live != nil {
 		k.Live.Recent = sequence.Marginal{}
 	}
+	for _, l := range k.learners {
+		l.Recent = reservoir.Counts{}
+	}
 	return true
 }
 
 // Shift is how far what is done now is from what the epoch in force knows, as
-// a population stability index; 0 where that is not known yet.
+// a population stability index: the largest of the order of events and of the
+// first [WatchedColumns] of each detector; 0 where that is not known yet.
 func (k *Knowledge) Shift() float64 {
-	if k.Active == nil || k.Live == nil {
+	if k.Active == nil {
 		return 0
 	}
-	return k.Live.Recent.Shift(&k.Active.Steps)
+	shift := 0.0
+	if k.Live != nil {
+		shift = k.Live.Recent.Shift(&k.Active.Steps)
+	}
+	for _, l := range k.learners {
+		if d := k.Active.Detector(l.Name); d != nil {
+			moved, _ := d.Reference.Shift(&l.Recent, WatchedColumns)
+			shift = max(shift, moved)
+		}
+	}
+	return shift
 }
 
 // Due reports whether the partition, were it the only one, should build an
@@ -118,7 +142,8 @@ func (k *Knowledge) Due(now int64, every time.Duration) bool {
 }
 
 // Due reports whether an epoch should follow active, nil for none, given all
-// that was learned.
+// that was learned of the order of events: detectors come with the epochs that it
+// asks for, and until then their live twins score.
 func Due(active *Epoch, whole *sequence.Shared, now int64, every time.Duration) bool {
 	switch {
 	case !whole.Prior.Known():
@@ -148,6 +173,7 @@ func (k *Knowledge) Code(c *snapshot.Codec) {
 	if has {
 		k.Grow().Code(c)
 	}
+	codeLearners(c, &k.learners)
 	has = k.Active != nil
 	c.Bool(&has)
 	if !has {
@@ -163,6 +189,22 @@ func (k *Knowledge) Code(c *snapshot.Codec) {
 	}
 	k.Active.code(c)
 	if c.Reading() {
-		k.Active.sum()
+		k.Active.finish()
+	}
+}
+
+// codeLearners writes or reads the parts in detectors, which are in order.
+func codeLearners(c *snapshot.Codec, list *[]*Learner) {
+	snapshot.List(c, list, func(l **Learner) {
+		if c.Reading() {
+			*l = new(Learner)
+		}
+		c.Str(&(*l).Name)
+		(*l).Rows.Code(c)
+		(*l).Recent.Code(c)
+	})
+	if c.Reading() && len(*list) > DetectorsMax {
+		c.Fail()
+		*list = nil
 	}
 }

@@ -25,6 +25,8 @@ type Summary struct {
 	Likelihoods [Habits]profile.Likelihood
 	// Groups are those of peer groups.
 	Groups GroupLikelihoods
+	// Detectors are the samples of the live twins of package anomaly, by name.
+	Detectors []Detector
 }
 
 // Encode returns the sealed bytes of a summary.
@@ -61,6 +63,7 @@ func (s *Summary) code(k *snapshot.Codec, layout byte) {
 		s.Likelihoods[i].Code(k)
 	}
 	if layout > versionBare {
+		codeDetectors(k, &s.Detectors)
 		s.Groups.code(k)
 	}
 	s.Partition = int32(partition)

@@ -14,6 +14,7 @@ import (
 	schema "github.com/vigil-gateway/vigil/schemas/facet"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
@@ -50,7 +51,9 @@ type Engine struct {
 	facets   *entity.Table[entity.Facet]
 	accounts *entity.Table[entity.Facet]
 	tenants  *entity.Table[entity.Commons]
+	gather   *budget.Collector
 	shares   []judge.Share
+	supports []float64
 	found    []evidence.Finding
 	// away says of the accounts of the current cut whether they failed where they
 	// are not at home.
@@ -58,11 +61,15 @@ type Engine struct {
 }
 
 // New returns an engine without history.
-func New(m *model.Model) (*Engine, error) {
+func New(m *model.Model) (*Engine, error) { return NewGathering(m, nil) }
+
+// NewGathering is New for an engine that takes note of the suspicion of every facet
+// on each of its days, to calibrate thresholds with; nil gathers nothing.
+func NewGathering(m *model.Model, gather *budget.Collector) (*Engine, error) {
 	if m == nil {
 		return nil, errors.New("facet: a model is required")
 	}
-	e := &Engine{model: m, away: make(map[uint64]bool)}
+	e := &Engine{model: m, gather: gather, away: make(map[uint64]bool)}
 	e.empty()
 	return e, nil
 }
@@ -223,6 +230,7 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	e.found = e.found[:0]
 	e.signals(s, m, explained)
 	if len(e.found) == 0 {
+		e.note(r.Cut.GetTenant(), s, nil) // A day on which nothing was found is a day, too.
 		return
 	}
 	d, now := s.delta, e.now
@@ -231,6 +239,7 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	var score float64
 	e.shares, score = judge.WeighUnder(e.model, terms, e.found, nil, e.shares[:0])
 	ruling := judge.Step(e.model, e.model.FacetPace(), e.model.Ladder(d.GetKind()), &s.facet.Suspicion, e.shares, now)
+	e.note(r.Cut.GetTenant(), s, &ruling)
 	a := &assessment.Assessment{
 		EventId: d.GetCause(), EventTime: d.GetCauseTime(), StreamTime: timestamppb.New(time.Unix(0, now)), Offset: r.Offset,
 		Tenant: r.Cut.GetTenant(), Score: score, SessionScore: ruling.Total, Action: ruling.Action,
@@ -249,6 +258,26 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	})
 	a.VerdictId = p.ID
 	res.Proposals = append(res.Proposals, p)
+}
+
+// note gathers what supports each rung of a facet's ladder; ruling is nil where
+// nothing was found.
+func (e *Engine) note(tenant string, s *suspect, ruling *judge.Ruling) {
+	if e.gather == nil {
+		return
+	}
+	kind, reached := s.delta.GetKind(), -1
+	e.supports = e.supports[:0]
+	if ruling != nil {
+		rungs := e.model.Ladder(kind)
+		for i := range rungs {
+			if ruling.Rung == &rungs[i] {
+				reached = i
+			}
+		}
+		e.supports = judge.Supports(rungs, &s.facet.Suspicion, e.supports)
+	}
+	e.gather.Observe(kind, tenant+"\x00"+kind+"\x00"+s.delta.GetId(), e.supports, reached, e.now)
 }
 
 // Clear takes an operator's word: what was lifted starts again from nothing, or

@@ -252,6 +252,9 @@ func (c *Codec) Len(n int) int {
 // Failed reports whether a fault has occurred.
 func (c *Codec) Failed() bool { return c.err != nil }
 
+// Fail makes a reader fail that holds what no state has.
+func (c *Codec) Fail() { c.fail() }
+
 func (c *Codec) fail() {
 	if c.err == nil {
 		c.err = fmt.Errorf("payload ends early or holds a value that no state has: %w", ErrFormat)
