@@ -192,7 +192,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	s := x.Session
 	e.watch(x)
-	e.teach(x)
+	taught := e.teach(x)
 	proven := e.prove(x)
 	findings := e.collector.Collect(x)
 	if proven {
@@ -227,6 +227,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if x.Subject != nil {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
 		e.settle(x, ruling.Total)
+	}
+	if taught {
+		e.custom.anomaly.Spare()
 	}
 	e.teachModels(x, ruling.Total)
 	if !ruling.Announce {

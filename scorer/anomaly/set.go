@@ -230,6 +230,10 @@ func (s *Set) Learn(now int64, suspicious bool, clean func(entity.Key) bool) {
 	s.current, s.idle = nil, nil
 }
 
+// Spare lets the last event teach nothing that has proved clean: it pays for
+// something else already.
+func (s *Set) Spare() { s.idle = nil }
+
 // learn learns one row that has proved clean, if there is one.
 func (d *detector) learn(now int64, quarantine time.Duration, clean func(entity.Key) bool) {
 	q := d.waiting.Next(now, quarantine, clean)
