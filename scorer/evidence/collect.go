@@ -152,7 +152,7 @@ func (k *Collector) first(x *Context, kind entity.Kind, name string) bool {
 	if kind == entity.Devices {
 		last.Name = strings.Clone(name) // One for each person.
 	} else {
-		last.Name = k.Names.own(name)
+		last.Name = k.Names.Own(name)
 	}
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // namesMax bounds each of the two generations of every kind of name.
@@ -18,11 +19,18 @@ type Names struct {
 	networks memo[uint32]
 	prefixes memo[netip.Prefix]
 	pairs    memo[pair]
+	within   memo[within]
 	shared   memo[string]
 }
 
 // pair is two parts of a name.
 type pair struct{ a, b string }
+
+// within is a JA4 within an ASN.
+type within struct {
+	ja4 string
+	asn uint32
+}
 
 // memo is two generations of a bounded map, so that a flood of inventions costs
 // making names and no memory.
@@ -82,8 +90,17 @@ func (n *Names) pair(a, b string) string {
 	return n.pairs.put(pair{strings.Clone(a), strings.Clone(b)}, short(a+" "+b))
 }
 
-// own is a copy of a name that many share, one for all of them.
-func (n *Names) own(name string) string {
+// JA4In is [verdict.JA4In].
+func (n *Names) JA4In(ja4 string, asn uint32) string {
+	name, ok := n.within.get(within{ja4, asn})
+	if ok {
+		return name
+	}
+	return n.within.put(within{strings.Clone(ja4), asn}, verdict.JA4In(ja4, asn))
+}
+
+// Own is a copy of a name that many share, one for all of them.
+func (n *Names) Own(name string) string {
 	own, ok := n.shared.get(name)
 	if ok {
 		return own
