@@ -96,6 +96,7 @@ type Engine struct {
 	gather   *budget.Collector
 	supports []float64
 	custom   custom
+	spares   entity.Spares
 	// context and answer are of the current event, and used again for the next.
 	context evidence.Context
 	answer  answer
@@ -287,14 +288,14 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	*x = evidence.Context{
 		Event: ev, Now: now, At: e.clock.Clamp(ev.GetTime().AsTime().UnixNano()),
 		Agent: e.agents.Of(ev.GetUserAgent()), Network: e.collector.Names.Network(ev),
-		Tenant: e.tenant(ev.GetTenant()),
+		Tenant: e.tenant(ev.GetTenant()), Spares: &e.spares,
 	}
 	if ev.GetSubject() != "" {
 		key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()}
 		x.Subject = e.subjects.Get(key)
 		if x.Subject == nil {
-			x.Subject = &entity.Subject{}
-			e.subjects.Put(owned(x.Tenant, key), x.Subject)
+			x.Subject = e.subjects.Take(owned(x.Tenant, key))
+			e.spares.Subject(x.Subject)
 		}
 	}
 	e.signIn(x)
@@ -319,8 +320,8 @@ func (e *Engine) signIn(x *evidence.Context) {
 	key := entity.Key{Tenant: x.Tenant.Key.Tenant, Kind: verdict.TargetAccount, ID: ev.GetAccount()}
 	x.Account = e.accounts.Get(key)
 	if x.Account == nil {
-		x.Account = &entity.Account{}
-		e.accounts.Put(owned(x.Tenant, key), x.Account)
+		x.Account = e.accounts.Take(owned(x.Tenant, key))
+		*x.Account = entity.Account{}
 	}
 }
 
@@ -357,14 +358,15 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 		return s
 	}
 	key = owned(x.Tenant, key)
-	s = &entity.Session{Key: key, Start: x.Now}
+	s = table.Take(key)
+	e.spares.Session(s, key, x.Now)
 	if x.Subject != nil {
 		s.Subject = e.subjects.ID(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})
+	} else if key.Kind == verdict.TargetAddress {
+		s.Address = &s.Key.ID
 	} else {
 		s.Address = new(strings.Clone(ev.GetAddress()))
 	}
-	s.Pending.Since = x.Now
-	table.Put(key, s)
 	if x.Subject != nil {
 		e.inherit(x, s)
 	}

@@ -123,9 +123,6 @@ func (s *Subject) Carry(client string, nats float64, now int64) {
 		}
 		if nats < carriedLeast {
 			*list = append((*list)[:i], (*list)[i+1:]...)
-			if len(*list) == 0 && s.left.refusals == (Fading{}) {
-				s.left = nil
-			}
 			return
 		}
 		c.Nats, c.At = nats, now
@@ -163,7 +160,8 @@ func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) floa
 // append doubles.
 func add[T any](list []T, v T) []T {
 	if len(list) == cap(list) {
-		list = append(make([]T, 0, len(list)+len(list)/4+1), list...)
+		// Up to what the allocator gives anyway.
+		list = append(slices.Grow([]T(nil), len(list)+len(list)/4+1), list...)
 	}
 	return append(list, v)
 }
@@ -171,7 +169,7 @@ func add[T any](list []T, v T) []T {
 // Absolve forgets what every client has left behind.
 func (s *Subject) Absolve() {
 	if s.left != nil {
-		s.left.carried = nil
+		s.left.carried = s.left.carried[:0]
 	}
 }
 

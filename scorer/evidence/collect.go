@@ -48,6 +48,8 @@ type Context struct {
 	Account *entity.Account
 	// Gateway is the gateway that reports, nil where the event names none.
 	Gateway *entity.Gateway
+	// Spares are what new parts of the session are made of, nil for none.
+	Spares *entity.Spares
 }
 
 // request reports whether the event begins a request, as a tick or close does not.

@@ -155,7 +155,7 @@ func (k *Collector) posts(x *Context) {
 func login(x *Context) *entity.Login {
 	s := x.Session
 	if s.Login == nil {
-		s.Login = new(entity.Login)
+		s.Login = x.Spares.Login()
 	}
 	l := s.Login
 	if l.Last != 0 {

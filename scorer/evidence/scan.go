@@ -52,7 +52,8 @@ func (k *Collector) scan(x *Context) {
 // scanOf is what is known of a session's probing, from the first sign on.
 func scanOf(x *Context) *entity.Scan {
 	if x.Session.Scan == nil {
-		x.Session.Scan = &entity.Scan{Last: x.At}
+		x.Session.Scan = x.Spares.Scan()
+		x.Session.Scan.Last = x.At
 	}
 	return x.Session.Scan
 }

@@ -116,7 +116,7 @@ func (k *Collector) refreshed(x *Context) {
 
 func rotation(x *Context) *entity.Rotation {
 	if x.Session.Rotation == nil {
-		x.Session.Rotation = new(entity.Rotation)
+		x.Session.Rotation = x.Spares.Rotation()
 	}
 	return x.Session.Rotation
 }

@@ -197,7 +197,9 @@ func followed(s *entity.Session, template uint64, at int64) *entity.Walk {
 		w := &s.Walks[i]
 		if w.Template == template {
 			if at-w.Last > walkIdle {
-				*w = entity.Walk{Template: template, Best: w.Best, Longest: w.Longest}
+				best, longest := w.Best, w.Longest
+				w.Begin(template)
+				w.Best, w.Longest = best, longest
 			}
 			return w
 		}
@@ -206,10 +208,9 @@ func followed(s *entity.Session, template uint64, at int64) *entity.Walk {
 		}
 	}
 	if len(s.Walks) < entity.WalksMax {
-		s.Walks = append(s.Walks, entity.Walk{Template: template})
-		return &s.Walks[len(s.Walks)-1]
+		return s.Follow(template)
 	}
-	s.Walks[quiet] = entity.Walk{Template: template}
+	s.Walks[quiet].Begin(template)
 	return &s.Walks[quiet]
 }
 
