@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/zeebo/xxh3"
 
@@ -52,6 +53,7 @@ type Set struct {
 	draw    uint64
 	row     [Columns]float64
 	shares  [Columns]float64
+	words   []byte // Of the latest finding.
 }
 
 type detector struct {
@@ -253,11 +255,10 @@ func (d *detector) learn(now int64, quarantine time.Duration, clean func(entity.
 }
 
 // text says what is strange about the row, by the dimensions that make most of
-// the score.
+// the score. It is valid until the next look.
 func (s *Set) text(d *detector) string {
 	d.forest.Shares(s.shares[:])
-	var b strings.Builder
-	b.WriteString("a request unlike clean ones of its kind")
+	b := append(s.words[:0], "a request unlike clean ones of its kind"...)
 	for told := range dimensionsTold {
 		best := 0
 		for i := range s.shares {
@@ -273,11 +274,13 @@ func (s *Set) text(d *detector) string {
 		if told > 0 {
 			sep = "; "
 		}
-		say := dimensions[best].say
-		fmt.Fprintf(&b, "%s%s %s, usually %s", sep, dimensions[best].name, say(s.row[best]), say(usual))
+		b = append(append(append(b, sep...), dimensions[best].name...), ' ')
+		b = append(dimensions[best].say(b, s.row[best]), ", usually "...)
+		b = dimensions[best].say(b, usual)
 		s.shares[best] = 0
 	}
-	return b.String()
+	s.words = b
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // Not written again before the next look.
 }
 
 // Code writes or reads the set, in the order of last use.

@@ -13,6 +13,9 @@ import (
 // values end up in snapshots, so it is fixed.
 const hashSeed = 0x56_49_47_49_4c
 
+// plainMax bounds what an event leaves behind of memory for texts.
+const plainMax = 64 << 10
+
 // least is the weakest evidence that is worth a line, in nats.
 const least = 0.05
 
@@ -88,6 +91,8 @@ type Collector struct {
 	Names Names
 	// text is what has been written about the current event.
 	text []byte
+	// plain holds what paths and queries of the current event read in plain.
+	plain []byte
 	// news are the values of the current event that its subject never showed.
 	news []arrived
 	// newNetwork says that the current event brought a network that its subject
@@ -111,6 +116,9 @@ func NewCollector(p Params) *Collector {
 func (k *Collector) Collect(x *Context) []Finding {
 	k.findings, k.news, k.text = k.findings[:0], k.news[:0], k.text[:0]
 	k.newNetwork, k.fast = false, 0
+	if k.plain = k.plain[:0]; cap(k.plain) > plainMax {
+		k.plain = nil
+	}
 	k.network(x)
 	k.client(x)
 	k.hour(x)

@@ -114,13 +114,17 @@ func hurry(x *Context, l *entity.Login, within int64, inBurst float64) float64 {
 // posts counts sign-in posts where only the status is known.
 func (k *Collector) posts(x *Context) {
 	ev := x.Event
-	if ev.GetMethod() != "POST" || ev.GetStatus() == 0 || x.Subject != nil || !signIn(ev.GetPath()) {
+	if ev.GetMethod() != "POST" || ev.GetStatus() == 0 || x.Subject != nil {
+		return
+	}
+	path := k.lowered(ev.GetPath())
+	if !signIn(path) {
 		return
 	}
 	l := login(x)
 	client := hash(ev.GetUserAgent())
 	status := ev.GetStatus()
-	form := signInForm(ev.GetPath())
+	form := signInForm(path)
 	soon := 0.0
 	if form {
 		soon = hurry(x, l, pace, burstNats)
@@ -169,15 +173,15 @@ func login(x *Context) *entity.Login {
 	return l
 }
 
-// signIn reports whether a path looks like that of a sign-in.
+// signIn reports whether a path in lower case looks like that of a sign-in.
 func signIn(path string) bool {
-	return signInForm(path) || containsAny(lowerCase(path), "/auth", "authenticate", "/session", "/token", "xmlrpc.php")
+	return signInForm(path) || containsAny(path, "/auth", "authenticate", "/session", "/token", "xmlrpc.php")
 }
 
-// signInForm reports whether a path looks like that of a form in which people
-// sign in; programs come to other endpoints by themselves.
+// signInForm reports whether a path in lower case looks like that of a form in
+// which people sign in; programs come to other endpoints by themselves.
 func signInForm(path string) bool {
-	return containsAny(lowerCase(path), "login", "signin", "sign-in", "sign_in", "logon")
+	return containsAny(path, "login", "signin", "sign-in", "sign_in", "logon")
 }
 
 func containsAny(text string, pieces ...string) bool {

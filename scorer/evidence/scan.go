@@ -127,9 +127,10 @@ func asset(path string) bool {
 	if dot < 0 || len(path)-dot > 6 {
 		return strings.HasPrefix(path, "/apple-touch-icon") || path == "/robots.txt"
 	}
-	switch strings.ToLower(path[dot:]) {
-	case ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".webp", ".css", ".js", ".map", ".woff", ".woff2", ".ttf", ".txt":
-		return true
+	for _, ending := range [...]string{".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".webp", ".css", ".js", ".map", ".woff", ".woff2", ".ttf", ".txt"} {
+		if strings.EqualFold(path[dot:], ending) {
+			return true
+		}
 	}
 	return false
 }
