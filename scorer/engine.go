@@ -217,6 +217,13 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	kind := model.KindOf(r.Event)
 	rungs := e.model.Ladder(kind)
 	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
+	s.Suspicion.Decay(x.Now, e.model.Pace()) // Before there is room made in it.
+	fresh := 0
+	for i := range e.shares {
+		if h := &e.shares[i]; h.Exception == nil && h.Nats >= 0 {
+			fresh = e.spares.Suspect(&s.Suspicion, int(h.Signal), h.Text, fresh)
+		}
+	}
 	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
@@ -388,6 +395,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 			most = max(most, g.Threshold)
 		}
 	}
+	e.spares.Pile(&s.Suspicion, 1)
 	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), min(nats, float64(inherited*most)))
 }
 

@@ -24,10 +24,10 @@ type dimension struct {
 
 //nolint:gochecknoglobals // A constant: Go has no constant tables.
 var dimensions = [...]dimension{
-	{"answering took", func(x *evidence.Context) float64 { return log(float64(x.Event.GetDurationUs())) }, func(b []byte, v float64) []byte { return duration(b, linear(v) / 1e6) }},
+	{"answering took", func(x *evidence.Context) float64 { return log(float64(x.Event.GetDurationUs())) }, func(b []byte, v float64) []byte { return duration(b, linear(v)/1e6) }},
 	{"bytes in", func(x *evidence.Context) float64 { return log(float64(x.Event.GetBytesIn())) }, func(b []byte, v float64) []byte { return size(b, linear(v)) }},
 	{"bytes out", func(x *evidence.Context) float64 { return log(float64(x.Event.GetBytesOut())) }, func(b []byte, v float64) []byte { return size(b, linear(v)) }},
-	{"time since the request before", func(x *evidence.Context) float64 { return log(1e3 * feature.Gap(x)) }, func(b []byte, v float64) []byte { return duration(b, linear(v) / 1e3) }},
+	{"time since the request before", func(x *evidence.Context) float64 { return log(1e3 * feature.Gap(x)) }, func(b []byte, v float64) []byte { return duration(b, linear(v)/1e3) }},
 	{"age of the session", func(x *evidence.Context) float64 { return log(entitySeconds(x)) }, func(b []byte, v float64) []byte { return duration(b, linear(v)) }},
 	{"share of errors", errorShare, percent},
 	{"different things a request", variety, func(b []byte, v float64) []byte { return strconv.AppendFloat(b, v, 'f', 2, 64) }},

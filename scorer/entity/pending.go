@@ -118,6 +118,9 @@ const (
 // measure.
 type Samples []Sample
 
+// samplesLeast are the buckets that a minute and an hour of work fill.
+const samplesLeast = 8
+
 // Sample is how often a bucket of a measure was hit.
 type Sample struct {
 	Measure Measure
@@ -142,6 +145,9 @@ func (s *Samples) Add(m Measure, bucket int) {
 	case at >= 0:
 		(*s)[at].N++
 	default:
+		if cap(*s) == 0 {
+			*s = make(Samples, 0, samplesLeast)
+		}
 		*s = add(*s, Sample{Measure: m, Bucket: uint8(bucket), N: 1})
 	}
 }
@@ -179,12 +185,15 @@ func (p *Pending) Note(kind Kind, name string) bool {
 		p.Seen = append(p.Seen[:oldest], p.Seen[oldest+1:]...)
 	}
 	if len(p.Seen) == cap(p.Seen) {
-		// A session on one device shows a dozen; each more is rare.
-		p.Seen = append(make([]Seen, 0, max(12, len(p.Seen)+4)), p.Seen...)
+		p.Seen = append(make([]Seen, 0, seenRoom(len(p.Seen))), p.Seen...)
 	}
 	p.Seen = append(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
 	return true
 }
+
+// seenRoom is for how many values there is room where so many are known: a session
+// on one device shows a dozen; each more is rare.
+func seenRoom(n int) int { return max(12, n+4) }
 
 // Count is how many values of a kind the session remembers.
 func (p *Pending) Count(kind Kind) int {

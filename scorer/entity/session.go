@@ -112,21 +112,6 @@ type Run struct {
 	Stride, Length int32
 }
 
-// Begin makes the walk one through another template.
-func (w *Walk) Begin(template uint64) { *w = Walk{Template: template, IDs: w.IDs.emptied()} }
-
-// Follow adds a walk that begins. It is valid until the next call.
-func (s *Session) Follow(template uint64) *Walk {
-	if n := len(s.Walks); n < cap(s.Walks) {
-		s.Walks = s.Walks[:n+1]
-	} else {
-		s.Walks = append(s.Walks, Walk{})
-	}
-	w := &s.Walks[len(s.Walks)-1]
-	w.Begin(template)
-	return w
-}
-
 // runMax is the longest run that a habit of runs tells from a longer one.
 const runMax = profile.Buckets - 2
 
@@ -190,9 +175,6 @@ func (r *Ring) Add(h uint64, limit int) bool {
 	r.next = (r.next + 1) % limit
 	return true
 }
-
-// emptied is a ring without hashes in the memory of r.
-func (r *Ring) emptied() Ring { return Ring{hashes: reuse(r.hashes, keptHashes)} }
 
 // Has reports whether a hash is there.
 func (r *Ring) Has(h uint64) bool { return slices.Contains(r.hashes, uint32(h>>32)^uint32(h)) }

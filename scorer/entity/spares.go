@@ -1,122 +1,59 @@
 package entity
 
-import "github.com/vigil-gateway/vigil/scorer/sequence"
+import (
+	"slices"
 
-// Memory of an entity that was pushed out is given to the one that takes its
-// place, list by list, as far as no list is longer than what most need: a
-// crowd of calm entities must not carry what a few busy ones before them had.
-const (
-	keptPlaces  = 2
-	keptSeen    = 16
-	keptSamples = 16
-	keptSizes   = 12
-	keptWalks   = 2
-	keptHashes  = 32
-	keptMarks   = 4
-	keptReasons = 2
-	keptOpen    = 4
+	"github.com/vigil-gateway/vigil/scorer/sequence"
 )
 
-// reuse is the memory of a list for one that begins, nil where it is longer than
-// most.
-func reuse[T any](list []T, most int) []T {
-	if cap(list) > most {
-		return nil
-	}
-	return list[:0]
-}
-
-// Spares are what entities have that not all have, of those that were pushed out,
-// for those that begin. There are at most as many as there were entities at once.
-// The zero value, and nil, have none.
+// Spares are the memory of entities that were pushed out, for those that begin,
+// so that who comes and goes allocates nothing. Each list goes to others of its
+// size and not with its entity: a calm one does not carry what a busy one before
+// it had. Together with what is in use there is at most as much as was in use at
+// once. The zero value has none, and nil gives new memory.
 type Spares struct {
 	scans     []*Scan
 	logins    []*Login
 	rotations []*Rotation
+	rares     []*Rare
 	watches   []*sequence.Watch
 	habits    []*sequence.Habit
+
+	hashes  shelf[uint32]
+	places  shelf[Place]
+	walks   shelf[Walk]
+	seen    shelf[Seen]
+	piles   shelf[Pile]
+	marks   shelf[Mark]
+	reasons shelf[Reason]
+	texts   shelf[byte]
 }
 
-// Scan returns one that begins.
-func (p *Spares) Scan() *Scan {
-	if p == nil {
-		return new(Scan)
+// shelf holds lists by the room that they have.
+type shelf[T any] struct{ free map[int][][]T }
+
+// grow returns a list with room for n, and keeps the memory that it had.
+func (s *shelf[T]) grow(list []T, n int) []T {
+	var wide []T
+	if free := s.free[n]; len(free) > 0 {
+		wide, s.free[n] = free[len(free)-1], free[:len(free)-1]
+	} else {
+		wide = make([]T, 0, n)
 	}
-	v := take(&p.scans)
-	*v = Scan{Paths: v.Paths.emptied(), Probes: v.Probes.emptied(), Flags: v.Flags.emptied()}
-	return v
+	wide = append(wide, list...)
+	clear(list) // What it points to has moved.
+	s.give(list)
+	return wide
 }
 
-// Login returns one that begins.
-func (p *Spares) Login() *Login {
-	if p == nil {
-		return new(Login)
+func (s *shelf[T]) give(list []T) {
+	if cap(list) == 0 {
+		return
 	}
-	v := take(&p.logins)
-	*v = Login{Failed: v.Failed.emptied(), Passed: v.Passed.emptied()}
-	return v
-}
-
-// Rotation returns one that begins.
-func (p *Spares) Rotation() *Rotation {
-	if p == nil {
-		return new(Rotation)
+	if s.free == nil {
+		s.free = make(map[int][][]T)
 	}
-	v := take(&p.rotations)
-	*v = Rotation{}
-	return v
-}
-
-// Watch returns one that begins.
-func (p *Spares) Watch() *sequence.Watch {
-	if p == nil {
-		return new(sequence.Watch)
-	}
-	v := take(&p.watches)
-	*v = sequence.Watch{}
-	return v
-}
-
-// Habit returns one that knows nothing.
-func (p *Spares) Habit() *sequence.Habit {
-	if p == nil {
-		return new(sequence.Habit)
-	}
-	v := take(&p.habits)
-	v.Reset()
-	return v
-}
-
-// Session makes a session one that begins, and keeps what it had.
-func (p *Spares) Session(s *Session, key Key, now int64) {
-	give(&p.scans, s.Scan)
-	give(&p.logins, s.Login)
-	give(&p.rotations, s.Rotation)
-	give(&p.watches, s.Watch)
-	q := &s.Pending
-	clear(q.Seen) // They name who was there before.
-	*s = Session{
-		Key: key, Start: now,
-		Suspicion: s.Suspicion.emptied(),
-		Places:    reuse(s.Places, keptPlaces),
-		Walks:     reuse(s.Walks, keptWalks),
-		Pending:   Pending{Since: now, Seen: reuse(q.Seen, keptSeen), Samples: reuse(q.Samples, keptSamples), Sizes: reuse(q.Sizes, keptSizes)},
-	}
-}
-
-// Subject makes a subject one that nobody knows, and keeps what he had.
-func (p *Spares) Subject(s *Subject) {
-	give(&p.habits, s.Sequence)
-	clear(s.Open)
-	clear(s.Candidates)
-	h := Habits{
-		Rate: s.Rate.Emptied(), MinuteBytes: s.MinuteBytes.Emptied(), HourBytes: s.HourBytes.Emptied(),
-		Runs: s.Runs.Emptied(), Breadth: s.Breadth.Emptied(), Strides: s.Strides.Emptied(),
-	}
-	for i := range h.Kinds {
-		h.Kinds[i] = s.Kinds[i].Emptied()
-	}
-	*s = Subject{Habits: h, Week: s.Week.Emptied(), Open: reuse(s.Open, keptOpen), Candidates: reuse(s.Candidates, keptOpen)}
+	s.free[cap(list)] = append(s.free[cap(list)], list[:0])
 }
 
 func take[T any](list *[]*T) *T {
@@ -133,4 +70,237 @@ func give[T any](list *[]*T, v *T) {
 	if v != nil {
 		*list = append(*list, v)
 	}
+}
+
+// Scan returns one that begins.
+func (p *Spares) Scan() *Scan {
+	if p == nil {
+		return new(Scan)
+	}
+	return take(&p.scans)
+}
+
+// Login returns one that begins.
+func (p *Spares) Login() *Login {
+	if p == nil {
+		return new(Login)
+	}
+	return take(&p.logins)
+}
+
+// Rotation returns one that begins.
+func (p *Spares) Rotation() *Rotation {
+	if p == nil {
+		return new(Rotation)
+	}
+	return take(&p.rotations)
+}
+
+// Watch returns one that begins.
+func (p *Spares) Watch() *sequence.Watch {
+	if p == nil {
+		return new(sequence.Watch)
+	}
+	return take(&p.watches)
+}
+
+// Habit returns one that knows nothing.
+func (p *Spares) Habit() *sequence.Habit {
+	if p == nil {
+		return new(sequence.Habit)
+	}
+	return take(&p.habits)
+}
+
+// Rare returns what a session has of it, to be changed.
+func (p *Spares) Rare(s *Session) *Rare {
+	if s.rare == nil && p != nil {
+		s.rare = take(&p.rares)
+	}
+	return s.OwnRare()
+}
+
+// hashesLeast is the room of the smallest ring.
+const hashesLeast = 4
+
+// Add is [Ring.Add].
+func (p *Spares) Add(r *Ring, h uint64, limit int) bool {
+	if p != nil && len(r.hashes) == cap(r.hashes) && len(r.hashes) < limit && !r.Has(h) {
+		r.hashes = p.hashes.grow(r.hashes, min(limit, max(hashesLeast, 2*len(r.hashes))))
+	}
+	return r.Add(h, limit)
+}
+
+// Note is [Pending.Note].
+func (p *Spares) Note(q *Pending, kind Kind, name string) bool {
+	if p != nil && len(q.Seen) == cap(q.Seen) && !q.has(kind, name) {
+		q.Seen = p.seen.grow(q.Seen, seenRoom(len(q.Seen)))
+	}
+	return q.Note(kind, name)
+}
+
+// Place adds a place to a session that has fewer than [PlacesMax].
+func (p *Spares) Place(s *Session, at Place) {
+	if p != nil && len(s.Places) == cap(s.Places) {
+		s.Places = p.places.grow(s.Places, max(1, 2*len(s.Places)))
+	}
+	s.Places = append(s.Places, at)
+}
+
+// Follow adds to a session a walk that begins. It is valid until the next call.
+func (p *Spares) Follow(s *Session, template uint64) *Walk {
+	if p != nil && len(s.Walks) == cap(s.Walks) {
+		s.Walks = p.walks.grow(s.Walks, max(1, 2*len(s.Walks)))
+	}
+	s.Walks = append(s.Walks, Walk{Template: template})
+	return &s.Walks[len(s.Walks)-1]
+}
+
+// Begin makes a walk one through another template.
+func (p *Spares) Begin(w *Walk, template uint64) {
+	p.ring(&w.IDs)
+	*w = Walk{Template: template}
+}
+
+// Lists of a suspicion grow by suspicionStep at once, and a text has room for a
+// multiple of textStep, so that others can use it.
+const (
+	suspicionStep = 2
+	textStep      = 32
+)
+
+// Suspect makes room in a suspicion for what a signal with this text may add to
+// it, where so many before it have yet to add a reason. It returns how many have
+// then.
+func (p *Spares) Suspect(s *Suspicion, signal int, text string, fresh int) int {
+	r := s.reason(signal)
+	if r == nil && len(s.Reasons)+fresh < ReasonsMax {
+		at := len(s.Reasons) + fresh
+		if at >= cap(s.Reasons) {
+			s.Reasons = p.reasons.grow(s.Reasons, upTo(at+1, suspicionStep))
+		}
+		r = &s.Reasons[:at+1][at]
+		fresh++
+	}
+	if r != nil && len(text) > cap(r.Text) {
+		r.Text = p.texts.grow(r.Text, upTo(len(text), textStep))
+	}
+	if n := min(MarksMax, len(s.Marks)+fresh); n > cap(s.Marks) {
+		s.Marks = p.marks.grow(s.Marks, upTo(n, suspicionStep))
+	}
+	p.Pile(s, fresh)
+	return fresh
+}
+
+// Pile makes room in a suspicion for some piles more.
+func (p *Spares) Pile(s *Suspicion, more int) {
+	if n := len(s.Piles) + more; n > cap(s.Piles) {
+		s.Piles = p.piles.grow(s.Piles, upTo(n, suspicionStep))
+	}
+}
+
+// upTo is the first multiple of step from n on.
+func upTo(n, step int) int { return (n + step - 1) / step * step }
+
+// ring takes the memory of a ring.
+func (p *Spares) ring(r *Ring) {
+	if p != nil {
+		p.hashes.give(r.hashes)
+	}
+	*r = Ring{}
+}
+
+// Session makes a session one that begins, and keeps what it had.
+func (p *Spares) Session(s *Session, key Key, now int64) {
+	p.parts(s)
+	for i := range s.Walks {
+		p.ring(&s.Walks[i].IDs)
+	}
+	q := &s.Pending
+	clear(q.Seen) // They name who was there before.
+	p.walks.give(s.Walks)
+	p.seen.give(q.Seen)
+	p.places.give(s.Places)
+	p.piles.give(s.Suspicion.Piles)
+	p.marks.give(s.Suspicion.Marks)
+	p.reasons.give(p.textless(s.Suspicion.Reasons))
+	*s = Session{Key: key, Start: now, Pending: Pending{Since: now, Samples: reuse(q.Samples, keptSamples), Sizes: q.Sizes[:0]}}
+}
+
+// textless takes the texts of reasons, of those that were forgotten, too.
+func (p *Spares) textless(list []Reason) []Reason {
+	list = list[:cap(list)]
+	for i := range list {
+		p.texts.give(list[i].Text)
+		list[i] = Reason{}
+	}
+	return list
+}
+
+// parts takes what not every session has.
+func (p *Spares) parts(s *Session) {
+	if v := s.Scan; v != nil {
+		for _, r := range [...]*Ring{&v.Paths, &v.Probes, &v.Flags} {
+			p.ring(r)
+		}
+		*v = Scan{}
+		give(&p.scans, v)
+	}
+	if v := s.Login; v != nil {
+		p.ring(&v.Failed)
+		p.ring(&v.Passed)
+		*v = Login{}
+		give(&p.logins, v)
+	}
+	if v := s.Rotation; v != nil {
+		*v = Rotation{}
+		give(&p.rotations, v)
+	}
+	if v := s.rare; v != nil {
+		*v = Rare{Streams: reuse(v.Streams, keptStreams), Tokens: v.Tokens[:0]}
+		give(&p.rares, v)
+	}
+	if v := s.Watch; v != nil {
+		*v = sequence.Watch{}
+		give(&p.watches, v)
+	}
+}
+
+// Lists that are short in nearly every entity go with it, as long as they are.
+const (
+	keptSamples = 16
+	keptStreams = 4
+	keptOpen    = 4
+)
+
+// reuse is the memory of a list for one that begins, nil where it is longer than
+// most.
+func reuse[T any](list []T, most int) []T {
+	if cap(list) > most {
+		return nil
+	}
+	return list[:0]
+}
+
+// Subject makes a subject one that nobody knows, and keeps what he had.
+func (p *Spares) Subject(s *Subject) {
+	if v := s.Sequence; v != nil {
+		v.Reset()
+		give(&p.habits, v)
+	}
+	clear(s.Open)
+	clear(s.Candidates)
+	h := Habits{
+		Rate: s.Rate.Emptied(), MinuteBytes: s.MinuteBytes.Emptied(), HourBytes: s.HourBytes.Emptied(),
+		Runs: s.Runs.Emptied(), Breadth: s.Breadth.Emptied(), Strides: s.Strides.Emptied(),
+	}
+	for i := range h.Kinds {
+		h.Kinds[i] = s.Kinds[i].Emptied()
+	}
+	*s = Subject{Habits: h, Week: s.Week.Emptied(), Open: reuse(s.Open, keptOpen), Candidates: reuse(s.Candidates, keptOpen)}
+}
+
+// has reports whether a session has shown a value.
+func (p *Pending) has(kind Kind, name string) bool {
+	return slices.ContainsFunc(p.Seen, func(v Seen) bool { return v.Kind == uint8(kind) && v.Name == name })
 }

@@ -120,6 +120,16 @@ type Reason struct {
 	Text []byte
 }
 
+// reason is what a signal has said, nil for nothing.
+func (s *Suspicion) reason(signal int) *Reason {
+	for i := range s.Reasons {
+		if s.Reasons[i].Signal == signal {
+			return &s.Reasons[i]
+		}
+	}
+	return nil
+}
+
 // Pace is how suspicion fades: what is held in a group halves in HalfLife, and
 // loses at least its rent in each block.
 type Pace struct {
@@ -156,11 +166,6 @@ func (s *Suspicion) Remember(r Reason, text string) {
 	}
 	r.Text = append(r.Text[:0], text...)
 	s.Reasons = add(s.Reasons, r)
-}
-
-// emptied is a suspicion of nothing in the memory of s.
-func (s *Suspicion) emptied() Suspicion {
-	return Suspicion{Piles: reuse(s.Piles, keptMarks), Marks: reuse(s.Marks, keptMarks), Reasons: reuse(s.Reasons, keptReasons)}
 }
 
 // Decay lets suspicion fade to now.

@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"strings"
-
 	"github.com/zeebo/xxh3"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -155,15 +153,22 @@ func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
 // time. The session keeps nothing of the event.
 func (k *Collector) first(x *Context, kind entity.Kind, name string) bool {
 	p := &x.Session.Pending
-	if !p.Note(kind, name) {
+	if !x.Spares.Note(p, kind, name) {
 		return false
 	}
 	last := &p.Seen[len(p.Seen)-1]
-	if kind == entity.Devices {
-		last.Name = strings.Clone(name) // One for each person.
-	} else {
+	if kind != entity.Devices {
 		last.Name = k.Names.Own(name)
+		return true
 	}
+	if x.Subject != nil { // Devices are each one person's, who most often has the name.
+		own, ok := x.Subject.Kinds[kind].Own(name)
+		if ok {
+			last.Name = own
+			return true
+		}
+	}
+	last.Name = k.Names.device(name)
 	return true
 }
 

@@ -65,7 +65,7 @@ func (k *Collector) outcome(x *Context) {
 		// A success takes back once per account, so that one's own account buys
 		// little; but what follows is no row of failures any more.
 		l.FailedAt = 0
-		if account != "" && l.Passed.Add(h, entity.AccountsMax) {
+		if account != "" && x.Spares.Add(&l.Passed, h, entity.AccountsMax) {
 			l.Test = max(0, l.Test+passedNats)
 			l.Again = max(0, l.Again+passedNats)
 		}
@@ -80,7 +80,7 @@ func (k *Collector) outcome(x *Context) {
 		l.Again += hurry(x, l, pace, burstNats)
 	case l.Passed.Has(h):
 		l.Repeats++ // Who has signed in from here before mistypes now and then.
-	case l.Failed.Add(h, entity.AccountsMax):
+	case x.Spares.Add(&l.Failed, h, entity.AccountsMax):
 		l.Accounts++
 		l.Test += failedNats
 		l.Again += hurry(x, l, rowPace, burstNats)

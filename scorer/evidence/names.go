@@ -21,6 +21,7 @@ type Names struct {
 	pairs    memo[pair]
 	within   memo[within]
 	shared   memo[string]
+	devices  memo[string]
 }
 
 // pair is two parts of a name.
@@ -52,6 +53,15 @@ func (m *memo[K]) put(key K, name string) string {
 	}
 	m.young[key] = name
 	return name
+}
+
+func ownOf(m *memo[string], name string) string {
+	own, ok := m.get(name)
+	if ok {
+		return own
+	}
+	own = strings.Clone(name)
+	return m.put(own, own)
 }
 
 // Network names the network of an event: its ASN, else the /24 or /48 of its
@@ -100,14 +110,10 @@ func (n *Names) JA4In(ja4 string, asn uint32) string {
 }
 
 // Own is a copy of a name that many share, one for all of them.
-func (n *Names) Own(name string) string {
-	own, ok := n.shared.get(name)
-	if ok {
-		return own
-	}
-	own = strings.Clone(name)
-	return n.shared.put(own, own)
-}
+func (n *Names) Own(name string) string { return ownOf(&n.shared, name) }
+
+// device is that of a device. A flood of them pushes out no other name.
+func (n *Names) device(name string) string { return ownOf(&n.devices, name) }
 
 func prefixOf(address string) (netip.Prefix, bool) {
 	addr, err := netip.ParseAddr(address)

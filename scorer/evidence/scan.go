@@ -70,7 +70,7 @@ func (k *Collector) notFound(x *Context, path string) {
 			// The path is there and the thing is not: walk.sequential_ids counts things.
 			key = hash(short(x.Event.GetTemplate()))
 		}
-		if !sc.Paths.Add(key, entity.RecentMax*2) {
+		if !x.Spares.Add(&sc.Paths, key, entity.RecentMax*2) {
 			return
 		}
 		if asset(path) {
@@ -111,7 +111,7 @@ func (k *Collector) probe(x *Context, path string) {
 // probed adds one probe; the same one again, by its key, says nothing new.
 func (k *Collector) probed(x *Context, what string, key uint64, nats float64) {
 	sc := scanOf(x)
-	if sc.Probes.Add(key, entity.RecentMax) {
+	if x.Spares.Add(&sc.Probes, key, entity.RecentMax) {
 		sc.Probed = min(sc.Probed+nats, missingMax)
 	}
 	n := k.cut(ScannerPaths, sc.Probed)

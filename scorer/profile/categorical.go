@@ -111,6 +111,15 @@ func (c *Categorical) Total() float64 { return c.total }
 // Has reports whether a value is among those kept.
 func (c *Categorical) Has(name string) bool { return c.find(name) >= 0 }
 
+// Own is the habit's copy of a value that is among those kept.
+func (c *Categorical) Own(name string) (own string, ok bool) {
+	i := c.find(name)
+	if i < 0 {
+		return "", false
+	}
+	return c.values[i].Name, true
+}
+
 // N is the decayed count of a value.
 func (c *Categorical) N(name string) float64 {
 	i := c.find(name)
