@@ -202,7 +202,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	e.facets.Note(x, &e.collector.Names, findings)
 	if x.Subject != nil {
-		x.Subject.Total++
+		x.Subject.Count()
 	}
 	s.Requests++
 	s.Pending.Requests++
@@ -221,10 +221,11 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	fresh := 0
 	for i := range e.shares {
 		if h := &e.shares[i]; h.Exception == nil && h.Nats >= 0 {
-			fresh = e.spares.Suspect(&s.Suspicion, int(h.Signal), h.Text, fresh)
+			fresh = e.spares.Suspect(&s.Suspicion, int(h.Signal), h.Nats, h.Text, fresh)
 		}
 	}
 	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
+	e.spares.Calm(&s.Suspicion)
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
@@ -366,6 +367,7 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 	}
 	key = owned(x.Tenant, key)
 	s = table.Take(key)
+	e.spares.Bound(e.sessions.Len() + e.addresses.Len())
 	e.spares.Session(s, key, x.Now)
 	if x.Subject != nil {
 		s.Subject = e.subjects.ID(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})

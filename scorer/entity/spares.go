@@ -9,9 +9,9 @@ import (
 // Spares are the memory of entities that were pushed out, for those that begin,
 // so that who comes and goes allocates nothing. Each list goes to others of its
 // size and not with its entity: a calm one does not carry what a busy one before
-// it had. Together with what is in use there is at most as much as was in use at
-// once. The zero value has none, and nil gives new memory.
+// it had. The zero value has none, and nil gives new memory.
 type Spares struct {
+	most      int // Of the lists of one size.
 	scans     []*Scan
 	logins    []*Login
 	rotations []*Rotation
@@ -29,25 +29,38 @@ type Spares struct {
 	texts   shelf[byte]
 }
 
+// A list that grows leaves one behind. Where everybody grows and nobody goes these
+// pile up, so of each size only sparesLeast are kept, and one more for each
+// sparesShare sessions.
+const sparesLeast, sparesShare = 64, 64
+
+// Bound says how many sessions there are.
+func (p *Spares) Bound(sessions int) { p.most = sparesLeast + sessions/sparesShare }
+
 // shelf holds lists by the room that they have.
 type shelf[T any] struct{ free map[int][][]T }
 
-// grow returns a list with room for n, and keeps the memory that it had.
-func (s *shelf[T]) grow(list []T, n int) []T {
-	var wide []T
-	if free := s.free[n]; len(free) > 0 {
-		wide, s.free[n] = free[len(free)-1], free[:len(free)-1]
-	} else {
-		wide = make([]T, 0, n)
-	}
-	wide = append(wide, list...)
+// grow returns a list with room for n, and keeps the memory that it had, at most
+// so many lists of a size.
+func (s *shelf[T]) grow(list []T, n, most int) []T {
+	other := append(s.take(n), list...)
 	clear(list) // What it points to has moved.
-	s.give(list)
-	return wide
+	s.give(list, most)
+	return other
 }
 
-func (s *shelf[T]) give(list []T) {
-	if cap(list) == 0 {
+// take returns an empty list with room for n.
+func (s *shelf[T]) take(n int) []T {
+	free := s.free[n]
+	if len(free) == 0 {
+		return make([]T, 0, n)
+	}
+	s.free[n] = free[:len(free)-1]
+	return free[len(free)-1]
+}
+
+func (s *shelf[T]) give(list []T, most int) {
+	if cap(list) == 0 || len(s.free[cap(list)]) >= most {
 		return
 	}
 	if s.free == nil {
@@ -126,7 +139,7 @@ const hashesLeast = 4
 // Add is [Ring.Add].
 func (p *Spares) Add(r *Ring, h uint64, limit int) bool {
 	if p != nil && len(r.hashes) == cap(r.hashes) && len(r.hashes) < limit && !r.Has(h) {
-		r.hashes = p.hashes.grow(r.hashes, min(limit, max(hashesLeast, 2*len(r.hashes))))
+		r.hashes = p.hashes.grow(r.hashes, min(limit, max(hashesLeast, 2*len(r.hashes))), p.most)
 	}
 	return r.Add(h, limit)
 }
@@ -134,7 +147,7 @@ func (p *Spares) Add(r *Ring, h uint64, limit int) bool {
 // Note is [Pending.Note].
 func (p *Spares) Note(q *Pending, kind Kind, name string) bool {
 	if p != nil && len(q.Seen) == cap(q.Seen) && !q.has(kind, name) {
-		q.Seen = p.seen.grow(q.Seen, seenRoom(len(q.Seen)))
+		q.Seen = p.seen.grow(q.Seen, seenRoom(len(q.Seen)), p.most)
 	}
 	return q.Note(kind, name)
 }
@@ -142,7 +155,7 @@ func (p *Spares) Note(q *Pending, kind Kind, name string) bool {
 // Place adds a place to a session that has fewer than [PlacesMax].
 func (p *Spares) Place(s *Session, at Place) {
 	if p != nil && len(s.Places) == cap(s.Places) {
-		s.Places = p.places.grow(s.Places, max(1, 2*len(s.Places)))
+		s.Places = p.places.grow(s.Places, max(1, 2*len(s.Places)), p.most)
 	}
 	s.Places = append(s.Places, at)
 }
@@ -150,7 +163,7 @@ func (p *Spares) Place(s *Session, at Place) {
 // Follow adds to a session a walk that begins. It is valid until the next call.
 func (p *Spares) Follow(s *Session, template uint64) *Walk {
 	if p != nil && len(s.Walks) == cap(s.Walks) {
-		s.Walks = p.walks.grow(s.Walks, max(1, 2*len(s.Walks)))
+		s.Walks = p.walks.grow(s.Walks, max(1, 2*len(s.Walks)), p.most)
 	}
 	s.Walks = append(s.Walks, Walk{Template: template})
 	return &s.Walks[len(s.Walks)-1]
@@ -162,40 +175,53 @@ func (p *Spares) Begin(w *Walk, template uint64) {
 	*w = Walk{Template: template}
 }
 
-// Lists of a suspicion grow by suspicionStep at once, and a text has room for a
-// multiple of textStep, so that others can use it.
-const (
-	suspicionStep = 2
-	textStep      = 32
-)
+// textStep is of what the room of a text is a multiple, so that others can use it.
+const textStep = 16
 
-// Suspect makes room in a suspicion for what a signal with this text may add to
-// it, where so many before it have yet to add a reason. It returns how many have
-// then.
-func (p *Spares) Suspect(s *Suspicion, signal int, text string, fresh int) int {
+// Suspect makes room in a suspicion for what a signal may add to it that says so
+// many nats in a text, where so many signals before it have yet to add a reason. It
+// returns how many have then.
+func (p *Spares) Suspect(s *Suspicion, signal int, nats float64, text string, fresh int) int {
 	r := s.reason(signal)
-	if r == nil && len(s.Reasons)+fresh < ReasonsMax {
+	if r != nil && nats < r.Nats {
+		r = nil // It keeps what it has.
+	} else if r == nil && len(s.Reasons)+fresh < ReasonsMax {
 		at := len(s.Reasons) + fresh
 		if at >= cap(s.Reasons) {
-			s.Reasons = p.reasons.grow(s.Reasons, upTo(at+1, suspicionStep))
+			s.Reasons = p.reasons.grow(s.Reasons, at+1, p.most)
 		}
 		r = &s.Reasons[:at+1][at]
 		fresh++
 	}
 	if r != nil && len(text) > cap(r.Text) {
-		r.Text = p.texts.grow(r.Text, upTo(len(text), textStep))
+		r.Text = p.texts.grow(r.Text, upTo(len(text), textStep), p.most)
 	}
 	if n := min(MarksMax, len(s.Marks)+fresh); n > cap(s.Marks) {
-		s.Marks = p.marks.grow(s.Marks, upTo(n, suspicionStep))
+		s.Marks = p.marks.grow(s.Marks, n, p.most)
 	}
 	p.Pile(s, fresh)
 	return fresh
 }
 
+// Calm takes the memory of reasons that were forgotten.
+func (p *Spares) Calm(s *Suspicion) {
+	n := len(s.Reasons)
+	if cap(s.Reasons) == n {
+		return
+	}
+	p.textless(s.Reasons[n:])
+	if n == 0 {
+		p.reasons.give(s.Reasons, p.most)
+		s.Reasons = nil
+		return
+	}
+	s.Reasons = p.reasons.grow(s.Reasons, n, p.most)
+}
+
 // Pile makes room in a suspicion for some piles more.
 func (p *Spares) Pile(s *Suspicion, more int) {
 	if n := len(s.Piles) + more; n > cap(s.Piles) {
-		s.Piles = p.piles.grow(s.Piles, upTo(n, suspicionStep))
+		s.Piles = p.piles.grow(s.Piles, n, p.most)
 	}
 }
 
@@ -205,7 +231,7 @@ func upTo(n, step int) int { return (n + step - 1) / step * step }
 // ring takes the memory of a ring.
 func (p *Spares) ring(r *Ring) {
 	if p != nil {
-		p.hashes.give(r.hashes)
+		p.hashes.give(r.hashes, p.most)
 	}
 	*r = Ring{}
 }
@@ -218,20 +244,20 @@ func (p *Spares) Session(s *Session, key Key, now int64) {
 	}
 	q := &s.Pending
 	clear(q.Seen) // They name who was there before.
-	p.walks.give(s.Walks)
-	p.seen.give(q.Seen)
-	p.places.give(s.Places)
-	p.piles.give(s.Suspicion.Piles)
-	p.marks.give(s.Suspicion.Marks)
-	p.reasons.give(p.textless(s.Suspicion.Reasons))
+	p.walks.give(s.Walks, p.most)
+	p.seen.give(q.Seen, p.most)
+	p.places.give(s.Places, p.most)
+	p.piles.give(s.Suspicion.Piles, p.most)
+	p.marks.give(s.Suspicion.Marks, p.most)
+	p.reasons.give(p.textless(s.Suspicion.Reasons), p.most)
 	*s = Session{Key: key, Start: now, Pending: Pending{Since: now, Samples: reuse(q.Samples, keptSamples), Sizes: q.Sizes[:0]}}
 }
 
-// textless takes the texts of reasons, of those that were forgotten, too.
+// textless takes the texts of reasons and of those that were forgotten behind them.
 func (p *Spares) textless(list []Reason) []Reason {
 	list = list[:cap(list)]
 	for i := range list {
-		p.texts.give(list[i].Text)
+		p.texts.give(list[i].Text, p.most)
 		list[i] = Reason{}
 	}
 	return list
