@@ -188,7 +188,8 @@ func (p *Spares) Suspect(s *Suspicion, signal int, nats float64, text string, fr
 	} else if r == nil && len(s.Reasons)+fresh < ReasonsMax {
 		at := len(s.Reasons) + fresh
 		if at >= cap(s.Reasons) {
-			s.Reasons = p.reasons.grow(s.Reasons, at+1, p.most)
+			n := len(s.Reasons)
+			s.Reasons = p.reasons.grow(s.Reasons[:at], at+1, p.most)[:n] // With the room for texts that is there.
 		}
 		r = &s.Reasons[:at+1][at]
 		fresh++

@@ -19,7 +19,7 @@ import (
 
 // allocationsMax bounds what an event of life may allocate on average: a
 // session that begins and a habit that grows are state, the rest is nothing.
-const allocationsMax = 2.0
+const allocationsMax = 0.6
 
 // mixed is ordinary life with attackers in it.
 func mixed(seed uint64, subjects int) life.Options {
@@ -40,14 +40,18 @@ func TestAnEventAllocatesWhatItAddsToTheState(t *testing.T) {
 	}
 }
 
-// TestNothingIsAllocatedInASteadyState repeats an hour of life with its attackers,
-// by the same sessions and by ever new ones, for which those of the hour before are
-// pushed out. Steady means that nobody is new whom the engine has room for, that
-// who comes pushes somebody out, and that what grows has grown. Then nothing is
-// allocated but one copy of the name of who comes, and what a verdict says, which
-// is the caller's.
-func TestNothingIsAllocatedInASteadyState(t *testing.T) {
-	const warmup, hour, laps = 40_000, 5_000, 40
+// grownMax bounds the allocations of an hour in which next to nothing grows: a
+// person's habit still takes in a value now and then.
+const grownMax = 25
+
+// TestOnlyNamesAreAllocatedInASteadyState repeats an hour of life with its attackers
+// day after day, by the same sessions and by ever new ones, for which those of the
+// day before are pushed out. Steady means that nobody is new whom the engine has
+// room for, that who comes pushes somebody out, and that what grows has grown. Then
+// an event allocates nothing, but one copy of the name of who comes; and what a
+// verdict says, which is the caller's and not counted here.
+func TestOnlyNamesAreAllocatedInASteadyState(t *testing.T) {
+	const warmup, hour, days = 40_000, 5_000, 40
 	tests := map[string]struct {
 		lasting bool // Sessions and addresses outlast the hour.
 	}{
@@ -68,52 +72,58 @@ func TestNothingIsAllocatedInASteadyState(t *testing.T) {
 			for i, ev := range events {
 				e.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Offset: int64(i)})
 			}
-			h := again{engine: e, events: events[warmup:], lasting: tt.lasting, seqs: make(map[string]uint64)}
+			h := day{engine: e, events: events[warmup:], lasting: tt.lasting, seqs: make(map[string]uint64)}
 			for _, ev := range events {
 				h.seqs[ev.GetGateway()] = ev.GetSeq()
 			}
-			for range laps {
-				h.lap()
+			for range days {
+				h.again()
 			}
-			h.findings, h.allocations, h.verdicts = 0, 0, 0
+			h.counting = true
 			evicted := e.Stats().Evicted
-			h.lap()
+			h.again()
 			names := e.Stats().Evicted - evicted
 			t.Logf("%d allocations in %d events with %d findings, in which %d entities came, and %d verdicts beside", h.allocations, hour, h.findings, names, h.verdicts)
 			if h.findings < hour/100 || !tt.lasting && names < 40 {
 				t.Errorf("%d findings and %d new entities in %d events: too few to show anything", h.findings, names, hour)
 			}
-			if h.allocations > names {
-				t.Errorf("%d allocations in %d events, want at most one for each of %d new names", h.allocations, hour, names)
+			if h.allocations > names+grownMax {
+				t.Errorf("%d allocations in %d events, want one for each of %d new names and at most %d where somebody's habit grows", h.allocations, hour, names, grownMax)
 			}
 		})
 	}
 }
 
-// again sends the events of an hour again and again.
-type again struct {
+// day sends the events of an hour day after day.
+type day struct {
 	engine  *scorer.Engine
 	events  []*event.RequestEvent
 	lasting bool
-	seqs    map[string]uint64
-	// laps were sent, and of the events without a verdict allocations counted.
-	laps, findings, verdicts int
+	// counting is for the day that is counted: it takes longer than scoring.
+	counting bool
+	seqs     map[string]uint64
+	// days have passed, and of the events without a verdict allocations were counted.
+	days, findings, verdicts int
 	allocations              uint64
 }
 
-// lap sends the hour once more, a day after the last time.
-func (h *again) lap() {
-	offset := int64(h.laps * len(h.events))
-	h.laps++
+// again sends the hour once more, a day after the last time.
+func (h *day) again() {
+	offset := int64(h.days * len(h.events))
+	h.days++
 	var before, after runtime.MemStats
 	for i, ev := range h.events {
 		h.seqs[ev.GetGateway()]++
 		ev.Seq = h.seqs[ev.GetGateway()]
 		ev.Time.Seconds += int64(24 * time.Hour / time.Second)
 		if !h.lasting && ev.GetSession() != "" {
-			ev.Session = ev.GetSession()[:len(ev.GetSession())-3] + fmt.Sprintf("%03d", h.laps)
+			ev.Session = ev.GetSession()[:len(ev.GetSession())-3] + fmt.Sprintf("%03d", h.days)
 		}
 		r := scorer.Record{Event: ev, Topic: topic.Requests, Offset: offset + int64(i)}
+		if !h.counting {
+			h.engine.Assess(r)
+			continue
+		}
 		runtime.ReadMemStats(&before)
 		res := h.engine.Assess(r)
 		runtime.ReadMemStats(&after)
