@@ -166,29 +166,8 @@ func (s Samples) Total(m Measure) int {
 // Note notes a value of a session and reports whether the session had not
 // shown it before.
 func (p *Pending) Note(kind Kind, name string) bool {
-	count, oldest := 0, -1
-	for i := range p.Seen {
-		v := &p.Seen[i]
-		if v.Kind != uint8(kind) {
-			continue
-		}
-		if v.Name == name {
-			v.Fresh = true
-			return false
-		}
-		if oldest < 0 {
-			oldest = i
-		}
-		count++
-	}
-	if count >= SeenMax {
-		p.Seen = append(p.Seen[:oldest], p.Seen[oldest+1:]...)
-	}
-	if len(p.Seen) == cap(p.Seen) {
-		p.Seen = append(make([]Seen, 0, seenRoom(len(p.Seen))), p.Seen...)
-	}
-	p.Seen = append(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
-	return true
+	var none *Spares
+	return none.Note(p, kind, name)
 }
 
 // seenRoom is for how many values there is room where so many are known: a session

@@ -164,17 +164,8 @@ type Ring struct {
 
 // Add notes a hash and reports whether it was not there.
 func (r *Ring) Add(h uint64, limit int) bool {
-	half := uint32(h>>32) ^ uint32(h)
-	if slices.Contains(r.hashes, half) {
-		return false
-	}
-	if len(r.hashes) < limit {
-		r.hashes = append(r.hashes, half)
-		return true
-	}
-	r.hashes[r.next] = half
-	r.next = (r.next + 1) % limit
-	return true
+	var none *Spares
+	return none.Add(r, h, limit)
 }
 
 // Has reports whether a hash is there.

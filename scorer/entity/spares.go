@@ -138,18 +138,53 @@ const hashesLeast = 4
 
 // Add is [Ring.Add].
 func (p *Spares) Add(r *Ring, h uint64, limit int) bool {
-	if p != nil && len(r.hashes) == cap(r.hashes) && len(r.hashes) < limit && !r.Has(h) {
-		r.hashes = p.hashes.grow(r.hashes, min(limit, max(hashesLeast, 2*len(r.hashes))), p.most)
+	half := uint32(h>>32) ^ uint32(h)
+	if slices.Contains(r.hashes, half) {
+		return false
 	}
-	return r.Add(h, limit)
+	n := len(r.hashes)
+	if n >= limit {
+		r.hashes[r.next] = half
+		r.next = (r.next + 1) % limit
+		return true
+	}
+	if p != nil && n == cap(r.hashes) {
+		r.hashes = p.hashes.grow(r.hashes, min(limit, max(hashesLeast, 2*n)), p.most)
+	}
+	r.hashes = append(r.hashes, half)
+	return true
 }
 
 // Note is [Pending.Note].
 func (p *Spares) Note(q *Pending, kind Kind, name string) bool {
-	if p != nil && len(q.Seen) == cap(q.Seen) && !q.has(kind, name) {
-		q.Seen = p.seen.grow(q.Seen, seenRoom(len(q.Seen)), p.most)
+	count, oldest := 0, -1
+	for i := range q.Seen {
+		v := &q.Seen[i]
+		if v.Kind != uint8(kind) {
+			continue
+		}
+		if v.Name == name {
+			v.Fresh = true
+			return false
+		}
+		if oldest < 0 {
+			oldest = i
+		}
+		count++
 	}
-	return q.Note(kind, name)
+	if count >= SeenMax {
+		q.Seen = append(q.Seen[:oldest], q.Seen[oldest+1:]...)
+	}
+	n := len(q.Seen)
+	switch {
+	case n < cap(q.Seen):
+	case p != nil:
+		q.Seen = p.seen.grow(q.Seen, seenRoom(n), p.most)
+	default:
+		q.Seen = append(make([]Seen, 0, seenRoom(n)), q.Seen...)
+	}
+	q.Seen = append(q.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
+	return true
 }
 
 // Place adds a place to a session that has fewer than [PlacesMax].
@@ -325,9 +360,4 @@ func (p *Spares) Subject(s *Subject) {
 		h.Kinds[i] = s.Kinds[i].Emptied()
 	}
 	*s = Subject{Habits: h, Week: s.Week.Emptied(), Open: reuse(s.Open, keptOpen), Candidates: reuse(s.Candidates, keptOpen)}
-}
-
-// has reports whether a session has shown a value.
-func (p *Pending) has(kind Kind, name string) bool {
-	return slices.ContainsFunc(p.Seen, func(v Seen) bool { return v.Kind == uint8(kind) && v.Name == name })
 }
