@@ -88,7 +88,7 @@ func TestFacetsThatNeverComeAgainAreDropped(t *testing.T) {
 	}
 }
 
-var ( //nolint:gochecknoglobals // Constants: Go has no constant lists.
+var (
 	accounts = []string{"a", "b", "c", "d", "e", "f", "g"}
 	events   = []event.RequestEvent{
 		{AuthOutcome: event.AuthFailure, Id: "1", Address: "192.0.2.1", Tenant: "t", Ja4: "j", Asn: 64500, Time: timestamppb.New(time.Unix(9, 9))},
