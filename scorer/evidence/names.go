@@ -17,11 +17,14 @@ const namesMax = 4096
 // function, so what is remembered changes no result. The zero value is empty.
 type Names struct {
 	networks memo[uint32]
-	prefixes memo[netip.Prefix]
 	pairs    memo[pair]
 	within   memo[within]
 	shared   memo[string]
 	devices  memo[string]
+
+	// prefix is the name of the prefix of address, the latest: there are as many
+	// prefixes as users, and one event asks for one several times.
+	address, prefix []byte
 }
 
 // pair is two parts of a name.
@@ -65,7 +68,7 @@ func ownOf(m *memo[string], name string) string {
 }
 
 // Network names the network of an event: its ASN, else the /24 or /48 of its
-// address, "" where neither is known.
+// address, "" where neither is known. It is valid as long as [Names.Prefix] is.
 func (n *Names) Network(ev *event.RequestEvent) string {
 	asn := ev.GetAsn()
 	if asn == 0 {
@@ -78,17 +81,18 @@ func (n *Names) Network(ev *event.RequestEvent) string {
 	return n.networks.put(asn, "AS"+strconv.FormatUint(uint64(asn), 10))
 }
 
-// Prefix is the /24 or /48 of an address, "" where it is none.
+// Prefix is the /24 or /48 of an address, "" where it is none. The name is valid
+// until another address is asked for: of it, as of an event, nobody keeps anything.
 func (n *Names) Prefix(address string) string {
-	prefix, ok := prefixOf(address)
-	if !ok {
-		return ""
+	address = short(address) // What is longer has a zone, or is none.
+	if string(n.address) != address {
+		n.address, n.prefix = append(n.address[:0], address...), n.prefix[:0]
+		prefix, ok := prefixOf(address)
+		if ok {
+			n.prefix = prefix.AppendTo(n.prefix)
+		}
 	}
-	name, ok := n.prefixes.get(prefix)
-	if ok {
-		return name
-	}
-	return n.prefixes.put(prefix, prefix.String())
+	return view(n.prefix)
 }
 
 // pair joins two parts by a space and cuts the name to what a habit keeps.
