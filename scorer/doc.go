@@ -12,6 +12,11 @@
 // order. An assessment is the engine's own memory, valid until the next record;
 // of an event the engine keeps nothing, not even a text.
 //
+// In a steady state, where who comes pushes somebody out and what grows has grown,
+// scoring and explaining allocate nothing but one copy of the name of who comes: an
+// entity takes the memory of the one before it. A verdict is the caller's and
+// allocates; so does a value that is new to a habit.
+//
 // # Concurrency
 //
 // An Engine belongs to one partition and one goroutine.

@@ -44,7 +44,7 @@ type Result struct {
 	Assessment *assessment.Assessment
 	Proposals  []judge.Proposal
 	// Cuts are what the records since the last cut add to the facets, for the
-	// facet stage; one for each tenant.
+	// facet stage; one for each tenant. They are the engine's own, too.
 	Cuts []*deltas.FacetCut
 	// Missing counts the sequence numbers that are missing in front of the record.
 	Missing uint64
@@ -96,6 +96,7 @@ type Engine struct {
 	gather   *budget.Collector
 	supports []float64
 	custom   custom
+	spares   entity.Spares
 	// context and answer are of the current event, and used again for the next.
 	context evidence.Context
 	answer  answer
@@ -200,7 +201,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	s := x.Session
 	e.watch(x)
 	e.dawn(x)
-	e.teach(x)
+	taught := e.teach(x)
 	e.join(x)
 	proven := e.prove(x)
 	findings := e.collector.Collect(x)
@@ -210,7 +211,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	e.facets.Note(x, &e.collector.Names, findings)
 	if x.Subject != nil {
-		x.Subject.Total++
+		x.Subject.Count()
 	}
 	s.Requests++
 	s.Pending.Requests++
@@ -225,7 +226,15 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	kind := model.KindOf(r.Event)
 	rungs := e.model.Ladder(kind)
 	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
+	s.Suspicion.Decay(x.Now, e.model.Pace()) // Before there is room made in it.
+	fresh := 0
+	for i := range e.shares {
+		if h := &e.shares[i]; h.Exception == nil && h.Nats >= 0 {
+			fresh = e.spares.Suspect(&s.Suspicion, int(h.Signal), h.Nats, h.Text, fresh)
+		}
+	}
 	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
+	e.spares.Calm(&s.Suspicion)
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
@@ -237,6 +246,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if x.Subject != nil {
 		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
 		e.settle(x, ruling.Total)
+	}
+	if taught {
+		e.custom.anomaly.Spare()
 	}
 	e.teachModels(x, ruling.Total)
 	if !ruling.Announce {
@@ -299,14 +311,14 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	*x = evidence.Context{
 		Event: ev, Now: now, At: e.clock.Clamp(ev.GetTime().AsTime().UnixNano()),
 		Agent: e.agents.Of(ev.GetUserAgent()), Network: e.collector.Names.Network(ev),
-		Tenant: e.tenant(ev.GetTenant()),
+		Tenant: e.tenant(ev.GetTenant()), Spares: &e.spares,
 	}
 	if ev.GetSubject() != "" {
 		key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()}
 		x.Subject = e.subjects.Get(key)
 		if x.Subject == nil {
-			x.Subject = &entity.Subject{}
-			e.subjects.Put(owned(x.Tenant, key), x.Subject)
+			x.Subject = e.subjects.Take(owned(x.Tenant, key))
+			e.spares.Subject(x.Subject)
 		}
 	}
 	e.signIn(x)
@@ -331,8 +343,8 @@ func (e *Engine) signIn(x *evidence.Context) {
 	key := entity.Key{Tenant: x.Tenant.Key.Tenant, Kind: verdict.TargetAccount, ID: ev.GetAccount()}
 	x.Account = e.accounts.Get(key)
 	if x.Account == nil {
-		x.Account = &entity.Account{}
-		e.accounts.Put(owned(x.Tenant, key), x.Account)
+		x.Account = e.accounts.Take(owned(x.Tenant, key))
+		*x.Account = entity.Account{}
 	}
 }
 
@@ -369,14 +381,16 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 		return s
 	}
 	key = owned(x.Tenant, key)
-	s = &entity.Session{Key: key, Start: x.Now}
+	s = table.Take(key)
+	e.spares.Bound(e.sessions.Len() + e.addresses.Len())
+	e.spares.Session(s, key, x.Now)
 	if x.Subject != nil {
 		s.Subject = e.subjects.ID(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})
+	} else if key.Kind == verdict.TargetAddress {
+		s.Address = &s.Key.ID
 	} else {
 		s.Address = new(strings.Clone(ev.GetAddress()))
 	}
-	s.Pending.Since = x.Now
-	table.Put(key, s)
 	if x.Subject != nil {
 		e.inherit(x, s)
 	}
@@ -398,6 +412,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 			most = max(most, g.Threshold)
 		}
 	}
+	e.spares.Pile(&s.Suspicion, 1)
 	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), min(nats, float64(inherited*most)))
 }
 

@@ -106,7 +106,7 @@ func (e *Engine) watch(x *evidence.Context) {
 		return
 	}
 	if own.Sequence == nil {
-		own.Sequence = new(sequence.Habit)
+		own.Sequence = e.spares.Habit()
 	}
 	own.Sequence.Day(entity.Day(x.Now), float64(e.model.Learning.HalfLife)/float64(24*time.Hour))
 	if s.Watch != nil {
@@ -116,7 +116,7 @@ func (e *Engine) watch(x *evidence.Context) {
 		s.Watched = x.Now
 		return
 	}
-	s.Watch, s.Watched = new(sequence.Watch), x.Now
+	s.Watch, s.Watched = e.spares.Watch(), x.Now
 	last := e.before(x)
 	if last != nil && last != s && last.Subject == s.Subject && last.Watch != nil && len(last.Places) > 0 &&
 		last.Places[last.Here].Family.String() == x.Agent.Family && x.Now-last.Watched < int64(continuedFor) {

@@ -12,14 +12,15 @@ import (
 // the quarantine teach what it has shown, as one bounded delta. It is done when
 // a subject is next seen, so it depends on the subject's own records alone. A
 // session that is over teaches its subject then, who is about to be judged by
-// it, and the tenant with the subject's next event, so that one event hardly ever
-// pays for both.
-func (e *Engine) teach(x *evidence.Context) {
+// it, and the tenant with one of the subject's next events, each of them one, so
+// that no event pays for much. It reports whether anything was taught.
+func (e *Engine) teach(x *evidence.Context) (taught bool) {
 	if x.Subject == nil {
-		if e.ripe(x.Session, x.Now) {
-			e.learn(x, x.Session, nil, &x.Tenant.Addresses)
+		if !e.ripe(x.Session, x.Now) {
+			return false
 		}
-		return
+		e.learn(x, x.Session, nil, &x.Tenant.Addresses)
+		return true
 	}
 	kept := x.Subject.Open[:0]
 	for _, id := range x.Subject.Open {
@@ -30,12 +31,16 @@ func (e *Engine) teach(x *evidence.Context) {
 		switch {
 		case s == nil || s.Subject != x.Event.GetSubject():
 			continue // Pushed out before it could teach.
+		case s.Pending.Share > 0 && taught && s != x.Session:
+			// Its turn comes with the next event.
 		case s.Pending.Share > 0:
+			taught = true
 			e.share(x, s, x.Subject, &x.Tenant.Subjects)
 			if s != x.Session {
 				continue
 			}
 		case e.ripe(s, x.Now):
+			taught = true
 			e.learn(x, s, x.Subject, &x.Tenant.Subjects)
 			if s != x.Session && s.Pending.Share == 0 {
 				continue
@@ -49,6 +54,7 @@ func (e *Engine) teach(x *evidence.Context) {
 	} else {
 		x.Subject.Watch("")
 	}
+	return taught
 }
 
 // ripe reports whether a session's delta is old enough and clean.

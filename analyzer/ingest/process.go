@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
@@ -130,7 +131,9 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		return nil
 	}
 	fx.missing += int64(res.Missing)
-	fx.cuts = append(fx.cuts, res.Cuts...)
+	for _, c := range res.Cuts {
+		fx.cuts = append(fx.cuts, proto.CloneOf(c)) // It is the engine's, and gone with the next record.
+	}
 	for _, p := range res.Proposals {
 		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: res.Assessment.GetStreamTime().AsTime()}, at, begin))
 	}

@@ -1,8 +1,8 @@
 package anomaly
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -18,27 +18,27 @@ type dimension struct {
 	// of is the number that the detector sees; sizes and times are logarithms,
 	// because ten times as much is as far from usual at any size.
 	of func(*evidence.Context) float64
-	// say writes a number of the column for a person.
-	say func(float64) string
+	// say appends a number of the column for a person.
+	say func(b []byte, v float64) []byte
 }
 
 //nolint:gochecknoglobals // A constant: Go has no constant tables.
 var dimensions = [...]dimension{
-	{"answering took", func(x *evidence.Context) float64 { return log(float64(x.Event.GetDurationUs())) }, func(v float64) string { return duration(linear(v) / 1e6) }},
-	{"bytes in", func(x *evidence.Context) float64 { return log(float64(x.Event.GetBytesIn())) }, func(v float64) string { return size(linear(v)) }},
-	{"bytes out", func(x *evidence.Context) float64 { return log(float64(x.Event.GetBytesOut())) }, func(v float64) string { return size(linear(v)) }},
-	{"time since the request before", func(x *evidence.Context) float64 { return log(1e3 * feature.Gap(x)) }, func(v float64) string { return duration(linear(v) / 1e3) }},
-	{"age of the session", func(x *evidence.Context) float64 { return log(entitySeconds(x)) }, func(v float64) string { return duration(linear(v)) }},
-	{"share of errors", errorShare, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
-	{"different things a request", variety, func(v float64) string { return fmt.Sprintf("%.2f", v) }},
-	{"age of the sign-in", func(x *evidence.Context) float64 { return log(feature.AuthAge(x)) }, func(v float64) string { return duration(linear(v)) }},
+	{"answering took", func(x *evidence.Context) float64 { return log(float64(x.Event.GetDurationUs())) }, func(b []byte, v float64) []byte { return duration(b, linear(v)/1e6) }},
+	{"bytes in", func(x *evidence.Context) float64 { return log(float64(x.Event.GetBytesIn())) }, func(b []byte, v float64) []byte { return size(b, linear(v)) }},
+	{"bytes out", func(x *evidence.Context) float64 { return log(float64(x.Event.GetBytesOut())) }, func(b []byte, v float64) []byte { return size(b, linear(v)) }},
+	{"time since the request before", func(x *evidence.Context) float64 { return log(1e3 * feature.Gap(x)) }, func(b []byte, v float64) []byte { return duration(b, linear(v)/1e3) }},
+	{"age of the session", func(x *evidence.Context) float64 { return log(entitySeconds(x)) }, func(b []byte, v float64) []byte { return duration(b, linear(v)) }},
+	{"share of errors", errorShare, percent},
+	{"different things a request", variety, func(b []byte, v float64) []byte { return strconv.AppendFloat(b, v, 'f', 2, 64) }},
+	{"age of the sign-in", func(x *evidence.Context) float64 { return log(feature.AuthAge(x)) }, func(b []byte, v float64) []byte { return duration(b, linear(v)) }},
 	// From here on against the subject's own habit: the shift of an epoch is taken of
 	// the epoch.WatchedColumns before.
 	{"bytes of the minute to the subject's own", own("state.minute_bytes_ratio"), times},
 	{"requests of the minute to the subject's own", own("state.minute_requests_ratio"), times},
 	{"bytes of the hour to the subject's own", own("state.hour_bytes_ratio"), times},
 	{"different things of the hour to the subject's own", own("state.hour_resources_ratio"), times},
-	{"the page in the subject's sessions", feature.RouteHabit, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }},
+	{"the page in the subject's sessions", feature.RouteHabit, percent},
 }
 
 // Say is the name of a column and a number of it for a person, which may be missing.
@@ -46,7 +46,7 @@ func Say(column int, v float64) (name, number string) {
 	if math.IsNaN(v) {
 		return dimensions[column].name, "nothing"
 	}
-	return dimensions[column].name, dimensions[column].say(v)
+	return dimensions[column].name, string(dimensions[column].say(nil, v))
 }
 
 // own is the logarithm of a number against the habit of the subject.
@@ -55,7 +55,14 @@ func own(name string) func(*evidence.Context) float64 {
 	return func(x *evidence.Context) float64 { return log(f.Of(x)) }
 }
 
-func times(v float64) string { return fmt.Sprintf("%.1f times", linear(v)) }
+func times(b []byte, v float64) []byte { return unit(b, linear(v), 1, " times") }
+
+func percent(b []byte, v float64) []byte { return unit(b, 100*v, 0, " %") }
+
+// unit appends a number with places after the point, and its unit.
+func unit(b []byte, v float64, places int, name string) []byte {
+	return append(strconv.AppendFloat(b, v, 'f', places, 64), name...)
+}
 
 // log is ln(1+x), NaN for NaN.
 func log(x float64) float64 {
@@ -82,28 +89,28 @@ func variety(x *evidence.Context) float64 {
 	return x.Session.Spread.Weight / (x.Session.Hour.Requests + 2)
 }
 
-func duration(seconds float64) string {
+func duration(b []byte, seconds float64) []byte {
 	switch {
 	case seconds < 0.001:
-		return fmt.Sprintf("%.0f µs", seconds*1e6)
+		return unit(b, seconds*1e6, 0, " µs")
 	case seconds < 1:
-		return fmt.Sprintf("%.0f ms", seconds*1e3)
+		return unit(b, seconds*1e3, 0, " ms")
 	case seconds < 120:
-		return fmt.Sprintf("%.1f s", seconds)
+		return unit(b, seconds, 1, " s")
 	case seconds < 7200:
-		return fmt.Sprintf("%.0f min", seconds/60)
+		return unit(b, seconds/60, 0, " min")
 	case seconds < 172800:
-		return fmt.Sprintf("%.0f h", seconds/3600)
+		return unit(b, seconds/3600, 0, " h")
 	}
-	return fmt.Sprintf("%.0f days", seconds/86400)
+	return unit(b, seconds/86400, 0, " days")
 }
 
-func size(bytes float64) string {
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
+func size(b []byte, bytes float64) []byte {
+	for _, name := range [...]string{" B", " KiB", " MiB", " GiB"} {
 		if bytes < 1024 {
-			return fmt.Sprintf("%.0f %s", bytes, unit)
+			return unit(b, bytes, 0, name)
 		}
 		bytes /= 1024
 	}
-	return fmt.Sprintf("%.0f TiB", bytes)
+	return unit(b, bytes, 0, " TiB")
 }

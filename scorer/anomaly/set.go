@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/zeebo/xxh3"
 
@@ -52,6 +53,7 @@ type Set struct {
 	row     [Columns]float64
 	rounded [Columns]float64 // As a frozen twin, which knows rounded ones, is shown it.
 	shares  [Columns]float64
+	words   []byte // Of the latest finding.
 }
 
 type detector struct {
@@ -236,6 +238,10 @@ func (s *Set) Learn(x *evidence.Context, suspicious bool, clean func(entity.Key)
 	s.current, s.idle = nil, nil
 }
 
+// Spare lets the last event teach nothing that has proved clean: it pays for
+// something else already.
+func (s *Set) Spare() { s.idle = nil }
+
 // learn lets the live twin learn one row that has proved clean, if there is one, and
 // with it what goes into the next epoch.
 func (d *detector) learn(x *evidence.Context, quarantine time.Duration, clean func(entity.Key) bool) {
@@ -261,11 +267,10 @@ func (d *detector) learn(x *evidence.Context, quarantine time.Duration, clean fu
 }
 
 // text says what is strange about the row, by the dimensions that make most of
-// the score.
+// the score. It is valid until the next look.
 func (s *Set) text(t *twin) string {
 	t.forest.Shares(s.shares[:])
-	var b strings.Builder
-	b.WriteString("a request unlike clean ones of its kind")
+	b := append(s.words[:0], "a request unlike clean ones of its kind"...)
 	for told := range dimensionsTold {
 		best := 0
 		for i := range s.shares {
@@ -281,11 +286,13 @@ func (s *Set) text(t *twin) string {
 		if told > 0 {
 			sep = "; "
 		}
-		say := dimensions[best].say
-		fmt.Fprintf(&b, "%s%s %s, usually %s", sep, dimensions[best].name, say(s.row[best]), say(usual))
+		b = append(append(append(b, sep...), dimensions[best].name...), ' ')
+		b = append(dimensions[best].say(b, s.row[best]), ", usually "...)
+		b = dimensions[best].say(b, usual)
 		s.shares[best] = 0
 	}
-	return b.String()
+	s.words = b
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // Not written again before the next look.
 }
 
 // Code writes or reads the set, in the order of last use.

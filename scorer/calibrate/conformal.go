@@ -34,7 +34,10 @@ type pending struct {
 }
 
 // NewConformal returns an empty one; seed drives the sample.
-func NewConformal(seed uint64) *Conformal { return &Conformal{rng: rand.NewPCG(seed, 0)} }
+func NewConformal(seed uint64) *Conformal {
+	// All memory of the scores at once: 8 KB.
+	return &Conformal{rng: rand.NewPCG(seed, 0), scores: make([]float64, 0, ConformalMax)}
+}
 
 // P is the share of normal scores that are at least this, the score itself
 // counted among them: in [1/1001, 1], and 1 while nothing is known.

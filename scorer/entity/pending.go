@@ -120,6 +120,9 @@ const (
 // measure.
 type Samples []Sample
 
+// samplesLeast are the buckets that a minute and an hour of work fill.
+const samplesLeast = 8
+
 // Sample is how often a bucket of a measure was hit.
 type Sample struct {
 	Measure Measure
@@ -144,6 +147,9 @@ func (s *Samples) Add(m Measure, bucket int) {
 	case at >= 0:
 		(*s)[at].N++
 	default:
+		if cap(*s) == 0 {
+			*s = make(Samples, 0, samplesLeast)
+		}
 		*s = add(*s, Sample{Measure: m, Bucket: uint8(bucket), N: 1})
 	}
 }
@@ -162,30 +168,8 @@ func (s Samples) Total(m Measure) int {
 // Note notes a value of a session and reports whether the session had not
 // shown it before.
 func (p *Pending) Note(kind Kind, name string) bool {
-	count, oldest := 0, -1
-	for i := range p.Seen {
-		v := &p.Seen[i]
-		if v.Kind != uint8(kind) {
-			continue
-		}
-		if v.Name == name {
-			v.Fresh = true
-			return false
-		}
-		if oldest < 0 {
-			oldest = i
-		}
-		count++
-	}
-	if count >= SeenMax {
-		p.Seen = append(p.Seen[:oldest], p.Seen[oldest+1:]...)
-	}
-	if len(p.Seen) == cap(p.Seen) {
-		// A session on one device shows a dozen; each more is rare.
-		p.Seen = append(make([]Seen, 0, max(12, len(p.Seen)+4)), p.Seen...)
-	}
-	p.Seen = append(p.Seen, Seen{Name: name, Kind: uint8(kind), Fresh: true})
-	return true
+	var none *Spares
+	return none.Note(p, kind, name)
 }
 
 // Shows reports whether the session remembers a value.
@@ -197,6 +181,9 @@ func (p *Pending) Shows(kind Kind, name string) bool {
 	}
 	return false
 }
+// seenRoom is for how many values there is room where so many are known: a session
+// on one device shows a dozen; each more is rare.
+func seenRoom(n int) int { return max(12, n+4) }
 
 // Count is how many values of a kind the session remembers.
 func (p *Pending) Count(kind Kind) int {

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -10,11 +11,10 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// Subject is what is known about who acts, over all sessions.
+// Subject is what is known about who acts, over all sessions. It takes 760 B by
+// itself, and 8 more would cost the next size of the allocator.
 type Subject struct {
 	Habits
-	// Total counts every request, whether or not it taught.
-	Total uint64
 	// LastPlace is where the subject last sent a request from, and LastSession
 	// the hash of the session in which.
 	LastPlace   Place
@@ -36,6 +36,8 @@ type Subject struct {
 	Tops     [MeasureCount]uint8
 	Exceeded uint8
 	GrownDay int32
+	// Total counts every request, whether or not it taught, as far as it can.
+	Total uint32
 	// Odd is how far the sessions of the subject are usually unlike clean requests
 	// of their kind, in nats; see [Subject.LearnOdd].
 	Odd float32
@@ -97,6 +99,9 @@ func (s *Subject) LearnOdd(peak float32) {
 	s.Odd += float32(gap / 8)
 }
 
+// Count notes a request.
+func (s *Subject) Count() { s.Total += min(1, math.MaxUint32-s.Total) }
+
 // Watch notes a session that may have something to teach.
 func (s *Subject) Watch(session string) {
 	if slices.Contains(s.Open, session) {
@@ -125,9 +130,6 @@ func (s *Subject) Carry(client string, nats float64, now int64) {
 		}
 		if nats < carriedLeast {
 			*list = append((*list)[:i], (*list)[i+1:]...)
-			if len(*list) == 0 && s.left.refusals == (Fading{}) {
-				s.left = nil
-			}
 			return
 		}
 		c.Nats, c.At = nats, now
@@ -165,7 +167,8 @@ func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) floa
 // append doubles.
 func add[T any](list []T, v T) []T {
 	if len(list) == cap(list) {
-		list = append(make([]T, 0, len(list)+len(list)/4+1), list...)
+		// Up to what the allocator gives anyway.
+		list = append(slices.Grow([]T(nil), len(list)+len(list)/4+1), list...)
 	}
 	return append(list, v)
 }
@@ -173,7 +176,7 @@ func add[T any](list []T, v T) []T {
 // Absolve forgets what every client has left behind.
 func (s *Subject) Absolve() {
 	if s.left != nil {
-		s.left.carried = nil
+		s.left.carried = s.left.carried[:0]
 	}
 }
 
@@ -181,7 +184,9 @@ func (s *Subject) Absolve() {
 func (s *Subject) Code(k *snapshot.Codec) {
 	s.Habits.Code(k)
 	s.Week.Code(k)
-	k.U64(&s.Total)
+	total := uint64(s.Total)
+	k.U64(&total)
+	s.Total = uint32(min(total, math.MaxUint32))
 	s.LastPlace.code(k)
 	k.U64(&s.LastSession)
 	snapshot.List(k, &s.Open, func(o *string) { k.Str(o) })

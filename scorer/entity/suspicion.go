@@ -115,8 +115,19 @@ type Reason struct {
 	Signal    int
 	Nats, Raw float64
 	// At is when it was said: one of which next to nothing is left is forgotten.
-	At   int64
-	Text string
+	At int64
+	// Text is written over where the signal says more.
+	Text []byte
+}
+
+// reason is what a signal has said, nil for nothing.
+func (s *Suspicion) reason(signal int) *Reason {
+	for i := range s.Reasons {
+		if s.Reasons[i].Signal == signal {
+			return &s.Reasons[i]
+		}
+	}
+	return nil
 }
 
 // Pace is how suspicion fades: what is held in a group halves in HalfLife, and
@@ -146,8 +157,16 @@ func (p *Pace) left(nats, elapsed, f, rent float64) float64 {
 	return max(0, nats-float64(rent*elapsed))
 }
 
-// Remember adds the reason of a signal that has none yet.
-func (s *Suspicion) Remember(r Reason) { s.Reasons = add(s.Reasons, r) }
+// Remember adds the reason of a signal that has none yet, in the memory of one
+// that was forgotten, and keeps nothing of the text.
+func (s *Suspicion) Remember(r Reason, text string) {
+	n := len(s.Reasons)
+	if n < cap(s.Reasons) {
+		r.Text = s.Reasons[:n+1][n].Text
+	}
+	r.Text = append(r.Text[:0], text...)
+	s.Reasons = add(s.Reasons, r)
+}
 
 // Decay lets suspicion fade to now.
 func (s *Suspicion) Decay(now int64, pace *Pace) {
@@ -187,24 +206,17 @@ func (s *Suspicion) Decay(now int64, pace *Pace) {
 // added, less than 2 % is left then.
 const reasonHalves = 6
 
-// forgetReasons drops the reasons from before a time, and their memory.
+// forgetReasons drops the reasons from before a time. The texts of those that
+// are dropped stay behind the others, to be written over.
 func (s *Suspicion) forgetReasons(before int64) {
-	old := 0
-	for i := range s.Reasons {
-		if s.Reasons[i].At < before {
-			old++
-		}
-	}
-	if old == 0 {
-		return
-	}
-	var kept []Reason
+	kept := 0
 	for i := range s.Reasons {
 		if s.Reasons[i].At >= before {
-			kept = add(kept, s.Reasons[i])
+			s.Reasons[kept], s.Reasons[i] = s.Reasons[i], s.Reasons[kept]
+			kept++
 		}
 	}
-	s.Reasons = kept
+	s.Reasons = s.Reasons[:kept]
 }
 
 // fade drops what has become too small to matter, so that no number lingers
@@ -238,7 +250,7 @@ func (s *Suspicion) Clear(ceiling int) {
 		}
 	}
 	s.Piles = kept
-	s.Reasons = nil
+	s.Reasons = s.Reasons[:0]
 }
 
 // Code writes or reads the suspicion.
@@ -266,7 +278,11 @@ func (s *Suspicion) Code(k *snapshot.Codec) {
 		k.F64(&r.Nats)
 		k.F64(&r.Raw)
 		k.I64(&r.At)
-		k.Str(&r.Text)
+		text := string(r.Text)
+		k.Str(&text)
+		if k.Reading() {
+			r.Text = []byte(text)
+		}
 	})
 	k.F64(&s.Answered)
 	k.U64(&s.LevelToken)

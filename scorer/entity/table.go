@@ -137,6 +137,20 @@ func (t *Table[V]) Put(k Key, v *V) {
 	t.push(i)
 }
 
+// Take adds an entry that is not there yet, as Put does, and returns its value:
+// that of the entry that was pushed out, for the caller to begin anew, or a new
+// one.
+func (t *Table[V]) Take(k Key) *V {
+	var v *V
+	if t.length > 0 && t.Full() {
+		v = t.at(t.tail).value
+	} else {
+		v = new(V)
+	}
+	t.Put(k, v)
+	return v
+}
+
 // scope returns the one copy of what keys share; those of entities that are
 // gone are dropped once there are more of them than entries.
 func (t *Table[V]) scope(k Key) *scope {

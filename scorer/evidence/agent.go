@@ -102,7 +102,7 @@ var tools = []struct{ piece, name string }{ //nolint:gochecknoglobals // A const
 
 // tool finds what no visitor's user agent has in it.
 func tool(userAgent string) string {
-	lower := lowerCase(userAgent)
+	lower := strings.ToLower(userAgent)
 	for _, t := range tools {
 		if strings.Contains(lower, t.piece) {
 			return t.name

@@ -39,10 +39,11 @@ func (k *Collector) binding(x *Context) {
 		}
 	case ev.GetDevice() == "":
 	case at < 0:
-		if len(tokens) >= entity.TokensMax {
-			tokens = append(tokens[:0], tokens[1:]...)
+		r := x.Spares.Rare(x.Session)
+		if len(r.Tokens) >= entity.TokensMax {
+			r.Tokens = append(r.Tokens[:0], r.Tokens[1:]...)
 		}
-		x.Session.OwnRare().Tokens = append(tokens, entity.TokenKey{Token: token, Device: hash(ev.GetDevice())})
+		r.Tokens = append(r.Tokens, entity.TokenKey{Token: token, Device: hash(ev.GetDevice())})
 	case tokens[at].Device != hash(ev.GetDevice()):
 		n := k.cut(TwoKeys, bindingNats)
 		if n > 0 {

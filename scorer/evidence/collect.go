@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"strings"
-
 	"github.com/zeebo/xxh3"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -12,6 +10,9 @@ import (
 // hashSeed keeps hashes of this package apart from those of other uses. Their
 // values end up in snapshots, so it is fixed.
 const hashSeed = 0x56_49_47_49_4c
+
+// plainMax bounds what an event leaves behind of memory for texts.
+const plainMax = 64 << 10
 
 // least is the weakest evidence that is worth a line, in nats.
 const least = 0.05
@@ -51,6 +52,8 @@ type Context struct {
 	Account *entity.Account
 	// Gateway is the gateway that reports, nil where the event names none.
 	Gateway *entity.Gateway
+	// Spares are what new parts of the session are made of, nil for none.
+	Spares *entity.Spares
 }
 
 // peers are those with whom the subject is compared.
@@ -92,6 +95,8 @@ type Collector struct {
 	Names Names
 	// text is what has been written about the current event.
 	text []byte
+	// plain holds what paths and queries of the current event read in plain.
+	plain []byte
 	// news are the values of the current event that its subject never showed.
 	news []arrived
 	// newNetwork says that the current event brought a network that its subject
@@ -115,6 +120,9 @@ func NewCollector(p Params) *Collector {
 func (k *Collector) Collect(x *Context) []Finding {
 	k.findings, k.news, k.text = k.findings[:0], k.news[:0], k.text[:0]
 	k.newNetwork, k.fast = false, 0
+	if k.plain = k.plain[:0]; cap(k.plain) > plainMax {
+		k.plain = nil
+	}
 	k.network(x)
 	k.client(x)
 	k.hour(x)
@@ -151,15 +159,22 @@ func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
 // time. The session keeps nothing of the event.
 func (k *Collector) first(x *Context, kind entity.Kind, name string) bool {
 	p := &x.Session.Pending
-	if !p.Note(kind, name) {
+	if !x.Spares.Note(p, kind, name) {
 		return false
 	}
 	last := &p.Seen[len(p.Seen)-1]
-	if kind == entity.Devices {
-		last.Name = strings.Clone(name) // One for each person.
-	} else {
-		last.Name = k.Names.own(name)
+	if kind != entity.Devices {
+		last.Name = k.Names.Own(name)
+		return true
 	}
+	if x.Subject != nil { // Devices are each one person's, who most often has the name.
+		own, ok := x.Subject.Kinds[kind].Own(name)
+		if ok {
+			last.Name = own
+			return true
+		}
+	}
+	last.Name = k.Names.device(name)
 	return true
 }
 

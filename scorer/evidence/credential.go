@@ -65,7 +65,7 @@ func (k *Collector) outcome(x *Context) {
 		// A success takes back once per account, so that one's own account buys
 		// little; but what follows is no row of failures any more.
 		l.FailedAt = 0
-		if account != "" && l.Passed.Add(h, entity.AccountsMax) {
+		if account != "" && x.Spares.Add(&l.Passed, h, entity.AccountsMax) {
 			l.Test = max(0, l.Test+passedNats)
 			l.Again = max(0, l.Again+passedNats)
 		}
@@ -80,7 +80,7 @@ func (k *Collector) outcome(x *Context) {
 		l.Again += hurry(x, l, pace, burstNats)
 	case l.Passed.Has(h):
 		l.Repeats++ // Who has signed in from here before mistypes now and then.
-	case l.Failed.Add(h, entity.AccountsMax):
+	case x.Spares.Add(&l.Failed, h, entity.AccountsMax):
 		l.Accounts++
 		l.Test += failedNats
 		l.Again += hurry(x, l, rowPace, burstNats)
@@ -114,13 +114,17 @@ func hurry(x *Context, l *entity.Login, within int64, inBurst float64) float64 {
 // posts counts sign-in posts where only the status is known.
 func (k *Collector) posts(x *Context) {
 	ev := x.Event
-	if ev.GetMethod() != "POST" || ev.GetStatus() == 0 || x.Subject != nil || !signIn(ev.GetPath()) {
+	if ev.GetMethod() != "POST" || ev.GetStatus() == 0 || x.Subject != nil {
+		return
+	}
+	path := k.lowered(ev.GetPath())
+	if !signIn(path) {
 		return
 	}
 	l := login(x)
 	client := hash(ev.GetUserAgent())
 	status := ev.GetStatus()
-	form := signInForm(ev.GetPath())
+	form := signInForm(path)
 	soon := 0.0
 	if form {
 		soon = hurry(x, l, pace, burstNats)
@@ -155,7 +159,7 @@ func (k *Collector) posts(x *Context) {
 func login(x *Context) *entity.Login {
 	s := x.Session
 	if s.Login == nil {
-		s.Login = new(entity.Login)
+		s.Login = x.Spares.Login()
 	}
 	l := s.Login
 	if l.Last != 0 {
@@ -169,15 +173,15 @@ func login(x *Context) *entity.Login {
 	return l
 }
 
-// signIn reports whether a path looks like that of a sign-in.
+// signIn reports whether a path in lower case looks like that of a sign-in.
 func signIn(path string) bool {
-	return signInForm(path) || containsAny(lowerCase(path), "/auth", "authenticate", "/session", "/token", "xmlrpc.php")
+	return signInForm(path) || containsAny(path, "/auth", "authenticate", "/session", "/token", "xmlrpc.php")
 }
 
-// signInForm reports whether a path looks like that of a form in which people
-// sign in; programs come to other endpoints by themselves.
+// signInForm reports whether a path in lower case looks like that of a form in
+// which people sign in; programs come to other endpoints by themselves.
 func signInForm(path string) bool {
-	return containsAny(lowerCase(path), "login", "signin", "sign-in", "sign_in", "logon")
+	return containsAny(path, "login", "signin", "sign-in", "sign_in", "logon")
 }
 
 func containsAny(text string, pieces ...string) bool {

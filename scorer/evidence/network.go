@@ -180,7 +180,7 @@ func (k *Collector) enter(x *Context) (here int, arrived bool) {
 		return p.Network.String() == x.Network && p.Country.String() == ev.GetCountry() && (x.Agent.Family == "" || p.Family.String() == x.Agent.Family)
 	})
 	if here < 0 {
-		here = addPlace(s, entity.Place{
+		here = addPlace(x, entity.Place{
 			Network: profile.NameOf(x.Network), Country: profile.NameOf(short(ev.GetCountry())), Family: profile.NameOf(x.Agent.Family),
 			Veiled: veiled(ev), Mobile: slices.Contains(ev.GetNetworkTags(), "mobile"), Since: x.At,
 		})
@@ -223,9 +223,10 @@ func prefixHash(prefix string) uint64 {
 }
 
 // addPlace adds a place; the one that has been quiet longest gives way.
-func addPlace(s *entity.Session, p entity.Place) int {
+func addPlace(x *Context, p entity.Place) int {
+	s := x.Session
 	if len(s.Places) < entity.PlacesMax {
-		s.Places = append(s.Places, p)
+		x.Spares.Place(s, p)
 		return len(s.Places) - 1
 	}
 	quiet := 0

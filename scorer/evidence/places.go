@@ -118,7 +118,7 @@ func concurrency(far, unknown, border, otherFamily, open bool, switches, request
 
 // countSwitch counts that the session was last used in another place.
 func countSwitch(x *Context, arrived bool) {
-	s := x.Session.OwnRare()
+	s := x.Spares.Rare(x.Session)
 	if s.LastAt != 0 {
 		s.Count *= exact.Decay(float64(x.At-s.LastAt), float64(switchesFor))
 	}

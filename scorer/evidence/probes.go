@@ -1,9 +1,6 @@
 package evidence
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // probe is a piece of a path that tells what is looked for.
 type probe struct {
@@ -358,9 +355,9 @@ func farFile(query string) bool {
 
 // wanted tells what a request probes for, by its path and its query.
 func (k *Collector) wanted(path, query string) (what string, exploit bool) {
-	path = lowerCase(path)
+	path = k.lowered(path)
 	what, exploit = k.paths.find(path)
-	texts := [...]string{path, decoded(path), decoded(strings.ReplaceAll(lowerCase(query), "+", " "))}
+	texts := [...]string{path, k.decoded(path), k.decoded(k.spaced(k.lowered(query)))}
 	for i, text := range texts {
 		if exploit || text == "" || i == 1 && text == path {
 			continue
@@ -398,32 +395,84 @@ func leftBehind(path string) bool {
 
 // decoded undoes percent encoding, twice at most: some servers decode twice,
 // and that is what a payload that is encoded twice hopes for.
-func decoded(s string) string {
+func (k *Collector) decoded(s string) string {
 	for range 2 {
 		if strings.IndexByte(s, '%') < 0 {
 			return s
 		}
-		s = lowerCase(decodedOnce(s))
+		s = k.lowered(k.decodedOnce(s))
 	}
 	return s
 }
 
 // decodedOnce leaves what is not an escape as it is.
-func decodedOnce(s string) string {
-	var b strings.Builder
-	b.Grow(len(s))
+func (k *Collector) decodedOnce(s string) string {
+	start := len(k.plain)
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
-			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
-			if err == nil {
-				b.WriteByte(byte(n))
+			high, low := digit(s[i+1]), digit(s[i+2])
+			if high >= 0 && low >= 0 {
+				k.plain = append(k.plain, byte(high<<4|low))
 				i += 2
 				continue
 			}
 		}
-		b.WriteByte(s[i])
+		k.plain = append(k.plain, s[i])
 	}
-	return b.String()
+	return view(k.plain[start:])
+}
+
+// digit is the value of a hexadecimal digit, -1 for what is none.
+func digit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// spaced is a query with the spaces that a form writes as a plus sign.
+func (k *Collector) spaced(query string) string {
+	if strings.IndexByte(query, '+') < 0 {
+		return query
+	}
+	start := len(k.plain)
+	k.plain = append(k.plain, query...)
+	for i, c := range k.plain[start:] {
+		if c == '+' {
+			k.plain[start+i] = ' '
+		}
+	}
+	return view(k.plain[start:])
+}
+
+// lowered is a text with its ASCII letters in lower case, valid until the next
+// event.
+func (k *Collector) lowered(s string) string {
+	if !hasCapital(s) {
+		return s
+	}
+	start := len(k.plain)
+	k.plain = append(k.plain, s...)
+	for i, c := range k.plain[start:] {
+		if c >= 'A' && c <= 'Z' {
+			k.plain[start+i] = c + 'a' - 'A'
+		}
+	}
+	return view(k.plain[start:])
+}
+
+func hasCapital(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 // hidden tells a path that asks for a file whose name begins with a dot; only
@@ -434,14 +483,4 @@ func hidden(path string) string {
 		return ""
 	}
 	return "a hidden file"
-}
-
-// lowerCase allocates only where there is something to do.
-func lowerCase(s string) string {
-	for i := range len(s) {
-		if s[i] >= 'A' && s[i] <= 'Z' {
-			return strings.ToLower(s)
-		}
-	}
-	return s
 }

@@ -47,6 +47,6 @@ func (k *Collector) reassure(x *Context) {
 	if n <= 0 {
 		return
 	}
-	s.OwnRare().ReassuredAt = x.Now
+	x.Spares.Rare(s).ReassuredAt = x.Now
 	k.add(ProvenKey, -n, false, "the request is proven with a key that this subject is known for")
 }

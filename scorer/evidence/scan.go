@@ -52,7 +52,8 @@ func (k *Collector) scan(x *Context) {
 // scanOf is what is known of a session's probing, from the first sign on.
 func scanOf(x *Context) *entity.Scan {
 	if x.Session.Scan == nil {
-		x.Session.Scan = &entity.Scan{Last: x.At}
+		x.Session.Scan = x.Spares.Scan()
+		x.Session.Scan.Last = x.At
 	}
 	return x.Session.Scan
 }
@@ -69,7 +70,7 @@ func (k *Collector) notFound(x *Context, path string) {
 			// The path is there and the thing is not: walk.sequential_ids counts things.
 			key = hash(short(x.Event.GetTemplate()))
 		}
-		if !sc.Paths.Add(key, entity.RecentMax*2) {
+		if !x.Spares.Add(&sc.Paths, key, entity.RecentMax*2) {
 			return
 		}
 		if asset(path) {
@@ -110,7 +111,7 @@ func (k *Collector) probe(x *Context, path string) {
 // probed adds one probe; the same one again, by its key, says nothing new.
 func (k *Collector) probed(x *Context, what string, key uint64, nats float64) {
 	sc := scanOf(x)
-	if sc.Probes.Add(key, entity.RecentMax) {
+	if x.Spares.Add(&sc.Probes, key, entity.RecentMax) {
 		sc.Probed = min(sc.Probed+nats, missingMax)
 	}
 	n := k.cut(ScannerPaths, sc.Probed)
@@ -126,9 +127,10 @@ func asset(path string) bool {
 	if dot < 0 || len(path)-dot > 6 {
 		return strings.HasPrefix(path, "/apple-touch-icon") || path == "/robots.txt"
 	}
-	switch strings.ToLower(path[dot:]) {
-	case ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".webp", ".css", ".js", ".map", ".woff", ".woff2", ".ttf", ".txt":
-		return true
+	for _, ending := range [...]string{".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".webp", ".css", ".js", ".map", ".woff", ".woff2", ".ttf", ".txt"} {
+		if strings.EqualFold(path[dot:], ending) {
+			return true
+		}
 	}
 	return false
 }

@@ -38,7 +38,7 @@ func (k *Collector) shape(x *Context) {
 		pair, rest, more := strings.Cut(query, "&")
 		query = rest
 		name, value, _ := strings.Cut(pair, "=")
-		value = decoded(value)
+		value = k.decoded(value)
 		key := template ^ mix(hash(short(name)))
 		raw, why := k.strange(x, key, value)
 		if raw > best {
@@ -78,7 +78,7 @@ func (k *Collector) strange(x *Context, key uint64, value string) (nats float64,
 	for kind, name := range kinds {
 		if made(value, kind) && parts.Count(kind) == 0 {
 			nats += max(0, min(strangeNats, exact.Ln(float64(strangeShare*(lengths.Total()+1)))))
-			why += ", and " + name + ", which no value had"
+			why = k.sayf("%s, and %s, which no value had", why, name)
 		}
 	}
 	return nats, why

@@ -41,8 +41,11 @@ func (k *Collector) sayf(format string, args ...any) string {
 }
 
 // said is what has been written from start on.
-func (k *Collector) said(start int) string {
-	return unsafe.String(unsafe.SliceData(k.text[start:]), len(k.text)-start) //nolint:gosec // Bytes below len are not written again before the next event.
+func (k *Collector) said(start int) string { return view(k.text[start:]) }
+
+// view is a text of bytes that are not written again before the next event.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // See above.
 }
 
 // appendValue appends a number with places after the point, or, where it is

@@ -69,3 +69,29 @@ func TestAgoIsADuration(t *testing.T) {
 		}
 	}
 }
+
+// TestPrefixesAreNamedOncePerAddress asks for prefixes in turn, without allocating.
+func TestPrefixesAreNamedOncePerAddress(t *testing.T) {
+	var n Names
+	tests := []struct{ address, want string }{
+		{"192.0.2.7", "192.0.2.0/24"},
+		{"", ""},
+		{"2001:db8:1:2::3", "2001:db8:1::/48"},
+		{"::ffff:198.51.100.9", "198.51.100.0/24"},
+		{"nowhere", ""},
+		{"fe80::1%eth0", "fe80::/48"},
+		{"192.0.2.7", "192.0.2.0/24"},
+	}
+	got := testing.AllocsPerRun(10, func() {
+		for _, tt := range tests {
+			for range 2 {
+				if got := n.Prefix(tt.address); got != tt.want {
+					t.Errorf("Prefix(%q) = %q, want %q", tt.address, got, tt.want)
+				}
+			}
+		}
+	})
+	if got > 2 { // The word that is no address makes an error, and the zone is interned.
+		t.Errorf("%g allocations, want at most 2", got)
+	}
+}

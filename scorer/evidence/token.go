@@ -42,11 +42,11 @@ func (k *Collector) lifecycle(x *Context) {
 	s := x.Session
 	switch {
 	case x.Event.GetReason() == event.ReasonLogout:
-		s.OwnRare().SignedOut = max(s.Rare().SignedOut, x.At)
+		x.Spares.Rare(s).SignedOut = max(s.Rare().SignedOut, x.At)
 	case x.Event.GetReason() == event.ReasonRefresh:
 		k.refreshed(x)
 	case x.Event.GetAuthOutcome() == event.AuthSuccess && s.Rare().SignedOut != 0:
-		s.OwnRare().SignedOut = 0
+		x.Spares.Rare(s).SignedOut = 0
 	}
 }
 
@@ -116,7 +116,7 @@ func (k *Collector) refreshed(x *Context) {
 
 func rotation(x *Context) *entity.Rotation {
 	if x.Session.Rotation == nil {
-		x.Session.Rotation = new(entity.Rotation)
+		x.Session.Rotation = x.Spares.Rotation()
 	}
 	return x.Session.Rotation
 }

@@ -225,7 +225,7 @@ func newBytes(x *Context) float64 {
 	default:
 		return float64(total)
 	}
-	id, s := hash(ev.GetRequestId()), x.Session.OwnRare()
+	id, s := hash(ev.GetRequestId()), x.Spares.Rare(x.Session)
 	at := -1
 	for i := range s.Streams {
 		if s.Streams[i].ID == id {
@@ -259,7 +259,7 @@ func newBytes(x *Context) float64 {
 // addStream begins to follow a stream; the one that has been quiet longest
 // gives way, and counts whole should it come back.
 func addStream(x *Context, id uint64) int {
-	s := x.Session.OwnRare()
+	s := x.Spares.Rare(x.Session)
 	st := entity.Stream{ID: id, Last: x.At}
 	if len(s.Streams) < entity.StreamsMax {
 		s.Streams = append(s.Streams, st)

@@ -40,7 +40,7 @@ func (k *Collector) waf(x *Context) {
 	}
 	raw := min(float64(wafNats*(score-wafFree)), rare)
 	sc := scanOf(x)
-	if sc.Flags.Add(hash(name)^uint64(score)<<1^hash(x.Event.GetPath()), entity.FlagsMax) {
+	if x.Spares.Add(&sc.Flags, hash(name)^uint64(score)<<1^hash(x.Event.GetPath()), entity.FlagsMax) {
 		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+raw)
 	} else {
 		sc.Flagged.Value = min(missingMax, sc.Flagged.To(x.At, int64(scanHalfLife))+float64(wafAgain*raw))

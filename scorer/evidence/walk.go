@@ -54,11 +54,11 @@ func (k *Collector) walk(x *Context) {
 	if !ok {
 		return
 	}
-	w := followed(x.Session, template, x.At)
+	w := followed(x, template)
 	thing := hash(prefix) ^ uint64(id)*0x9E3779B97F4A7C15
 	k.walked = 0
 	defer k.breadth(x, template^thing)
-	fresh := w.IDs.Add(thing, entity.RecentMax*4)
+	fresh := x.Spares.Add(&w.IDs, thing, entity.RecentMax*4)
 	if !fresh {
 		return // Reading one thing again is not a walk.
 	}
@@ -191,13 +191,15 @@ func (k *Collector) regular(x *Context, w *entity.Walk) float64 {
 
 // followed returns the walk over a template; the one that has been quiet
 // longest gives way to a new one.
-func followed(s *entity.Session, template uint64, at int64) *entity.Walk {
-	quiet := 0
+func followed(x *Context, template uint64) *entity.Walk {
+	s, quiet := x.Session, 0
 	for i := range s.Walks {
 		w := &s.Walks[i]
 		if w.Template == template {
-			if at-w.Last > walkIdle {
-				*w = entity.Walk{Template: template, Best: w.Best, Longest: w.Longest}
+			if x.At-w.Last > walkIdle {
+				best, longest := w.Best, w.Longest
+				x.Spares.Begin(w, template)
+				w.Best, w.Longest = best, longest
 			}
 			return w
 		}
@@ -206,10 +208,9 @@ func followed(s *entity.Session, template uint64, at int64) *entity.Walk {
 		}
 	}
 	if len(s.Walks) < entity.WalksMax {
-		s.Walks = append(s.Walks, entity.Walk{Template: template})
-		return &s.Walks[len(s.Walks)-1]
+		return x.Spares.Follow(s, template)
 	}
-	s.Walks[quiet] = entity.Walk{Template: template}
+	x.Spares.Begin(&s.Walks[quiet], template)
 	return &s.Walks[quiet]
 }
 

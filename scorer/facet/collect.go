@@ -1,9 +1,9 @@
 package facet
 
 import (
-	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -15,7 +15,8 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
-// Collector gathers what the events of one partition add to facets.
+// Collector gathers what the events of one partition add to facets. Facets come
+// again from cut to cut, so their deltas are kept and filled anew.
 type Collector struct {
 	open []*tenantCut // In the order in which the tenants appeared.
 	// from is the first offset of the range, begun the stream time of the last
@@ -25,21 +26,45 @@ type Collector struct {
 
 	list  []name          // The facets of the current event.
 	names *evidence.Names // What makes their names, the engine's.
+
+	// number counts the ranges, and kept holds the facets of this one and of some
+	// before it, at most keptMax beyond those of this one. spare are those that
+	// were dropped.
+	number uint64
+	kept   map[tenantName]*gathered
+	spare  []*gathered
+	// What the last call of Cut returned.
+	cuts []*schema.FacetCut
+	at   timestamppb.Timestamp
 }
 
 // tenantCut is what the range adds to one tenant's facets.
 type tenantCut struct {
 	tenant  string
 	deltas  []*schema.FacetDelta
-	index   map[name]*schema.FacetDelta
 	leftOut uint64
+	cut     schema.FacetCut
+}
+
+// gathered is what the latest range that showed a facet adds to it.
+type gathered struct {
+	delta  schema.FacetDelta
+	number uint64 // Of that range.
+	// What the cause of the delta points to.
+	cause     []byte
+	causeTime timestamppb.Timestamp
 }
 
 // name is a facet within its tenant.
 type name struct{ kind, id string }
 
+type tenantName struct {
+	tenant string
+	name
+}
+
 // NewCollector returns an empty collector.
-func NewCollector() *Collector { return &Collector{} }
+func NewCollector() *Collector { return &Collector{kept: make(map[tenantName]*gathered)} }
 
 // Note adds one event, once the first stage has looked at it and before it is
 // counted in its session. names are the engine's: what an event shows has been
@@ -63,9 +88,9 @@ func (c *Collector) Note(x *evidence.Context, names *evidence.Names, findings []
 	}
 	for i := range findings {
 		if findings[i].Signal == evidence.NewDevice && x.Event.GetDevice() != "" && x.Session.Pending.Count(entity.Devices) > 1 {
-			d := c.delta(x.Event, name{verdict.TargetDevice, x.Event.GetDevice()})
-			note(&d.Moved, evidence.Hash(x.Event.GetSubject()))
-			blame(d, x.Event)
+			g := c.of(x.Event, name{verdict.TargetDevice, x.Event.GetDevice()})
+			note(&g.delta.Moved, evidence.Hash(x.Event.GetSubject()))
+			g.blame(x.Event)
 		}
 	}
 }
@@ -74,10 +99,11 @@ func (c *Collector) Note(x *evidence.Context, names *evidence.Names, findings []
 // how many sessions of its subject were so at once, all on the event's device, while
 // he went on elsewhere; 0 where that is not so. The event shows a device.
 func (c *Collector) Suspended(x *evidence.Context, together int) {
-	d := c.delta(x.Event, name{verdict.TargetDevice, x.Event.GetDevice()})
+	g := c.of(x.Event, name{verdict.TargetDevice, x.Event.GetDevice()})
+	d := &g.delta
 	note(&d.Suspended, evidence.Hash(x.Session.Key.ID))
 	d.Together = max(d.Together, uint32(min(together, entity.OpenSessionsMax+1)))
-	blame(d, x.Event)
+	g.blame(x.Event)
 }
 
 // judged reports whether the first stage holds the event's address already: what
@@ -104,7 +130,8 @@ func (c *Collector) signIn(x *evidence.Context) {
 			}
 			member = network
 		}
-		d := c.delta(ev, n)
+		g := c.of(ev, n)
+		d := &g.delta
 		if passed {
 			d.Successes++
 			note(&d.Passed, member)
@@ -113,7 +140,7 @@ func (c *Collector) signIn(x *evidence.Context) {
 		d.Failures++
 		note(&d.Failed, member)
 		note(&d.Sources, address)
-		blame(d, ev)
+		g.blame(ev)
 	}
 }
 
@@ -126,11 +153,11 @@ func (c *Collector) begin(x *evidence.Context) {
 		case verdict.TargetAccount, verdict.TargetRoute, schema.KindTenant:
 			continue
 		}
-		d := c.delta(ev, n)
-		note(&d.Users, subject)
+		g := c.of(ev, n)
+		note(&g.delta.Users, subject)
 		if n.kind == verdict.TargetClient && x.Network != "" && (ev.GetSubjectKind() == event.SubjectService || ev.GetSubjectKind() == event.SubjectAgent) {
-			note(&d.Networks, evidence.Hash(x.Network))
-			blame(d, ev)
+			note(&g.delta.Networks, evidence.Hash(x.Network))
+			g.blame(ev)
 		}
 	}
 }
@@ -147,20 +174,23 @@ func (c *Collector) page(x *evidence.Context) {
 	if prefix == "" {
 		return
 	}
-	d := c.delta(ev, name{verdict.TargetPrefix, prefix})
+	g := c.of(ev, name{verdict.TargetPrefix, prefix})
+	d := &g.delta
 	if !missing {
 		d.Found++
 		return
 	}
 	note(&d.Missing, evidence.Hash(ev.GetPath()))
 	note(&d.Sources, evidence.Hash(ev.GetAddress()))
-	blame(d, ev)
+	g.blame(ev)
 }
 
 // blame notes the latest event that speaks against a facet.
-func blame(d *schema.FacetDelta, ev *event.RequestEvent) {
-	d.Cause = strings.Clone(ev.GetId())
-	d.CauseTime = &timestamppb.Timestamp{Seconds: ev.GetTime().GetSeconds(), Nanos: ev.GetTime().GetNanos()}
+func (g *gathered) blame(ev *event.RequestEvent) {
+	g.cause = append(g.cause[:0], ev.GetId()...)
+	g.causeTime.Seconds, g.causeTime.Nanos = ev.GetTime().GetSeconds(), ev.GetTime().GetNanos()
+	g.delta.Cause = unsafe.String(unsafe.SliceData(g.cause), len(g.cause)) //nolint:gosec // Written again with the delta only.
+	g.delta.CauseTime = &g.causeTime
 }
 
 // namesOf lists the facets that an event shows, broadest first, so that a cut
@@ -175,7 +205,7 @@ func (c *Collector) namesOf(ev *event.RequestEvent) []name {
 		}
 	}
 	if ev.GetJa4() != "" && ev.GetAsn() != 0 {
-		c.list = append(c.list, name{verdict.TargetJA4, verdict.JA4In(ev.GetJa4(), ev.GetAsn())})
+		c.list = append(c.list, name{verdict.TargetJA4, c.names.JA4In(ev.GetJa4(), ev.GetAsn())})
 	}
 	return c.list
 }
@@ -208,62 +238,128 @@ func Matches(t *verdict.Target, ev *event.RequestEvent) bool {
 		t.GetKind() == verdict.TargetJA4 && ev.GetAsn() != 0 && verdict.JA4In(ev.GetJa4(), ev.GetAsn()) == t.GetId()
 }
 
-// delta finds or makes the delta of a facet. What does not fit is counted and
-// given one that nobody reads.
-func (c *Collector) delta(ev *event.RequestEvent, n name) *schema.FacetDelta {
-	i := slices.IndexFunc(c.open, func(t *tenantCut) bool { return t.tenant == ev.GetTenant() })
-	if i < 0 {
-		i = len(c.open)
-		c.open = append(c.open, &tenantCut{tenant: strings.Clone(ev.GetTenant()), index: make(map[name]*schema.FacetDelta)})
+// of finds or makes what the range adds to a facet. What does not fit is counted
+// and given one that nobody reads.
+func (c *Collector) of(ev *event.RequestEvent, n name) *gathered {
+	t := c.tenant(ev.GetTenant())
+	key := tenantName{t.tenant, n}
+	g := c.kept[key]
+	if g != nil && g.number == c.number {
+		return g
 	}
-	t := c.open[i]
-	d := t.index[n]
-	switch {
-	case d != nil:
-	case len(t.deltas) >= schema.DeltasMax:
+	if len(t.deltas) >= schema.DeltasMax {
 		t.leftOut++
-		return new(schema.FacetDelta)
-	default:
-		n.id = strings.Clone(n.id) // Nothing of the event is kept.
-		d = &schema.FacetDelta{Kind: n.kind, Id: n.id}
-		t.index[n] = d
-		t.deltas = append(t.deltas, d)
+		return new(gathered)
 	}
-	return d
+	if g == nil {
+		key.id = strings.Clone(n.id) // Nothing of the event is kept.
+		g = c.make(key)
+	}
+	g.begin(c.number)
+	t.deltas = append(t.deltas, &g.delta)
+	return g
+}
+
+// tenant finds or makes the cut of a tenant.
+func (c *Collector) tenant(name string) *tenantCut {
+	for _, t := range c.open {
+		if t.tenant == name {
+			return t
+		}
+	}
+	if len(c.open) < cap(c.open) {
+		c.open = c.open[:len(c.open)+1] // One of an earlier range, most often of the same tenant.
+	} else {
+		c.open = append(c.open, nil)
+	}
+	last := &c.open[len(c.open)-1]
+	if *last == nil {
+		*last = new(tenantCut)
+	}
+	t := *last
+	t.deltas, t.leftOut = t.deltas[:0], 0
+	if t.tenant != name {
+		t.tenant = c.names.Own(name)
+	}
+	return t
+}
+
+// make makes a facet that is not kept, and drops those of other ranges where too
+// many are.
+func (c *Collector) make(key tenantName) *gathered {
+	if len(c.kept) >= keptMax && len(c.spare) == 0 {
+		for k, old := range c.kept { // In any order: it decides which memory is used again, and nothing else.
+			if old.number != c.number {
+				delete(c.kept, k)
+				c.spare = append(c.spare, old)
+			}
+		}
+	}
+	g := new(gathered)
+	if n := len(c.spare); n > 0 {
+		g, c.spare = c.spare[n-1], c.spare[:n-1]
+	}
+	g.delta.Kind, g.delta.Id = key.kind, key.id
+	c.kept[key] = g
+	return g
+}
+
+// begin empties a delta for another range.
+func (g *gathered) begin(number uint64) {
+	g.number = number
+	d := &g.delta
+	d.Failures, d.Successes, d.Found, d.Together, d.Cause, d.CauseTime = 0, 0, 0, 0, "", nil
+	for _, s := range sketches(d) {
+		*s = (*s)[:0]
+	}
+}
+
+func sketches(d *schema.FacetDelta) [8]*[]uint64 {
+	return [...]*[]uint64{&d.Failed, &d.Passed, &d.Sources, &d.Users, &d.Moved, &d.Networks, &d.Missing, &d.Suspended}
 }
 
 // Cut ends the range at a record where it is due, and returns one cut for each
-// tenant that it adds something to.
+// tenant that it adds something to, valid until the next record.
 func (c *Collector) Cut(topic string, partition int32, offset, now int64) []*schema.FacetCut {
 	if c.events < CutEvents && now-c.begun < int64(CutEvery) {
 		return nil
 	}
-	var cuts []*schema.FacetCut
-	at := timestamppb.New(time.Unix(0, now))
+	c.cuts = c.cuts[:0]
+	c.at.Seconds, c.at.Nanos = seconds(now)
 	for _, t := range c.open {
-		cuts = append(cuts, &schema.FacetCut{
-			Topic: topic, Partition: partition, FirstOffset: min(c.from, offset), LastOffset: offset, Time: at,
-			Tenant: t.tenant, Deltas: t.deltas, LeftOut: t.leftOut,
-		})
+		f := &t.cut
+		f.Topic, f.Partition, f.FirstOffset, f.LastOffset, f.Time = topic, partition, min(c.from, offset), offset, &c.at
+		f.Tenant, f.Deltas, f.LeftOut, f.TopicId = t.tenant, t.deltas, t.leftOut, ""
+		c.cuts = append(c.cuts, f)
 	}
-	c.open, c.from, c.begun, c.events = nil, offset+1, now, 0
-	return cuts
+	c.open, c.from, c.begun, c.events = c.open[:0], offset+1, now, 0
+	c.number++
+	return c.cuts
+}
+
+// seconds splits a time in nanoseconds as a timestamp does.
+func seconds(now int64) (whole int64, nanos int32) {
+	t := time.Unix(0, now)
+	return t.Unix(), int32(t.Nanosecond())
 }
 
 // Code writes or reads what has been gathered since the last cut.
 func (c *Collector) Code(k *snapshot.Codec) {
 	snapshot.List(k, &c.open, func(t **tenantCut) {
 		if k.Reading() {
-			*t = &tenantCut{index: make(map[name]*schema.FacetDelta)}
+			*t = new(tenantCut)
 		}
 		k.Str(&(*t).tenant)
 		k.U64(&(*t).leftOut)
 		snapshot.List(k, &(*t).deltas, func(d **schema.FacetDelta) {
-			if k.Reading() {
-				*d = new(schema.FacetDelta)
+			if !k.Reading() {
+				codeDelta(k, *d)
+				return
 			}
-			codeDelta(k, *d)
-			(*t).index[name{(*d).Kind, (*d).Id}] = *d
+			g := &gathered{number: c.number}
+			codeDelta(k, &g.delta)
+			*d = &g.delta
+			c.kept[tenantName{(*t).tenant, name{g.delta.Kind, g.delta.Id}}] = g
 		})
 	})
 	k.I64(&c.from)
@@ -279,7 +375,7 @@ func codeDelta(k *snapshot.Codec, d *schema.FacetDelta) {
 		k.U64(&v)
 		*n = uint32(v)
 	}
-	for _, s := range []*[]uint64{&d.Failed, &d.Passed, &d.Sources, &d.Users, &d.Moved, &d.Networks, &d.Missing, &d.Suspended} {
+	for _, s := range sketches(d) {
 		snapshot.List(k, s, k.U64)
 	}
 	k.Str(&d.Cause)

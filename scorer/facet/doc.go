@@ -18,6 +18,8 @@
 // # Concurrency
 //
 // A Collector belongs to the engine that fills it, an Engine to one goroutine.
+// Cuts are the collector's own memory and valid until it notes another event; an
+// Engine keeps nothing of a cut but names, which do not change.
 //
 // # Non-obvious
 //

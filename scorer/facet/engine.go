@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
@@ -241,7 +243,7 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	ruling := judge.Step(e.model, e.model.FacetPace(), e.model.Ladder(d.GetKind()), &s.facet.Suspicion, e.shares, now)
 	e.note(r.Cut.GetTenant(), s, &ruling)
 	a := &assessment.Assessment{
-		EventId: d.GetCause(), EventTime: d.GetCauseTime(), StreamTime: timestamppb.New(time.Unix(0, now)), Offset: r.Offset,
+		EventId: strings.Clone(d.GetCause()), EventTime: proto.CloneOf(d.GetCauseTime()), StreamTime: timestamppb.New(time.Unix(0, now)), Offset: r.Offset,
 		Tenant: r.Cut.GetTenant(), Score: score, SessionScore: ruling.Total, Action: ruling.Action,
 		Shadow: e.model.Mode != model.ModeEnforce, Model: e.model.Digest(), Target: target,
 	}
@@ -253,7 +255,7 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 		return
 	}
 	p := judge.ProposeFacet(&judge.FacetCase{
-		Model: e.model, Tenant: r.Cut.GetTenant(), Target: target, EventID: d.GetCause(), EventTime: d.GetCauseTime().AsTime(),
+		Model: e.model, Tenant: r.Cut.GetTenant(), Target: target, EventID: a.GetEventId(), EventTime: d.GetCauseTime().AsTime(),
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Now: now, Suspicion: &s.facet.Suspicion, Ruling: ruling,
 	})
 	a.VerdictId = p.ID

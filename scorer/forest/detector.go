@@ -52,9 +52,9 @@ type Detector struct {
 	counts  Counts
 	age     float64
 
-	views                   []view
-	near, far, scratch, row []float64
-	raw, nats               [voicesMax]float64
+	views                         []view
+	near, far, scratch, row, part []float64
+	raw, nats                     [voicesMax]float64
 }
 
 // Counts say what a detector met.
@@ -86,7 +86,7 @@ func New(o Options) (*Detector, error) {
 		echo:    newEcho(n),
 		repeats: newRepeats(n),
 		views:   make([]view, n),
-		near:    make([]float64, n), far: make([]float64, n), scratch: make([]float64, n), row: make([]float64, n),
+		near:    make([]float64, n), far: make([]float64, n), scratch: make([]float64, n), row: make([]float64, n), part: make([]float64, n),
 	}
 	for j := range d.columns {
 		d.columns[j] = newColumn()

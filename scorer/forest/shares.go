@@ -13,7 +13,7 @@ func (d *Detector) Shares(dst []float64) {
 	if len(dst) != len(d.columns) {
 		return
 	}
-	part := make([]float64, len(dst))
+	part := d.part
 	for i, fill := range [voicesMax]func([]float64){
 		func(p []float64) { p[strangest(d.views)] = 1 },
 		func(p []float64) { d.memory.apart(p, d.memory.near, d.near) },

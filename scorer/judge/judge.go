@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"strings"
-
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/entity"
@@ -271,24 +269,20 @@ func takeBack(s *entity.Suspicion, nats float64) {
 
 // note remembers the strongest that each signal has said.
 func note(s *entity.Suspicion, f *Share, now int64) {
-	r := entity.Reason{Signal: int(f.Signal), Nats: f.Nats, Raw: f.Finding.Nats, At: now}
+	r := entity.Reason{Signal: int(f.Signal), Nats: f.Nats, Raw: f.Finding.Nats, At: now} // The finding's text is valid for this event only.
 	for i := range s.Reasons {
 		old := &s.Reasons[i]
 		if old.Signal != r.Signal {
 			continue
 		}
 		if r.Nats >= old.Nats {
-			r.Text = old.Text
-			if r.Text != f.Text {
-				r.Text = strings.Clone(f.Text) // The finding's is valid for this event only.
-			}
+			r.Text = append(old.Text[:0], f.Text...)
 			*old = r
 		}
 		return
 	}
 	if len(s.Reasons) < entity.ReasonsMax {
-		r.Text = strings.Clone(f.Text)
-		s.Remember(r)
+		s.Remember(r, f.Text)
 	}
 }
 

@@ -117,7 +117,7 @@ func reasons(m *model.Model, s *entity.Suspicion) []*verdict.Evidence {
 			continue // From a build that had more signals, or a model that had the rule.
 		}
 		list = append(list, &verdict.Evidence{
-			Signal: d.ID, Group: d.Group.String(), Nats: r.Nats, RawNats: r.Raw, Text: r.Text, Hard: d.Hard, Technique: d.Technique,
+			Signal: d.ID, Group: d.Group.String(), Nats: r.Nats, RawNats: r.Raw, Text: string(r.Text), Hard: d.Hard, Technique: d.Technique,
 		})
 	}
 	slices.SortStableFunc(list, func(a, b *verdict.Evidence) int { return cmp.Compare(b.GetNats(), a.GetNats()) })

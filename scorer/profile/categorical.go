@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"slices"
+
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
@@ -37,7 +39,7 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 	if len(c.values) < limit {
 		if len(c.values) == cap(c.values) {
 			// By a quarter: there are many small habits, and doubling wastes half.
-			c.values = append(make([]Value, 0, len(c.values)+len(c.values)/4+1), c.values...)
+			c.values = append(slices.Grow([]Value(nil), len(c.values)+len(c.values)/4+1), c.values...)
 		}
 		c.values = append(c.values, Value{Name: name, N: weight})
 		switch {
@@ -60,6 +62,18 @@ func (c *Categorical) Add(name string, weight float64, limit int) {
 		c.index[name] = least
 	}
 	c.values[least] = Value{Name: name, N: weight}
+}
+
+// emptiedMax is how many values a habit has room for whose memory is used again.
+const emptiedMax = 12
+
+// Emptied is a habit of nothing in the memory of c, unless that is much.
+func (c *Categorical) Emptied() Categorical {
+	if cap(c.values) > emptiedMax {
+		return Categorical{}
+	}
+	clear(c.values)
+	return Categorical{values: c.values[:0]}
 }
 
 // Repeat counts a value that is kept already, and reports whether it is.
@@ -96,6 +110,15 @@ func (c *Categorical) Total() float64 { return c.total }
 
 // Has reports whether a value is among those kept.
 func (c *Categorical) Has(name string) bool { return c.find(name) >= 0 }
+
+// Own is the habit's copy of a value that is among those kept.
+func (c *Categorical) Own(name string) (own string, ok bool) {
+	i := c.find(name)
+	if i < 0 {
+		return "", false
+	}
+	return c.values[i].Name, true
+}
 
 // N is the decayed count of a value.
 func (c *Categorical) N(name string) float64 {

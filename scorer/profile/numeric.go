@@ -2,6 +2,7 @@ package profile
 
 import (
 	"math"
+	"slices"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
@@ -61,15 +62,35 @@ func (h *Numeric) Add(bucket int, weight float64) {
 		low, high = bucket, bucket
 	}
 	if bucket < low || bucket >= high {
-		from := min(low, bucket)
-		wide := make([]float32, bucketCells+max(high, bucket+1)-from)
-		wide[totalCell], wide[lowestCell] = float32(h.Total()), float32(from)
-		copy(wide[bucketCells+low-from:], old)
-		h.cells = wide
+		h.widen(min(low, bucket), max(high, bucket+1))
 	}
 	h.counts()[bucket-h.lowest()] += float32(weight)
 	h.cells[totalCell] += float32(weight)
 }
+
+// widen makes room for the buckets from low to below high, among which are all
+// that are in use, up to what the allocator gives anyway.
+func (h *Numeric) widen(low, high int) {
+	total, begin, old := float32(h.Total()), h.lowest()-low, len(h.counts())
+	n := bucketCells + high - low
+	wide := h.cells[:0]
+	if cap(wide) < n {
+		wide = slices.Grow([]float32(nil), n)
+	}
+	wide = wide[:n]
+	if old > 0 {
+		copy(wide[bucketCells+begin:], h.counts())
+		clear(wide[bucketCells : bucketCells+begin])
+		clear(wide[bucketCells+begin+old:])
+	} else {
+		clear(wide)
+	}
+	wide[totalCell], wide[lowestCell] = total, float32(low)
+	h.cells = wide
+}
+
+// Emptied is a histogram of nothing in the memory of h.
+func (h *Numeric) Emptied() Numeric { return Numeric{cells: h.cells[:0]} }
 
 // at is the count of a bucket.
 func (h *Numeric) at(bucket int) float64 {

@@ -47,6 +47,9 @@ func (w *Week) Add(hour int) {
 	w.cells[at].n++
 }
 
+// Emptied is a week without hours in the memory of w.
+func (w *Week) Emptied() Week { return Week{cells: w.cells[:0]} }
+
 // Total is the number of hours that are counted.
 func (w *Week) Total() float64 {
 	sum := 0

@@ -2,6 +2,7 @@ package quarantine
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/entity"
@@ -88,11 +89,10 @@ func (q *Queue) unroll() {
 	if q.head == 0 {
 		return
 	}
-	whole := make([]Sample, len(q.ring), SamplesMax)
-	for i := range q.ring {
-		whole[i] = *q.at(i)
-	}
-	q.ring, q.head = whole, 0
+	slices.Reverse(q.ring[:q.head])
+	slices.Reverse(q.ring[q.head:])
+	slices.Reverse(q.ring)
+	q.head = 0
 }
 
 // Next returns the oldest sample that has waited for the quarantine and whose

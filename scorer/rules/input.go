@@ -210,7 +210,7 @@ func subjectRequests(in *Input) int64 {
 	if in.Subject == nil {
 		return 0
 	}
-	return signed(in.Subject.Total)
+	return signed(uint64(in.Subject.Total))
 }
 
 func history(in *Input) *float64 {

@@ -54,6 +54,16 @@ type Habit struct {
 	given uint32
 }
 
+// Reset makes the habit one that knows nothing, in its own memory unless that is
+// much.
+func (h *Habit) Reset() {
+	cells := h.slots.cells[:0]
+	if cap(cells) > resetMax {
+		cells = nil
+	}
+	*h = Habit{slots: sparse{cells: cells}}
+}
+
 // Known is whether the habit has been taught enough to judge by.
 func (h *Habit) Known() bool { return h.taught >= HabitEventsMin }
 

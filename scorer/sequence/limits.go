@@ -28,4 +28,6 @@ const (
 	// JudgedMin is how many events of a session must have been judged before its
 	// peak says what clean sessions reach: short ones reach nothing.
 	JudgedMin = 32
+	// resetMax is how many slots a habit has room for whose memory is used again.
+	resetMax = 64
 )
