@@ -24,12 +24,12 @@ func (e *Engine) common(x *evidence.Context) *entity.Prevalence {
 // dawn counts a day of the event's subject when it is over.
 func (e *Engine) dawn(x *evidence.Context) {
 	common := e.common(x)
-	if common == nil || !x.Subject.Today.Over(x.Now) {
+	if common == nil || !x.Subject.DayOver(x.Now) {
 		return
 	}
 	place := &x.Subject.LastPlace
 	weight := x.Tenant.Days.Weight(place.Prefix, evidence.Hash(place.Network.String()), x.Now, &e.model.Learning)
-	x.Subject.Today.Turn(x.Now, common, weight)
+	x.Subject.Turn(x.Now, common, weight)
 }
 
 // remember takes down what the event adds to its subject's day. Of a day on
@@ -38,14 +38,13 @@ func (e *Engine) remember(x *evidence.Context, ruling *judge.Ruling) {
 	if e.common(x) == nil {
 		return
 	}
-	today := &x.Subject.Today
 	for i := range e.shares {
 		s := &e.shares[i]
 		if s.Rule == nil && s.Ensemble == nil && s.Common() {
-			today.Note(int(s.Signal), s.Finding.Nats)
+			x.Subject.Show(int(s.Signal), s.Finding.Nats)
 		}
 	}
 	if ruling.Hard || verdict.Strength(ruling.Action) >= verdict.Strength(verdict.ActionRevoke) {
-		today.Forget()
+		x.Subject.Unshow()
 	}
 }

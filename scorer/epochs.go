@@ -188,7 +188,7 @@ func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight
 	if evidence.Hash(s.Key.ID)%comparedOf != 0 {
 		return
 	}
-	peers := evidence.Peers{Tenant: x.Tenant, Group: x.Tenant.Group(s.Pending.Group)}
+	peers := evidence.Peers{Tenant: x.Tenant, Group: x.Tenant.Group(s.Rare().Group)}
 	var trials [entity.KindCount]evidence.Trials
 	for i := range s.Pending.Seen {
 		v := &s.Pending.Seen[i]

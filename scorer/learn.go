@@ -113,9 +113,9 @@ func (e *Engine) share(x *evidence.Context, s *entity.Session, own *entity.Subje
 	if own != nil {
 		x.Tenant.LearnShape(&own.Habits, s, x.Now, halfLife, weight)
 		e.ripened(x, s, own)
-		if e.model.HasPeerGroup(s.Pending.Group) {
+		if group := s.Rare().Group; e.model.HasPeerGroup(group) {
 			// One who comes ten times a day is not ten colleagues.
-			x.Tenant.LearnGroup(&s.Pending, evidence.Hash(s.Subject), x.Now, halfLife, weight/float64(max(1, own.Taught)))
+			x.Tenant.LearnGroup(group, &s.Pending, evidence.Hash(s.Subject), x.Now, halfLife, weight/float64(max(1, own.Taught)))
 		}
 	}
 	x.Tenant.LearnFlags(&s.Pending, weight)

@@ -13,13 +13,15 @@ func (e *Engine) join(x *evidence.Context) {
 	if len(e.model.PeerGroups) == 0 || x.Subject == nil {
 		return
 	}
-	p := &x.Session.Pending
+	s := x.Session
+	group := s.Rare().Group
 	if kind := x.Event.GetKind(); kind == event.KindRequest || kind == "" {
-		if p.Requests == 0 || !e.model.HasPeerGroup(p.Group) {
-			p.Group = e.model.PeerGroupOf(x.Event)
+		if s.Pending.Requests == 0 || !e.model.HasPeerGroup(group) {
+			group = e.model.PeerGroupOf(x.Event)
+			s.Join(group)
 		}
 	}
-	x.Group = x.Tenant.Group(p.Group)
+	x.Group = x.Tenant.Group(group)
 }
 
 // keepGroups forgets the peer groups that the model does not know: nobody would

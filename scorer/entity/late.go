@@ -244,9 +244,9 @@ func (s *Subject) grow(now int64, l *Learning) {
 		s.Tops, s.GrownDay = [MeasureCount]uint8{}, 0
 		return
 	}
-	over := s.GrownDay == 0 || Day(now)-s.GrownDay >= Day(int64(l.GrowthSpan))
+	over := s.GrownDay == 0 || Day(now)-int32(s.GrownDay) >= Day(int64(l.GrowthSpan))
 	if over {
-		s.GrownDay, s.Exceeded = Day(now), 0
+		s.GrownDay, s.Exceeded = uint16(Day(now)), 0
 	}
 	for m, n := range s.numbers() {
 		if (over || s.Tops[m] == 0) && n.Total() >= growthLeast {

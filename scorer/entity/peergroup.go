@@ -74,10 +74,10 @@ func (t *Tenant) Group(name profile.Name) *PeerGroup {
 
 // LearnGroup adds what a session of a member, by his hash, has to teach the group
 // that it belongs to. Names are those that the model knows, so there are few.
-func (t *Tenant) LearnGroup(p *Pending, member uint64, now int64, halfLife time.Duration, weight float64) {
-	g := t.Group(p.Group)
+func (t *Tenant) LearnGroup(name profile.Name, p *Pending, member uint64, now int64, halfLife time.Duration, weight float64) {
+	g := t.Group(name)
 	if g == nil {
-		g = &PeerGroup{Name: p.Group}
+		g = &PeerGroup{Name: name}
 		t.groups = append(t.groups, g)
 	}
 	g.learn(p, member, now, halfLife, weight)

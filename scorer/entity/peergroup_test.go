@@ -14,11 +14,11 @@ func TestAGroupIsBounded(t *testing.T) {
 	var tenant entity.Tenant
 	name := profile.NameOf("g")
 	for i := range 2000 {
-		p := &entity.Pending{Group: name}
+		p := &entity.Pending{}
 		for kind := range entity.KindCount {
 			p.Note(entity.Kind(kind), fmt.Sprint(i))
 		}
-		tenant.LearnGroup(p, uint64(i), int64(time.Hour), 24*time.Hour, 1)
+		tenant.LearnGroup(name, p, uint64(i), int64(time.Hour), 24*time.Hour, 1)
 	}
 	want := map[entity.Kind]int{entity.Devices: 0, entity.Prefixes: 0, entity.Routes: 512, entity.Networks: 128}
 	for kind, most := range want {
@@ -40,9 +40,9 @@ func TestAGroupFades(t *testing.T) {
 	var tenant entity.Tenant
 	name, day := profile.NameOf("g"), int64(24*time.Hour)
 	for i, network := range []string{"old", "new"} {
-		p := &entity.Pending{Group: name}
+		p := &entity.Pending{}
 		p.Note(entity.Networks, network)
-		tenant.LearnGroup(p, 1, day*int64(1+30*i), 30*24*time.Hour, 1)
+		tenant.LearnGroup(name, p, 1, day*int64(1+30*i), 30*24*time.Hour, 1)
 	}
 	networks := &tenant.Group(name).Kinds[entity.Networks]
 	if was, is := networks.N("old"), networks.N("new"); !(was > 0.49 && was < 0.51 && is == 1) {

@@ -51,8 +51,6 @@ type Pending struct {
 	// many events (Boyer and Moore's majority vote).
 	Gateway profile.Name
 	Lead    int32
-	// Group is the peer group whose the delta is, empty for none.
-	Group profile.Name
 	// Share is how much the delta counts for the tenant once it has taught the
 	// subject and not yet the tenant, 0 before that.
 	Share float32
@@ -181,6 +179,7 @@ func (p *Pending) Shows(kind Kind, name string) bool {
 	}
 	return false
 }
+
 // seenRoom is for how many values there is room where so many are known: a session
 // on one device shows a dozen; each more is rare.
 func seenRoom(n int) int { return max(12, n+4) }
@@ -248,5 +247,4 @@ func (p *Pending) code(k *snapshot.Codec) {
 	k.I64(&lead)
 	p.Lead = int32(lead)
 	k.F32(&p.Share)
-	p.Group.Code(k)
 }

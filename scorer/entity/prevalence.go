@@ -18,9 +18,9 @@ const (
 	// prevalenceHalfLife is after how long a day counts half: what a new version of
 	// the application makes everybody do is common within days.
 	prevalenceHalfLife = 7 * 24 * time.Hour
-	// prevalenceFrom is from its which day on a subject has a voice. Who is new
-	// today speaks for nobody.
-	prevalenceFrom = 2
+	// voiced marks a day that is not the subject's first: who is new today speaks
+	// for nobody. Days since 1970 fit below it until 2059.
+	voiced = 1 << 15
 	// todayMax bounds the signals of one day of a subject that are told apart.
 	todayMax = 6
 )
@@ -41,25 +41,24 @@ type prevalent struct {
 	days [prevalenceLevels]float32
 }
 
-// Today is what a subject's day has shown so far: of each signal the most.
-type Today struct {
-	day   int32
-	age   uint8 // Days with an event, until it says no more.
+// shown is what a subject's day has shown so far: of each signal the most.
+type shown struct {
 	count uint8
 	seen  [todayMax]struct{ signal, level uint8 }
 }
 
 func levelOf(nats float64) uint8 { return uint8(max(0, min(nats, prevalenceLevels-1))) }
 
-// Note takes down a signal of the day.
-func (t *Today) Note(signal int, nats float64) {
+// Show takes down that the subject's day shows a signal.
+func (s *Subject) Show(signal int, nats float64) {
 	level := levelOf(nats)
 	if level == 0 {
 		return
 	}
+	t := &s.leave().shown
 	for i := range t.seen[:t.count] {
-		if s := &t.seen[i]; s.signal == uint8(signal) {
-			s.level = max(s.level, level)
+		if v := &t.seen[i]; v.signal == uint8(signal) {
+			v.level = max(v.level, level)
 			return
 		}
 	}
@@ -69,21 +68,34 @@ func (t *Today) Note(signal int, nats float64) {
 	}
 }
 
-// Over reports whether now is of another day.
-func (t *Today) Over(now int64) bool { return t.day != Day(now) }
+// DayOver reports whether now is of another day than what the subject has shown.
+func (s *Subject) DayOver(now int64) bool { return s.shownOn&^voiced != uint16(Day(now))&^voiced }
 
 // Turn begins the day of now; the one before counts with a weight from 0 to 1.
-func (t *Today) Turn(now int64, p *Prevalence, weight float64) {
-	if t.age >= prevalenceFrom {
-		p.add(t, weight, now)
+func (s *Subject) Turn(now int64, p *Prevalence, weight float64) {
+	if s.shownOn&voiced != 0 {
+		var t shown
+		if s.left != nil {
+			t = s.left.shown
+		}
+		p.add(&t, weight, now)
 	}
-	*t = Today{day: Day(now), age: min(t.age+1, math.MaxUint8)}
+	s.Unshow()
+	older := uint16(0)
+	if s.shownOn != 0 {
+		older = voiced
+	}
+	s.shownOn = uint16(Day(now))&^voiced | older
 }
 
-// Forget takes back what the day has shown: it was somebody else's.
-func (t *Today) Forget() { t.count = 0 }
+// Unshow takes back what the day has shown: it was somebody else's.
+func (s *Subject) Unshow() {
+	if s.left != nil {
+		s.left.shown = shown{}
+	}
+}
 
-func (p *Prevalence) add(t *Today, weight float64, now int64) {
+func (p *Prevalence) add(t *shown, weight float64, now int64) {
 	if passed := now - p.fadedAt; passed >= int64(24*time.Hour) {
 		f := exact.Decay(float64(passed), float64(prevalenceHalfLife))
 		p.Days *= f
@@ -137,18 +149,17 @@ func (p *Prevalence) Most(signal int, nats, above float64) float64 {
 	return math.Inf(1)
 }
 
-func (t *Today) code(k *snapshot.Codec) {
-	codeDay(k, &t.day)
-	b := [2 + 2*todayMax]uint64{uint64(t.age), uint64(t.count)}
+func (t *shown) code(k *snapshot.Codec) {
+	b := [1 + 2*todayMax]uint64{uint64(t.count)}
 	for i, s := range t.seen {
-		b[2+2*i], b[3+2*i] = uint64(s.signal), uint64(s.level)
+		b[1+2*i], b[2+2*i] = uint64(s.signal), uint64(s.level)
 	}
 	for i := range b {
 		k.U64(&b[i])
 	}
-	t.age, t.count = uint8(b[0]), uint8(min(b[1], todayMax))
+	t.count = uint8(min(b[0], todayMax))
 	for i := range t.seen {
-		t.seen[i].signal, t.seen[i].level = uint8(b[2+2*i]), uint8(min(b[3+2*i], prevalenceLevels-1))
+		t.seen[i].signal, t.seen[i].level = uint8(b[1+2*i]), uint8(min(b[2+2*i], prevalenceLevels-1))
 	}
 }
 

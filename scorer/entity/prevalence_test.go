@@ -13,16 +13,16 @@ const signalOfTest = 3
 // days lets subjects live: each day every one of them shows the signal so
 // strongly, or nothing.
 func days(p *Prevalence, subjects, n int, nats func(subject, day int) float64) {
-	today := make([]Today, subjects)
+	today := make([]Subject, subjects)
 	start := int64(20_000 * 24 * time.Hour)
 	for d := range n {
 		for i := range today {
 			now := start + int64(d)*int64(24*time.Hour) + int64(i)
-			if today[i].Over(now) {
+			if today[i].DayOver(now) {
 				today[i].Turn(now, p, 1)
 			}
-			today[i].Note(signalOfTest, nats(i, d))
-			today[i].Note(signalOfTest, nats(i, d)/2)
+			today[i].Show(signalOfTest, nats(i, d))
+			today[i].Show(signalOfTest, nats(i, d)/2)
 		}
 	}
 }
@@ -62,11 +62,11 @@ func TestPrevalence(t *testing.T) {
 // A day that was somebody else's counts as one without a finding.
 func TestPrevalenceForgets(t *testing.T) {
 	var p Prevalence
-	var today Today
+	var today Subject
 	for d := range int64(3) {
-		today.Turn(d*int64(24*time.Hour), &p, 1)
-		today.Note(signalOfTest, 9)
-		today.Forget()
+		today.Turn((d+1)*int64(24*time.Hour), &p, 1)
+		today.Show(signalOfTest, 9)
+		today.Unshow()
 	}
 	if p.Days != 1 || len(p.rows) != 0 {
 		t.Errorf("%g days with %d signals, want 1 with none", p.Days, len(p.rows))
@@ -77,20 +77,20 @@ func TestPrevalenceForgets(t *testing.T) {
 func TestPrevalenceSnapshot(t *testing.T) {
 	var p, q Prevalence
 	days(&p, 50, 9, func(i, d int) float64 { return float64((i + d) % 12) })
-	today := Today{day: 7, age: 3}
+	var today Subject
 	for i := range todayMax + 2 {
-		today.Note(i, float64(i)+1)
+		today.Show(i, float64(i)+1)
 	}
-	code := func(k *snapshot.Codec, p *Prevalence, d *Today) {
+	code := func(k *snapshot.Codec, p *Prevalence, d *shown) {
 		p.code(k)
 		d.code(k)
 	}
-	var back Today
+	var back shown
 	w := snapshot.Writer()
-	code(w, &p, &today)
+	code(w, &p, &today.left.shown)
 	r := snapshot.Reader(w.Bytes())
 	code(r, &q, &back)
-	if r.Err() != nil || back != today || q.Days != p.Days || q.Most(signalOfTest, 3, 0) != p.Most(signalOfTest, 3, 0) {
-		t.Errorf("read %+v and %g days (%v), want %+v and %g", back, q.Days, r.Err(), today, p.Days)
+	if r.Err() != nil || back != today.left.shown || q.Days != p.Days || q.Most(signalOfTest, 3, 0) != p.Most(signalOfTest, 3, 0) {
+		t.Errorf("read %+v and %g days (%v), want %+v and %g", back, q.Days, r.Err(), today.left.shown, p.Days)
 	}
 }

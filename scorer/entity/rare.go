@@ -1,6 +1,9 @@
 package entity
 
-import "github.com/vigil-gateway/vigil/scorer/snapshot"
+import (
+	"github.com/vigil-gateway/vigil/scorer/profile"
+	"github.com/vigil-gateway/vigil/scorer/snapshot"
+)
 
 // Rare is what most sessions never have, and take no memory for. The zero value
 // is a session without.
@@ -19,6 +22,8 @@ type Rare struct {
 	// SuspendedOn is the hash of the device that showed the session when it was last
 	// suspended, 0 for none.
 	SuspendedOn uint64
+	// Group is the peer group whose the session's delta is, empty for none.
+	Group profile.Name
 }
 
 // Switches counts how often a session went back and forth between far places.
@@ -59,6 +64,13 @@ func (s *Session) OwnRare() *Rare {
 func (s *Session) SuspendOn(device uint64) {
 	if device != 0 || s.rare != nil {
 		s.OwnRare().SuspendedOn = device
+	}
+}
+
+// Join notes the peer group of the session's delta, empty for none.
+func (s *Session) Join(group profile.Name) {
+	if group != s.Rare().Group {
+		s.OwnRare().Group = group
 	}
 }
 
@@ -111,4 +123,5 @@ func (s *Session) codeRare(k *snapshot.Codec) {
 	k.I64(&r.ReassuredAt)
 	k.I64(&r.SignedOut)
 	k.U64(&r.SuspendedOn)
+	r.Group.Code(k)
 }

@@ -35,7 +35,10 @@ type Subject struct {
 	// which the tenant has learned more since.
 	Tops     [MeasureCount]uint8
 	Exceeded uint8
-	GrownDay int32
+	GrownDay uint16
+	// shownOn is the day of what is shown (see Prevalence), with voiced where that is
+	// not the subject's first.
+	shownOn uint16
 	// Total counts every request, whether or not it taught, as far as it can.
 	Total uint32
 	// Odd is how far the sessions of the subject are usually unlike clean requests
@@ -44,8 +47,6 @@ type Subject struct {
 	// Sequence is the order in which the subject does things, nil as long as there
 	// were too few events to begin with.
 	Sequence *sequence.Habit
-	// Today is what the subject's day has shown so far.
-	Today Today
 }
 
 // SequenceFrom is from how many events on the order of a subject's events is
@@ -54,10 +55,11 @@ const SequenceFrom = 64
 
 // leftBehind is what most subjects do not have: the suspicion that a new session
 // of the same client inherits, and the decayed number of second factors that
-// were refused.
+// were refused, and what the day has shown.
 type leftBehind struct {
 	carried  []Carried
 	refusals Fading
+	shown    shown
 }
 
 // leave is left to be changed, made where there is none.
@@ -199,6 +201,7 @@ func (s *Subject) Code(k *snapshot.Codec) {
 			k.I64(&c.At)
 		})
 		s.leave().refusals.code(k)
+		s.leave().shown.code(k)
 	}
 	snapshot.List(k, &s.Candidates, func(c *Candidate) { c.code(k) })
 	codeDay(k, &s.NewDay)
@@ -220,10 +223,12 @@ func (s *Subject) Code(k *snapshot.Codec) {
 		k.U64(&top)
 		s.Tops[i] = uint8(min(top, profile.Buckets))
 	}
-	codeDay(k, &s.GrownDay)
+	grown, shown := uint64(s.GrownDay), uint64(s.shownOn)
+	k.U64(&grown)
+	k.U64(&shown)
+	s.GrownDay, s.shownOn = uint16(grown), uint16(shown)
 	exceeded := uint64(s.Exceeded)
 	k.U64(&exceeded)
 	s.Exceeded = uint8(exceeded)
 	k.F32(&s.Odd)
-	s.Today.code(k)
 }

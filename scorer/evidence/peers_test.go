@@ -16,13 +16,13 @@ func shift(members int) evidence.Peers {
 	tenant := &entity.Tenant{}
 	const day = int64(24 * time.Hour)
 	learn := func(network string, hour int, group profile.Name, member uint64) {
-		p := &entity.Pending{Group: group, Since: 1}
+		p := &entity.Pending{Since: 1}
 		p.Note(entity.Networks, network)
 		p.Hour(hour)
 		p.EachHour(tenant.Week.Add)
 		tenant.Subjects.Learn(p, day, 30*24*time.Hour, 1)
 		if group != (profile.Name{}) {
-			tenant.LearnGroup(p, member, day, 30*24*time.Hour, 1)
+			tenant.LearnGroup(group, p, member, day, 30*24*time.Hour, 1)
 		}
 	}
 	for i := range 200 {
