@@ -39,7 +39,7 @@ func (w *Writer) TopicID(ctx context.Context, topic string) (string, error) {
 }
 
 func (w *Writer) topicIDAt(ctx context.Context, broker, topic string) (string, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", broker)
+	conn, err := w.access.Connect(ctx, w.transport.ClientID, broker)
 	if err != nil {
 		return "", err
 	}

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"time"
 
-	"github.com/vigil-gateway/vigil/gateway/tlsfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
 // stamp recognises a change of a file.
