@@ -17,7 +17,7 @@
 //
 // # Non-obvious
 //
-// What a principal may do is in topic.Grants. A broker hides topics that somebody
+// What a principal may do is in [Grants]. A broker hides topics that somebody
 // may not describe, so "unknown topic" can mean "not allowed".
 //
 // kafka-go does not authenticate again on a live connection: a broker with

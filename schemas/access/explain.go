@@ -6,13 +6,9 @@ import (
 	"strings"
 
 	"github.com/segmentio/kafka-go"
-)
+	"github.com/segmentio/kafka-go/protocol"
 
-// Operations of Kafka's authorizer, by their names in its tools.
-const (
-	Read     = "Read"
-	Write    = "Write"
-	Describe = "Describe"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
 // Principal is who a broker thinks that we are, as far as this side can know: it
@@ -42,10 +38,17 @@ func (a *Access) Explain(err error, operation, resource string) error {
 		return fmt.Errorf("%w; the broker does not take kafka.sasl.mechanism %s on this port", err, a.sasl.Mechanism)
 	case denied(err):
 		return fmt.Errorf("%w; %s lacks %s on %s: grant it with kafka-acls.sh (\"vigil topics acl\" prints how)", err, a.Principal(), operation, resource)
-	case strings.Contains(err.Error(), "remote error: tls:"):
+	case a != nil && hidden(err) && resource != "":
+		return fmt.Errorf("%w; %s is not there, or %s lacks Describe on it", err, resource, a.Principal())
+	case strings.Contains(err.Error(), "remote error: tls:") && !errors.Is(err, tlsfile.ErrHandshake):
 		return fmt.Errorf("%w; the broker refuses this client's certificate: look at kafka.tls.cert_file", err)
 	}
 	return err
+}
+
+// hidden reports whether a topic is not there for this principal.
+func hidden(err error) bool {
+	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, protocol.ErrNoTopic)
 }
 
 // denied reports whether the authorizer has said no.
