@@ -91,6 +91,11 @@ func (c Config) storing() store.Config {
 	return c.Store
 }
 
+// Groups are the consumer groups that an analyzer of this configuration is in.
+func (c Config) Groups() []string {
+	return []string{c.Ingest.Group, c.Ingest.Group + facetGroup, c.Store.Group}
+}
+
 // Validate reports every fault at once, each named by its key.
 func (c Config) Validate() error {
 	var errs []error
