@@ -113,7 +113,7 @@ func installation(l *link, env app.Env) (doctor.Installation, error) {
 	for name, to := range map[string]*[]string{"gateway.yaml": &in.GatewayFiles, "analyzer.yaml": &in.AnalyzerFiles} {
 		file := filepath.Join(dir, name)
 		_, err := os.Stat(file)
-		if err == nil && run.PID != 0 {
+		if err == nil {
 			*to = []string{file}
 		}
 	}

@@ -15,6 +15,7 @@
 //
 // # Non-obvious
 //
-// An installation whose brokers are all on loopback is one for trying things:
-// plain text, one copy and full rights are green there, and the text says so.
+// An installation whose brokers are all on loopback and in plain text is one for
+// trying things: no names, one copy and full rights are green there, and the text
+// says so.
 package doctor

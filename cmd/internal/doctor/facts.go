@@ -11,7 +11,7 @@ import (
 // be seen.
 type Facts struct {
 	Now time.Time
-	// Trial says that every broker is on loopback.
+	// Trial says that every broker is on loopback and spoken to in plain text.
 	Trial bool
 
 	Configs      []ConfigFact
@@ -109,9 +109,9 @@ type GrantFact struct {
 type GroupFact struct {
 	Name string
 	Lag  int64
-	// Committed says that it has ever noted how far it is.
-	Committed bool
-	Err       error
+	// Members are the processes in it.
+	Members int
+	Err     error
 }
 
 // ClickHouseFact is the database.

@@ -130,16 +130,16 @@ func loadOne[T any](f *Facts, file string, defaults T, written []string) (c T, o
 	return l.Config, err == nil
 }
 
-// trial reports whether every broker is on loopback.
+// trial reports whether every broker is on loopback and spoken to in plain text.
 func (e *examiner) trial() bool {
-	all := slices.Clone(e.in.Brokers)
+	all, secure := slices.Clone(e.in.Brokers), e.in.Operator.TLS.Enabled()
 	for _, g := range e.gateways {
-		all = append(all, g.config.Kafka.Brokers...)
+		all, secure = append(all, g.config.Kafka.Brokers...), secure || g.config.Kafka.TLS.Enabled()
 	}
 	for _, a := range e.analyzers {
-		all = append(all, a.config.Kafka.Brokers...)
+		all, secure = append(all, a.config.Kafka.Brokers...), secure || a.config.Kafka.TLS.Enabled()
 	}
-	return len(all) > 0 && !slices.ContainsFunc(all, func(b string) bool { return !loopback(b) })
+	return len(all) > 0 && !secure && !slices.ContainsFunc(all, func(b string) bool { return !loopback(b) })
 }
 
 func loopback(address string) bool {

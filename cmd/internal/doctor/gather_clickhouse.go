@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ func (e *examiner) clickHouse(ctx context.Context, f *Facts) []ClockFact {
 	conn, err := store.Open(ctx, c)
 	if err != nil {
 		fact.Err = err
+		if network, refused := errors.AsType[*net.OpError](err); refused { // The driver's own text is a long URL.
+			fact.Err = network
+		}
 		return nil
 	}
 	defer func() { _ = conn.Close() }() // Nothing was written.

@@ -251,7 +251,8 @@ func logBytes(ctx context.Context, via *access.Access, brokers []string) (map[st
 	return bytes, nil
 }
 
-// lookAtGroup compares where a group is with the ends of what it has ever read.
+// lookAtGroup counts a group's members and compares where it is with the ends of
+// what it has ever read.
 func lookAtGroup(ctx context.Context, via *access.Access, c *kafka.Client, group string, known map[string]TopicFact) GroupFact {
 	fact := GroupFact{Name: group}
 	ask := &kafka.OffsetFetchRequest{GroupID: group, Topics: make(map[string][]int)}
@@ -261,6 +262,17 @@ func lookAtGroup(ctx context.Context, via *access.Access, c *kafka.Client, group
 			ask.Topics[name] = append(ask.Topics[name], p)
 			ends.Topics[name] = append(ends.Topics[name], kafka.LastOffsetOf(p))
 		}
+	}
+	in, err := c.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+	if err == nil && len(in.Groups) == 1 {
+		err, fact.Members = in.Groups[0].Error, len(in.Groups[0].Members)
+	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return fact // Nobody has ever been in it.
+	}
+	if err != nil {
+		fact.Err = via.Explain(err, access.Describe, "group "+group)
+		return fact
 	}
 	at, err := c.OffsetFetch(ctx, ask)
 	if err == nil {
@@ -285,7 +297,6 @@ func lookAtGroup(ctx context.Context, via *access.Access, c *kafka.Client, group
 	for name, partitions := range at.Topics {
 		for _, p := range partitions {
 			if p.Error == nil && p.CommittedOffset >= 0 {
-				fact.Committed = true
 				fact.Lag += max(end[name][p.Partition]-p.CommittedOffset, 0)
 			}
 		}

@@ -183,10 +183,13 @@ func issuers(f Facts, r *report) {
 	}
 }
 
-// Room that must be left, as a share.
+// Room that must be left: a share, of which so many bytes are always enough, and
+// bytes that never are.
 const (
 	roomYellow = 0.10
 	roomRed    = 0.03
+	roomAmple  = 10 << 30
+	roomLeast  = 1 << 30
 )
 
 func (r *report) room(what string, free, total uint64, hint string) {
@@ -195,9 +198,9 @@ func (r *report) room(what string, free, total uint64, hint string) {
 		share = float64(free) / float64(total)
 	}
 	switch {
-	case share < roomRed:
+	case free < roomLeast || share < roomRed && free < roomAmple:
 		r.red(hint, "%s: %.1f %% of the disk is free (%d MiB)", what, share*100, free>>20)
-	case share < roomYellow:
+	case share < roomYellow && free < roomAmple:
 		r.yellow(hint, "%s: %.1f %% of the disk is free (%d MiB)", what, share*100, free>>20)
 	}
 }

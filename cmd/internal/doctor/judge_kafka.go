@@ -228,8 +228,8 @@ func groupLag(f Facts, r *report) {
 		switch {
 		case g.Err != nil:
 			r.yellow("grant the doctor's principal Describe on the group", "how far group %s is cannot be seen: %v", g.Name, g.Err)
-		case !g.Committed:
-			r.yellow("start an analyzer; one that has just started notes its place within seconds", "group %s has never noted how far it is", g.Name)
+		case g.Members == 0:
+			r.red("start analyzers, and look at what they log about joining the group", "nobody is in group %s: what it reads is left lying", g.Name)
 		case g.Lag > lagRed:
 			r.red(hint, "group %s is %d records behind", g.Name, g.Lag)
 		case g.Lag > lagYellow:

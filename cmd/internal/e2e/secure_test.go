@@ -210,6 +210,8 @@ func TestLeastPrivilege(t *testing.T) {
 		}
 	}
 
+	examineSecure(t, s, k, operator)
+
 	cert, key, err := k.authority.Issue("gateway-2")
 	if err != nil {
 		t.Fatal(err)
