@@ -61,7 +61,7 @@ func (e *examiner) files(f *Facts) {
 }
 
 func (f *Facts) secret(file, key, path string) {
-	if path == "" {
+	if path == "" || slices.ContainsFunc(f.Secrets, func(s SecretFact) bool { return s.Path == path }) {
 		return
 	}
 	fi, err := os.Stat(path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -163,7 +164,7 @@ func (e *examiner) cluster(ctx context.Context, via *access.Access, brokers []st
 		for _, group := range a.config.Groups() {
 			if !seen[group] {
 				seen[group] = true
-				f.Groups = append(f.Groups, lookAtGroup(ctx, via, c, group, f.Topics.Known))
+				f.Groups = append(f.Groups, patiently(ctx, func() GroupFact { return lookAtGroup(ctx, via, c, group, f.Topics.Known) }))
 			}
 		}
 	}
@@ -251,6 +252,25 @@ func logBytes(ctx context.Context, via *access.Access, brokers []string) (map[st
 	return bytes, nil
 }
 
+// patiently looks again a few times where a broker says that it will know soon.
+func patiently(ctx context.Context, look func() GroupFact) GroupFact {
+	const tries, pause = 5, 300 * time.Millisecond
+	fact := look()
+	for range tries {
+		code, ok := errors.AsType[kafka.Error](fact.Err)
+		if !ok || !code.Temporary() {
+			return fact
+		}
+		select {
+		case <-ctx.Done():
+			return fact
+		case <-time.After(pause):
+		}
+		fact = look()
+	}
+	return fact
+}
+
 // lookAtGroup counts a group's members and compares where it is with the ends of
 // what it has ever read.
 func lookAtGroup(ctx context.Context, via *access.Access, c *kafka.Client, group string, known map[string]TopicFact) GroupFact {
@@ -267,16 +287,16 @@ func lookAtGroup(ctx context.Context, via *access.Access, c *kafka.Client, group
 	if err == nil && len(in.Groups) == 1 {
 		err, fact.Members = in.Groups[0].Error, len(in.Groups[0].Members)
 	}
-	if errors.Is(err, kafka.GroupIdNotFound) {
-		return fact // Nobody has ever been in it.
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, kafka.GroupIdNotFound) { // Then nobody has ever been in it.
 		fact.Err = via.Explain(err, access.Describe, "group "+group)
 		return fact
 	}
 	at, err := c.OffsetFetch(ctx, ask)
 	if err == nil {
 		err = at.Error
+	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return fact
 	}
 	if err != nil {
 		fact.Err = via.Explain(err, access.Describe, "group "+group)

@@ -117,6 +117,7 @@ func topicCopies(f Facts, r *report) {
 	if !f.known() {
 		return
 	}
+	var few []string
 	for _, name := range slices.Sorted(maps.Keys(f.Topics.Known)) {
 		t := f.Topics.Known[name]
 		if t.Lacking > 0 {
@@ -128,7 +129,7 @@ func topicCopies(f Facts, r *report) {
 		least, err := strconv.Atoi(t.Config["min.insync.replicas"])
 		switch {
 		case t.Replicas < 3:
-			r.yellow("use three copies (kafka-reassign-partitions.sh): a broker that dies may take acknowledged events along", "topic %s has %d copies", name, t.Replicas)
+			few = append(few, name)
 		case err == nil && least < 2:
 			r.yellow(fmt.Sprintf("kafka-configs.sh --alter --topic %s --add-config min.insync.replicas=2", name),
 				"topic %s is acknowledged when %d copy has a record", name, least)
@@ -136,6 +137,9 @@ func topicCopies(f Facts, r *report) {
 			r.yellow(fmt.Sprintf("kafka-configs.sh --alter --topic %s --add-config min.insync.replicas=%d", name, t.Replicas-1),
 				"topic %s takes nothing while one of its %d copies is away", name, t.Replicas)
 		}
+	}
+	if len(few) > 0 {
+		r.yellow("use three copies (kafka-reassign-partitions.sh): a broker that dies may take acknowledged events along", "fewer than three copies of %s", strings.Join(few, ", "))
 	}
 	if f.Trial {
 		r.green("one copy of each topic, on this machine alone")
@@ -227,7 +231,7 @@ func groupLag(f Facts, r *report) {
 		const hint = "look at the analyzers of this group: are they running, is ClickHouse up, are there enough of them"
 		switch {
 		case g.Err != nil:
-			r.yellow("grant the doctor's principal Describe on the group", "how far group %s is cannot be seen: %v", g.Name, g.Err)
+			r.yellow("the text says what is in the way; an operator's grants are in \"vigil topics acl\"", "how far group %s is cannot be seen: %v", g.Name, g.Err)
 		case g.Members == 0:
 			r.red("start analyzers, and look at what they log about joining the group", "nobody is in group %s: what it reads is left lying", g.Name)
 		case g.Lag > lagRed:

@@ -48,6 +48,7 @@ func newSecureKafka(t *testing.T) *secureKafka {
 		t.Fatal(err)
 	}
 	k.authority, o.Dir = a, t.TempDir()
+	o.Properties = append(o.Properties, "broker.session.timeout.ms=9000") // It is not killed here, and a busy machine must not fence it.
 	k.Apache, err = broker.NewApache(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 )
 
 // certificateLife is how long certificates of an [Authority] hold.
-const certificateLife = 24 * time.Hour
+const certificateLife = 90 * 24 * time.Hour
 
 // Authority signs certificates for trying TLS on this machine. Its key lives as
 // long as the process.
