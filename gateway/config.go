@@ -139,7 +139,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("kafka.brokers[%d]: %w", i, err))
 		}
 	}
-	errs = append(errs, under("kafka", c.Kafka.Config.Validate()))
+	errs = append(errs, under("kafka", c.Kafka.Validate()))
 	_, _, err := net.SplitHostPort(c.Admin.Address)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("admin.address: %w", err))

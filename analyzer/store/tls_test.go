@@ -105,7 +105,8 @@ func TestNativeProtocolOverTLS(t *testing.T) {
 		}
 		return err
 	}
-	if err := open(c); errors.Is(err, tlsfile.ErrHandshake) {
+	err = open(c)
+	if errors.Is(err, tlsfile.ErrHandshake) {
 		t.Fatal(err)
 	}
 	select {
@@ -121,15 +122,18 @@ func TestNativeProtocolOverTLS(t *testing.T) {
 	}
 
 	c.TLS.CAFile = other.CAFile()
-	if err := open(c); !errors.Is(err, tlsfile.ErrHandshake) || !strings.Contains(err.Error(), "not signed by an authority of tls.ca_file") {
+	err = open(c)
+	if !errors.Is(err, tlsfile.ErrHandshake) || !strings.Contains(err.Error(), "not signed by an authority of tls.ca_file") {
 		t.Errorf("another authority: %v", err)
 	}
 	c.TLS = tlsfile.Client{}
-	if open(c); len(hellos) > 0 {
-		t.Error("plain text came through")
+	err = open(c)
+	if len(hellos) > 0 {
+		t.Errorf("plain text came through: %v", err)
 	}
 	c.Protocol, c.TLS = store.ProtocolHTTP, tlsfile.Client{CAFile: a.CAFile()}
-	if err := open(c); !strings.Contains(err.Error(), "tls: needs protocol native") {
+	err = open(c)
+	if !strings.Contains(err.Error(), "tls: needs protocol native") {
 		t.Errorf("HTTP: %v", err)
 	}
 }

@@ -43,13 +43,13 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := ""
-			if err := tt.config.Validate(); err != nil {
-				got = err.Error()
+			var lines []string
+			err := tt.config.Validate()
+			if err != nil {
+				lines = strings.Split(err.Error(), "\n")
 			}
-			lines := strings.Split(got, "\n")
-			if (got == "") != (len(tt.want) == 0) || got != "" && len(lines) != len(tt.want) {
-				t.Fatalf("Validate() = %q, want %q", got, tt.want)
+			if len(lines) != len(tt.want) {
+				t.Fatalf("Validate() = %q, want %q", lines, tt.want)
 			}
 			for i, want := range tt.want {
 				if !strings.HasPrefix(lines[i], want) {

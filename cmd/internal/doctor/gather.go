@@ -118,8 +118,8 @@ func loadOne[T any](f *Facts, file string, defaults T, written []string) (c T, o
 	if err == nil {
 		return l.Config, true
 	}
-	var faults config.Faults
-	if errors.As(err, &faults) {
+	faults, ok := errors.AsType[config.Faults](err)
+	if ok {
 		for _, one := range faults {
 			fact.Faults = append(fact.Faults, one.String())
 		}

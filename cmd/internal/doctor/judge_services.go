@@ -41,7 +41,9 @@ func schemaThere(f Facts, r *report) {
 }
 
 // wide are rights that no user of Vigil needs on everything.
-var wide = []string{"ALL", "CREATE USER", "ALTER USER", "DROP", "TRUNCATE", "ACCESS MANAGEMENT", "SYSTEM", "FILE", "URL", "REMOTE"}
+func wide() []string {
+	return []string{"ALL", "CREATE USER", "ALTER USER", "DROP", "TRUNCATE", "ACCESS MANAGEMENT", "SYSTEM", "FILE", "URL", "REMOTE"}
+}
 
 func clickHouseRights(f Facts, r *report) {
 	c := f.ClickHouse
@@ -62,7 +64,7 @@ func clickHouseRights(f Facts, r *report) {
 			continue
 		}
 		for right := range strings.SplitSeq(rights, ",") {
-			for _, w := range wide {
+			for _, w := range wide() {
 				if strings.HasPrefix(strings.TrimSpace(right), w) {
 					r.red("use a user of its own with the rights in deploy/clickhouse/users.sql", "%s may %s on everything", orDefault(c.User), strings.TrimSpace(right))
 					return

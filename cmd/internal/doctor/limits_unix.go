@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin
 
 package doctor
 
@@ -18,7 +18,7 @@ func roomAt(path string) (free, total uint64, err error) {
 	if err != nil {
 		return 0, 0, &os.PathError{Op: "look at room", Path: path, Err: err}
 	}
-	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize), nil //nolint:gosec,unconvert // A block has no negative size; its type differs between systems.
+	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize), nil
 }
 
 // ownLimit is how many files this process may have open.

@@ -30,16 +30,16 @@ func Script(p Principals) (string, error) {
 		if len(p[role]) == 0 {
 			continue
 		}
-		who := ""
+		var who []string
 		for _, name := range p[role] {
 			if !regexp.MustCompile(`^User:[A-Za-z0-9._=,@/ -]+$`).MatchString(name) {
 				return "", fmt.Errorf("principal %q: must be User: and a name of letters, digits and ._=,@/-", name)
 			}
-			who += " --allow-principal '" + name + "'"
+			who = append(who, "--allow-principal '"+name+"'")
 		}
 		fmt.Fprintf(&b, "\n# %s\n", role)
 		for _, g := range access.Grants(role) {
-			b.WriteString("grant" + who)
+			b.WriteString("grant " + strings.Join(who, " "))
 			for _, o := range g.Operations {
 				b.WriteString(" --operation " + o)
 			}
