@@ -164,6 +164,20 @@ func (r *rig) setUp(ctx context.Context, t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	anything := &kafka.DescribeACLsRequest{Filter: kafka.ACLFilter{
+		ResourceTypeFilter: kafka.ResourceTypeAny, ResourcePatternTypeFilter: kafka.PatternTypeAny, Operation: kafka.ACLOperationTypeAny, PermissionType: kafka.ACLPermissionTypeAny,
+	}}
+	for bound := 0; bound < len(acls.ACLs); { // A moment after the answer.
+		bound = 0
+		now, err := admin.DescribeACLs(ctx, anything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, resource := range now.Resources {
+			bound += len(resource.ACLs)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func entry(t *testing.T, name string, g access.Grant, resource, operation string) kafka.ACLEntry {

@@ -34,9 +34,12 @@ func (a *Access) Explain(err error, operation, resource string) error {
 		return nil
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
 		return fmt.Errorf("%w; the broker refuses %s: look at kafka.sasl.username and password_file, and whether the broker knows this user", err, a.Principal())
-	case errors.Is(err, kafka.UnsupportedSASLMechanism):
+	case a != nil && errors.Is(err, kafka.UnsupportedSASLMechanism):
 		return fmt.Errorf("%w; the broker does not take kafka.sasl.mechanism %s on this port", err, a.sasl.Mechanism)
 	case denied(err):
+		if operation == Describe {
+			operation += " (Read and Write include it)"
+		}
 		return fmt.Errorf("%w; %s lacks %s on %s: grant it with kafka-acls.sh (\"vigil topics acl\" prints how)", err, a.Principal(), operation, resource)
 	case a != nil && hidden(err) && resource != "":
 		return fmt.Errorf("%w; %s is not there, or %s lacks Describe on it", err, resource, a.Principal())

@@ -111,6 +111,20 @@ func (k *secureKafka) grant(t *testing.T) {
 	if err != nil || len(req.ACLs) == 0 {
 		t.Fatalf("%d grants: %v", len(req.ACLs), err)
 	}
+	anything := &kafka.DescribeACLsRequest{Filter: kafka.ACLFilter{
+		ResourceTypeFilter: kafka.ResourceTypeAny, ResourcePatternTypeFilter: kafka.PatternTypeAny, Operation: kafka.ACLOperationTypeAny, PermissionType: kafka.ACLPermissionTypeAny,
+	}}
+	await(t, "grants that bind", func() bool { // A moment after the answer.
+		now, err := k.client(t, k.Addr(), k.user("admin")).DescribeACLs(t.Context(), anything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := 0
+		for _, resource := range now.Resources {
+			bound += len(resource.ACLs)
+		}
+		return bound >= len(req.ACLs)
+	})
 }
 
 // entries are what the arguments of one call of kafka-acls.sh --add mean.
