@@ -60,11 +60,13 @@ type SharedFact struct {
 	Key   string
 }
 
-// CertificateFact is a certificate in a file.
+// CertificateFact is a certificate in a file, or one that a server has shown.
 type CertificateFact struct {
 	Key, Path string
 	NotAfter  time.Time
-	Err       error
+	// Shown says that a server has shown it.
+	Shown bool
+	Err   error
 }
 
 // KafkaFact is whether a process reaches the brokers.
@@ -73,7 +75,9 @@ type KafkaFact struct {
 	Who, Principal string
 	Secure         bool
 	Brokers        int
-	Err            error
+	// Shown is the certificate that a broker has shown; nil in plain text.
+	Shown *CertificateFact
+	Err   error
 }
 
 // TopicFacts are the topics as whoever may look sees them.

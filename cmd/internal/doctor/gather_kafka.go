@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -50,7 +51,7 @@ func (e *examiner) kafka(ctx context.Context, f *Facts) {
 		fact := KafkaFact{Who: w.who, Principal: via.Principal(), Secure: w.config.TLS.Enabled(), Err: err}
 		if err == nil {
 			var grants []GrantFact
-			fact.Brokers, grants, fact.Err = allowed(ctx, via, w.brokers, w.role)
+			grants, fact.Err = allowed(ctx, via, w.brokers, w.role, &fact)
 			f.Grants = append(f.Grants, grants...)
 		}
 		f.Kafka = append(f.Kafka, fact)
@@ -74,14 +75,26 @@ func connect(ctx context.Context, via *access.Access, brokers []string) (net.Con
 	return nil, errors.Join(errs...)
 }
 
-// allowed asks what a principal may do with each topic.
-func allowed(ctx context.Context, via *access.Access, brokers []string, role access.Role) (n int, grants []GrantFact, err error) {
+// shown is the certificate of who is at the other end; nil in plain text.
+func shown(who string, conn net.Conn) *CertificateFact {
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	leaf := secured.ConnectionState().PeerCertificates[0] // There is one: it was verified.
+	return &CertificateFact{Key: who, Path: "the certificate of broker " + conn.RemoteAddr().String(), NotAfter: leaf.NotAfter, Shown: true}
+}
+
+// allowed asks what a principal may do with each topic, and notes what the brokers
+// say of themselves.
+func allowed(ctx context.Context, via *access.Access, brokers []string, role access.Role, seen *KafkaFact) (grants []GrantFact, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	conn, err := connect(ctx, via, brokers)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
+	seen.Shown = shown(seen.Who, conn)
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }() // Nothing was written.
 	req := kmsg.NewPtrMetadataRequest()
@@ -93,11 +106,11 @@ func allowed(ctx context.Context, via *access.Access, brokers []string, role acc
 	}
 	answer, err := access.Ask(conn, clientID, req)
 	if err != nil {
-		return 0, nil, via.Explain(fmt.Errorf("ask for topics: %w", err), access.Describe, "topics")
+		return nil, via.Explain(fmt.Errorf("ask for topics: %w", err), access.Describe, "topics")
 	}
 	resp, ok := answer.(*kmsg.MetadataResponse)
 	if !ok {
-		return 0, nil, access.ErrAnswer
+		return nil, access.ErrAnswer
 	}
 	for _, t := range resp.Topics {
 		code := kafka.Error(t.ErrorCode)
@@ -116,7 +129,8 @@ func allowed(ctx context.Context, via *access.Access, brokers []string, role acc
 		}
 		grants = append(grants, g)
 	}
-	return len(resp.Brokers), grants, nil
+	seen.Brokers = len(resp.Brokers)
+	return grants, nil
 }
 
 // operations are the names of the bits of a broker's answer.

@@ -150,8 +150,17 @@ const (
 )
 
 func certificates(f Facts, r *report) {
-	const hint = "renew it: the file is read again by itself, no restart is needed"
-	for _, c := range f.Certificates {
+	all := slices.Clone(f.Certificates)
+	for _, k := range f.Kafka {
+		if k.Shown != nil {
+			all = append(all, *k.Shown)
+		}
+	}
+	for _, c := range all {
+		hint := "renew it: the file is read again by itself, no restart is needed"
+		if c.Shown {
+			hint = "renew it at the broker: when it has expired, nobody is let in any more"
+		}
 		left := c.NotAfter.Sub(f.Now)
 		switch {
 		case c.Err != nil:
@@ -164,8 +173,8 @@ func certificates(f Facts, r *report) {
 			r.yellow(hint, "%s: %s expires in %d days", c.Key, c.Path, int(left.Hours()/24))
 		}
 	}
-	if len(f.Certificates) > 0 {
-		r.green("%d certificates hold for at least %d days", len(f.Certificates), int(certificateSoon.Hours()/24))
+	if len(all) > 0 {
+		r.green("%d certificates hold for at least %d days", len(all), int(certificateSoon.Hours()/24))
 	}
 }
 

@@ -153,6 +153,20 @@ func TestEveryCheckIsRedOnce(t *testing.T) {
 	}
 }
 
+// A broker's certificate is not a file of ours.
+func TestABrokersCertificateIsRenewedThere(t *testing.T) {
+	f := healthy()
+	f.Kafka[1].Shown = &doctor.CertificateFact{Key: "analyzer.yaml", Path: "the certificate of broker 192.0.2.1:9092", NotAfter: f.Now.Add(3 * 24 * time.Hour), Shown: true}
+	for _, r := range doctor.Judge(f) {
+		if (r.Level == doctor.Yellow) != (r.Check == "certificates") {
+			t.Errorf("%+v", r)
+		}
+		if r.Level == doctor.Yellow && (!strings.Contains(r.Text, "broker 192.0.2.1:9092 expires in 3 days") || !strings.Contains(r.Hint, "at the broker")) {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // follows reports whether a fault shows in two checks.
 func follows(fault, check string) bool { return fault == "analyzers" && check == "models" }
 

@@ -120,6 +120,9 @@ func examineSecure(t *testing.T, s *site, k *secureKafka, operator []string) {
 			t.Errorf("%s is not green: %+v", check, lacking)
 		}
 	}
+	if !slices.ContainsFunc(all, func(r doctor.Result) bool { return strings.HasPrefix(r.Text, "4 certificates hold") }) { // The gateway's, and the broker's as three have seen it.
+		t.Errorf("not all certificates were seen: %+v", all)
+	}
 	resp, err := k.client(t, k.Addr(), k.user("admin")).CreateACLs(t.Context(), &kafka.CreateACLsRequest{ACLs: []kafka.ACLEntry{{
 		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic.Verdicts, ResourcePatternType: kafka.PatternTypeLiteral,
 		Principal: "User:gateway-1", Host: "*", Operation: kafka.ACLOperationTypeWrite, PermissionType: kafka.ACLPermissionTypeAllow,
