@@ -196,6 +196,34 @@ func secureSite(t *testing.T, k *secureKafka) *site {
 	return s
 }
 
+// withoutGrant takes the gateway's right to write events away for a while: they
+// wait, the log says who lacks what, and nothing is lost.
+func (s *site) withoutGrant(t *testing.T, k *secureKafka) {
+	t.Helper()
+	admin := k.client(t, k.Addr(), k.user("admin"))
+	grant := kafka.ACLEntry{
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic.Requests, ResourcePatternType: kafka.PatternTypeLiteral,
+		Principal: "User:gateway-1", Host: "*", Operation: kafka.ACLOperationTypeWrite, PermissionType: kafka.ACLPermissionTypeAllow,
+	}
+	gone, err := admin.DeleteACLs(t.Context(), &kafka.DeleteACLsRequest{Filters: []kafka.DeleteACLsFilter{{
+		ResourceTypeFilter: grant.ResourceType, ResourceNameFilter: grant.ResourceName, ResourcePatternTypeFilter: grant.ResourcePatternType,
+		PrincipalFilter: grant.Principal, HostFilter: grant.Host, Operation: grant.Operation, PermissionType: grant.PermissionType,
+	}}})
+	if err != nil || len(gone.Results) != 1 || len(gone.Results[0].MatchingACLs) != 1 {
+		t.Fatalf("%+v, %v", gone, err)
+	}
+	p := s.somebody()
+	await(t, "a refusal in the gateway's log", func() bool {
+		s.expect(t, p, "/me", 200)
+		return s.gateway.logged(t, "kafka does not take events", "lacks", "topic vigil.requests") > 0
+	})
+	back, err := admin.CreateACLs(t.Context(), &kafka.CreateACLsRequest{ACLs: []kafka.ACLEntry{grant}})
+	if err != nil || back.Errors[0] != nil {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	await(t, "events that leave again", func() bool { return s.gateway.logged(t, "kafka takes events again", "vigil.requests") > 0 })
+}
+
 // TestLeastPrivilege runs the whole line over TLS on an Apache Kafka that refuses
 // everything that deploy/kafka/acls.sh does not grant, and asks it for what each
 // part must not be able to do.
@@ -225,6 +253,7 @@ func TestLeastPrivilege(t *testing.T) {
 		}
 	}
 
+	s.withoutGrant(t, k)
 	examineSecure(t, s, k, operator)
 
 	cert, key, err := k.authority.Issue("gateway-2")
