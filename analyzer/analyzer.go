@@ -20,7 +20,9 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/facet"
@@ -102,7 +104,11 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	a.writer, err = announce.NewWriter(c.Kafka.Brokers, o.Logger, o.Meter)
+	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: a.renewed})
+	if err != nil {
+		return under("kafka", err)
+	}
+	a.writer, err = announce.NewWriter(via, c.Kafka.Brokers, o.Logger, o.Meter)
 	if err != nil {
 		return err
 	}
@@ -114,7 +120,7 @@ func (a *Analyzer) scoring(o Options) error {
 		return err
 	}
 	a.epochs, err = epochs.New(epochs.Options{
-		Config: c.Epochs, Brokers: c.Kafka.Brokers, Writer: a.writer, Signer: signer, Keys: keys,
+		Config: c.Epochs, Brokers: c.Kafka.Brokers, Access: via, Writer: a.writer, Signer: signer, Keys: keys,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
@@ -125,7 +131,7 @@ func (a *Analyzer) scoring(o Options) error {
 		return err
 	}
 	stage := ingest.Options{
-		Config: c.Ingest, Brokers: c.Kafka.Brokers, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
+		Config: c.Ingest, Brokers: c.Kafka.Brokers, Access: via, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
 		Announcer: a.announcer, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
@@ -141,9 +147,18 @@ func (a *Analyzer) scoring(o Options) error {
 		return err
 	}
 	a.storing = store.Options{
-		Config: c.storing(), Keys: keys, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Config: c.storing(), Access: via, Keys: keys, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	return nil
+}
+
+// renewed tells of certificates for Kafka that were replaced.
+func (a *Analyzer) renewed(err error) {
+	if err != nil {
+		a.logger.Error("new certificate for kafka cannot be used, the old one stays", "error", err)
+		return
+	}
+	a.logger.Info("certificate for kafka loaded")
 }
 
 func newEngine(m *model.Model) (ingest.Engine, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -44,6 +45,8 @@ type Config struct {
 type Kafka struct {
 	// Brokers are host:port addresses to begin with.
 	Brokers []string `mapstructure:"brokers"`
+	// How they are reached and as whom.
+	access.Config `mapstructure:",squash"`
 }
 
 // Model names the risk model.
@@ -88,6 +91,11 @@ func (c Config) storing() store.Config {
 	return c.Store
 }
 
+// Groups are the consumer groups that an analyzer of this configuration is in.
+func (c Config) Groups() []string {
+	return []string{c.Ingest.Group, c.Ingest.Group + facetGroup, c.Store.Group}
+}
+
 // Validate reports every fault at once, each named by its key.
 func (c Config) Validate() error {
 	var errs []error
@@ -111,6 +119,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("kafka.brokers[%d]: %w", i, err))
 		}
 	}
+	errs = append(errs, under("kafka", c.Kafka.Validate()))
 	_, _, err := net.SplitHostPort(c.Admin.Address)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("admin.address: %w", err))
@@ -133,7 +142,7 @@ func under(section string, err error) error {
 	}
 	var out []error
 	for _, one := range many.Unwrap() {
-		out = append(out, fmt.Errorf("%s.%w", section, one))
+		out = append(out, under(section, one))
 	}
 	return errors.Join(out...)
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/trees"
 )
@@ -30,11 +32,16 @@ func (c Config) CheckFiles() error {
 		_, err = keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 		errs = append(errs, err)
 	}
+	errs = append(errs, under("kafka", c.Kafka.CheckFiles()))
 	_, err = keyfile.Token(c.Admin.TokenFile)
 	errs = append(errs, err)
 	if c.Store.PasswordFile != "" {
-		_, err = keyfile.Read("store.password_file", c.Store.PasswordFile)
+		_, err = keyfile.Password("store.password_file", c.Store.PasswordFile)
 		errs = append(errs, err)
+	}
+	if c.Store.TLS.Validate() == nil {
+		_, err = tlsfile.NewDialer(c.Store.TLS, tlsfile.Options{Now: func() time.Time { return time.Time{} }})
+		errs = append(errs, under("store", err))
 	}
 	return errors.Join(errs...)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -77,6 +78,8 @@ type Config struct {
 type Kafka struct {
 	// Brokers are host:port addresses to begin with.
 	Brokers []string `mapstructure:"brokers"`
+	// How they are reached and as whom.
+	access.Config `mapstructure:",squash"`
 }
 
 // Keys name the public keys that verdicts are believed by.
@@ -139,6 +142,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("kafka.brokers[%d]: %w", i, err))
 		}
 	}
+	errs = append(errs, under("kafka", c.Kafka.Validate()))
 	_, _, err := net.SplitHostPort(c.Admin.Address)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("admin.address: %w", err))

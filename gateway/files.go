@@ -30,6 +30,7 @@ func (c Config) CheckFiles() error {
 		_, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 		errs = append(errs, err)
 	}
+	errs = append(errs, under("kafka", c.Kafka.CheckFiles()))
 	_, err := keyfile.Token(c.Admin.TokenFile)
 	errs = append(errs, err)
 	if t := c.Listen.TLS; t.CertFile != "" && t.KeyFile != "" {

@@ -28,8 +28,10 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -162,9 +164,12 @@ func (g *Gateway) build(o Options) error {
 // buildBus makes what talks to Kafka, and loads the verdicts of the last run.
 func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	c := o.Config
-	var err error
+	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: g.kafkaFiles})
+	if err != nil {
+		return under("kafka", err)
+	}
 	g.emitter, err = emit.New(emit.Options{
-		Config: c.Emit, Brokers: c.Kafka.Brokers, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
+		Config: c.Emit, Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
@@ -175,7 +180,7 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 		return err
 	}
 	g.follower, err = revoke.New(revoke.Options{
-		Config: c.Revoke, Brokers: c.Kafka.Brokers, Gateway: c.ID, Keys: keys, Table: g.table,
+		Config: c.Revoke, Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Keys: keys, Table: g.table,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
@@ -186,6 +191,15 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 		return fmt.Errorf("load verdicts: %w", err)
 	}
 	return nil
+}
+
+// kafkaFiles tells of certificates for Kafka that were replaced.
+func (g *Gateway) kafkaFiles(err error) {
+	if err != nil {
+		g.logger.Error("new certificate for kafka cannot be used, the old one stays", "error", err)
+		return
+	}
+	g.logger.Info("certificate for kafka loaded")
 }
 
 // open binds both ports.

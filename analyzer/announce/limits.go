@@ -45,8 +45,6 @@ const (
 	readTimeout = 30 * time.Second
 	// readBytesMax is what one read of it asks for.
 	readBytesMax = 4 << 20
-	// tagsMax bounds the tagged fields that begin an answer: no broker sends any.
-	tagsMax = 16
 	// stallsMax is how many reads without progress mean that something is wrong.
 	stallsMax = 100
 )

@@ -59,7 +59,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := announce.NewWriter([]string{b.Addr()}, slog.New(slog.DiscardHandler), noop.Meter{})
+	w, err := announce.NewWriter(nil, []string{b.Addr()}, slog.New(slog.DiscardHandler), noop.Meter{})
 	if err != nil {
 		t.Fatal(err)
 	}

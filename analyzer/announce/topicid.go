@@ -2,23 +2,19 @@ package announce
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
 // topicIDVersion is the first version of the metadata request whose answer names
 // the topics' ids: that of Kafka 2.8.
 const topicIDVersion = 10
-
-// errAnswer means that a broker's answer is not one to what was asked.
-var errAnswer = errors.New("answer is malformed")
 
 // TopicID is what tells a topic from others that had its name before, in
 // hexadecimal; "" where the broker is too old to say.
@@ -39,7 +35,7 @@ func (w *Writer) TopicID(ctx context.Context, topic string) (string, error) {
 }
 
 func (w *Writer) topicIDAt(ctx context.Context, broker, topic string) (string, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", broker)
+	conn, err := w.access.Connect(ctx, w.transport.ClientID, broker)
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +46,7 @@ func (w *Writer) topicIDAt(ctx context.Context, broker, topic string) (string, e
 		}
 	}()
 	versions := kmsg.NewPtrApiVersionsRequest() // Version 0: every broker answers that.
-	known, err := w.ask(conn, versions)
+	known, err := access.Ask(conn, w.transport.ClientID, versions)
 	if err != nil {
 		return "", err
 	}
@@ -62,13 +58,13 @@ func (w *Writer) topicIDAt(ctx context.Context, broker, topic string) (string, e
 	of := kmsg.NewMetadataRequestTopic()
 	of.Topic = &topic
 	req.Topics = append(req.Topics, of)
-	answer, err := w.ask(conn, req)
+	answer, err := access.Ask(conn, w.transport.ClientID, req)
 	if err != nil {
 		return "", err
 	}
 	resp, ok := answer.(*kmsg.MetadataResponse)
 	if !ok || len(resp.Topics) != 1 {
-		return "", errAnswer
+		return "", access.ErrAnswer
 	}
 	if code := resp.Topics[0].ErrorCode; code != 0 {
 		return "", kafka.Error(code)
@@ -88,63 +84,4 @@ func understands(answer kmsg.Response, key kmsg.Key, version int16) bool {
 		}
 	}
 	return false
-}
-
-// ask sends one request and reads its answer.
-func (w *Writer) ask(conn net.Conn, req kmsg.Request) (kmsg.Response, error) {
-	_, err := conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID(w.transport.ClientID)).AppendRequest(nil, req, 0))
-	if err != nil {
-		return nil, err
-	}
-	var head [4]byte
-	_, err = io.ReadFull(conn, head[:])
-	if err != nil {
-		return nil, err
-	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size < 4 || size > readBytesMax {
-		return nil, fmt.Errorf("%d B: %w", size, errAnswer)
-	}
-	body := make([]byte, size)
-	_, err = io.ReadFull(conn, body)
-	if err != nil {
-		return nil, err
-	}
-	body = body[4:] // The number of the request.
-	if req.IsFlexible() {
-		body, err = withoutTags(body)
-		if err != nil {
-			return nil, err
-		}
-	}
-	resp := req.ResponseKind()
-	resp.SetVersion(req.GetVersion())
-	err = resp.ReadFrom(body)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswer, err)
-	}
-	return resp, nil
-}
-
-// withoutTags passes over the tagged fields that begin a newer answer: their
-// number, then number, length and bytes of each.
-func withoutTags(b []byte) ([]byte, error) {
-	next := func() (v uint64) {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			b = nil
-			return 0
-		}
-		b = b[n:]
-		return v
-	}
-	for range min(next(), tagsMax) {
-		next()
-		n := next()
-		if n > uint64(len(b)) {
-			return nil, errAnswer
-		}
-		b = b[n:]
-	}
-	return b, nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 )
 
@@ -32,14 +33,16 @@ type Record struct {
 type Writer struct {
 	addr      net.Addr
 	brokers   []string
+	access    *access.Access
 	transport *kafka.Transport
 	client    *kafka.Client
 	logger    *slog.Logger
 	metrics   *metrics
 }
 
-// NewWriter returns a writer to the given brokers ("host:port"). Close ends it.
-func NewWriter(brokers []string, logger *slog.Logger, meter metric.Meter) (*Writer, error) {
+// NewWriter returns a writer to the given brokers ("host:port"), which are reached
+// through via; nil is plain text, as nobody. Close ends it.
+func NewWriter(via *access.Access, brokers []string, logger *slog.Logger, meter metric.Meter) (*Writer, error) {
 	if len(brokers) == 0 {
 		return nil, errors.New("announce: brokers: at least one is required")
 	}
@@ -48,8 +51,9 @@ func NewWriter(brokers []string, logger *slog.Logger, meter metric.Meter) (*Writ
 		return nil, fmt.Errorf("announce: metrics: %w", err)
 	}
 	// A short metadata TTL: a moved leader is found within it.
-	t := &kafka.Transport{ClientID: "vigil-analyzer", MetadataTTL: time.Second}
-	w := &Writer{addr: kafka.TCP(brokers...), brokers: brokers, transport: t, logger: logger, metrics: m}
+	t := via.Transport("vigil-analyzer")
+	t.MetadataTTL = time.Second
+	w := &Writer{addr: kafka.TCP(brokers...), brokers: brokers, access: via, transport: t, logger: logger, metrics: m}
 	w.client = &kafka.Client{Addr: w.addr, Transport: t}
 	return w, nil
 }
@@ -134,9 +138,9 @@ func (w *Writer) attempt(ctx context.Context, topic string, partition int, recor
 	}
 	var code kafka.Error
 	if errors.As(err, &code) && !code.Temporary() {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("%w: %w", ErrRefused, w.access.Explain(err, access.Write, "topic "+topic))
 	}
-	return err
+	return w.access.Explain(err, access.Write, "topic "+topic)
 }
 
 // Partitions returns how many partitions a topic has.
@@ -145,7 +149,7 @@ func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 	defer cancel()
 	resp, err := w.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, fmt.Errorf("metadata of %s: %w", topic, err)
+		return 0, fmt.Errorf("metadata of %s: %w", topic, w.access.Explain(err, access.Describe, "topic "+topic))
 	}
 	for _, t := range resp.Topics {
 		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
@@ -164,7 +168,7 @@ func (w *Writer) Read(ctx context.Context, topic string, partition int, from int
 	defer cancel()
 	conn, err := w.dialLeader(ctx, topic, partition)
 	if err != nil {
-		return 0, fmt.Errorf("read %s/%d: %w", topic, partition, err)
+		return 0, fmt.Errorf("read %s/%d: %w", topic, partition, w.access.Explain(err, access.Read, "topic "+topic))
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // Ends a read that waits.
 	defer func() {
@@ -188,7 +192,7 @@ func (w *Writer) Read(ctx context.Context, topic string, partition int, from int
 	for stalls := 0; end < last; {
 		next, err := readBatch(conn, visit)
 		if err != nil {
-			return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, end, errors.Join(err, ctx.Err()))
+			return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, end, errors.Join(w.access.Explain(err, access.Read, "topic "+topic), ctx.Err()))
 		}
 		if next <= end {
 			stalls++
@@ -217,7 +221,7 @@ func readBatch(conn *kafka.Conn, visit func(kafka.Message)) (next int64, err err
 func (w *Writer) dialLeader(ctx context.Context, topic string, partition int) (*kafka.Conn, error) {
 	var errs []error
 	for _, broker := range w.brokers {
-		d := &kafka.Dialer{ClientID: w.transport.ClientID, Timeout: writeTimeout}
+		d := w.access.Dialer(w.transport.ClientID, writeTimeout)
 		conn, err := d.DialLeader(ctx, "tcp", broker, topic, partition)
 		if err == nil {
 			return conn, nil

@@ -69,7 +69,7 @@ func TestTopicIDOfApacheKafka(t *testing.T) {
 // tellsApart makes a topic, deletes it and makes it anew.
 func tellsApart(ctx context.Context, t *testing.T, addr string) {
 	t.Helper()
-	w, err := announce.NewWriter([]string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
+	w, err := announce.NewWriter(nil, []string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
 	if err != nil {
 		t.Fatal(err)
 	}

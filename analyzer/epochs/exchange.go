@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -28,10 +29,11 @@ var (
 	ErrUnbelieved = errors.New("no analyzer has signed the control record")
 )
 
-// Options are what an [Exchange] depends on. All are required.
+// Options are what an [Exchange] depends on. All but Access are required.
 type Options struct {
 	Config  Config
 	Brokers []string
+	Access  *access.Access // Nil is plain text, as nobody.
 	Writer  *announce.Writer
 	Signer  verdict.Signer
 	Keys    *verdict.KeySet
@@ -175,7 +177,7 @@ func (x *Exchange) Believe(ctx context.Context, ev *event.RequestEvent) error {
 func (x *Exchange) follow(ctx context.Context) {
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: x.o.Brokers, Topic: topic.Control, Partition: 0, MaxBytes: readBytesMax, MaxWait: readWait,
-		Dialer: &kafka.Dialer{ClientID: "vigil-analyzer", Timeout: readWait * 5},
+		Dialer: x.o.Access.Dialer("vigil-analyzer", readWait*5),
 	})
 	defer func() { _ = r.Close() }() // It has nothing to lose.
 	for ctx.Err() == nil {
@@ -184,7 +186,7 @@ func (x *Exchange) follow(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			x.fault(ctx, "follow", err)
+			x.fault(ctx, "follow", x.o.Access.Explain(err, access.Read, "topic "+topic.Control))
 			pause(ctx, readWait)
 			continue
 		}

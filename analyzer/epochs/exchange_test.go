@@ -56,7 +56,7 @@ func open(t *testing.T, addr string, change ...func(*epochs.Options)) *epochs.Ex
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := announce.NewWriter([]string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
+	w, err := announce.NewWriter(nil, []string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestALeaderReadsBeforeItActs(t *testing.T) {
 // controls are the epochs that the control records of a partition name.
 func controls(t *testing.T, addr string, partition int) (refs []epoch.Reference) {
 	t.Helper()
-	w, err := announce.NewWriter([]string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
+	w, err := announce.NewWriter(nil, []string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ import (
 func (r *rig) exchange(wait time.Duration) *epochs.Exchange {
 	r.t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	w, err := announce.NewWriter([]string{r.addr}, logger, noop.Meter{})
+	w, err := announce.NewWriter(nil, []string{r.addr}, logger, noop.Meter{})
 	if err != nil {
 		r.t.Fatal(err)
 	}

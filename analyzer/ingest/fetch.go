@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
 // record is one record of the stage's topic.
@@ -115,7 +117,7 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 		err = resp.Error
 	}
 	if err != nil {
-		return fetched{}, fmt.Errorf("fetch at %d: %w", offset, err)
+		return fetched{}, fmt.Errorf("fetch at %d: %w", offset, w.ingest.o.Access.Explain(err, access.Read, "topic "+w.ingest.o.Stage.Topic))
 	}
 	out := fetched{end: resp.HighWatermark}
 	for {

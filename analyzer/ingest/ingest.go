@@ -19,6 +19,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -67,10 +68,11 @@ type Epochs interface {
 	Believe(ctx context.Context, ev *event.RequestEvent) error
 }
 
-// Options are what an [Ingest] depends on. All but Epochs are required.
+// Options are what an [Ingest] depends on. All but Epochs and Access are required.
 type Options struct {
 	Config  Config
 	Brokers []string
+	Access  *access.Access // Nil is plain text, as nobody.
 	// Stage says which topic is read and which targets are judged.
 	Stage announce.Stage
 	// Model is in force until [Ingest.SwapModel].
@@ -125,7 +127,8 @@ func New(o Options) (*Ingest, error) {
 		return nil, fmt.Errorf("ingest: metrics: %w", err)
 	}
 	o.Logger = o.Logger.With("topic", o.Stage.Topic) // Both stages have a partition 0.
-	t := &kafka.Transport{ClientID: "vigil-analyzer", MetadataTTL: time.Second}
+	t := o.Access.Transport("vigil-analyzer")
+	t.MetadataTTL = time.Second
 	i := &Ingest{
 		o: o, transport: t, client: &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: t}, metrics: m,
 		parked: make(map[int]parked), workers: make(map[int]*worker),
@@ -156,7 +159,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 	c := i.o.Config
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: c.Group, Brokers: i.o.Brokers, Topics: []string{i.o.Stage.Topic},
-		Dialer:            &kafka.Dialer{ClientID: i.transport.ClientID, Timeout: requestTimeout},
+		Dialer:            i.o.Access.Dialer(i.transport.ClientID, requestTimeout),
 		HeartbeatInterval: c.Heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout,
 		JoinGroupBackoff: joinBackoff, StartOffset: kafka.FirstOffset,
 		WatchPartitionChanges: true, Timeout: requestTimeout,
@@ -180,6 +183,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 			continue
 		case err != nil:
 			i.joined.Store(false)
+			err = i.o.Access.Explain(err, access.Read, "group "+c.Group)
 			if err.Error() == said {
 				i.metrics.errors.Add(ctx, 1, metric.WithAttributes(attribute.String("stage", "join")))
 				continue

@@ -156,7 +156,7 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	if testing.Verbose() {
 		logger = slog.New(slog.NewTextHandler(r.t.Output(), nil))
 	}
-	w, err := announce.NewWriter([]string{r.addr}, logger, noop.Meter{})
+	w, err := announce.NewWriter(nil, []string{r.addr}, logger, noop.Meter{})
 	if err != nil {
 		r.t.Fatal(err)
 	}

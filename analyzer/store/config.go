@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
 // Protocols that a ClickHouse is spoken to with.
@@ -32,8 +34,12 @@ type Config struct {
 	Migrate bool `mapstructure:"migrate"`
 	// Username is ClickHouse's user; empty is its default user.
 	Username string `mapstructure:"username"`
-	// PasswordFile holds the user's password; a line end at its end is ignored.
+	// PasswordFile holds the user's password; a line end at its end is ignored. Only
+	// its owner and group may be able to read it.
 	PasswordFile string `mapstructure:"password_file"`
+	// TLS secures the connections, which needs protocol native; without ca_file
+	// they are plain text.
+	TLS tlsfile.Client `mapstructure:"tls"`
 	// Linger is how long a cut waits to fill.
 	Linger time.Duration `mapstructure:"linger"`
 	// RecordsMax is how many records end a cut.
@@ -114,7 +120,10 @@ func (c Config) ValidateClickHouse() error {
 	if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`).MatchString(c.Database) {
 		errs = append(errs, fmt.Errorf("database: must be a plain name, is %q", c.Database))
 	}
-	return errors.Join(errs...)
+	if c.TLS.Enabled() && c.Protocol != ProtocolNative {
+		errs = append(errs, errors.New("tls: needs protocol native"))
+	}
+	return errors.Join(append(errs, c.TLS.Validate())...)
 }
 
 func addresses(key string, list []string) error {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
 // record is one record of a topic, out of the client's buffers.
@@ -32,7 +34,10 @@ func (r record) header(name string) ([]byte, bool) {
 }
 
 // broker reads and writes partitions, one request at a time.
-type broker struct{ client *kafka.Client }
+type broker struct {
+	client *kafka.Client
+	access *access.Access
+}
 
 // fetch reads on from offset; it waits at most wait for a record to come. end
 // is the end of the partition. The error wraps kafka.OffsetOutOfRange where
@@ -48,7 +53,7 @@ func (b broker) fetch(ctx context.Context, topic string, partition int, offset i
 		err = resp.Error
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("fetch %s/%d at %d: %w", topic, partition, offset, err)
+		return nil, 0, fmt.Errorf("fetch %s/%d at %d: %w", topic, partition, offset, b.access.Explain(err, access.Read, "topic "+topic))
 	}
 	for {
 		rec, err := resp.Records.ReadRecord()
@@ -111,7 +116,7 @@ func (b broker) produce(ctx context.Context, topic string, key, value []byte, he
 		err = resp.Error
 	}
 	if err != nil {
-		return 0, fmt.Errorf("produce to %s: %w", topic, err)
+		return 0, fmt.Errorf("produce to %s: %w", topic, b.access.Explain(err, access.Write, "topic "+topic))
 	}
 	return resp.BaseOffset, nil
 }

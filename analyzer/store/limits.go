@@ -15,6 +15,7 @@ const (
 	// LinksMax bounds the links of a batch's span.
 	LinksMax = 32
 
+	clientID       = "vigil-storing" // For the brokers' logs.
 	fetchBytes     = 1 << 20
 	cutsScanMax    = 100_000 // How far back a start looks for declared cuts.
 	cutsPerSource  = 64      // Winners kept per partition: as far as a zombie can be behind.

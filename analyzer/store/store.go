@@ -16,11 +16,16 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
-// Options are what a [Store] depends on. All are required.
+// Options are what a [Store] depends on. All but Access are required.
 type Options struct {
 	Config Config
+	// Access says how the brokers are reached and as whom; nil is plain text, as nobody.
+	Access *access.Access
 	// Keys verifies the envelopes of vigil.verdicts.
 	Keys   Opener
 	Logger *slog.Logger
@@ -72,12 +77,19 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	conn, err := connect(o.Config)
+	conn, err := connect(o.Config, tlsfile.Options{Now: o.Now, Changed: func(err error) {
+		if err != nil {
+			o.Logger.Error("new certificate for clickhouse cannot be used, the old one stays", "error", err)
+			return
+		}
+		o.Logger.Info("certificate for clickhouse loaded")
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	transport := &kafka.Transport{MetadataTTL: 2 * time.Second, DialTimeout: 5 * time.Second, IdleTimeout: time.Minute}
-	b := broker{client: &kafka.Client{Addr: kafka.TCP(o.Config.Brokers...), Transport: transport}}
+	transport := o.Access.Transport(clientID)
+	transport.MetadataTTL, transport.DialTimeout, transport.IdleTimeout = 2*time.Second, 5*time.Second, time.Minute
+	b := broker{access: o.Access, client: &kafka.Client{Addr: kafka.TCP(o.Config.Brokers...), Transport: transport}}
 	s := &Store{
 		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), metrics: x,
 		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), told: make(map[string]time.Time), migrated: !o.Config.Migrate,
@@ -104,7 +116,7 @@ func (s *Store) Run(ctx context.Context) error {
 	}()
 	c := s.o.Config
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.Group, Brokers: c.Brokers, Topics: slices.Sorted(maps.Keys(s.kinds)),
+		ID: c.Group, Brokers: c.Brokers, Topics: slices.Sorted(maps.Keys(s.kinds)), Dialer: s.o.Access.Dialer(clientID, requestTimeout),
 		HeartbeatInterval: c.Heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout,
 		JoinGroupBackoff: 200 * time.Millisecond, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
 	})
@@ -115,7 +127,7 @@ func (s *Store) Run(ctx context.Context) error {
 		gen, err := group.Next(ctx)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, kafka.ErrGroupClosed) {
-				s.fault(ctx, "join", err) // Also a rebalance in progress: the next call waits for its end.
+				s.fault(ctx, "join", s.o.Access.Explain(err, access.Read, "group "+c.Group)) // Also a rebalance in progress: the next call waits for its end.
 				pause(ctx, retryFirst)
 			}
 			continue

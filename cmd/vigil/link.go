@@ -19,6 +19,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -38,6 +39,10 @@ func clickhouseParts() []part {
 		{"clickhouse-database", "its database", func(r *runfile.Run) *string { return &r.ClickHouseDatabase }},
 		{"clickhouse-user", "its user", func(r *runfile.Run) *string { return &r.ClickHouseUser }},
 		{"clickhouse-password-file", "file of its password", func(r *runfile.Run) *string { return &r.ClickHousePasswordFile }},
+		{"clickhouse-ca-file", "certificates that it is verified against (PEM); without it, plain text", func(r *runfile.Run) *string { return &r.ClickHouseCAFile }},
+		{"clickhouse-cert-file", "certificate that is shown to it (PEM)", func(r *runfile.Run) *string { return &r.ClickHouseCertFile }},
+		{"clickhouse-key-file", "its key (PEM)", func(r *runfile.Run) *string { return &r.ClickHouseKeyFile }},
+		{"clickhouse-server-name", "name in its certificate where it is not the one that is dialled", func(r *runfile.Run) *string { return &r.ClickHouseServerName }},
 		{"tenant", "whose rows", func(r *runfile.Run) *string { return &r.Tenant }},
 	}
 }
@@ -171,6 +176,7 @@ func storeConfig(run runfile.Run) (store.Config, error) {
 		c.Database = run.ClickHouseDatabase
 	}
 	c.Username, c.PasswordFile = run.ClickHouseUser, run.ClickHousePasswordFile
+	c.TLS = tlsfile.Client{CAFile: run.ClickHouseCAFile, CertFile: run.ClickHouseCertFile, KeyFile: run.ClickHouseKeyFile, ServerName: run.ClickHouseServerName}
 	return c, nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -23,14 +24,21 @@ func newTopicsCommand(env app.Env) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	var o topics.Options
+	var how access.Config
 	var partitions int
 	c.PersistentFlags().StringSliceVar(&o.Brokers, "kafka", []string{"127.0.0.1:9092"}, "brokers to begin with, host:port")
+	addAccessFlags(c, &how)
 	c.PersistentFlags().IntVar(&partitions, "partitions", partitionsDefault, "partitions of vigil.requests, vigil.assessments and vigil.verdicts")
 	c.PersistentFlags().IntVar(&o.Replicas, "replicas", 1, "replicas of each partition")
 	c.AddCommand(
 		&cobra.Command{
 			Use: "plan", Short: "List what is missing or not as it has to be", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
+				var err error
+				o.Access, err = openAccess(env, how)
+				if err != nil {
+					return err
+				}
 				o.Specs = topic.All(partitions)
 				state, err := topics.Plan(c.Context(), o)
 				if err != nil {
@@ -52,6 +60,11 @@ func newTopicsCommand(env app.Env) *cobra.Command {
 		&cobra.Command{
 			Use: "apply", Short: "Make what is missing", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
+				var err error
+				o.Access, err = openAccess(env, how)
+				if err != nil {
+					return err
+				}
 				o.Specs = topic.All(partitions)
 				created, err := topics.Ensure(c.Context(), o)
 				for _, name := range created {
@@ -63,6 +76,7 @@ func newTopicsCommand(env app.Env) *cobra.Command {
 				return reached(err)
 			},
 		},
+		newACLCommand(env),
 	)
 	return c
 }

@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
-// Options are what a [Client] depends on. All are required.
+// Options are what a [Client] depends on. All but Access are required.
 type Options struct {
 	// Brokers are the addresses of the cluster, host:port.
 	Brokers []string
+	// Access says how they are reached and as whom; nil is plain text, as nobody.
+	Access *access.Access
 	// Gateway is this gateway's id, for the brokers' logs.
 	Gateway string
 	// Topics are those that the client is used for.
@@ -26,6 +30,7 @@ type Options struct {
 type Client struct {
 	*kafka.Client
 
+	access    *access.Access
 	transport *kafka.Transport
 	cancel    context.CancelFunc
 
@@ -43,13 +48,13 @@ type connection struct {
 
 // New returns a client that has not connected yet.
 func New(o Options) *Client {
-	c := &Client{open: make(map[*connection]struct{})}
+	c := &Client{access: o.Access, open: make(map[*connection]struct{})}
 	var life context.Context
 	//nolint:forbidigo // The client lives until Close. kafka-go's search for brokers goes on without end where there are none, unless its context ends.
 	life, c.cancel = context.WithCancel(context.Background())
-	c.transport = &kafka.Transport{
-		Context: life, Dial: c.dial, ClientID: "vigil-gateway-" + o.Gateway, MetadataTTL: metadataTTL, MetadataTopics: o.Topics, IdleTimeout: idleTimeout,
-	}
+	c.transport = o.Access.Transport("vigil-gateway-" + o.Gateway)
+	c.transport.Context, c.transport.Dial = life, c.dial
+	c.transport.MetadataTTL, c.transport.MetadataTopics, c.transport.IdleTimeout = metadataTTL, o.Topics, idleTimeout
 	c.Client = &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: c.transport, Timeout: o.Timeout}
 	return c
 }
@@ -58,14 +63,23 @@ func New(o Options) *Client {
 func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
 	md, err := c.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, fmt.Errorf("read metadata: %w", err)
+		return 0, fmt.Errorf("read metadata: %w", c.access.Explain(err, access.Describe, "topic "+topic))
 	}
 	for _, t := range md.Topics {
 		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
 			return len(t.Partitions), nil
 		}
+		if t.Name == topic && t.Error != nil {
+			return 0, fmt.Errorf("topic %s: %w", topic, c.access.Explain(t.Error, access.Describe, "topic "+topic))
+		}
 	}
 	return 0, fmt.Errorf("topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+}
+
+// Explain says in words what an error of Kafka means that turns this gateway
+// away: see [access.Access.Explain].
+func (c *Client) Explain(err error, operation, topic string) error {
+	return c.access.Explain(err, operation, "topic "+topic)
 }
 
 // Close closes every connection for good. It may be called again.
@@ -81,8 +95,9 @@ func (c *Client) Close() {
 }
 
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout}
-	raw, err := d.DialContext(ctx, network, address)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	raw, err := c.access.Dial(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("connect to broker: %w", err)
 	}

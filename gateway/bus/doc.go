@@ -1,4 +1,4 @@
-// Package bus is how the gateway reaches Kafka.
+// Package bus is how the gateway talks to Kafka.
 //
 //	gateway/emit, gateway/revoke ──► Client ──► kafka-go ──► brokers
 //	                                    └── Backoff between attempts

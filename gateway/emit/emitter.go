@@ -13,17 +13,20 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Options are what an [Emitter] depends on. All are required.
+// Options are what an [Emitter] depends on. All but Access are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
 	Brokers []string
+	// Access says how they are reached and as whom; nil is plain text, as nobody.
+	Access *access.Access
 	// Gateway is this gateway's id: unique among gateways, stable over restarts.
 	Gateway string
 	// Epoch is a number that grows with each start of this gateway, such as its
@@ -67,7 +70,7 @@ func New(o Options) (*Emitter, error) {
 		log:     o.Logger,
 		now:     o.Now,
 		client: bus.New(bus.Options{
-			Brokers: o.Brokers, Gateway: o.Gateway, Topics: []string{topic.Requests, topic.Enforcements}, Timeout: o.Config.ProduceTimeout,
+			Brokers: o.Brokers, Access: o.Access, Gateway: o.Gateway, Topics: []string{topic.Requests, topic.Enforcements}, Timeout: o.Config.ProduceTimeout,
 		}),
 		lanes: o.Lanes,
 		lane:  make([]lane, o.Lanes.Count),

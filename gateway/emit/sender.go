@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -196,10 +197,10 @@ func (p *sender) attempt(ctx context.Context) error {
 		RequiredAcks: kafka.RequireAll,
 		Records:      kafka.NewRecordReader(records...),
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = res.Error
 	}
-	return res.Error
+	return p.e.client.Explain(err, access.Write, p.s.topic)
 }
 
 // stored takes the batch, which Kafka has acknowledged, from the queue.

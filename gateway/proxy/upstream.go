@@ -12,8 +12,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/vigil-gateway/vigil/gateway/tlsfile"
 	"github.com/vigil-gateway/vigil/gateway/upstream"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
 // UpstreamTLS says how one upstream is called over TLS. Its files are read

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -22,11 +23,13 @@ type applier interface {
 	Apply(v *verdict.Verdict, arrived time.Time)
 }
 
-// Options are what a [Follower] depends on. All are required.
+// Options are what a [Follower] depends on. All but Access are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
 	Brokers []string
+	// Access says how they are reached and as whom; nil is plain text, as nobody.
+	Access *access.Access
 	// Gateway is this gateway's id, whose lanes the heartbeats are asked about.
 	Gateway string
 	// Keys verify the records; [Follower.SwapKeys] replaces them.
@@ -85,7 +88,7 @@ func New(o Options) (*Follower, error) {
 		behind:     -1,
 	}
 	f.keys.Store(o.Keys)
-	f.client = bus.New(bus.Options{Brokers: o.Brokers, Gateway: o.Gateway, Topics: []string{topic.Verdicts}, Timeout: o.Config.RequestTimeout})
+	f.client = bus.New(bus.Options{Brokers: o.Brokers, Access: o.Access, Gateway: o.Gateway, Topics: []string{topic.Verdicts}, Timeout: o.Config.RequestTimeout})
 	f.metrics, err = newMetrics(o.Meter, f)
 	if err != nil {
 		return nil, fmt.Errorf("revoke: %w", err)

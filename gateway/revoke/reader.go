@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -118,13 +119,13 @@ func (r *reader) poll(ctx context.Context) error {
 		MaxWait:   r.f.cfg.PollWait,
 	})
 	if err != nil {
-		return fmt.Errorf("fetch: %w", err)
+		return fmt.Errorf("fetch: %w", r.f.client.Explain(err, access.Read, topic.Verdicts))
 	}
 	if errors.Is(res.Error, kafka.OffsetOutOfRange) {
 		r.offset = unknown // The topic was made anew, or cleaned while we were away.
 	}
 	if res.Error != nil {
-		return fmt.Errorf("fetch: %w", res.Error)
+		return fmt.Errorf("fetch: %w", r.f.client.Explain(res.Error, access.Read, topic.Verdicts))
 	}
 	err = r.take(ctx, res)
 	r.check(ctx)
@@ -144,7 +145,7 @@ func (r *reader) locate(ctx context.Context) error {
 			continue
 		}
 		if p.Error != nil {
-			return fmt.Errorf("list offsets: %w", p.Error)
+			return fmt.Errorf("list offsets: %w", r.f.client.Explain(p.Error, access.Describe, topic.Verdicts))
 		}
 		r.offset, r.head = p.FirstOffset, p.LastOffset
 		return nil

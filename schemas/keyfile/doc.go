@@ -1,5 +1,5 @@
 // Package keyfile reads the files by which every service is told whom to believe:
-// the tenant's key, the key set with its root, the admin token.
+// the tenant's key, the key set with its root, the admin token, passwords.
 //
 //	configuration --path--> [TenantKey], [KeySet], [Token] --> pseudonyms, verdict.KeySet, admin port
 //

@@ -15,6 +15,8 @@ const (
 	// TokenBytesMin is the least length of an admin token, 96 bits in base64: an
 	// empty or toy token must not open an admin port.
 	TokenBytesMin = 16
+	// othersMask are the rights of those who are neither owner nor group.
+	othersMask = 0o007
 )
 
 // Read reads a small file that a configuration key names.
@@ -83,4 +85,39 @@ func Token(path string) ([]byte, error) {
 		return nil, fmt.Errorf("admin.token_file: has %d B, needs at least %d", len(b), TokenBytesMin)
 	}
 	return b, nil
+}
+
+// Password reads the secret of a password file without the line end behind it.
+// Only the file's owner and group may be able to read it.
+func Password(key, path string) ([]byte, error) {
+	err := Private(key, path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := Read(key, path)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimRight(b, "\r\n")
+	if len(b) == 0 {
+		return nil, fmt.Errorf("%s: is empty", key)
+	}
+	return b, nil
+}
+
+// Private reports why the file of a secret is not one: others than its owner and
+// its group can read or write it. The group may, because that is how secrets are
+// mounted into containers without root.
+func Private(key, path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("%s: %s is no regular file", key, path)
+	}
+	if mode := fi.Mode().Perm(); mode&othersMask != 0 {
+		return fmt.Errorf("%s: everybody on this machine can use %s (mode %04o): chmod 600 it", key, path, mode)
+	}
+	return nil
 }

@@ -341,6 +341,15 @@ func (s *Stack) writeConfig() error {
 	if err != nil {
 		return fmt.Errorf("write gateway configuration: %w", err)
 	}
+	b.Reset()
+	err = config.Dump(&b, config.Analyzer{Config: s.config.Analyzer, Telemetry: s.config.Telemetry, Log: telemetry.DefaultLog()})
+	if err != nil {
+		return fmt.Errorf("write analyzer configuration: %w", err)
+	}
+	err = os.WriteFile(filepath.Join(s.places.Dir, "analyzer.yaml"), b.Bytes(), 0o600)
+	if err != nil {
+		return fmt.Errorf("write analyzer configuration: %w", err)
+	}
 	return nil
 }
 

@@ -2,16 +2,15 @@ package topics
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -31,8 +30,8 @@ const requestTimeout = 10 * time.Second
 type Options struct {
 	// Brokers are the addresses of the cluster, host:port, at least one.
 	Brokers []string
-	// TLS secures the connections; nil is plain text.
-	TLS *tls.Config
+	// Access says how they are reached and as whom; nil is plain text, as nobody.
+	Access *access.Access
 	// Prefix stands in front of each topic's name.
 	Prefix string
 	// Specs are the topics, usually topic.All.
@@ -76,7 +75,7 @@ func Ensure(ctx context.Context, o Options) (created []string, err error) {
 	if len(st.Missing) == 0 {
 		return nil, nil
 	}
-	created, err = create(ctx, c, st.Missing, o.Replicas)
+	created, err = create(ctx, c, st.Missing, o)
 	if err != nil {
 		return created, err
 	}
@@ -92,8 +91,8 @@ func Ensure(ctx context.Context, o Options) (created []string, err error) {
 
 // connect returns a client and what closes its connections.
 func connect(o Options) (*kafka.Client, func()) {
-	d := &net.Dialer{Timeout: 3 * time.Second}
-	t := &kafka.Transport{Dial: d.DialContext, TLS: o.TLS, ClientID: "vigil-topics", DialTimeout: requestTimeout}
+	t := o.Access.Transport("vigil-topics")
+	t.DialTimeout = requestTimeout
 	return &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: t, Timeout: requestTimeout}, t.CloseIdleConnections
 }
 
@@ -101,7 +100,7 @@ func plan(ctx context.Context, c *kafka.Client, o Options) (State, error) {
 	st := State{Partitions: make(map[string]int)}
 	md, err := c.Metadata(ctx, &kafka.MetadataRequest{})
 	if err != nil {
-		return st, fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(o.Brokers, ", "), err)
+		return st, fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(o.Brokers, ", "), o.Access.Explain(err, "", ""))
 	}
 	for _, s := range o.Specs {
 		for _, t := range md.Topics {
@@ -171,7 +170,7 @@ func policies(ctx context.Context, c *kafka.Client, o Options, st State) ([]erro
 	}
 	res, err := c.DescribeConfigs(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("describe topics: %w", err)
+		return nil, fmt.Errorf("describe topics: %w", o.Access.Explain(err, access.DescribeConfigs, "topic "+o.Prefix+access.Prefix+"*"))
 	}
 	var faults []error
 	for _, r := range res.Resources {
@@ -189,7 +188,8 @@ func policies(ctx context.Context, c *kafka.Client, o Options, st State) ([]erro
 }
 
 // create creates topics; one that somebody else has created meanwhile is fine.
-func create(ctx context.Context, c *kafka.Client, specs []topic.Spec, replicas int) ([]string, error) {
+func create(ctx context.Context, c *kafka.Client, specs []topic.Spec, o Options) ([]string, error) {
+	replicas := o.Replicas
 	if replicas == 0 {
 		replicas = -1
 	}
@@ -215,7 +215,7 @@ func create(ctx context.Context, c *kafka.Client, specs []topic.Spec, replicas i
 		case err == nil:
 			created = append(created, s.Name)
 		case !errors.Is(err, kafka.TopicAlreadyExists):
-			errs = append(errs, fmt.Errorf("create topic %s: %w", s.Name, err))
+			errs = append(errs, fmt.Errorf("create topic %s: %w", s.Name, o.Access.Explain(err, access.Create, "topic "+s.Name)))
 		}
 	}
 	return created, errors.Join(errs...)

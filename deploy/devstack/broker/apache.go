@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +27,12 @@ type ApacheOptions struct {
 	Jars string
 	// Properties are added to server.properties, one NAME=VALUE each.
 	Properties []string
+	// Listeners are where clients connect, NAME://127.0.0.1:PORT with commas
+	// between; "" is plain text on a free port. [Apache.Addr] is that of the last
+	// one. With several, each needs a port of its own choice.
+	Listeners string
+	// Passwords are those of SCRAM-SHA-512 users that are there from the start.
+	Passwords map[string]string
 }
 
 // Apache is Apache Kafka, one node in KRaft mode, as a child process. It keeps
@@ -33,6 +41,8 @@ type Apache struct {
 	dir  string
 	jars string
 	addr string
+	// listeners are those of the configuration, "" for one in plain text.
+	listeners string
 
 	cmd  *exec.Cmd
 	done chan struct{} // Closed when the process has ended.
@@ -86,12 +96,12 @@ func NewApache(ctx context.Context, o ApacheOptions) (*Apache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory of apache kafka: %w", err)
 	}
-	a := &Apache{dir: dir, jars: o.Jars}
+	a := &Apache{dir: dir, jars: o.Jars, listeners: o.Listeners}
 	_, err = os.Stat(a.config())
 	if err == nil {
 		return a, nil // Formatted by an earlier start.
 	}
-	return a, a.format(ctx, o.Properties)
+	return a, a.format(ctx, o)
 }
 
 // checkout is the directory with go.mod above the working directory, "." for none.
@@ -113,17 +123,24 @@ func (a *Apache) logFile() string { return filepath.Join(a.dir, "broker.log") }
 // Addr is the host and port for clients, "" before the first Start.
 func (a *Apache) Addr() string { return a.addr }
 
-func (a *Apache) format(ctx context.Context, extra []string) error {
+func (a *Apache) format(ctx context.Context, o ApacheOptions) error {
 	err := os.MkdirAll(a.dir, 0o700)
 	if err != nil {
 		return fmt.Errorf("format apache kafka: %w", err)
 	}
-	text := strings.ReplaceAll(properties, "DIR", a.dir) + strings.Join(append(extra, ""), "\n")
+	text := strings.ReplaceAll(properties, "DIR", a.dir) + strings.Join(append(o.Properties, ""), "\n")
+	if o.Listeners != "" {
+		text += "listeners=" + o.Listeners + ",CONTROLLER://127.0.0.1:0\n" // The last one counts.
+	}
 	err = os.WriteFile(a.config(), []byte(text), 0o600)
 	if err != nil {
 		return fmt.Errorf("format apache kafka: %w", err)
 	}
-	out, err := a.java(ctx, "kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID, "-c", a.config()).CombinedOutput()
+	args := []string{"kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID, "-c", a.config()}
+	for _, name := range slices.Sorted(maps.Keys(o.Passwords)) {
+		args = append(args, "--add-scram", "SCRAM-SHA-512=[name="+name+",password="+o.Passwords[name]+"]")
+	}
+	out, err := a.java(ctx, args...).CombinedOutput()
 	if err != nil {
 		_ = os.Remove(a.config()) // So that the next attempt formats again.
 		return fmt.Errorf("format apache kafka: %w: %s", err, out)
@@ -154,7 +171,7 @@ func (a *Apache) Start(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }() // The child has its own descriptor.
 	cmd := a.java(context.WithoutCancel(ctx), "kafka.Kafka", a.config())
-	if a.addr != "" {
+	if a.addr != "" && a.listeners == "" {
 		cmd.Args = append(cmd.Args, "--override", "listeners=PLAINTEXT://"+a.addr+",CONTROLLER://127.0.0.1:0")
 	}
 	cmd.Stdout, cmd.Stderr = log, log
@@ -194,6 +211,9 @@ func (a *Apache) await(ctx context.Context) error {
 		m := up.FindSubmatch(out)
 		if m != nil {
 			a.addr = string(m[1])
+			if a.listeners != "" {
+				a.addr = a.listeners[strings.LastIndex(a.listeners, "/")+1:]
+			}
 			return nil
 		}
 		select {

@@ -39,6 +39,12 @@ type Run struct {
 	ClickHouseDatabase     string `json:"clickhouse_database"`
 	ClickHouseUser         string `json:"clickhouse_user"`
 	ClickHousePasswordFile string `json:"clickhouse_password_file"`
+	// ClickHouseCAFile and the three after it secure the native protocol; those of
+	// an installation on the embedded engine are empty.
+	ClickHouseCAFile     string `json:"clickhouse_ca_file,omitempty"`
+	ClickHouseCertFile   string `json:"clickhouse_cert_file,omitempty"`
+	ClickHouseKeyFile    string `json:"clickhouse_key_file,omitempty"`
+	ClickHouseServerName string `json:"clickhouse_server_name,omitempty"`
 	// Issuer and Upstream are the provider and the service behind the gateway.
 	Issuer   string `json:"issuer,omitempty"`
 	Upstream string `json:"upstream,omitempty"`

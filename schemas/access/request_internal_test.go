@@ -1,4 +1,4 @@
-package announce
+package access
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ func TestTagsArePassedOver(t *testing.T) {
 	}{
 		"no tags":                       {"\x00rest", "rest", nil},
 		"two tags":                      {"\x02\x00\x01a\x05\x02bcrest", "rest", nil},
-		"a tag longer than the answer":  {"\x01\x00\x09rest", "", errAnswer},
+		"a tag longer than the answer":  {"\x01\x00\x09rest", "", ErrAnswer},
 		"an endless number":             {"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "", nil},
 		"more tags than anybody writes": {"\x7f", "", nil},
 		"nothing":                       {"", "", nil},

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vigil-gateway/vigil/gateway/tlsfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
 // selfSigned is a certificate with its key, in PEM.

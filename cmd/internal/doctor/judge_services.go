@@ -1,0 +1,202 @@
+package doctor
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	schema "github.com/vigil-gateway/vigil/schemas/clickhouse"
+)
+
+func clickHouseReached(f Facts, r *report) {
+	c := f.ClickHouse
+	switch {
+	case !c.Configured:
+	case c.Err != nil:
+		r.red("the text says what is in the way; events wait in Kafka meanwhile and nothing is lost within its retention", "%s: %v", c.Address, c.Err)
+	case !c.Secure && !c.Loopback:
+		r.yellow("set store.tls.ca_file and use the TLS port", "ClickHouse at %s is spoken to in plain text", c.Address)
+	default:
+		r.green("%s answers %s", c.Address, orDefault(c.User))
+	}
+}
+
+func orDefault(user string) string {
+	if user == "" {
+		return "the user default"
+	}
+	return user
+}
+
+func schemaThere(f Facts, r *report) {
+	switch {
+	case !f.ClickHouse.Configured || f.ClickHouse.Err != nil:
+	case f.ClickHouse.Schema != nil && !errors.Is(f.ClickHouse.Schema, schema.ErrDrift) && !errors.Is(f.ClickHouse.Schema, schema.ErrChanged):
+		r.yellow("name a user that may read the tables, such as the analyst's: --clickhouse and --clickhouse-user", "tables cannot be seen: %s", first(f.ClickHouse.Schema))
+	case f.ClickHouse.Schema != nil:
+		r.red("run \"vigil migrate plan\", then \"vigil migrate up\"", "tables are not as they have to be: %s", first(f.ClickHouse.Schema))
+	default:
+		r.green("every migration is applied and every column is there")
+	}
+}
+
+// wide are rights that no user of Vigil needs on everything.
+func wide() []string {
+	return []string{"ALL", "CREATE USER", "ALTER USER", "DROP", "TRUNCATE", "ACCESS MANAGEMENT", "SYSTEM", "FILE", "URL", "REMOTE"}
+}
+
+func clickHouseRights(f Facts, r *report) {
+	c := f.ClickHouse
+	if !c.Configured || c.Err != nil {
+		return
+	}
+	if c.Loopback {
+		r.green("%s may do everything, on this machine alone", orDefault(c.User))
+		return
+	}
+	if c.RightsErr != nil {
+		r.yellow("let the user see its own grants", "what %s may do is not known: %v", orDefault(c.User), c.RightsErr)
+		return
+	}
+	for _, grant := range c.Grants {
+		rights, where, ok := strings.Cut(strings.TrimPrefix(grant, "GRANT "), " ON ")
+		if !ok || !strings.HasPrefix(where, "*.*") {
+			continue
+		}
+		for right := range strings.SplitSeq(rights, ",") {
+			for _, w := range wide() {
+				if strings.HasPrefix(strings.TrimSpace(right), w) {
+					r.red("use a user of its own with the rights in deploy/clickhouse/users.sql", "%s may %s on everything", orDefault(c.User), strings.TrimSpace(right))
+					return
+				}
+			}
+		}
+	}
+	r.green("%s has no right on everything", orDefault(c.User))
+}
+
+func clickHouseDisk(f Facts, r *report) {
+	c := f.ClickHouse
+	switch {
+	case !c.Configured || c.Err != nil:
+	case c.DiskErr != nil:
+		r.yellow("GRANT SELECT ON system.disks to the doctor's user", "the room on ClickHouse's disks is not known: %s", first(c.DiskErr))
+	default:
+		r.room("ClickHouse", c.Free, c.Total, "make room or shorten the tables' TTL: events wait in Kafka only as long as its retention")
+		r.green("ClickHouse has %d GiB of room", c.Free>>30)
+	}
+}
+
+func gatewaysReady(f Facts, r *report) {
+	for _, g := range f.Gateways {
+		switch {
+		case g.Err != nil:
+			r.red("start it, or correct --gateway-admin", "%s: %v", g.URL, g.Err)
+		case g.Status == "degraded":
+			r.yellow("see to what it lacks", "%s is degraded: %s", g.ID, strings.Join(g.Missing, "; "))
+		case g.Status != "ready":
+			r.red("wait, then look at its log: it serves only public routes", "%s is %s", g.ID, g.Status)
+		}
+	}
+	if len(f.Gateways) > 0 {
+		r.green("%d gateways are ready", len(f.Gateways))
+	}
+}
+
+// A lane is stale for a gateway after these; by default postures count after a minute.
+const (
+	silentYellow = 5 * time.Second
+	silentRed    = time.Minute
+)
+
+func verdictFeed(f Facts, r *report) {
+	seen := 0
+	for _, g := range f.Gateways {
+		if g.Err != nil {
+			continue
+		}
+		seen++
+		switch {
+		case g.Silent > silentRed:
+			r.red("look at the analyzers and at the way from them to Kafka: routes are at their posture", "%s has heard nothing new of verdicts for %s", g.ID, g.Silent.Round(time.Second))
+		case g.Silent > silentYellow:
+			r.yellow("look at the analyzers' lag", "%s has heard nothing new of verdicts for %s", g.ID, g.Silent.Round(time.Second))
+		}
+	}
+	if seen > 0 {
+		r.green("every gateway hears the analyzers")
+	}
+}
+
+func eventsLeave(f Facts, r *report) {
+	seen := 0
+	for _, g := range f.Gateways {
+		if g.Err != nil {
+			continue
+		}
+		seen++
+		if lost := counted(g.Dropped); lost != "" {
+			r.yellow("look at Kafka and at the gateway's emit.queue_…: these requests are counted, but not seen", "%s has dropped events since its start: %s", g.ID, lost)
+		}
+		if g.Limit > 0 && g.Queued > g.Limit/2 {
+			r.red("look at Kafka: soon events will be dropped and counted", "%s has %d of at most %d events waiting", g.ID, g.Queued, g.Limit)
+		}
+	}
+	if seen > 0 {
+		r.green("events leave every gateway")
+	}
+}
+
+func refusedVerdicts(f Facts, r *report) {
+	seen := 0
+	for _, g := range f.Gateways {
+		if g.Err != nil {
+			continue
+		}
+		seen++
+		forged := make(map[string]uint64)
+		for _, reason := range []string{"unsigned", "wrong_signature", "unknown_key", "wrong_authority"} {
+			forged[reason] = g.Refused[reason]
+		}
+		if what := counted(forged); what != "" {
+			r.red("find out who wrote them: take Write on vigil.verdicts from everybody but analyzers; after a change of keys give every gateway the new key set", "%s has refused verdicts: %s", g.ID, what)
+		}
+	}
+	if seen > 0 {
+		r.green("no gateway was shown a verdict that nobody may believe")
+	}
+}
+
+func analyzersReady(f Facts, r *report) {
+	for _, a := range f.Analyzers {
+		switch {
+		case a.Err != nil:
+			r.red("start it, or correct --analyzer-admin", "%s: %v", a.URL, a.Err)
+		case a.Status != "ready":
+			r.red("wait, then look at its log: nothing is judged in its partitions", "%s is %s", a.URL, a.Status)
+		case a.ClickHouse == "down":
+			r.yellow("look at ClickHouse: scoring goes on, rows wait", "%s cannot store", a.URL)
+		case a.Lag > lagYellow:
+			r.yellow("add analyzers, up to the partitions of vigil.requests", "%s has %d records to score", a.URL, a.Lag)
+		}
+	}
+	if len(f.Analyzers) > 0 {
+		r.green("%d analyzers do their share", len(f.Analyzers))
+	}
+}
+
+func models(f Facts, r *report) {
+	var first *AnalyzerFact
+	for i, a := range f.Analyzers {
+		switch {
+		case a.Err != nil:
+		case first == nil:
+			first = &f.Analyzers[i]
+		case a.Model != first.Model:
+			r.red("give all analyzers the same model file and send them SIGHUP: who is judged how depends on the partition meanwhile", "%s has model %.12s, %s has %.12s", a.URL, a.Model, first.URL, first.Model)
+		}
+	}
+	if first != nil {
+		r.green("model %.12s is in force everywhere, mode %s", first.Model, first.Mode)
+	}
+}

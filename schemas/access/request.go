@@ -1,0 +1,81 @@
+package access
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// answerBytesMax bounds one answer.
+	answerBytesMax = 4 << 20
+	// tagsMax bounds the tagged fields that begin an answer: no broker sends any.
+	tagsMax = 16
+)
+
+// ErrAnswer means that a broker's answer is not one to what was asked.
+var ErrAnswer = errors.New("answer is malformed")
+
+// Ask sends one request over a connection of [Access.Connect] and reads its
+// answer. The error wraps [ErrAnswer] where what comes is none.
+func Ask(conn net.Conn, clientID string, req kmsg.Request) (kmsg.Response, error) {
+	_, err := conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID)).AppendRequest(nil, req, 0))
+	if err != nil {
+		return nil, err
+	}
+	var head [4]byte
+	_, err = io.ReadFull(conn, head[:])
+	if err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size < 4 || size > answerBytesMax {
+		return nil, fmt.Errorf("%d B: %w", size, ErrAnswer)
+	}
+	body := make([]byte, size)
+	_, err = io.ReadFull(conn, body)
+	if err != nil {
+		return nil, err
+	}
+	body = body[4:] // The number of the request.
+	if req.IsFlexible() {
+		body, err = withoutTags(body)
+		if err != nil {
+			return nil, err
+		}
+	}
+	resp := req.ResponseKind()
+	resp.SetVersion(req.GetVersion())
+	err = resp.ReadFrom(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
+	}
+	return resp, nil
+}
+
+// withoutTags passes over the tagged fields that begin a newer answer: their
+// number, then number, length and bytes of each.
+func withoutTags(b []byte) ([]byte, error) {
+	next := func() (v uint64) {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			b = nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	for range min(next(), tagsMax) {
+		next()
+		n := next()
+		if n > uint64(len(b)) {
+			return nil, ErrAnswer
+		}
+		b = b[n:]
+	}
+	return b, nil
+}
