@@ -1,0 +1,168 @@
+package spool
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+)
+
+// A flight file has a slot for each request that is under way, with the event
+// that tells of it should the process die:
+//
+//	state 4 | crc 4 | length 4 | lane 4 | number 8 | body
+//
+// The checksum covers length and body alone; the state changes last.
+const (
+	slotBytes  = 1 << 10
+	slotHeader = 24
+	// IntentBytesMax bounds the event of a request under way.
+	IntentBytesMax = slotBytes - slotHeader
+
+	slotFree    = 0
+	slotOpen    = 1
+	slotClosing = 2 // Its terminal record has the lane and number.
+)
+
+// Slot is a request's place in the flight file. The zero Slot is none.
+type Slot struct{ n uint32 }
+
+// Held reports whether the request has a place.
+func (s Slot) Held() bool { return s.n > 0 }
+
+// flight holds the slots of a life.
+type flight struct {
+	name string
+	file File
+	b    []byte
+
+	mu      sync.Mutex
+	free    []uint32 // The last is taken next, so that few pages are in use.
+	cooling []uint32 // Of strict requests whose terminal record is not synced yet.
+	dirty   bool     // A strict request waits for its slot to be synced.
+}
+
+func flightName(epoch uint64) string { return fmt.Sprintf("%020d.flight", epoch) }
+
+func createFlight(d Disk, epoch uint64, slots int) (*flight, error) {
+	f := &flight{name: flightName(epoch)}
+	if slots == 0 {
+		return f, nil
+	}
+	var err error
+	f.file, err = d.Create(f.name, slots*slotBytes)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // Names the file.
+	}
+	f.b = f.file.Bytes()
+	f.free = make([]uint32, slots)
+	for i := range f.free {
+		f.free[i] = uint32(slots - i)
+	}
+	return f, nil
+}
+
+func (f *flight) slot(s Slot) []byte {
+	at := int(s.n-1) * slotBytes
+	return f.b[at : at+slotBytes : at+slotBytes]
+}
+
+// begin takes a slot for a request; the zero Slot where there is none left or the
+// body is too large.
+func (f *flight) begin(body []byte) Slot {
+	if len(body) > IntentBytesMax {
+		return Slot{}
+	}
+	f.mu.Lock()
+	if len(f.free) == 0 {
+		f.mu.Unlock()
+		return Slot{}
+	}
+	s := Slot{f.free[len(f.free)-1]}
+	f.free = f.free[:len(f.free)-1]
+	f.mu.Unlock()
+	b, le := f.slot(s), binary.LittleEndian
+	le.PutUint32(b, slotFree) // Not half of the old and half of the new.
+	copy(b[slotHeader:], body)
+	le.PutUint32(b[8:], uint32(len(body)))
+	le.PutUint32(b[4:], slotSum(b))
+	le.PutUint32(b, slotOpen)
+	return s
+}
+
+func slotSum(b []byte) uint32 {
+	n := min(binary.LittleEndian.Uint32(b[8:]), IntentBytesMax)
+	return checksum(checksum(0, b[8:12]), b[slotHeader:slotHeader+n])
+}
+
+// closing notes the number that the request's terminal record is about to get.
+func (f *flight) closing(s Slot, lane uint32, number uint64) {
+	b, le := f.slot(s), binary.LittleEndian
+	le.PutUint32(b[12:], lane)
+	le.PutUint64(b[16:], number)
+	le.PutUint32(b, slotClosing)
+}
+
+// end gives the slot back; that of a strict request only after the next sync, so
+// that its terminal record is on the disk before its slot is another's.
+func (f *flight) end(s Slot, strict bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if strict {
+		f.cooling = append(f.cooling, s.n)
+		return
+	}
+	f.free = append(f.free, s.n)
+}
+
+// cool hands over the slots whose requests ended before a sync begins, and
+// whether somebody waits for the slots themselves.
+func (f *flight) cool() (slots []uint32, dirty bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	slots, dirty = f.cooling, f.dirty
+	f.cooling, f.dirty = nil, false
+	return slots, dirty
+}
+
+// cooled makes slots free, or lets them cool on where the sync has failed.
+func (f *flight) cooled(slots []uint32, synced bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if synced {
+		f.free = append(f.free, slots...)
+		return
+	}
+	f.cooling = append(f.cooling, slots...)
+}
+
+// Intent is the event of a request that was under way when a life ended.
+type Intent struct {
+	// Lane and Number are those that its terminal record was given, 0 where it had none.
+	Lane   uint32
+	Number uint64
+	// Body is what Begin was given.
+	Body []byte
+}
+
+// intents reads the slots of a life that has ended; torn counts those that are not
+// whole. Slots stay as they were when their request has ended, so most of them are
+// of requests that are accounted for.
+func intents(b []byte) (all []Intent, torn int) {
+	le := binary.LittleEndian
+	for ; len(b) >= slotBytes; b = b[slotBytes:] {
+		state := le.Uint32(b)
+		if state == slotFree {
+			continue
+		}
+		if state > slotClosing || slotSum(b) != le.Uint32(b[4:]) {
+			torn++
+			continue
+		}
+		i := Intent{Body: append([]byte(nil), b[slotHeader:slotHeader+le.Uint32(b[8:])]...)}
+		if state == slotClosing {
+			i.Lane, i.Number = le.Uint32(b[12:]), le.Uint64(b[16:])
+		}
+		all = append(all, i)
+	}
+	return all, torn
+}
