@@ -7,7 +7,7 @@ import (
 
 // A frame is one record in a segment, at a multiple of 8 bytes, little endian:
 //
-//	magic 4 | crc 4 | length 4 | lane 4 | first 8 | span 4 | zero 4 | body | zeros
+//	magic 4 | crc 4 | length 4 | lane 4 | first 8 | span 4 | tag 1 | zero 3 | body | zeros
 //
 // The checksum is CRC32C over everything behind it and the body, and begins with
 // a salt of the segment and the frame's place, so that the remains of another
@@ -29,16 +29,17 @@ func checksum(salt uint32, b []byte) uint32 {
 // putFrame writes a record to the beginning of b, which has room for it. The
 // magic comes last: a process that dies on the way leaves no record and nothing
 // that looks like half of one.
-func putFrame(b []byte, salt, lane uint32, first uint64, span uint32, parts ...[]byte) {
+func putFrame(b []byte, salt uint32, r Record, parts ...[]byte) {
 	at := frameHeader
 	for _, p := range parts {
 		at += copy(b[at:], p)
 	}
 	le := binary.LittleEndian
 	le.PutUint32(b[8:], uint32(at-frameHeader))
-	le.PutUint32(b[12:], lane)
-	le.PutUint64(b[16:], first)
-	le.PutUint32(b[24:], span)
+	le.PutUint32(b[12:], r.Lane)
+	le.PutUint64(b[16:], r.First)
+	le.PutUint32(b[24:], uint32(r.Last-r.First))
+	b[28] = r.Tag
 	le.PutUint32(b[4:], checksum(salt, b[8:at]))
 	le.PutUint32(b, frameMagic)
 }
@@ -48,6 +49,7 @@ type frame struct {
 	lane  uint32
 	first uint64
 	span  uint32 // How many numbers after the first it stands for.
+	tag   uint8
 	body  []byte // Part of the segment.
 }
 
@@ -65,7 +67,7 @@ func readFrame(b []byte, salt uint32) (frame, bool) {
 	if checksum(salt, b[8:end]) != le.Uint32(b[4:]) {
 		return frame{}, false
 	}
-	return frame{lane: le.Uint32(b[12:]), first: le.Uint64(b[16:]), span: le.Uint32(b[24:]), body: b[frameHeader:end]}, true
+	return frame{lane: le.Uint32(b[12:]), first: le.Uint64(b[16:]), span: le.Uint32(b[24:]), tag: b[28], body: b[frameHeader:end]}, true
 }
 
 // noHole says that every byte belongs to a record or was never written.

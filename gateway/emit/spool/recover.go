@@ -175,7 +175,7 @@ func (l *Life) read(seg *segment, lanes map[uint32][]Ref) error {
 			return
 		}
 		seg.pending.Add(1)
-		lanes[f.lane] = append(lanes[f.lane], Ref{seg: seg, at: uint32(at), size: uint32(len(f.body)), First: f.first, Span: f.span})
+		lanes[f.lane] = append(lanes[f.lane], Ref{seg: seg, at: uint32(at), size: uint32(len(f.body)), First: f.first, Span: f.span, Tag: f.tag})
 	})
 	if seg.damaged && (len(b) < segmentHeader || blank(b[:segmentHeader])) {
 		seg.damaged = false // It died before its header was written or synced.

@@ -181,7 +181,25 @@ type Ref struct {
 	// First and Span are the numbers that the record stands for: Span more than the first.
 	First uint64
 	Span  uint32
+	// Tag is what the record's writer has put there.
+	Tag uint8
 }
+
+// Record is what is appended, without its body.
+type Record struct {
+	Class Class
+	// Tag is kept beside the record for its writer.
+	Tag  uint8
+	Lane uint32
+	// First and Last are the numbers that the record stands for, at most 2³² of them.
+	First, Last uint64
+}
+
+// Epoch is the life that the record is of.
+func (r Ref) Epoch() uint64 { return r.seg.epoch }
+
+// Last is the last number that the record stands for.
+func (r Ref) Last() uint64 { return r.First + uint64(r.Span) }
 
 // Valid reports whether r is a record's place.
 func (r Ref) Valid() bool { return r.seg != nil }

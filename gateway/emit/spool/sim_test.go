@@ -94,7 +94,7 @@ func (m *sim) append() {
 	if m.rand.IntN(20) == 0 {
 		return // Of a route that takes no care of its events.
 	}
-	e.ref, e.kept = m.s.Append(spool.Class(m.rand.IntN(2)), lane, k.number, k.number, e.body[:half], e.body[half:])
+	e.ref, e.kept = m.s.Append(spool.Record{Class: spool.Class(m.rand.IntN(2)), Lane: lane, First: k.number, Last: k.number}, e.body[:half], e.body[half:])
 }
 
 func (m *sim) commit() {

@@ -157,11 +157,11 @@ func (s *Spool) Issue(lane uint32, number uint64) { s.marks.set(lane, issued, nu
 // at a time.
 func (s *Spool) Known(lane uint32, number uint64) { s.marks.set(lane, known, number) }
 
-// Append writes a record that stands for the numbers first to last of a lane: its
-// parts, one behind the other. Once it has returned true the record survives the
-// end of the process, and after the next Commit that of the machine. False means
-// that there is no room at this moment. It never waits for the disk.
-func (s *Spool) Append(class Class, lane uint32, first, last uint64, parts ...[]byte) (Ref, bool) {
+// Append writes a record whose body is parts, one behind the other. Once it has
+// returned true the record survives the end of the process, and after the next
+// Commit that of the machine. False means that there is no room at this moment. It
+// never waits for the disk.
+func (s *Spool) Append(r Record, parts ...[]byte) (Ref, bool) {
 	n := 0
 	for _, p := range parts {
 		n += len(p)
@@ -171,7 +171,7 @@ func (s *Spool) Append(class Class, lane uint32, first, last uint64, parts ...[]
 		return Ref{}, false
 	}
 	now := s.now()
-	c := &s.chains[class]
+	c := &s.chains[r.Class]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.active == nil || c.active.end+frameSize(n) > c.active.size {
@@ -184,7 +184,7 @@ func (s *Spool) Append(class Class, lane uint32, first, last uint64, parts ...[]
 		return Ref{}, false
 	}
 	at := seg.end
-	putFrame(seg.file.Bytes()[at:], seg.salt^uint32(at), lane, first, uint32(last-first), parts...)
+	putFrame(seg.file.Bytes()[at:], seg.salt^uint32(at), r, parts...)
 	seg.pending.Add(1)
 	if at == segmentHeader {
 		seg.born = now
@@ -194,7 +194,7 @@ func (s *Spool) Append(class Class, lane uint32, first, last uint64, parts ...[]
 	if !s.dirty.Load() && !s.dirty.Swap(true) {
 		s.soil(now)
 	}
-	return Ref{seg: seg, at: uint32(at), size: uint32(n), First: first, Span: uint32(last - first)}, true
+	return Ref{seg: seg, at: uint32(at), size: uint32(n), First: r.First, Span: uint32(r.Last - r.First), Tag: r.Tag}, true
 }
 
 // soil notes that something is to be synced.
