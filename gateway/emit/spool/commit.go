@@ -18,6 +18,10 @@ var ErrNotDurable = errors.New("not durable")
 // make up.
 const marksInterval = time.Second
 
+// noteInterval is how often a segment says how far it is synced, which is a page
+// to write: what is wrong behind that counts as torn until then, and not as damage.
+const noteInterval = time.Second
+
 // Run syncs and tends until ctx ends, and syncs once more.
 func (s *Spool) Run(ctx context.Context) {
 	var work sync.WaitGroup
@@ -103,7 +107,7 @@ func (s *Spool) Commit() {
 	broken := false
 	for i := range s.chains {
 		for _, t := range s.chains[i].targets() {
-			err = errors.Join(err, s.sync(t))
+			err = errors.Join(err, s.sync(t, begin))
 		}
 		broken = broken || s.chains[i].lacks()
 	}
@@ -166,7 +170,7 @@ func (c *chain) lacks() bool {
 }
 
 // sync syncs a segment and notes how far. A sealed one gives its memory back.
-func (s *Spool) sync(t target) error {
+func (s *Spool) sync(t target, now time.Time) error {
 	err := t.seg.flush()
 	t.c.mu.Lock()
 	live := t.c.active == t.seg
@@ -176,13 +180,14 @@ func (s *Spool) sync(t target) error {
 		t.c.full = slices.DeleteFunc(t.c.full, func(one *segment) bool { return one == t.seg })
 	case err == nil:
 		t.seg.synced = t.end
-		if live {
+		if live && now.Sub(t.seg.noted) >= noteInterval {
+			t.seg.noted = now
 			t.seg.note(t.seg.file.Bytes())
 		}
 	}
 	t.c.mu.Unlock()
 	if t.whole && err == nil {
-		return t.seg.park()
+		return t.seg.retire()
 	}
 	return err
 }

@@ -53,8 +53,9 @@ type segment struct {
 	disk   Disk
 
 	// Written under the lock of its chain.
-	end       int
-	synced    int
+	end        int
+	synced     int
+	noted      time.Time // When the file was told how far it is synced.
 	born, last time.Time // Of its first and newest record.
 
 	pending atomic.Int64 // Records that Kafka has not yet.
@@ -153,6 +154,16 @@ func (s *segment) park() error {
 	f := s.file
 	s.file = nil
 	return f.Close() //nolint:wrapcheck // Names the file.
+}
+
+// retire notes that a sealed segment is synced to its end, and parks it.
+func (s *segment) retire() error {
+	s.mu.Lock()
+	if s.file != nil {
+		s.note(s.file.Bytes())
+	}
+	s.mu.Unlock()
+	return s.park()
 }
 
 // flush syncs the file, where it is still there.
