@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
@@ -36,6 +37,8 @@ type call struct {
 	caller      *identity.Identity // Nil for nobody.
 	action      string             // Of the verdict in force, empty without one.
 	lasted      bool               // An open event was emitted.
+	intent      emit.Intent        // Of which a crash leaves an event.
+	intended    bool               // It was asked for.
 	address     netip.Addr         // Where it comes from.
 	visit       *session.Visit     // Nil before it is listed.
 
@@ -140,7 +143,7 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	if p.Announced > 0 {
 		e.Attributes = map[string]string{event.AttributeAnnounced: strconv.FormatUint(p.Announced, 10)} // What was served has no other.
 	}
-	c.gateway.emitter.Emit(e, c.traceparent)
+	c.gateway.emitter.Conclude(emit.Intent{Care: c.intent.Care}, e, c.traceparent) // Its end is to come.
 }
 
 // refused notes an answer of the gateway's own.
@@ -181,6 +184,6 @@ func (c *call) finish() {
 	}
 	c.endSpan()
 	if recorded {
-		c.gateway.emitter.Emit(e, c.traceparent)
+		c.gateway.emitter.Conclude(c.intent, e, c.traceparent)
 	}
 }

@@ -39,6 +39,9 @@ type Intent struct {
 	slot spool.Slot
 }
 
+// Noted reports whether a crash leaves the request's event.
+func (in Intent) Noted() bool { return in.slot.Held() }
+
 // life is one run of the gateway: this one, or one that has ended and left records.
 type life struct {
 	epoch uint64
@@ -287,7 +290,8 @@ func (e *Emitter) closeLane(l *life, lane spool.Lane, now time.Time) {
 	e.requests.queue.pushBeside(lane.Lane, entry{r: r})
 }
 
-// told reads the event of a request under way and says that its end is not known.
+// told reads the event of a request under way. Where it was let through it says
+// that its end is not known; a refusal is one, whether or not it was read.
 func told(body []byte) (*event.RequestEvent, error) {
 	ev := new(event.RequestEvent)
 	err := event.Decode(body, ev)
@@ -298,7 +302,9 @@ func told(body []byte) (*event.RequestEvent, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // Names the field.
 	}
-	ev.Reason = ReasonUnfinished
+	if ev.Decision == "" { // The answer is not known; that of a refusal is.
+		ev.Decision, ev.Reason = event.DecisionPermit, ReasonUnfinished
+	}
 	return ev, nil
 }
 

@@ -145,6 +145,7 @@ func TestRequestsUnderWayLeaveTheirEvent(t *testing.T) {
 	e := dead(t, o)
 	for i := range 10 {
 		ev := request(fmt.Sprint("s", i))
+		ev.Decision = ""
 		ev.Id = fmt.Sprintf("0190a0e0-0000-7000-8000-%012d", i)
 		if i == 3 { // Too large for its place; what matters is kept.
 			ev.UserAgent, ev.Path = strings.Repeat("u", 3000), strings.Repeat("/ä", 3000)

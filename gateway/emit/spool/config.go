@@ -9,7 +9,7 @@ import (
 // Config says where the spool is, how large it may grow and how much a power
 // loss may take.
 type Config struct {
-	// Dir is the spool's folder; it is made if it is missing and belongs to one gateway alone.
+	// Dir is the spool's folder, which belongs to one gateway alone; it is made if it is missing. Where empty it is the folder spool in revoke.dir.
 	Dir string `mapstructure:"dir"`
 	// BytesMax is how large its files may grow; beyond it the oldest plain reads give way first.
 	BytesMax int64 `mapstructure:"bytes_max"`
