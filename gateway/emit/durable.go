@@ -240,7 +240,7 @@ func (e *Emitter) inherit() {
 			e.closeLane(l, lane, now)
 		}
 		for _, in := range left.Open {
-			e.unfinished(in.Body)
+			e.unfinished(in)
 		}
 		e.log.Warn("what an earlier run left is delivered", "epoch", left.Epoch, "records", l.open.Load()-1, "unfinished", len(left.Open))
 		e.finished(l)
@@ -309,13 +309,13 @@ func told(body []byte) (*event.RequestEvent, error) {
 }
 
 // unfinished emits the event of a request that had no number.
-func (e *Emitter) unfinished(body []byte) {
-	ev, err := told(body)
+func (e *Emitter) unfinished(in spool.Intent) {
+	ev, err := told(in.Body)
 	if err != nil {
 		e.log.Error("request under way not read", "error", err)
 		return
 	}
-	e.Emit(ev, "")
+	e.emit(Intent{slot: in.Slot}, ev, "")
 }
 
 // remake is the event of a request whose terminal record is lost, with its number.

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -9,12 +10,12 @@ import (
 // A flight file has a slot for each request that is under way, with the event
 // that tells of it should the process die:
 //
-//	state 4 | crc 4 | length 4 | lane 4 | number 8 | body
+//	state 4 | crc 4 | length 4 | lane 4 | number 8 | epoch 8 | body
 //
 // The checksum covers length and body alone; the state changes last.
 const (
 	slotBytes  = 1 << 10
-	slotHeader = 24
+	slotHeader = 32
 	// IntentBytesMax bounds the event of a request under way.
 	IntentBytesMax = slotBytes - slotHeader
 
@@ -23,17 +24,27 @@ const (
 	slotClosing = 2 // Its terminal record has the lane and number.
 )
 
-// Slot is a request's place in the flight file. The zero Slot is none.
-type Slot struct{ n uint32 }
+// Slot is a request's place in a flight file. The zero Slot is none.
+type Slot struct {
+	of *flight
+	n  uint32 // From 1 on.
+}
 
 // Held reports whether the request has a place.
 func (s Slot) Held() bool { return s.n > 0 }
+
+// bytes are the slot's.
+func (s Slot) bytes() []byte {
+	at := int(s.n-1) * slotBytes
+	return s.of.b[at : at+slotBytes : at+slotBytes]
+}
 
 // flight holds the slots of a life.
 type flight struct {
 	name string
 	file File
 	b    []byte
+	over bool // Its life has ended: no slot is free for a request.
 
 	mu      sync.Mutex
 	free    []uint32 // The last is taken next, so that few pages are in use.
@@ -61,11 +72,6 @@ func createFlight(d Disk, epoch uint64, slots int) (*flight, error) {
 	return f, nil
 }
 
-func (f *flight) slot(s Slot) []byte {
-	at := int(s.n-1) * slotBytes
-	return f.b[at : at+slotBytes : at+slotBytes]
-}
-
 // begin takes a slot for a request; the zero Slot where there is none left or the
 // body is too large.
 func (f *flight) begin(body []byte) Slot {
@@ -77,10 +83,10 @@ func (f *flight) begin(body []byte) Slot {
 		f.mu.Unlock()
 		return Slot{}
 	}
-	s := Slot{f.free[len(f.free)-1]}
+	s := Slot{f, f.free[len(f.free)-1]}
 	f.free = f.free[:len(f.free)-1]
 	f.mu.Unlock()
-	b, le := f.slot(s), binary.LittleEndian
+	b, le := s.bytes(), binary.LittleEndian
 	le.PutUint32(b, slotFree) // Not half of the old and half of the new.
 	copy(b[slotHeader:], body)
 	le.PutUint32(b[8:], uint32(len(body)))
@@ -94,9 +100,11 @@ func slotSum(b []byte) uint32 {
 	return checksum(checksum(0, b[8:12]), b[slotHeader:slotHeader+n])
 }
 
-// closing notes the number that the request's terminal record is about to get.
-func (f *flight) closing(s Slot, lane uint32, number uint64) {
-	b, le := f.slot(s), binary.LittleEndian
+// closing notes the number that the request's terminal record is about to get, and
+// of which life it is.
+func (s Slot) closing(epoch uint64, lane uint32, number uint64) {
+	b, le := s.bytes(), binary.LittleEndian
+	le.PutUint64(b[24:], epoch)
 	le.PutUint32(b[12:], lane)
 	le.PutUint64(b[16:], number)
 	le.PutUint32(b, slotClosing)
@@ -105,6 +113,9 @@ func (f *flight) closing(s Slot, lane uint32, number uint64) {
 // end gives the slot back; that of a strict request only after the next sync, so
 // that its terminal record is on the disk before its slot is another's.
 func (f *flight) end(s Slot, strict bool) {
+	if f.over {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if strict {
@@ -137,19 +148,25 @@ func (f *flight) cooled(slots []uint32, synced bool) {
 
 // Intent is the event of a request that was under way when a life ended.
 type Intent struct {
-	// Lane and Number are those that its terminal record was given, 0 where it had none.
-	Lane   uint32
-	Number uint64
+	// Slot is where it is, for [Spool.Closing]: so that a start that dies before it
+	// is done is not repeated by the next.
+	Slot Slot
 	// Body is what Begin was given.
 	Body []byte
+
+	epoch  uint64 // Of the life that has given its terminal record a number, 0 for none.
+	lane   uint32
+	number uint64
 }
 
 // intents reads the slots of a life that has ended; torn counts those that are not
 // whole. Slots stay as they were when their request has ended, so most of them are
 // of requests that are accounted for.
-func intents(b []byte) (all []Intent, torn int) {
+func (f *flight) intents() (all []Intent, torn int) {
 	le := binary.LittleEndian
-	for ; len(b) >= slotBytes; b = b[slotBytes:] {
+	for n := range uint32(len(f.b) / slotBytes) {
+		s := Slot{f, n + 1}
+		b := s.bytes()
 		state := le.Uint32(b)
 		if state == slotFree {
 			continue
@@ -158,11 +175,38 @@ func intents(b []byte) (all []Intent, torn int) {
 			torn++
 			continue
 		}
-		i := Intent{Body: append([]byte(nil), b[slotHeader:slotHeader+le.Uint32(b[8:])]...)}
+		i := Intent{Slot: s, Body: append([]byte(nil), b[slotHeader:slotHeader+le.Uint32(b[8:])]...)}
 		if state == slotClosing {
-			i.Lane, i.Number = le.Uint32(b[12:]), le.Uint64(b[16:])
+			i.lane, i.number, i.epoch = le.Uint32(b[12:]), le.Uint64(b[16:]), le.Uint64(b[24:])
 		}
 		all = append(all, i)
 	}
 	return all, torn
+}
+
+// openFlight opens the flight file of a life that has ended.
+func openFlight(d Disk, name string) (*flight, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // Names the file.
+	}
+	return &flight{name: name, file: f, b: f.Bytes(), over: true}, nil
+}
+
+// release closes and removes the file.
+func (f *flight) release(d Disk) error {
+	if f.file == nil {
+		return nil
+	}
+	err := errors.Join(f.file.Close(), d.Remove(f.name))
+	f.file, f.b = nil, nil
+	return err
+}
+
+// close gives the file's memory back.
+func (f *flight) close() error {
+	if f.file == nil {
+		return nil
+	}
+	return f.file.Close() //nolint:wrapcheck // Names the file.
 }

@@ -28,8 +28,9 @@ type Life struct {
 
 	s      *Spool
 	marks  *marks
-	flight string // The name of its flight file, empty for none.
-	reason string // For which numbers are missing.
+	flight *flight
+	refs   map[uint32][]Ref // What its segments have, by lane, until it is arranged.
+	reason string           // For which numbers are missing.
 }
 
 // Lane is what is left of one lane of a life, in the order of its numbers and
@@ -58,10 +59,7 @@ func (l *Life) Known(lane uint32, number uint64) { l.marks.set(lane, known, numb
 
 // Finish forgets the life: Kafka has all that it left.
 func (l *Life) Finish() {
-	err := l.marks.release(l.s.disk)
-	if l.flight != "" {
-		err = errors.Join(err, l.s.disk.Remove(l.flight))
-	}
+	err := errors.Join(l.marks.release(l.s.disk), l.flight.release(l.s.disk))
 	if err != nil {
 		l.s.log.Error("files of an ended life not removed", "epoch", l.Epoch, "error", err)
 	}
@@ -95,13 +93,13 @@ func (s *Spool) recover() error {
 			continue
 		}
 		if lives[epoch] == nil {
-			lives[epoch] = &Life{Epoch: epoch, s: s, marks: &marks{}}
+			lives[epoch] = &Life{Epoch: epoch, s: s, marks: &marks{}, flight: &flight{}, refs: make(map[uint32][]Ref)}
 		}
 		switch kind {
 		case "seg":
 			found = append(found, newSegment(s.disk, epoch, class, number, 0))
 		case "flight":
-			lives[epoch].flight = name
+			lives[epoch].flight.name = name
 		}
 	}
 	if lives[s.epoch] != nil {
@@ -121,6 +119,9 @@ func (s *Spool) recover() error {
 			return err
 		}
 	}
+	for _, l := range s.past { // Each may have taken over what an earlier one left.
+		l.arrange(l.intents(), lives)
+	}
 	return nil
 }
 
@@ -139,22 +140,20 @@ func (l *Life) recover(found []*segment) error {
 	if l.marks.closed() {
 		l.reason = ReasonShutdown
 	}
-	lanes := make(map[uint32][]Ref)
 	for _, seg := range found {
 		if seg.epoch != l.Epoch {
 			continue
 		}
-		err := l.read(seg, lanes)
+		err := l.read(seg)
 		if err != nil {
 			return err
 		}
 	}
-	l.arrange(lanes, l.intents())
 	return nil
 }
 
-// read adds what a segment holds to lanes.
-func (l *Life) read(seg *segment, lanes map[uint32][]Ref) error {
+// read adds what a segment holds to the life's records.
+func (l *Life) read(seg *segment) error {
 	seg.sealed.Store(true)
 	seg.born, seg.last = l.s.now(), l.s.now() // Older, and by how much nobody says: from now on it ages.
 	f, err := seg.disk.Open(seg.name)
@@ -175,7 +174,7 @@ func (l *Life) read(seg *segment, lanes map[uint32][]Ref) error {
 			return
 		}
 		seg.pending.Add(1)
-		lanes[f.lane] = append(lanes[f.lane], Ref{seg: seg, at: uint32(at), size: uint32(len(f.body)), First: f.first, Span: f.span, Tag: f.tag})
+		l.refs[f.lane] = append(l.refs[f.lane], Ref{seg: seg, at: uint32(at), size: uint32(len(f.body)), First: f.first, Span: f.span, Tag: f.tag})
 	})
 	if seg.damaged && (len(b) < segmentHeader || blank(b[:segmentHeader])) {
 		seg.damaged = false // It died before its header was written or synced.
@@ -218,51 +217,51 @@ func (l *Life) settle(seg *segment) {
 
 // intents reads the requests that were under way.
 func (l *Life) intents() []Intent {
-	if l.flight == "" {
+	if l.flight.name == "" {
 		return nil
 	}
-	f, err := l.s.disk.Open(l.flight)
+	f, err := openFlight(l.s.disk, l.flight.name)
 	if err != nil {
 		l.s.log.Error("requests under way of an ended life not read", "epoch", l.Epoch, "error", err)
 		return nil
 	}
-	all, torn := intents(f.Bytes())
+	l.flight = f
+	all, torn := f.intents()
 	l.s.counts.torn.Add(uint64(torn))
-	err = f.Close()
-	if err != nil {
-		l.s.log.Error("requests under way of an ended life", "epoch", l.Epoch, "error", err)
-	}
 	return all
 }
 
 // arrange puts what was found into the order of the lanes' numbers, and what was
 // under way where its number is missing.
-func (l *Life) arrange(lanes map[uint32][]Ref, under []Intent) {
+func (l *Life) arrange(under []Intent, lives map[uint64]*Life) {
 	numbered := make(map[uint32]map[uint64]Intent)
 	for _, i := range under {
+		by := lives[i.epoch]
 		switch {
-		case i.Number == 0 || l.marks.lanes > 0 && i.Number > l.last(i.Lane, lanes[i.Lane]):
+		case i.number == 0, by != nil && by.marks.lanes > 0 && i.number > by.last(i.lane):
 			l.Open = append(l.Open, i)
-		case numbered[i.Lane] == nil:
-			numbered[i.Lane] = map[uint64]Intent{i.Number: i}
+		case by != l: // A later life has given it a number, or one that has ended well.
+		case numbered[i.lane] == nil:
+			numbered[i.lane] = map[uint64]Intent{i.number: i}
 		default:
-			numbered[i.Lane][i.Number] = i
+			numbered[i.lane][i.number] = i
 		}
 	}
 	for n := range uint32(LanesMax) {
-		refs, marked := lanes[n], int(n) < l.marks.lanes
-		if len(refs) == 0 && (!marked || l.marks.get(n, issued) == 0) {
+		marked := int(n) < l.marks.lanes
+		if len(l.refs[n]) == 0 && (!marked || l.marks.get(n, issued) == 0) {
 			continue
 		}
-		slices.SortStableFunc(refs, func(a, b Ref) int { return cmp.Compare(a.First, b.First) })
-		l.Lanes = append(l.Lanes, l.lane(n, refs, marked, numbered[n]))
+		slices.SortStableFunc(l.refs[n], func(a, b Ref) int { return cmp.Compare(a.First, b.First) })
+		l.Lanes = append(l.Lanes, l.lane(n, marked, numbered[n]))
 	}
+	l.refs = nil
 }
 
 // last is the last number of a lane that was given out.
-func (l *Life) last(lane uint32, refs []Ref) uint64 {
+func (l *Life) last(lane uint32) uint64 {
 	last := max(l.marks.get(lane, issued), l.marks.get(lane, known))
-	for _, r := range refs {
+	for _, r := range l.refs[lane] {
 		last = max(last, r.First+uint64(r.Span))
 	}
 	return last
@@ -270,8 +269,8 @@ func (l *Life) last(lane uint32, refs []Ref) uint64 {
 
 // lane lines up one lane. Without marks nobody knows what came before the first
 // record that is left.
-func (l *Life) lane(n uint32, refs []Ref, marked bool, under map[uint64]Intent) Lane {
-	out := Lane{Lane: n, Last: l.last(n, refs)}
+func (l *Life) lane(n uint32, marked bool, under map[uint64]Intent) Lane {
+	out, refs := Lane{Lane: n, Last: l.last(n)}, l.refs[n]
 	next := l.marks.get(n, known) + 1
 	if !marked {
 		next = refs[0].First
@@ -337,21 +336,16 @@ func (s *Spool) Close() error {
 		err = errors.Join(err, seg.park())
 	}
 	s.mu.Unlock()
-	if s.flight.file != nil {
-		err = errors.Join(err, s.flight.file.Close())
-	}
 	if whole && s.flight.idle() {
-		err = errors.Join(err, s.marks.release(s.disk))
-		if s.flight.file != nil {
-			err = errors.Join(err, s.disk.Remove(s.flight.name))
-		}
+		err = errors.Join(err, s.marks.release(s.disk), s.flight.release(s.disk))
 	} else {
-		err = errors.Join(err, s.marks.file.Sync(), s.marks.file.Close())
+		err = errors.Join(err, s.marks.file.Sync(), s.marks.file.Close(), s.flight.close())
 	}
 	for _, l := range s.past {
 		if l.marks.file != nil {
 			err = errors.Join(err, l.marks.file.Close())
 		}
+		err = errors.Join(err, l.flight.close())
 	}
 	err = errors.Join(err, s.lock.Close())
 	if err != nil {

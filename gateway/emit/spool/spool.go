@@ -233,10 +233,11 @@ func (s *Spool) Begin(body []byte) Slot {
 	return slot
 }
 
-// Closing says which number the request's terminal record is about to get.
+// Closing says which number of this life the request's terminal record is about to
+// get.
 func (s *Spool) Closing(slot Slot, lane uint32, number uint64) {
 	if slot.Held() {
-		s.flight.closing(slot, lane, number)
+		slot.closing(s.epoch, lane, number)
 	}
 }
 
@@ -244,7 +245,7 @@ func (s *Spool) Closing(slot Slot, lane uint32, number uint64) {
 // strict keeps it until that record is synced.
 func (s *Spool) End(slot Slot, strict bool) {
 	if slot.Held() {
-		s.flight.end(slot, strict)
+		slot.of.end(slot, strict)
 	}
 }
 
