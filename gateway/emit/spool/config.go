@@ -49,7 +49,7 @@ func (c Config) Validate() error {
 		}
 	}
 	within("segment_bytes", c.SegmentBytes, SegmentBytesMin, SegmentBytesLimit)
-	within("bytes_max", c.BytesMax, segmentsMin*c.SegmentBytes, SizeBytesLimit)
+	within("bytes_max", c.BytesMax, segmentsMin*max(c.SegmentBytes, SegmentBytesMin), SizeBytesLimit)
 	within("in_flight_max", int64(c.InFlightMax), 0, InFlightLimit)
 	lasts("age_max", c.AgeMax, time.Second, 365*24*time.Hour)
 	lasts("commit_interval", c.CommitInterval, time.Millisecond, CommitIntervalLimit)
