@@ -107,15 +107,16 @@ func TestATakeoverThatDiesIsNotRepeated(t *testing.T) {
 	disk := spooltest.NewDisk(1)
 	s := open(t, options(disk, 1))
 	s.Begin([]byte("r"))
+	s.Issue(1, 1) // Another request's, of which nothing is left.
 	steps := []struct {
 		name string
 		step func(*spool.Spool)
 		want string
 	}{
-		{"nothing", func(*spool.Spool) {}, "1 open r"},
-		{"closing", func(s *spool.Spool) { s.Closing(s.Past()[0].Open[0].Slot, 1, 1) }, "1 open r"},
-		{"issue", func(s *spool.Spool) { s.Issue(1, 1) }, "2/1 lost 1-1 crash"},
-		{"append", func(s *spool.Spool) { s.Append(spool.Record{Lane: 1, First: 1, Last: 1}, []byte("r")) }, "2/1 record 1"},
+		{"nothing", func(*spool.Spool) {}, "1/1 lost 1-1 crash, 1 open r"},
+		{"closing", func(s *spool.Spool) { s.Closing(s.Past()[0].Open[0].Slot, 1, 1) }, "1/1 lost 1-1 crash, 1 open r"},
+		{"issue", func(s *spool.Spool) { s.Issue(1, 1) }, "1/1 lost 1-1 crash, 2/1 lost 1-1 crash"},
+		{"append", func(s *spool.Spool) { s.Append(spool.Record{Lane: 1, First: 1, Last: 1}, []byte("r")) }, "1/1 lost 1-1 crash, 2/1 record 1"},
 	}
 	for n := range steps {
 		t.Run("after "+steps[n].name, func(t *testing.T) {
@@ -138,7 +139,8 @@ func TestASegmentWhoseSyncFailsIsNotWrittenAgain(t *testing.T) {
 	s.Tend() // A segment stands by.
 	fail := false
 	disk.SyncFails = func() bool { return fail }
-	write(s, spool.Plain, 1, 100)
+	s.Issue(0, 1)
+	first, _ := s.Append(spool.Record{Lane: 0, First: 1, Last: 1}, []byte("first"))
 	fail = true
 	s.Commit()
 	fail = false
@@ -157,6 +159,12 @@ func TestASegmentWhoseSyncFailsIsNotWrittenAgain(t *testing.T) {
 	got := found(open(t, options(disk.PowerLoss(), 2)))
 	if !slices.Contains(got, "1/0 record 2") {
 		t.Errorf("found %q after a loss of power: what was synced afterwards is gone", got)
+	}
+	s.Done(first)
+	s.Tend()
+	names, err := disk.List()
+	if err != nil || slices.Contains(names, "00000000000000000001-0-00000001.seg") {
+		t.Errorf("files %q, %v: the segment that failed is written to again", names, err)
 	}
 }
 
