@@ -61,7 +61,7 @@ func (g *Gateway) endure(w http.ResponseWriter, r *http.Request, c *call) bool {
 	if careOf(c.route) != emit.Strict || !recorded {
 		return true
 	}
-	err := error(spool.ErrNotDurable)
+	var err error = spool.ErrNotDurable
 	if c.intent.Noted() {
 		err = g.emitter.Durable(r.Context())
 	}

@@ -91,7 +91,7 @@ func (s *stream) stats(now time.Time) StreamStats {
 		Recovered:     s.count.recovered.Load(),
 		Spooled:       s.queue.spooled.Load(),
 		Failing:       int(s.count.failing.Load()),
-		Dropped:       make(map[string]uint64, len(reasons())),
+		Dropped:       make(map[string]uint64, reasonCount),
 	}
 	st.Depth, st.Bytes = s.queue.depth()
 	for i, r := range reasons() {

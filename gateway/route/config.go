@@ -220,22 +220,20 @@ func (s Spec) faults(key string) []error {
 	if err != nil {
 		fault("upstream", "%w", err)
 	}
-	if s.Sensitivity != "" {
-		err = checkOneOf(s.Sensitivity, sensitivities())
-		if err != nil {
-			fault("sensitivity", "%w", err)
+	for _, f := range []struct {
+		key, value string
+		all        []string
+	}{
+		{"sensitivity", s.Sensitivity, sensitivities()},
+		{"posture", s.Posture, []string{PostureAllow, PostureStepUp, PostureDeny}},
+		{"durability", s.Durability, []string{DurabilityBatched, DurabilityStrict, DurabilityBestEffort}},
+	} {
+		if f.value == "" {
+			continue
 		}
-	}
-	if s.Posture != "" {
-		err = checkOneOf(s.Posture, []string{PostureAllow, PostureStepUp, PostureDeny})
+		err = checkOneOf(f.value, f.all)
 		if err != nil {
-			fault("posture", "%w", err)
-		}
-	}
-	if s.Durability != "" {
-		err = checkOneOf(s.Durability, []string{DurabilityBatched, DurabilityStrict, DurabilityBestEffort})
-		if err != nil {
-			fault("durability", "%w", err)
+			fault(f.key, "%w", err)
 		}
 	}
 	if s.MaxAge < 0 {

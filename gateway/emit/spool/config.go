@@ -30,7 +30,7 @@ type Config struct {
 // requests/s.
 func DefaultConfig() Config {
 	return Config{
-		BytesMax: 1 << 30, SegmentBytes: 8 << 20, AgeMax: 72 * time.Hour,
+		BytesMax: 1 << 30, SegmentBytes: 4 << 20, AgeMax: 72 * time.Hour,
 		CommitInterval: 5 * time.Millisecond, StrictWaitMax: time.Second, InFlightMax: 8192,
 	}
 }

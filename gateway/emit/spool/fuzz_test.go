@@ -96,4 +96,3 @@ func FuzzFlight(f *testing.F) {
 		}
 	})
 }
-

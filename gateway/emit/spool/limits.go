@@ -22,9 +22,9 @@ const (
 	LanesMax = 1024
 	// damagedMax is how many damaged files are kept for a person to look at.
 	damagedMax = 16
-	// retryMin and retryMax bound the pause after the disk has refused a segment.
-	retryMin = 50 * time.Millisecond
-	retryMax = time.Second
+	// retryFirst and retryLast bound the pause after the disk has refused a segment.
+	retryFirst = 50 * time.Millisecond
+	retryLast  = time.Second
 	// livesMax bounds the lives that a start takes over; only a gateway that
 	// dies at every start has more, and each has a tiny file at least.
 	livesMax = 4096

@@ -179,10 +179,10 @@ func (s *segment) flush() error {
 // done takes one record from the segment, or all of them.
 func (s *segment) done(n int64) (empty bool) { return s.pending.Add(-n) <= 0 && s.sealed.Load() }
 
-var errGone = errors.New("segment is removed")
-
-// Errors of a record that cannot be read any more.
+// ErrDamaged means that the disk does not hold a record any more.
 var ErrDamaged = errors.New("record damaged")
+
+var errGone = errors.New("segment is removed")
 
 // Ref is where a record is in the spool. The zero Ref is nowhere.
 type Ref struct {

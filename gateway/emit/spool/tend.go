@@ -100,7 +100,7 @@ func (s *Spool) provide(class Class, now time.Time) {
 		if s.backoff == 0 {
 			s.log.Error("no room for a spool segment", "class", class, "error", err)
 		}
-		s.backoff = min(max(2*s.backoff, retryMin), retryMax)
+		s.backoff = min(max(2*s.backoff, retryFirst), retryLast)
 		s.refused = now.Add(s.backoff)
 		s.mu.Unlock()
 		s.counts.starved.Add(1)

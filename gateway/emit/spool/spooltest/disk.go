@@ -59,7 +59,8 @@ type content struct {
 
 // NewDisk returns an empty disk.
 func NewDisk(seed uint64) *Disk {
-	return &Disk{rand: rand.New(rand.NewPCG(seed, 1)), files: make(map[string]*content), synced: make(map[string]*content)}
+	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // Faults are to come again with their seed.
+	return &Disk{rand: r, files: make(map[string]*content), synced: make(map[string]*content)}
 }
 
 // Lock implements [spool.Disk].
