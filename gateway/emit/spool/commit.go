@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -176,13 +175,12 @@ func (s *Spool) sync(t target, now time.Time) error {
 	live := t.c.active == t.seg
 	switch {
 	case err != nil && live:
-		t.c.turn()
-		t.c.full = slices.DeleteFunc(t.c.full, func(one *segment) bool { return one == t.seg })
+		t.c.abandon()
 	case err == nil:
 		t.seg.synced = t.end
 		if live && now.Sub(t.seg.noted) >= noteInterval {
 			t.seg.noted = now
-			t.seg.note(t.seg.file.Bytes())
+			s.touch(func() { t.seg.note(t.seg.file.Bytes()) })
 		}
 	}
 	t.c.mu.Unlock()

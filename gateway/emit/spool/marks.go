@@ -38,14 +38,15 @@ func createMarks(d Disk, gateway string, epoch uint64, lanes int) (*marks, error
 		return nil, err //nolint:wrapcheck // Names the file.
 	}
 	m.b = m.file.Bytes()
-	le := binary.LittleEndian
-	copy(m.b, marksMagic)
-	le.PutUint32(m.b[8:], marksVersion)
-	le.PutUint32(m.b[12:], uint32(lanes))
-	le.PutUint64(m.b[16:], epoch)
-	copy(m.b[24:40], owner(gateway))
-	le.PutUint32(m.b[40:], checksum(0, m.b[:40]))
-	return m, nil
+	return m, guard(func() {
+		le := binary.LittleEndian
+		copy(m.b, marksMagic)
+		le.PutUint32(m.b[8:], marksVersion)
+		le.PutUint32(m.b[12:], uint32(lanes))
+		le.PutUint64(m.b[16:], epoch)
+		copy(m.b[24:40], owner(gateway))
+		le.PutUint32(m.b[40:], checksum(0, m.b[:40]))
+	})
 }
 
 // openMarks opens a life's marks. They are empty, and nothing is known, where the

@@ -16,6 +16,7 @@ type counts struct {
 	evicted     atomic.Uint64 // Records that gave way.
 	starved     atomic.Uint64 // Segments that could not be made.
 	syncsFailed atomic.Uint64
+	faults      atomic.Uint64 // Writes that the disk has not taken.
 	damaged     atomic.Uint64 // Segments set aside.
 	torn        atomic.Uint64 // Segments and places that end in the middle.
 }
@@ -65,6 +66,7 @@ func newMetrics(m metric.Meter, s *Spool) (metrics, error) {
 		{"evicted", "{record}", "Records that gave way to others or grew too old.", &s.counts.evicted},
 		{"starved", "{segment}", "Segments that could not be made: the spool or the disk is full.", &s.counts.starved},
 		{"syncs_failed", "{sync}", "Syncs that the disk has refused.", &s.counts.syncsFailed},
+		{"faults", "{write}", "Writes that the disk has not taken: it fails or is read-only.", &s.counts.faults},
 		{"damaged", "{segment}", "Segments whose content was not what had been written.", &s.counts.damaged},
 		{"torn", "{segment}", "Segments and places that a power loss has left half written.", &s.counts.torn},
 	} {
@@ -114,12 +116,14 @@ type Figures struct {
 	// SyncsFailed are syncs that the disk refused, Damaged segments that were
 	// set aside, Torn those that end in the middle of a record.
 	SyncsFailed, Damaged, Torn uint64
+	// Faults are writes that the disk has not taken.
+	Faults uint64
 }
 
 // Figures returns the counts.
 func (s *Spool) Figures() Figures {
 	return Figures{
 		Bytes: s.bytes(), Refused: s.counts.refused.Load(), Uncovered: s.counts.uncovered.Load(), Evicted: s.counts.evicted.Load(),
-		SyncsFailed: s.counts.syncsFailed.Load(), Damaged: s.counts.damaged.Load(), Torn: s.counts.torn.Load(),
+		SyncsFailed: s.counts.syncsFailed.Load(), Damaged: s.counts.damaged.Load(), Torn: s.counts.torn.Load(), Faults: s.counts.faults.Load(),
 	}
 }

@@ -55,7 +55,9 @@ type Item struct {
 func (s *Spool) Past() []*Life { return s.past }
 
 // Known notes the last number of a lane of the life that Kafka has.
-func (l *Life) Known(lane uint32, number uint64) { l.marks.set(lane, known, number) }
+func (l *Life) Known(lane uint32, number uint64) {
+	l.s.touch(func() { l.marks.set(lane, known, number) })
+}
 
 // Finish forgets the life: Kafka has all that it left.
 func (l *Life) Finish() {
@@ -120,14 +122,20 @@ func (s *Spool) recover() error {
 		}
 	}
 	for _, l := range s.past { // Each may have taken over what an earlier one left.
-		l.arrange(l.intents(), lives)
+		err := guard(func() { l.arrange(l.intents(), lives) })
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // recover reads the life's files, its own among found.
 func (l *Life) recover(found []*segment) error {
-	m, err := openMarks(l.s.disk, l.s.gateway, l.Epoch)
+	var m *marks
+	var err error
+	fault := guard(func() { m, err = openMarks(l.s.disk, l.s.gateway, l.Epoch) })
+	err = errors.Join(err, fault)
 	if errors.Is(err, ErrForeign) {
 		return err
 	}
@@ -144,7 +152,9 @@ func (l *Life) recover(found []*segment) error {
 		if seg.epoch != l.Epoch {
 			continue
 		}
-		err := l.read(seg)
+		var err error
+		fault := guard(func() { err = l.read(seg) })
+		err = errors.Join(err, fault)
 		if err != nil {
 			return err
 		}
@@ -322,7 +332,7 @@ func (s *Spool) Close() error {
 		c.turn() // and what stood by.
 		c.mu.Unlock()
 	}
-	s.marks.close()
+	s.touch(s.marks.close)
 	s.Commit()
 	s.sweep()
 	whole := true

@@ -91,6 +91,15 @@ func (s *segment) create(gateway string) error {
 	if err != nil {
 		return err //nolint:wrapcheck // Names the file.
 	}
+	err = guard(func() { s.head(f, gateway) })
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", s.name, err), f.Close(), s.disk.Remove(s.name))
+	}
+	return nil
+}
+
+// head writes the header.
+func (s *segment) head(f File, gateway string) {
 	b, le := f.Bytes(), binary.LittleEndian
 	copy(b, segmentMagic)
 	le.PutUint32(b[8:], segmentVersion)
@@ -102,7 +111,6 @@ func (s *segment) create(gateway string) error {
 	le.PutUint32(b[48:], checksum(s.salt, b[:48]))
 	s.file = f
 	s.note(b)
-	return nil
 }
 
 // note writes how far the segment is synced; the next sync makes that durable.
@@ -159,11 +167,12 @@ func (s *segment) park() error {
 // retire notes that a sealed segment is synced to its end, and parks it.
 func (s *segment) retire() error {
 	s.mu.Lock()
+	var err error
 	if s.file != nil {
-		s.note(s.file.Bytes())
+		err = guard(func() { s.note(s.file.Bytes()) })
 	}
 	s.mu.Unlock()
-	return s.park()
+	return errors.Join(err, s.park())
 }
 
 // flush syncs the file, where it is still there.
@@ -232,13 +241,19 @@ func (r Ref) Read(dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, errors.Join(ErrDamaged, err)
 	}
-	b := s.file.Bytes()
-	if int64(r.at)+frameHeader+int64(r.size) > int64(len(b)) {
-		return dst, fmt.Errorf("%s at %d: %w", s.name, r.at, ErrDamaged)
+	out, whole := dst, false
+	fault := guard(func() {
+		b := s.file.Bytes()
+		if int64(r.at)+frameHeader+int64(r.size) > int64(len(b)) {
+			return
+		}
+		f, ok := readFrame(b[r.at:], s.salt^r.at)
+		if ok && f.first == r.First && len(f.body) == int(r.size) {
+			out, whole = append(dst, f.body...), true
+		}
+	})
+	if !whole {
+		return dst, errors.Join(fmt.Errorf("%s at %d: %w", s.name, r.at, ErrDamaged), fault)
 	}
-	f, ok := readFrame(b[r.at:], s.salt^r.at)
-	if !ok || f.first != r.First || len(f.body) != int(r.size) {
-		return dst, fmt.Errorf("%s at %d: %w", s.name, r.at, ErrDamaged)
-	}
-	return append(dst, f.body...), nil
+	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,11 +152,27 @@ func (s *Spool) begin(o Options) error {
 // Issue notes the last number that a lane has given out. It comes before anything
 // with that number, so that a number without a record is known to be lost. Each
 // lane has one caller at a time.
-func (s *Spool) Issue(lane uint32, number uint64) { s.marks.set(lane, issued, number) }
+func (s *Spool) Issue(lane uint32, number uint64) { s.touch(func() { s.marks.set(lane, issued, number) }) }
 
 // Known notes the last number of a lane that Kafka has. Each lane has one caller
 // at a time.
-func (s *Spool) Known(lane uint32, number uint64) { s.marks.set(lane, known, number) }
+func (s *Spool) Known(lane uint32, number uint64) { s.touch(func() { s.marks.set(lane, known, number) }) }
+
+// touch writes to marks or slots. What a disk that fails does not take would be
+// missing after a crash, and is counted.
+func (s *Spool) touch(f func()) {
+	err := guard(f)
+	if err != nil {
+		s.fault(err)
+	}
+}
+
+// fault counts a write that the disk has not taken.
+func (s *Spool) fault(err error) {
+	if s.counts.faults.Add(1) == 1 {
+		s.log.Error("spool not written", "error", err)
+	}
+}
 
 // Append writes a record whose body is parts, one behind the other. Once it has
 // returned true the record survives the end of the process, and after the next
@@ -184,7 +201,14 @@ func (s *Spool) Append(r Record, parts ...[]byte) (Ref, bool) {
 		return Ref{}, false
 	}
 	at := seg.end
-	putFrame(seg.file.Bytes()[at:], seg.salt^uint32(at), r, parts...)
+	err := guard(func() { putFrame(seg.file.Bytes()[at:], seg.salt^uint32(at), r, parts...) })
+	if err != nil { // As good as a sync that fails: nothing more is written to it.
+		s.fault(err)
+		c.abandon()
+		s.counts.refused.Add(1)
+		signal(s.tend)
+		return Ref{}, false
+	}
 	seg.pending.Add(1)
 	if at == segmentHeader {
 		seg.born = now
@@ -216,6 +240,14 @@ func (c *chain) turn() {
 	c.active, c.spare = c.spare, nil
 }
 
+// abandon puts the spare in place of a segment that the disk has given up; it is
+// not synced any more. Callers hold c.mu.
+func (c *chain) abandon() {
+	dead := c.active
+	c.turn()
+	c.full = slices.DeleteFunc(c.full, func(one *segment) bool { return one == dead })
+}
+
 // Done takes a record from the spool: Kafka has it, or nobody wants it any more.
 func (s *Spool) Done(r Ref) {
 	if r.Valid() && r.seg.done(1) {
@@ -226,7 +258,8 @@ func (s *Spool) Done(r Ref) {
 // Begin keeps the event of a request that is now under way, so that a crash leaves
 // it. The zero Slot means that there is no place for it, which is counted.
 func (s *Spool) Begin(body []byte) Slot {
-	slot := s.flight.begin(body)
+	var slot Slot
+	s.touch(func() { slot = s.flight.begin(body) })
 	if !slot.Held() {
 		s.counts.uncovered.Add(1)
 	}
@@ -237,7 +270,7 @@ func (s *Spool) Begin(body []byte) Slot {
 // get.
 func (s *Spool) Closing(slot Slot, lane uint32, number uint64) {
 	if slot.Held() {
-		slot.closing(s.epoch, lane, number)
+		s.touch(func() { slot.closing(s.epoch, lane, number) })
 	}
 }
 

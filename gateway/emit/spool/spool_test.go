@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -183,6 +185,7 @@ func TestDurableIsTrue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			synctest.Wait() // Nobody writes.
 			got := found(open(t, options(disk.PowerLoss(), 2)))
 			if diff := cmp.Diff([]string{"1/0 record 1", "1 open strict"}, got); diff != "" {
 				t.Errorf("seed %d: after a loss of power (-want +got):\n%s", seed, diff)
@@ -467,5 +470,42 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	err = spool.DefaultConfig().Validate()
 	if err != nil {
 		t.Errorf("the default configuration has faults: %v", err)
+	}
+}
+
+// A file that is cut short under its mapping answers a write as a disk does that
+// fails or is read-only: by a signal.
+func TestADiskThatGoesAwayDoesNotTakeTheProcessWithIt(t *testing.T) {
+	dir := t.TempDir()
+	folder, err := spool.NewFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, options(folder, 1))
+	if !write(s, spool.Plain, 1, 100) {
+		t.Fatal("a record was refused on a disk that is well")
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		err := os.Truncate(f, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if write(s, spool.Plain, 2, 100) {
+		t.Error("a record was taken by a disk that is gone")
+	}
+	if s.Begin([]byte("r")).Held() {
+		t.Error("a request has a place on a disk that is gone")
+	}
+	if s.Figures().Faults == 0 {
+		t.Error("nothing was counted")
+	}
+	s.Tend()
+	if !write(s, spool.Plain, 3, 100) {
+		t.Error("the disk takes files again, and records are refused")
 	}
 }

@@ -179,6 +179,8 @@ func (d *Disk) Kill() *Disk {
 // PowerLoss is the disk after its power was gone: of what was not synced some pages
 // are there and some are not, and so it is with the names of files.
 func (d *Disk) PowerLoss() *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	names := make(map[string]*content)
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		if d.synced[name] == d.files[name] || d.rand.IntN(2) == 0 {
@@ -204,9 +206,8 @@ func (d *Disk) torn(c *content) []byte {
 	return b
 }
 
+// after is a disk with what is left of files. Callers hold d.mu.
 func (d *Disk) after(names map[string]*content) *Disk {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	next := &Disk{BytesMax: d.BytesMax, rand: d.rand, files: make(map[string]*content), aside: d.aside}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		b := d.torn(names[name])
