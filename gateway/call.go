@@ -128,6 +128,7 @@ func (c *call) supportCode(v *verdict.Verdict) string {
 func (c *call) Open(p proxy.Progress) {
 	c.lasted = true
 	c.progress(event.PhaseOpen, p)
+	c.gateway.emitter.Lasts(c.intent)
 }
 
 // Tick emits the event of a stream's progress. It implements proxy.Observer.

@@ -87,9 +87,9 @@ func (e *Emitter) closeLane(l *life, lane spool.Lane, now time.Time) {
 
 // told reads the event of a request under way. Where it was let through it says
 // that its end is not known; a refusal is one, whether or not it was read.
-func told(body []byte) (*event.RequestEvent, error) {
+func told(in spool.Intent) (*event.RequestEvent, error) {
 	ev := new(event.RequestEvent)
-	err := event.Decode(body, ev)
+	err := event.Decode(in.Body, ev)
 	if err != nil {
 		ev.Clamp() // It was not cut to size before it was noted.
 		err = ev.Check()
@@ -100,12 +100,15 @@ func told(body []byte) (*event.RequestEvent, error) {
 	if ev.Decision == "" { // The answer is not known; that of a refusal is.
 		ev.Decision, ev.Reason = event.DecisionPermit, ReasonUnfinished
 	}
+	if in.Lasting {
+		ev.Id, ev.Phase = newID(), event.PhaseClose
+	}
 	return ev, nil
 }
 
 // unfinished emits the event of a request that had no number.
 func (e *Emitter) unfinished(in spool.Intent) {
-	ev, err := told(in.Body)
+	ev, err := told(in)
 	if err != nil {
 		e.log.Error("request under way not read", "error", err)
 		return
@@ -115,7 +118,7 @@ func (e *Emitter) unfinished(in spool.Intent) {
 
 // remake is the event of a request whose terminal record is lost, with its number.
 func (e *Emitter) remake(l *life, lane uint32, item spool.Item) (*record, error) {
-	ev, err := told(item.Intent)
+	ev, err := told(*item.Intent)
 	if err != nil {
 		return nil, err
 	}

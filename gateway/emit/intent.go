@@ -56,6 +56,14 @@ func (e *Emitter) Intend(ev *event.RequestEvent, care Care) Intent {
 	return in
 }
 
+// Lasts says that the request has had its event of phase open: what a crash leaves
+// of it is one of phase close.
+func (e *Emitter) Lasts(in Intent) {
+	if e.spool != nil {
+		e.spool.Lasts(in.slot)
+	}
+}
+
 // briefBytesMax is what is left of each text that a client chooses.
 const briefBytesMax = 64
 

@@ -151,6 +151,9 @@ func TestRequestsUnderWayLeaveTheirEvent(t *testing.T) {
 			ev.UserAgent, ev.Path = strings.Repeat("u", 3000), strings.Repeat("/ä", 3000)
 		}
 		in := e.Intend(ev, emit.Batched)
+		if i == 5 {
+			e.Lasts(in)
+		}
 		if i%2 == 0 {
 			e.Conclude(in, ev, "")
 		}
@@ -158,11 +161,15 @@ func TestRequestsUnderWayLeaveTheirEvent(t *testing.T) {
 	o = killed(t, o)
 	_, stop := run(t, o)
 	stop()
-	ids := make(map[string]string)
+	ids, closed := make(map[string]string), 0
 	for _, r := range readAll(t, addr, topic.Requests) {
 		if r.event.Kind == event.KindRequest {
 			if _, twice := ids[r.event.Id]; twice {
 				t.Errorf("event %s is there twice", r.event.Id)
+			}
+			if r.event.Phase == event.PhaseClose {
+				closed++
+				r.event.Id = fmt.Sprintf("0190a0e0-0000-7000-8000-%012d", 5)
 			}
 			ids[r.event.Id] = r.event.Reason
 		}
@@ -176,6 +183,9 @@ func TestRequestsUnderWayLeaveTheirEvent(t *testing.T) {
 		if !there || got != want {
 			t.Errorf("event of request %d: there %v, reason %q, want %q", i, there, got, want)
 		}
+	}
+	if closed != 1 {
+		t.Errorf("%d events of phase close, want that of the one that lasted", closed)
 	}
 }
 

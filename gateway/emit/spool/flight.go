@@ -10,12 +10,13 @@ import (
 // A flight file has a slot for each request that is under way, with the event
 // that tells of it should the process die:
 //
-//	state 4 | crc 4 | length 4 | lane 4 | number 8 | epoch 8 | body
+//	state 4 | crc 4 | length 4 | lane 4 | number 8 | epoch 8 | lasting 8 | body
 //
 // The checksum covers length and body alone; the state changes last.
 const (
-	slotBytes  = 1 << 10
-	slotHeader = 32
+	slotBytes     = 1 << 10
+	slotHeader    = 40
+	slotLastingAt = 32
 	// IntentBytesMax bounds the event of a request under way.
 	IntentBytesMax = slotBytes - slotHeader
 
@@ -89,6 +90,7 @@ func (f *flight) begin(body []byte) Slot {
 	b, le := s.bytes(), binary.LittleEndian
 	le.PutUint32(b, slotFree) // Not half of the old and half of the new.
 	copy(b[slotHeader:], body)
+	le.PutUint64(b[slotLastingAt:], 0)
 	le.PutUint32(b[8:], uint32(len(body)))
 	le.PutUint32(b[4:], slotSum(b))
 	le.PutUint32(b, slotOpen)
@@ -109,6 +111,9 @@ func (s Slot) closing(epoch uint64, lane uint32, number uint64) {
 	le.PutUint64(b[16:], number)
 	le.PutUint32(b, slotClosing)
 }
+
+// lasting notes that the request lasts.
+func (s Slot) lasting() { binary.LittleEndian.PutUint64(s.bytes()[slotLastingAt:], 1) }
 
 // end gives the slot back; that of a strict request only after the next sync, so
 // that its terminal record is on the disk before its slot is another's.
@@ -153,6 +158,8 @@ type Intent struct {
 	Slot Slot
 	// Body is what Begin was given.
 	Body []byte
+	// Lasting says that Lasts was called.
+	Lasting bool
 
 	epoch  uint64 // Of the life that has given its terminal record a number, 0 for none.
 	lane   uint32
@@ -175,7 +182,9 @@ func (f *flight) intents() (all []Intent, torn int) {
 			torn++
 			continue
 		}
-		i := Intent{Slot: s, Body: append([]byte(nil), b[slotHeader:slotHeader+le.Uint32(b[8:])]...)}
+		i := Intent{
+			Slot: s, Body: append([]byte(nil), b[slotHeader:slotHeader+le.Uint32(b[8:])]...), Lasting: le.Uint64(b[slotLastingAt:]) == 1,
+		}
 		if state == slotClosing {
 			i.lane, i.number, i.epoch = le.Uint32(b[12:]), le.Uint64(b[16:]), le.Uint64(b[24:])
 		}

@@ -45,8 +45,8 @@ type Lane struct {
 // Item is a record, or the event of a request whose terminal record is lost, or
 // numbers that are lost.
 type Item struct {
-	Ref         Ref    // Valid for a record.
-	Intent      []byte // Not nil for a request's event; its number is First.
+	Ref         Ref     // Valid for a record.
+	Intent      *Intent // Not nil for a request's event; its number is First.
 	First, Last uint64
 	Reason      string // Why the numbers are lost.
 }
@@ -312,7 +312,7 @@ func (l *Life) missing(items []Item, next, end uint64, under map[uint64]Intent) 
 		if number > next {
 			items = append(items, Item{First: next, Last: number - 1, Reason: l.reason})
 		}
-		items = append(items, Item{Intent: under[number].Body, First: number, Last: number})
+		items = append(items, Item{Intent: new(under[number]), First: number, Last: number})
 		next = number + 1
 	}
 	if next < end {

@@ -152,11 +152,15 @@ func (s *Spool) begin(o Options) error {
 // Issue notes the last number that a lane has given out. It comes before anything
 // with that number, so that a number without a record is known to be lost. Each
 // lane has one caller at a time.
-func (s *Spool) Issue(lane uint32, number uint64) { s.touch(func() { s.marks.set(lane, issued, number) }) }
+func (s *Spool) Issue(lane uint32, number uint64) {
+	s.touch(func() { s.marks.set(lane, issued, number) })
+}
 
 // Known notes the last number of a lane that Kafka has. Each lane has one caller
 // at a time.
-func (s *Spool) Known(lane uint32, number uint64) { s.touch(func() { s.marks.set(lane, known, number) }) }
+func (s *Spool) Known(lane uint32, number uint64) {
+	s.touch(func() { s.marks.set(lane, known, number) })
+}
 
 // touch writes to marks or slots. What a disk that fails does not take would be
 // missing after a crash, and is counted.
@@ -264,6 +268,14 @@ func (s *Spool) Begin(body []byte) Slot {
 		s.counts.uncovered.Add(1)
 	}
 	return slot
+}
+
+// Lasts notes that the request is one that lasts: it has had another event before
+// its terminal one.
+func (s *Spool) Lasts(slot Slot) {
+	if slot.Held() {
+		s.touch(slot.lasting)
+	}
 }
 
 // Closing says which number of this life the request's terminal record is about to

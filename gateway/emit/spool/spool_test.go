@@ -60,14 +60,14 @@ func found(s *spool.Spool) []string {
 				case i.Ref.Valid():
 					out = append(out, fmt.Sprintf("%d/%d record %d", l.Epoch, lane.Lane, i.First))
 				case i.Intent != nil:
-					out = append(out, fmt.Sprintf("%d/%d intent %d %s", l.Epoch, lane.Lane, i.First, i.Intent))
+					out = append(out, fmt.Sprintf("%d/%d intent %d %s", l.Epoch, lane.Lane, i.First, i.Intent.Body))
 				default:
 					out = append(out, fmt.Sprintf("%d/%d lost %d-%d %s", l.Epoch, lane.Lane, i.First, i.Last, i.Reason))
 				}
 			}
 		}
 		for _, i := range l.Open {
-			out = append(out, fmt.Sprintf("%d open %s", l.Epoch, i.Body))
+			out = append(out, fmt.Sprintf("%d open %s", l.Epoch, i.Body)+map[bool]string{true: " lasting"}[i.Lasting])
 		}
 	}
 	return out
@@ -82,7 +82,8 @@ func TestACrashBetweenAnyTwoStepsCountsTheRequestOnce(t *testing.T) {
 		want string // What the next start finds after it.
 	}{
 		{"begin", func(s *spool.Spool) { slot = s.Begin([]byte("r")) }, "1 open r"},
-		{"closing", func(s *spool.Spool) { s.Closing(slot, 0, 1) }, "1 open r"},
+		{"lasts", func(s *spool.Spool) { s.Lasts(slot) }, "1 open r lasting"},
+		{"closing", func(s *spool.Spool) { s.Closing(slot, 0, 1) }, "1 open r lasting"},
 		{"issue", func(s *spool.Spool) { s.Issue(0, 1) }, "1/0 intent 1 r"},
 		{"append", func(s *spool.Spool) { s.Append(spool.Record{Lane: 0, First: 1, Last: 1}, []byte("terminal")) }, "1/0 record 1"},
 		{"end", func(s *spool.Spool) { s.End(slot, false) }, "1/0 record 1"},
