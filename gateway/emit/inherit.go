@@ -38,6 +38,7 @@ func (e *Emitter) inherit() {
 			e.unfinished(in)
 		}
 		e.log.Warn("what an earlier run left is delivered", "epoch", left.Epoch, "records", l.open.Load()-1, "unfinished", len(left.Open))
+		left.Lanes, left.Open = nil, nil // Queued, and large after an outage.
 		e.finished(l)
 	}
 }

@@ -281,6 +281,7 @@ func (l *Life) last(lane uint32) uint64 {
 // record that is left.
 func (l *Life) lane(n uint32, marked bool, under map[uint64]Intent) Lane {
 	out, refs := Lane{Lane: n, Last: l.last(n)}, l.refs[n]
+	out.Items = make([]Item, 0, len(refs)+1)
 	next := l.marks.get(n, known) + 1
 	if !marked {
 		next = refs[0].First
@@ -291,7 +292,9 @@ func (l *Life) lane(n uint32, marked bool, under map[uint64]Intent) Lane {
 			r.seg.done(1) // There twice.
 			continue
 		}
-		out.Items = l.missing(out.Items, next, r.First, under)
+		if r.First > next {
+			out.Items = l.missing(out.Items, next, r.First, under)
+		}
 		out.Items = append(out.Items, Item{Ref: r, First: r.First, Last: end})
 		next = end + 1
 	}
