@@ -318,3 +318,39 @@ func union(sets ...map[string]bool) map[string]bool {
 	}
 	return all
 }
+
+// TestRowsOutliveAKillOfTheGateway kills the gateway under load, and looks for what
+// clients were answered in ClickHouse: each once, by way of the spool, the topic and
+// the analyzer.
+func TestRowsOutliveAKillOfTheGateway(t *testing.T) {
+	seed := seedOf(t)
+	random := rand.New(rand.NewPCG(seed, 0))
+	s := newSite(t, newEmbeddedKafka(t))
+	s.open(t)
+	for i := range 3 {
+		leave := s.browse(t, seed+uint64(i), 40, 10)
+		instant := time.NewTimer(time.Second + time.Duration(random.Int64N(int64(time.Second))))
+		<-instant.C
+		s.gateway.kill()
+		leave()
+		s.startGateway(t)
+		s.awaitReady(t, s.gateway)
+	}
+	s.ledger.mu.Lock()
+	answered := 0
+	for _, n := range s.ledger.statuses {
+		answered += n
+	}
+	s.ledger.mu.Unlock()
+	s.settle(t, answered)
+	sent, accounted := int(s.ledger.sent.Load()), s.accounted(t)
+	rows, ids := s.number(t, "SELECT count() FROM db.requests"), s.number(t, "SELECT uniqExact(id) FROM db.requests")
+	t.Logf("%d requests were sent, %d answered, %d are accounted for, %d of them without their end: %s", sent, answered, accounted,
+		s.number(t, "SELECT count() FROM db.requests WHERE reason = 'gateway_ended'"), s.ask(t, "SELECT reason, sum(n) FROM db.losses GROUP BY reason FORMAT TSV"))
+	if accounted < answered || accounted > sent {
+		t.Errorf("%d requests are accounted for, %d were answered and %d sent", accounted, answered, sent)
+	}
+	if rows != ids {
+		t.Errorf("%d rows have %d ids", rows, ids)
+	}
+}
