@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -25,7 +26,7 @@ func (e *Emitter) openSpool(o Options) (lanes uint32, err error) {
 		return 0, err //nolint:wrapcheck // Names the folder.
 	}
 	e.spool, err = spool.Open(spool.Options{
-		Config: o.Config.Spool, Disk: disk, Gateway: o.Gateway, Epoch: o.Epoch, Lanes: int(o.Lanes.Count), Evict: e.evict,
+		Config: o.Config.Spool, Disk: disk, Gateway: o.Gateway, Epoch: o.Epoch, Lanes: int(o.Lanes.Count), Boot: boot(), Evict: e.evict,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
@@ -38,6 +39,19 @@ func (e *Emitter) openSpool(o Options) (lanes uint32, err error) {
 		}
 	}
 	return lanes, nil
+}
+
+// bootFile names the run of the machine, on Linux.
+const bootFile = "/proc/sys/kernel/random/boot_id"
+
+// boot names the run of the machine, or is empty where the system does not say:
+// then a loss of power is taken for the end of the process.
+func boot() string {
+	b, err := os.ReadFile(bootFile)
+	if err != nil {
+		return ""
+	}
+	return string(b)
 }
 
 // runSpool runs the spool until ctx ends, where there is one.

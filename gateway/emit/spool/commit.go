@@ -62,9 +62,13 @@ func (s *Spool) Run(ctx context.Context) {
 // The error wraps [ErrNotDurable] where that cannot be had within
 // Config.StrictWaitMax, or is that of ctx.
 func (s *Spool) Durable(ctx context.Context) error {
-	s.flight.mu.Lock()
-	s.flight.dirty = true
-	s.flight.mu.Unlock()
+	if !s.strict.Load() {
+		s.touch(s.marks.strict)
+		s.mu.Lock()
+		s.marked = time.Time{} // The next commit syncs the marks.
+		s.mu.Unlock()
+		s.strict.Store(true)
+	}
 	s.mu.Lock()
 	c := s.next
 	s.mu.Unlock()
@@ -101,7 +105,7 @@ func (s *Spool) Commit() {
 	s.risk = time.Time{}
 	s.mu.Unlock()
 	s.dirty.Store(false)
-	slots, intents := s.flight.cool()
+	slots := s.flight.cool()
 	var err error
 	broken := false
 	for i := range s.chains {
@@ -110,7 +114,7 @@ func (s *Spool) Commit() {
 		}
 		broken = broken || s.chains[i].lacks()
 	}
-	if intents && s.flight.file != nil {
+	if s.strict.Load() && s.flight.file != nil {
 		err = errors.Join(err, s.flight.file.Sync())
 	}
 	err = errors.Join(err, s.syncMarks(begin))

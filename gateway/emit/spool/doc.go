@@ -25,6 +25,10 @@
 // denials, sign-ins, changes and streams are in segments of their own. Where those
 // alone fill it, what is new is refused.
 //
+// After a loss of power, requests that were under way leave their event only where
+// somebody has called Durable, from when on their file is synced with the log; one
+// that ended within the window may then have a second event, with the same id.
+//
 // # Concurrency
 //
 // Append, Done, Begin, Closing, End, Durable and Figures are safe for concurrent

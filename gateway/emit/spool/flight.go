@@ -50,7 +50,6 @@ type flight struct {
 	mu      sync.Mutex
 	free    []uint32 // The last is taken next, so that few pages are in use.
 	cooling []uint32 // Of strict requests whose terminal record is not synced yet.
-	dirty   bool     // A strict request waits for its slot to be synced.
 }
 
 func flightName(epoch uint64) string { return fmt.Sprintf("%020d.flight", epoch) }
@@ -130,14 +129,13 @@ func (f *flight) end(s Slot, strict bool) {
 	f.free = append(f.free, s.n)
 }
 
-// cool hands over the slots whose requests ended before a sync begins, and
-// whether somebody waits for the slots themselves.
-func (f *flight) cool() (slots []uint32, dirty bool) {
+// cool hands over the slots whose requests ended before a sync begins.
+func (f *flight) cool() []uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	slots, dirty = f.cooling, f.dirty
-	f.cooling, f.dirty = nil, false
-	return slots, dirty
+	slots := f.cooling
+	f.cooling = nil
+	return slots
 }
 
 // cooled makes slots free, or lets them cool on where the sync has failed.

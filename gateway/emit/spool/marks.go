@@ -8,7 +8,7 @@ import (
 // A marks file says of each lane of a life what the last number is that was given
 // out, and the last that Kafka has:
 //
-//	magic 8 | version 4 | lanes 4 | epoch 8 | owner 16 | crc 4 | closed 4 | … 64: lanes × (issued 2 × 16 | known 2 × 16)
+//	magic 8 | version 4 | lanes 4 | epoch 8 | owner 16 | crc 4 | closed 4 | boot 8 | strict 4 | … 64: lanes × (issued 2 × 16 | known 2 × 16)
 //
 // Each figure is there twice, as value and check, and written in turns: a process
 // that dies on the way leaves the other, which is one write older.
@@ -18,6 +18,8 @@ const (
 	marksHeader  = 64
 	laneMarks    = 64
 	closedAt     = 44
+	bootAt       = 48
+	strictAt     = 56
 )
 
 // marks are the positions of a life's lanes. Each lane has one writer per figure.
@@ -30,7 +32,7 @@ type marks struct {
 
 func marksName(epoch uint64) string { return fmt.Sprintf("%020d.marks", epoch) }
 
-func createMarks(d Disk, gateway string, epoch uint64, lanes int) (*marks, error) {
+func createMarks(d Disk, gateway, boot string, epoch uint64, lanes int) (*marks, error) {
 	m := &marks{name: marksName(epoch), lanes: lanes}
 	var err error
 	m.file, err = d.Create(m.name, marksHeader+lanes*laneMarks)
@@ -46,6 +48,7 @@ func createMarks(d Disk, gateway string, epoch uint64, lanes int) (*marks, error
 		le.PutUint64(m.b[16:], epoch)
 		copy(m.b[24:40], owner(gateway))
 		le.PutUint32(m.b[40:], checksum(0, m.b[:40]))
+		copy(m.b[bootAt:], owner(boot)[:8])
 	})
 }
 
@@ -113,6 +116,17 @@ func (m *marks) get(lane uint32, f figure) uint64 {
 		}
 	}
 	return v
+}
+
+// strict notes that the file of the requests under way is synced with the log.
+func (m *marks) strict() { binary.LittleEndian.PutUint32(m.b[strictAt:], 1) }
+
+// current reports whether the file of the requests under way is as the process left
+// it, or at most a sync older: not after a loss of power, unless it was synced with
+// the log.
+func (m *marks) current(boot string) bool {
+	return len(m.b) >= marksHeader &&
+		(string(m.b[bootAt:bootAt+8]) == string(owner(boot)[:8]) || binary.LittleEndian.Uint32(m.b[strictAt:]) == 1)
 }
 
 // close notes that the life has ended in order: whatever is missing was left.

@@ -78,7 +78,7 @@ func (m *marks) release(d Disk) error {
 }
 
 // recover reads what earlier lives have left.
-func (s *Spool) recover() error {
+func (s *Spool) recover(boot string) error {
 	names, err := s.disk.List()
 	if err != nil {
 		return err //nolint:wrapcheck // Names the folder.
@@ -122,7 +122,7 @@ func (s *Spool) recover() error {
 		}
 	}
 	for _, l := range s.past { // Each may have taken over what an earlier one left.
-		err := guard(func() { l.arrange(l.intents(), lives) })
+		err := guard(func() { l.arrange(l.intents(boot), lives) })
 		if err != nil {
 			return err
 		}
@@ -225,8 +225,10 @@ func (l *Life) settle(seg *segment) {
 	seg.note(seg.file.Bytes())
 }
 
-// intents reads the requests that were under way.
-func (l *Life) intents() []Intent {
+// intents reads the requests that were under way. After a loss of power the file
+// may be half a minute old, and most of what it says be over: then nothing is said,
+// unless it was synced with the log.
+func (l *Life) intents(boot string) []Intent {
 	if l.flight.name == "" {
 		return nil
 	}
@@ -236,6 +238,9 @@ func (l *Life) intents() []Intent {
 		return nil
 	}
 	l.flight = f
+	if !l.marks.current(boot) {
+		return nil
+	}
 	all, torn := f.intents()
 	l.s.counts.torn.Add(uint64(torn))
 	return all

@@ -23,6 +23,9 @@ type Options struct {
 	Epoch uint64
 	// Lanes is the number of lanes of this life.
 	Lanes int
+	// Boot names the run of the machine: a life with another was ended by a loss of
+	// power. May be empty where nobody knows.
+	Boot string
 	// Evict is told of records that give way, with the reason: those for whose
 	// place gone is true cannot be read any more. It is called by Tend.
 	Evict  func(gone func(Ref) bool, reason string)
@@ -57,7 +60,8 @@ type Spool struct {
 	urgent  chan struct{} // Somebody waits for it.
 	tend    chan struct{} // A segment is used up or done with.
 	dirty   atomic.Bool
-	open    bool // Open has returned.
+	strict  atomic.Bool // Somebody has waited for a sync: requests under way are synced with the log.
+	open    bool        // Open has returned.
 
 	mu       sync.Mutex
 	segments []*segment // All whose files are there, oldest first. Guarded by mu.
@@ -126,11 +130,11 @@ func (o *Options) validate() error {
 // begin recovers earlier lives and makes the files of this one. That its segments
 // cannot be made is no error: the disk may be full, which passes.
 func (s *Spool) begin(o Options) error {
-	err := s.recover()
+	err := s.recover(o.Boot)
 	if err != nil {
 		return err
 	}
-	s.marks, err = createMarks(s.disk, s.gateway, s.epoch, o.Lanes)
+	s.marks, err = createMarks(s.disk, s.gateway, o.Boot, s.epoch, o.Lanes)
 	if err != nil {
 		return err
 	}

@@ -187,7 +187,9 @@ func TestDurableIsTrue(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Wait() // Nobody writes.
-			got := found(open(t, options(disk.PowerLoss(), 2)))
+			next := options(disk.PowerLoss(), 2)
+			next.Boot = "another"
+			got := found(open(t, next))
 			if diff := cmp.Diff([]string{"1/0 record 1", "1 open strict"}, got); diff != "" {
 				t.Errorf("seed %d: after a loss of power (-want +got):\n%s", seed, diff)
 			}
@@ -508,5 +510,46 @@ func TestADiskThatGoesAwayDoesNotTakeTheProcessWithIt(t *testing.T) {
 	s.Tend()
 	if !write(s, spool.Plain, 3, 100) {
 		t.Error("the disk takes files again, and records are refused")
+	}
+}
+
+// What a request under way had noted is old after a loss of power, and nothing is
+// made of it, unless a sync was waited for.
+func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		for seed := range uint64(20) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := spooltest.NewDisk(seed)
+				s := open(t, options(disk, 1))
+				ctx, stop := context.WithCancel(t.Context())
+				ran := make(chan struct{})
+				go func() { s.Run(ctx); close(ran) }()
+				slot := s.Begin([]byte("ended"))
+				if strict {
+					err := s.Durable(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.Closing(slot, 0, 1)
+				s.Issue(0, 1)
+				ref, _ := s.Append(spool.Record{Class: spool.Vital, Lane: 0, First: 1, Last: 1}, []byte("terminal"))
+				s.End(slot, strict)
+				time.Sleep(time.Second) // Synced, with Kafka, and removed.
+				s.Known(0, 1)
+				s.Done(ref)
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				next := options(disk.PowerLoss(), 2)
+				next.Boot = "another"
+				for _, line := range found(open(t, next)) {
+					if strings.Contains(line, "ended") {
+						t.Errorf("strict %v, seed %d: found %q", strict, seed, line)
+					}
+				}
+				stop()
+				<-ran
+			})
+		}
 	}
 }
