@@ -525,6 +525,7 @@ func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
 				ran := make(chan struct{})
 				go func() { s.Run(ctx); close(ran) }()
 				slot := s.Begin([]byte("ended"))
+				disk.WriteBack()
 				if strict {
 					err := s.Durable(t.Context())
 					if err != nil {

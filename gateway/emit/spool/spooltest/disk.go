@@ -217,6 +217,16 @@ func (d *Disk) after(names map[string]*content) *Disk {
 	return next
 }
 
+// WriteBack puts what was written on the disk, as the system does by itself from
+// time to time.
+func (d *Disk) WriteBack() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.files {
+		copy(c.disk, c.memory)
+	}
+}
+
 // Flip turns one bit of a file, of those that some byte of it has set. False means
 // that the file is not there or empty.
 func (d *Disk) Flip(name string) bool {
