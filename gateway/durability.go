@@ -61,10 +61,7 @@ func (g *Gateway) endure(w http.ResponseWriter, r *http.Request, c *call) bool {
 	if careOf(c.route) != emit.Strict || !recorded {
 		return true
 	}
-	var err error = spool.ErrNotDurable
-	if c.intent.Noted() {
-		err = g.emitter.Durable(r.Context())
-	}
+	err := g.emitter.Durable(r.Context(), c.intent)
 	if !errors.Is(err, spool.ErrNotDurable) {
 		c.intent.Care = emit.Strict
 		return true

@@ -31,9 +31,6 @@ type Intent struct {
 	slot spool.Slot
 }
 
-// Noted reports whether a crash leaves the request's event.
-func (in Intent) Noted() bool { return in.slot.Held() }
-
 // Intend notes that a request is under way, so that a crash leaves the event that
 // tells of it. ev is not changed and may be the one that Conclude gets in the end.
 func (e *Emitter) Intend(ev *event.RequestEvent, care Care) Intent {
@@ -78,12 +75,12 @@ func brief(ev *event.RequestEvent) *event.RequestEvent {
 	}
 }
 
-// Durable waits until the intents that were noted before survive a loss of power.
-// The error wraps [spool.ErrNotDurable] where they cannot at present: the caller
-// must not do what the request is for.
-func (e *Emitter) Durable(ctx context.Context) error {
-	if e.spool == nil {
-		return fmt.Errorf("without a spool: %w", spool.ErrNotDurable)
+// Durable waits until a request that was noted survives a loss of power. The error
+// wraps [spool.ErrNotDurable] where it cannot at present, or was not noted for want
+// of a place or a spool: the caller must not do what the request is for.
+func (e *Emitter) Durable(ctx context.Context, in Intent) error {
+	if !in.slot.Held() {
+		return fmt.Errorf("request not noted: %w", spool.ErrNotDurable)
 	}
 	return e.spool.Durable(ctx) //nolint:wrapcheck // Names what it waited for.
 }

@@ -333,14 +333,14 @@ func TestStrictRequestsWaitForTheDisk(t *testing.T) {
 	o.Config.Drain = 0
 	e, stop := run(t, o)
 	in := e.Intend(request("alice"), emit.Strict)
-	err := e.Durable(t.Context())
+	err := e.Durable(t.Context(), in)
 	if err != nil {
 		t.Errorf("Durable() = %v", err)
 	}
 	e.Conclude(in, request("alice"), "")
 	stop()
 	none := dead(t, options("127.0.0.1:1"))
-	err = none.Durable(t.Context())
+	err = none.Durable(t.Context(), none.Intend(request("alice"), emit.Strict))
 	if !errors.Is(err, spool.ErrNotDurable) {
 		t.Errorf("Durable() = %v without a spool, want %v", err, spool.ErrNotDurable)
 	}

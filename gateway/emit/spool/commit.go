@@ -58,8 +58,9 @@ func (s *Spool) Run(ctx context.Context) {
 	}
 }
 
-// Durable waits until what was begun and appended before survives a power loss.
-// The error wraps [ErrNotDurable] where that cannot be had within
+// Durable waits until the requests that were begun before survive a power loss, and
+// the records that were appended before, but for those of a segment that was given
+// up earlier. The error wraps [ErrNotDurable] where that cannot be had within
 // Config.StrictWaitMax, or is that of ctx.
 func (s *Spool) Durable(ctx context.Context) error {
 	if !s.strict.Load() {
@@ -114,8 +115,8 @@ func (s *Spool) Commit() {
 		}
 		broken = broken || s.chains[i].lacks()
 	}
-	if s.strict.Load() && s.flight.file != nil {
-		err = errors.Join(err, s.flight.file.Sync())
+	if s.strict.Load() {
+		err = errors.Join(err, s.flight.sync())
 	}
 	err = errors.Join(err, s.syncMarks(begin))
 	s.flight.cooled(slots, err == nil)
@@ -127,15 +128,18 @@ func (s *Spool) Commit() {
 
 // settle tells those who wait what has become of a commit.
 func (s *Spool) settle(c *commit, err error, broken bool, risk time.Time) {
+	s.mu.Lock()
 	switch {
 	case err != nil:
 		s.counts.syncsFailed.Add(1)
-		s.log.Error("spool not synced, its segment is given up", "error", err)
+		if s.failing.IsZero() {
+			s.log.Error("spool not synced, its segment is given up", "error", err)
+		}
 		c.err = fmt.Errorf("%w: %w", ErrNotDurable, err)
-	case broken:
+		s.next.err = c.err // Who waits for the next may have written before this one.
+	case broken && c.err == nil:
 		c.err = fmt.Errorf("no segment to write to: %w", ErrNotDurable)
 	}
-	s.mu.Lock()
 	s.failing = time.Time{}
 	if err != nil {
 		s.failing = s.now()

@@ -10,12 +10,13 @@ import (
 // A flight file has a slot for each request that is under way, with the event
 // that tells of it should the process die:
 //
-//	state 4 | crc 4 | length 4 | lane 4 | number 8 | epoch 8 | lasting 8 | body
+//	state 4 | crc 4 | length 4 | lane 4 | number 8 | epoch 8 | lasting 8 | stirred 8 | body
 //
 // The checksum covers length and body alone; the state changes last.
 const (
 	slotBytes     = 1 << 10
-	slotHeader    = 40
+	slotHeader    = 48
+	slotStirredAt = 40
 	slotLastingAt = 32
 	// IntentBytesMax bounds the event of a request under way.
 	IntentBytesMax = slotBytes - slotHeader
@@ -127,6 +128,24 @@ func (f *flight) end(s Slot, strict bool) {
 		return
 	}
 	f.free = append(f.free, s.n)
+}
+
+// sync syncs the file. Where that fails, the system takes what it has not written
+// for written: every page is changed, so that the next sync writes all of them.
+func (f *flight) sync() error {
+	if f.file == nil {
+		return nil
+	}
+	err := f.file.Sync()
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, guard(func() {
+		le := binary.LittleEndian
+		for b := f.b; len(b) >= slotBytes; b = b[slotBytes:] {
+			le.PutUint64(b[slotStirredAt:], le.Uint64(b[slotStirredAt:])+1)
+		}
+	}))
 }
 
 // cool hands over the slots whose requests ended before a sync begins.

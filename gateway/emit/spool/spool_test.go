@@ -171,6 +171,38 @@ func TestASegmentWhoseSyncFailsIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
+// A request that was begun while a sync failed is not on the disk because the next
+// one succeeds.
+func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			disk := spooltest.NewDisk(seed)
+			s := open(t, options(disk, 1))
+			ctx, stop := context.WithCancel(t.Context())
+			ran := make(chan struct{})
+			go func() { s.Run(ctx); close(ran) }()
+			syncs := 0
+			disk.SyncFails = func() bool { syncs++; return syncs == 1 }
+			s.Begin([]byte("r"))
+			err := s.Durable(t.Context())
+			if !errors.Is(err, spool.ErrNotDurable) {
+				t.Fatalf("the sync has failed: Durable() = %v", err)
+			}
+			for err != nil {
+				err = s.Durable(t.Context())
+			}
+			synctest.Wait()
+			next := options(disk.PowerLoss(), 2)
+			next.Boot = "another"
+			if got := found(open(t, next)); !slices.Equal(got, []string{"1 open r"}) {
+				t.Errorf("seed %d: found %q", seed, got)
+			}
+			stop()
+			<-ran
+		})
+	}
+}
+
 func TestDurableIsTrue(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
