@@ -47,6 +47,7 @@ type flight struct {
 	file File
 	b    []byte
 	over bool // Its life has ended: no slot is free for a request.
+	idle bool // No request had a slot when it ended.
 
 	mu      sync.Mutex
 	free    []uint32 // The last is taken next, so that few pages are in use.
@@ -216,7 +217,7 @@ func openFlight(d Disk, name string) (*flight, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // Names the file.
 	}
-	return &flight{name: name, file: f, b: f.Bytes(), over: true}, nil
+	return &flight{name: name, file: f, b: f.Bytes(), over: true, idle: true}, nil
 }
 
 // release closes and removes the file.
@@ -229,9 +230,10 @@ func (f *flight) release(d Disk) error {
 	return err
 }
 
-// close gives the file's memory back.
+// close gives the file's memory back, unless a request that the gateway did not wait
+// for may still write to it: then the end of the process does.
 func (f *flight) close() error {
-	if f.file == nil {
+	if f.file == nil || !f.idle {
 		return nil
 	}
 	return f.file.Close() //nolint:wrapcheck // Names the file.

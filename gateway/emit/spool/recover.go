@@ -61,9 +61,25 @@ func (l *Life) Known(lane uint32, number uint64) {
 
 // Finish forgets the life: Kafka has all that it left.
 func (l *Life) Finish() {
-	err := errors.Join(l.marks.release(l.s.disk), l.flight.release(l.s.disk))
-	if err != nil {
-		l.s.log.Error("files of an ended life not removed", "epoch", l.Epoch, "error", err)
+	l.s.mu.Lock()
+	l.s.over = append(l.s.over, l)
+	l.s.mu.Unlock()
+	signal(l.s.tend)
+}
+
+// forget removes the files of the lives that are finished: their segments first,
+// since the marks say that those are done with.
+func (s *Spool) forget() {
+	s.sweep()
+	s.mu.Lock()
+	over := s.over
+	s.over = nil
+	s.mu.Unlock()
+	for _, l := range over {
+		err := errors.Join(l.marks.release(s.disk), l.flight.release(s.disk))
+		if err != nil {
+			s.log.Error("files of an ended life not removed", "epoch", l.Epoch, "error", err)
+		}
 	}
 }
 
@@ -342,7 +358,7 @@ func (s *Spool) Close() error {
 	}
 	s.touch(s.marks.close)
 	s.Commit()
-	s.sweep()
+	s.forget()
 	whole := true
 	for lane := range uint32(s.marks.lanes) {
 		whole = whole && s.marks.get(lane, issued) <= s.marks.get(lane, known)
@@ -354,7 +370,7 @@ func (s *Spool) Close() error {
 		err = errors.Join(err, seg.park())
 	}
 	s.mu.Unlock()
-	if whole && s.flight.idle() {
+	if s.flight.shut() && whole {
 		err = errors.Join(err, s.marks.release(s.disk), s.flight.release(s.disk))
 	} else {
 		err = errors.Join(err, s.marks.file.Sync(), s.marks.file.Close(), s.flight.close())
@@ -372,9 +388,11 @@ func (s *Spool) Close() error {
 	return nil
 }
 
-// idle reports that no request is under way.
-func (f *flight) idle() bool {
+// shut gives no place to a request any more, and reports whether none has one.
+func (f *flight) shut() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.free)+len(f.cooling) == len(f.b)/slotBytes
+	f.idle = len(f.free)+len(f.cooling) == len(f.b)/slotBytes
+	f.free, f.over = nil, true
+	return f.idle
 }

@@ -66,6 +66,7 @@ type Spool struct {
 	mu       sync.Mutex
 	segments []*segment // All whose files are there, oldest first. Guarded by mu.
 	past     []*Life    // What earlier lives left. Guarded by mu.
+	over     []*Life    // Of them, those that Kafka has all of. Guarded by mu.
 	next     *commit    // What those wait for who need the next sync. Guarded by mu.
 	failing  time.Time  // When a sync failed last; zero while all is well. Guarded by mu.
 	risk     time.Time  // When the oldest record was written that is not synced; zero for none. Guarded by mu.

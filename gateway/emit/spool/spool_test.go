@@ -452,6 +452,28 @@ func TestAFolderHasOneGateway(t *testing.T) {
 	}
 }
 
+// A request that the gateway did not wait for writes to its place after the end.
+func TestARequestThatOutlivesTheSpoolIsUnderWay(t *testing.T) {
+	folder, err := spool.NewFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, options(folder, 1))
+	slot := s.Begin([]byte("late"))
+	err = s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Lasts(slot)
+	if s.Begin([]byte("later")).Held() {
+		t.Error("a request has a place in a spool that is closed")
+	}
+	next := open(t, options(folder, 2))
+	if got := found(next); !slices.Equal(got, []string{"1 open late lasting"}) {
+		t.Errorf("found %q", got)
+	}
+}
+
 func TestNothingIsLeftOfALifeThatEndedWell(t *testing.T) {
 	disk := spooltest.NewDisk(1)
 	s := open(t, options(disk, 1))

@@ -13,7 +13,7 @@ import (
 func (s *Spool) Tend() {
 	now := s.now()
 	s.expire(now)
-	s.sweep()
+	s.forget()
 	for class := range s.chains {
 		s.provide(Class(class), now)
 	}
