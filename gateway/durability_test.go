@@ -65,6 +65,9 @@ func TestAStrictRouteDoesNothingThatIsNotOnRecord(t *testing.T) {
 	if got := get("/transfer"); refused == 0 || got != http.StatusServiceUnavailable || called.Load() != before {
 		t.Errorf("the spool is full: status %d, %d calls more of the upstream", got, called.Load()-before)
 	}
+	if _, text := g.admin(t, "GET", "/readyz?verbose", nil); !strings.Contains(text, "the spool keeps no events") {
+		t.Errorf("the spool is full, and the gateway says %s", text)
+	}
 	if got := get("/open"); got != http.StatusNoContent {
 		t.Errorf("the spool is full: another route gives %d, want 204", got)
 	}

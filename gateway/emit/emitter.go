@@ -198,7 +198,11 @@ func (e *Emitter) Enforce(en *verdict.Enforcement, traceparent string) bool {
 // Stats returns the figures of this moment.
 func (e *Emitter) Stats() Stats {
 	now := e.now()
-	return Stats{Requests: e.requests.stats(now), Enforcements: e.enforcements.stats(now)}
+	st := Stats{Requests: e.requests.stats(now), Enforcements: e.enforcements.stats(now)}
+	if e.spool != nil {
+		st.Spool = e.spool.Figures()
+	}
+	return st
 }
 
 // Run sends until ctx ends, and then what is queued for at most Config.Drain.

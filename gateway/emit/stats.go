@@ -39,6 +39,8 @@ func reasons() [reasonCount]string {
 type Stats struct {
 	// Requests are the figures of vigil.requests, Enforcements of vigil.enforcements.
 	Requests, Enforcements StreamStats
+	// Spool are those of the spool; zero without one.
+	Spool spool.Figures
 }
 
 // StreamStats are the figures of one topic.

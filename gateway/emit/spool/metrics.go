@@ -108,8 +108,10 @@ func (s *Spool) Broken() bool {
 
 // Figures are a spool's counts at one moment.
 type Figures struct {
-	// Bytes is what its segments take.
-	Bytes int64
+	// Bytes is what its segments take, Capacity what they may.
+	Bytes, Capacity int64
+	// Broken says that the last sync failed, or that nothing can be written.
+	Broken bool
 	// Refused are records without room, Uncovered requests without a place,
 	// Evicted records that gave way.
 	Refused, Uncovered, Evicted uint64
@@ -123,7 +125,7 @@ type Figures struct {
 // Figures returns the counts.
 func (s *Spool) Figures() Figures {
 	return Figures{
-		Bytes: s.bytes(), Refused: s.counts.refused.Load(), Uncovered: s.counts.uncovered.Load(), Evicted: s.counts.evicted.Load(),
+		Bytes: s.bytes(), Capacity: s.cfg.BytesMax, Broken: s.Broken(), Refused: s.counts.refused.Load(), Uncovered: s.counts.uncovered.Load(), Evicted: s.counts.evicted.Load(),
 		SyncsFailed: s.counts.syncsFailed.Load(), Damaged: s.counts.damaged.Load(), Torn: s.counts.torn.Load(), Faults: s.counts.faults.Load(),
 	}
 }
