@@ -579,6 +579,7 @@ func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
 				ran := make(chan struct{})
 				go func() { s.Run(ctx); close(ran) }()
 				slot := s.Begin([]byte("ended"))
+				synctest.Wait() // Nobody else writes.
 				disk.WriteBack()
 				if strict {
 					err := s.Durable(t.Context())
@@ -591,6 +592,7 @@ func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
 				ref, _ := s.Append(spool.Record{Class: spool.Vital, Lane: 0, First: 1, Last: 1}, []byte("terminal"))
 				s.End(slot, strict)
 				time.Sleep(time.Second) // Synced, with Kafka, and removed.
+				synctest.Wait()
 				s.Known(0, 1)
 				s.Done(ref)
 				time.Sleep(2 * time.Second)
