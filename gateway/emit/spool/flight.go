@@ -219,22 +219,3 @@ func openFlight(d Disk, name string) (*flight, error) {
 	}
 	return &flight{name: name, file: f, b: f.Bytes(), over: true, idle: true}, nil
 }
-
-// release closes and removes the file.
-func (f *flight) release(d Disk) error {
-	if f.file == nil {
-		return nil
-	}
-	err := errors.Join(f.file.Close(), d.Remove(f.name))
-	f.file, f.b = nil, nil
-	return err
-}
-
-// close gives the file's memory back, unless a request that the gateway did not wait
-// for may still write to it: then the end of the process does.
-func (f *flight) close() error {
-	if f.file == nil || !f.idle {
-		return nil
-	}
-	return f.file.Close() //nolint:wrapcheck // Names the file.
-}

@@ -59,40 +59,6 @@ func (l *Life) Known(lane uint32, number uint64) {
 	l.s.touch(func() { l.marks.set(lane, known, number) })
 }
 
-// Finish forgets the life: Kafka has all that it left.
-func (l *Life) Finish() {
-	l.s.mu.Lock()
-	l.s.over = append(l.s.over, l)
-	l.s.mu.Unlock()
-	signal(l.s.tend)
-}
-
-// forget removes the files of the lives that are finished: their segments first,
-// since the marks say that those are done with.
-func (s *Spool) forget() {
-	s.sweep()
-	s.mu.Lock()
-	over := s.over
-	s.over = nil
-	s.mu.Unlock()
-	for _, l := range over {
-		err := errors.Join(l.marks.release(s.disk), l.flight.release(s.disk))
-		if err != nil {
-			s.log.Error("files of an ended life not removed", "epoch", l.Epoch, "error", err)
-		}
-	}
-}
-
-// release closes and removes the file of the marks.
-func (m *marks) release(d Disk) error {
-	if m.file == nil {
-		return nil
-	}
-	err := errors.Join(m.file.Close(), d.Remove(m.name))
-	m.file, m.b, m.lanes = nil, nil, 0
-	return err
-}
-
 // recover reads what earlier lives have left.
 func (s *Spool) recover(boot string) error {
 	names, err := s.disk.List()
@@ -343,56 +309,4 @@ func (l *Life) missing(items []Item, next, end uint64, under map[uint64]Intent) 
 		items = append(items, Item{First: next, Last: end - 1, Reason: l.reason})
 	}
 	return items
-}
-
-// Close ends the life. Where Kafka has every number that it gave out, nothing is
-// left of it; else the next life delivers what there is. It is called after Run
-// has returned and nothing is appended any more.
-func (s *Spool) Close() error {
-	for i := range s.chains {
-		c := &s.chains[i]
-		c.mu.Lock()
-		c.turn() // What was written,
-		c.turn() // and what stood by.
-		c.mu.Unlock()
-	}
-	s.touch(s.marks.close)
-	s.Commit()
-	s.forget()
-	whole := true
-	for lane := range uint32(s.marks.lanes) {
-		whole = whole && s.marks.get(lane, issued) <= s.marks.get(lane, known)
-	}
-	s.mu.Lock()
-	whole = whole && !slices.ContainsFunc(s.segments, func(seg *segment) bool { return seg.epoch == s.epoch })
-	var err error
-	for _, seg := range s.segments {
-		err = errors.Join(err, seg.park())
-	}
-	s.mu.Unlock()
-	if s.flight.shut() && whole {
-		err = errors.Join(err, s.marks.release(s.disk), s.flight.release(s.disk))
-	} else {
-		err = errors.Join(err, s.marks.file.Sync(), s.marks.file.Close(), s.flight.close())
-	}
-	for _, l := range s.past {
-		if l.marks.file != nil {
-			err = errors.Join(err, l.marks.file.Close())
-		}
-		err = errors.Join(err, l.flight.close())
-	}
-	err = errors.Join(err, s.lock.Close())
-	if err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	return nil
-}
-
-// shut gives no place to a request any more, and reports whether none has one.
-func (f *flight) shut() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.idle = len(f.free)+len(f.cooling) == len(f.b)/slotBytes
-	f.free, f.over = nil, true
-	return f.idle
 }
