@@ -180,6 +180,11 @@ soak-scorer: ## False alarms in 30,000 clean subject-days, and the detection tab
 ablation: ## The soak and the scenarios without each signal: what it earns and what it costs; ABLATION_JSON.
 	@go test -count=1 -timeout 60m -tags soak -run TestAblation -v ./cmd/internal/life/ablation
 
+.PHONY: chaos-kill
+chaos-kill: ## The gateway killed KILLS times (default 200) under load; three books must agree; VIGIL_SEED repeats a run.
+	@$(STATIC) -o bin/ ./cmd/vigil-gateway
+	@VIGIL_KILLS=$(or $(KILLS),200) go test -count=1 -timeout 60m -tags '$(TAGS) e2e' -run TestKillGatewayLosesNoEvent -v ./cmd/internal/e2e
+
 .PHONY: bench-poison
 bench-poison: ## Attacks on what the scorer learns, with and without each defence; POISON_JSON.
 	@go test -count=1 -timeout 60m -tags soak -run TestPoison -v ./cmd/internal/life/poison

@@ -102,6 +102,19 @@ type readiness struct {
 type emitReadiness struct {
 	Requests     streamReadiness `json:"requests"`
 	Enforcements streamReadiness `json:"enforcements"`
+	Spool        spoolReadiness  `json:"spool"`
+}
+
+// spoolReadiness is [spool.Figures] for operators.
+type spoolReadiness struct {
+	Bytes         int64  `json:"bytes"`
+	Capacity      int64  `json:"capacity_bytes"`
+	RecordsOnDisk int64  `json:"records_on_disk_alone"`
+	Recovered     uint64 `json:"recovered_events"`
+	Refused       uint64 `json:"refused_records"`
+	SyncsFailed   uint64 `json:"failed_syncs"`
+	Damaged       uint64 `json:"damaged_segments"`
+	Torn          uint64 `json:"torn_segments"`
 }
 
 // streamReadiness is [emit.StreamStats] for operators.
@@ -163,6 +176,13 @@ func (a *admin) readyz(w http.ResponseWriter, r *http.Request) {
 	lacks := func(what string) { out.Status, out.Missing = "degraded", append(out.Missing, what) }
 	if err := g.rules.Load().verifier.Ready(); err != nil { //nolint:noinlineerr // The error lives for one line.
 		lacks(err.Error())
+	}
+	out.Emit.Spool = spoolReadiness{
+		Bytes: sent.Spool.Bytes, Capacity: sent.Spool.Capacity, RecordsOnDisk: sent.Requests.Spooled, Recovered: sent.Requests.Recovered,
+		Refused: sent.Spool.Refused, SyncsFailed: sent.Spool.SyncsFailed, Damaged: sent.Spool.Damaged, Torn: sent.Spool.Torn,
+	}
+	if sent.Spool.Broken {
+		lacks("the spool keeps no events: they are in memory alone, and strict routes refuse")
 	}
 	if sent.Requests.Failing > 0 || sent.Enforcements.Failing > 0 {
 		lacks("kafka takes no events")

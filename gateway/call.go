@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
@@ -37,6 +38,8 @@ type call struct {
 	caller      *identity.Identity // Nil for nobody.
 	action      string             // Of the verdict in force, empty without one.
 	lasted      bool               // An open event was emitted.
+	intent      emit.Intent        // Of which a crash leaves an event.
+	intended    bool               // It was asked for.
 	address     netip.Addr         // Where it comes from.
 	visit       *session.Visit     // Nil before it is listed.
 
@@ -133,6 +136,7 @@ func (c *call) supportCode(v *verdict.Verdict) string {
 func (c *call) Open(p proxy.Progress) {
 	c.lasted = true
 	c.progress(event.PhaseOpen, p)
+	c.gateway.emitter.Lasts(c.intent)
 }
 
 // Tick emits the event of a stream's progress. It implements proxy.Observer.
@@ -148,7 +152,7 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	if p.Announced > 0 {
 		setAttribute(e, event.AttributeAnnounced, strconv.FormatUint(p.Announced, 10))
 	}
-	c.gateway.emitter.Emit(e, c.traceparent)
+	c.gateway.emitter.Conclude(emit.Intent{Care: c.intent.Care}, e, c.traceparent) // Its end is to come.
 }
 
 // refused notes an answer of the gateway's own.
@@ -189,6 +193,6 @@ func (c *call) finish() {
 	}
 	c.endSpan()
 	if recorded {
-		c.gateway.emitter.Emit(e, c.traceparent)
+		c.gateway.emitter.Conclude(c.intent, e, c.traceparent)
 	}
 }

@@ -11,9 +11,14 @@
 // Every request that reaches the handler yields exactly one terminal event,
 // whatever becomes of it: served, refused, cut, broken off, or lost to a panic.
 // One that lasts has an open event before and ticks in between, all with
-// cumulative bytes.
+// cumulative bytes. A request that is under way when the process is killed yields
+// its event by the next start, with reason gateway_ended.
 //
-// Nothing on the request's path waits for Kafka, the analyzer or ClickHouse.
+// On a route whose durability is strict no upstream is called before the request
+// is on the disk; where it cannot be, the client gets 503.
+//
+// Nothing on the request's path waits for Kafka, the analyzer or ClickHouse, and
+// for the disk on strict routes alone.
 // A gateway that has not read all verdicts serves public routes only; after a
 // while each route's posture counts, until it has.
 //

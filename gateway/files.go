@@ -14,7 +14,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
-	"github.com/vigil-gateway/vigil/gateway/tlsfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 

@@ -169,7 +169,7 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 		return under("kafka", err)
 	}
 	g.emitter, err = emit.New(emit.Options{
-		Config: c.Emit, Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
+		Config: c.emission(), Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
@@ -232,6 +232,9 @@ func (g *Gateway) newRules(c Config, m metric.Meter) (*rules, error) {
 // release closes what New has opened when it cannot go on.
 func (g *Gateway) release() error {
 	var errs []error
+	if g.emitter != nil {
+		errs = append(errs, g.emitter.Close())
+	}
 	if g.proxy != nil {
 		g.proxy.Close()
 	}

@@ -185,6 +185,10 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, c *call) {
 	if to == nil {
 		return
 	}
+	c.intend()
+	if !g.endure(w, r, c) {
+		return
+	}
 	out := g.proxy.Serve(w, r, to)
 	g.account(r.Context(), c, out)
 	if out.Abort {
@@ -228,6 +232,7 @@ func (g *Gateway) account(ctx context.Context, c *call, out *proxy.Outcome) {
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, c *call, decision string, p problem.Problem, v *verdict.Verdict) {
 	p = p.With(c.id, c.supportCode(v)).Spread(spread())
 	c.refused(decision, p)
+	c.intend()
 	c.dropped(r.Context(), v)
 	if g.challenge(w, r, c, p, v) {
 		return
@@ -351,6 +356,7 @@ func (g *Gateway) publishKeys(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	c.event.Decision, c.event.Status, c.event.Path = event.DecisionPermit, http.StatusOK, assertion.KeysPath
+	c.intend()
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"], h["X-Request-Id"] = []string{"application/jwk-set+json"}, []string{"public, max-age=300"}, []string{c.id}
 	n, _ := w.Write(g.signer.Keys()) // A client that is gone has no use for them.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 )
 
 // Config says how much may wait for Kafka, and how it is sent.
@@ -30,6 +32,8 @@ type Config struct {
 	Tick time.Duration `mapstructure:"tick"`
 	// Drain is how long a stopping gateway goes on sending what is queued.
 	Drain time.Duration `mapstructure:"drain"`
+	// Spool keeps events on disk until Kafka has them.
+	Spool spool.Config `mapstructure:"spool"`
 }
 
 // DefaultConfig is a configuration that is safe to run unchanged. 50,000
@@ -48,6 +52,7 @@ func DefaultConfig() Config {
 		RetryMax:        time.Second,
 		Tick:            time.Second,
 		Drain:           5 * time.Second,
+		Spool:           spool.DefaultConfig(),
 	}
 }
 
@@ -75,5 +80,11 @@ func (c Config) Validate() error {
 	lasts("retry_max", c.RetryMax, time.Millisecond, time.Minute)
 	lasts("tick", c.Tick, 10*time.Millisecond, time.Minute)
 	lasts("drain", c.Drain, 0, time.Minute)
+	var faults interface{ Unwrap() []error }
+	if errors.As(c.Spool.Validate(), &faults) {
+		for _, fault := range faults.Unwrap() {
+			errs = append(errs, fmt.Errorf("spool.%w", fault))
+		}
+	}
 	return errors.Join(errs...)
 }

@@ -1,7 +1,9 @@
 // Package emit carries what the gateway saw to Kafka without ever making a
 // request wait.
 //
-//	gateway --Emit--> queue (per lane, bounded) --> sender (one per partition) --> topic "vigil.requests"
+//	gateway --Intend--> spool (requests under way)
+//	gateway --Emit--> spool + queue (per lane, bounded) --> sender (one per partition) --> topic "vigil.requests"
+//	what an earlier run left --^
 //	gateway/session --Enforce--> queue --> sender --> topic "vigil.enforcements"
 //
 // # Contract
@@ -12,8 +14,17 @@
 // records arrive in the order of their numbers, and a record that is there
 // twice is recognised by its number. Numbers that were dropped on purpose are
 // covered by a tombstone with the reason, which is written in their place,
-// before the next number of the lane. What is in the queue when Run has used up
-// its drain time is counted as lost.
+// before the next number of the lane.
+//
+// With a spool an event is on the disk, as far as a process is concerned, before
+// Emit returns: the next start delivers what Kafka does not have, with its old
+// epoch, lane and number, before anything of its own, and ends each of those lanes
+// with a tick that says so. Requests that were under way leave an event whose end is
+// not known. So requests = events + numbers told as lost, whenever the process dies.
+// What has no room in memory waits on the disk alone. Without a spool, what is in
+// the queue when Run has used up its drain time is counted as lost.
+//
+// Enforcements are receipts and are in memory alone.
 //
 // # Concurrency
 //
@@ -28,6 +39,10 @@
 // Lanes are tied to partitions for the life of an emitter. A topic that grows
 // is used in full by the next start: moving a lane in mid-life would look like
 // a gap in one partition and a duplicate in the other.
+//
+// A record is read back from the spool without the lane's lock, so that a request
+// never waits for a sender that waits for a disk; what the spool gives up meanwhile
+// moves the places, and the reader looks again.
 //
 // Ticks take no number while the lane's previous tick still waits, so an outage
 // of Kafka does not fill the queue with them.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
+	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -44,7 +45,9 @@ type Emitter struct {
 	cfg          Config
 	gateway      string
 	source       string
-	epoch        uint64
+	life         *life
+	lives        map[uint64]*life // By epoch, this one and those that left records.
+	spool        *spool.Spool     // Nil where events are in memory alone.
 	log          *slog.Logger
 	now          func() time.Time
 	client       *bus.Client
@@ -66,7 +69,6 @@ func New(o Options) (*Emitter, error) {
 		cfg:     o.Config,
 		gateway: o.Gateway,
 		source:  "vigil://gateway/" + o.Gateway,
-		epoch:   o.Epoch,
 		log:     o.Logger,
 		now:     o.Now,
 		client: bus.New(bus.Options{
@@ -75,11 +77,19 @@ func New(o Options) (*Emitter, error) {
 		lanes: o.Lanes,
 		lane:  make([]lane, o.Lanes.Count),
 	}
-	e.requests = newStream(topic.Requests, o.Lanes.Count, o.Config.QueueRecordsMax, o.Config.QueueBytesMax)
-	e.enforcements = newStream(topic.Enforcements, 1, o.Config.EnforcementsMax, o.Config.QueueBytesMax)
-	e.metrics, err = newMetrics(o.Meter, e.requests, e.enforcements)
+	lanes, err := e.openSpool(o)
 	if err != nil {
 		return nil, fmt.Errorf("emit: %w", err)
+	}
+	c := o.Config
+	e.requests = newStream(topic.Requests, c.QueueRecordsMax, c.QueueBytesMax, newRing(lanes, c.QueueRecordsMax, c.QueueBytesMax, &e.buffers, e.load))
+	e.enforcements = newStream(topic.Enforcements, c.EnforcementsMax, c.QueueBytesMax, newRing(1, c.EnforcementsMax, c.QueueBytesMax, &e.buffers, nil))
+	e.metrics, err = newMetrics(o.Meter, e.requests, e.enforcements)
+	if err != nil {
+		return nil, fmt.Errorf("emit: %w", errors.Join(err, e.Close()))
+	}
+	if e.spool != nil {
+		e.inherit()
 	}
 	return e, nil
 }
@@ -107,19 +117,28 @@ func (o *Options) validate() error {
 // trace context of the request, "" for none. False means that the event was
 // dropped and counted.
 func (e *Emitter) Emit(ev *event.RequestEvent, traceparent string) bool {
+	return e.emit(Intent{}, ev, traceparent)
+}
+
+// keyOf is the key of an event's record.
+func keyOf(ev *event.RequestEvent) []byte {
+	return topic.RequestKey(ev.Tenant, ev.Subject, ev.Address)
+}
+
+func (e *Emitter) emit(in Intent, ev *event.RequestEvent, traceparent string) bool {
 	now := e.now()
 	e.complete(ev, now)
-	key := topic.RequestKey(ev.Tenant, ev.Subject, ev.Address)
+	key := keyOf(ev)
 	n := e.lanes.Of(key)
 	r := &record{
-		lane: n, sort: sortEvent, id: ev.Id, typ: cloudevent.TypeRequest,
+		life: e.life, lane: n, sort: sortEvent, class: classOf(ev), id: ev.Id, typ: cloudevent.TypeRequest,
 		traceparent: traceparent, time: ev.Time.AsTime(), queued: now,
 	}
 	if ev.Kind == event.KindSession {
 		r.typ = cloudevent.TypeSession
 	}
 	e.requests.count.emitted.Add(1)
-	ok := e.enqueue(r, key, ev)
+	ok := e.enqueue(r, key, ev, in)
 	if ok {
 		e.requests.wake(n)
 	}
@@ -138,7 +157,7 @@ func (e *Emitter) complete(ev *event.RequestEvent, now time.Time) {
 	if ev.Time == nil {
 		ev.Time = timestamppb.New(now)
 	}
-	ev.Gateway, ev.Epoch = e.gateway, e.epoch
+	ev.Gateway, ev.Epoch = e.gateway, e.life.epoch
 }
 
 // newID returns a UUIDv7: ids sort by time, which ClickHouse likes.
@@ -182,12 +201,17 @@ func (e *Emitter) Enforce(en *verdict.Enforcement, traceparent string) bool {
 // Stats returns the figures of this moment.
 func (e *Emitter) Stats() Stats {
 	now := e.now()
-	return Stats{Requests: e.requests.stats(now), Enforcements: e.enforcements.stats(now)}
+	st := Stats{Requests: e.requests.stats(now), Enforcements: e.enforcements.stats(now)}
+	if e.spool != nil {
+		st.Spool = e.spool.Figures()
+	}
+	return st
 }
 
 // Run sends until ctx ends, and then what is queued for at most Config.Drain.
-// It returns nil: what could not be sent by then is counted and logged.
-// Emitting goes on during the drain and is refused after it.
+// What could not be sent by then is in the spool for the next start, else counted
+// and logged. Emitting goes on during the drain and is refused after it. Its error
+// is that of closing the spool.
 func (e *Emitter) Run(ctx context.Context) error {
 	send, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -195,13 +219,14 @@ func (e *Emitter) Run(ctx context.Context) error {
 	for _, s := range []*stream{e.requests, e.enforcements} {
 		work.Go(func() { e.supervise(send, s) })
 	}
+	e.runSpool(send, &work)
 	e.tick(ctx)
 	e.drain()
 	stop()
 	e.client.Close()
 	work.Wait()
 	e.account()
-	return nil
+	return e.Close()
 }
 
 // drain waits until both queues are empty or the time is up.

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -32,8 +33,9 @@ type gap struct {
 	reason      string
 }
 
-// enqueue numbers ev, encodes it into r and queues it.
-func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent) bool {
+// enqueue numbers ev, encodes it into r and queues it, in the spool too where in
+// asks for that. The order of the writes is the spool's law: see its package.
+func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Intent) bool {
 	l := &e.lane[r.lane]
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +45,12 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent) bool {
 	}
 	l.next++
 	ev.Lane, ev.Seq = r.lane, l.next
-	r.seq = l.next
+	r.seq, r.last = l.next, l.next
+	if e.spool != nil {
+		e.spool.Closing(in.slot, r.lane, l.next)
+		e.spool.Issue(r.lane, l.next)
+		defer e.spool.End(in.slot, in.Care == Strict)
+	}
 	r.buf = e.buffers.get()
 	err := r.fill(key, ev)
 	switch {
@@ -51,12 +58,18 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent) bool {
 		e.lose(l, r, ReasonTooLarge)
 	case err != nil:
 		e.lose(l, r, ReasonMalformed)
-	case !e.settle(r.lane, r.queued) || !e.requests.queue.push(r):
+	case !e.settle(r.lane, r.queued) || !e.push(r, in.Care):
 		e.lose(l, r, ReasonQueueFull)
 	default:
 		return true
 	}
 	return false
+}
+
+// push keeps a record and queues it. False means that there is no room.
+func (e *Emitter) push(r *record, care Care) bool {
+	e.keep(r, care)
+	return e.requests.queue.push(r)
 }
 
 // lose notes that the newest number of a lane was dropped. Callers hold l.mu.
@@ -77,8 +90,8 @@ func (e *Emitter) lose(l *lane, r *record, reason string) {
 func (e *Emitter) settle(n uint32, now time.Time) bool {
 	l := &e.lane[n]
 	for len(l.gaps) > 0 {
-		r, err := e.tombstone(n, l.gaps[0], now)
-		if err != nil || !e.requests.queue.push(r) {
+		r, err := e.tombstone(e.life, n, l.gaps[0], now)
+		if err != nil || !e.push(r, Batched) {
 			e.buffers.put(r.buf)
 			return false
 		}
@@ -88,22 +101,22 @@ func (e *Emitter) settle(n uint32, now time.Time) bool {
 	return true
 }
 
-// tombstone returns the record that stands for a gap.
-func (e *Emitter) tombstone(n uint32, g gap, now time.Time) (*record, error) {
+// tombstone returns the record that stands for a gap in a life's lane.
+func (e *Emitter) tombstone(of *life, n uint32, g gap, now time.Time) (*record, error) {
 	ev := &event.RequestEvent{
-		Kind: event.KindTombstone, Id: newID(), Time: timestamppb.New(now), Gateway: e.gateway, Epoch: e.epoch,
+		Kind: event.KindTombstone, Id: newID(), Time: timestamppb.New(now), Gateway: e.gateway, Epoch: of.epoch,
 		Lane: n, Seq: g.first, SeqEnd: g.last, Reason: g.reason,
 	}
-	return e.control(n, sortTombstone, ev, now)
+	return e.control(of, n, sortTombstone, ev, now)
 }
 
 // control returns a record that speaks of a lane, not of a request.
-func (e *Emitter) control(n uint32, s sort, ev *event.RequestEvent, now time.Time) (*record, error) {
+func (e *Emitter) control(of *life, n uint32, s sort, ev *event.RequestEvent, now time.Time) (*record, error) {
 	r := &record{
-		lane: n, sort: s, seq: ev.Seq, id: ev.Id, typ: cloudevent.TypeRequest,
+		life: of, lane: n, sort: s, seq: ev.Seq, last: max(ev.Seq, ev.SeqEnd), class: spool.Vital, id: ev.Id, typ: cloudevent.TypeRequest,
 		time: now, queued: now, buf: e.buffers.get(),
 	}
-	return r, r.fill(topic.SourceKey(e.gateway+"/"+strconv.FormatUint(e.epoch, 10), int(n)), ev)
+	return r, r.fill(topic.SourceKey(e.gateway+"/"+strconv.FormatUint(of.epoch, 10), int(n)), ev)
 }
 
 // tick lets every lane say that the gateway lives, until ctx ends.
@@ -133,15 +146,18 @@ func (e *Emitter) beat(n uint32) {
 		return
 	}
 	ev := &event.RequestEvent{
-		Kind: event.KindTick, Id: newID(), Time: timestamppb.New(now), Gateway: e.gateway, Epoch: e.epoch,
+		Kind: event.KindTick, Id: newID(), Time: timestamppb.New(now), Gateway: e.gateway, Epoch: e.life.epoch,
 		Lane: n, Seq: l.next + 1,
 	}
-	r, err := e.control(n, sortTick, ev, now)
+	r, err := e.control(e.life, n, sortTick, ev, now)
 	if err != nil {
 		return
 	}
 	l.ticking.Store(true) // Before push: the sender may be done with it at once.
-	if !e.requests.queue.push(r) {
+	if e.spool != nil {
+		e.spool.Issue(n, l.next+1)
+	}
+	if !e.push(r, Batched) {
 		l.ticking.Store(false)
 		e.buffers.put(r.buf)
 		return

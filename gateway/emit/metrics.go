@@ -16,17 +16,19 @@ type metrics struct {
 
 	// Read from the counters when somebody looks, so that a request pays nothing for them.
 	depth    metric.Int64ObservableGauge   // Records that wait, in flight included.
+	spooled  metric.Int64ObservableGauge   // Of them, those that are on the disk alone.
 	capacity metric.Int64ObservableGauge   // Records that may wait.
 	failing  metric.Int64ObservableGauge   // Partitions whose last attempt failed.
 	dropped  metric.Int64ObservableCounter // Records that were given up, by reason.
 	acked    metric.Int64ObservableCounter // Records that Kafka has stored.
 	resent   metric.Int64ObservableCounter // Records that were sent again.
+	recover  metric.Int64ObservableCounter // Events that earlier runs have left, and numbers that they lost.
 }
 
 func newMetrics(m metric.Meter, streams ...*stream) (metrics, error) {
 	var (
 		ms   metrics
-		errs [8]error
+		errs [9]error
 	)
 	ms.lag, errs[0] = m.Float64Histogram("vigil.emit.lag", metric.WithUnit("s"),
 		metric.WithDescription("From emitted to acknowledged by Kafka."),
@@ -44,6 +46,10 @@ func newMetrics(m metric.Meter, streams ...*stream) (metrics, error) {
 		metric.WithDescription("Records that Kafka has acknowledged."))
 	ms.resent, errs[6] = m.Int64ObservableCounter("vigil.emit.resent", metric.WithUnit("{record}"),
 		metric.WithDescription("Records that were sent again after an attempt without acknowledgement."))
+	ms.spooled, errs[7] = m.Int64ObservableGauge("vigil.emit.spooled", metric.WithUnit("{record}"),
+		metric.WithDescription("Records that wait for Kafka on the disk alone."))
+	ms.recover, errs[8] = m.Int64ObservableCounter("vigil.emit.recovered", metric.WithUnit("{record}"),
+		metric.WithDescription("Events that earlier runs have left in the spool, and numbers that they lost."))
 	err := errors.Join(errs[:]...)
 	if err != nil {
 		return ms, fmt.Errorf("make instruments: %w", err)
@@ -53,7 +59,7 @@ func newMetrics(m metric.Meter, streams ...*stream) (metrics, error) {
 			ms.observe(o, s)
 		}
 		return nil
-	}, ms.depth, ms.capacity, ms.failing, ms.dropped, ms.acked, ms.resent)
+	}, ms.depth, ms.capacity, ms.failing, ms.dropped, ms.acked, ms.resent, ms.spooled, ms.recover)
 	if err != nil {
 		return ms, fmt.Errorf("register instruments: %w", err)
 	}
@@ -68,6 +74,8 @@ func (ms *metrics) observe(o metric.Observer, s *stream) {
 	o.ObserveInt64(ms.failing, s.count.failing.Load(), metric.WithAttributes(topic))
 	o.ObserveInt64(ms.acked, int64(s.count.acked.Load()), metric.WithAttributes(topic))
 	o.ObserveInt64(ms.resent, int64(s.count.resent.Load()), metric.WithAttributes(topic))
+	o.ObserveInt64(ms.spooled, s.queue.spooled.Load(), metric.WithAttributes(topic))
+	o.ObserveInt64(ms.recover, int64(s.count.recovered.Load()), metric.WithAttributes(topic))
 	for i, reason := range reasons() {
 		o.ObserveInt64(ms.dropped, int64(s.count.dropped[i].Load()),
 			metric.WithAttributes(topic, attribute.String("reason", reason)))

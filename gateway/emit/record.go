@@ -6,6 +6,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
@@ -23,10 +24,14 @@ const (
 // record is one encoded message on its way. It belongs to the queue from push
 // to pop; only the sender of its partition changes it in between.
 type record struct {
+	life  *life // Whose number it has; nil for an enforcement.
 	lane  uint32
 	sort  sort
 	seq   uint64
-	buf   *[]byte // Holds key and value; goes back to the pool at the end.
+	last  uint64 // The last number that it stands for.
+	class spool.Class
+	ref   spool.Ref // Where the spool has it.
+	buf   *[]byte   // Holds key and value; goes back to the pool at the end.
 	key   []byte
 	value []byte
 	size  int64
@@ -37,6 +42,7 @@ type record struct {
 	time        time.Time // What ce_time says.
 	queued      time.Time
 	tried       bool // An attempt was made; it may have been stored.
+	resident    bool // It takes from the queue's budget.
 }
 
 // weigh notes what the record takes from a queue's budget and, roughly, from a

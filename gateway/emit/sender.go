@@ -227,9 +227,8 @@ func (p *sender) release() {
 		}
 	}
 	for _, r := range p.batch {
-		if r.sort == sortTick {
-			p.e.lane[r.lane].ticking.Store(false)
-		}
+		p.e.ticked(r)
+		p.e.known(r)
 		p.e.buffers.put(r.buf)
 	}
 	p.first++
@@ -259,16 +258,21 @@ func (p *sender) giveUp(cause error) {
 
 // bury turns a queued event into the tombstone of its number, in place.
 func (e *Emitter) bury(r *record, reason string) {
-	if r.sort == sortTick {
-		e.lane[r.lane].ticking.Store(false)
-	}
-	t, err := e.tombstone(r.lane, gap{r.seq, r.seq, reason}, e.now())
+	e.ticked(r)
+	t, err := e.tombstone(r.life, r.lane, gap{r.seq, r.seq, reason}, e.now())
 	if err != nil {
 		e.log.Error("tombstone not written", "lane", r.lane, "seq", r.seq, "error", err)
 		return
 	}
 	e.buffers.put(r.buf)
 	r.sort, r.buf, r.key, r.value, r.id, r.typ, r.time = t.sort, t.buf, t.key, t.value, t.id, t.typ, t.time
+}
+
+// ticked lets the lane tick again once its tick is gone.
+func (e *Emitter) ticked(r *record) {
+	if r.sort == sortTick && !r.life.ended() {
+		e.lane[r.lane].ticking.Store(false)
+	}
 }
 
 // refuses reports an answer that speaks of the records themselves, so that

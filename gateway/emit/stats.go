@@ -4,10 +4,13 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 )
 
-// Reasons for which a record is given up. The first four leave a tombstone in
-// their lane; what is lost at shutdown has nobody left to write one.
+// Reasons for which a record is given up, beside those of the spool. The first
+// four leave a tombstone in their lane; what is lost at shutdown has one only where
+// there is a spool, by which the next start knows of it.
 const (
 	ReasonQueueFull = "queue_full" // No room: Kafka is slower than the requests.
 	ReasonTooLarge  = "too_large"  // Larger than an event may be, or than the broker takes.
@@ -17,14 +20,27 @@ const (
 	ReasonClosed    = "closed"     // Emitted after Run had ended.
 )
 
-func reasons() []string {
-	return []string{ReasonQueueFull, ReasonTooLarge, ReasonMalformed, ReasonRefused, ReasonShutdown, ReasonClosed}
+// ReasonUnfinished is the reason of an event whose request was under way when the
+// gateway died: nobody knows how it ended.
+const ReasonUnfinished = "gateway_ended"
+
+// reasonCount is the number of reasons.
+const reasonCount = 11
+
+// reasons are all, those of the spool among them.
+func reasons() [reasonCount]string {
+	return [...]string{
+		ReasonQueueFull, ReasonTooLarge, ReasonMalformed, ReasonRefused, ReasonShutdown, ReasonClosed,
+		spool.ReasonFull, spool.ReasonExpired, spool.ReasonCrash, spool.ReasonTorn, spool.ReasonDamaged,
+	}
 }
 
 // Stats are an emitter's figures at one moment.
 type Stats struct {
 	// Requests are the figures of vigil.requests, Enforcements of vigil.enforcements.
 	Requests, Enforcements StreamStats
+	// Spool are those of the spool; zero without one.
+	Spool spool.Figures
 }
 
 // StreamStats are the figures of one topic.
@@ -39,8 +55,12 @@ type StreamStats struct {
 	// Sent counts records per attempt; Acked those that Kafka has stored, ticks and tombstones included.
 	Sent, Acked uint64
 	// AckedEvents counts events or enforcements that Kafka has stored: without
-	// ticks and tombstones. Emitted = AckedEvents + Dropped + still queued.
+	// ticks and tombstones. Emitted + Recovered = AckedEvents + Dropped + still queued.
 	AckedEvents uint64
+	// Recovered counts what earlier lives have left: events, and numbers that are lost.
+	Recovered uint64
+	// Spooled is how many of Depth are on the disk alone.
+	Spooled int64
 	// Oldest is the age of the record that waits longest, 0 for none.
 	Oldest time.Duration
 	// Failing is the number of partitions whose last attempt failed, or 1
@@ -51,13 +71,15 @@ type StreamStats struct {
 // counters count for one topic.
 type counters struct {
 	emitted, sent, resent, acked, ackedEvents atomic.Uint64
-	dropped                                   [6]atomic.Uint64
+	recovered                                 atomic.Uint64
+	dropped                                   [reasonCount]atomic.Uint64
 	failing                                   atomic.Int64
 }
 
 // drop counts n records that were given up.
 func (s *stream) drop(reason string, n uint64) {
-	s.count.dropped[slices.Index(reasons(), reason)].Add(n)
+	all := reasons()
+	s.count.dropped[slices.Index(all[:], reason)].Add(n)
 }
 
 func (s *stream) stats(now time.Time) StreamStats {
@@ -68,8 +90,10 @@ func (s *stream) stats(now time.Time) StreamStats {
 		Sent:          s.count.sent.Load(),
 		Acked:         s.count.acked.Load(),
 		AckedEvents:   s.count.ackedEvents.Load(),
+		Recovered:     s.count.recovered.Load(),
+		Spooled:       s.queue.spooled.Load(),
 		Failing:       int(s.count.failing.Load()),
-		Dropped:       make(map[string]uint64, len(reasons())),
+		Dropped:       make(map[string]uint64, reasonCount),
 	}
 	st.Depth, st.Bytes = s.queue.depth()
 	for i, r := range reasons() {
@@ -77,10 +101,9 @@ func (s *stream) stats(now time.Time) StreamStats {
 			st.Dropped[r] = n
 		}
 	}
-	var head [1]*record
 	for lane := range s.lanes {
-		for _, r := range s.queue.peek(head[:0], lane, 1, 0) {
-			st.Oldest = max(st.Oldest, now.Sub(r.queued))
+		if at, some := s.queue.oldest(lane); some {
+			st.Oldest = max(st.Oldest, now.Sub(at))
 		}
 	}
 	return st

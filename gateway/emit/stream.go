@@ -11,7 +11,7 @@ import (
 // partitions; what they have not delivered stays in the queue.
 type stream struct {
 	topic                   string
-	queue                   queue
+	queue                   *ring
 	lanes                   uint32
 	capacity, capacityBytes int64
 	attr                    metric.MeasurementOption
@@ -22,10 +22,9 @@ type stream struct {
 	senders atomic.Pointer[[]*sender] // nil until the partitions are known.
 }
 
-func newStream(topic string, lanes uint32, records, bytes int64) *stream {
+func newStream(topic string, capacity, capacityBytes int64, q *ring) *stream {
 	return &stream{
-		topic: topic, lanes: lanes, capacity: records, capacityBytes: bytes,
-		queue: newRing(lanes, records, bytes), popped: make(chan struct{}, 1),
+		topic: topic, lanes: uint32(len(q.lanes)), capacity: capacity, capacityBytes: capacityBytes, queue: q, popped: make(chan struct{}, 1),
 		attr: metric.WithAttributeSet(attribute.NewSet(attribute.String("topic", topic))),
 	}
 }
@@ -53,20 +52,20 @@ func (s *stream) empty() bool {
 	return records == 0
 }
 
-// abandon counts the events or enforcements that are left in the queue, and
-// how many of them were in flight when their sender ended: those may have been
-// stored.
+// abandon counts the events or enforcements that are left in the queue and that
+// no next start will find in the spool, and how many of them were in flight when
+// their sender ended: those may have been stored.
 func (s *stream) abandon() (lost, unconfirmed uint64) {
-	records, _ := s.queue.depth()
 	for lane := range s.lanes {
-		for _, r := range s.queue.peek(nil, lane, int(records), s.capacityBytes+1) {
-			if r.sort == sortEvent || r.sort == sortEnforcement {
-				lost++
-				if r.tried {
-					unconfirmed++
-				}
+		s.queue.each(lane, func(e entry) {
+			if e.ref.Valid() || e.r.sort != sortEvent && e.r.sort != sortEnforcement || e.r.life.ended() {
+				return
 			}
-		}
+			lost++
+			if e.r.tried {
+				unconfirmed++
+			}
+		})
 	}
 	return lost, unconfirmed
 }

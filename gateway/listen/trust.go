@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/vigil-gateway/vigil/gateway/tlsfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
 // What the listener asks of clients about certificates.

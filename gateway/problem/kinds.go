@@ -181,6 +181,15 @@ func NotReady() Problem {
 	return Problem{Status: http.StatusServiceUnavailable, Code: CodeNotReady, Title: "Starting", RetryAfter: 2 * time.Second}
 }
 
+// NotDurable says that the request cannot be put on record just now, without which
+// its route does nothing.
+func NotDurable() Problem {
+	return Problem{
+		Status: http.StatusServiceUnavailable, Code: CodeNotDurable, Title: "Cannot be recorded",
+		Detail: "The request could not be put on record, so nothing was done.", RetryAfter: 2 * time.Second,
+	}
+}
+
 // TooManyStreams says that a session holds as many streams as it may.
 func TooManyStreams() Problem {
 	return Problem{Status: http.StatusServiceUnavailable, Code: CodeStreams, Title: "Too many open streams", RetryAfter: 5 * time.Second}

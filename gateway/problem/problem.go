@@ -28,6 +28,7 @@ const (
 	CodeBinding            = "binding_required"
 	CodePosture            = "standing_unknown"
 	CodeNotReady           = "not_ready"
+	CodeNotDurable         = "not_durable"
 	CodeStreams            = "too_many_streams"
 	CodeUpstreamRefused    = "upstream_refused"
 	CodeUpstreamTimeout    = "upstream_timeout"

@@ -98,6 +98,7 @@ func TestKinds(t *testing.T) {
 		}},
 		"posture":             {problem.Posture(), want{Status: 503, Code: "standing_unknown", Retry: retry5, Detail: "This resource is closed until the session can be judged."}},
 		"not ready":           {problem.NotReady(), want{Status: 503, Code: "not_ready", Retry: "2"}},
+		"not durable":         {problem.NotDurable(), want{Status: 503, Code: "not_durable", Retry: "2", Detail: "The request could not be put on record, so nothing was done."}},
 		"too many streams":    {problem.TooManyStreams(), want{Status: 503, Code: "too_many_streams", Retry: retry5}},
 		"framing":             {problem.Framing(), want{Status: 400, Code: "malformed_request", Detail: "The request's framing is not what HTTP allows.", Con: "close"}},
 		"misdirected":         {problem.Misdirected(), want{Status: 421, Code: "misdirected_request"}},

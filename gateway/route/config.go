@@ -44,6 +44,13 @@ const (
 	PostureDeny   = "deny"
 )
 
+// Durabilities: how well the event of a route's request is kept until Kafka has it.
+const (
+	DurabilityBatched    = "batched"
+	DurabilityStrict     = "strict"
+	DurabilityBestEffort = "best_effort"
+)
+
 // Config is the routing table as an operator writes it.
 type Config struct {
 	// Routes in any order: the most specific one wins, whatever its place.
@@ -81,6 +88,11 @@ type Spec struct {
 	// Binding lists the keys that a token may be bound to, of which it must have
 	// proven one: dpop, mtls or cookie. Empty accepts tokens that are bound to none.
 	Binding []string `mapstructure:"binding"`
+	// Durability of the events: batched (kept over the end of the process, and over a
+	// loss of power after some milliseconds), strict (no upstream is called before the
+	// request is on the disk; 503 where it cannot be) or best_effort (in memory, losses
+	// are counted); batched where empty.
+	Durability string `mapstructure:"durability"`
 	// SignIn says how the outcome and account of a sign-in are read; absent
 	// where the route is none.
 	SignIn *SignInSpec `mapstructure:"sign_in"`
@@ -208,16 +220,20 @@ func (s Spec) faults(key string) []error {
 	if err != nil {
 		fault("upstream", "%w", err)
 	}
-	if s.Sensitivity != "" {
-		err = checkOneOf(s.Sensitivity, sensitivities())
-		if err != nil {
-			fault("sensitivity", "%w", err)
+	for _, f := range []struct {
+		key, value string
+		all        []string
+	}{
+		{"sensitivity", s.Sensitivity, sensitivities()},
+		{"posture", s.Posture, []string{PostureAllow, PostureStepUp, PostureDeny}},
+		{"durability", s.Durability, []string{DurabilityBatched, DurabilityStrict, DurabilityBestEffort}},
+	} {
+		if f.value == "" {
+			continue
 		}
-	}
-	if s.Posture != "" {
-		err = checkOneOf(s.Posture, []string{PostureAllow, PostureStepUp, PostureDeny})
+		err = checkOneOf(f.value, f.all)
 		if err != nil {
-			fault("posture", "%w", err)
+			fault(f.key, "%w", err)
 		}
 	}
 	if s.MaxAge < 0 {

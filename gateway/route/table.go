@@ -44,6 +44,7 @@ type Route struct {
 	Scopes      []string
 	Sensitivity string // A constant Sensitivity…; never empty.
 	Posture     string // A constant Posture…; never empty.
+	Durability  string // A constant Durability…; never empty.
 	ACR         []string
 	Binding     []string      // Constants event.Binding…; empty for any.
 	MaxAge      time.Duration // 0 for no limit.
@@ -130,6 +131,10 @@ func (s Spec) compile() *Route {
 	}
 	if r.Sensitivity == "" {
 		r.Sensitivity = SensitivityNormal
+	}
+	r.Durability = s.Durability
+	if r.Durability == "" {
+		r.Durability = DurabilityBatched
 	}
 	if r.Posture == "" {
 		r.Posture = defaultPosture(r)

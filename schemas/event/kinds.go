@@ -17,6 +17,10 @@ const ReasonClear = "clear"
 // tenant in force; attributes name it.
 const ReasonEpoch = "epoch"
 
+// ReasonEpochClosed is the reason of the last tick of a lane: its gateway's run
+// has ended, and nothing with its epoch follows there.
+const ReasonEpochClosed = "epoch_closed"
+
 // Reasons of a session event: what happened to the session.
 const (
 	ReasonLogin   = "login"

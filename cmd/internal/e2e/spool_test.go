@@ -1,0 +1,356 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/cmd/internal/keys"
+	"github.com/vigil-gateway/vigil/cmd/internal/topics"
+	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
+
+// spoolKills is how often TestKillGatewayLosesNoEvent kills it; VIGIL_KILLS sets
+// another number.
+const spoolKills = 10
+
+// books are what both sides of a gateway have seen of requests, by their ids.
+type books struct {
+	mu       sync.Mutex
+	served   map[string]bool // The upstream was called.
+	answered map[string]bool // The client has an answer.
+	broken   int             // The client has none: the gateway died, or was not there.
+}
+
+// bench is a gateway between a client and an upstream that keep books, without an
+// analyzer.
+type gatewayBench struct {
+	dir     string
+	kafka   kafkaServer
+	books   books
+	address string
+	gateway *process
+}
+
+func newBench(t *testing.T) *gatewayBench {
+	t.Helper()
+	b := &gatewayBench{dir: t.TempDir(), kafka: newEmbeddedKafka(t)}
+	b.books.served, b.books.answered = make(map[string]bool), make(map[string]bool)
+	_, err := keys.Init(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = topics.Ensure(t.Context(), topics.Options{Brokers: []string{b.kafka.Addr()}, Specs: topic.All(partitions), Replicas: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := idp.Start(idp.Options{Audience: siteAudience, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = provider.Close() })
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.books.mu.Lock()
+		b.books.served[r.Header.Get("X-Request-Id")] = true
+		b.books.mu.Unlock()
+		_, _ = io.WriteString(w, "served\n")
+	}))
+	t.Cleanup(server.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.address = l.Addr().String()
+	_ = l.Close()
+	err = os.WriteFile(filepath.Join(b.dir, "gateway.yaml"), fmt.Appendf(nil, `id: gateway-1
+tenant_key_file: secrets/tenant.key
+kafka: {brokers: [%q]}
+keys: {key_set_file: keys/keys.jws, root_public_file: keys/root.pub.pem}
+listen: {address: %q}
+admin: {address: "127.0.0.1:0"}
+emit: {drain: 30s, spool: {segment_bytes: 512KiB, bytes_max: 64MiB}}
+identity:
+  allow_private: true
+  issuers: [{issuer: %q, jwks_url: %q, audiences: [%q]}]
+revoke: {dir: gateway-state}
+routes:
+  - {id: page, path: "/page/{id}", upstream: %q, public: true}
+  - {id: strict, path: "/strict/{id}", upstream: %q, public: true, durability: strict}
+  - {id: inside, path: "/inside", upstream: %q}
+`, b.kafka.Addr(), b.address, provider.Issuer(), provider.JWKSURL(), siteAudience, server.URL, server.URL, server.URL), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *gatewayBench) start(t *testing.T) {
+	t.Helper()
+	b.gateway = start(t, b.dir, "vigil-gateway", "--config", filepath.Join(b.dir, "gateway.yaml"))
+}
+
+// load sends requests from n clients until ctx ends.
+func (b *gatewayBench) load(ctx context.Context, n int) (wait func()) {
+	var crowd sync.WaitGroup
+	for worker := range n {
+		crowd.Go(func() {
+			c := &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
+			defer c.CloseIdleConnections()
+			for i := 0; ctx.Err() == nil; i++ {
+				path := fmt.Sprintf("/page/%d", i)
+				switch {
+				case worker == 0:
+					path = fmt.Sprintf("/strict/%d", i)
+				case i%7 == 0:
+					path = "/inside" // Refused: nobody has a token.
+				}
+				b.books.note(ctx, c, "http://"+b.address+path)
+			}
+		})
+	}
+	return crowd.Wait
+}
+
+// note asks for a page and writes down what becomes of it. A request is not broken
+// off when the load ends, else nobody would know whether it was answered.
+func (b *books) note(ctx context.Context, c *http.Client, url string) {
+	resp, err := c.Get(url)
+	id := ""
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		id = resp.Header.Get("X-Request-Id")
+	}
+	b.mu.Lock()
+	if err == nil {
+		b.answered[id] = true
+	} else {
+		b.broken++
+	}
+	b.mu.Unlock()
+	if err != nil {
+		pause := time.NewTimer(5 * time.Millisecond)
+		defer pause.Stop()
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+	}
+}
+
+// account is what the topic says of requests.
+type account struct {
+	rows       map[string]int // Terminal events by id.
+	unfinished int            // Of them, those whose gateway died before their end.
+	covered    map[string]uint64
+	missing    uint64
+	duplicates int
+	epochs     map[uint64]bool
+	closed     map[uint64]bool
+}
+
+// read reads the topic to its end, as the analyzer does.
+func (b *gatewayBench) read(t *testing.T) account {
+	t.Helper()
+	a := account{rows: make(map[string]int), covered: make(map[string]uint64), epochs: make(map[uint64]bool), closed: make(map[uint64]bool)}
+	tr := &kafka.Transport{}
+	defer tr.CloseIdleConnections()
+	c := &kafka.Client{Addr: kafka.TCP(b.kafka.Addr()), Transport: tr, Timeout: patience}
+	var at event.Positions
+	for p := range partitions {
+		for offset, end := int64(0), int64(1); offset < end; {
+			res, err := c.Fetch(t.Context(), &kafka.FetchRequest{Topic: topic.Requests, Partition: p, Offset: offset, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: 10 * time.Millisecond})
+			if err != nil || res.Error != nil {
+				t.Fatalf("fetch: %v, %v", err, res)
+			}
+			for end = res.HighWatermark; ; {
+				r, err := res.Records.ReadRecord()
+				if err != nil {
+					break
+				}
+				if r.Offset < offset {
+					continue
+				}
+				offset = r.Offset + 1
+				value, err := kafka.ReadAll(r.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.add(t, &at, value)
+			}
+		}
+	}
+	return a
+}
+
+func (a *account) add(t *testing.T, at *event.Positions, value []byte) {
+	t.Helper()
+	e := new(event.RequestEvent)
+	err := event.Decode(value, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.epochs[e.Epoch] = true
+	last := max(e.Seq, e.SeqEnd)
+	lane := event.Lane{Gateway: e.Gateway, Epoch: e.Epoch, Lane: e.Lane}
+	before := at.Last(lane)
+	duplicate, missing := at.Observe(lane, e.Seq, last)
+	a.missing += missing
+	switch {
+	case duplicate:
+		a.duplicates++
+	case e.Kind == event.KindTombstone:
+		a.covered[e.Reason] += last - max(e.Seq-1, before)
+	case e.Kind == event.KindTick:
+		a.closed[e.Epoch] = a.closed[e.Epoch] || e.Reason == event.ReasonEpochClosed
+	case e.Terminal():
+		a.rows[e.RequestId]++
+		if e.Reason == "gateway_ended" {
+			a.unfinished++
+		}
+	}
+}
+
+// TestKillGatewayLosesNoEvent kills the gateway at random instants of load, also
+// while it still starts, and compares three books: what the client was answered,
+// what the upstream served, and the events. Kafka is away for part of it.
+func TestKillGatewayLosesNoEvent(t *testing.T) {
+	n := spoolKills
+	if text := os.Getenv("VIGIL_KILLS"); text != "" {
+		var err error
+		n, err = strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("VIGIL_KILLS: %v", err)
+		}
+	}
+	random := rand.New(rand.NewPCG(seedOf(t), 0))
+	b := newBench(t)
+	b.start(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	wait := b.load(ctx, 12)
+	for i := range n {
+		instant := time.NewTimer(time.Duration(random.Int64N(int64(700 * time.Millisecond))))
+		<-instant.C
+		b.gateway.kill()
+		if i%5 == 3 {
+			b.kafka.Crash()
+		}
+		if random.IntN(4) == 0 { // Once more, before it has said anything.
+			p, _ := launch(t, b.dir, "vigil-gateway", "--config", filepath.Join(b.dir, "gateway.yaml"))
+			instant := time.NewTimer(time.Duration(random.Int64N(int64(100 * time.Millisecond))))
+			<-instant.C
+			p.kill()
+		}
+		b.start(t)
+		if i%5 == 3 {
+			b.kafka.Return(t)
+		}
+	}
+	stop()
+	wait()
+	b.gateway.stop(t)
+	a := b.read(t)
+	rows, unexplained, twice := len(a.rows), 0, 0
+	var losses uint64
+	for _, n := range a.covered {
+		losses += n
+	}
+	for id, n := range a.rows {
+		if n > 1 {
+			twice++
+		}
+		if !b.books.answered[id] && !b.books.served[id] {
+			unexplained++
+		}
+	}
+	absent := 0
+	for id := range union(b.books.served, b.books.answered) {
+		if a.rows[id] == 0 {
+			absent++
+		}
+	}
+	t.Logf("%d kills: %d answered, %d served by the upstream, %d broken; %d rows, %d of them unfinished, %v lost, %d missing, %d records there twice, %d epochs, %d closed",
+		n, len(b.books.answered), len(b.books.served), b.books.broken, rows, a.unfinished, a.covered, a.missing, a.duplicates, len(a.epochs), len(a.closed))
+	if uint64(absent) > losses || a.missing > 0 {
+		t.Errorf("%d requests have no row, %d numbers are counted as lost, %d are missing without a word", absent, losses, a.missing)
+	}
+	if twice > 0 {
+		t.Errorf("%d requests have two rows", twice)
+	}
+	if unexplained > b.books.broken {
+		t.Errorf("%d rows are of requests that nobody knows, and the client saw %d broken off", unexplained, b.books.broken)
+	}
+	if a.unfinished == 0 && n >= spoolKills {
+		t.Error("no request was under way when the gateway was killed: the test has seen nothing")
+	}
+	if len(a.closed) < len(a.epochs)-1 {
+		t.Errorf("%d of %d ended epochs are closed", len(a.closed), len(a.epochs)-1)
+	}
+	left, err := filepath.Glob(filepath.Join(b.dir, "gateway-state", "spool", "*"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "lock" {
+		t.Errorf("the spool has %v, %v, want its lock alone", left, err)
+	}
+}
+
+func union(sets ...map[string]bool) map[string]bool {
+	all := make(map[string]bool)
+	for _, set := range sets {
+		for id := range set {
+			all[id] = true
+		}
+	}
+	return all
+}
+
+// TestRowsOutliveAKillOfTheGateway kills the gateway under load, and looks for what
+// clients were answered in ClickHouse: each once, by way of the spool, the topic and
+// the analyzer.
+func TestRowsOutliveAKillOfTheGateway(t *testing.T) {
+	seed := seedOf(t)
+	random := rand.New(rand.NewPCG(seed, 0))
+	s := newSite(t, newEmbeddedKafka(t))
+	s.open(t)
+	for i := range 3 {
+		leave := s.browse(t, seed+uint64(i), 40, 10)
+		instant := time.NewTimer(time.Second + time.Duration(random.Int64N(int64(time.Second))))
+		<-instant.C
+		s.gateway.kill()
+		leave()
+		s.startGateway(t)
+		s.awaitReady(t, s.gateway)
+	}
+	s.ledger.mu.Lock()
+	answered := 0
+	for _, n := range s.ledger.statuses {
+		answered += n
+	}
+	s.ledger.mu.Unlock()
+	s.settle(t, answered)
+	sent, accounted := int(s.ledger.sent.Load()), s.accounted(t)
+	rows, ids := s.number(t, "SELECT count() FROM db.requests"), s.number(t, "SELECT uniqExact(id) FROM db.requests")
+	t.Logf("%d requests were sent, %d answered, %d are accounted for, %d of them without their end: %s", sent, answered, accounted,
+		s.number(t, "SELECT count() FROM db.requests WHERE reason = 'gateway_ended'"), s.ask(t, "SELECT reason, sum(n) FROM db.losses GROUP BY reason FORMAT TSV"))
+	if accounted < answered || accounted > sent {
+		t.Errorf("%d requests are accounted for, %d were answered and %d sent", accounted, answered, sent)
+	}
+	if rows != ids {
+		t.Errorf("%d rows have %d ids", rows, ids)
+	}
+}
