@@ -20,7 +20,8 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// chrome is a real browser; SCREENSHOTS names a folder for what it shows.
+// chrome is a real browser. CHROMIUM names its program, and SCREENSHOTS a folder for
+// what it shows.
 type chrome struct {
 	t    *testing.T
 	ctx  context.Context //nolint:containedctx // It is chromedp's handle of the tab.
@@ -29,9 +30,9 @@ type chrome struct {
 
 func newChrome(t *testing.T) *chrome {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
+	path, err := exec.LookPath(os.Getenv("CHROMIUM"))
 	if err != nil {
-		t.Fatal("chromium is missing: install your distribution's package chromium")
+		t.Fatal("no browser: run `make test-browser`, which fetches one, or name yours with CHROMIUM=PATH")
 	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(),
 		chromedp.ExecPath(path), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox,
