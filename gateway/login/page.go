@@ -22,9 +22,12 @@ const style = `:root{color-scheme:light dark}` +
 	`border:1px solid currentColor;border-radius:.5rem;font:inherit;text-align:center;text-decoration:none;` +
 	`color:inherit;background:transparent;cursor:pointer}` +
 	`input:not([type=hidden]){box-sizing:border-box;width:100%;min-height:2.875rem;margin:.25rem 0 .75rem;padding:.625rem 1rem;` +
-	`border:1px solid currentColor;border-radius:.5rem;font:inherit;letter-spacing:.1em}code{font-size:1.125rem}` +
-	`a:hover,button:hover{text-decoration:underline}` +
-	`a:focus-visible,button:focus-visible{outline:3px solid #1769e0;outline-offset:2px}` +
+	`border:1px solid currentColor;border-radius:.5rem;font:inherit;letter-spacing:.1em}` +
+	`code{font:1.125rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere}` +
+	`button{color:#fff;background:#1259c3;border-color:#1259c3;font-weight:600}button:hover{background:#0d47a1}` +
+	`form+a{margin-top:1rem}` +
+	`a:hover{text-decoration:underline}` +
+	`:focus-visible{outline:3px solid #1769e0;outline-offset:2px}` +
 	`small{display:block;opacity:.8}`
 
 // page is one of our pages. Again is a link to go on with, Choices are links to

@@ -60,7 +60,9 @@ func (l *Login) askLogout(w http.ResponseWriter, r *http.Request, p *Presence) A
 			f.Goes = u.Scheme + "://" + u.Host
 		}
 	}
-	return l.page(w, r, http.StatusOK, page{Title: "Sign out?", Text: "This ends your session here and at the provider.", Form: f})
+	return l.page(w, r, http.StatusOK, page{
+		Title: "Sign out?", Text: "This ends your session here and at the provider.", Form: f, Again: "/", AgainText: "Stay signed in",
+	})
 }
 
 // ownPage reports whether a browser says that a page of this very origin sent a
