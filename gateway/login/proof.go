@@ -26,7 +26,11 @@ type proof struct {
 	amr, scopes               []string
 	authTime                  int64 // Unix seconds; 0 where it does not say.
 	refreshToken, idToken     string
-	renewIn                   time.Duration // 0 where the provider does not say.
+	// email is the person's verified address; emailSaid reports whether the provider
+	// speaks of one at all.
+	email     string
+	emailSaid bool
+	renewIn   time.Duration // 0 where the provider does not say.
 }
 
 // exchange turns the code of a callback into a proof. The error wraps errAway, is
@@ -108,6 +112,7 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		issuer: p.spec.Issuer, subject: token.Subject, sid: c.SID, acr: c.ACR, amr: c.AMR, authTime: int64(c.AuthTime),
 		scopes: p.scopes(payload),
 	}
+	out.email, out.emailSaid = verifiedEmail(payload)
 	if len(raw) <= idTokenBytesMax {
 		out.idToken = raw
 	}
@@ -142,7 +147,9 @@ func (p *provider) userinfo(ctx context.Context, d *description, accessToken str
 	if subject == "" || len(subject) > claimBytesMax {
 		return proof{}, faultOf(CodeUserinfo, "names nobody")
 	}
-	return proof{issuer: p.spec.Issuer, subject: subject, scopes: p.scopes(raw), authTime: p.now().Unix()}, nil
+	out := proof{issuer: p.spec.Issuer, subject: subject, scopes: p.scopes(raw), authTime: p.now().Unix()}
+	out.email, out.emailSaid = verifiedEmail(raw)
+	return out, nil
 }
 
 // plain is a text or a whole number as text; the big social providers number
