@@ -7,6 +7,7 @@ CACHE   := .cache
 CHDB    := $(CACHE)/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
 OIDC    := $(CACHE)/oidc/node_modules/oidc-provider/package.json
 KAFKA   := $(CACHE)/kafka-4.4.0/.complete
+KEYCLOAK := $(CACHE)/keycloak-26.7.3/.complete
 CHROMIUM ?= $(CACHE)/chromium/chromium
 LINT    := $(CACHE)/bin/golangci-lint-2.15.0
 H2SPEC  := $(CACHE)/bin/h2spec-2.2.1
@@ -79,6 +80,20 @@ $(KAFKA): .tools/kafka/pom.xml
 	@mvn -B -q -C -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@
 
+.PHONY: keycloak
+keycloak: $(KEYCLOAK)
+$(KEYCLOAK): .tools/keycloak/pom.xml .tools/keycloak/sha256
+	$(call need,java,install a Java 17 runtime such as openjdk-17-jre-headless; Keycloak runs on it)
+	$(call need,mvn,install Maven; it fetches Keycloak)
+	$(call need,python3,install Python 3; it unpacks Keycloak)
+	@echo "fetching and preparing Keycloak (177 MB, a minute, once) …" >&2
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn -B -q -C -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $(@D))
+	@cd $(@D); sha256sum --quiet -c $(CURDIR)/.tools/keycloak/sha256
+	@cd $(@D); python3 -m zipfile -e *.zip .; mv keycloak-*/* .; rmdir keycloak-*/; rm *.zip
+	@cd $(@D); sh bin/kc.sh build --db=dev-mem --cache=local >build.log 2>&1 || { cat build.log >&2; exit 1; }
+	@touch $@
+
 .PHONY: h2spec
 h2spec: $(H2SPEC)
 $(H2SPEC): .tools/h2spec/go.mod .tools/h2spec/go.sum
@@ -118,8 +133,9 @@ race: engines python ## Every package with the race detector.
 	@CGO_ENABLED=1 go test -race -timeout 40m -tags $(TAGS) ./...
 
 .PHONY: e2e
-e2e: engines build h2spec ## The whole line on embedded engines and on Apache Kafka.
+e2e: engines build h2spec keycloak ## The whole line on embedded engines and on Apache Kafka; signing in at Keycloak.
 	@go test -count=1 -timeout 30m -tags '$(TAGS) e2e' ./cmd/internal/e2e/...
+	@go test -count=1 -timeout 10m -tags '$(TAGS) e2e' -run '^TestKeycloak$$' ./gateway
 
 .PHONY: test-browser
 test-browser: oidc chromium ## Sign-in, step-up, second factor and sign-out in a real Chromium, or CHROMIUM=PATH; SCREENSHOTS=FOLDER keeps what it shows.

@@ -144,7 +144,8 @@ func (a *phone) token(form url.Values) tokens {
 	}
 }
 
-// call sends a request with an access token, and a proof by key where one is given.
+// call sends a request with an access token, a proof by key where one is given, and no
+// cookies: they are the browser's.
 func (a *phone) call(path, scheme, token string, key *signer) shown {
 	a.t.Helper()
 	header := []string{"Authorization", scheme + " " + token, "Accept", "application/json"}
@@ -152,7 +153,7 @@ func (a *phone) call(path, scheme, token string, key *signer) shown {
 		r := must(http.NewRequest(http.MethodGet, a.rig.home+path, http.NoBody)) //nolint:noctx // It is not sent.
 		header = append(header, "DPoP", key.proof(r, token, ""))
 	}
-	return a.get(path, header...)
+	return (&browser{a.t, a.rig, &http.Client{Transport: a.client.Transport}}).get(path, header...)
 }
 
 // A bound token of the provider serves its owner, and refuses a thief at his

@@ -167,7 +167,10 @@ func TestHostileLogoutTokens(t *testing.T) {
 		t.Helper()
 		r := httptest.NewRequestWithContext(t.Context(), method, "/.vigil/backchannel-logout", strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		_, a := g.person().visit(r)
+		w, a := g.person().visit(r)
+		if w.Header().Get("Connection") != "close" {
+			t.Error("the provider may come back on a connection that is closed by then")
+		}
 		return a
 	}
 	for name, sign := range tests {
