@@ -150,7 +150,7 @@ func (a *phone) call(path, scheme, token string, key *signer) shown {
 	a.t.Helper()
 	header := []string{"Authorization", scheme + " " + token, "Accept", "application/json"}
 	if key != nil {
-		r := must(http.NewRequest(http.MethodGet, a.rig.home+path, http.NoBody)) //nolint:noctx // It is not sent.
+		r := must(http.NewRequest(http.MethodGet, a.rig.home+path, http.NoBody))
 		header = append(header, "DPoP", key.proof(r, token, ""))
 	}
 	return (&browser{a.t, a.rig, &http.Client{Transport: a.client.Transport}}).get(path, header...)

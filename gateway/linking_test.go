@@ -4,11 +4,13 @@ import (
 	"html"
 	"net/url"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/coder/websocket"
 
 	"github.com/vigil-gateway/vigil/gateway/login"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -55,7 +57,14 @@ func TestVerdictsFollowLinkedAccounts(t *testing.T) {
 		echoes(t, c)
 		sockets = append(sockets, c)
 	}
-	s.revoke(t, verdict.ActionRevoke, verdict.TargetSubject, s.names.Subject(s.op.Issuer(), alice))
+	account := s.names.Subject(s.op.Issuer(), alice)
+	ins := s.awaitHappening(t, event.ReasonLogin, 3)
+	if !slices.ContainsFunc(ins, func(e *event.RequestEvent) bool {
+		return e.Subject == one && e.Attributes[event.AttributeLinkedAccount] == account
+	}) {
+		t.Errorf("no session event says that account %s is of %s: %v", account, one, ins)
+	}
+	s.revoke(t, verdict.ActionRevoke, verdict.TargetSubject, account)
 	if code := closed(t, sockets[0]); code != websocket.StatusPolicyViolation {
 		t.Errorf("the stream of the account ended with %d, want 1008", code)
 	}

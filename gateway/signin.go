@@ -189,6 +189,9 @@ func (g *Gateway) report(h login.Happening) {
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
 	}
+	if id.LinkedAccount != "" {
+		e.Attributes = map[string]string{event.AttributeLinkedAccount: id.LinkedAccount}
+	}
 	if o.Address.IsValid() {
 		e.Address = o.Address.String()
 	}

@@ -71,6 +71,11 @@ const (
 // subject's place (RFC 8693 section 4.1).
 const AttributeActor = "actor"
 
+// AttributeLinkedAccount is the attribute of a session event that names, as a
+// pseudonym, the account at its provider, where the subject is a person whose
+// accounts are linked.
+const AttributeLinkedAccount = "linked_account"
+
 // Kinds of subject.
 const (
 	SubjectHuman   = "human"
