@@ -120,21 +120,21 @@ func (k linking) person(p Provider, address string) string {
 // [mailbox] writes it; empty for none. said reports whether they speak of one at all.
 // Some providers write the truth as text.
 func verifiedEmail(claims []byte) (address string, said bool) {
-	var c struct {
-		Email    *string         `json:"email"`
-		Verified json.RawMessage `json:"email_verified"`
+	var all map[string]json.RawMessage // A struct would take "Email" for "email".
+	if json.Unmarshal(claims, &all) != nil {
+		return "", false // Cannot happen: they were read before.
 	}
-	if json.Unmarshal(claims, &c) != nil {
-		return "", true // It says something, and nobody knows what.
+	email, verified := all["email"], string(all["email_verified"])
+	said = email != nil || verified != ""
+	var raw string
+	if verified != `true` && verified != `"true"` || json.Unmarshal(email, &raw) != nil {
+		return "", said
 	}
-	if v := string(c.Verified); c.Email == nil || v != `true` && v != `"true"` {
-		return "", c.Email != nil || c.Verified != nil
-	}
-	address, err := mailbox(*c.Email)
+	address, err := mailbox(raw)
 	if err != nil {
-		return "", true
+		return "", said
 	}
-	return address, true
+	return address, said
 }
 
 var errMailbox = errors.New("is no plain email address")

@@ -167,6 +167,8 @@ func TestWhoIsNotLinked(t *testing.T) {
 		"a dot behind it":                                {"second", verified("m", aliceAt+".")},
 		"an address with a tag is another":               {"second", verified("m", "alice+x@corp.test")},
 		"an address in another claim":                    {"second", object{"preferred_username": aliceAt, "upn": aliceAt, "email_verified": true}},
+		"an address in another spelling":                 {"second", object{"Email": aliceAt, "email": "m@evil.test", "email_verified": true}},
+		"verified in another spelling":                   {"second", object{"email": aliceAt, "email_verified": false, "Email_Verified": true}},
 		"a list of addresses":                            {"second", object{"email": []string{aliceAt}, "email_verified": true}},
 		"the address as the name that the provider uses": {"second", object{"sub": aliceAt}},
 	} {

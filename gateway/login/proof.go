@@ -80,6 +80,10 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		}
 		return proof{}, fmt.Errorf("%w: %w", errAway, err)
 	}
+	err = spelt(payload)
+	if err != nil {
+		return proof{}, faultOf(CodeIDToken, err.Error())
+	}
 	token, err := d.verifier.Verify(ctx, raw)
 	if err != nil {
 		return proof{}, faultOf(CodeIDToken, err.Error())
@@ -120,6 +124,28 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		out.authTime = p.now().Unix()
 	}
 	return out, nil
+}
+
+// spelt refuses claims that bear the name of one that we read in another spelling:
+// encoding/json, by which go-oidc reads them too, takes "SUB" for "sub", and the last
+// one counts. A provider that lets people name claims would let them be anybody.
+func spelt(claims []byte) error {
+	var all map[string]json.RawMessage
+	err := json.Unmarshal(claims, &all)
+	if err != nil {
+		return errors.New("claims are no object")
+	}
+	for name := range all {
+		for _, ours := range []string{
+			"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "at_hash", "azp", "sid", "acr", "amr", "auth_time", "events",
+			"_claim_names", "_claim_sources",
+		} {
+			if name != ours && strings.EqualFold(name, ours) {
+				return fmt.Errorf("%q is another spelling of a claim", name)
+			}
+		}
+	}
+	return nil
 }
 
 // userinfo asks a provider without ID tokens who it was.
