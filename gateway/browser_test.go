@@ -38,7 +38,10 @@ func newChrome(t *testing.T) *chrome {
 	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(),
 		chromedp.ExecPath(path), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox,
-		chromedp.IgnoreCertErrors, chromedp.DisableGPU, chromedp.WindowSize(480, 640), chromedp.UserDataDir(t.TempDir()))
+		chromedp.IgnoreCertErrors, chromedp.DisableGPU, chromedp.WindowSize(480, 640), chromedp.UserDataDir(t.TempDir()),
+		// It asks nobody on the network, and needs no more shared memory than a container has.
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-dev-shm-usage", true))
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
