@@ -143,6 +143,7 @@ func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
 
 // own answers a request for one of our own pages.
 func (g *Gateway) own(w http.ResponseWriter, r *http.Request, c *call, rt *route.Route) {
+	w.Header().Set(problem.HeaderRequestID, c.id)
 	a := g.login.Serve(w, r, rt, c.from, c.presence)
 	e := c.event
 	e.Decision, e.Status, e.Reason = event.DecisionPermit, uint32(a.Status), a.Code

@@ -410,6 +410,9 @@ func TestCallbackAttacks(t *testing.T) {
 		if got.Status != status || !strings.Contains(got.Text, code) {
 			t.Errorf("shows %d %s, want %d %s", got.Status, got.Text, status, code)
 		}
+		if quoted := event.SupportCode(got.Header.Get("X-Request-Id")); !strings.Contains(got.Text, quoted) {
+			t.Errorf("shows %s, without the support code %s", got.Text, quoted)
+		}
 		for _, c := range got.Header.Values("Set-Cookie") {
 			if strings.HasPrefix(c, "__Host-vigil=") {
 				t.Errorf("and sets a session: %s", c)

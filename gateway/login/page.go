@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -34,6 +35,8 @@ const style = `:root{color-scheme:light dark}` +
 // choose from, Form is a button.
 type page struct {
 	Title, Text, Code, Again, AgainText string
+	// Support is what a person quotes who asks about a Code.
+	Support string
 
 	Secret  string       // Of an authenticator app, to be typed.
 	App     template.URL // The same for an app on this device.
@@ -70,7 +73,7 @@ const pageText = `<!doctype html>
 	`{{else}}<input type="hidden" name="answer" value="">{{end}}<button type="submit">{{.Button}}</button></form>{{end}}
 {{if .Script}}<p id="note" role="status"></p><noscript><p>This page needs JavaScript.</p></noscript><script>{{.Script}}</script>{{end}}
 {{with .Again}}<a href="{{.}}">{{$.AgainText}}</a>{{end}}
-{{with .Code}}<p><small>Code: {{.}}</small></p>{{end}}
+{{with .Code}}<p><small>Code: {{.}}</small>{{with $.Support}}<small>Support code: {{.}}</small>{{end}}</p>{{end}}
 </main></body>
 </html>
 `
@@ -83,6 +86,10 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, p page)
 		if p.Code != "" {
 			p.AgainText = "Begin again"
 		}
+	}
+	id := w.Header().Get(problem.HeaderRequestID) // The gateway has named the request.
+	if p.Code != "" && id != "" {
+		p.Support = event.SupportCode(id)
 	}
 	var script template.JS
 	scripts := ""
