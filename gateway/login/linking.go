@@ -24,14 +24,16 @@ type Linking struct {
 	Tenant string `mapstructure:"tenant"`
 	// Rule is none, or verified_email: who signs in with an address that his provider
 	// has verified, and whose domain the provider is trusted for (its email_domains),
-	// is one subject at all such providers. A subject of before is not taken along.
+	// is one subject at all such providers, with the address as its sub and
+	// urn:vigil:linked:TENANT as its issuer. A subject of before is not taken along.
 	Rule string `mapstructure:"rule"`
 	// Except lists addresses that are not linked: whoever was by one of them is his
 	// own account again, and signs in anew.
 	Except []string `mapstructure:"except"`
 }
 
-// linkedIssuer stands for the issuer in the pseudonyms of linked people of a tenant.
+// linkedIssuer stands for the issuer in the pseudonyms of linked people of a tenant:
+// by it and the address an operator names them.
 func linkedIssuer(tenant string) string { return "urn:vigil:linked:" + tenant }
 
 // linkingFaults reports what is wrong with the rules, and with what providers are

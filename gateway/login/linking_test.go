@@ -119,6 +119,9 @@ func TestLinkedAccountsAreOneSubject(t *testing.T) {
 		t.Errorf("subjects %s and %s, want one", one, two)
 	}
 	names, _ := event.NewNames([]byte(strings.Repeat("k", 32)))
+	if one != names.Subject("urn:vigil:linked:default", aliceAt) {
+		t.Errorf("subject %s is not whom an operator would name", one)
+	}
 	if account != names.Subject(ops["op"].URL, "a-1") || other != names.Subject(ops["second"].URL, "b-2") {
 		t.Errorf("accounts %s and %s, want those of the providers", account, other)
 	}
