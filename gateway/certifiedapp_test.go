@@ -197,7 +197,7 @@ func TestABoundTokenOfTheProviderRefusesItsThief(t *testing.T) {
 }
 
 // About an opaque token the provider is asked, and what it has withdrawn is
-// refused once its last answer is too old.
+// refused once its last answer is too old, as everything is while it cannot be asked.
 func TestOpaqueTokensAreAskedAbout(t *testing.T) {
 	s := newAppRig(t, true)
 	s.start(t, true)
@@ -228,6 +228,10 @@ func TestOpaqueTokensAreAskedAbout(t *testing.T) {
 	eventually(t, "a withdrawn token is refused", func() bool {
 		got := a.call("/pages/1", "Bearer", token.Access, nil)
 		return got.Status == http.StatusUnauthorized && strings.Contains(got.Text, identity.CodeInactive)
+	})
+	_ = s.op.Close()
+	eventually(t, "without an answer a token is not let in", func() bool {
+		return bound.call("/pages/1", "DPoP", boundToken.Access, &bound.key).Status == http.StatusServiceUnavailable
 	})
 }
 
