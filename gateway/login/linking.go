@@ -36,15 +36,18 @@ type Linking struct {
 // by it and the address an operator names them.
 func linkedIssuer(tenant string) string { return "urn:vigil:linked:" + tenant }
 
-// linkingFaults reports what is wrong with the rules, and with what providers are
-// trusted for, each fault with its key.
+// linkingFaults reports what is wrong with the rules, each fault with its key.
 func (c Config) linkingFaults() []error {
 	var errs []error
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	rules := make(map[string]int)
 	for i, k := range c.Linking {
+		tenant := tenantOf(k.Tenant)
 		if k.Rule != LinkNone && k.Rule != LinkVerifiedEmail {
 			add("linking[%d].rule: must be %s or %s, is %q", i, LinkNone, LinkVerifiedEmail, k.Rule)
+		}
+		if k.Rule == LinkVerifiedEmail && !c.shares(tenant) {
+			add("linking[%d].rule: links nobody: no two providers of tenant %q are trusted for one of email_domains", i, tenant)
 		}
 		if len(k.Except) > linkingExceptMax {
 			add("linking[%d].except: at most %d are allowed, there are %d", i, linkingExceptMax, len(k.Except))
@@ -55,38 +58,56 @@ func (c Config) linkingFaults() []error {
 				add("linking[%d].except[%d]: must be an address in lower case, is %q", i, j, raw)
 			}
 		}
-		first, dup := rules[tenantOf(k.Tenant)]
+		first, dup := rules[tenant]
 		if dup {
-			add("linking[%d].tenant: %q is also that of linking[%d]", i, tenantOf(k.Tenant), first)
+			add("linking[%d].tenant: %q is also that of linking[%d]", i, tenant, first)
 		}
-		rules[tenantOf(k.Tenant)] = i
+		rules[tenant] = i
 	}
-	trusted := make(map[string]int) // Providers by tenant and domain.
-	shared := make(map[string]bool) // Tenants in which two are trusted for one.
 	for i, p := range c.Providers {
 		_, ruled := rules[tenantOf(p.Tenant)]
 		if len(p.EmailDomains) > 0 && !ruled {
 			add("providers[%d].email_domains: there is no linking rule for tenant %q", i, tenantOf(p.Tenant))
 		}
-		if len(p.EmailDomains) > 0 && p.Type != TypeOAuth2 && !slices.Contains(p.Scopes, "email") {
-			add("providers[%d].scopes: must have email, for email_domains", i)
-		}
-		for j, d := range p.EmailDomains {
-			address, err := mailbox("a@" + d)
-			if err != nil || address != "a@"+d || slices.Contains(p.EmailDomains[:j], d) {
-				add("providers[%d].email_domains[%d]: must be one whole domain in lower case, named once, is %q", i, j, d)
-			}
-			at := tenantOf(p.Tenant) + "\x00" + d
-			trusted[at]++
-			shared[tenantOf(p.Tenant)] = shared[tenantOf(p.Tenant)] || trusted[at] > 1
-		}
-	}
-	for i, k := range c.Linking {
-		if k.Rule == LinkVerifiedEmail && !shared[tenantOf(k.Tenant)] {
-			add("linking[%d].rule: links nobody: no two providers of tenant %q are trusted for one of email_domains", i, tenantOf(k.Tenant))
+		for _, err := range p.trustFaults() {
+			errs = append(errs, fmt.Errorf("providers[%d].%w", i, err))
 		}
 	}
 	return errs
+}
+
+// trustFaults reports what is wrong with what a provider is trusted for, each fault
+// prefixed by its key.
+func (p Provider) trustFaults() []error {
+	var errs []error
+	if len(p.EmailDomains) > 0 && p.Type != TypeOAuth2 && !slices.Contains(p.Scopes, "email") {
+		errs = append(errs, errors.New("scopes: must have email, for email_domains"))
+	}
+	for i, d := range p.EmailDomains {
+		address, err := mailbox("a@" + d)
+		if err != nil || address != "a@"+d || slices.Contains(p.EmailDomains[:i], d) {
+			errs = append(errs, fmt.Errorf("email_domains[%d]: must be one whole domain in lower case, named once, is %q", i, d))
+		}
+	}
+	return errs
+}
+
+// shares reports whether two providers of a tenant are trusted for one domain.
+func (c Config) shares(tenant string) bool {
+	seen := make(map[string]int)
+	for i, p := range c.Providers {
+		if tenantOf(p.Tenant) != tenant {
+			continue
+		}
+		for _, d := range p.EmailDomains {
+			first, there := seen[d]
+			if there && first != i {
+				return true
+			}
+			seen[d] = i
+		}
+	}
+	return false
 }
 
 // linking is by which addresses nobody is linked, for each tenant that links.
