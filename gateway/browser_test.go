@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
@@ -20,7 +22,8 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// chrome is a real browser; SCREENSHOTS names a folder for what it shows.
+// chrome is a real browser. CHROMIUM names its program, and SCREENSHOTS a folder for
+// what it shows.
 type chrome struct {
 	t    *testing.T
 	ctx  context.Context //nolint:containedctx // It is chromedp's handle of the tab.
@@ -29,13 +32,16 @@ type chrome struct {
 
 func newChrome(t *testing.T) *chrome {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
+	path, err := exec.LookPath(os.Getenv("CHROMIUM"))
 	if err != nil {
-		t.Fatal("chromium is missing: install your distribution's package chromium")
+		t.Fatal("no browser: run `make test-browser`, which fetches one, or name yours with CHROMIUM=PATH")
 	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(),
 		chromedp.ExecPath(path), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox,
-		chromedp.IgnoreCertErrors, chromedp.DisableGPU, chromedp.WindowSize(480, 640), chromedp.UserDataDir(t.TempDir()))
+		chromedp.IgnoreCertErrors, chromedp.DisableGPU, chromedp.WindowSize(480, 640), chromedp.UserDataDir(t.TempDir()),
+		// It asks nobody on the network, and needs no more shared memory than a container has.
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-dev-shm-usage", true))
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
@@ -114,6 +120,56 @@ func status(text string) string {
 
 func click(selector string) chromedp.Action[chromedp.Void] {
 	return chromedp.Click(chromedp.CSS(selector))
+}
+
+// small makes the browser a small phone in the dark.
+func small() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := chromedp.EmulateViewport(320, 568, chromedp.EmulateMobile, chromedp.EmulateTouch)(ctx, tab)
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+		})
+		return err
+	})
+}
+
+// fits is true of a page that a person with a small phone can read and use: nothing
+// is beside the screen, every target is as large as a thumb asks for (WCAG 2.2,
+// success criterion 2.5.5), every field has a label, and text is light on dark.
+const fits = `document.documentElement.scrollWidth <= innerWidth
+ && [...document.querySelectorAll("a,button,input:not([type=hidden])")].every(e => e.getBoundingClientRect().height >= 44)
+ && [...document.querySelectorAll("input:not([type=hidden])")].every(e => e.labels.length == 1)
+ && document.documentElement.lang == "en" && getComputedStyle(document.querySelector("h1")).color == "rgb(255, 255, 255)"`
+
+func TestOurPagesOnASmallScreenInARealBrowser(t *testing.T) {
+	s := newSignInRig(t, func(s *signInRig) {
+		social(t, s)
+		s.config.Login.SecondFactor.CodeACR = "urn:vigil:code"
+	})
+	s.start(t, true)
+	c := newChrome(t)
+	show := func(name, title, path string) {
+		t.Helper()
+		c.do(name, heading(title), chromedp.Navigate(s.home+path))
+		good, err := chromedp.Run(c.ctx, chromedp.Evaluate[bool](fits))
+		if err != nil || !good {
+			t.Errorf("%s does not fit (%v): %s", name, err, c.page())
+		}
+	}
+	c.do("31-small", "innerWidth == 320", small(), chromedp.Navigate(s.home+"/.vigil/signed-out"))
+	show("32-signed-out", "You are signed out", "/.vigil/signed-out")
+	show("33-choice", "Sign in", "/app/1")
+	show("34-none-such", "No such provider", "/.vigil/login?provider=none")
+	show("35-over", "This sign-in has ended", "/.vigil/callback/work?state=x&code=y")
+	c.do("36-provider", heading("Test provider"), chromedp.Navigate(s.home+"/.vigil/login?provider=work&return_to=/live"))
+	c.do("37-in", `location.host == "`+strings.TrimPrefix(s.home, "https://")+`"`, chromedp.SendKeys(chromedp.CSS(`input[name=login]`), "alice"), click(`button[value=password]`))
+	show("38-sign-out", "Sign out?", "/.vigil/logout")
+	show("39-code", "Confirm that it is you", "/.vigil/confirm?by=code")
+	_ = s.op.Close()
+	show("40-away", "Provider not available", "/.vigil/login?provider=work")
 }
 
 func TestInARealBrowser(t *testing.T) {

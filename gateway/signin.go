@@ -144,6 +144,7 @@ func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
 // own answers a request for one of our own pages.
 func (g *Gateway) own(w http.ResponseWriter, r *http.Request, c *call, rt *route.Route) {
 	c.intend()
+	w.Header().Set(problem.HeaderRequestID, c.id)
 	a := g.login.Serve(w, r, rt, c.from, c.presence)
 	e := c.event
 	e.Decision, e.Status, e.Reason = event.DecisionPermit, uint32(a.Status), a.Code
@@ -189,6 +190,9 @@ func (g *Gateway) report(h login.Happening) {
 	}
 	if !id.AuthTime.IsZero() {
 		e.AuthTime = timestamppb.New(id.AuthTime)
+	}
+	if id.LinkedAccount != "" {
+		e.Attributes = map[string]string{event.AttributeLinkedAccount: id.LinkedAccount}
 	}
 	if o.Address.IsValid() {
 		e.Address = o.Address.String()

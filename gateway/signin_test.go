@@ -21,7 +21,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Flow 1 and 5: code with PKCE, and sign-out at the gateway and the provider.
+// Code with PKCE, and sign-out at the gateway and the provider.
 func TestSignInAndOut(t *testing.T) {
 	s := newSignInRig(t)
 	s.start(t, true)
@@ -86,7 +86,7 @@ func TestSignInAndOut(t *testing.T) {
 	s.awaitHappening(t, event.ReasonLogout, 1)
 }
 
-// Flow 2: a refresh re-keys a live stream and does not cut it.
+// A refresh re-keys a live stream and does not cut it.
 func TestARefreshLeavesAStreamOpen(t *testing.T) {
 	s := newSignInRig(t, func(s *signInRig) { s.opts.AccessTokenFor = 4 * time.Second })
 	s.start(t, true)
@@ -119,7 +119,7 @@ func TestARefreshLeavesAStreamOpen(t *testing.T) {
 	}
 }
 
-// Flow 3: a route that asks for more than the session has.
+// A route that asks for more than the session has.
 func TestStepUpByAContextGoesOnWithTheSession(t *testing.T) {
 	s := newSignInRig(t)
 	s.start(t, true)
@@ -165,7 +165,7 @@ func TestStepUpByAnotherAccountIsRefused(t *testing.T) {
 	}
 }
 
-// Flow 4: a verdict asks for a step-up in the middle of a page with a WebSocket.
+// A verdict asks for a step-up in the middle of a page with a WebSocket.
 func TestStepUpByAVerdictSuspendsAndGoesOn(t *testing.T) {
 	s := newSignInRig(t)
 	s.start(t, true)
@@ -220,7 +220,7 @@ func TestARevokedSessionLeadsToANewSignIn(t *testing.T) {
 	}
 }
 
-// Flow 6: the provider says that the session has ended there.
+// The provider says that the session has ended there.
 func TestBackchannelLogoutCutsOpenStreams(t *testing.T) {
 	s := newSignInRig(t)
 	s.start(t, true)
@@ -273,7 +273,7 @@ func TestBackchannelLogoutCutsOpenStreams(t *testing.T) {
 	}
 }
 
-// Flows 7 and 8: the provider is away, then back with other keys.
+// The provider is away, then back with other keys.
 func TestProviderAwayAndBackWithNewKeys(t *testing.T) {
 	s := newSignInRig(t, func(s *signInRig) { s.opts.AccessTokenFor = 4 * time.Second })
 	s.start(t, true)
@@ -330,7 +330,7 @@ func social(t *testing.T, s *signInRig) string {
 	return op.Issuer()
 }
 
-// Flows 9 and 10: several providers, one of them with userinfo only.
+// Several providers, one of them with userinfo only.
 func TestChoiceOfProviders(t *testing.T) {
 	var issuer string
 	s := newSignInRig(t, func(s *signInRig) {
@@ -372,7 +372,7 @@ func TestChoiceOfProviders(t *testing.T) {
 	}
 }
 
-// Flows 11 to 14: answers that must not count.
+// Answers that must not count.
 func TestCallbackAttacks(t *testing.T) {
 	s := newSignInRig(t, func(s *signInRig) { social(t, s) })
 	s.start(t, true)
@@ -409,6 +409,9 @@ func TestCallbackAttacks(t *testing.T) {
 		t.Helper()
 		if got.Status != status || !strings.Contains(got.Text, code) {
 			t.Errorf("shows %d %s, want %d %s", got.Status, got.Text, status, code)
+		}
+		if quoted := event.SupportCode(got.Header.Get("X-Request-Id")); !strings.Contains(got.Text, quoted) {
+			t.Errorf("shows %s, without the support code %s", got.Text, quoted)
 		}
 		for _, c := range got.Header.Values("Set-Cookie") {
 			if strings.HasPrefix(c, "__Host-vigil=") {

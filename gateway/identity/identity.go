@@ -21,6 +21,10 @@ type Identity struct {
 	// empty where the subject acts.
 	Subject, Session, TokenID, Actor string
 
+	// LinkedAccount is the subject as its issuer alone knows it, where Subject is a person
+	// whose accounts at several issuers are linked; empty elsewhere.
+	LinkedAccount string
+
 	ClientID string   // As the token spells it.
 	Aliases  []string // Pseudonyms of the other names of the session.
 	Scopes   []string

@@ -29,6 +29,9 @@ type Config struct {
 	KeyRingFile string `mapstructure:"key_ring_file"`
 	// Providers that people can choose from.
 	Providers []Provider `mapstructure:"providers"`
+	// Linking says, for each tenant, whether one person's accounts at several providers
+	// are one subject; by default they are not.
+	Linking []Linking `mapstructure:"linking"`
 	// IdleTimeout ends a session that was not used for so long.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 	// AbsoluteTimeout ends it so long after the sign-in, whatever is done.
@@ -133,6 +136,10 @@ type Provider struct {
 	// that knows him still may not have asked. Where empty claim for oidc and
 	// callback for oauth2.
 	AuthTime string `mapstructure:"auth_time"`
+	// EmailDomains lists the domains, such as example.com, for whose addresses the
+	// provider is trusted when it says that they are verified: it alone gives them out,
+	// or it asks their holders. Only for a tenant with a linking rule.
+	EmailDomains []string `mapstructure:"email_domains"`
 	// Tenant that the provider's people belong to; "default" where empty.
 	Tenant string `mapstructure:"tenant"`
 }
@@ -189,7 +196,7 @@ func (c Config) Validate() error {
 	if len(c.Providers) > ProvidersMax {
 		add("providers: at most %d are allowed, there are %d", ProvidersMax, len(c.Providers))
 	}
-	return errors.Join(append(append(append(errs, c.SecondFactor.validate()), c.providerFaults()...), c.peerFaults()...)...)
+	return errors.Join(slices.Concat(errs, []error{c.SecondFactor.validate()}, c.providerFaults(), c.linkingFaults(), c.peerFaults())...)
 }
 
 // providerFaults reports what is wrong with the providers, each fault with its key.
@@ -348,8 +355,14 @@ func (p Provider) defaults() Provider {
 	if p.Type == TypeOIDC && !slices.Contains(p.Scopes, "openid") {
 		p.Scopes = append([]string{"openid"}, p.Scopes...)
 	}
-	if p.Tenant == "" {
-		p.Tenant = "default"
-	}
+	p.Tenant = tenantOf(p.Tenant)
 	return p
+}
+
+// tenantOf is a tenant's name with its default.
+func tenantOf(name string) string {
+	if name == "" {
+		return "default"
+	}
+	return name
 }

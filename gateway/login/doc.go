@@ -32,6 +32,14 @@
 // then would prove nothing about the person. Nor does a confirmation bring back whom
 // a verdict has ended; only the provider can. Our own contexts no provider can give.
 //
+// Where a tenant links accounts, whoever signs in with an address that his provider
+// has verified, and is trusted for by its domain, is one subject at all such
+// providers: the pseudonym of the address, which every gateway makes alike without
+// asking anybody. That is settled at the sign-in. A session is never taken over to
+// another subject: it ends where its link does, and who was not linked is so only
+// when he signs in again. What a person does at one provider gives no rights of
+// another. A verdict about the account counts like one about the person.
+//
 // Sealed values carry what they are for: a sign-in under way opens for no session.
 //
 // # Concurrency
@@ -55,6 +63,12 @@
 //
 // An answer that carries a session cookie is marked no-store whatever its upstream
 // said: a shared cache must not hand a session out.
+//
+// Links that people make themselves, and accounts without an address in common, would
+// need a store that all gateways share: there is none. An address that its domain
+// gives to somebody else makes him the same subject; a provider that lets go of
+// addresses is not to be trusted for them. Access tokens that clients bring are never
+// linked: they name no address.
 //
 // max_age is sent with every sign-in, since a provider that is asked for it has to
 // say when the person proved himself, and verdicts compare with that.

@@ -21,6 +21,9 @@ func (l *Login) RingFile() string { return l.ring.file }
 // ReturnTo is where a return_to leads.
 func ReturnTo(raw, prefix string) string { return returnTo(raw, prefix) }
 
+// Mailbox is an email address as two are compared.
+func Mailbox(raw string) (string, error) { return mailbox(raw) }
+
 // ParseRing reports whether text is a key ring.
 func ParseRing(text []byte) (int, error) {
 	keys, err := parseRing(text)

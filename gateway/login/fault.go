@@ -85,7 +85,7 @@ func words(code string) (title, text string) {
 	case CodeForeign:
 		return "Request refused", "Another site has sent this request."
 	case CodeProvider:
-		return "No such provider", "Please choose one of the list."
+		return "No such provider", "Please choose one from the list."
 	case CodeMethod:
 		return "Not possible", "This page does not take that kind of request."
 	}

@@ -46,3 +46,21 @@ func FuzzParseRing(f *testing.F) {
 		}
 	})
 }
+
+// An address has one form, in plain lower-case ASCII with one @, or none.
+func FuzzMailbox(f *testing.F) {
+	for _, s := range []string{"Alice@Corp.test", "a@b@c.test", "@", "a..b@c.test", "a@-b.test", "ſ@K.test", "a@b.test\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		got, err := login.Mailbox(raw)
+		if err != nil {
+			return
+		}
+		again, err := login.Mailbox(got)
+		plain := strings.IndexFunc(got, func(r rune) bool { return r <= ' ' || r > '~' || 'A' <= r && r <= 'Z' }) < 0
+		if err != nil || again != got || !plain || strings.Count(got, "@") != 1 || !strings.EqualFold(raw, got) {
+			t.Errorf("mailbox(%q) = %q, then %q, %v", raw, got, again, err)
+		}
+	})
+}

@@ -79,6 +79,9 @@ func TestHostileIDTokens(t *testing.T) {
 		"another access token":              claims(object{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}),
 		"a logout token":                    func(p *fakeOP) string { return p.token(good, p.logout(nil)) },
 		"claims that are no object":         func(p *fakeOP) string { return p.signed(encode(good) + "." + encode(`["sub"]`)) },
+		"another name in another spelling":  claims(object{"SUB": "mallory"}),
+		"a name in letters that fold alike": claims(object{"\u017fub": "mallory"}),
+		"a context in another spelling":     claims(object{"Acr": "mfa"}),
 		"signature cut off":                 func(p *fakeOP) string { s := p.token(good, p.claims(nil)); return s[:len(s)-4] },
 		"a payload that was changed afterwards": func(p *fakeOP) string {
 			parts := strings.Split(p.token(good, p.claims(nil)), ".")
@@ -139,6 +142,7 @@ func TestHostileLogoutTokens(t *testing.T) {
 		},
 		"of no type":                    func(p *fakeOP) string { return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.logout(nil)) },
 		"about nothing":                 claims(object{"events": nil}),
+		"a name in another spelling":    claims(object{"SID": "op-2"}),
 		"about something else":          claims(object{"events": object{"http://schemas.openid.net/event/other": object{}}}),
 		"about a logout that is a text": claims(object{"events": object{about: "yes"}}),
 		"about a logout that is null":   claims(object{"events": object{about: json.RawMessage("null")}}),
@@ -167,7 +171,10 @@ func TestHostileLogoutTokens(t *testing.T) {
 		t.Helper()
 		r := httptest.NewRequestWithContext(t.Context(), method, "/.vigil/backchannel-logout", strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		_, a := g.person().visit(r)
+		w, a := g.person().visit(r)
+		if w.Header().Get("Connection") != "close" {
+			t.Error("the provider may come back on a connection that is closed by then")
+		}
 		return a
 	}
 	for name, sign := range tests {

@@ -33,6 +33,10 @@ const (
 	// three codes that count at a time a guess succeeds once in 66,000 such spans.
 	codeTriesMax = 5
 	codeTriesFor = 10 * time.Minute
+	// mailboxBytesMax bounds an email address (RFC 5321, section 4.5.3.1.3).
+	mailboxBytesMax = 254
+	// linkingExceptMax bounds the addresses that a tenant does not link.
+	linkingExceptMax = 10_000
 	// returnBytesMax bounds the place that a person comes back to.
 	returnBytesMax = 1 << 10
 	// formBytesMax bounds a form that is sent to us.

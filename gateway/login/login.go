@@ -73,6 +73,7 @@ type Login struct {
 	providers []*provider
 	byID      map[string]*provider
 	byIssuer  map[string]*provider
+	linking   linking
 	live      *live
 	callbacks *once         // States that have come back.
 	factors   *once         // Challenges and codes of our own second factor: strangers, who can make states, push none of them out.
@@ -123,6 +124,7 @@ func New(o Options) (*Login, error) {
 		l.providers = append(l.providers, p)
 		l.byID[p.spec.ID], l.byIssuer[p.spec.Issuer] = p, p
 	}
+	l.linking = newLinking(o.Config.Linking)
 	l.metrics, err = newMetrics(o.Meter, l)
 	errs = append(errs, err)
 	err = errors.Join(errs...)
@@ -255,6 +257,9 @@ func (l *Login) openSession(sealed string) (*opened, error) {
 	p := l.byID[s.Provider]
 	if p == nil || p.spec.Issuer != s.Issuer {
 		return nil, faultOf(CodeCookie, "its provider is not configured any more")
+	}
+	if s.Person != l.linking.person(p.spec, s.Person) {
+		return nil, faultOf(CodeCookie, "its account is not linked any more")
 	}
 	o = &opened{sealed: sealed, keys: keys, record: s, identity: s.identity(l.names, p.spec, l.config.AbsoluteTimeout)}
 	l.opened.put(o)

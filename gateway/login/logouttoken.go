@@ -72,6 +72,10 @@ func (p *provider) logoutToken(ctx context.Context, token string) (logoutToken, 
 		}
 		return logoutToken{}, fmt.Errorf("%w: %w", errAway, err)
 	}
+	err = spelt(payload)
+	if err != nil {
+		return logoutToken{}, faultOf(CodeLogoutToken, err.Error())
+	}
 	var head struct {
 		Type string `json:"typ"`
 	}

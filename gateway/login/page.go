@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -22,15 +23,20 @@ const style = `:root{color-scheme:light dark}` +
 	`border:1px solid currentColor;border-radius:.5rem;font:inherit;text-align:center;text-decoration:none;` +
 	`color:inherit;background:transparent;cursor:pointer}` +
 	`input:not([type=hidden]){box-sizing:border-box;width:100%;min-height:2.875rem;margin:.25rem 0 .75rem;padding:.625rem 1rem;` +
-	`border:1px solid currentColor;border-radius:.5rem;font:inherit;letter-spacing:.1em}code{font-size:1.125rem}` +
-	`a:hover,button:hover{text-decoration:underline}` +
-	`a:focus-visible,button:focus-visible{outline:3px solid #1769e0;outline-offset:2px}` +
+	`border:1px solid currentColor;border-radius:.5rem;font:inherit;letter-spacing:.1em}` +
+	`code{font:1.125rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere}` +
+	`button{color:#fff;background:#1259c3;border-color:#1259c3;font-weight:600}button:hover{background:#0d47a1}` +
+	`form+a{margin-top:1rem}` +
+	`a:hover{text-decoration:underline}` +
+	`:focus-visible{outline:3px solid #1769e0;outline-offset:2px}` +
 	`small{display:block;opacity:.8}`
 
 // page is one of our pages. Again is a link to go on with, Choices are links to
 // choose from, Form is a button.
 type page struct {
 	Title, Text, Code, Again, AgainText string
+	// Support is what a person quotes who asks about a Code.
+	Support string
 
 	Secret  string       // Of an authenticator app, to be typed.
 	App     template.URL // The same for an app on this device.
@@ -67,7 +73,7 @@ const pageText = `<!doctype html>
 	`{{else}}<input type="hidden" name="answer" value="">{{end}}<button type="submit">{{.Button}}</button></form>{{end}}
 {{if .Script}}<p id="note" role="status"></p><noscript><p>This page needs JavaScript.</p></noscript><script>{{.Script}}</script>{{end}}
 {{with .Again}}<a href="{{.}}">{{$.AgainText}}</a>{{end}}
-{{with .Code}}<p><small>Code: {{.}}</small></p>{{end}}
+{{with .Code}}<p><small>Code: {{.}}</small>{{with $.Support}}<small>Support code: {{.}}</small>{{end}}</p>{{end}}
 </main></body>
 </html>
 `
@@ -80,6 +86,10 @@ func (l *Login) page(w http.ResponseWriter, r *http.Request, status int, p page)
 		if p.Code != "" {
 			p.AgainText = "Begin again"
 		}
+	}
+	id := w.Header().Get(problem.HeaderRequestID) // The gateway has named the request.
+	if p.Code != "" && id != "" {
+		p.Support = event.SupportCode(id)
 	}
 	var script template.JS
 	scripts := ""

@@ -26,7 +26,11 @@ type proof struct {
 	amr, scopes               []string
 	authTime                  int64 // Unix seconds; 0 where it does not say.
 	refreshToken, idToken     string
-	renewIn                   time.Duration // 0 where the provider does not say.
+	// email is the person's verified address; emailSaid reports whether the provider
+	// speaks of one at all.
+	email     string
+	emailSaid bool
+	renewIn   time.Duration // 0 where the provider does not say.
 }
 
 // exchange turns the code of a callback into a proof. The error wraps errAway, is
@@ -76,6 +80,10 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		}
 		return proof{}, fmt.Errorf("%w: %w", errAway, err)
 	}
+	err = spelt(payload)
+	if err != nil {
+		return proof{}, faultOf(CodeIDToken, err.Error())
+	}
 	token, err := d.verifier.Verify(ctx, raw)
 	if err != nil {
 		return proof{}, faultOf(CodeIDToken, err.Error())
@@ -108,6 +116,7 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		issuer: p.spec.Issuer, subject: token.Subject, sid: c.SID, acr: c.ACR, amr: c.AMR, authTime: int64(c.AuthTime),
 		scopes: p.scopes(payload),
 	}
+	out.email, out.emailSaid = verifiedEmail(payload)
 	if len(raw) <= idTokenBytesMax {
 		out.idToken = raw
 	}
@@ -115,6 +124,28 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		out.authTime = p.now().Unix()
 	}
 	return out, nil
+}
+
+// spelt refuses claims that bear the name of one that we read in another spelling:
+// encoding/json, by which go-oidc reads them too, takes "SUB" for "sub", and the last
+// one counts. A provider that lets people name claims would let them be anybody.
+func spelt(claims []byte) error {
+	var all map[string]json.RawMessage
+	err := json.Unmarshal(claims, &all)
+	if err != nil {
+		return errors.New("claims are no object")
+	}
+	for name := range all {
+		for _, ours := range []string{
+			"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "at_hash", "azp", "sid", "acr", "amr", "auth_time", "events",
+			"_claim_names", "_claim_sources",
+		} {
+			if name != ours && strings.EqualFold(name, ours) {
+				return fmt.Errorf("%q is another spelling of a claim", name)
+			}
+		}
+	}
+	return nil
 }
 
 // userinfo asks a provider without ID tokens who it was.
@@ -142,7 +173,9 @@ func (p *provider) userinfo(ctx context.Context, d *description, accessToken str
 	if subject == "" || len(subject) > claimBytesMax {
 		return proof{}, faultOf(CodeUserinfo, "names nobody")
 	}
-	return proof{issuer: p.spec.Issuer, subject: subject, scopes: p.scopes(raw), authTime: p.now().Unix()}, nil
+	out := proof{issuer: p.spec.Issuer, subject: subject, scopes: p.scopes(raw), authTime: p.now().Unix()}
+	out.email, out.emailSaid = verifiedEmail(raw)
+	return out, nil
 }
 
 // plain is a text or a whole number as text; the big social providers number

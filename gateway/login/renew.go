@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -93,7 +94,11 @@ func (l *Login) renew(ctx context.Context, s record, v Visitor) {
 // renewHere asks the provider, and notes how it went. The error wraps errEnded,
 // errAway or errOver.
 func (l *Login) renewHere(ctx context.Context, s record) (record, error) {
-	got, err := l.byID[s.Provider].renew(ctx, s)
+	p := l.byID[s.Provider]
+	got, err := p.renew(ctx, s)
+	if err == nil && s.Person != "" && got.emailSaid && l.linking.person(p.spec, got.email) != s.Person {
+		err = fmt.Errorf("%w: its account has another address, or one that is not verified", errEnded)
+	}
 	now := l.now()
 	if err != nil {
 		outcome := "away"

@@ -159,6 +159,8 @@ type rig struct {
 	op    *fakeOP
 	login *login.Login
 
+	settings login.Config // That it was started with.
+
 	mu       sync.Mutex
 	at       time.Time
 	verdicts []*verdict.Verdict
@@ -237,6 +239,7 @@ func (g *rig) start(c login.Config, change ...func(*login.Config)) {
 	for _, f := range change {
 		f(&c)
 	}
+	g.settings = c
 	names, err := event.NewNames([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		g.t.Fatal(err)

@@ -24,9 +24,12 @@ type record struct {
 	Generation uint64 `json:"g,omitempty"`
 	Renewal    uint64 `json:"n,omitempty"`
 
-	Provider string   `json:"p"`
-	Issuer   string   `json:"s"`
-	Subject  string   `json:"u"`
+	Provider string `json:"p"`
+	Issuer   string `json:"s"`
+	Subject  string `json:"u"`
+	// Person is whom the account was linked to at the sign-in; empty where it stands
+	// for itself.
+	Person   string   `json:"l,omitempty"`
 	SID      string   `json:"d,omitempty"` // The provider's session.
 	ACR      string   `json:"c,omitempty"`
 	AMR      []string `json:"m,omitempty"`
@@ -101,6 +104,9 @@ func (s record) identity(names event.Names, p Provider, absolute time.Duration) 
 		TokenID:  names.Token(sessionIssuer, fmt.Sprintf("%s.%d.%d", s.ID, s.Generation, s.Renewal)),
 		ClientID: p.ClientID, Scopes: s.Scopes, ACR: s.ACR, AMR: s.AMR, AuthTime: s.authTime(), IssuedAt: created,
 		Expires: created.Add(absolute), Binding: event.BindingCookie, Method: MethodCookie, Kind: event.SubjectHuman,
+	}
+	if s.Person != "" {
+		id.LinkedAccount, id.Subject = id.Subject, names.Subject(linkedIssuer(p.Tenant), s.Person)
 	}
 	if s.SID != "" {
 		id.Aliases = []string{names.Session(s.Issuer, s.SID)}

@@ -276,6 +276,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 	reason := event.ReasonLogin
 	next := record{
 		ID: secret(), Provider: p.spec.ID, Issuer: got.issuer, Subject: got.subject, Created: now.Unix(),
+		Person: l.linking.person(p.spec, got.email),
 	}
 	goesOn := had && f.Session != "" && was.ID == f.Session
 	if goesOn {
@@ -283,7 +284,10 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 			return Answer{}, faultOf(CodeAccount, "")
 		}
 		was, _, err = l.live.meet(was, v, now)
-		if err != nil || !now.Before(time.Unix(was.Created, 0).Add(l.config.AbsoluteTimeout)) {
+		over := err != nil || !now.Before(time.Unix(was.Created, 0).Add(l.config.AbsoluteTimeout))
+		// Who was linked must be still; who was not, is only by a new session: nobody
+		// becomes somebody else in the middle of one.
+		if over || was.Person != "" && was.Person != next.Person {
 			goesOn = false // It ended meanwhile: the proof begins a new one.
 		} else {
 			next, reason = was, event.ReasonStepUp

@@ -60,7 +60,9 @@ func (l *Login) askLogout(w http.ResponseWriter, r *http.Request, p *Presence) A
 			f.Goes = u.Scheme + "://" + u.Host
 		}
 	}
-	return l.page(w, r, http.StatusOK, page{Title: "Sign out?", Text: "This ends your session here and at the provider.", Form: f})
+	return l.page(w, r, http.StatusOK, page{
+		Title: "Sign out?", Text: "This ends your session here and at the provider.", Form: f, Again: "/", AgainText: "Stay signed in",
+	})
 }
 
 // ownPage reports whether a browser says that a page of this very origin sent a
@@ -115,7 +117,11 @@ func (l *Login) goodbye(ctx context.Context, s record) string {
 
 // serveBackchannel takes a provider's word that a session has ended there (OpenID
 // Connect Back-Channel Logout 1.0): whatever is open of it is cut before the answer.
+//
+// The connection is not kept: a provider that came back on one that we have closed
+// meanwhile, idle or at a restart, would lose its word, as a POST is not sent twice.
 func (l *Login) serveBackchannel(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
+	w.Header().Set("Connection", "close")
 	if r.Method != http.MethodPost {
 		return l.plain(w, http.StatusMethodNotAllowed, CodeMethod)
 	}

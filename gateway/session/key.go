@@ -93,7 +93,7 @@ func keyOf(tenant string, t *verdict.Target) (key, bool) {
 // keys lists every name of a visit, the session's own first.
 func (e *Entry) keys() []key {
 	w := &e.Who
-	ks := make([]key, 0, 13)
+	ks := make([]key, 0, 14)
 	add := func(kind kind, id string) {
 		if id != "" {
 			ks = append(ks, key{tenant: w.Tenant, kind: kind, id: id})
@@ -109,6 +109,7 @@ func (e *Entry) keys() []key {
 		}
 	}
 	add(kindSubject, w.Subject)
+	add(kindSubject, w.LinkedAccount)
 	add(kindToken, w.TokenID)
 	add(kindDevice, w.Device)
 	add(kindClient, w.ClientID)

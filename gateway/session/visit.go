@@ -23,11 +23,14 @@ var (
 )
 
 // Who is everything about a visitor that a verdict may target. Subject,
-// Session, TokenID, Aliases and Account are pseudonyms. Empty fields are not
-// listed.
+// Session, TokenID, Aliases, LinkedAccount and Account are pseudonyms. Empty
+// fields are not listed.
 type Who struct {
 	Tenant, Subject, Session, TokenID, Device, ClientID, Account, SubjectKind, JA4 string
 
+	// LinkedAccount is the subject as its provider alone knows it, where Subject is a
+	// person whose accounts are linked: verdicts about either are about the visitor.
+	LinkedAccount string
 	// ASN is the autonomous system of Address, 0 where unknown.
 	ASN uint32
 	// Aliases are other names of the session, at most AliasesMax count.

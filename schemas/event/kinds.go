@@ -79,6 +79,11 @@ const AttributeActor = "actor"
 // names them, with commas between them.
 const AttributeRoles = "roles"
 
+// AttributeLinkedAccount is the attribute of a session event that names, as a
+// pseudonym, the account at its provider, where the subject is a person whose
+// accounts are linked.
+const AttributeLinkedAccount = "linked_account"
+
 // Kinds of subject.
 const (
 	SubjectHuman   = "human"

@@ -21,6 +21,15 @@ import (
 //go:embed provider.mjs
 var program string
 
+// Resources that a client may ask access tokens for: signed ones name the person, the
+// provider's session and the audience [Audience]; about opaque ones the provider is
+// asked.
+const (
+	Signed   = "https://api.test/signed"
+	Opaque   = "https://api.test/opaque"
+	Audience = "app"
+)
+
 // Client is a relying party, in the words of OpenID Connect Dynamic Registration.
 type Client struct {
 	ID                       string   `json:"client_id"`
@@ -33,6 +42,10 @@ type Client struct {
 	BackchannelSessionNeeded bool     `json:"backchannel_logout_session_required,omitempty"`
 	IDTokenAlgorithm         string   `json:"id_token_signed_response_alg,omitempty"`
 	DefaultACRValues         []string `json:"default_acr_values,omitempty"`
+	// PushedOnly refuses sign-ins that are not pushed (RFC 9126), DPoPOnly tokens that
+	// are not bound (RFC 9449).
+	PushedOnly bool `json:"require_pushed_authorization_requests,omitempty"`
+	DPoPOnly   bool `json:"dpop_bound_access_tokens,omitempty"`
 }
 
 // Options say how a provider runs.
@@ -44,6 +57,8 @@ type Options struct {
 	Clients []Client
 	// AccessTokenFor is the life of access tokens, whole seconds; a minute where 0.
 	AccessTokenFor time.Duration
+	// DPoPNonce asks for the provider's own nonce in every DPoP proof.
+	DPoPNonce bool
 	// Keys is a private JWKS to sign with.
 	Keys json.RawMessage
 	// CAFile holds the certificate that the provider believes clients by when it
@@ -91,7 +106,7 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 	p := &Provider{issuer: "http://127.0.0.1:" + strconv.Itoa(o.Port)}
 	config, err := json.Marshal(map[string]any{
 		"issuer": p.issuer, "clients": o.Clients, "accessTokenSeconds": int(o.AccessTokenFor / time.Second),
-		"jwks": o.Keys,
+		"jwks": o.Keys, "dpopNonce": o.DPoPNonce,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode options: %w", err)

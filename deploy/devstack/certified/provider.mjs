@@ -1,14 +1,22 @@
 // A certified OpenID provider for tests: oidc-provider with a sign-in page of its
 // own that takes any name. Its configuration is one line of JSON on standard input;
 // it prints one line when it serves and ends when standard input does.
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
-import Provider, { interactionPolicy } from 'oidc-provider';
+import Provider, { errors, interactionPolicy } from 'oidc-provider';
 
 const lines = createInterface({ input: process.stdin });
 const config = JSON.parse((await lines[Symbol.asyncIterator]().next()).value);
 process.stdin.on('end', () => process.exit(0));
 process.stdin.resume();
+
+// Somebody's address is his name where that is one, and verified unless it says
+// otherwise: "alice@example.com", "alice@example.com (unverified)".
+function mail(name) {
+  const [address, note] = name.split(' ');
+  return address.includes('@') ? { email: address, email_verified: note === undefined } : {};
+}
 
 const policy = interactionPolicy.base();
 policy.get('login').checks.add(new interactionPolicy.Check('acr', 'a stronger sign-in is needed', (ctx) => {
@@ -17,22 +25,30 @@ policy.get('login').checks.add(new interactionPolicy.Check('acr', 'a stronger si
   return wanted.length > 0 && !wanted.includes(has);
 }));
 
+// What access tokens are for: their form, and the audience that they name.
+const resources = {
+  'https://api.test/signed': { scope: 'read', audience: 'app', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } },
+  'https://api.test/opaque': { scope: 'read', audience: 'app', accessTokenFormat: 'opaque' },
+};
+
 const provider = new Provider(config.issuer, {
   clients: config.clients,
   jwks: config.jwks,
   cookies: { keys: ['for tests only'] },
   acrValues: ['urn:vigil:pwd', 'urn:vigil:mfa'],
-  claims: { openid: ['sub', 'groups'], profile: ['name'], acr: null, auth_time: null, sid: null, iss: null },
+  claims: { openid: ['sub', 'groups'], profile: ['name'], email: ['email', 'email_verified'], acr: null, auth_time: null, sid: null, iss: null },
   fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options), // Its own guard refuses loopback.
   conformIdTokenClaims: false,
-  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: id, groups: ['staff'] }) }),
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: id, groups: ['staff'], ...mail(id) }) }),
+  extraTokenClaims: (_, token) => (token.sid ? { sid: token.sid } : undefined),
   issueRefreshToken: () => true,
   rotateRefreshToken: true,
   ttl: { AccessToken: config.accessTokenSeconds, IdToken: 300, RefreshToken: 3600, Session: 3600, Interaction: 600, Grant: 3600 },
   interactions: { policy, url: (_, interaction) => `/sign-in/${interaction.uid}` },
   async loadExistingGrant(ctx) {
     const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
-    grant.addOIDCScope('openid profile offline_access');
+    grant.addOIDCScope('openid profile email offline_access');
+    for (const resource of Object.keys(resources)) grant.addResourceScope(resource, 'read');
     await grant.save();
     return grant;
   },
@@ -41,6 +57,15 @@ const provider = new Provider(config.issuer, {
     backchannelLogout: { enabled: true },
     rpInitiatedLogout: { enabled: true },
     revocation: { enabled: true },
+    introspection: { enabled: true },
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => config.dpopNonce },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo(_, resource) {
+        if (!(resource in resources)) throw new errors.InvalidTarget();
+        return { ...resources[resource], accessTokenTTL: config.accessTokenSeconds };
+      },
+    },
     pushedAuthorizationRequests: { enabled: true },
   },
 });
