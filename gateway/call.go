@@ -37,7 +37,8 @@ type call struct {
 	action      string             // Of the verdict in force, empty without one.
 	lasted      bool               // An open event was emitted.
 	address     netip.Addr         // Where it comes from.
-	visit       *session.Visit     // Nil before it is listed.
+	visit       *session.Visit     // Nil before it is listed, then listed.
+	listed      session.Visit
 
 	// admitted is the visit's context, nil where the request was refused; it may be
 	// forwarded to what it matches.
@@ -100,7 +101,7 @@ func (c *call) identified(id *identity.Identity) {
 }
 
 // who is the visitor as verdicts may name him.
-func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
+func (c *call) who(id *identity.Identity, o *origin.Origin) session.Who {
 	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4, Device: c.event.Device}
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind

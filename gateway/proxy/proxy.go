@@ -65,7 +65,8 @@ type Progress struct {
 	Sensitivity string
 }
 
-// Call is one admitted request. The request's context must be the visit's.
+// Call is one admitted request. The request's context must be the visit's, which
+// ends at the latest when the caller lets the visit leave.
 type Call struct {
 	Match     route.Match
 	Visit     *session.Visit
@@ -190,8 +191,8 @@ func (p *Proxy) Close() {
 // Serve forwards r and answers w. c must not be changed any more. It returns when the last byte has been
 // written, or given up.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w), cancel: cancel}
+	ctx := r.Context()
+	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w)}
 	x.takeBody()
 	x.mu.Lock()
 	x.timer = time.AfterFunc(p.config.LongAfter, x.beat)
@@ -200,7 +201,6 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome 
 	defer func() { // Also where run panics: its timer would report a stream for ever that is none.
 		stop()
 		x.finish(&x.outcome)
-		cancel(nil)
 		p.account(ctx, &x.outcome)
 	}()
 	x.run(ctx)

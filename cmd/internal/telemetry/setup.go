@@ -83,11 +83,11 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 		sdkmetric.WithCardinalityLimit(CardinalityMax),
 		sdkmetric.WithView(withoutIdentity()),
 	}
-	traces := []sdktrace.TracerProviderOption{
-		sdktrace.WithResource(res),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(o.Config.SampleRatio))),
-	}
-	if push.spans != nil {
+	traces := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	if push.spans == nil {
+		traces = append(traces, sdktrace.WithSampler(sdktrace.NeverSample())) // Ids, and nothing recorded that nobody reads.
+	} else {
+		traces = append(traces, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(o.Config.SampleRatio))))
 		meters = append(meters, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push.metrics,
 			sdkmetric.WithInterval(o.Config.MetricsInterval), sdkmetric.WithTimeout(o.Config.OTLP.Timeout))))
 		traces = append(traces, sdktrace.WithBatcher(push.spans,
