@@ -364,7 +364,7 @@ func (s *file) writeAll(f *os.File, places []place) (extent, error) {
 	if err != nil {
 		return x, err
 	}
-	x.unsaved += uint64(len(places) - read) //nolint:gosec // Not negative.
+	x.unsaved += uint64(len(places) - read)
 	x.copied = x.size
 	text = s.taken.text
 	for ; x.added < len(s.taken.lines); x.added++ {
@@ -377,7 +377,7 @@ func (s *file) writeAll(f *os.File, places []place) (extent, error) {
 		}
 		x.size = x.copied + end
 	}
-	x.unsaved += uint64(len(s.taken.lines) - x.added) //nolint:gosec // Not negative.
+	x.unsaved += uint64(len(s.taken.lines) - x.added)
 	_, err = w.Write(text[:x.size-x.copied])
 	if err == nil {
 		err = w.Flush()

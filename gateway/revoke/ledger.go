@@ -87,7 +87,7 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 		keep = latest(keep, v.GetTime().AsTime().Add(clearsKeep))
 	}
 	key := keyOf(v)
-	next := entry{epoch: v.Epoch, seq: v.Seq, sum: maphash.Bytes(l.seed, r.raw), at: r.at, size: int32(len(r.raw))} //nolint:gosec // At most EnvelopeBytesMax.
+	next := entry{epoch: v.Epoch, seq: v.Seq, sum: maphash.Bytes(l.seed, r.raw), at: r.at, size: int32(len(r.raw))}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old, known := l.keys[key]

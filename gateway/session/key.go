@@ -102,15 +102,14 @@ func (k *key) name() name {
 
 // target is what a verdict says that it is about.
 func (k *key) target() *verdict.Target {
-	t := &verdict.Target{Kind: k.kind.name(), Id: k.id}
-	switch k.kind {
-	case kindAddress:
-		t.Id = k.net.Addr().String()
-	case kindPrefix:
-		t.Id = k.net.String()
-	default:
+	id := k.id
+	if k.kind == kindAddress {
+		id = k.net.Addr().String()
 	}
-	return t
+	if k.kind == kindPrefix {
+		id = k.net.String()
+	}
+	return &verdict.Target{Kind: k.kind.name(), Id: id}
 }
 
 // keyOf is the key of a verdict's target; false where the kind is unknown or

@@ -149,8 +149,8 @@ func TestMorePartiesThanAreRemembered(t *testing.T) {
 		t.Errorf("%d visits are open, want 1", live)
 	}
 	tab.Apply(says(1, "revoke", "session", "s0"), t0)
-	var cut *session.Cut
-	if !errors.As(context.Cause(ctx), &cut) {
+	_, cut := errors.AsType[*session.Cut](context.Cause(ctx))
+	if !cut {
 		t.Error("a party whose visit is open was forgotten: its verdict did not reach it")
 	}
 	runtime.KeepAlive(tab)
@@ -191,8 +191,8 @@ func TestAContextThatComesAfterTheCut(t *testing.T) {
 		}
 		tab.Apply(says(uint64(round+1), "revoke", "session", "s"), t0)
 		ctx := v.Context(t.Context())
-		var cut *session.Cut
-		if !errors.As(context.Cause(ctx), &cut) {
+		_, cut := errors.AsType[*session.Cut](context.Cause(ctx))
+		if !cut {
 			t.Fatalf("round %d: cause = %v, want a cut", round, context.Cause(ctx))
 		}
 		v.Leave()

@@ -119,7 +119,8 @@ func (v *Visit) Context(ctx context.Context) context.Context {
 	v.cancel.Store(&cancel)
 	// Here the cut is looked for after the context has been shown, and end shows the
 	// cut before it looks for the context: one of the two meets the other.
-	if c := v.cut.Load(); c != nil {
+	c := v.cut.Load()
+	if c != nil {
 		cancel(c)
 	}
 	return ctx

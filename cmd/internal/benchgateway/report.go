@@ -89,7 +89,7 @@ func (r *Report) Goals() [][]string {
 // microseconds and milliseconds.
 func (r *Report) Targets() [][]string {
 	var rows [][]string
-	for _, name := range slices.Compact(append([]string{nginxPlain, haproxyPlain, haproxyRS256, haproxyES256, envoyPlain, envoyJWT, envoyCache, vigilWarm, vigilSilent}, r.others()...)) {
+	for _, name := range slices.Compact(append([]string{nginxPlain, haproxyPlain, haproxyRS256, haproxyES256, envoyPlain, envoyJWT, envoyCache, floorPlain, vigilWarm, vigilSilent}, r.others()...)) {
 		cpu := r.CPU[name]
 		if len(cpu) == 0 {
 			rows = append(rows, []string{name, "not installed", "", "", ""})
@@ -192,6 +192,7 @@ const (
 	envoyPlain   = "Envoy, plain"
 	envoyJWT     = "Envoy, jwt_authn RS256"
 	envoyCache   = "Envoy, jwt_authn RS256 with its cache"
+	floorPlain   = "net/http and our upstream client, plain"
 	vigilWarm    = "Vigil"
 	vigilSilent  = "Vigil, no events"
 )

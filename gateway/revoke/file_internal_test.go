@@ -182,7 +182,8 @@ func TestTheNewestDurableRecordOfAKeyIsFound(t *testing.T) {
 			if s.file.waiting != 0 || len(s.file.taken.text) > 0 {
 				t.Errorf("%d B still wait for the disk", s.file.waiting)
 			}
-			if st, err := os.Stat(s.file.path); err != nil || st.Size() != s.file.size.Load() {
+			st, err := os.Stat(s.file.path)
+			if err != nil || st.Size() != s.file.size.Load() {
 				t.Errorf("the file is %v (%v), believed %d B", st, err, s.file.size.Load())
 			}
 		})
