@@ -192,7 +192,7 @@ func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *pro
 		return nil
 	}
 	return &proxy.Call{
-		Match: c.match, Visit: c.visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: c.address,
+		Match: c.match, Visit: c.visit, RequestID: c.id, Client: c.address,
 		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil,
 		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
 	}

@@ -189,7 +189,7 @@ func (x *exchange) noAnswer(ctx context.Context, err error) Outcome {
 
 // ours gives a problem the names by which it can be found.
 func (x *exchange) ours(p problem.Problem) problem.Problem {
-	return p.With(x.call.RequestID, x.call.SupportCode)
+	return p.With(x.call.RequestID, event.SupportCode(x.call.RequestID))
 }
 
 // refuse answers with a problem. An unread body is left where it is, and the

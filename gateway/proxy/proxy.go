@@ -70,9 +70,7 @@ type Progress struct {
 type Call struct {
 	Match     route.Match
 	Visit     *session.Visit
-	RequestID string
-	// SupportCode goes into problems that no verdict caused.
-	SupportCode string
+	RequestID string // Also the source of the support code of problems that no verdict caused.
 	// Client is the client's address, for X-Forwarded-For.
 	Client netip.Addr
 	// Header is set on the upstream's request, after everything that the
