@@ -173,6 +173,18 @@ func (t *Table) visitsOf(p *party) []*Visit {
 	return slices.Clone(p.visits)
 }
 
+// remembered is how many parties the groups know.
+func (t *Table) remembered() int64 {
+	n := 0
+	for i := range t.groups {
+		g := &t.groups[i]
+		g.mu.Lock()
+		n += len(g.parties)
+		g.mu.Unlock()
+	}
+	return int64(n)
+}
+
 func (t *Table) group(hash uint64) *group { return &t.groups[hash%shards] }
 
 // newParty makes a party and lists it under all its names.
