@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/upstream"
@@ -33,7 +34,8 @@ func Floor(ctx context.Context, service *url.URL, ready io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("open port: %w", err)
 	}
-	server := &http.Server{Handler: floor{client: client, service: service}, ReadHeaderTimeout: answerMax}
+	buffers := &sync.Pool{New: func() any { return new([answerBytesMax]byte) }}
+	server := &http.Server{Handler: floor{client: client, service: service, buffers: buffers}, ReadHeaderTimeout: answerMax}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	err = json.NewEncoder(ready).Encode(map[string]string{"gateway": "http://" + l.Addr().String()})
 	if err != nil {
@@ -51,6 +53,7 @@ func Floor(ctx context.Context, service *url.URL, ready io.Writer) error {
 type floor struct {
 	client  *upstream.Client
 	service *url.URL
+	buffers *sync.Pool // Of *[answerBytesMax]byte.
 }
 
 // ServeHTTP implements http.Handler.
@@ -66,7 +69,10 @@ func (f floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = res.Body.Close() }()
 	maps.Copy(w.Header(), res.Header)
 	w.WriteHeader(res.StatusCode)
-	_, _ = io.Copy(w, res.Body) // net/http has a buffer for it.
+	buf := f.buffers.Get().(*[answerBytesMax]byte) //nolint:forcetypeassert // The pool holds nothing else.
+	defer f.buffers.Put(buf)
+	// Without the writer's ReadFrom, which sends header and body apart.
+	_, _ = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{res.Body}, buf[:])
 }
 
 // startFloor starts it in a process of its own, which is this program again.
