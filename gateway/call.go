@@ -41,7 +41,8 @@ type call struct {
 	intent      emit.Intent        // Of which a crash leaves an event.
 	intended    bool               // It was asked for.
 	address     netip.Addr         // Where it comes from.
-	visit       *session.Visit     // Nil before it is listed.
+	visit       *session.Visit     // Nil before it is listed, then listed.
+	listed      session.Visit
 
 	// admitted is the visit's context, nil where the request was refused; it may be
 	// forwarded to what it matches.
@@ -111,7 +112,7 @@ func setAttribute(e *event.RequestEvent, name, value string) {
 }
 
 // who is the visitor as verdicts may name him.
-func (c *call) who(id *identity.Identity, o origin.Origin) session.Who {
+func (c *call) who(id *identity.Identity, o *origin.Origin) session.Who {
 	w := session.Who{Tenant: c.event.Tenant, Address: o.Address, ASN: o.ASN, Account: c.event.Account, JA4: c.event.Ja4, Device: c.event.Device}
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind

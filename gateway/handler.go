@@ -39,7 +39,7 @@ func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
 func (g *Gateway) begin(r *http.Request) (*http.Request, *call, *origin.Origin) {
 	o := g.origin.Of(r)
 	c := &call{gateway: g, began: g.now(), id: newID(), address: o.Address}
-	ctx, span := g.startSpan(r)
+	ctx, span := g.startSpan(r, c.began)
 	c.span, c.traceparent, c.event = span, traceparent(span.SpanContext()), g.newEvent(r, c.id, c.began, o)
 	g.metrics.active.Add(1)
 	return r.WithContext(ctx), c, &o
@@ -131,12 +131,14 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		g.refuse(w, r, c, event.DecisionDeny, p, nil)
 		return
 	}
-	ctx, visit := g.table.Enter(r.Context(), session.Entry{
-		Who: c.who(id, *o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Writes: writes(r),
+	visit := &c.listed
+	err = g.table.List(visit, &session.Entry{
+		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Writes: writes(r),
 		Time: c.began,
 	})
 	c.visit = visit
-	if visit.Err() != nil {
+	ctx := visit.Context(r.Context())
+	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
 		return
 	}
@@ -206,7 +208,7 @@ func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *pro
 		return nil
 	}
 	return &proxy.Call{
-		Match: c.match, Visit: c.visit, RequestID: c.id, SupportCode: event.SupportCode(c.id), Client: c.address,
+		Match: c.match, Visit: c.visit, RequestID: c.id, Client: c.address,
 		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil,
 		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
@@ -17,9 +18,9 @@ import (
 // startSpan begins the trace of a request. The context of a client whom nobody
 // trusts is linked and not continued: he must not choose what is sampled, nor
 // write into somebody else's trace.
-func (g *Gateway) startSpan(r *http.Request) (context.Context, trace.Span) {
+func (g *Gateway) startSpan(r *http.Request, at time.Time) (context.Context, trace.Span) {
 	ctx := r.Context()
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(g.now())}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(at)}
 	if len(r.Header["Traceparent"]) == 0 {
 		return g.tracer.Start(ctx, "gateway.request", append(options, trace.WithNewRoot())...) //nolint:spancheck // Ended by call.endSpan.
 	}
@@ -38,10 +39,11 @@ func (g *Gateway) startSpan(r *http.Request) (context.Context, trace.Span) {
 // endSpan closes the request's span. It holds no name of anybody: the event has
 // the same trace id.
 func (c *call) endSpan() {
-	defer func() { c.span.End(trace.WithTimestamp(c.gateway.now())) }()
 	if !c.span.IsRecording() {
+		c.span.End()
 		return // Nobody would read what is said about it.
 	}
+	defer func() { c.span.End(trace.WithTimestamp(c.gateway.now())) }()
 	e := c.event
 	c.span.SetAttributes(
 		attribute.String("http.request.method", knownMethod(e.Method)), attribute.String("http.route", e.Template),

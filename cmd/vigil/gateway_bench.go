@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,7 @@ func newBenchGatewayCommand(env app.Env) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return benchGateway(cmd, env, o, file) },
 	}
+	c.AddCommand(newBenchFloorCommand(env))
 	f := c.Flags()
 	f.IntVar(&o.Repetitions, "repetitions", o.Repetitions, fmt.Sprintf("how often everything is measured, 1 to %d", benchgateway.RepetitionsMax))
 	f.IntVar(&o.Seconds, "seconds", o.Seconds, fmt.Sprintf("how long each measurement lasts, 1 to %d", benchgateway.SecondsMax))
@@ -55,6 +57,23 @@ func newBenchGatewayCommand(env app.Env) *cobra.Command {
 	f.StringVar(&o.Library, "chdb", "", "path of libchdb.so; without it the one that \"make engines\" fetched")
 	f.StringVar(&file, "json", "", "file to write every measurement to, as JSON")
 	return c
+}
+
+// newBenchFloorCommand serves as the floor of the measurements, which start it.
+func newBenchFloorCommand(env app.Env) *cobra.Command {
+	return &cobra.Command{
+		Use:    "floor URL",
+		Short:  "Serve like a gateway that does nothing, to be measured",
+		Args:   cobra.ExactArgs(1),
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, err := url.Parse(args[0])
+			if err != nil {
+				return app.Usage("%w", err)
+			}
+			return benchgateway.Floor(cmd.Context(), to, env.Stdout)
+		},
+	}
 }
 
 func benchGateway(c *cobra.Command, env app.Env, o benchgateway.Options, file string) error {

@@ -22,14 +22,13 @@ import (
 
 // exchange is one call while it runs.
 type exchange struct {
-	proxy  *Proxy
-	call   *Call
-	w      http.ResponseWriter
-	r      *http.Request
-	rc     *http.ResponseController
-	cancel context.CancelCauseFunc
-	body   *body  // Nil where the request has none.
-	key    string // Sec-WebSocket-Key, where it is ours.
+	proxy *Proxy
+	call  *Call
+	w     http.ResponseWriter
+	r     *http.Request
+	rc    *http.ResponseController
+	body  *body  // Nil where the request has none.
+	key   string // Sec-WebSocket-Key, where it is ours.
 
 	outcome Outcome // Complete when Serve returns.
 
@@ -120,13 +119,14 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 			h["Sec-Websocket-Key"] = []string{x.key}
 		}
 	}
-	proto := "http"
+	values := [3]string{"http", x.r.Host} // One piece of memory for all.
 	if x.r.TLS != nil {
-		proto = "https"
+		values[0] = "https"
 	}
-	h["X-Forwarded-Proto"], h["X-Forwarded-Host"] = []string{proto}, []string{x.r.Host}
+	h["X-Forwarded-Proto"], h["X-Forwarded-Host"] = values[0:1:1], values[1:2:2]
 	if x.call.Client.IsValid() {
-		h["X-Forwarded-For"] = []string{x.call.Client.String()}
+		values[2] = x.call.Client.String()
+		h["X-Forwarded-For"] = values[2:3:3]
 	}
 	maps.Copy(h, x.call.Header)
 	out := (&http.Request{
@@ -189,7 +189,7 @@ func (x *exchange) noAnswer(ctx context.Context, err error) Outcome {
 
 // ours gives a problem the names by which it can be found.
 func (x *exchange) ours(p problem.Problem) problem.Problem {
-	return p.With(x.call.RequestID, x.call.SupportCode)
+	return p.With(x.call.RequestID, event.SupportCode(x.call.RequestID))
 }
 
 // refuse answers with a problem. An unread body is left where it is, and the
@@ -234,7 +234,7 @@ func (x *exchange) unblock(cause error) {
 }
 
 // drain implements drainer.
-func (x *exchange) drain() { x.cancel(errDrain) }
+func (x *exchange) drain() { x.call.Visit.Abort(errDrain) }
 
 // finish settles everything that outlives run, and completes the outcome.
 func (x *exchange) finish(out *Outcome) {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
 // answer reads a request and sends a fixed answer.
@@ -73,7 +74,7 @@ func TestUpstreamFaults(t *testing.T) {
 			}
 			text := body(t, res)
 			out := g.outcome(t)
-			if res.StatusCode != tt.status || !strings.Contains(text, `"`+tt.code+`"`) || !strings.Contains(text, "VG-TEST") {
+			if res.StatusCode != tt.status || !strings.Contains(text, `"`+tt.code+`"`) || !strings.Contains(text, event.SupportCode("q1")) {
 				t.Errorf("the client saw %d %s (%v)", res.StatusCode, text, out.Err)
 			}
 			if out.Status != tt.status || out.Reason != tt.code || out.Err == nil {

@@ -44,6 +44,32 @@ func owned(name string) bool {
 // as variables (CGI and what came after it) make the same underscore of a
 // hyphen, a dot and whatever else is neither letter nor digit.
 func spelled(name string) string {
+	if s, usual := usualNames[name]; usual {
+		return s
+	}
+	return respelled(name)
+}
+
+// usualNames are the spellings of the names that most requests and responses have,
+// so that those need no memory.
+//
+//nolint:gochecknoglobals // A table that nobody changes.
+var usualNames = func() map[string]string {
+	all := make(map[string]string)
+	for _, name := range [...]string{
+		"Accept", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Age", "Authorization", "Cache-Control", "Connection",
+		"Content-Encoding", "Content-Length", "Content-Type", "Cookie", "Date", "Etag", "Expires", "Host", "If-Modified-Since",
+		"If-None-Match", "Keep-Alive", "Last-Modified", "Location", "Origin", "Pragma", "Range", "Referer", "Sec-Fetch-Dest",
+		"Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Server", "Set-Cookie", "Strict-Transport-Security", "Te", "Traceparent",
+		"Trailer", "Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "User-Agent", "Vary", "Via", "X-Content-Type-Options",
+		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Frame-Options", "X-Request-Id",
+	} {
+		all[name] = respelled(name)
+	}
+	return all
+}()
+
+func respelled(name string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
 		case c >= 'A' && c <= 'Z':

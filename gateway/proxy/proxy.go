@@ -65,13 +65,12 @@ type Progress struct {
 	Sensitivity string
 }
 
-// Call is one admitted request. The request's context must be the visit's.
+// Call is one admitted request. The request's context must be the visit's, which
+// ends at the latest when the caller lets the visit leave.
 type Call struct {
 	Match     route.Match
 	Visit     *session.Visit
-	RequestID string
-	// SupportCode goes into problems that no verdict caused.
-	SupportCode string
+	RequestID string // Also the source of the support code of problems that no verdict caused.
 	// Client is the client's address, for X-Forwarded-For.
 	Client netip.Addr
 	// Header is set on the upstream's request, after everything that the
@@ -190,8 +189,8 @@ func (p *Proxy) Close() {
 // Serve forwards r and answers w. c must not be changed any more. It returns when the last byte has been
 // written, or given up.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w), cancel: cancel}
+	ctx := r.Context()
+	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w)}
 	x.takeBody()
 	x.mu.Lock()
 	x.timer = time.AfterFunc(p.config.LongAfter, x.beat)
@@ -200,7 +199,6 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome 
 	defer func() { // Also where run panics: its timer would report a stream for ever that is none.
 		stop()
 		x.finish(&x.outcome)
-		cancel(nil)
 		p.account(ctx, &x.outcome)
 	}()
 	x.run(ctx)

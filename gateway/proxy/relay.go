@@ -163,13 +163,15 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 			tail.see(buf[:n])
 			x.out.Add(uint64(n))
 			x.moved()
-			s.next(n, nil)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
 		if err != nil {
 			return err, nil
+		}
+		if n > 0 { // Not before: most responses are over by now, and need no other buffer.
+			s.next(n, nil)
 		}
 	}
 }

@@ -118,7 +118,7 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 		defer visit.Leave()
 		g.entered <- who.Session
 		out := *g.proxy.Serve(w, r.WithContext(ctx), &proxy.Call{
-			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1", SupportCode: "VG-TEST",
+			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1",
 			Client: netip.MustParseAddr("203.0.113.9"), Header: http.Header{"X-Vigil-Subject": {"pseudonym"}},
 			Goodbye:  func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).With("q1", "VG-CUT") },
 			Observer: g.observer,

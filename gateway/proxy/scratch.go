@@ -4,11 +4,11 @@ import "sync"
 
 // scratch is a copy buffer that is small while little moves: most streams are
 // idle most of the time, and must not hold what a download needs. The zero value
-// with a pool is small.
+// with a pool is small, and takes no memory before it is used.
 type scratch struct {
 	pool  *sync.Pool // Of *[bufferBytes]byte.
 	large *[bufferBytes]byte
-	small [idleBytes]byte
+	small []byte // Nil before it is needed.
 }
 
 // bytes is the buffer of this moment.
@@ -16,18 +16,23 @@ func (s *scratch) bytes() []byte {
 	if s.large != nil {
 		return s.large[:]
 	}
-	return s.small[:]
+	if s.small == nil {
+		s.small = make([]byte, idleBytes)
+	}
+	return s.small
 }
 
 // next makes the buffer fit what moves, where n bytes of it were in use, and puts
 // rest, which lies in it, at its beginning. It returns how many bytes that are.
 func (s *scratch) next(n int, rest []byte) int {
 	switch {
-	case s.large == nil && n == len(s.small):
+	case s.large == nil && n == idleBytes:
 		s.grow()
-	case s.large != nil && n <= len(s.small) && len(rest) < len(s.small):
-		held := copy(s.small[:], rest)
-		s.free()
+	case s.large != nil && n <= idleBytes && len(rest) < idleBytes:
+		large := s.large
+		s.large = nil
+		held := copy(s.bytes(), rest)
+		s.pool.Put(large)
 		return held
 	}
 	return copy(s.bytes(), rest)

@@ -110,7 +110,7 @@ func (x *exchange) beat() {
 	if total != x.idle {
 		x.idle, x.idleAt = total, now
 	} else if now.Sub(x.idleAt) >= x.proxy.config.IdleTimeout {
-		x.cancel(errIdle)
+		x.call.Visit.Abort(errIdle)
 		return
 	}
 	x.tick()

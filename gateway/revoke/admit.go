@@ -23,18 +23,18 @@ var ErrStale = errors.New("a later verdict is known")
 // when Accept returns nil. The error wraps one of package verdict's reasons or
 // [ErrStale], or says that the verdict is in force but could not be saved.
 // A verdict that is known already is accepted.
-func (f *Follower) Accept(record []byte) error {
+func (f *Follower) Accept(envelope []byte) error {
 	err := f.Load() // A record must not enter an unread file.
 	if err != nil {
 		return err
 	}
-	record = bytes.Clone(bytes.TrimSpace(record)) // A file or a shell ends it with a newline.
-	m, err := f.keys.Load().Open(record)
+	envelope = bytes.TrimSpace(envelope) // A file or a shell ends it with a newline.
+	m, err := f.keys.Load().Open(envelope)
 	if err == nil && m.Verdict == nil {
 		err = fmt.Errorf("a heartbeat is not taken here: %w", verdict.ErrMalformed)
 	}
 	if err == nil {
-		err = f.take(m.Verdict, record, f.now())
+		err = f.take(m.Verdict, envelope, f.now())
 	}
 	if err != nil {
 		f.refuse(originAdmin, nil, err)
@@ -48,8 +48,8 @@ func (f *Follower) Accept(record []byte) error {
 }
 
 // take brings an authentic verdict into force where it is the newest of its key.
-func (f *Follower) take(v *verdict.Verdict, record []byte, now time.Time) error {
-	out, keep := f.ledger.fold(v, record, time.Time{}, now)
+func (f *Follower) take(v *verdict.Verdict, raw []byte, now time.Time) error {
+	out, keep := f.ledger.fold(record{verdict: v, raw: raw, at: nowhere}, now)
 	switch out {
 	case repeated:
 		f.counts.repeated.Add(1)
@@ -61,7 +61,7 @@ func (f *Follower) take(v *verdict.Verdict, record []byte, now time.Time) error 
 	case full:
 		f.file.forgo(1)
 	case newest:
-		f.file.add(keep, record)
+		f.file.add(v, keep, raw)
 	}
 	f.table.Apply(v, now)
 	f.counts.applied.Add(1)

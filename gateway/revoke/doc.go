@@ -32,6 +32,12 @@
 // its limit. What is lost then is only memory of it after a restart, and it is
 // counted: the disk must not decide who is let in.
 //
+// The records are in the file alone; in memory is, of each key, a hash, the order, and
+// where the record's line begins. A record that found no room in the file is therefore
+// not written later. Of a key whose newest record is on its way to the disk the place
+// of the one before is kept: when the file is rewritten meanwhile, that one is copied,
+// so that a crash does not lose both.
+//
 // kafka-go's Reader is not used: it sleeps between polls, hides the high
 // watermark during catch-up and restarts slowly. One long poll per partition
 // returns as soon as a record is written.

@@ -35,10 +35,8 @@ const (
 // errDamaged means that a line is not what was written.
 var errDamaged = errors.New("damaged line")
 
-func lineBytes(raw []byte) int64 { return int64(lineOverheadBytes + len(raw)) }
-
-func appendLine(dst []byte, keep time.Time, raw []byte) []byte {
-	body := append(strconv.AppendInt(nil, keep.Unix()+1, 10), ' ') // Rounded up: never forgets too early.
+func appendLine(dst []byte, keep int64, raw []byte) []byte {
+	body := append(strconv.AppendInt(nil, keep, 10), ' ')
 	sum := crc32.Update(crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), crc32.MakeTable(crc32.Castagnoli), raw)
 	dst = append(dst, lineVersion...)
 	dst = fmt.Appendf(dst, "%08x ", sum)
@@ -47,7 +45,7 @@ func appendLine(dst []byte, keep time.Time, raw []byte) []byte {
 	return append(dst, '\n')
 }
 
-func parseLine(line []byte) (keep time.Time, raw []byte, err error) {
+func parseLine(line []byte) (keep int64, raw []byte, err error) {
 	rest, ok := bytes.CutPrefix(line, []byte(lineVersion))
 	sum, body, ok2 := bytes.Cut(rest, []byte{' '})
 	second, raw, ok3 := bytes.Cut(body, []byte{' '})
@@ -58,29 +56,55 @@ func parseLine(line []byte) (keep time.Time, raw []byte, err error) {
 	if err != nil || uint32(want) != crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) {
 		return keep, nil, errDamaged
 	}
-	unix, err := strconv.ParseInt(string(second), 10, 64)
+	keep, err = strconv.ParseInt(string(second), 10, 64)
 	if err != nil {
 		return keep, nil, errDamaged
 	}
-	return time.Unix(unix, 0), raw, nil
+	return keep, raw, nil
 }
 
 // file is the verdict file: lines are added in memory and committed together.
+// What it holds and nobody changes any more is not in memory.
 type file struct {
 	path   string
 	max    int64
 	ledger *ledger
 
-	size atomic.Int64 // Changed only while io is held.
+	size atomic.Int64 // Of what is known to be durable; changed only while io is held.
 
-	io     sync.Mutex // Held while the disk works; guards the next two.
+	io     sync.Mutex // Held while the disk works; guards the next three.
 	f      *os.File   // nil before load and after close.
 	broken bool       // The last write or sync failed, or a line is damaged: the file has to be written anew.
+	taken  batch      // Lines on their way to the disk, also after it has refused them.
 
-	mu      sync.Mutex // Guards the next three; never held while the disk works.
-	pending []byte
+	mu      sync.Mutex // Guards the next four; never held while the disk works.
+	pending batch
+	waiting int64         // Bytes of pending and taken.
 	unsaved uint64        // Lines that were not kept because a limit was reached.
 	wake    chan struct{} // Something is pending.
+}
+
+// batch is lines that go to the disk together.
+type batch struct {
+	text  []byte
+	lines []line
+}
+
+// line is what the ledger has to know of a line once it is written.
+type line struct {
+	key        name
+	epoch, seq uint64
+	at         int64 // Where it begins in the batch.
+}
+
+// append adds the lines of another batch.
+func (b *batch) append(other batch) {
+	base := int64(len(b.text))
+	b.text = append(b.text, other.text...)
+	for _, l := range other.lines {
+		l.at += base
+		b.lines = append(b.lines, l)
+	}
 }
 
 func newFile(dir string, limit int64, l *ledger) *file {
@@ -90,7 +114,7 @@ func newFile(dir string, limit int64, l *ledger) *file {
 // load reads the file, making it if it is missing, and calls take for every
 // whole line. It cuts off a last line that was torn by a crash. damaged counts
 // lines that are not what was written, torn is 1 where there was a torn end.
-func (s *file) load(take func(keep time.Time, raw []byte)) (damaged, torn int, err error) {
+func (s *file) load(take func(at int64, keep time.Time, raw []byte)) (damaged, torn int, err error) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	err = os.MkdirAll(filepath.Dir(s.path), 0o700)
@@ -114,13 +138,13 @@ func (s *file) load(take func(keep time.Time, raw []byte)) (damaged, torn int, e
 		case err != nil:
 			return damaged, torn, fmt.Errorf("read verdict file: %w", err)
 		}
-		s.size.Add(n)
+		at := s.size.Add(n) - n
 		keep, raw, err := parseLine(line)
 		if err != nil {
 			damaged++
 			continue
 		}
-		take(keep, raw)
+		take(at, time.Unix(keep, 0), raw)
 	}
 }
 
@@ -159,14 +183,18 @@ func readLine(r *bufio.Reader) (line []byte, n int64, err error) {
 }
 
 // add queues a line for the next commit.
-func (s *file) add(keep time.Time, raw []byte) {
+func (s *file) add(v *verdict.Verdict, keep time.Time, raw []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if int64(len(s.pending))+lineBytes(raw) > pendingBytesMax {
+	size := int64(lineOverheadBytes + len(raw))
+	if s.waiting+size > pendingBytesMax {
 		s.unsaved++
 		return
 	}
-	s.pending = appendLine(s.pending, keep, raw)
+	at := len(s.pending.text)
+	s.pending.text = appendLine(s.pending.text, keep.Unix(), raw)
+	s.pending.lines = append(s.pending.lines, line{key: keyOf(v), epoch: v.Epoch, seq: v.Seq, at: int64(at)})
+	s.waiting += int64(len(s.pending.text) - at)
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -174,70 +202,53 @@ func (s *file) add(keep time.Time, raw []byte) {
 }
 
 // commit makes every line that was added durable. While it waits for the disk
-// more lines may be added; they share the next commit.
+// more lines may be added; they share the next commit. Lines that the disk has
+// refused stay in memory and are tried again.
 func (s *file) commit() error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	lines := s.pending
-	s.pending = nil
+	s.taken.append(s.pending)
+	s.pending = batch{}
 	s.mu.Unlock()
-	if len(lines) == 0 && !s.broken {
+	if len(s.taken.text) == 0 && !s.broken {
 		return nil
 	}
 	if s.f == nil {
 		return errors.New("append to verdict file: it is not open")
 	}
 	_, live := s.ledger.size()
-	grown := s.size.Load() + int64(len(lines))
+	grown := s.size.Load() + int64(len(s.taken.text))
 	switch {
 	case s.broken, grown > max(rewriteBytesMin, 2*live) && grown <= s.max, grown > s.max && live <= s.max/2:
-		return s.rewrite() // The ledger holds what the lines say.
+		return s.rewrite()
 	case grown > s.max:
-		s.forgo(uint64(bytes.Count(lines, []byte{'\n'})))
+		s.forgo(uint64(len(s.taken.lines)))
+		s.done()
 		return nil
 	}
-	_, err := s.f.Write(lines)
+	_, err := s.f.Write(s.taken.text)
 	if err == nil {
 		err = s.f.Sync()
 	}
 	if err != nil {
 		// After a failed sync the kernel may have dropped the pages: what the
-		// file holds is not known, so it is written anew.
+		// file holds behind its last good line is not known, so it is written anew.
 		s.broken = true
 		return fmt.Errorf("append to verdict file: %w", err)
 	}
+	s.ledger.written(s.taken.lines, s.size.Load())
 	s.size.Store(grown)
+	s.done()
 	return nil
 }
 
-// rewrite replaces the file by one that holds the newest record of each key
-// only. A crash leaves either the old file or the new one.
-func (s *file) rewrite() error {
-	s.broken = true // Until it has succeeded.
-	tmp := s.path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // Beside the configured file.
-	if err != nil {
-		return fmt.Errorf("rewrite verdict file: %w", err)
-	}
-	size, unsaved, err := writeAll(f, s.ledger, s.max)
-	if err == nil {
-		err = os.Rename(tmp, s.path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(s.path))
-	}
-	if err != nil {
-		_ = f.Close() // The first error says it all.
-		return fmt.Errorf("rewrite verdict file: %w", err)
-	}
-	if s.f != nil {
-		_ = s.f.Close() // Replaced; nothing in it counts any more.
-	}
-	s.f, s.broken = f, false
-	s.size.Store(size)
-	s.forgo(unsaved)
-	return nil
+// done forgets the lines that were taken: they are durable, or were forgone.
+func (s *file) done() {
+	s.mu.Lock()
+	s.waiting -= int64(len(s.taken.text))
+	s.mu.Unlock()
+	s.taken = batch{}
 }
 
 // forgo counts lines that are not kept.
@@ -245,27 +256,6 @@ func (s *file) forgo(lines uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unsaved += lines
-}
-
-// writeAll writes the ledger to f and syncs it, at most limit bytes.
-func writeAll(f *os.File, l *ledger, limit int64) (size int64, unsaved uint64, err error) {
-	w := bufio.NewWriterSize(f, 256<<10)
-	err = l.lines(func(line []byte) error {
-		if size+int64(len(line)) > limit {
-			unsaved++
-			return nil
-		}
-		size += int64(len(line))
-		_, err := w.Write(line)
-		return err
-	})
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return size, unsaved, err
 }
 
 // close commits what is pending and closes the file.

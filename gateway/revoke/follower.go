@@ -1,7 +1,9 @@
 package revoke
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -121,31 +123,43 @@ func (f *Follower) Load() error {
 	return f.loadErr
 }
 
+// loadFile reads the file twice: first all signatures are checked and it is found
+// which record of a key is the newest, then those are applied. So no more than one
+// record at a time is in memory.
 func (f *Follower) loadFile() error {
 	now := f.now()
 	keys := f.keys.Load()
-	refused := 0
-	last := make(map[string]*verdict.Verdict) // The last line of a key decides.
-	damaged, torn, err := f.file.load(func(keep time.Time, raw []byte) {
+	refused, live := 0, 0
+	apply := func(v *verdict.Verdict) {
+		if v.Live(now) || len(v.Clears) > 0 {
+			live++
+			f.table.Apply(v, now)
+		}
+	}
+	damaged, torn, err := f.file.load(func(at int64, keep time.Time, raw []byte) {
 		m, err := keys.Open(raw)
 		if err != nil || m.Verdict == nil {
 			refused++ // Signed by a key that is gone, for instance.
 			return
 		}
-		out, _ := f.ledger.fold(m.Verdict, raw, keep, now)
-		if out == newest || out == full {
-			last[keyOf(m.Verdict)] = m.Verdict
+		out, _ := f.ledger.fold(record{verdict: m.Verdict, raw: raw, keep: keep, at: at}, now)
+		if out == full {
+			apply(m.Verdict)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)
 	}
-	live := 0
-	for _, v := range last {
-		if v.Live(now) || len(v.Clears) > 0 {
-			live++
-			f.table.Apply(v, now)
+	err = f.file.live(func(raw []byte) {
+		v, err := verified(raw)
+		if err != nil {
+			refused++ // Cannot happen: it was verified a moment ago.
+			return
 		}
+		apply(v)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke: %w", err)
 	}
 	f.counts.damaged.Add(uint64(damaged + torn))
 	if damaged+torn+refused > 0 {
@@ -153,6 +167,23 @@ func (f *Follower) loadFile() error {
 	}
 	f.log.Info("verdicts of the last run are in force", "verdicts", live)
 	return nil
+}
+
+// verified decodes the verdict of an envelope whose signature has been checked.
+func verified(envelope []byte) (*verdict.Verdict, error) {
+	_, rest, _ := bytes.Cut(envelope, []byte{'.'})
+	encoded, _, _ := bytes.Cut(rest, []byte{'.'})
+	payload := make([]byte, base64.RawURLEncoding.DecodedLen(len(encoded)))
+	_, err := base64.RawURLEncoding.Decode(payload, encoded)
+	if err != nil {
+		return nil, fmt.Errorf("decode verdict: %w", err)
+	}
+	v := new(verdict.Verdict)
+	err = v.UnmarshalVT(payload)
+	if err != nil {
+		return nil, fmt.Errorf("decode verdict: %w", err)
+	}
+	return v, nil
 }
 
 // Run follows the topic until ctx ends; it returns early only where the

@@ -1,7 +1,10 @@
 package revoke
 
 import (
-	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,21 +12,41 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// ledger holds the newest record of every key: tenant, target and authority.
+// ledger knows the newest record of every key (tenant, target and authority) and
+// where in the verdict file it lies. The records themselves are in the file alone:
+// a million of them would be a gigabyte.
 type ledger struct {
-	max int
+	max  int
+	seed maphash.Seed
 
 	mu    sync.Mutex
-	keys  map[string]*entry
+	keys  map[name]entry
 	bytes int64 // Of all entries' lines in a file that holds nothing else.
 }
 
-// entry is the newest record of a key.
+// name is a key in a fixed size: the start of its SHA-256, of which nobody can make
+// two alike.
+type name [16]byte
+
+func nameOf(key []byte) name {
+	sum := sha256.Sum256(key)
+	return name(sum[:16])
+}
+
+// entry is what is known of the newest record of a key.
 type entry struct {
 	epoch, seq uint64
-	keep       time.Time // Until when any record of this key that was seen is live.
-	raw        []byte
+	keep       int64  // Unix second from which on no record of this key that was seen is live.
+	sum        uint64 // Keyed hash of the record.
+	// at is where the line of the record begins, or that of an earlier record of the
+	// key as long as this one's is not written: a crash must not lose both. nowhere
+	// where the file has neither.
+	at   int64
+	size int32 // Of the record, in bytes.
 }
+
+// nowhere is the place of a line that the file does not have.
+const nowhere = -1
 
 // outcome says what became of a record.
 type outcome uint8
@@ -36,30 +59,43 @@ const (
 	full                    // Newest, but there is no room to keep it.
 )
 
-func newLedger(limit int) *ledger { return &ledger{max: limit, keys: make(map[string]*entry)} }
-
-func keyOf(v *verdict.Verdict) string {
-	return string(topic.VerdictKey(v.Tenant, v.Target.GetKind(), v.Target.GetId(), v.Authority))
+func newLedger(limit int) *ledger {
+	return &ledger{max: limit, seed: maphash.MakeSeed(), keys: make(map[name]entry)}
 }
 
-// fold takes a verified verdict. keep is the zero time but when it comes from
-// the file, which knows how long older records of the key could be live. A
+func keyOf(v *verdict.Verdict) name {
+	return nameOf(topic.VerdictKey(v.Tenant, v.Target.GetKind(), v.Target.GetId(), v.Authority))
+}
+
+// record is a verified verdict with its envelope.
+type record struct {
+	verdict *verdict.Verdict
+	raw     []byte
+	// keep is the zero time but where the record comes from the file, which knows
+	// how long older records of the key could be live; at is its place there, else
+	// nowhere.
+	keep time.Time
+	at   int64
+}
+
+// fold takes a record, and returns until when its key has to be remembered. A
 // verdict that has lapsed still ends an earlier one of its key: the gateway may
 // have been away while it was live.
-func (l *ledger) fold(v *verdict.Verdict, raw []byte, keep, now time.Time) (outcome, time.Time) {
-	key := keyOf(v)
-	keep = latest(keep, v.Until.AsTime())
+func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
+	v, keep := r.verdict, latest(r.keep, r.verdict.Until.AsTime())
 	if len(v.Clears) > 0 {
 		keep = latest(keep, v.GetTime().AsTime().Add(clearsKeep))
 	}
+	key := keyOf(v)
+	next := entry{epoch: v.Epoch, seq: v.Seq, sum: maphash.Bytes(l.seed, r.raw), at: r.at, size: int32(len(r.raw))}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old, known := l.keys[key]
 	switch {
 	case known && old.epoch == v.Epoch && old.seq == v.Seq:
-		return repeated, old.keep
+		return repeated, time.Unix(old.keep, 0)
 	case known && !verdict.Later(v.Epoch, v.Seq, old.epoch, old.seq):
-		return stale, old.keep
+		return stale, time.Unix(old.keep, 0)
 	case !known && !now.Before(keep):
 		return lapsed, keep
 	case !known && len(l.keys) >= l.max:
@@ -68,13 +104,26 @@ func (l *ledger) fold(v *verdict.Verdict, raw []byte, keep, now time.Time) (outc
 			return full, keep
 		}
 	}
+	next.keep = wholeSecond(keep)
 	if known {
-		l.bytes -= lineBytes(old.raw)
-		keep = latest(keep, old.keep)
+		l.bytes -= old.lineBytes()
+		next.keep = max(next.keep, old.keep)
+		if next.at == nowhere {
+			next.at = old.at
+		}
 	}
-	l.keys[key] = &entry{epoch: v.Epoch, seq: v.Seq, keep: keep, raw: raw}
-	l.bytes += lineBytes(raw)
-	return newest, keep
+	l.keys[key] = next
+	l.bytes += next.lineBytes()
+	return newest, time.Unix(next.keep, 0)
+}
+
+// wholeSecond is the first whole second that is not before t: nothing is forgotten
+// too early.
+func wholeSecond(t time.Time) int64 {
+	if t.Nanosecond() > 0 {
+		return t.Unix() + 1
+	}
+	return t.Unix()
 }
 
 func latest(a, b time.Time) time.Time {
@@ -84,14 +133,21 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// has reports that record is byte for byte what is kept under key, so that its
-// signature has been checked before.
-func (l *ledger) has(key, record []byte) bool {
+// has reports that raw is what is kept under key, so that its signature has been
+// checked before. A record that is taken for another by its hash, once in 2^64
+// times, is not applied: nobody can bring that about without the hash's secret.
+func (l *ledger) has(key, raw []byte) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	e, known := l.keys[string(key)]
-	return known && bytes.Equal(e.raw, record)
+	e, known := l.keys[nameOf(key)]
+	l.mu.Unlock()
+	return known && e.is(raw, l.seed)
 }
+
+func (e entry) is(raw []byte, seed maphash.Seed) bool {
+	return int(e.size) == len(raw) && e.sum == maphash.Bytes(seed, raw)
+}
+
+func (e entry) lineBytes() int64 { return int64(lineOverheadBytes) + int64(e.size) }
 
 // sweep drops the keys of which nothing can be live any more.
 func (l *ledger) sweep(now time.Time) {
@@ -102,8 +158,8 @@ func (l *ledger) sweep(now time.Time) {
 
 func (l *ledger) sweepLocked(now time.Time) {
 	for key, e := range l.keys {
-		if !now.Before(e.keep) {
-			l.bytes -= lineBytes(e.raw)
+		if now.Unix() >= e.keep {
+			l.bytes -= e.lineBytes()
 			delete(l.keys, key)
 		}
 	}
@@ -116,21 +172,60 @@ func (l *ledger) size() (keys int, bytes int64) {
 	return len(l.keys), l.bytes
 }
 
-// lines appends the file lines of every key to dst.
-func (l *ledger) lines(yield func(line []byte) error) error {
+// place is a line of a key in the file.
+type place struct {
+	key  name
+	keep int64
+	at   int64
+	to   int64 // Where it lies in the file that replaces this one.
+}
+
+// places are the lines that the file has, in its order.
+func (l *ledger) places() []place {
 	l.mu.Lock()
-	entries := make([]*entry, 0, len(l.keys))
-	for _, e := range l.keys {
-		entries = append(entries, e)
-	}
-	l.mu.Unlock()
-	var line []byte
-	for _, e := range entries { // Entries are never changed, only replaced.
-		line = appendLine(line[:0], e.keep, e.raw)
-		err := yield(line)
-		if err != nil {
-			return err
+	all := make([]place, 0, len(l.keys))
+	for key, e := range l.keys {
+		if e.at != nowhere {
+			all = append(all, place{key: key, keep: e.keep, at: e.at, to: nowhere})
 		}
 	}
-	return nil
+	l.mu.Unlock()
+	slices.SortFunc(all, func(a, b place) int { return cmp.Compare(a.at, b.at) })
+	return all
+}
+
+// move notes where the lines lie after the file has been replaced.
+func (l *ledger) move(all []place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range all {
+		e, known := l.keys[p.key]
+		if known && e.at == p.at { // Always, but for keys that were swept meanwhile.
+			e.at = p.to
+			l.keys[p.key] = e
+		}
+	}
+}
+
+// written notes where lines lie that have been added to the file, the first one
+// at the offset base.
+func (l *ledger) written(lines []line, base int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range lines {
+		e, known := l.keys[w.key]
+		if known && e.epoch == w.epoch && e.seq == w.seq {
+			e.at = base + w.at
+			l.keys[w.key] = e
+		}
+	}
+}
+
+// newestAt reports whether raw, which lies at a place, is the newest record of the
+// place's key, as it was verified.
+func (l *ledger) newestAt(p place, raw []byte) bool {
+	l.mu.Lock()
+	e, known := l.keys[p.key]
+	l.mu.Unlock()
+	return known && e.at == p.at && e.is(raw, l.seed)
 }

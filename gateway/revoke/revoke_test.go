@@ -699,3 +699,20 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		t.Errorf("the default configuration has faults: %v", err)
 	}
 }
+
+// A record that is larger than an answer is asked to be comes all the same, and what
+// comes behind it too.
+func TestARecordThatIsLargerThanAnAnswer(t *testing.T) {
+	r := newRing(t)
+	b := start(t, broker.Options{Partitions: 1})
+	for i := range uint64(3) {
+		v := revocation(fmt.Sprint("s", i), 1)
+		v.OperatorText = strings.Repeat("x", 200<<10)
+		announce(t, b.Addr(), 0, r.analyzer, v)
+		announce(t, b.Addr(), 0, r.analyzer, revocation(fmt.Sprint("small", i), 1))
+	}
+	f := newFollower(t, b.Addr(), t.TempDir(), r)
+	f.run(t)
+	until(t, "caught up", f.CaughtUp)
+	f.wants(t, "s0-1", "small0-1", "s1-1", "small1-1", "s2-1", "small2-1")
+}

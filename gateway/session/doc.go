@@ -4,10 +4,11 @@
 //	gateway ── Enter ──► Table ── Standing ──► gateway/admit
 //	gateway/revoke ── Apply ──► Table ── cancel(&Cut) ──► gateway/proxy
 //
-// A visit is one request or one open stream. It is listed under every name by
-// which a verdict may target it: session and its aliases, subject, token,
-// device, client, account, address, JA4 and route. A verdict is listed under
-// its target. Whichever comes second meets the other.
+// A visit is one request or one open stream. It belongs to a party: all visits with
+// exactly the same names. The party is listed under every name by which a verdict
+// may target it: session and its aliases, subject, token, device, client, account,
+// address, JA4 and route. A verdict is listed under its target. Whichever comes
+// second meets the other.
 //
 // # Contract
 //
@@ -23,14 +24,26 @@
 //
 // # Concurrency
 //
-// A Table is safe for concurrent use. Each name lives in one of 64 shards, with
-// one mutex each, and no mutex is held while another is taken or a visit is
-// cancelled. Enter lists a visit before anybody asks for its standing, and
-// Apply stores a verdict before it looks for visits; both under the mutex of the
-// name that they share. So a verdict that arrives while a request is being
-// registered is seen by one of the two.
+// A Table is safe for concurrent use. Each name lives in one of 64 shards and each
+// party in one of 64 groups, with one mutex each, and no mutex is held while another
+// is taken or a visit is cancelled.
+//
+// A verdict that arrives while a request is being registered is seen by one of the
+// two. A party is listed under all its names before it has a visit, and a visit is
+// listed with its party before anybody asks for its standing. Apply stores the
+// verdict, then moves the table's generation on, and only then looks for parties and
+// their visits. A visit that it does not find was listed later, and so reads the new
+// generation: what its party knew of its standing is then looked up anew.
 //
 // # Non-obvious
+//
+// A party stays listed after its last visit has left, because to list it costs twenty
+// times what the request costs that finds it; which ones stay is bounded. Live and
+// Touched show visits only.
+//
+// Of a verdict only what a request may need is kept, and its target as a hash: most
+// verdicts never meet anybody. Which target it was is known again from the name by
+// which a visit met it.
 //
 // A lapsed verdict still replaces an earlier one of the same authority: else the
 // earlier one, replayed with a later until, would come back to life. For the

@@ -6,12 +6,12 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// authorities are the writers of one target, in a fixed order.
-const authorities = 5
-
 // AuthorityLogin is the word of a person who signs out, or of the provider where he
 // did. It is made by this gateway itself, and never comes over a wire.
 const AuthorityLogin = "login"
+
+// authorityOperator is the index of the only authority whose clears count.
+const authorityOperator = 4
 
 func authorityOf(s string) int {
 	switch s {
@@ -29,108 +29,72 @@ func authorityOf(s string) int {
 	return -1
 }
 
-const authorityOperator = 4
-
-// held is a verdict as the table keeps it: slim, with its times decoded.
-type held struct {
-	verdict   *verdict.Verdict
-	kind      kind
-	strength  int
-	time      time.Time
-	until     time.Time
-	notBefore time.Time // Zero where the verdict has no cut-off.
+func authorityName(i int8) string {
+	return [...]string{verdict.AuthoritySubject, verdict.AuthorityFacet, verdict.AuthorityFeed, AuthorityLogin, verdict.AuthorityOperator}[i]
 }
 
-// hold makes a slim copy of v: evidence and operator's text are of no use here
-// and would be most of the memory.
-func hold(v *verdict.Verdict, k kind, tenant string) *held {
-	h := &held{
-		kind: k, strength: verdict.Strength(v.GetAction()),
-		time: v.GetTime().AsTime(), until: v.GetUntil().AsTime(),
-		verdict: &verdict.Verdict{
-			Id: v.GetId(), Time: v.GetTime(), Epoch: v.GetEpoch(), Seq: v.GetSeq(), Authority: v.GetAuthority(),
-			Tenant: tenant, Target: v.GetTarget(), Action: v.GetAction(), Until: v.GetUntil(), NotBefore: v.GetNotBefore(),
-			Score: v.GetScore(), Cause: v.GetCause(), Clears: v.GetClears(), Origin: v.GetOrigin(),
-			PublicText: v.GetPublicText(), SupportCode: v.GetSupportCode(), Subject: v.GetSubject(),
-		},
-	}
-	if v.GetNotBefore() != nil {
-		h.notBefore = v.GetNotBefore().AsTime()
-	}
-	return h
-}
+// What all authorities say about one target is a list of one held each, in the
+// order of the authorities, by way of [held.other]; nil where nobody says
+// anything. Lists are immutable: a change makes a new one.
 
-// touches reports whether a live verdict about one of e's names concerns e.
-func (h *held) touches(e *Entry) bool {
-	if e.Public && h.kind.personal() {
-		return false
-	}
-	if h.verdict.Action == verdict.ActionStepUp && Satisfied(h.verdict, e.Who.AuthTime) {
-		return false
-	}
-	if h.notBefore.IsZero() {
-		return true
-	}
-	proved := e.Who.AuthTime
-	if proved.IsZero() && e.Who.SubjectKind == subjectService {
-		proved = e.Who.IssuedAt
-	}
-	return proved.IsZero() || proved.Before(h.notBefore)
-}
-
-// Satisfied reports whether a step-up that v asks for has been done: the person
-// proved himself after the verdict was made. auth_time has whole seconds, so
-// that a proof within the verdict's own second does not count.
-func Satisfied(v *verdict.Verdict, authTime time.Time) bool {
-	return !authTime.IsZero() && authTime.After(v.GetTime().AsTime())
-}
-
-// stronger returns the stronger of two, either of which may be nil; among
-// equals the one that lasts longer.
-func stronger(a, b *held) *held {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	case b.strength != a.strength:
-		if b.strength > a.strength {
-			return b
+// with returns f with h in the place of what its authority said, and whether h is news.
+func (f *held) with(h *held) (*held, bool) {
+	for o := f; o != nil; o = o.other {
+		if o.authority == h.authority && !verdict.Later(h.epoch, h.seq, o.epoch, o.seq) {
+			return f, false
 		}
-		return a
-	case b.until.After(a.until):
-		return b
 	}
-	return a
+	return f.without(h.authority).insert(h), true
 }
 
-// fold is what all authorities say about one target. Immutable.
-type fold struct{ by [authorities]*held }
-
-// with returns f with h at its authority, and whether h is news.
-func (f *fold) with(authority int, h *held) (*fold, bool) {
-	var next fold
-	if f != nil {
-		next = *f
-	}
-	if old := next.by[authority]; old != nil &&
-		!verdict.Later(h.verdict.Epoch, h.verdict.Seq, old.verdict.Epoch, old.verdict.Seq) {
-		return f, false
-	}
-	next.by[authority] = h
-	return &next, true
-}
-
-// strongest is the strongest verdict that holds for e at now, nil for none.
-func (f *fold) strongest(e *Entry, now time.Time) *held {
+// without returns f without what an authority said.
+func (f *held) without(authority int8) *held {
 	if f == nil {
 		return nil
 	}
+	rest := f.other.without(authority)
+	if f.authority == authority {
+		return rest
+	}
+	if rest == f.other {
+		return f
+	}
+	c := *f
+	c.other = rest
+	return &c
+}
+
+// insert returns f with h, whose authority has said nothing in f.
+func (f *held) insert(h *held) *held {
+	if f == nil || h.authority < f.authority {
+		c := *h
+		c.other = f
+		return &c
+	}
+	c := *f
+	c.other = f.other.insert(h)
+	return &c
+}
+
+// by returns what an authority says, nil for nothing.
+func (f *held) by(authority int8) *held {
+	for ; f != nil; f = f.other {
+		if f.authority == authority {
+			return f
+		}
+	}
+	return nil
+}
+
+// strongest is the strongest verdict in f that holds for e at now, nil for none.
+// lapses is lowered to the first time at which one of those that hold lapses.
+func (f *held) strongest(e *Entry, now int64, lapses *int64) *held {
 	var best *held
-	for i, h := range f.by {
-		if h == nil || !now.Before(h.until) || f.void(i, h) || !h.touches(e) {
+	for h := f; h != nil; h = h.other {
+		if now >= h.until || f.void(h) || !h.touches(e) {
 			continue
 		}
+		*lapses = min(*lapses, h.until)
 		best = stronger(best, h)
 	}
 	return best
@@ -138,14 +102,13 @@ func (f *fold) strongest(e *Entry, now time.Time) *held {
 
 // void reports whether the operator's word clears h. A clear does not lapse
 // with the operator's verdict: what was lifted stays lifted.
-func (f *fold) void(authority int, h *held) bool {
-	op := f.by[authorityOperator]
-	if op == nil {
+func (f *held) void(h *held) bool {
+	op := f.by(authorityOperator)
+	if op == nil || op == h || op.clears == nil {
 		return false
 	}
-	for _, c := range op.verdict.Clears {
-		if authorityOf(c.GetAuthority()) == authority && op != h &&
-			!verdict.Later(h.verdict.Epoch, h.verdict.Seq, c.GetEpoch(), c.GetSeq()) {
+	for _, c := range *op.clears {
+		if authorityOf(c.GetAuthority()) == int(h.authority) && !verdict.Later(h.epoch, h.seq, c.GetEpoch(), c.GetSeq()) {
 			return true
 		}
 	}
@@ -153,9 +116,9 @@ func (f *fold) void(authority int, h *held) bool {
 }
 
 // ends reports whether anything in f may end what is open.
-func (f *fold) ends() bool {
-	for _, h := range f.by {
-		if h != nil && (verdict.Suspends(h.verdict.Action) || h.verdict.Action == verdict.ActionReadOnly) {
+func (f *held) ends() bool {
+	for h := f; h != nil; h = h.other {
+		if a := actionName(h.strength); verdict.Suspends(a) || a == verdict.ActionReadOnly {
 			return true
 		}
 	}
@@ -165,25 +128,23 @@ func (f *fold) ends() bool {
 // swept returns f without what lapsed before the horizon, nil when nothing is
 // left, and how many went. An operator's clears stay while there is something
 // that they may void.
-func (f *fold) swept(horizon time.Time) (*fold, int64) {
-	next, gone, others := *f, int64(0), false
-	for i := range authorityOperator {
-		if h := next.by[i]; h != nil {
-			if h.until.Before(horizon) {
-				next.by[i] = nil
-				gone++
-				continue
-			}
+func (f *held) swept(horizon time.Time) (*held, int64) {
+	before := nanoseconds(horizon)
+	next, gone, others := f, int64(0), false
+	for h := f; h != nil; h = h.other {
+		switch {
+		case h.authority == authorityOperator:
+		case h.until < before:
+			next = next.without(h.authority)
+			gone++
+		default:
 			others = true
 		}
 	}
-	op := next.by[authorityOperator]
-	if op != nil && op.until.Before(horizon) && (len(op.verdict.Clears) == 0 || !others) {
-		next.by[authorityOperator] = nil
+	op := next.by(authorityOperator)
+	if op != nil && op.until < before && (op.clears == nil || !others) {
+		next = next.without(authorityOperator)
 		gone++
 	}
-	if next == (fold{}) {
-		return nil, gone
-	}
-	return &next, gone
+	return next, gone
 }

@@ -1,8 +1,9 @@
 package session
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"net/netip"
-	"strings"
 
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -52,6 +53,16 @@ func kindOf(s string) kind {
 	return kindUnknown
 }
 
+// name is the kind as verdicts spell it.
+func (k kind) name() string {
+	return [...]string{
+		kindUnknown: "", kindToken: verdict.TargetToken, kindSession: verdict.TargetSession, kindDevice: verdict.TargetDevice,
+		kindSubject: verdict.TargetSubject, kindClient: verdict.TargetClient, kindAccount: verdict.TargetAccount,
+		kindAddress: verdict.TargetAddress, kindPrefix: verdict.TargetPrefix, kindJA4: verdict.TargetJA4, kindRoute: verdict.TargetRoute,
+		kindBucket: "",
+	}[k]
+}
+
 // personal reports whether verdicts of this kind come from the subject stage.
 func (k kind) personal() bool { return k == kindToken || k == kindSession || k == kindSubject }
 
@@ -62,6 +73,43 @@ type key struct {
 	id     string
 	net    netip.Prefix
 	kind   kind
+}
+
+// name is a key in a fixed size: the start of the SHA-256 of it, of which nobody can
+// make two alike. Tables are kept by it, because most targets are never met by a
+// visit, and then nobody needs to know what they are called.
+type name [16]byte
+
+// name is injective before it is hashed: a kind has either an id or a network, and
+// the tenant's length comes first.
+func (k *key) name() name {
+	b := make([]byte, 0, 192)
+	b = binary.AppendUvarint(append(b, byte(k.kind)), uint64(len(k.tenant)))
+	b = append(b, k.tenant...)
+	if k.net.IsValid() {
+		a := k.net.Addr().As16()
+		family := byte(4)
+		if k.net.Addr().Is6() {
+			family = 6
+		}
+		b = append(append(b, family, byte(k.net.Bits())), a[:]...)
+	} else {
+		b = append(b, k.id...)
+	}
+	sum := sha256.Sum256(b)
+	return name(sum[:16])
+}
+
+// target is what a verdict says that it is about.
+func (k *key) target() *verdict.Target {
+	id := k.id
+	if k.kind == kindAddress {
+		id = k.net.Addr().String()
+	}
+	if k.kind == kindPrefix {
+		id = k.net.String()
+	}
+	return &verdict.Target{Kind: k.kind.name(), Id: id}
 }
 
 // keyOf is the key of a verdict's target; false where the kind is unknown or
@@ -84,8 +132,7 @@ func keyOf(tenant string, t *verdict.Target) (key, bool) {
 		}
 		k.net = plainPrefix(p)
 	case kindToken, kindSession, kindDevice, kindSubject, kindClient, kindAccount, kindJA4, kindRoute:
-		// Cloned: the id outlives the record it was decoded from.
-		k.id = strings.Clone(t.GetId())
+		k.id = t.GetId()
 	}
 	return k, true
 }

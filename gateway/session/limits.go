@@ -14,6 +14,11 @@ const (
 	lapsedKept = time.Hour
 	// sweepEvery is how often at most a shard is swept of lapsed verdicts.
 	sweepEvery = time.Minute
+	// partiesMax is how many parties stay listed, most of them between two requests:
+	// as many as tokens are remembered by default. Each is about 2 KiB.
+	partiesMax = 16_384
+	// idleSample is how many parties are compared when one has to go.
+	idleSample = 8
 	// evictSample is how many verdicts are compared when one has to go.
 	evictSample = 64
 	// bucket4 and bucket6 are the prefix lengths under which visits are found by

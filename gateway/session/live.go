@@ -27,18 +27,26 @@ func (t *Table) Live() []Open { return opens(t.all()) }
 
 // all copies every open visit.
 func (t *Table) all() []*Visit {
-	var all []*Visit
+	var parties []*party
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
 		for _, c := range s.cells {
-			for _, m := range c.visits {
-				if m.slot == 0 { // Each visit once, under its first name.
-					all = append(all, m.visit)
+			for _, m := range c.parties {
+				if m.slot == 0 { // Each party once, under its first name.
+					parties = append(parties, m.party)
 				}
 			}
 		}
 		s.mu.Unlock()
+	}
+	return t.visitsOfAll(parties)
+}
+
+func (t *Table) visitsOfAll(parties []*party) []*Visit {
+	var all []*Visit
+	for _, p := range parties {
+		all = append(all, t.visitsOf(p)...)
 	}
 	return all
 }
@@ -53,10 +61,10 @@ func (t *Table) Touched(tenant string, target *verdict.Target) []Open {
 	if !ok {
 		return nil
 	}
-	visits := t.under(k)
+	visits := t.visitsOfAll(t.under(&k))
 	kept := visits[:0]
 	for _, v := range visits {
-		if !v.entry.Public || !k.kind.personal() {
+		if !v.party.entry.Public || !k.kind.personal() {
 			kept = append(kept, v)
 		}
 	}
@@ -72,10 +80,10 @@ func (t *Table) Verdicts() int { return int(t.verdicts.Load()) }
 func opens(visits []*Visit) []Open {
 	out := make([]Open, len(visits))
 	for i, v := range visits {
-		w := &v.entry.Who
+		w := &v.party.entry.Who
 		out[i] = Open{
 			Tenant: w.Tenant, Subject: w.Subject, Session: w.Session, Aliases: w.Aliases, Device: w.Device,
-			ClientID: w.ClientID, Stream: v.Stream(), Route: v.entry.Route, RequestID: v.entry.RequestID, Since: v.entry.Time,
+			ClientID: w.ClientID, Stream: v.Stream(), Route: v.party.entry.Route, RequestID: v.requestID, Since: v.began,
 		}
 		if w.Address.IsValid() {
 			out[i].Address = w.Address.String()

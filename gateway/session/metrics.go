@@ -20,7 +20,7 @@ type metrics struct {
 
 func newMetrics(m metric.Meter, t *Table) (metrics, error) {
 	var x metrics
-	var errs [7]error
+	var errs [8]error
 	x.applied, errs[0] = m.Int64Counter("vigil.session.verdicts.applied", metric.WithUnit("{verdict}"), metric.WithDescription("Verdicts that changed what the gateway knows, by authority and action."))
 	x.refused, errs[1] = m.Int64Counter("vigil.session.verdicts.ignored", metric.WithUnit("{verdict}"), metric.WithDescription("Verdicts without effect, by reason."))
 	x.evicted, errs[2] = m.Int64Counter("vigil.session.verdicts.evicted", metric.WithUnit("{verdict}"), metric.WithDescription("Live verdicts dropped because verdicts_max was reached."))
@@ -34,6 +34,11 @@ func newMetrics(m metric.Meter, t *Table) (metrics, error) {
 	_, errs[6] = m.Int64ObservableUpDownCounter("vigil.session.verdicts", metric.WithUnit("{verdict}"), metric.WithDescription("Verdicts that are held now, lapsed ones included until they are swept."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(t.verdicts.Load())
+			return nil
+		}))
+	_, errs[7] = m.Int64ObservableUpDownCounter("vigil.session.parties", metric.WithUnit("{party}"), metric.WithDescription("Sets of names that are remembered between requests; at most 16,384."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(t.remembered())
 			return nil
 		}))
 	err := errors.Join(errs[:]...)

@@ -10,20 +10,13 @@ func (t *Table) sweep(s *shard, now time.Time) {
 		return
 	}
 	s.swept = now
-	for k, c := range s.cells {
-		f := c.fold.Load()
-		if f == nil {
-			continue
-		}
+	for n, f := range s.said {
 		next, gone := f.swept(now.Add(-lapsedKept))
 		if gone == 0 {
 			continue
 		}
 		t.verdicts.Add(-gone)
-		c.fold.Store(next)
-		if next == nil && len(c.visits) == 0 {
-			delete(s.cells, k)
-		}
+		s.say(n, next)
 	}
 }
 
@@ -31,18 +24,17 @@ func (t *Table) sweep(s *shard, now time.Time) {
 // lapse among equals, so that the strongest stay when an attacker floods the
 // table. keep is the target that room is made for. Called with the shard's
 // mutex held.
-func (t *Table) evict(s *shard, keep key, now time.Time) {
+func (t *Table) evict(s *shard, keep name, now time.Time) {
 	var worst *held
-	var from *cell
-	at, seen := 0, 0
-	for k, c := range s.cells {
-		f := c.fold.Load()
-		if f == nil || k == keep {
+	var from name
+	seen := 0
+	for n, f := range s.said {
+		if n == keep {
 			continue
 		}
-		for i, h := range f.by {
-			if h != nil && (worst == nil || weaker(h, worst, now)) {
-				worst, from, at = h, c, i
+		for h := f; h != nil; h = h.other {
+			if worst == nil || weaker(h, worst, nanoseconds(now)) {
+				worst, from = h, n
 			}
 		}
 		seen++
@@ -53,33 +45,24 @@ func (t *Table) evict(s *shard, keep key, now time.Time) {
 	if worst == nil {
 		return // Nothing else in this shard: over the limit by less than one per shard.
 	}
-	next := *from.fold.Load()
-	next.by[at] = nil
+	s.say(from, s.said[from].without(worst.authority))
 	t.verdicts.Add(-1)
-	if next == (fold{}) {
-		from.fold.Store(nil)
-		if len(from.visits) == 0 {
-			delete(s.cells, from.key)
-		}
-	} else {
-		from.fold.Store(&next)
-	}
-	if now.Before(worst.until) {
+	if nanoseconds(now) < worst.until {
 		ctx := noCaller()
 		t.metrics.evicted.Add(ctx, 1)
 		t.logger.ErrorContext(ctx, "live verdict dropped because verdicts_max is reached",
-			"verdict", worst.verdict.GetId(), "action", worst.verdict.GetAction())
+			"verdict", worst.verdict(&key{}).GetId(), "action", actionName(worst.strength))
 	}
 }
 
 // weaker orders by lapsed, strength, until.
-func weaker(a, b *held, now time.Time) bool {
-	aLive, bLive := now.Before(a.until), now.Before(b.until)
+func weaker(a, b *held, now int64) bool {
+	aLive, bLive := now < a.until, now < b.until
 	switch {
 	case aLive != bLive:
 		return !aLive
 	case a.strength != b.strength:
 		return a.strength < b.strength
 	}
-	return a.until.Before(b.until)
+	return a.until < b.until
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"math"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -39,34 +40,36 @@ type Table struct {
 	now     func() time.Time
 	seed    maphash.Seed
 
-	visits   atomic.Int64
-	verdicts atomic.Int64
-	lengths  [129 + 33]atomic.Bool // Prefix lengths that have had a verdict: 0–128 IPv6, then 0–32 IPv4.
-	prefixes atomic.Bool           // Whether any has.
-	shards   [shards]shard
+	generation atomic.Uint64 // Moves on whenever what verdicts say may have changed.
+	visits     atomic.Int64
+	verdicts   atomic.Int64
+	lengths    [129 + 33]atomic.Bool // Prefix lengths that have had a verdict: 0–128 IPv6, then 0–32 IPv4.
+	prefixes   atomic.Bool           // Whether any has.
+	shards     [shards]shard
+	groups     [shards]group
 }
 
 // shard holds a part of the names.
 type shard struct {
 	mu    sync.Mutex
-	cells map[key]*cell
+	said  map[name]*held // What the authorities say, by target.
+	cells map[name]*cell // The names that a party has.
 	swept time.Time
 }
 
-// cell is one name: the visits that have it and what the authorities say.
+// cell is a name that a party has.
 type cell struct {
-	key    key
-	fold   atomic.Pointer[fold] // Written under the shard's mutex.
-	visits []member             // Guarded by the shard's mutex.
+	key     key
+	fold    atomic.Pointer[held] // What shard.said has of it, written under the shard's mutex.
+	open    atomic.Int64         // Visits; counted where it is the name of a session.
+	parties []member             // Guarded by the shard's mutex.
 }
 
-// member is a visit and which of its slots points here.
+// member is a party and which of its slots points here.
 type member struct {
-	visit *Visit
+	party *party
 	slot  int
 }
-
-func (c *cell) strongest(e *Entry, now time.Time) *held { return c.fold.Load().strongest(e, now) }
 
 // New returns an empty table.
 func New(o Options) (*Table, error) {
@@ -79,7 +82,8 @@ func New(o Options) (*Table, error) {
 	}
 	t := &Table{config: o.Config, tenant: o.Tenant, logger: o.Logger, now: o.Now, seed: maphash.MakeSeed()}
 	for i := range t.shards {
-		t.shards[i].cells = make(map[key]*cell)
+		t.shards[i].said, t.shards[i].cells = make(map[name]*held), make(map[name]*cell)
+		t.groups[i].parties = make(map[uint64]*party)
 	}
 	t.metrics, err = newMetrics(o.Meter, t)
 	if err != nil {
@@ -91,74 +95,83 @@ func New(o Options) (*Table, error) {
 // Enter lists a visit and returns a context that ends when a verdict ends the
 // visit; context.Cause is then a *[Cut]. The caller must call Leave. Where
 // Err is not nil the visit is not listed and must be refused.
+func (t *Table) Enter(ctx context.Context, e Entry) (context.Context, *Visit) {
+	v := new(Visit)
+	_ = t.List(v, &e) // Visit.Err tells.
+	return v.Context(ctx), v
+}
+
+// List is the part of Enter without a context, for a caller with memory of its
+// own: v is new, or has left. It returns v.Err. An empty tenant or stream of e
+// becomes the default.
 //
 // The visit is listed under all its names before its standing can be asked for,
 // so a verdict that arrives meanwhile is met by one of the two.
-func (t *Table) Enter(ctx context.Context, e Entry) (context.Context, *Visit) {
+func (t *Table) List(v *Visit, e *Entry) error {
 	if e.Who.Tenant == "" {
 		e.Who.Tenant = t.tenant
 	}
 	if e.Stream == "" {
 		e.Stream = event.StreamRequest
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	v := &Visit{table: t, entry: e, cancel: cancel}
-	v.stream.Store(&e.Stream)
+	v.begin(t, e)
 	if t.visits.Add(1) > int64(t.config.VisitsMax) {
 		t.visits.Add(-1)
 		v.err = ErrFull
-		t.metrics.full.Add(ctx, 1, reason("total"))
-		return ctx, v
+		t.metrics.full.Add(noCaller(), 1, reason("total"))
+		return v.err
 	}
-	keys := e.keys()
-	v.slots = make([]slot, len(keys))
-	for i, k := range keys {
-		if !t.list(v, i, k) {
-			for j := range i {
-				t.unlist(v, j)
-			}
-			v.slots = nil
-			t.visits.Add(-1)
-			v.err = ErrSessionFull
-			t.metrics.full.Add(ctx, 1, reason("session"))
-			return ctx, v
-		}
+	if !t.join(v, e) {
+		t.visits.Add(-1)
+		v.err = ErrSessionFull
+		t.metrics.full.Add(noCaller(), 1, reason("session"))
 	}
-	return ctx, v
+	return v.err
 }
 
-// list puts v under one name. It reports false where the session has too many.
-func (t *Table) list(v *Visit, i int, k key) bool {
-	s := t.shard(k)
+// list puts a party under one of its names.
+func (t *Table) list(p *party, i int, k *key) {
+	n := k.name()
+	s := t.shard(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.cells[k]
+	c := s.cells[n]
 	if c == nil {
-		c = &cell{key: k}
-		s.cells[k] = c
+		c = &cell{key: *k}
+		c.fold.Store(s.said[n])
+		s.cells[n] = c
 	}
-	if k.kind == kindSession && len(c.visits) >= t.config.VisitsPerSessionMax {
-		return false
-	}
-	v.slots[i] = slot{cell: c, at: len(c.visits)}
-	c.visits = append(c.visits, member{visit: v, slot: i})
-	return true
+	p.slots[i] = slot{cell: c, at: len(c.parties)}
+	c.parties = append(c.parties, member{party: p, slot: i})
 }
 
-// unlist takes v from under its i-th name, and the name away when it is unused.
-func (t *Table) unlist(v *Visit, i int) {
-	c := v.slots[i].cell
-	s := t.shard(c.key)
+// unlist takes a party from under its i-th name, and the name away when it is unused.
+func (t *Table) unlist(p *party, i int) {
+	c := p.slots[i].cell
+	n := c.key.name()
+	s := t.shard(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, last := v.slots[i].at, len(c.visits)-1
-	moved := c.visits[last]
-	c.visits[at] = moved
-	moved.visit.slots[moved.slot].at = at
-	c.visits[last] = member{}
-	c.visits = c.visits[:last]
-	if last == 0 && c.fold.Load() == nil {
-		delete(s.cells, c.key)
+	at, last := p.slots[i].at, len(c.parties)-1
+	moved := c.parties[last]
+	c.parties[at] = moved
+	moved.party.slots[moved.slot].at = at
+	c.parties[last] = member{}
+	c.parties = c.parties[:last]
+	if last == 0 {
+		delete(s.cells, n)
+	}
+}
+
+// say puts f in force for a name, nil for nothing. Called with the shard's mutex held.
+func (s *shard) say(n name, f *held) {
+	if f == nil {
+		delete(s.said, n)
+	} else {
+		s.said[n] = f
+	}
+	if c := s.cells[n]; c != nil {
+		c.fold.Store(f)
 	}
 }
 
@@ -179,74 +192,88 @@ func (t *Table) Apply(v *verdict.Verdict, arrived time.Time) {
 			"target", v.GetTarget().GetKind(), "authority", v.GetAuthority(), "action", v.GetAction())
 		return
 	}
+	h, err := hold(v, k.kind, authority)
+	if err != nil {
+		t.logger.ErrorContext(ctx, "verdict cannot be kept", "verdict", v.GetId(), "error", err) // Cannot happen: it has been decoded.
+		return
+	}
 	now := t.now()
-	f, why := t.store(k, authority, hold(v, k.kind, tenant), now)
+	f, why := t.store(&k, h, now)
 	if f == nil {
 		t.metrics.refused.Add(ctx, 1, reason(why))
 		return
 	}
+	t.generation.Add(1) // Before visits are looked for: whoever is not found sees that his opinion is old.
 	t.metrics.applied.Add(ctx, 1, metric.WithAttributes(
 		attribute.String("authority", v.GetAuthority()), attribute.String("action", v.GetAction())))
 	if f.ends() {
-		t.cut(ctx, k, f, now, arrived)
+		t.cut(ctx, &k, f, now, arrived)
 	}
 }
 
 // store folds h in. It returns the new fold, or nil and why h is not news.
-func (t *Table) store(k key, authority int, h *held, now time.Time) (*fold, string) {
+func (t *Table) store(k *key, h *held, now time.Time) (*held, string) {
 	if k.kind == kindPrefix {
 		t.lengths[lengthAt(k.net.Addr(), k.net.Bits())].Store(true)
 		t.prefixes.Store(true)
 	}
-	s := t.shard(k)
+	n := k.name()
+	s := t.shard(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.sweep(s, now)
-	c := s.cells[k]
-	if (c == nil || c.fold.Load() == nil) && !now.Before(h.until) && len(h.verdict.Clears) == 0 {
+	old := s.said[n]
+	if old == nil && nanoseconds(now) >= h.until && h.clears == nil {
 		return nil, "lapsed"
 	}
-	if c == nil {
-		c = &cell{key: k}
-		s.cells[k] = c
-	}
-	old := c.fold.Load()
-	f, news := old.with(authority, h)
+	f, news := old.with(h)
 	if !news {
 		return nil, "repeated"
 	}
-	if old == nil || old.by[authority] == nil {
+	if old.by(h.authority) == nil {
 		if t.verdicts.Add(1) > int64(t.config.VerdictsMax) {
-			t.evict(s, k, now)
+			t.evict(s, n, now)
 		}
 	}
-	c.fold.Store(f)
+	s.say(n, f)
 	return f, ""
 }
 
 // cut ends every visit under k whose strongest verdict in f ends it.
-func (t *Table) cut(ctx context.Context, k key, f *fold, now, arrived time.Time) {
-	for _, v := range t.under(k) {
-		h := f.strongest(&v.entry, now)
-		if h == nil || !v.endedBy(h.verdict.Action) {
+func (t *Table) cut(ctx context.Context, k *key, f *held, now, arrived time.Time) {
+	var said *held // The one that c is about: mostly the same for all.
+	var c *Cut
+	lapses := int64(math.MaxInt64)
+	for _, p := range t.under(k) {
+		h := f.strongest(&p.entry, nanoseconds(now), &lapses)
+		if h == nil {
 			continue
 		}
-		if v.end(&Cut{Verdict: h.verdict, Arrived: arrived}) {
-			t.metrics.cut.Add(ctx, 1, metric.WithAttributes(
-				attribute.String("action", h.verdict.Action), attribute.String("stream", v.Stream())))
+		action := actionName(h.strength)
+		for _, v := range t.visitsOf(p) {
+			if !v.endedBy(action) {
+				continue
+			}
+			if said != h {
+				said, c = h, &Cut{Verdict: h.verdict(k), Arrived: arrived}
+			}
+			if v.end(c) {
+				t.metrics.cut.Add(ctx, 1, metric.WithAttributes(attribute.String("action", action), attribute.String("stream", v.Stream())))
+			}
 		}
 	}
 }
 
 // Suspend ends every open visit that pick chooses, without a verdict: for what the
 // gateway itself no longer allows, such as streams on a route that is closed while
-// nobody knows its callers' standing. It returns how many it ended. pick must be
-// quick and must not call the table.
+// nobody knows its callers' standing. It returns how many it ended. pick sees who the
+// visit is, its route and whether that is public; it must be quick and must not call
+// the table.
 func (t *Table) Suspend(pick func(e *Entry, stream string) bool) int {
 	ctx, n := noCaller(), 0
 	for _, v := range t.all() {
 		stream := v.Stream()
-		if pick(&v.entry, stream) && v.end(&Cut{}) {
+		if pick(&v.party.entry, stream) && v.end(&Cut{}) {
 			n++
 			t.metrics.cut.Add(ctx, 1, metric.WithAttributes(attribute.String("action", "posture"), attribute.String("stream", stream)))
 		}
@@ -254,24 +281,24 @@ func (t *Table) Suspend(pick func(e *Entry, stream string) bool) int {
 	return n
 }
 
-// under copies the visits that have a name. A prefix finds those in its
+// under copies the parties that have a name. A prefix finds those in its
 // buckets: one where it is as long as a bucket, else all that it contains.
-func (t *Table) under(k key) []*Visit {
+func (t *Table) under(k *key) []*party {
 	if k.kind != kindPrefix {
-		return t.visitsOf(k, netip.Prefix{})
+		return t.partiesOf(k, netip.Prefix{})
 	}
 	b := bucketOf(k.net.Addr())
 	if k.net.Bits() >= b.Bits() {
-		return t.visitsOf(key{tenant: k.tenant, kind: kindBucket, net: b}, k.net)
+		return t.partiesOf(&key{tenant: k.tenant, kind: kindBucket, net: b}, k.net)
 	}
-	var all []*Visit
+	var all []*party
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
-		for ck, c := range s.cells {
-			if ck.kind == kindBucket && ck.tenant == k.tenant && k.net.Contains(ck.net.Addr()) {
-				for _, m := range c.visits {
-					all = append(all, m.visit)
+		for _, c := range s.cells {
+			if c.key.kind == kindBucket && c.key.tenant == k.tenant && k.net.Contains(c.key.net.Addr()) {
+				for _, m := range c.parties {
+					all = append(all, m.party)
 				}
 			}
 		}
@@ -280,47 +307,51 @@ func (t *Table) under(k key) []*Visit {
 	return all
 }
 
-// visitsOf copies the visits of one name, of those in a network where it is valid.
-func (t *Table) visitsOf(k key, within netip.Prefix) []*Visit {
-	s := t.shard(k)
+// partiesOf copies the parties of one name, of those in a network where it is valid.
+func (t *Table) partiesOf(k *key, within netip.Prefix) []*party {
+	n := k.name()
+	s := t.shard(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.cells[k]
+	c := s.cells[n]
 	if c == nil {
 		return nil
 	}
-	out := make([]*Visit, 0, len(c.visits))
-	for _, m := range c.visits {
-		if !within.IsValid() || within.Contains(plain(m.visit.entry.Who.Address)) {
-			out = append(out, m.visit)
+	out := make([]*party, 0, len(c.parties))
+	for _, m := range c.parties {
+		if !within.IsValid() || within.Contains(plain(m.party.entry.Who.Address)) {
+			out = append(out, m.party)
 		}
 	}
 	return out
 }
 
 // strongestPrefix looks a visit's address up under every prefix length that has
-// ever had a verdict: two or three in practice.
-func (t *Table) strongestPrefix(e *Entry, now time.Time) *held {
+// ever had a verdict: two or three in practice. It returns the verdict and its target.
+func (t *Table) strongestPrefix(e *Entry, now int64, lapses *int64) (*held, *key) {
 	if !t.prefixes.Load() || !e.Who.Address.IsValid() {
-		return nil
+		return nil, nil
 	}
 	a := plain(e.Who.Address)
 	var best *held
+	var about *key
 	for bits := range a.BitLen() + 1 {
 		if !t.lengths[lengthAt(a, bits)].Load() {
 			continue
 		}
 		p, _ := a.Prefix(bits) // Valid: bits is within the family.
-		k := key{tenant: e.Who.Tenant, kind: kindPrefix, net: p}
-		s := t.shard(k)
+		k := &key{tenant: e.Who.Tenant, kind: kindPrefix, net: p}
+		n := k.name()
+		s := t.shard(n)
 		s.mu.Lock()
-		c := s.cells[k]
+		f := s.said[n]
 		s.mu.Unlock()
-		if c != nil {
-			best = stronger(best, c.strongest(e, now))
+		h := f.strongest(e, now, lapses)
+		if h != nil && stronger(best, h) == h {
+			best, about = h, k
 		}
 	}
-	return best
+	return best, about
 }
 
 func lengthAt(a netip.Addr, bits int) int {
@@ -336,4 +367,4 @@ func noCaller() context.Context {
 	return context.Background() //nolint:forbidigo // There is no caller to inherit from, and metrics ask for one.
 }
 
-func (t *Table) shard(k key) *shard { return &t.shards[maphash.Comparable(t.seed, k)%shards] }
+func (t *Table) shard(n name) *shard { return &t.shards[n[0]%shards] }

@@ -57,7 +57,7 @@ type Entry struct {
 }
 
 // Standing is the strongest live verdict that matches a visit. The zero value
-// means that there is none.
+// means that there is none. Shared: do not modify.
 type Standing struct {
 	Action  string
 	Verdict *verdict.Verdict
@@ -67,7 +67,8 @@ type Standing struct {
 //
 //nolint:errname // The noun of the domain: what a verdict does to a stream.
 type Cut struct {
-	// Verdict is the judgement, without its evidence. Shared: do not modify. Nil
+	// Verdict is the judgement, as far as clients, enforcements and traces need it: no
+	// evidence, score or subject. Shared: do not modify. Nil
 	// where none ended the visit but [Table.Suspend].
 	Verdict *verdict.Verdict
 	// Arrived is when it reached this gateway; zero without a verdict, and where it
@@ -83,30 +84,69 @@ func (c *Cut) Error() string {
 	return fmt.Sprintf("cut by verdict %s: %s %s", c.Verdict.GetId(), c.Verdict.GetAction(), c.Verdict.GetTarget().GetKind())
 }
 
-// Visit is one request or stream in a [Table]. Safe for concurrent use.
+// Visit is one request or stream in a [Table]. Safe for concurrent use once it is
+// listed.
 type Visit struct {
-	table  *Table
-	entry  Entry
-	cancel context.CancelCauseFunc
-	err    error
-	stream atomic.Pointer[string]
-	ended  atomic.Bool // Cut by a verdict.
-	left   atomic.Bool
+	table     *Table
+	party     *party // Nil where it is not listed.
+	at        int    // Index into party.visits; guarded by the mutex of the party's group.
+	initial   string // Kind of stream at the start.
+	requestID string
+	writes    bool
+	began     time.Time
+	err       error
 
-	slots []slot // Fixed after Enter but for slot.at.
+	stream atomic.Pointer[string] // Kind of stream since, nil for the initial one.
+	ended  atomic.Bool            // Cut by a verdict.
+	left   atomic.Bool
+	cut    atomic.Pointer[Cut]
+	cancel atomic.Pointer[context.CancelCauseFunc] // Nil without a context.
 }
 
-// slot is a visit's place under one of its names.
-type slot struct {
-	cell *cell
-	at   int // Index into cell.visits; guarded by the mutex of the cell's shard.
+// begin makes v a visit that is not listed yet.
+func (v *Visit) begin(t *Table, e *Entry) {
+	v.table, v.party, v.err = t, nil, nil
+	v.initial, v.requestID, v.writes, v.began = e.Stream, e.RequestID, e.Writes, e.Time
+	v.stream.Store(nil)
+	v.ended.Store(false)
+	v.left.Store(false)
+	v.cut.Store(nil)
+	v.cancel.Store(nil)
+}
+
+// Context returns a context of ctx that ends when a verdict ends the visit, and
+// when it leaves; at once where one already has. context.Cause is then a *[Cut].
+// It is called once.
+func (v *Visit) Context(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	v.cancel.Store(&cancel)
+	// Here the cut is looked for after the context has been shown, and end shows the
+	// cut before it looks for the context: one of the two meets the other.
+	c := v.cut.Load()
+	if c != nil {
+		cancel(c)
+	}
+	return ctx
+}
+
+// Abort ends the visit's context for a reason that is no verdict's. It has no effect
+// where the context has ended, or there is none.
+func (v *Visit) Abort(cause error) {
+	if cancel := v.cancel.Load(); cancel != nil {
+		(*cancel)(cause)
+	}
 }
 
 // Err is nil where the visit is listed, else [ErrFull] or [ErrSessionFull].
 func (v *Visit) Err() error { return v.err }
 
 // Stream is the kind of stream that the visit is now.
-func (v *Visit) Stream() string { return *v.stream.Load() }
+func (v *Visit) Stream() string {
+	if kind := v.stream.Load(); kind != nil {
+		return *kind
+	}
+	return v.initial
+}
 
 // SetStream says what kind of stream the visit turned out to be. One that a verdict
 // ends only now that it is an upload ends here: the verdict may have come while it
@@ -123,18 +163,13 @@ func (v *Visit) SetStream(kind string) {
 }
 
 // Standing returns the strongest verdict that holds now and touches the visit.
-// Among equals the one that lasts longest is returned.
+// Among equals the one that lasts longest is returned. A visit that is not listed
+// has none.
 func (v *Visit) Standing() Standing {
-	now := v.table.now()
-	var best *held
-	for i := range v.slots {
-		best = stronger(best, v.slots[i].cell.strongest(&v.entry, now))
-	}
-	best = stronger(best, v.table.strongestPrefix(&v.entry, now))
-	if best == nil {
+	if v.party == nil {
 		return Standing{}
 	}
-	return Standing{Action: best.verdict.Action, Verdict: best.verdict}
+	return v.table.standing(v.party, v.table.now())
 }
 
 // Leave takes the visit out of the table and frees its context. Only the first
@@ -143,13 +178,13 @@ func (v *Visit) Leave() {
 	if v.left.Swap(true) {
 		return
 	}
-	for i := range v.slots {
-		v.table.unlist(v, i)
-	}
 	if v.err == nil {
+		v.table.leave(v)
 		v.table.visits.Add(-1)
 	}
-	v.cancel(context.Canceled)
+	if cancel := v.cancel.Load(); cancel != nil {
+		(*cancel)(context.Canceled)
+	}
 }
 
 // Receipt is the enforcement of c on this visit, whose end the client saw at
@@ -177,15 +212,15 @@ func (v *Visit) Refusal(d *verdict.Verdict, at time.Time) *verdict.Enforcement {
 	return &verdict.Enforcement{
 		Id: id.String(), Time: timestamppb.New(at), Tenant: d.GetTenant(), VerdictId: d.GetId(),
 		Target: d.GetTarget(), Action: d.GetAction(), Stream: event.StreamRequest,
-		Session: v.entry.Who.Session, Subject: v.entry.Who.Subject,
-		RequestId: v.entry.RequestID, Route: v.entry.Route, SupportCode: d.GetSupportCode(),
+		Session: v.party.entry.Who.Session, Subject: v.party.entry.Who.Subject,
+		RequestId: v.requestID, Route: v.party.entry.Route, SupportCode: d.GetSupportCode(),
 	}
 }
 
 // endedBy reports whether an action ends the visit: who may only read must not go
 // on to write by what he opened before, which he could not open now.
 func (v *Visit) endedBy(action string) bool {
-	return verdict.Suspends(action) || action == verdict.ActionReadOnly && (v.entry.Writes || v.Stream() == event.StreamUpload)
+	return verdict.Suspends(action) || action == verdict.ActionReadOnly && (v.writes || v.Stream() == event.StreamUpload)
 }
 
 // end cancels the visit's context with c, once. It reports whether it did.
@@ -193,6 +228,9 @@ func (v *Visit) end(c *Cut) bool {
 	if v.left.Load() || v.ended.Swap(true) {
 		return false
 	}
-	v.cancel(c)
+	v.cut.Store(c)
+	if cancel := v.cancel.Load(); cancel != nil {
+		(*cancel)(c)
+	}
 	return true
 }

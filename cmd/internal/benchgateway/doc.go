@@ -22,6 +22,10 @@
 //
 // # Non-obvious
 //
+// Two targets are there to tell how far down a figure can go: nginx and HAProxy
+// without any check, and [Floor], which is net/http's server before the gateway's own
+// client for upstreams and nothing else.
+//
 // A target's processor time is read only when its events have been
 // acknowledged: what a request causes is counted, also when it comes later.
 // Engines run at a lower priority than upstream and generator, because on a

@@ -115,7 +115,11 @@ func (b *bench) prepare(ctx context.Context) error {
 		}
 	}
 	b.say("starting the service, the peers and the engines")
-	err = errors.Join(b.startPeers(ctx), b.startEngines(ctx))
+	err = b.startPeers(ctx)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(b.startFloor(ctx), b.startEngines(ctx))
 	if err != nil {
 		return err
 	}

@@ -81,11 +81,7 @@ func (b *bench) startVigil(ctx context.Context, name, id, program string, emits 
 	if err != nil {
 		return err
 	}
-	u, err := url.Parse(line["gateway"])
-	if err != nil {
-		return fmt.Errorf("read ready line of %s: %w", name, err)
-	}
-	at, err := netip.ParseAddrPort(u.Host)
+	at, err := addressIn(line)
 	if err != nil {
 		return fmt.Errorf("read ready line of %s: %w", name, err)
 	}
@@ -132,6 +128,28 @@ func (p *process) says(ctx context.Context, first <-chan string) (map[string]str
 	case <-late.C:
 		return nil, fmt.Errorf("%s is not ready: %s", p.name, p.tail())
 	}
+}
+
+// address is where a program serves, by its ready line.
+func (p *process) address(ctx context.Context, first <-chan string) (netip.AddrPort, error) {
+	line, err := p.says(ctx, first)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	at, err := addressIn(line)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("read ready line of %s: %w", p.name, err)
+	}
+	return at, nil
+}
+
+// addressIn is the address of a ready line.
+func addressIn(line map[string]string) (netip.AddrPort, error) {
+	u, err := url.Parse(line["gateway"])
+	if err != nil {
+		return netip.AddrPort{}, err //nolint:wrapcheck // Named by the callers.
+	}
+	return netip.ParseAddrPort(u.Host) //nolint:wrapcheck // As above.
 }
 
 // startEngines starts Kafka, analyzer and ClickHouse: an installation in mode

@@ -43,6 +43,7 @@ type Options struct {
 type Telemetry struct {
 	logger  *slog.Logger
 	traces  *sdktrace.TracerProvider
+	tracers trace.TracerProvider // The same, or one whose spans nobody reads.
 	meters  *sdkmetric.MeterProvider
 	page    http.Handler
 	timeout time.Duration
@@ -83,10 +84,9 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 		sdkmetric.WithCardinalityLimit(CardinalityMax),
 		sdkmetric.WithView(withoutIdentity()),
 	}
-	traces := []sdktrace.TracerProviderOption{
-		sdktrace.WithResource(res),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(o.Config.SampleRatio))),
-	}
+	sampler := sdktrace.ParentBased(sdktrace.TraceIDRatioBased(o.Config.SampleRatio))
+	traces := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(sampler)}
+	t.tracers = &unread{sampler: sampler}
 	if push.spans != nil {
 		meters = append(meters, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push.metrics,
 			sdkmetric.WithInterval(o.Config.MetricsInterval), sdkmetric.WithTimeout(o.Config.OTLP.Timeout))))
@@ -95,6 +95,9 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 	}
 	t.meters = sdkmetric.NewMeterProvider(meters...)
 	t.traces = sdktrace.NewTracerProvider(traces...)
+	if push.spans != nil {
+		t.tracers = t.traces
+	}
 	otel.SetErrorHandler(&complaints{logger: t.logger, now: o.Now})
 	return t, nil
 }
@@ -107,13 +110,13 @@ func (t *Telemetry) Logger() *slog.Logger { return t.logger }
 func (t *Telemetry) Meter(name string) metric.Meter { return t.meters.Meter(name) }
 
 // Tracer is the tracer of a package or role.
-func (t *Telemetry) Tracer(name string) trace.Tracer { return t.traces.Tracer(name) }
+func (t *Telemetry) Tracer(name string) trace.Tracer { return t.tracers.Tracer(name) }
 
 // MeterProvider is for libraries that ask for one.
 func (t *Telemetry) MeterProvider() metric.MeterProvider { return t.meters }
 
 // TracerProvider is for libraries that ask for one.
-func (t *Telemetry) TracerProvider() trace.TracerProvider { return t.traces }
+func (t *Telemetry) TracerProvider() trace.TracerProvider { return t.tracers }
 
 // Metrics is the page for Prometheus, for the admin port.
 func (t *Telemetry) Metrics() http.Handler { return t.page }

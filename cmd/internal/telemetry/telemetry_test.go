@@ -18,6 +18,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"go.uber.org/goleak"
@@ -287,6 +288,51 @@ func TestSampling(t *testing.T) {
 	_, span := tel.Tracer("t").Start(t.Context(), "root")
 	if span.SpanContext().IsSampled() {
 		t.Error("a root is sampled at ratio 0")
+	}
+}
+
+// TestSpansWithoutACollector checks that they lead on as those do that are sent: a
+// next process must not sample less because this one has no collector.
+func TestSpansWithoutACollector(t *testing.T) {
+	tel := setup(t, telemetry.DefaultConfig(), io.Discard)
+	defer func() { _ = tel.Shutdown(t.Context()) }()
+	tracer := tel.Tracer("t")
+	from := func(flags trace.TraceFlags) func() context.Context {
+		return func() context.Context {
+			return trace.ContextWithRemoteSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+				TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: flags, Remote: true,
+			}))
+		}
+	}
+	tests := map[string]struct {
+		ctx     func() context.Context
+		options []trace.SpanStartOption
+		sampled bool
+		parent  bool
+	}{
+		"a root":                       {ctx: t.Context, sampled: true},
+		"a child of a sampled one":     {ctx: from(trace.FlagsSampled), sampled: true, parent: true},
+		"a child of one that is not":   {ctx: from(0), parent: true},
+		"a new root in another's name": {ctx: from(0), options: []trace.SpanStartOption{trace.WithNewRoot()}, sampled: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx, span := tracer.Start(tt.ctx(), "request", tt.options...)
+			sc := span.SpanContext()
+			if !sc.IsValid() || sc.IsRemote() || sc.SpanID() == (trace.SpanID{2}) || !trace.SpanContextFromContext(ctx).Equal(sc) {
+				t.Errorf("span context %v, in the context %v", sc, trace.SpanContextFromContext(ctx))
+			}
+			if got := sc.TraceID() == (trace.TraceID{1}); got != tt.parent {
+				t.Errorf("continues the parent's trace: %t, want %t", got, tt.parent)
+			}
+			if sc.IsSampled() != tt.sampled || span.IsRecording() {
+				t.Errorf("sampled %t, recording %t; want %t and never", sc.IsSampled(), span.IsRecording(), tt.sampled)
+			}
+			_, second := tracer.Start(ctx, "inner")
+			if second.SpanContext().TraceID() != sc.TraceID() || second.SpanContext().SpanID() == sc.SpanID() {
+				t.Errorf("inner span is %v within %v", second.SpanContext(), sc)
+			}
+		})
 	}
 }
 
