@@ -225,16 +225,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.shares, score = e.weigh(x, findings)
 	kind := model.KindOf(r.Event)
 	rungs := e.model.Ladder(kind)
-	judge.Lift(&s.Suspicion, r.Event.GetTokenId())
-	s.Suspicion.Decay(x.Now, e.model.Pace()) // Before there is room made in it.
-	fresh := 0
-	for i := range e.shares {
-		if h := &e.shares[i]; h.Exception == nil && h.Nats >= 0 {
-			fresh = e.spares.Suspect(&s.Suspicion, int(h.Signal), h.Nats, h.Text, fresh)
-		}
-	}
-	ruling := judge.Step(e.model, e.model.Pace(), rungs, &s.Suspicion, e.shares, x.Now)
-	e.spares.Calm(&s.Suspicion)
+	ruling := e.rule(x, rungs)
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
@@ -269,6 +260,22 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	a.VerdictId, a.Target = p.ID, p.Target
 	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
+}
+
+// rule adds the event's shares to what its session is suspected of.
+func (e *Engine) rule(x *evidence.Context, rungs []model.Rung) judge.Ruling {
+	s := &x.Session.Suspicion
+	judge.Lift(s, x.Event.GetTokenId())
+	s.Decay(x.Now, e.model.Pace()) // Before there is room made in it.
+	fresh := 0
+	for i := range e.shares {
+		if h := &e.shares[i]; h.Exception == nil && h.Nats >= 0 {
+			fresh = e.spares.Suspect(s, int(h.Signal), h.Nats, h.Text, fresh)
+		}
+	}
+	ruling := judge.Step(e.model, e.model.Pace(), rungs, s, e.shares, x.Now)
+	e.spares.Calm(s)
+	return ruling
 }
 
 // company looks at the other sessions of the event's subject.

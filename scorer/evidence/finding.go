@@ -17,9 +17,5 @@ type Finding struct {
 // same: it is about how somebody behaves, not about what he can prove or knows.
 func (f *Finding) Common() bool {
 	d := f.Signal.Describe()
-	switch d.Group {
-	case Credential, Payload, Binding:
-		return false
-	}
-	return f.Nats > 0 && !d.Hard
+	return f.Nats > 0 && !d.Hard && d.Group != Credential && d.Group != Payload && d.Group != Binding
 }
