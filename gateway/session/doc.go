@@ -33,7 +33,9 @@
 // listed with its party before anybody asks for its standing. Apply stores the
 // verdict, then moves the table's generation on, and only then looks for parties and
 // their visits. A visit that it does not find was listed later, and so reads the new
-// generation: what its party knew of its standing is then looked up anew.
+// generation: what its party knew of its standing is then looked up anew. Between the
+// first two steps nobody goes by what he knew, so that a verdict comes into force for
+// all at one moment.
 //
 // # Non-obvious
 //

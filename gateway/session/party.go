@@ -53,7 +53,7 @@ func (p *party) same(e *Entry) bool {
 	a, b := &p.entry.Who, &e.Who
 	return a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.Address == b.Address && p.entry.Route == e.Route &&
 		a.Device == b.Device && a.ClientID == b.ClientID && a.Account == b.Account && a.JA4 == b.JA4 && a.ASN == b.ASN &&
-		a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant && p.entry.Public == e.Public &&
+		a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant && a.LinkedAccount == b.LinkedAccount && p.entry.Public == e.Public &&
 		a.AuthTime.Equal(b.AuthTime) && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
 }
 
@@ -215,15 +215,35 @@ func (t *Table) retire(p *party) {
 //
 // The generation is read before the verdicts are: one that is stored meanwhile
 // moves it on, so that what was found without it is found anew. And a verdict
-// moves it on before it looks for visits: see the package's law on races.
+// moves it on before it looks for visits: see the package's law on races. While one
+// is being stored nobody goes by what he knows, and nobody believes what he has read
+// of several names before it was the same twice: a verdict has one moment for all.
 func (t *Table) standing(p *party, at time.Time) Standing {
 	now := at.UnixNano()
-	generation := t.generation.Load()
-	o := p.opinion.Load()
-	if o != nil && o.generation == generation && o.from <= now && now < o.lapses {
-		return o.standing
+	for range looksMax {
+		calm := t.storing.Load() == 0
+		generation := t.generation.Load()
+		o := p.opinion.Load()
+		if calm && o != nil && o.generation == generation && o.from <= now && now < o.lapses {
+			return o.standing
+		}
+		fresh := t.look(p, now)
+		fresh.generation = generation
+		if calm && t.storing.Load() == 0 && t.generation.Load() == generation {
+			p.opinion.Store(fresh)
+			return fresh.standing
+		}
 	}
-	fresh := &opinion{generation: generation, from: now, lapses: math.MaxInt64}
+	return t.look(p, now).standing
+}
+
+// looksMax is how often a standing is looked up before the last answer is taken: so
+// many verdicts came meanwhile that another is no truer.
+const looksMax = 4
+
+// look reads what the verdicts say of p.
+func (t *Table) look(p *party, now int64) *opinion {
+	fresh := &opinion{from: now, lapses: math.MaxInt64}
 	var best *held
 	var about *key
 	consider := func(h *held, k *key) {
@@ -239,6 +259,5 @@ func (t *Table) standing(p *party, at time.Time) Standing {
 	if best != nil {
 		fresh.standing = Standing{Action: actionName(best.strength), Verdict: best.verdict(about)}
 	}
-	p.opinion.Store(fresh)
-	return fresh.standing
+	return fresh
 }

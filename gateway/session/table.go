@@ -41,6 +41,7 @@ type Table struct {
 	seed    maphash.Seed
 
 	generation atomic.Uint64 // Moves on whenever what verdicts say may have changed.
+	storing    atomic.Int64  // Verdicts of which some may be seen although generation has not moved on yet.
 	visits     atomic.Int64
 	verdicts   atomic.Int64
 	lengths    [129 + 33]atomic.Bool // Prefix lengths that have had a verdict: 0–128 IPv6, then 0–32 IPv4.
@@ -198,12 +199,14 @@ func (t *Table) Apply(v *verdict.Verdict, arrived time.Time) {
 		return
 	}
 	now := t.now()
+	t.storing.Add(1)
 	f, why := t.store(&k, h, now)
+	t.generation.Add(1) // Before visits are looked for: whoever is not found sees that his opinion is old.
+	t.storing.Add(-1)
 	if f == nil {
 		t.metrics.refused.Add(ctx, 1, reason(why))
 		return
 	}
-	t.generation.Add(1) // Before visits are looked for: whoever is not found sees that his opinion is old.
 	t.metrics.applied.Add(ctx, 1, metric.WithAttributes(
 		attribute.String("authority", v.GetAuthority()), attribute.String("action", v.GetAction())))
 	if f.ends() {
