@@ -15,10 +15,11 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/emit/spool/spooltest"
 )
 
-// A request that was begun while a sync failed is not on the disk because the next
-// one succeeds.
+// A request that was begun while a sync failed, that of the requests under way or that
+// of the marks, is not on the disk because the next one succeeds.
 func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(40) {
+		failing := 1 + int(seed%2)
 		synctest.Test(t, func(t *testing.T) {
 			disk := spooltest.NewDisk(seed)
 			s := open(t, options(disk, 1))
@@ -26,7 +27,7 @@ func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
 			ran := make(chan struct{})
 			go func() { s.Run(ctx); close(ran) }()
 			syncs := 0
-			disk.SyncFails = func() bool { syncs++; return syncs == 1 }
+			disk.SyncFails = func() bool { syncs++; return syncs == failing }
 			s.Begin([]byte("r"))
 			err := s.Durable(t.Context())
 			if !errors.Is(err, spool.ErrNotDurable) {

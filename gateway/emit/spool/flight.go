@@ -119,11 +119,11 @@ func (s Slot) lasting() { binary.LittleEndian.PutUint64(s.bytes()[slotLastingAt:
 // end gives the slot back; that of a strict request only after the next sync, so
 // that its terminal record is on the disk before its slot is another's.
 func (f *flight) end(s Slot, strict bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.over {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if strict {
 		f.cooling = append(f.cooling, s.n)
 		return

@@ -291,7 +291,8 @@ func (s *Spool) Closing(slot Slot, lane uint32, number uint64) {
 	}
 }
 
-// End gives a request's place back once its terminal record is in the spool.
+// End gives a request's place back once its terminal record is in the spool, or with
+// Kafka.
 // strict keeps it until that record is synced.
 func (s *Spool) End(slot Slot, strict bool) {
 	if slot.Held() {
