@@ -147,11 +147,13 @@ func TestAClockThatIsTurnedBackLocksNobodyOut(t *testing.T) {
 		}
 	}
 	at.pass(-time.Hour)
-	if err := b.Owes(ctx, guard.Failures, a); err != nil {
+	err := b.Owes(ctx, guard.Failures, a)
+	if err != nil {
 		t.Errorf("Owes() after the clock was turned back an hour: %+v", err)
 	}
 	for n := range 2 {
-		if err := b.Spend(ctx, guard.Failures, a); err != nil {
+		err = b.Spend(ctx, guard.Failures, a)
+		if err != nil {
 			t.Fatalf("Spend() number %d after the clock was turned back an hour: %+v", n+1, err)
 		}
 	}
