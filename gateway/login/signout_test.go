@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/login"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // A sign-out gives the refresh token back, and asks the provider to end its session.
@@ -102,6 +103,26 @@ func TestSignedOutOverARestart(t *testing.T) {
 	b, err := os.ReadFile(file)
 	if err != nil || len(b) != 0 {
 		t.Errorf("the file still holds %q, %v", b, err)
+	}
+}
+
+// Of two words about one target the later counts, whatever the clock has done between
+// them: else who signs out after it was turned back would stay in.
+func TestASignOutCountsAfterTheClockWasTurnedBack(t *testing.T) {
+	g := newRig(t)
+	for _, since := range []time.Duration{0, -time.Hour, 0} {
+		g.pass(since)
+		p := g.person()
+		p.signIn()
+		p.visit(p.request(http.MethodPost, "/.vigil/logout", "Sec-Fetch-Site", "same-origin"))
+	}
+	if len(g.verdicts) != 3 {
+		t.Fatalf("%d verdicts, want 3", len(g.verdicts))
+	}
+	for i, v := range g.verdicts[1:] {
+		if was := g.verdicts[i]; !verdict.Later(v.GetEpoch(), v.GetSeq(), was.GetEpoch(), was.GetSeq()) {
+			t.Errorf("sign-out %d has the number %d, the one before it %d", i+2, v.GetSeq(), was.GetSeq())
+		}
 	}
 }
 
