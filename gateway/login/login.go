@@ -82,7 +82,7 @@ type Login struct {
 	frames    *rate.Limiter // Of front-channel logouts, which anybody may send.
 	peers     *peers
 	endings   *endings
-	seq       atomic.Uint64 // Of what was cut last.
+	seq       atomic.Uint64      // Of what was cut last.
 	authority *webauthn.WebAuthn // Nil where there is no second factor of our own.
 	opened    *openedCache
 	routes    map[string]*route.Route
