@@ -233,7 +233,7 @@ func TestAStrictRequestIsNotLostWhenTheSpoolFillsMeanwhile(t *testing.T) {
 	other := e.Intend(request("s"), emit.Strict)
 	_ = e.Durable(t.Context(), other) // Whether or not it is: the disk has been synced.
 	for range o.Config.Spool.InFlightMax {
-		e.Intend(request("s"), emit.Batched) // Each takes a place that is free.
+		e.Intend(request("s"), emit.Strict) // Each takes a place that is free.
 	}
 	o = killed(t, o)
 	o.Brokers, o.Config.Drain = []string{cluster(t)}, 30*time.Second

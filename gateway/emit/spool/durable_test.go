@@ -28,7 +28,7 @@ func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
 			go func() { s.Run(ctx); close(ran) }()
 			syncs := 0
 			disk.SyncFails = func() bool { syncs++; return syncs == failing }
-			s.Begin([]byte("r"))
+			s.Begin([]byte("r"), true)
 			err := s.Durable(t.Context())
 			if !errors.Is(err, spool.ErrNotDurable) {
 				t.Fatalf("the sync has failed: Durable() = %v", err)
@@ -57,7 +57,7 @@ func TestDurableIsTrue(t *testing.T) {
 			defer stop()
 			ran := make(chan struct{})
 			go func() { s.Run(ctx); close(ran) }()
-			s.Begin([]byte("strict"))
+			s.Begin([]byte("strict"), true)
 			write(s, spool.Vital, 1, 300)
 			err := s.Durable(t.Context())
 			if err != nil {
@@ -94,7 +94,7 @@ func TestDurableSaysWhenItIsNot(t *testing.T) {
 				defer stop()
 				ran := make(chan struct{})
 				go func() { s.Run(ctx); close(ran) }()
-				s.Begin([]byte("strict"))
+				s.Begin([]byte("strict"), true)
 				begin := time.Now()
 				err := s.Durable(t.Context())
 				if !errors.Is(err, spool.ErrNotDurable) || !strings.Contains(err.Error(), tt.want) {
@@ -121,7 +121,7 @@ func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				ran := make(chan struct{})
 				go func() { s.Run(ctx); close(ran) }()
-				slot := s.Begin([]byte("ended"))
+				slot := s.Begin([]byte("ended"), true)
 				synctest.Wait() // Nobody else writes.
 				disk.WriteBack()
 				if strict {

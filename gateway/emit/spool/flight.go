@@ -74,14 +74,18 @@ func createFlight(d Disk, epoch uint64, slots int) (*flight, error) {
 	return f, nil
 }
 
-// begin takes a slot for a request; the zero Slot where there is none left or the
-// body is too large.
-func (f *flight) begin(body []byte) Slot {
+// begin takes a slot for a request; the zero Slot where there is none left for it or
+// the body is too large.
+func (f *flight) begin(body []byte, strict bool) Slot {
 	if len(body) > IntentBytesMax {
 		return Slot{}
 	}
+	kept := len(f.b) / slotBytes / strictShare
+	if strict {
+		kept = 0
+	}
 	f.mu.Lock()
-	if len(f.free) == 0 {
+	if len(f.free) <= kept {
 		f.mu.Unlock()
 		return Slot{}
 	}
