@@ -79,7 +79,7 @@ type Login struct {
 	callbacks *once         // States that have come back.
 	factors   *once         // Challenges and codes of our own second factor: strangers, who can make states, push none of them out.
 	logouts   *once         // Ids of logout tokens.
-	frames    *rate.Limiter // Of front-channel logouts, which anybody may send.
+	frames    *rate.Limiter // Of front-channel logouts of nobody that is known here, which anybody may send.
 	peers     *peers
 	endings   *endings
 	seq       atomic.Uint64      // Of what was cut last.

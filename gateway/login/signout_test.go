@@ -157,6 +157,12 @@ func TestFrontchannelLogout(t *testing.T) {
 	}
 	_, err = copied.use()
 	wantFault(t, err, login.CodeEnded)
+	other := g.person()
+	other.signIn()
+	_, err = other.use()
+	if err != nil {
+		t.Fatal(err)
+	}
 	flood := 0
 	for range 200 {
 		if send("iss="+iss+"&sid=x") == http.StatusBadRequest {
@@ -165,5 +171,11 @@ func TestFrontchannelLogout(t *testing.T) {
 	}
 	if flood == 0 {
 		t.Error("frames are not limited")
+	}
+	copied = other.clone()
+	_, a := g.person().visit(g.person().request(http.MethodGet, "/.vigil/frontchannel-logout?iss="+iss+"&sid=op-1"))
+	_, err = copied.use()
+	if a.Status != http.StatusOK || err == nil {
+		t.Errorf("behind a flood of guesses a provider's word ends nothing: %d, %v", a.Status, err)
 	}
 }
