@@ -44,7 +44,7 @@ func (g *Gateway) countReset(w *writer, r *http.Request, c *call) {
 
 // admitSignIn takes an attempt to sign in at a route that declares itself one.
 func (g *Gateway) admitSignIn(r *http.Request, c *call) error {
-	if c.signIn == nil || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if !c.triesSignIn(r) {
 		return nil
 	}
 	return g.budgets.Spend(r.Context(), guard.SignIns, c.address) //nolint:wrapcheck // From maps it.

@@ -322,6 +322,11 @@ func TestExpiredTokensAreNoFailures(t *testing.T) {
 func TestAddressHasItsShareOfSignIns(t *testing.T) {
 	g := newRig(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	g.config.Guard.SignIns = guard.Allowance{PerMinute: 1, Burst: 3}
+	for i, rt := range g.config.Routes {
+		if rt.Path == "/login" {
+			g.config.Routes[i].Methods = nil
+		}
+	}
 	g.start(t, true)
 	try := func(c *http.Client, want string) {
 		t.Helper()
@@ -335,6 +340,9 @@ func TestAddressHasItsShareOfSignIns(t *testing.T) {
 	}
 	try(here, "429 address_sign_ins")
 	try(from(t, "127.0.0.2", false), "401")
+	r := g.request(t, "GET", "/login", "", strings.NewReader("user=alice&password=guess"))
+	expect(t, "a try with GET and a body, as some servers read one", here, r, "429 address_sign_ins")
+	expect(t, "a look at the login form", here, g.request(t, "GET", "/login", "", nil), "401")
 	expect(t, "another page", here, g.request(t, "GET", "/open", "", http.NoBody), "401")
 }
 

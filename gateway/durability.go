@@ -47,11 +47,10 @@ func (c *call) intend() {
 		return
 	}
 	c.intended = true
-	care := careOf(c.route)
-	if care == emit.Strict {
-		care = emit.Batched // Until an upstream is called.
+	c.intent = c.gateway.emitter.Intend(c.event, careOf(c.route))
+	if c.intent.Care == emit.Strict {
+		c.intent.Care = emit.Batched // Until an upstream is called.
 	}
-	c.intent = c.gateway.emitter.Intend(c.event, care)
 }
 
 // endure waits until the request is on record, where its route asks for that. False

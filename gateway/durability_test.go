@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,6 +83,38 @@ func TestAStrictRouteDoesNothingThatIsNotOnRecord(t *testing.T) {
 			t.Fatal("a strict route stays refused, and the spool is empty again")
 		}
 	}
+}
+
+// Who holds as many requests open as he may must not take the places that strict
+// requests need, or nobody could have one.
+func TestStreamsOfOneAddressDoNotCloseStrictRoutes(t *testing.T) {
+	hold, arrived, let := waiting(t)
+	g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/open" {
+			hold(w, r)
+		}
+	})
+	strict := g.config.Routes[0]
+	strict.ID, strict.Path, strict.Durability = "transfer", "/transfer", route.DurabilityStrict
+	g.config.Routes = append(g.config.Routes, strict)
+	g.config.Emit.Spool.InFlightMax = 8
+	g.start(t, true)
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	defer let()
+	attacker := from(t, "127.0.0.2", false)
+	for range 2 * g.config.Emit.Spool.InFlightMax {
+		streams.Go(func() {
+			res, err := attacker.Do(g.request(t, "GET", "/open", "", nil))
+			if err == nil {
+				_ = res.Body.Close()
+			}
+		})
+	}
+	for range 2 * g.config.Emit.Spool.InFlightMax {
+		<-arrived
+	}
+	expect(t, "a strict request beside them", from(t, "127.0.0.1", false), g.request(t, "POST", "/transfer", "", nil), "200")
 }
 
 // What an event says of a strict route's request that was refused is that.

@@ -292,13 +292,12 @@ func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route)
 // was read. It must come within the time that a body may pause: the visit is not
 // listed yet, so that nothing else would end a client who sends none.
 func (c *call) readAccount(w http.ResponseWriter, r *http.Request) error {
-	none := r.Body == nil || r.Body == http.NoBody
 	opens := r.ProtoMajor == 2 && effect(r) == "UPGRADE" // Its body is the WebSocket.
-	if c.signIn == nil || none && (r.Method == http.MethodGet || r.Method == http.MethodHead) || opens {
+	if !c.triesSignIn(r) || opens {
 		return nil
 	}
 	var head []byte
-	if !none {
+	if hasBody(r) {
 		var err error
 		head, err = c.readBody(w, r)
 		if err != nil {
@@ -318,6 +317,14 @@ func (c *call) readAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	return nil
 }
+
+// triesSignIn reports whether a request may be an attempt to sign in: any but a mere
+// look at the form.
+func (c *call) triesSignIn(r *http.Request) bool {
+	return c.signIn != nil && (hasBody(r) || r.Method != http.MethodGet && r.Method != http.MethodHead)
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 // readBody reads the whole body of a sign-in.
 func (c *call) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

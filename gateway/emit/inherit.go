@@ -146,6 +146,7 @@ func (e *Emitter) known(r *record) {
 	}
 	e.spool.Known(r.lane, r.last)
 	e.spool.Done(r.ref)
+	e.spool.End(r.slot, true)
 }
 
 // finished takes one record from those that an ended life has left.

@@ -32,7 +32,7 @@ type Intent struct {
 }
 
 // Intend notes that a request is under way, so that a crash leaves the event that
-// tells of it. ev is not changed and may be the one that Conclude gets in the end.
+// tells of it; a strict one finds a place where others do not. ev is not changed and may be the one that Conclude gets in the end.
 func (e *Emitter) Intend(ev *event.RequestEvent, care Care) Intent {
 	in := Intent{Care: care}
 	if e.spool == nil || care == BestEffort {
@@ -49,7 +49,7 @@ func (e *Emitter) Intend(ev *event.RequestEvent, care Care) Intent {
 		e.log.Error("request under way not noted", "error", err)
 		return in
 	}
-	in.slot = e.spool.Begin(out)
+	in.slot = e.spool.Begin(out, care == Strict)
 	return in
 }
 

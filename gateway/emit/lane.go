@@ -49,7 +49,11 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 	if e.spool != nil {
 		e.spool.Closing(in.slot, r.lane, l.next)
 		e.spool.Issue(r.lane, l.next)
-		defer e.spool.End(in.slot, in.Care == Strict)
+		defer func() {
+			if !r.slot.Held() {
+				e.spool.End(in.slot, in.Care == Strict)
+			}
+		}()
 	}
 	r.buf = e.buffers.get()
 	err := r.fill(key, ev)
@@ -58,7 +62,7 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 		e.lose(l, r, ReasonTooLarge)
 	case err != nil:
 		e.lose(l, r, ReasonMalformed)
-	case !e.settle(r.lane, r.queued) || !e.push(r, in.Care):
+	case !e.settle(r.lane, r.queued) || !e.push(r, in):
 		e.lose(l, r, ReasonQueueFull)
 	default:
 		return true
@@ -66,10 +70,19 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 	return false
 }
 
-// push keeps a record and queues it. False means that there is no room.
-func (e *Emitter) push(r *record, care Care) bool {
-	e.keep(r, care)
-	return e.requests.queue.push(r)
+// push keeps a record and queues it. False means that there is no room. A strict one
+// that the spool has no room for is in memory alone: until Kafka has it the place of
+// its request stands for it.
+func (e *Emitter) push(r *record, in Intent) bool {
+	e.keep(r, in.Care)
+	if in.Care == Strict && !r.ref.Valid() {
+		r.slot = in.slot
+	}
+	if e.requests.queue.push(r) {
+		return true
+	}
+	r.slot = spool.Slot{}
+	return false
 }
 
 // lose notes that the newest number of a lane was dropped. Callers hold l.mu.
@@ -91,7 +104,7 @@ func (e *Emitter) settle(n uint32, now time.Time) bool {
 	l := &e.lane[n]
 	for len(l.gaps) > 0 {
 		r, err := e.tombstone(e.life, n, l.gaps[0], now)
-		if err != nil || !e.push(r, Batched) {
+		if err != nil || !e.push(r, Intent{}) {
 			e.buffers.put(r.buf)
 			return false
 		}
@@ -157,7 +170,7 @@ func (e *Emitter) beat(n uint32) {
 	if e.spool != nil {
 		e.spool.Issue(n, l.next+1)
 	}
-	if !e.push(r, Batched) {
+	if !e.push(r, Intent{}) {
 		l.ticking.Store(false)
 		e.buffers.put(r.buf)
 		return

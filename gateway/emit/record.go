@@ -31,7 +31,9 @@ type record struct {
 	last  uint64 // The last number that it stands for.
 	class spool.Class
 	ref   spool.Ref // Where the spool has it.
-	buf   *[]byte   // Holds key and value; goes back to the pool at the end.
+	// slot is the place of its request where that alone tells of it after a crash.
+	slot  spool.Slot
+	buf   *[]byte // Holds key and value; goes back to the pool at the end.
 	key   []byte
 	value []byte
 	size  int64

@@ -205,6 +205,46 @@ func TestEventsOfBestEffortRoutesAreCountedAfterACrash(t *testing.T) {
 	}
 }
 
+// The event of a strict request whose effect has been let through outlives a crash also
+// where the spool has become full while it was under way.
+func TestAStrictRequestIsNotLostWhenTheSpoolFillsMeanwhile(t *testing.T) {
+	o := spooled(t, later(t))
+	o.Config.Drain = time.Millisecond
+	o.Config.Spool.BytesMax = 4 * o.Config.Spool.SegmentBytes
+	e, stop := run(t, o)
+	defer stop()
+	ev := request("strict")
+	ev.Method = "POST"
+	in := e.Intend(ev, emit.Strict)
+	err := e.Durable(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e.Stats().Spool.Refused == 0 {
+		denial := request("denied")
+		denial.Decision, denial.Status = event.DecisionDeny, 403
+		if !e.Emit(denial, "") {
+			t.Fatal("Emit = false with room in the queue")
+		}
+	}
+	if !e.Conclude(in, ev, "") {
+		t.Fatal("Conclude = false with room in the queue")
+	}
+	other := e.Intend(request("s"), emit.Strict)
+	_ = e.Durable(t.Context(), other) // Whether or not it is: the disk has been synced.
+	for range o.Config.Spool.InFlightMax {
+		e.Intend(request("s"), emit.Strict) // Each takes a place that is free.
+	}
+	o = killed(t, o)
+	o.Brokers, o.Config.Drain = []string{cluster(t)}, 30*time.Second
+	_, next := run(t, o)
+	next()
+	got := auditOf(t, readAll(t, o.Brokers[0], topic.Requests))
+	if got.Events["strict"] != 1 || got.Missing != 0 {
+		t.Errorf("the strict request has %d events, want 1; audit %+v", got.Events["strict"], got)
+	}
+}
+
 func TestTheSpoolTakesWhatMemoryHasNoRoomFor(t *testing.T) {
 	addr := later(t)
 	o := spooled(t, addr)

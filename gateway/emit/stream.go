@@ -58,7 +58,7 @@ func (s *stream) empty() bool {
 func (s *stream) abandon() (lost, unconfirmed uint64) {
 	for lane := range s.lanes {
 		s.queue.each(lane, func(e entry) {
-			if e.ref.Valid() || e.r.sort != sortEvent && e.r.sort != sortEnforcement || e.r.life.ended() {
+			if e.ref.Valid() || e.r.slot.Held() || e.r.sort != sortEvent && e.r.sort != sortEnforcement || e.r.life.ended() {
 				return
 			}
 			lost++

@@ -75,8 +75,13 @@ func newBucket(a Allowance) bucket {
 
 // take is when the bucket is full again once one has been taken, and how long one
 // would have to wait for that: at most 0 where one is there. Times are in Unix
-// nanoseconds.
+// nanoseconds. Nobody owes more than a full bucket: who seems to was counted before
+// the clock was turned back, and begins anew, else he would wait until it has come
+// round again.
 func (b bucket) take(full, now int64) (next int64, wait time.Duration) {
+	if full-now > int64(b.burst) {
+		full = now
+	}
 	next = max(full, now) + int64(b.every)
 	return next, time.Duration(next-now) - b.burst
 }

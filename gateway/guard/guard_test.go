@@ -135,6 +135,33 @@ func TestAddressDoesAsMuchAsItMay(t *testing.T) {
 }
 
 // A connection that is refused for the one budget takes nothing from the other.
+// A clock that is set right, as NTP does after a start, must not let whoever was here
+// before wait until it has come round again.
+func TestAClockThatIsTurnedBackLocksNobodyOut(t *testing.T) {
+	b, at := budgets(t)
+	ctx, a := t.Context(), addr("203.0.113.9")
+	for range 2 {
+		err := b.Spend(ctx, guard.Failures, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	at.pass(-time.Hour)
+	err := b.Owes(ctx, guard.Failures, a)
+	if err != nil {
+		t.Errorf("Owes() after the clock was turned back an hour: %+v", err)
+	}
+	for n := range 2 {
+		err = b.Spend(ctx, guard.Failures, a)
+		if err != nil {
+			t.Fatalf("Spend() number %d after the clock was turned back an hour: %+v", n+1, err)
+		}
+	}
+	if got := budgetOf(b.Spend(ctx, guard.Failures, a)); got != guard.NameFailures {
+		t.Errorf("the third of two names %q, want %q", got, guard.NameFailures)
+	}
+}
+
 func TestConnectionTakesBothOrNothing(t *testing.T) {
 	b, at := budgets(t)
 	ctx, a := t.Context(), addr("203.0.113.9")

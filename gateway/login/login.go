@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -78,9 +79,10 @@ type Login struct {
 	callbacks *once         // States that have come back.
 	factors   *once         // Challenges and codes of our own second factor: strangers, who can make states, push none of them out.
 	logouts   *once         // Ids of logout tokens.
-	frames    *rate.Limiter // Of front-channel logouts, which anybody may send.
+	frames    *rate.Limiter // Of front-channel logouts of nobody that is known here, which anybody may send.
 	peers     *peers
 	endings   *endings
+	seq       atomic.Uint64      // Of what was cut last.
 	authority *webauthn.WebAuthn // Nil where there is no second factor of our own.
 	opened    *openedCache
 	routes    map[string]*route.Route

@@ -184,7 +184,7 @@ func (l *Login) enforce(e ending, now time.Time) {
 	}
 	at := timestamppb.New(time.Unix(e.At, 0))
 	v := &verdict.Verdict{
-		Id: id.String(), Time: at, Epoch: 1, Seq: uint64(now.UnixNano()), Authority: session.AuthorityLogin,
+		Id: id.String(), Time: at, Epoch: 1, Seq: l.nextSeq(now), Authority: session.AuthorityLogin,
 		Tenant: e.Tenant, Target: e.target(), Action: verdict.ActionRevoke, Until: timestamppb.New(time.Unix(e.Until, 0)),
 		Origin: "login", PublicText: e.Text, SupportCode: event.SupportCode(id.String()), Cause: &verdict.Cause{EventTime: timestamppb.New(now)},
 	}
@@ -192,6 +192,18 @@ func (l *Login) enforce(e ending, now time.Time) {
 		v.NotBefore = timestamppb.New(time.Unix(e.Before, 0))
 	}
 	l.judge.Apply(v, now)
+}
+
+// nextSeq numbers what we say about sessions: by the time, so that a restart goes on
+// where the last run has ended, and never back, as a clock may go.
+func (l *Login) nextSeq(now time.Time) uint64 {
+	for {
+		last := l.seq.Load()
+		next := max(last+1, uint64(now.UnixNano()))
+		if l.seq.CompareAndSwap(last, next) {
+			return next
+		}
+	}
 }
 
 // drop gives the refresh token of a session back that a verdict has ended, once:

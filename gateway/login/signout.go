@@ -179,22 +179,28 @@ func (l *Login) signedOutAt(ctx context.Context, p *provider, sid, subject strin
 
 // serveFrontchannel takes the same word from a frame in the browser (OpenID Connect
 // Front-Channel Logout 1.0). Anybody can load it, so it counts only for a session
-// that is known here by the provider's id for it, which nobody else knows.
+// that is known here by the provider's id for it, which nobody else knows. Only those
+// that guess are limited, so that they cannot keep the provider's word out.
 func (l *Login) serveFrontchannel(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
 	if r.Method != http.MethodGet {
 		return l.plain(w, http.StatusMethodNotAllowed, CodeMethod)
 	}
 	q := r.URL.Query()
 	p := l.byIssuer[q.Get("iss")]
-	if p == nil || q.Get("sid") == "" || !l.frames.AllowN(l.now(), 1) {
+	if p == nil || q.Get("sid") == "" {
 		return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
 	}
-	for _, s := range l.live.of(p.spec.Issuer, q.Get("sid"), "") {
-		l.signOut(r.Context(), s, v)
-	}
+	named := l.live.of(p.spec.Issuer, q.Get("sid"), "")
 	sealed, parts := sessionParts(r)
 	s, err := l.ring.openSession(sealed)
-	if err == nil && s.Issuer == p.spec.Issuer && s.SID == q.Get("sid") { // Else a link would sign people out.
+	own := err == nil && s.Issuer == p.spec.Issuer && s.SID == q.Get("sid")
+	if len(named) == 0 && !own && !l.frames.AllowN(l.now(), 1) {
+		return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
+	}
+	for _, s := range named {
+		l.signOut(r.Context(), s, v)
+	}
+	if own { // Else a link would sign people out.
 		setCookies(w.Header(), sessionCookies("", parts)...)
 	}
 	return l.plain(w, http.StatusOK, "")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/login"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // A sign-out gives the refresh token back, and asks the provider to end its session.
@@ -105,6 +106,26 @@ func TestSignedOutOverARestart(t *testing.T) {
 	}
 }
 
+// Of two words about one target the later counts, whatever the clock has done between
+// them: else who signs out after it was turned back would stay in.
+func TestASignOutCountsAfterTheClockWasTurnedBack(t *testing.T) {
+	g := newRig(t)
+	for _, since := range []time.Duration{0, -time.Hour, 0} {
+		g.pass(since)
+		p := g.person()
+		p.signIn()
+		p.visit(p.request(http.MethodPost, "/.vigil/logout", "Sec-Fetch-Site", "same-origin"))
+	}
+	if len(g.verdicts) != 3 {
+		t.Fatalf("%d verdicts, want 3", len(g.verdicts))
+	}
+	for i, v := range g.verdicts[1:] {
+		if was := g.verdicts[i]; !verdict.Later(v.GetEpoch(), v.GetSeq(), was.GetEpoch(), was.GetSeq()) {
+			t.Errorf("sign-out %d has the number %d, the one before it %d", i+2, v.GetSeq(), was.GetSeq())
+		}
+	}
+}
+
 // A frame may end only a session that its provider has named to us.
 func TestFrontchannelLogout(t *testing.T) {
 	g := newRig(t)
@@ -136,6 +157,12 @@ func TestFrontchannelLogout(t *testing.T) {
 	}
 	_, err = copied.use()
 	wantFault(t, err, login.CodeEnded)
+	other := g.person()
+	other.signIn()
+	_, err = other.use()
+	if err != nil {
+		t.Fatal(err)
+	}
 	flood := 0
 	for range 200 {
 		if send("iss="+iss+"&sid=x") == http.StatusBadRequest {
@@ -144,5 +171,11 @@ func TestFrontchannelLogout(t *testing.T) {
 	}
 	if flood == 0 {
 		t.Error("frames are not limited")
+	}
+	copied = other.clone()
+	_, a := g.person().visit(g.person().request(http.MethodGet, "/.vigil/frontchannel-logout?iss="+iss+"&sid=op-1"))
+	_, err = copied.use()
+	if a.Status != http.StatusOK || err == nil {
+		t.Errorf("behind a flood of guesses a provider's word ends nothing: %d, %v", a.Status, err)
 	}
 }

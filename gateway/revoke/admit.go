@@ -19,9 +19,14 @@ const (
 // already known.
 var ErrStale = errors.New("a later verdict is known")
 
+// ErrFull means that there is no room for a verdict that is in force: it would not
+// survive a restart without Kafka.
+var ErrFull = errors.New("revoke.verdicts_max or file_bytes_max is reached")
+
 // Accept takes a signed verdict from the admin port: it is in force and saved
 // when Accept returns nil. The error wraps one of package verdict's reasons or
-// [ErrStale], or says that the verdict is in force but could not be saved.
+// [ErrStale], or says that the verdict is in force but could not be saved; it is
+// [ErrFull] where there is no room.
 // A verdict that is known already is accepted.
 func (f *Follower) Accept(envelope []byte) error {
 	err := f.Load() // A record must not enter an unread file.
@@ -43,6 +48,9 @@ func (f *Follower) Accept(envelope []byte) error {
 	err = f.file.commit()
 	if err != nil {
 		return fmt.Errorf("accept verdict: in force, but not saved: %w", err)
+	}
+	if !f.ledger.saved(m.Verdict) {
+		return fmt.Errorf("accept verdict: in force, but not saved: %w", ErrFull)
 	}
 	return nil
 }

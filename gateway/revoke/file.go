@@ -142,9 +142,15 @@ func (s *file) load(take func(at int64, keep time.Time, raw []byte)) (damaged, t
 		keep, raw, err := parseLine(line)
 		if err != nil {
 			damaged++
-			continue
+			// It may be the line's end that is gone, and the next line be in it: nothing
+			// within a line looks like its beginning.
+			next := max(bytes.LastIndex(line, []byte(lineVersion)), 0)
+			at += int64(next)
+			keep, raw, err = parseLine(line[next:])
 		}
-		take(at, time.Unix(keep, 0), raw)
+		if err == nil {
+			take(at, time.Unix(keep, 0), raw)
+		}
 	}
 }
 

@@ -157,6 +157,32 @@ func TestTheNewestDurableRecordOfAKeyIsFound(t *testing.T) {
 			},
 			want: []string{"a.1", "b.1", "c.1"},
 		},
+		"the end of a line is damaged on the disk": {
+			do: func(t *testing.T, s *shelf) {
+				t.Helper()
+				s.put("c.1")
+				s.commit(t)
+				_, err := s.file.f.WriteAt([]byte{'\v'}, s.ledger.keys[keyOf(s.verdict([]byte("b.1")))].at-1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.file.broken = true
+				s.commit(t)
+			},
+			want: []string{"b.1", "c.1"},
+		},
+		"the end of a line is damaged when the gateway starts": {
+			do: func(t *testing.T, s *shelf) {
+				t.Helper()
+				s.put("c.1")
+				s.commit(t)
+				_, err := s.file.f.WriteAt([]byte{'\v'}, s.ledger.keys[keyOf(s.verdict([]byte("b.1")))].at-1)
+				if err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: []string{"b.1", "c.1"},
+		},
 		"a key that was swept": {
 			do: func(t *testing.T, s *shelf) {
 				t.Helper()

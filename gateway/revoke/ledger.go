@@ -43,6 +43,7 @@ type entry struct {
 	// where the file has neither.
 	at   int64
 	size int32 // Of the record, in bytes.
+	kept bool  // That line is of this record.
 }
 
 // nowhere is the place of a line that the file does not have.
@@ -87,7 +88,7 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 		keep = latest(keep, v.GetTime().AsTime().Add(clearsKeep))
 	}
 	key := keyOf(v)
-	next := entry{epoch: v.Epoch, seq: v.Seq, sum: maphash.Bytes(l.seed, r.raw), at: r.at, size: int32(len(r.raw))}
+	next := entry{epoch: v.Epoch, seq: v.Seq, sum: maphash.Bytes(l.seed, r.raw), at: r.at, size: int32(len(r.raw)), kept: r.at != nowhere}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old, known := l.keys[key]
@@ -201,7 +202,7 @@ func (l *ledger) move(all []place) {
 	for _, p := range all {
 		e, known := l.keys[p.key]
 		if known && e.at == p.at { // Always, but for keys that were swept meanwhile.
-			e.at = p.to
+			e.at, e.kept = p.to, e.kept && p.to != nowhere
 			l.keys[p.key] = e
 		}
 	}
@@ -215,10 +216,18 @@ func (l *ledger) written(lines []line, base int64) {
 	for _, w := range lines {
 		e, known := l.keys[w.key]
 		if known && e.epoch == w.epoch && e.seq == w.seq {
-			e.at = base + w.at
+			e.at, e.kept = base+w.at, true
 			l.keys[w.key] = e
 		}
 	}
+}
+
+// saved reports whether the file has a verdict, or one of its key that is newer.
+func (l *ledger) saved(v *verdict.Verdict) bool {
+	l.mu.Lock()
+	e, known := l.keys[keyOf(v)]
+	l.mu.Unlock()
+	return known && e.kept
 }
 
 // newestAt reports whether raw, which lies at a place, is the newest record of the

@@ -548,8 +548,8 @@ func TestMoreVerdictsThanMayBeKeptAreStillEnforced(t *testing.T) {
 		v := revocation(fmt.Sprint("s", i), 1)
 		want = append(want, v.Id)
 		err := f.Accept(sign(t, r.analyzer, v))
-		if err != nil {
-			t.Fatal(err)
+		if full := errors.Is(err, revoke.ErrFull); full != (i >= 2) || err != nil && !full {
+			t.Fatalf("Accept(verdict %d) = %v, want ErrFull from the third on", i+1, err)
 		}
 	}
 	f.wants(t, want...)
@@ -657,15 +657,29 @@ func TestFileIsRewrittenWhenItHasGrown(t *testing.T) {
 	again.wants(t, "s-40")
 }
 
+// What is said to be saved is, and what is not is said to be not: else an operator who
+// ends a session would find it back after a restart.
 func TestFileThatIsFullDoesNotStopEnforcement(t *testing.T) {
 	r := newRing(t)
-	f := newFollower(t, nobody(t), t.TempDir(), r, func(o *revoke.Options) { o.Config.FileBytesMax = 4 << 10 })
+	dir := t.TempDir()
+	f := newFollower(t, nobody(t), dir, r, func(o *revoke.Options) { o.Config.FileBytesMax = 4 << 10 })
+	var saved []string
 	for i := range 20 {
-		err := f.Accept(sign(t, r.analyzer, revocation(fmt.Sprint("s", i), 1)))
-		if err != nil {
+		v := revocation(fmt.Sprint("s", i), 1)
+		err := f.Accept(sign(t, r.analyzer, v))
+		switch {
+		case err == nil:
+			saved = append(saved, v.Id)
+		case !errors.Is(err, revoke.ErrFull):
 			t.Fatal(err)
 		}
 	}
+	again := newFollower(t, nobody(t), dir, r)
+	err := again.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.wants(t, saved...)
 	st := f.Stats()
 	if len(f.table.ids()) != 20 || st.Unsaved == 0 || st.FileBytes > 4<<10 {
 		t.Errorf("applied %d, stats %+v; want 20 applied, some unsaved, at most 4 KiB", len(f.table.ids()), st)

@@ -11,31 +11,41 @@ import (
 
 // walk calls visit for each line of places, in the order of the file. It stops
 // where visit returns an error. A line that is not what was written, or that
-// somebody has cut off, is left out. Called with io held.
+// somebody has cut off, is left out, and no other for its sake. Called with io held.
 func (s *file) walk(places []place, visit func(p *place, raw []byte) error) error {
-	r := bufio.NewReaderSize(io.NewSectionReader(s.f, 0, s.size.Load()), 256<<10)
+	r := bufio.NewReaderSize(nil, 256<<10)
 	offset := int64(0)
+	from := func(at int64) {
+		offset = at
+		r.Reset(io.NewSectionReader(s.f, at, s.size.Load()-at))
+	}
+	from(0)
 	for i := 0; i < len(places); {
-		line, n, err := readLine(r)
-		if errors.Is(err, io.EOF) {
-			return nil
+		p := &places[i]
+		if p.at < offset {
+			from(p.at) // The end of the line before it is gone.
 		}
-		if err != nil {
+		line, n, err := readLine(r)
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read verdict file: %w", err)
 		}
 		at := offset
 		offset += n
-		if places[i].at != at {
+		if p.at != at {
+			if n == 0 {
+				return nil
+			}
 			continue
 		}
-		_, raw, err := parseLine(line)
-		if err == nil {
-			err = visit(&places[i], raw)
-			if err != nil {
-				return err
-			}
-		}
 		i++
+		_, raw, err := parseLine(line)
+		if err != nil {
+			continue
+		}
+		err = visit(p, raw)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -51,7 +51,8 @@ type group struct {
 // alone decides.
 func (p *party) same(e *Entry) bool {
 	a, b := &p.entry.Who, &e.Who
-	return a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.Address == b.Address && p.entry.Route == e.Route &&
+	return a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.LinkedAccount == b.LinkedAccount &&
+		a.Address == b.Address && p.entry.Route == e.Route &&
 		a.Device == b.Device && a.ClientID == b.ClientID && a.Account == b.Account && a.JA4 == b.JA4 && a.ASN == b.ASN &&
 		a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant && a.LinkedAccount == b.LinkedAccount && p.entry.Public == e.Public &&
 		a.AuthTime.Equal(b.AuthTime) && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)

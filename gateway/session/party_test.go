@@ -83,20 +83,21 @@ func TestWhoDiffersIsJudgedApart(t *testing.T) {
 		change func(e *session.Entry)
 		target *verdict.Target
 	}{
-		"session":   {func(e *session.Entry) { e.Who.Session = "s2" }, &verdict.Target{Kind: "session", Id: "s2"}},
-		"alias":     {func(e *session.Entry) { e.Who.Aliases = []string{"other"} }, &verdict.Target{Kind: "session", Id: "other"}},
-		"subject":   {func(e *session.Entry) { e.Who.Subject = "u2" }, &verdict.Target{Kind: "subject", Id: "u2"}},
-		"token":     {func(e *session.Entry) { e.Who.TokenID = "t2" }, &verdict.Target{Kind: "token", Id: "t2"}},
-		"device":    {func(e *session.Entry) { e.Who.Device = "d2" }, &verdict.Target{Kind: "device", Id: "d2"}},
-		"client":    {func(e *session.Entry) { e.Who.ClientID = "c2" }, &verdict.Target{Kind: "client", Id: "c2"}},
-		"account":   {func(e *session.Entry) { e.Who.Account = "a2" }, &verdict.Target{Kind: "account", Id: "a2"}},
-		"ja4":       {func(e *session.Entry) { e.Who.JA4 = "j2" }, &verdict.Target{Kind: "ja4", Id: "j2"}},
-		"network":   {func(e *session.Entry) { e.Who.ASN = 64501 }, &verdict.Target{Kind: "ja4", Id: "j@AS64501"}},
-		"address":   {func(e *session.Entry) { e.Who.Address = netip.MustParseAddr("192.0.2.8") }, &verdict.Target{Kind: "address", Id: "192.0.2.8"}},
-		"route":     {func(e *session.Entry) { e.Route = "r2" }, &verdict.Target{Kind: "route", Id: "r2"}},
-		"tenant":    {func(e *session.Entry) { e.Who.Tenant = "other" }, nil},
-		"public":    {func(e *session.Entry) { e.Public = true }, nil},
-		"auth time": {func(e *session.Entry) { e.Who.AuthTime = t0.Add(2 * time.Minute) }, nil},
+		"session":                    {func(e *session.Entry) { e.Who.Session = "s2" }, &verdict.Target{Kind: "session", Id: "s2"}},
+		"alias":                      {func(e *session.Entry) { e.Who.Aliases = []string{"other"} }, &verdict.Target{Kind: "session", Id: "other"}},
+		"subject":                    {func(e *session.Entry) { e.Who.Subject = "u2" }, &verdict.Target{Kind: "subject", Id: "u2"}},
+		"account of a linked person": {func(e *session.Entry) { e.Who.LinkedAccount = "u2" }, &verdict.Target{Kind: "subject", Id: "u2"}},
+		"token":                      {func(e *session.Entry) { e.Who.TokenID = "t2" }, &verdict.Target{Kind: "token", Id: "t2"}},
+		"device":                     {func(e *session.Entry) { e.Who.Device = "d2" }, &verdict.Target{Kind: "device", Id: "d2"}},
+		"client":                     {func(e *session.Entry) { e.Who.ClientID = "c2" }, &verdict.Target{Kind: "client", Id: "c2"}},
+		"account":                    {func(e *session.Entry) { e.Who.Account = "a2" }, &verdict.Target{Kind: "account", Id: "a2"}},
+		"ja4":                        {func(e *session.Entry) { e.Who.JA4 = "j2" }, &verdict.Target{Kind: "ja4", Id: "j2"}},
+		"network":                    {func(e *session.Entry) { e.Who.ASN = 64501 }, &verdict.Target{Kind: "ja4", Id: "j@AS64501"}},
+		"address":                    {func(e *session.Entry) { e.Who.Address = netip.MustParseAddr("192.0.2.8") }, &verdict.Target{Kind: "address", Id: "192.0.2.8"}},
+		"route":                      {func(e *session.Entry) { e.Route = "r2" }, &verdict.Target{Kind: "route", Id: "r2"}},
+		"tenant":                     {func(e *session.Entry) { e.Who.Tenant = "other" }, nil},
+		"public":                     {func(e *session.Entry) { e.Public = true }, nil},
+		"auth time":                  {func(e *session.Entry) { e.Who.AuthTime = t0.Add(2 * time.Minute) }, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -63,14 +63,12 @@ func (s *Spool) Run(ctx context.Context) {
 // up earlier. The error wraps [ErrNotDurable] where that cannot be had within
 // Config.StrictWaitMax, or is that of ctx.
 func (s *Spool) Durable(ctx context.Context) error {
+	s.mu.Lock()
 	if !s.strict.Load() {
 		s.touch(s.marks.strict)
-		s.mu.Lock()
 		s.marked = time.Time{} // The next commit syncs the marks.
-		s.mu.Unlock()
 		s.strict.Store(true)
 	}
-	s.mu.Lock()
 	c := s.next
 	s.mu.Unlock()
 	signal(s.urgent)
@@ -209,5 +207,12 @@ func (s *Spool) syncMarks(now time.Time) error {
 	if !due {
 		return nil
 	}
-	return s.marks.file.Sync() //nolint:wrapcheck // Names the file.
+	err := s.marks.file.Sync()
+	if err != nil {
+		s.touch(s.marks.stir)
+		s.mu.Lock()
+		s.marked = time.Time{} // The next commit tries again.
+		s.mu.Unlock()
+	}
+	return err //nolint:wrapcheck // Names the file.
 }

@@ -21,7 +21,7 @@ type Config struct {
 	CommitInterval time.Duration `mapstructure:"commit_interval"`
 	// StrictWaitMax is how long a request of a strict route waits for the disk before it is refused.
 	StrictWaitMax time.Duration `mapstructure:"strict_wait_max"`
-	// InFlightMax is of how many requests under way a crash leaves an event; more are served and counted.
+	// InFlightMax is of how many requests under way a crash leaves an event, a quarter of them for strict routes alone; more are served and counted, and refused on strict routes.
 	InFlightMax int `mapstructure:"in_flight_max"`
 }
 

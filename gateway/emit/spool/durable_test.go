@@ -15,10 +15,11 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/emit/spool/spooltest"
 )
 
-// A request that was begun while a sync failed is not on the disk because the next
-// one succeeds.
+// A request that was begun while a sync failed, that of the requests under way or that
+// of the marks, is not on the disk because the next one succeeds.
 func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(40) {
+		failing := 1 + int(seed%2)
 		synctest.Test(t, func(t *testing.T) {
 			disk := spooltest.NewDisk(seed)
 			s := open(t, options(disk, 1))
@@ -26,8 +27,8 @@ func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
 			ran := make(chan struct{})
 			go func() { s.Run(ctx); close(ran) }()
 			syncs := 0
-			disk.SyncFails = func() bool { syncs++; return syncs == 1 }
-			s.Begin([]byte("r"))
+			disk.SyncFails = func() bool { syncs++; return syncs == failing }
+			s.Begin([]byte("r"), true)
 			err := s.Durable(t.Context())
 			if !errors.Is(err, spool.ErrNotDurable) {
 				t.Fatalf("the sync has failed: Durable() = %v", err)
@@ -56,7 +57,7 @@ func TestDurableIsTrue(t *testing.T) {
 			defer stop()
 			ran := make(chan struct{})
 			go func() { s.Run(ctx); close(ran) }()
-			s.Begin([]byte("strict"))
+			s.Begin([]byte("strict"), true)
 			write(s, spool.Vital, 1, 300)
 			err := s.Durable(t.Context())
 			if err != nil {
@@ -93,7 +94,7 @@ func TestDurableSaysWhenItIsNot(t *testing.T) {
 				defer stop()
 				ran := make(chan struct{})
 				go func() { s.Run(ctx); close(ran) }()
-				s.Begin([]byte("strict"))
+				s.Begin([]byte("strict"), true)
 				begin := time.Now()
 				err := s.Durable(t.Context())
 				if !errors.Is(err, spool.ErrNotDurable) || !strings.Contains(err.Error(), tt.want) {
@@ -120,7 +121,7 @@ func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				ran := make(chan struct{})
 				go func() { s.Run(ctx); close(ran) }()
-				slot := s.Begin([]byte("ended"))
+				slot := s.Begin([]byte("ended"), true)
 				synctest.Wait() // Nobody else writes.
 				disk.WriteBack()
 				if strict {

@@ -74,14 +74,18 @@ func createFlight(d Disk, epoch uint64, slots int) (*flight, error) {
 	return f, nil
 }
 
-// begin takes a slot for a request; the zero Slot where there is none left or the
-// body is too large.
-func (f *flight) begin(body []byte) Slot {
+// begin takes a slot for a request; the zero Slot where there is none left for it or
+// the body is too large.
+func (f *flight) begin(body []byte, strict bool) Slot {
 	if len(body) > IntentBytesMax {
 		return Slot{}
 	}
+	kept := len(f.b) / slotBytes / strictShare
+	if strict {
+		kept = 0
+	}
 	f.mu.Lock()
-	if len(f.free) == 0 {
+	if len(f.free) <= kept {
 		f.mu.Unlock()
 		return Slot{}
 	}
@@ -119,11 +123,11 @@ func (s Slot) lasting() { binary.LittleEndian.PutUint64(s.bytes()[slotLastingAt:
 // end gives the slot back; that of a strict request only after the next sync, so
 // that its terminal record is on the disk before its slot is another's.
 func (f *flight) end(s Slot, strict bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.over {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if strict {
 		f.cooling = append(f.cooling, s.n)
 		return

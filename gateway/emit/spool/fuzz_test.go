@@ -69,7 +69,7 @@ func FuzzFlight(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	slot := s.Begin([]byte("under way"))
+	slot := s.Begin([]byte("under way"), true)
 	s.Closing(slot, 0, 1)
 	const name = "00000000000000000001.flight"
 	file, err := disk.Open(name)

@@ -16,6 +16,9 @@ const (
 	StrictWaitLimit = 30 * time.Second
 	// InFlightLimit bounds the requests under way that a crash leaves events of.
 	InFlightLimit = 1 << 20
+	// strictShare is the part of the places of requests under way that strict ones alone
+	// may take: one in so many.
+	strictShare = 4
 	// BodyBytesMax bounds one record: an event, its key and its headers.
 	BodyBytesMax = 80 << 10
 	// LanesMax bounds the lanes of one life.

@@ -8,7 +8,7 @@ import (
 // A marks file says of each lane of a life what the last number is that was given
 // out, and the last that Kafka has:
 //
-//	magic 8 | version 4 | lanes 4 | epoch 8 | owner 16 | crc 4 | closed 4 | boot 8 | strict 4 | … 64: lanes × (issued 2 × 16 | known 2 × 16)
+//	magic 8 | version 4 | lanes 4 | epoch 8 | owner 16 | crc 4 | closed 4 | boot 8 | strict 4 | stirred 4 | 64: lanes × (issued 2 × 16 | known 2 × 16)
 //
 // Each figure is there twice, as value and check, and written in turns: a process
 // that dies on the way leaves the other, which is one write older.
@@ -20,6 +20,7 @@ const (
 	closedAt     = 44
 	bootAt       = 48
 	strictAt     = 56
+	stirredAt    = 60
 )
 
 // marks are the positions of a life's lanes. Each lane has one writer per figure.
@@ -120,6 +121,14 @@ func (m *marks) get(lane uint32, f figure) uint64 {
 
 // strict notes that the file of the requests under way is synced with the log.
 func (m *marks) strict() { binary.LittleEndian.PutUint32(m.b[strictAt:], 1) }
+
+// stir changes the header after a sync has failed: the system takes what it has not
+// written for written, and the next sync would leave out what says strict. Figures
+// change by themselves, and older ones do.
+func (m *marks) stir() {
+	le := binary.LittleEndian
+	le.PutUint32(m.b[stirredAt:], le.Uint32(m.b[stirredAt:])+1)
+}
 
 // current reports whether the file of the requests under way is as the process left
 // it, or at most a sync older: not after a loss of power, unless it was synced with

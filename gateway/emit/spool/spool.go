@@ -265,10 +265,12 @@ func (s *Spool) Done(r Ref) {
 }
 
 // Begin keeps the event of a request that is now under way, so that a crash leaves
-// it. The zero Slot means that there is no place for it, which is counted.
-func (s *Spool) Begin(body []byte) Slot {
+// it. The zero Slot means that there is no place for it, which is counted. A quarter of
+// the places is for strict requests, which are refused without one: whoever holds many
+// others open does not refuse them to everybody.
+func (s *Spool) Begin(body []byte, strict bool) Slot {
 	var slot Slot
-	s.touch(func() { slot = s.flight.begin(body) })
+	s.touch(func() { slot = s.flight.begin(body, strict) })
 	if !slot.Held() {
 		s.counts.uncovered.Add(1)
 	}
@@ -291,7 +293,8 @@ func (s *Spool) Closing(slot Slot, lane uint32, number uint64) {
 	}
 }
 
-// End gives a request's place back once its terminal record is in the spool.
+// End gives a request's place back once its terminal record is in the spool, or with
+// Kafka.
 // strict keeps it until that record is synced.
 func (s *Spool) End(slot Slot, strict bool) {
 	if slot.Held() {

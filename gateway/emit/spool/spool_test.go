@@ -80,7 +80,7 @@ func TestACrashBetweenAnyTwoStepsCountsTheRequestOnce(t *testing.T) {
 		step func(*spool.Spool)
 		want string // What the next start finds after it.
 	}{
-		{"begin", func(s *spool.Spool) { slot = s.Begin([]byte("r")) }, "1 open r"},
+		{"begin", func(s *spool.Spool) { slot = s.Begin([]byte("r"), true) }, "1 open r"},
 		{"lasts", func(s *spool.Spool) { s.Lasts(slot) }, "1 open r lasting"},
 		{"closing", func(s *spool.Spool) { s.Closing(slot, 0, 1) }, "1 open r lasting"},
 		{"issue", func(s *spool.Spool) { s.Issue(0, 1) }, "1/0 intent 1 r"},
@@ -108,7 +108,7 @@ func TestACrashBetweenAnyTwoStepsCountsTheRequestOnce(t *testing.T) {
 func TestATakeoverThatDiesIsNotRepeated(t *testing.T) {
 	disk := spooltest.NewDisk(1)
 	s := open(t, options(disk, 1))
-	s.Begin([]byte("r"))
+	s.Begin([]byte("r"), true)
 	s.Issue(1, 1) // Another request's, of which nothing is left.
 	steps := []struct {
 		name string
@@ -364,13 +364,13 @@ func TestARequestThatOutlivesTheSpoolIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, options(folder, 1))
-	slot := s.Begin([]byte("late"))
+	slot := s.Begin([]byte("late"), true)
 	err = s.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Lasts(slot)
-	if s.Begin([]byte("later")).Held() {
+	if s.Begin([]byte("later"), true).Held() {
 		t.Error("a request has a place in a spool that is closed")
 	}
 	next := open(t, options(folder, 2))
@@ -400,24 +400,24 @@ func TestRequestsBeyondTheirPlacesAreCounted(t *testing.T) {
 	s := open(t, options(spooltest.NewDisk(1), 1))
 	var slots []spool.Slot
 	for range 5 {
-		slots = append(slots, s.Begin([]byte("r")))
+		slots = append(slots, s.Begin([]byte("r"), true))
 	}
 	if slots[3].Held() != true || slots[4].Held() || s.Figures().Uncovered != 1 {
 		t.Errorf("slots %v, figures %+v: want four places and one request without", slots, s.Figures())
 	}
 	s.End(slots[0], false)
-	if !s.Begin([]byte("r")).Held() {
+	if !s.Begin([]byte("r"), true).Held() {
 		t.Error("a place that was given back is not free")
 	}
 	s.End(slots[1], true)
-	if s.Begin([]byte("r")).Held() {
+	if s.Begin([]byte("r"), true).Held() {
 		t.Error("the place of a strict request is free before its event is synced")
 	}
 	s.Commit()
-	if !s.Begin([]byte("r")).Held() {
+	if !s.Begin([]byte("r"), true).Held() {
 		t.Error("the place of a strict request is not free after the sync")
 	}
-	if s.Begin(make([]byte, spool.IntentBytesMax+1)).Held() {
+	if s.Begin(make([]byte, spool.IntentBytesMax+1), true).Held() {
 		t.Error("an event too large for its place has one")
 	}
 }
@@ -460,7 +460,7 @@ func TestADiskThatGoesAwayDoesNotTakeTheProcessWithIt(t *testing.T) {
 	if write(s, spool.Plain, 2, 100) {
 		t.Error("a record was taken by a disk that is gone")
 	}
-	if s.Begin([]byte("r")).Held() {
+	if s.Begin([]byte("r"), true).Held() {
 		t.Error("a request has a place on a disk that is gone")
 	}
 	if s.Figures().Faults == 0 {
