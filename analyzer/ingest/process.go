@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
@@ -24,6 +23,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/facet"
 )
 
 // Results of a record, for the counter.
@@ -132,7 +132,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	}
 	fx.missing += int64(res.Missing)
 	for _, c := range res.Cuts {
-		fx.cuts = append(fx.cuts, proto.CloneOf(c)) // It is the engine's, and gone with the next record.
+		fx.cuts = append(fx.cuts, facet.CloneCut(c)) // It is the engine's, and gone with the next record.
 	}
 	for _, p := range res.Proposals {
 		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: res.Assessment.GetStreamTime().AsTime()}, at, begin))

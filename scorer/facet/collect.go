@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -319,7 +320,7 @@ func sketches(d *schema.FacetDelta) [8]*[]uint64 {
 }
 
 // Cut ends the range at a record where it is due, and returns one cut for each
-// tenant that it adds something to, valid until the next record.
+// tenant that it adds something to, valid until the next record; see [CloneCut].
 func (c *Collector) Cut(topic string, partition int32, offset, now int64) []*schema.FacetCut {
 	if c.events < CutEvents && now-c.begun < int64(CutEvery) {
 		return nil
@@ -335,6 +336,16 @@ func (c *Collector) Cut(topic string, partition int32, offset, now int64) []*sch
 	c.open, c.from, c.begun, c.events = c.open[:0], offset+1, now, 0
 	c.number++
 	return c.cuts
+}
+
+// CloneCut is a copy of what [Collector.Cut] returned, for who keeps it beyond the
+// next record. That of package proto shares the memory of the causes.
+func CloneCut(c *schema.FacetCut) *schema.FacetCut {
+	own := proto.CloneOf(c)
+	for _, d := range own.GetDeltas() {
+		d.Cause = strings.Clone(d.GetCause())
+	}
+	return own
 }
 
 // seconds splits a time in nanoseconds as a timestamp does.

@@ -96,3 +96,23 @@ var (
 		{Phase: event.PhaseComplete, Status: 404, Id: "3", Address: "203.0.113.1", Path: "/p", Tenant: "t", Time: timestamppb.New(time.Unix(9, 9))},
 	}
 )
+
+// TestCutsThatAreKeptStayAsTheyAre lets a facet be blamed again after a cut.
+func TestCutsThatAreKeptStayAsTheyAre(t *testing.T) {
+	var names evidence.Names
+	c := NewCollector()
+	blamed := func(id string) *schema.FacetCut {
+		c.Note(&evidence.Context{
+			Event:   &event.RequestEvent{AuthOutcome: event.AuthFailure, Account: "a", Id: id, Address: "192.0.2.1", Tenant: "t"},
+			Network: "AS64500", Session: &entity.Session{}, Tenant: &entity.Tenant{},
+		}, &names, nil)
+		return CloneCut(c.Cut("t", 1, 1, int64(CutEvery)*int64(id[0]))[0])
+	}
+	first := blamed("1")
+	blamed("2")
+	for _, d := range first.GetDeltas() {
+		if d.GetCause() != "1" {
+			t.Errorf("the cause of %s %q is %q, want that of its own range", d.GetKind(), d.GetId(), d.GetCause())
+		}
+	}
+}

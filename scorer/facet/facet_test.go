@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -68,7 +67,7 @@ func (s *story) send(in time.Duration, ev *event.RequestEvent) {
 }
 
 func (s *story) take(cut *schema.FacetCut) facet.Result {
-	cut = proto.CloneOf(cut) // The collector writes over its own.
+	cut = facet.CloneCut(cut) // The collector writes over its own.
 	s.cuts = append(s.cuts, cut)
 	res := s.facets.Take(facet.Record{Cut: cut, Topic: "facets", Offset: int64(len(s.cuts))})
 	for _, a := range res.Assessments {
