@@ -168,3 +168,17 @@ func largest(shared *sequence.Shared) *epoch.Summary {
 	s.Detectors = k.Summary("t", 0, 1).Detectors
 	return s
 }
+
+// What is in force is read elsewhere while its content is put in force again, so
+// that touches nothing of it.
+func TestAgainLeavesTheFirstAlone(t *testing.T) {
+	one := epoch.Build(nil, taught(1, epoch.RowsMin, 10, "human/normal").Summary("t", 0, 1))
+	before := one.Detector("human/normal").Reference
+	again := one.Again(9)
+	if one.Detector("human/normal").Reference != before {
+		t.Error("the detectors of the first epoch were written to")
+	}
+	if again.Detector("human/normal") == nil || again.Detector("human/normal") == one.Detector("human/normal") {
+		t.Error("the two share detectors")
+	}
+}

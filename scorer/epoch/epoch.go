@@ -98,6 +98,7 @@ func BuildAfter(previous *Epoch, number uint64, summaries ...*Summary) *Epoch {
 func (e *Epoch) Again(number uint64) *Epoch {
 	again := *e
 	again.Number, again.layout = number, version
+	again.Detectors = slices.Clone(e.Detectors) // What is derived is written there, and e may be in force.
 	again.finish()
 	return &again
 }
