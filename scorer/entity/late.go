@@ -59,7 +59,8 @@ type Learning struct {
 	// less of a novelty.
 	Releases bool
 	// CommonAbove is from which share of the subjects' days on a signal is common,
-	// and says less; 1 for never. What is below may be an attacker's doing.
+	// and says less; 1 for never. What is below, or one subject's, may be an
+	// attacker's doing.
 	CommonAbove float64
 }
 

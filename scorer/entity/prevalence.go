@@ -23,22 +23,26 @@ const (
 	voiced = 1 << 15
 	// todayMax bounds the signals of one day of a subject that are told apart.
 	todayMax = 6
+	// aloneMost is what the days of one subject come to at most: one a day, half of
+	// which is left after prevalenceHalfLife, so 1/(1-2^(-1/7)), and that of today.
+	aloneMost = 12
 )
 
 // Prevalence counts how many days of a tenant's subjects show a signal at least
 // so strongly. The zero value has seen none.
 type Prevalence struct {
-	// Days are all days, of which Rows count those with a signal.
-	Days float64
-	rows []prevalent
+	// Days are all days, and weight is what they weigh; rows have those with a signal.
+	Days, weight float64
+	rows         []prevalent
 	// fadedAt is when they last decayed.
 	fadedAt int64
 }
 
 type prevalent struct {
 	signal uint8
-	// days counts by the level that the day came to.
-	days [prevalenceLevels]float32
+	// days counts by the level that the day came to, and weights adds up what they
+	// weigh.
+	days, weights [prevalenceLevels]float32
 }
 
 // shown is what a subject's day has shown so far: of each signal the most.
@@ -99,16 +103,22 @@ func (p *Prevalence) add(t *shown, weight float64, now int64) {
 	if passed := now - p.fadedAt; passed >= int64(24*time.Hour) {
 		f := exact.Decay(float64(passed), float64(prevalenceHalfLife))
 		p.Days *= f
+		p.weight *= f
 		for i := range p.rows {
-			for l := range p.rows[i].days {
-				p.rows[i].days[l] = float32(float64(p.rows[i].days[l]) * f)
+			r := &p.rows[i]
+			for l := range r.days {
+				r.days[l] = float32(float64(r.days[l]) * f)
+				r.weights[l] = float32(float64(r.weights[l]) * f)
 			}
 		}
 		p.fadedAt = now
 	}
-	p.Days += weight
+	p.Days++
+	p.weight += weight
 	for _, s := range t.seen[:t.count] {
-		p.row(s.signal).days[s.level] += float32(weight)
+		r := p.row(s.signal)
+		r.days[s.level]++
+		r.weights[s.level] += float32(weight)
 	}
 }
 
@@ -123,10 +133,15 @@ func (p *Prevalence) row(signal uint8) *prevalent {
 }
 
 // Most is the most that a signal may say, in nats. Let s be the share of days that
-// show it at least as strongly, two standard errors below what was counted, and
-// beyond what may be an attacker's: then an honest day shows it with probability s
-// at least, and no likelihood ratio exceeds 1/s. above is the share that is left to
-// attackers, in [0, 1]. The answer is +Inf where s is nothing.
+// show it as strongly, to a nat, or more so, two standard errors below what was
+// counted, and beyond what may be an attacker's: then an honest day shows it with
+// probability s at least, and no likelihood ratio exceeds 1/s. above is the share
+// that is left to attackers, in [0, 1]; as much as one subject can do is theirs in
+// any case. The answer is +Inf where s is nothing.
+//
+// Of the share by number and the one by weight the smaller counts: who comes from
+// many places outweighs an office full of people, but does not outnumber it; who has
+// many names in one place outnumbers it, but does not outweigh it.
 func (p *Prevalence) Most(signal int, nats, above float64) float64 {
 	if p.Days < prevalenceDays {
 		return math.Inf(1)
@@ -136,17 +151,23 @@ func (p *Prevalence) Most(signal int, nats, above float64) float64 {
 		if r.signal != uint8(signal) {
 			continue
 		}
-		n := 0.0
-		for _, d := range r.days[levelOf(nats):] {
-			n += float64(d)
-		}
-		share := (n-2*math.Sqrt(n))/p.Days - above
-		if share <= 0 {
+		from := levelOf(nats)
+		share := min(honest(r.days[from:], p.Days, above), honest(r.weights[from:], p.weight, above))
+		if !(share > 0) {
 			return math.Inf(1)
 		}
 		return -exact.Ln(min(1, share))
 	}
 	return math.Inf(1)
+}
+
+// honest is the share of all that some counts come to for certain without attackers.
+func honest(counts []float32, all, above float64) float64 {
+	n := 0.0
+	for _, c := range counts {
+		n += float64(c)
+	}
+	return (n - max(float64(2*math.Sqrt(n))+float64(above*all), aloneMost)) / all
 }
 
 func (t *shown) code(k *snapshot.Codec) {
@@ -165,6 +186,7 @@ func (t *shown) code(k *snapshot.Codec) {
 
 func (p *Prevalence) code(k *snapshot.Codec) {
 	k.F64(&p.Days)
+	k.F64(&p.weight)
 	k.I64(&p.fadedAt)
 	snapshot.List(k, &p.rows, func(r *prevalent) {
 		signal := uint64(r.signal)
@@ -172,6 +194,7 @@ func (p *Prevalence) code(k *snapshot.Codec) {
 		r.signal = uint8(signal)
 		for i := range r.days {
 			k.F32(&r.days[i])
+			k.F32(&r.weights[i])
 		}
 	})
 }

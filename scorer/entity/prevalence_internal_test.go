@@ -94,3 +94,41 @@ func TestPrevalenceSnapshot(t *testing.T) {
 		t.Errorf("read %+v and %g days (%v), want %+v and %g", back, q.Days, r.Err(), today.left.shown, p.Days)
 	}
 }
+
+// Attackers who are few, or who are many in one place, make nothing common.
+func TestPrevalenceOfAttackers(t *testing.T) {
+	weighed := func(honest, attackers int, ofHonest, ofAttackers float64) float64 {
+		var p Prevalence
+		start := int64(20_000 * 24 * time.Hour)
+		today := make([]Subject, honest+attackers)
+		for d := range int64(60) {
+			for i := range today {
+				now, weight, nats := start+d*int64(24*time.Hour)+int64(i), ofHonest, 0.0
+				if i >= honest {
+					weight, nats = ofAttackers, 8
+				}
+				if today[i].DayOver(now) {
+					today[i].Turn(now, &p, weight)
+				}
+				today[i].Show(signalOfTest, nats)
+			}
+		}
+		return p.Most(signalOfTest, 6, 0.01)
+	}
+	tests := map[string]struct {
+		honest, attackers     int
+		ofHonest, ofAttackers float64
+	}{
+		"one of twenty people, day after day":                       {19, 1, 1, 1},
+		"one of three hundred":                                      {299, 1, 1, 1},
+		"fewer than one in a hundred, against a crowd in an office": {2000, 19, 0.05, 1},
+		"a crowd of names in one place":                             {300, 300, 1, 0.005},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if most := weighed(tt.honest, tt.attackers, tt.ofHonest, tt.ofAttackers); most != math.Inf(1) {
+				t.Errorf("6 nats may say %.1f only", most)
+			}
+		})
+	}
+}
