@@ -54,7 +54,7 @@ func (p *party) same(e *Entry) bool {
 	return a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.LinkedAccount == b.LinkedAccount &&
 		a.Address == b.Address && p.entry.Route == e.Route &&
 		a.Device == b.Device && a.ClientID == b.ClientID && a.Account == b.Account && a.JA4 == b.JA4 && a.ASN == b.ASN &&
-		a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant && a.LinkedAccount == b.LinkedAccount && p.entry.Public == e.Public &&
+		a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant && p.entry.Public == e.Public &&
 		a.AuthTime.Equal(b.AuthTime) && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
 }
 

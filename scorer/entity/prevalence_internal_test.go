@@ -34,11 +34,11 @@ func TestPrevalence(t *testing.T) {
 		from, to       float64 // Of the most that 6 nats may say at 1 % for attackers.
 	}{
 		"what a third of all days show says little":      {300, 8, func(i, _ int) float64 { return 8 * float64(i%3/2) }, 1, 1.4},
-		"what is common at less says nothing about more": {300, 8, func(int, int) float64 { return 4 }, math.Inf(1), math.Inf(1)},
+		"what is common at less says nothing about more": {300, 8, func(_, _ int) float64 { return 4 }, math.Inf(1), math.Inf(1)},
 		"what one in a hundred shows may be an attacker": {300, 8, func(i, _ int) float64 { return 8 * float64(i%100/99) }, math.Inf(1), math.Inf(1)},
 		"one in ten is between":                          {300, 8, func(i, _ int) float64 { return 8 * float64(i%10/9) }, 2.3, 3},
-		"a few days of a few say nothing yet":            {20, 4, func(int, int) float64 { return 8 }, math.Inf(1), math.Inf(1)},
-		"the first day of a subject has no voice":        {300, 2, func(int, int) float64 { return 8 }, math.Inf(1), math.Inf(1)},
+		"a few days of a few say nothing yet":            {20, 4, func(_, _ int) float64 { return 8 }, math.Inf(1), math.Inf(1)},
+		"the first day of a subject has no voice":        {300, 2, func(_, _ int) float64 { return 8 }, math.Inf(1), math.Inf(1)},
 		"what was common once is forgotten":              {300, 60, func(_, d int) float64 { return 8 * float64((59-d)/50) }, math.Inf(1), math.Inf(1)},
 	}
 	for name, tt := range tests {
