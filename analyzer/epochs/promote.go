@@ -34,7 +34,7 @@ type Order struct {
 	Over uint64 `json:"over"`
 }
 
-// Promote carries out an operator's signed order. An epoch that is earlier than the
+// Promote carries out an operator's signed order. An epoch that is no later than the
 // one in force comes in force again under a number of its own, and holds automatic
 // promotion until a later one is promoted. It returns what is in force now.
 //
@@ -64,10 +64,11 @@ func (x *Exchange) Promote(ctx context.Context, envelope []byte) (epoch.Referenc
 		return epoch.Reference{}, fmt.Errorf("promote: epoch %d is in force, not %d: %w", before.Number, o.Over, ErrOvertaken)
 	case e == nil:
 		return epoch.Reference{}, fmt.Errorf("promote: epoch %d, digest %s: %w", o.Number, o.Digest, ErrUnknown)
-	case before.Number == e.Number:
+	case before.named == named{e.Number, e.Digest()}:
 		return e.Reference(), nil
 	}
-	back := e.Number < before.Number
+	// One of the same number was built by another leader: no partition takes it.
+	back := e.Number <= before.Number
 	if back {
 		e = e.Again(latest.Number + 1)
 		err = x.store(ctx, e)

@@ -5,15 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/metric/noop"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/epochs"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/epoch"
@@ -261,5 +265,45 @@ func TestOrdersThatAreNotCarriedOut(t *testing.T) {
 	_, err = x.Promote(t.Context(), ordered(t, good))
 	if !errors.Is(err, epochs.ErrOvertaken) {
 		t.Errorf("the same order again: %v, want %v", err, epochs.ErrOvertaken)
+	}
+}
+
+// TestOfTwoEpochsOfOneNumberOneIsInForce promotes the other of two that were built
+// while two processes led: partitions have the first, so it needs a number of its own.
+func TestOfTwoEpochsOfOneNumberOneIsInForce(t *testing.T) {
+	b, err := broker.Start(broker.Options{Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	x := leading(t, b.Addr(), manual)
+	first := built(t, x, learned(0, 1))
+	other := epoch.Build(nil, learned(0, 2))
+	if other.Number != first.Number || other.Digest() == first.Digest {
+		t.Fatalf("built %d and %d, want two of one number", first.Number, other.Number)
+	}
+	w, err := announce.NewWriter(nil, []string{b.Addr()}, slog.New(slog.DiscardHandler), noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	err = w.Write(t.Context(), topic.Control, 0, announce.Record{Key: topic.ControlKey("t", "epoch", "1-"+other.Digest()), Value: other.Encode()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = x.Promote(t.Context(), ordered(t, epochs.Order{Tenant: "t", Number: 1, Digest: first.Digest}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = x.Find(t.Context(), other.Reference())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := x.Promote(t.Context(), ordered(t, epochs.Order{Tenant: "t", Number: 1, Digest: other.Digest(), Over: 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ref.Number != 2 {
+		t.Errorf("in force is said to be epoch %d, digest %s, want the content of the other as number 2", ref.Number, ref.Digest)
 	}
 }
