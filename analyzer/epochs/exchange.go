@@ -50,7 +50,8 @@ type source struct {
 
 // summary is what a partition has said last.
 type summary struct {
-	at     int64 // Its stream time.
+	at     int64  // Its stream time.
+	epoch  uint64 // What is in force there.
 	sealed []byte
 }
 
@@ -261,7 +262,7 @@ func (x *Exchange) takeSummary(tenant string, value []byte) error {
 	case known && s.At < old.at:
 		return nil // Read again by a process that begins to lead.
 	}
-	x.summaries[key] = summary{s.At, value}
+	x.summaries[key] = summary{s.At, s.Epoch, value}
 	x.changed[tenant] = true
 	return nil
 }

@@ -55,6 +55,12 @@ func (x *Exchange) Promote(ctx context.Context, envelope []byte) (epoch.Referenc
 	x.mu.Lock()
 	ready := x.lead && x.caughtUp == x.term
 	before, latest := x.active[o.Tenant], x.latest[o.Tenant]
+	told := before.Number // What partitions have, of an analyzer that wrote no activations, too.
+	for key, s := range x.summaries {
+		if key.tenant == o.Tenant {
+			told = max(told, s.epoch)
+		}
+	}
 	e := x.epochs[epoch.Reference{Tenant: o.Tenant, Number: o.Number, Digest: o.Digest}]
 	x.mu.Unlock()
 	switch {
@@ -67,10 +73,10 @@ func (x *Exchange) Promote(ctx context.Context, envelope []byte) (epoch.Referenc
 	case before.named == named{e.Number, e.Digest()}:
 		return e.Reference(), nil
 	}
-	// One of the same number was built by another leader: no partition takes it.
-	back := e.Number <= before.Number
+	// Partitions take later ones only; one of the same number another leader has built.
+	back := e.Number <= told
 	if back {
-		e = e.Again(latest.Number + 1)
+		e = e.Again(max(latest.Number, told) + 1)
 		err = x.store(ctx, e)
 		if err != nil {
 			return epoch.Reference{}, fmt.Errorf("promote: %w", err)

@@ -307,3 +307,27 @@ func TestOfTwoEpochsOfOneNumberOneIsInForce(t *testing.T) {
 		t.Errorf("in force is said to be epoch %d, digest %s, want the content of the other as number 2", ref.Number, ref.Digest)
 	}
 }
+
+// TestWhatPartitionsHaveAlreadyNeedsAnotherNumber promotes the first epoch, where
+// partitions say that they have one of its number: of an analyzer before this one.
+func TestWhatPartitionsHaveAlreadyNeedsAnotherNumber(t *testing.T) {
+	b, err := broker.Start(broker.Options{Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	x := leading(t, b.Addr(), manual)
+	first := built(t, x, learned(0, 1))
+	told := learned(0, 2)
+	told.Epoch = first.Number
+	second := built(t, x, told)
+	for _, tt := range []struct {
+		promoted   epochs.Listed
+		over, want uint64
+	}{{first, 0, 3}, {second, 3, 4}} {
+		ref, err := x.Promote(t.Context(), ordered(t, epochs.Order{Tenant: "t", Number: tt.promoted.Number, Digest: tt.promoted.Digest, Over: tt.over}))
+		if err != nil || ref.Number != tt.want {
+			t.Errorf("epoch %d promoted over %d is %d, %v, want %d", tt.promoted.Number, tt.over, ref.Number, err, tt.want)
+		}
+	}
+}
