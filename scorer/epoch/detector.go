@@ -35,8 +35,11 @@ type Learner struct {
 // is none; nil where [DetectorsMax] others are there already: that one is not shared.
 func (k *Knowledge) Learner(tenant, name string, columns int) *Learner {
 	i, found := slices.BinarySearchFunc(k.learners, name, func(l *Learner, name string) int { return strings.Compare(l.Name, name) })
-	if found {
+	if found && k.learners[i].Rows.Columns() == columns {
 		return k.learners[i]
+	}
+	if found { // Restored from a build whose rows had other columns.
+		k.learners = slices.Delete(k.learners, i, i+1)
 	}
 	if len(k.learners) >= DetectorsMax || len(name) > NameBytesMax {
 		return nil

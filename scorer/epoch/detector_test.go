@@ -182,3 +182,15 @@ func TestAgainLeavesTheFirstAlone(t *testing.T) {
 		t.Error("the two share detectors")
 	}
 }
+
+// A part of another width, of a build with other columns, begins anew.
+func TestLearnersOfAnotherWidthBeginAnew(t *testing.T) {
+	k := new(epoch.Knowledge)
+	k.Learn(k.Learner("t", "human/normal", 2), []float64{1, 2}, true)
+	for range 3 {
+		k.Learn(k.Learner("t", "human/normal", 3), []float64{1, 2, 3}, true)
+	}
+	if rows := &k.Learner("t", "human/normal", 3).Rows; rows.Len() != 3 || rows.Columns() != 3 {
+		t.Errorf("%d rows of %d columns, want the 3 of 3", rows.Len(), rows.Columns())
+	}
+}

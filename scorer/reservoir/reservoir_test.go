@@ -88,8 +88,11 @@ func TestMerge(t *testing.T) {
 	}
 	three := reservoir.New(3, 1)
 	three.Add([]float64{1, 2, 3})
-	if got := reservoir.Merge(2, 7, &few, &three); got.Len() != few.Len() {
-		t.Errorf("%d rows, want the %d of the wanted width", got.Len(), few.Len())
+	for range 20_000 {
+		three.Add([]float64{1, 2, 3})
+	}
+	if got := reservoir.Merge(2, 7, &few, &three); got.Len() != few.Len() || got.Weight() != few.Weight() {
+		t.Errorf("%d rows for %v, want the %d for %v of the wanted width", got.Len(), got.Weight(), few.Len(), few.Weight())
 	}
 	if got := reservoir.Merge(2, 7); got.Len() != 0 {
 		t.Errorf("%d rows of nothing", got.Len())
@@ -168,6 +171,13 @@ func TestBytes(t *testing.T) {
 		"of no columns": func(b []byte) []byte { b[0] = 0; return b },
 		"of 17 columns": func(b []byte) []byte { b[0] = 34; return b },
 		"of 3 columns":  func(b []byte) []byte { b[0] = 6; return b },
+		"endless": func(b []byte) []byte {
+			endless, w := reservoir.New(2, 1), snapshot.Writer()
+			endless.Add([]float64{1, 2})
+			endless.Fade(math.Inf(1))
+			endless.Code(w)
+			return w.Bytes()
+		},
 	} {
 		_, err := read(change(bytes.Clone(w.Bytes())))
 		if err == nil {

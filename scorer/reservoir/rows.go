@@ -13,12 +13,15 @@ const (
 	// RowsMax is how many rows are kept. A detector of that many has p-values as
 	// small as evidence counts them, see package calibrate.
 	RowsMax = 2048
+	// weightMax is for how many rows a sample may say that it stands: as many as a
+	// draw tells apart.
+	weightMax = 1 << 53
 	// ColumnsMax bounds the width of a row.
 	ColumnsMax = 16
 )
 
-// Rows is a sample of rows. The zero value holds none and takes the width of the
-// first.
+// Rows is a sample of rows. The zero value holds none; [New] makes one that rows
+// are added to.
 type Rows struct {
 	columns int
 	numbers []Number // Rows side by side.
@@ -89,13 +92,15 @@ func (r *Rows) each() float64 { return r.weight / float64(max(1, r.Len())) }
 func Merge(columns int, seed uint64, parts ...*Rows) Rows {
 	out, most := New(columns, seed), 0.0
 	for _, p := range parts {
-		most = max(most, p.each())
-		out.weight += p.weight
+		if p.columns == columns {
+			most = max(most, p.each())
+			out.weight += p.weight
+		}
 	}
 	const whole = 1 << 32
 	for _, p := range parts {
 		if p.columns != columns || !(most > 0) {
-			continue
+			continue // Those of another width count for nothing.
 		}
 		taken := uint64(p.each() / most * whole)
 		for i := range p.Len() {
@@ -139,7 +144,7 @@ func (r *Rows) Code(c *snapshot.Codec) {
 		return
 	}
 	row := 2 * r.columns
-	if r.columns < 1 || r.columns > ColumnsMax || len(text)%row != 0 || len(text)/row > RowsMax || !(r.weight >= 0) {
+	if r.columns < 1 || r.columns > ColumnsMax || len(text)%row != 0 || len(text)/row > RowsMax || !(r.weight >= 0 && r.weight <= weightMax) {
 		*r = Rows{}
 		c.Fail()
 		return
