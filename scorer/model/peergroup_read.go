@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -21,11 +23,13 @@ func (r *reader) peerGroups(n *yaml.Node, key string, m *Model) {
 			{"client_ids", list(&g.ClientIDs, nil)},
 			{"attributes", func(n *yaml.Node, key string) {
 				r.sequence(n, key, func(n *yaml.Node, key string) {
+					if len(g.Attributes) == PatternsMax {
+						r.fault(n, key, fmt.Sprintf("at most %d are read", PatternsMax))
+						return
+					}
 					var a AttributeValues
 					r.mapping(n, key, []field{{"name", r.wordsField(&a.Name)}, {"values", list(&a.Values, nil)}}, "name", "values")
-					if len(g.Attributes) < PatternsMax {
-						g.Attributes = append(g.Attributes, a)
-					}
+					g.Attributes = append(g.Attributes, a)
 				})
 			}},
 		})

@@ -68,4 +68,9 @@ func TestPeerGroupsAreBounded(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "m.yaml:66:5: peer_groups[64]: at most 64 are read") {
 		t.Errorf("error = %v, want that at most 64 are read", err)
 	}
+	conditions := strings.Repeat("{name: n, values: [v]}, ", model.PatternsMax+1)
+	_, err = model.Parse("m.yaml", []byte("peer_groups:\n  - {id: g, attributes: ["+conditions+"]}\n"))
+	if err == nil || !strings.Contains(err.Error(), "peer_groups[0].attributes[64]: at most 64 are read") {
+		t.Errorf("error = %v, want that no condition of a group is dropped", err)
+	}
 }

@@ -171,7 +171,7 @@ func TestBytes(t *testing.T) {
 		"of no columns": func(b []byte) []byte { b[0] = 0; return b },
 		"of 17 columns": func(b []byte) []byte { b[0] = 34; return b },
 		"of 3 columns":  func(b []byte) []byte { b[0] = 6; return b },
-		"endless": func(b []byte) []byte {
+		"endless": func([]byte) []byte {
 			endless, w := reservoir.New(2, 1), snapshot.Writer()
 			endless.Add([]float64{1, 2})
 			endless.Fade(math.Inf(1))
