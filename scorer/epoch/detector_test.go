@@ -194,3 +194,23 @@ func TestLearnersOfAnotherWidthBeginAnew(t *testing.T) {
 		t.Errorf("%d rows of %d columns, want the 3 of 3", rows.Len(), rows.Columns())
 	}
 }
+
+// When a partition is asked what it has learned depends on the clock on the wall, so
+// that changes nothing of what it knows.
+func TestSummaryChangesNothing(t *testing.T) {
+	k := new(epoch.Knowledge)
+	teach(k, rand.New(rand.NewPCG(1, 1)), 3, 10, "human/normal")
+	state := func() []byte {
+		w := snapshot.Writer()
+		k.Code(w)
+		return w.Bytes()
+	}
+	before := state()
+	s := k.Summary("t", 0, 1)
+	if s == nil || len(s.Detectors) != 1 || s.Sequence == nil {
+		t.Fatalf("summary %+v, want the detector", s)
+	}
+	if !bytes.Equal(before, state()) {
+		t.Error("the knowledge has changed")
+	}
+}

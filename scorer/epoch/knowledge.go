@@ -87,7 +87,11 @@ func (k *Knowledge) Summary(tenant string, partition int32, now int64) *Summary 
 	if k.Live == nil && len(k.learners) == 0 {
 		return nil
 	}
-	s := &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: k.Grow(), Likelihoods: k.Likelihoods, Groups: k.Groups}
+	live := k.Live
+	if live == nil {
+		live = sequence.NewShared() // Not ours: whoever is asked goes on as he was.
+	}
+	s := &Summary{Tenant: tenant, Partition: partition, At: now, Epoch: k.Number(), Shift: k.Shift(), Sequence: live, Likelihoods: k.Likelihoods, Groups: k.Groups}
 	for _, l := range k.learners {
 		s.Detectors = append(s.Detectors, Detector{Name: l.Name, Rows: l.Rows})
 	}
