@@ -23,6 +23,10 @@ type PeerGroup struct {
 	Members Crowd
 }
 
+// hoursFrom is the weight from which a session teaches its group when it is active:
+// that of a member's first two of a day.
+const hoursFrom = 0.5
+
 // Worth is what one observation of a habit says about the group, where members
 // back off to it with concentration a; see [profile.Worth].
 func (g *PeerGroup) Worth(kind Kind, a float64) float64 {
@@ -55,7 +59,9 @@ func (g *PeerGroup) learn(p *Pending, member uint64, now int64, halfLife time.Du
 		}
 		g.Kinds[v.Kind].Add(v.Name, weight, limit)
 	}
-	p.EachHour(g.Week.Add)
+	if weight >= hoursFrom { // Hours are counted whole.
+		p.EachHour(g.Week.Add)
+	}
 }
 
 // taughtToPeers reports whether a kind of value says something about others: no

@@ -49,3 +49,25 @@ func TestAGroupFades(t *testing.T) {
 		t.Errorf("%.3f of what was taught a half-life ago, %.3f of what is new", was, is)
 	}
 }
+
+// TestOneMemberDoesNotMakeTheHoursOfAGroup lets nine colleagues come by day and one
+// who comes sixty times a night, each time for less.
+func TestOneMemberDoesNotMakeTheHoursOfAGroup(t *testing.T) {
+	const morning, night = 9, 3
+	var tenant entity.Tenant
+	name := profile.NameOf("g")
+	for day := range 5 {
+		for member := range 70 {
+			p, weight, hour := &entity.Pending{}, 1.0, morning
+			if member >= 9 {
+				weight, hour = 1/float64(member-8), night
+			}
+			p.Hour(24*day + hour)
+			tenant.LearnGroup(name, p, uint64(min(member, 9)), int64(day)*int64(24*time.Hour), 30*24*time.Hour, weight)
+		}
+	}
+	week := &tenant.Group(name).Week
+	if day, atNight := week.P(morning, 1.0/profile.WeekHours), week.P(night, 1.0/profile.WeekHours); atNight > day/3 {
+		t.Errorf("an hour at night is %.4f of the group's, one by day %.4f", atNight, day)
+	}
+}
