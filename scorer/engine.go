@@ -44,7 +44,8 @@ type Result struct {
 	Assessment *assessment.Assessment
 	Proposals  []judge.Proposal
 	// Cuts are what the records since the last cut add to the facets, for the
-	// facet stage; one for each tenant. They are the engine's own, too.
+	// facet stage; one for each tenant. They are the engine's own, too: who keeps
+	// them takes a [facet.CloneCut].
 	Cuts []*deltas.FacetCut
 	// Missing counts the sequence numbers that are missing in front of the record.
 	Missing uint64
