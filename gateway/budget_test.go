@@ -22,6 +22,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+	"github.com/vigil-gateway/vigil/gateway"
 	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -344,6 +345,15 @@ func TestAddressHasItsShareOfSignIns(t *testing.T) {
 	expect(t, "a try with GET and a body, as some servers read one", here, r, "429 address_sign_ins")
 	expect(t, "a look at the login form", here, g.request(t, "GET", "/login", "", nil), "401")
 	expect(t, "another page", here, g.request(t, "GET", "/open", "", http.NoBody), "401")
+}
+
+// Requests of one address that last must leave others connections to the upstream, and
+// places in the table of sessions.
+func TestOneAddressCannotTakeAllConnectionsToAnUpstream(t *testing.T) {
+	c := gateway.DefaultConfig()
+	if c.Proxy.ConnectionsMax < 2*c.Guard.RequestsMax || c.Session.VisitsMax < 2*c.Guard.RequestsMax {
+		t.Errorf("an address may have %d requests open, an upstream %d connections, the table %d visits", c.Guard.RequestsMax, c.Proxy.ConnectionsMax, c.Session.VisitsMax)
+	}
 }
 
 // providerRig is a gateway where people sign in at a provider whose token endpoint

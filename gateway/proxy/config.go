@@ -20,7 +20,8 @@ type Config struct {
 	HeaderBytesMax int64 `mapstructure:"header_bytes_max"`
 	// BodyBytesMax bounds a request's body; 0 is without limit.
 	BodyBytesMax int64 `mapstructure:"body_bytes_max"`
-	// ConnectionsMax bounds the connections to one upstream.
+	// ConnectionsMax bounds the connections to one upstream. It is well above what one
+	// address may have open (guard.requests_max), so that nobody can take them all.
 	ConnectionsMax int `mapstructure:"connections_max"`
 	// IdleTimeout ends a stream on which nothing has moved for so long.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
@@ -63,7 +64,7 @@ func DefaultConfig() Config {
 		HeaderTimeout:    60 * time.Second,
 		HeaderBytesMax:   64 << 10,
 		BodyBytesMax:     10 << 30,
-		ConnectionsMax:   8192,
+		ConnectionsMax:   16_384,
 		IdleTimeout:      time.Hour,
 		LongAfter:        time.Second,
 		LongBytes:        1 << 20,
