@@ -20,10 +20,8 @@ func (s *Spool) Close() error {
 	s.touch(s.marks.close)
 	s.Commit()
 	s.forget()
-	whole := true
-	for lane := range uint32(s.marks.lanes) {
-		whole = whole && s.marks.get(lane, issued) <= s.marks.get(lane, known)
-	}
+	whole := false
+	s.touch(func() { whole = s.marks.settled() })
 	s.mu.Lock()
 	whole = whole && !slices.ContainsFunc(s.segments, func(seg *segment) bool { return seg.epoch == s.epoch })
 	var err error

@@ -119,6 +119,16 @@ func (m *marks) get(lane uint32, f figure) uint64 {
 	return v
 }
 
+// settled reports whether Kafka has every number that was given out.
+func (m *marks) settled() bool {
+	for lane := range uint32(m.lanes) {
+		if m.get(lane, issued) > m.get(lane, known) {
+			return false
+		}
+	}
+	return true
+}
+
 // strict notes that the file of the requests under way is synced with the log.
 func (m *marks) strict() { binary.LittleEndian.PutUint32(m.b[strictAt:], 1) }
 

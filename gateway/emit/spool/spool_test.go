@@ -470,4 +470,5 @@ func TestADiskThatGoesAwayDoesNotTakeTheProcessWithIt(t *testing.T) {
 	if !write(s, spool.Plain, 3, 100) {
 		t.Error("the disk takes files again, and records are refused")
 	}
+	_ = s.Close() // It may say what it likes, and returns.
 }
