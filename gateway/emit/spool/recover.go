@@ -136,12 +136,26 @@ func (l *Life) recover(found []*segment) error {
 		}
 		var err error
 		fault := guard(func() { err = l.read(seg) })
-		err = errors.Join(err, fault)
+		if fault != nil {
+			err = l.spoilt(seg, fault)
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// spoilt takes a segment for damaged that the disk could not read to its end: what was
+// found until then is delivered.
+func (l *Life) spoilt(seg *segment, fault error) error {
+	l.reason, seg.damaged = ReasonDamaged, true
+	l.s.counts.damaged.Add(1)
+	l.s.log.Error("spool segment not read to its end, the rest of it is lost", "segment", seg.name, "records", seg.pending.Load(), "error", fault)
+	if !slices.Contains(l.s.segments, seg) {
+		l.s.segments = append(l.s.segments, seg)
+	}
+	return seg.park()
 }
 
 // read adds what a segment holds to the life's records.

@@ -333,6 +333,48 @@ func TestADamagedSegmentIsSetAsideAndTheRestDelivered(t *testing.T) {
 	}
 }
 
+// shrinking is a folder on a disk that cannot read segments behind their first page.
+type shrinking struct {
+	*spool.Folder
+
+	dir string
+}
+
+func (d shrinking) Open(name string) (spool.File, error) {
+	f, err := d.Folder.Open(name)
+	if err == nil && strings.HasSuffix(name, ".seg") {
+		err = os.Truncate(filepath.Join(d.dir, name), 4096)
+	}
+	return f, err
+}
+
+// A sector that cannot be read costs what lies there, and not the start.
+func TestASegmentThatCannotBeReadDoesNotStopTheGateway(t *testing.T) {
+	dir := t.TempDir()
+	folder, err := spool.NewFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, options(folder, 1))
+	for n := range uint64(3) {
+		if !write(s, spool.Vital, n+1, 3000) {
+			t.Fatal("a record was refused on a disk that is well")
+		}
+	}
+	s.Commit()
+	err = s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := open(t, options(shrinking{folder, dir}, 2))
+	if got := found(next); !slices.Equal(got, []string{"1/0 record 1", "1/0 lost 2-3 damaged"}) {
+		t.Errorf("found %q", got)
+	}
+	if next.Figures().Damaged != 1 {
+		t.Errorf("figures %+v, want one damaged segment", next.Figures())
+	}
+}
+
 func TestAFolderHasOneGateway(t *testing.T) {
 	disk := spooltest.NewDisk(1)
 	s := open(t, options(disk, 1))
