@@ -34,6 +34,7 @@ type endings struct {
 	mu    sync.Mutex
 	out   *os.File
 	lines int
+	torn  bool      // The last write failed: it may have left half a line.
 	tried time.Time // When it was last written anew.
 }
 
@@ -78,7 +79,7 @@ func (e *endings) rewrite(now time.Time) ([]ending, error) {
 	if e.out != nil {
 		_ = e.out.Close() // What it held is in the new one.
 	}
-	e.out, e.lines = out, next.lines
+	e.out, e.lines, e.torn = out, next.lines, false
 	return kept, nil
 }
 
@@ -139,8 +140,13 @@ func (e *endings) write(one ending) error {
 	if err != nil {
 		return err //nolint:wrapcheck // Cannot happen: texts and numbers only.
 	}
-	_, err = e.out.Write(append(b, '\n'))
+	b = append(b, '\n')
+	if e.torn {
+		b = append([]byte{'\n'}, b...)
+	}
+	_, err = e.out.Write(b)
 	e.lines++
+	e.torn = err != nil
 	return err //nolint:wrapcheck // The callers wrap it.
 }
 
