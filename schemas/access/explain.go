@@ -49,9 +49,10 @@ func (a *Access) Explain(err error, operation, resource string) error {
 	return err
 }
 
-// hidden reports whether a topic is not there for this principal.
+// hidden reports whether a topic is not there for this principal. Who has lost his
+// grants is shown the topic without partitions, or is shown none.
 func hidden(err error) bool {
-	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, protocol.ErrNoTopic)
+	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, protocol.ErrNoTopic) || errors.Is(err, protocol.ErrNoPartition)
 }
 
 // denied reports whether the authorizer has said no.

@@ -7,9 +7,20 @@ import (
 	"testing"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/vigil-gateway/vigil/schemas/access"
 )
+
+// A topic that somebody may not see looks as if it were not there.
+func TestWhatIsHidden(t *testing.T) {
+	for _, err := range []error{kafka.UnknownTopicOrPartition, protocol.NewErrNoTopic("vigil.requests"), protocol.NewErrNoPartition("vigil.requests", 3)} {
+		got := new(access.Access).Explain(fmt.Errorf("produce: %w", err), access.Write, "topic vigil.requests")
+		if !strings.Contains(fmt.Sprint(got), "topic vigil.requests is not there, or User:ANONYMOUS lacks Describe on it") {
+			t.Errorf("%v", got)
+		}
+	}
+}
 
 // Nobody in particular, in plain text, is an access too.
 func TestNilIsNobody(t *testing.T) {
