@@ -76,6 +76,8 @@ INSERT INTO evidence (tenant, time, event_id, subject, verdict_id, ordinal, sign
 SELECT 'acme', now64(6), concat('as', toString(number)), 's1', if(number = 2, 'w1', ''), 0, 'geo.new_country', 'network', number, concat('country ', toString(number)), 'T1078', now64(3) FROM numbers(3);
 INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, origin, model, ingested_at)
 SELECT 'acme', now64(6) - 100, concat('w', toString(number)), 1, number, 'subject', 'session', if(number < 4, 't', toString(number)), if(number = 3, 'observe', 'revoke'), now64(6) + if(number = 9, -1, 3600), 'model', 'm1', now64(3) FROM numbers(10);
+INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, clears_authority, clears_epoch, clears_seq, ingested_at)
+SELECT 'acme', now64(6) - 100, concat('c', toString(number)), 1, 5, if(number = 0, 'facet', 'operator'), 'address', '192.0.2.99', if(number = 0, 'block', 'observe'), now64(6) + 3600, if(number = 0, [], ['facet']), if(number = 0, [], [1]), if(number = 0, [], [5]), now64(3) FROM numbers(2);
 INSERT INTO labels (tenant, time, verdict_id, label, label_by, ingested_at) VALUES ('acme', '2026-01-01 00:00:00', 'w4', 'false_alarm', 'ana', now64(3)), ('acme', '2026-01-02 00:00:00', 'w4', 'confirmed', 'ben', now64(3)), ('acme', '2026-01-02 00:00:00', 'w5', 'false_alarm', 'ben', now64(3))`
 
 func fill(t *testing.T) driver.Conn {

@@ -36,5 +36,18 @@ LEFT JOIN
 (
     SELECT verdict_id, count() AS cut FROM (SELECT * FROM enforcements FINAL WHERE tenant = {tenant:String}) GROUP BY verdict_id
 ) AS e ON e.verdict_id = v.id
-WHERE v.until > now64(6) AND v.action NOT IN ('', 'observe')
+WHERE v.until > now64(6) AND v.action NOT IN ('', 'observe') AND (v.target_kind, v.target_id, v.authority, v.epoch, v.seq) NOT IN
+(
+    SELECT l.target_kind, l.target_id, l.authority, l.epoch, l.seq
+    FROM verdicts AS l
+    INNER JOIN
+    (
+        SELECT target_kind, target_id, cleared, max((to_epoch, to_seq)) AS up_to
+        FROM verdicts
+        ARRAY JOIN clears_authority AS cleared, clears_epoch AS to_epoch, clears_seq AS to_seq
+        WHERE tenant = {tenant:String}
+        GROUP BY target_kind, target_id, cleared
+    ) AS c ON l.target_kind = c.target_kind AND l.target_id = c.target_id AND l.authority = c.cleared
+    WHERE l.tenant = {tenant:String} AND (l.epoch, l.seq) <= c.up_to
+)
 ORDER BY since DESC, verdict_id
