@@ -53,12 +53,12 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 	}
 	c.terms.Common = e.common(x)
 	if c.plain {
-		return judge.WeighUnder(e.model, c.terms, findings, nil, e.shares[:0])
+		return judge.Weigh(e.model, c.terms, findings, nil, e.shares[:0])
 	}
 	kind := model.KindOf(x.Event)
 	c.terms.Brought = c.ensembles.Find(x, kind)
 	c.terms.Exceptions = e.model.Excepted(x.Event, x.Now, c.terms.Exceptions[:0])
-	shares, score := judge.WeighUnder(e.model, c.terms, findings, nil, e.shares[:0])
+	shares, score := judge.Weigh(e.model, c.terms, findings, nil, e.shares[:0])
 	if len(e.model.Rules) == 0 {
 		return shares, score
 	}
@@ -72,7 +72,7 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 	if len(found) == 0 {
 		return shares, score
 	}
-	return judge.WeighUnder(e.model, c.terms, findings, found, e.shares[:0])
+	return judge.Weigh(e.model, c.terms, findings, found, e.shares[:0])
 }
 
 // teachModels lets the models learn, late, from what they were shown: from this

@@ -239,7 +239,7 @@ func (e *Engine) judge(res *Result, r Record, m *entity.Commons, s *suspect, exp
 	target := &verdict.Target{Kind: d.GetKind(), Id: d.GetId()}
 	terms := judge.Terms{Exceptions: e.model.Excepted(shownBy(r.Cut.GetTenant(), target), now, nil)}
 	var score float64
-	e.shares, score = judge.WeighUnder(e.model, terms, e.found, nil, e.shares[:0])
+	e.shares, score = judge.Weigh(e.model, terms, e.found, nil, e.shares[:0])
 	ruling := judge.Step(e.model, e.model.FacetPace(), e.model.Ladder(d.GetKind()), &s.facet.Suspicion, e.shares, now)
 	e.note(r.Cut.GetTenant(), s, &ruling)
 	a := &assessment.Assessment{

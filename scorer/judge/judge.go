@@ -60,16 +60,11 @@ type Terms struct {
 	Common *entity.Prevalence
 }
 
-// Weigh turns findings into shares of the score and returns their sum. Within
-// a group that exceeds its clip every share shrinks alike, so the shares always
-// sum to the score. The result is appended to dst.
-func Weigh(m *model.Model, findings []evidence.Finding, dst []Share) (shares []Share, score float64) {
-	return WeighUnder(m, Terms{}, findings, nil, dst)
-}
-
-// WeighUnder is Weigh for a model that has more to say about the event; found
-// is what its custom rules say.
-func WeighUnder(m *model.Model, t Terms, findings []evidence.Finding, found []rules.Finding, dst []Share) (shares []Share, score float64) {
+// Weigh turns findings into shares of the score under a model's terms and returns
+// their sum; found is what its custom rules say. Within a group that exceeds its clip
+// every share shrinks alike, so the shares always sum to the score. The result is
+// appended to dst.
+func Weigh(m *model.Model, t Terms, findings []evidence.Finding, found []rules.Finding, dst []Share) (shares []Share, score float64) {
 	var sums [evidence.GroupCount]float64
 	shares = dst
 	put := func(s Share) {

@@ -57,7 +57,7 @@ func TestLadder(t *testing.T) {
 			now := int64(1e18)
 			for _, a := range tt.acts {
 				now += int64(a.in)
-				shares, _ := judge.Weigh(m, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil)
+				shares, _ := judge.Weigh(m, judge.Terms{}, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil, nil)
 				r = judge.Step(m, m.Pace(), m.Ladder(tt.kind), &s, shares, now)
 				if r.Announce {
 					s.Level, s.LevelUntil = verdict.Strength(r.Action), now+int64(r.Rung.For)
@@ -73,9 +73,9 @@ func TestLadder(t *testing.T) {
 // TestWeighClipsGroups sums a group beyond its clip.
 func TestWeighClipsGroups(t *testing.T) {
 	m := model.Default()
-	shares, score := judge.Weigh(m, []evidence.Finding{
+	shares, score := judge.Weigh(m, judge.Terms{}, []evidence.Finding{
 		{Signal: evidence.NewFamily, Nats: 9}, {Signal: evidence.NewDevice, Nats: 3}, {Signal: evidence.NewCountry, Nats: 5}, {Signal: evidence.NewNetwork, Nats: 0},
-	}, nil)
+	}, nil, nil)
 	clip := m.Clips[evidence.Client]
 	if len(shares) != 3 || score != clip+5 || shares[0].Nats != clip*0.75 || shares[1].Finding.Nats != 3 {
 		t.Errorf("score %g of %+v, want %g", score, shares, clip+5)
@@ -99,7 +99,7 @@ func TestGroupWeight(t *testing.T) {
 	m := model.Default().WithGroupWeights(weights)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, score := judge.Weigh(m, []evidence.Finding{{Signal: tt.signal, Nats: tt.nats, Text: "x"}}, nil)
+			_, score := judge.Weigh(m, judge.Terms{}, []evidence.Finding{{Signal: tt.signal, Nats: tt.nats, Text: "x"}}, nil, nil)
 			if score != tt.want {
 				t.Errorf("%g nats of %s come to %g, want %g", tt.nats, tt.signal.Describe().ID, score, tt.want)
 			}

@@ -45,7 +45,7 @@ func TestScope(t *testing.T) {
 			var r judge.Ruling
 			now := int64(1e18)
 			for _, a := range tt.acts {
-				shares, _ = judge.Weigh(m, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil)
+				shares, _ = judge.Weigh(m, judge.Terms{}, []evidence.Finding{{Signal: a.signal, Nats: a.nats, Strong: a.strong, Text: "x"}}, nil, nil)
 				now += int64(time.Second)
 				r = judge.Step(m, m.Pace(), m.Ladder("human"), &s.Suspicion, shares, now)
 			}
@@ -63,7 +63,7 @@ func TestTheNextTokenStartsAnew(t *testing.T) {
 	s := &entity.Session{}
 	now := int64(1e18)
 	lost := func(token string) (judge.Ruling, judge.Proposal) {
-		shares, _ := judge.Weigh(m, []evidence.Finding{{Signal: evidence.LostProof, Nats: 20, Strong: true}}, nil)
+		shares, _ := judge.Weigh(m, judge.Terms{}, []evidence.Finding{{Signal: evidence.LostProof, Nats: 20, Strong: true}}, nil, nil)
 		judge.Lift(&s.Suspicion, token)
 		r := judge.Step(m, m.Pace(), m.Ladder("human"), &s.Suspicion, shares, now)
 		if !r.Announce {
