@@ -44,9 +44,9 @@ var errGone = errors.New("offset is not in the partition")
 // record's latency. It returns errGone where the offset has been deleted, or the
 // topic with it.
 func (w *worker) fetch(ctx context.Context, offset int64) error {
-	backoff, misses, doubtful := fetchBackoff, 0, false
+	backoff, misses := fetchBackoff, 0
 	for ctx.Err() == nil {
-		got, err := w.readOf(ctx, offset, doubtful)
+		got, err := w.readOf(ctx, offset)
 		switch {
 		case ctx.Err() != nil:
 			continue
@@ -55,12 +55,12 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 		case errors.Is(err, errGone):
 			return err
 		case err != nil:
+			w.ingest.doubts.Add(1)
 			w.ingest.fault(ctx, "fetch", err)
 			pause(ctx, backoff)
-			backoff, doubtful = min(2*backoff, fetchBackoffMax), true
+			backoff = min(2*backoff, fetchBackoffMax)
 			continue
 		}
-		doubtful = false
 		backoff = fetchBackoff
 		if len(got.records) == 0 {
 			w.end.Store(got.end)
@@ -87,12 +87,14 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 	return nil
 }
 
-// readOf is one read. Where it is doubtful that the topic is still the same, after
-// a fault, that is asked first: one that was made anew has other records at the
-// same offsets.
-func (w *worker) readOf(ctx context.Context, offset int64, doubtful bool) (fetched, error) {
-	if !doubtful {
-		return w.read(ctx, offset)
+// readOf is one read. Where a fault of any partition has made it doubtful that the
+// topic is still the same, that is asked before what was read is believed: one
+// that was made anew has other records at the same offsets.
+func (w *worker) readOf(ctx context.Context, offset int64) (fetched, error) {
+	got, err := w.read(ctx, offset)
+	doubts := w.ingest.doubts.Load()
+	if err != nil || doubts == w.sure {
+		return got, err
 	}
 	id, err := w.ingest.o.Writer.TopicID(ctx, w.ingest.o.Stage.Topic)
 	if err != nil {
@@ -101,7 +103,8 @@ func (w *worker) readOf(ctx context.Context, offset int64, doubtful bool) (fetch
 	if id != w.topicID {
 		return fetched{}, fmt.Errorf("the topic was made anew: %w", errGone)
 	}
-	return w.read(ctx, offset)
+	w.sure = doubts
+	return got, nil
 }
 
 // read is one read.

@@ -102,7 +102,8 @@ type Ingest struct {
 	metrics   *metrics
 	model     atomic.Pointer[model.Model]
 	joined    atomic.Bool
-	facets    atomic.Int64 // Partitions of vigil.facets, 0 for not known yet.
+	facets    atomic.Int64  // Partitions of vigil.facets, 0 for not known yet.
+	doubts    atomic.Uint64 // Faults of reading: after one, the topic may be another.
 
 	mu      sync.Mutex
 	parked  map[int]parked  // Engines of partitions that are not owned at the moment.

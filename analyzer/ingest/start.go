@@ -40,6 +40,7 @@ func (w *worker) start(ctx context.Context) error {
 	if o.Keep.Replay == 0 {
 		at = first
 	}
+	w.sure = w.ingest.doubts.Load()
 	w.topicID, err = o.Writer.TopicID(ctx, o.Stage.Topic)
 	if err != nil {
 		return err

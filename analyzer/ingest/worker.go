@@ -30,6 +30,7 @@ type worker struct {
 	gen       committer
 	partition int
 	topicID   string // Of the topic that is read, "" where the broker gives none.
+	sure      uint64 // The doubts that topicID has answered.
 	fetched   chan fetched
 
 	engine  Engine
