@@ -232,6 +232,12 @@ func (x *exchange) unblock(cause error) {
 	if x.polite || x.status.Load() == 0 {
 		at = x.proxy.now().Add(x.proxy.config.GoodbyeTimeout)
 	}
+	x.hurry(at)
+}
+
+// hurry ends what is read from the client, and gives what is written a deadline.
+// Called with mu held.
+func (x *exchange) hurry(at time.Time) {
 	if x.body.unfinished() {
 		x.body.closed.Store(true)
 		_ = x.rc.SetReadDeadline(past())

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/vigil-gateway/vigil/gateway/problem"
@@ -27,13 +28,20 @@ func (x *exchange) hold(ctx context.Context, res *http.Response) bool {
 		x.outcome = x.noAnswer(ctx, context.Cause(ctx))
 		return false
 	}
-	if refusal != nil {
-		x.outcome = x.refuse(refusal.Problem, nil)
-		x.outcome.Decision = refusal.Decision
-		return false
+	if refusal == nil {
+		return true
 	}
-	return true
+	x.mu.Lock()
+	x.hurry(x.proxy.now().Add(x.proxy.config.GoodbyeTimeout))
+	x.mu.Unlock()
+	x.outcome = x.refuse(refusal.Problem, nil)
+	x.outcome.Decision = refusal.Decision
+	x.call.Visit.Abort(errHeld) // To close the response would wait for a request that goes on.
+	return false
 }
+
+// errHeld ends the call of an upstream whose response must not go out.
+var errHeld = errors.New("response refused")
 
 // answered reports what the upstream's header shows, of a plain response too: with
 // Open, or with Tick where that has been called.

@@ -515,7 +515,8 @@ func (p *positions) Scored(lanes []*verdict.LanePosition) bool {
 		}
 	}
 	for _, l := range lanes {
-		p.through[fmt.Sprintf("%s/%d/%d", l.Gateway, l.Epoch, l.Lane)] = l.Seq
+		name := fmt.Sprintf("%s/%d/%d", l.Gateway, l.Epoch, l.Lane)
+		p.through[name] = max(p.through[name], l.Seq)
 	}
 	return true
 }
