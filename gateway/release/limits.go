@@ -3,9 +3,9 @@ package release
 import "time"
 
 const (
-	// WaitingLimit and HeldBytesLimit bound a configuration: beyond them a value is
-	// a mistake.
-	WaitingLimit   = 1 << 20
+	// WaitingLimit bounds a configuration: beyond it a value is a mistake.
+	WaitingLimit = 1 << 20
+	// HeldBytesLimit does, too.
 	HeldBytesLimit = 64 << 30
 
 	// marksMax bounds what is remembered of a lane's numbers: 1,024 lanes take 1 MiB.

@@ -114,7 +114,7 @@ func TestStalenessIsTheAgeOfTheOldestUnscoredNumber(t *testing.T) {
 // by a tenth of a second, or an eighth of how far it was behind at the worst.
 func TestStalenessAgreesWithAListOfAllNumbers(t *testing.T) {
 	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // A test's.
+	r := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 	for range 20 {
 		p := positions(t)
@@ -266,7 +266,7 @@ func TestAThousandWait(t *testing.T) {
 	t.Logf("seed %d", seed)
 	for round := range uint64(10) {
 		synctest.Test(t, func(t *testing.T) {
-			r := rand.New(rand.NewPCG(seed, round)) //nolint:gosec // A test's.
+			r := rand.New(rand.NewPCG(seed, round))
 			const lanes, each = 4, 250
 			p := positions(t)
 			most := make([]time.Duration, lanes*each)
@@ -330,7 +330,8 @@ func TestConfigNamesItsFaults(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("Validate() = %v, want %s", err, want)
 	}
-	if err := release.DefaultConfig().Validate(); err != nil {
+	err = release.DefaultConfig().Validate()
+	if err != nil {
 		t.Errorf("the default: %v", err)
 	}
 }

@@ -261,9 +261,15 @@ func (s Spec) faults(key string) []error {
 	if s.Public && len(s.Scopes)+len(s.ACR)+len(s.Binding) > 0 || s.Public && s.MaxAge > 0 {
 		fault("public", "a public route asks for no credential, so it cannot have scopes, acr, binding or max_age")
 	}
+	return append(errs, s.sectionFaults(key)...)
+}
+
+// sectionFaults reports what is wrong with the sections of a route.
+func (s Spec) sectionFaults(key string) []error {
+	var errs []error
 	if s.SignIn != nil {
 		for _, err := range s.SignIn.faults() {
-			fault("sign_in", "%w", err)
+			errs = append(errs, fmt.Errorf("%s.sign_in: %w", key, err))
 		}
 	}
 	if s.Release != nil {

@@ -13,12 +13,12 @@ const ReleaseScored = "scored"
 const ElsePosture = "posture"
 
 const (
-	// releaseMax is how long a response waits where the route does not say: five times
-	// what scoring takes.
-	releaseMax = 50 * time.Millisecond
-	// releaseMaxMin and releaseMaxMax bound what a route may say.
-	releaseMaxMin = time.Millisecond
-	releaseMaxMax = 5 * time.Second
+	// releaseUsual is how long a response waits where the route does not say: several
+	// times what scoring takes.
+	releaseUsual = 50 * time.Millisecond
+	// releaseLeast and releaseMost bound what a route may say.
+	releaseLeast = time.Millisecond
+	releaseMost  = 5 * time.Second
 )
 
 // ReleaseSpec holds the response of a route back until its own event is scored, so
@@ -52,8 +52,8 @@ func (r *ReleaseSpec) faults(s *Spec) []error {
 			fault(".until: %w", err)
 		}
 	}
-	if r.Max != 0 && (r.Max < releaseMaxMin || r.Max > releaseMaxMax) {
-		fault(".max: must be between %s and %s, is %s", releaseMaxMin, releaseMaxMax, r.Max)
+	if r.Max != 0 && (r.Max < releaseLeast || r.Max > releaseMost) {
+		fault(".max: must be between %s and %s, is %s", releaseLeast, releaseMost, r.Max)
 	}
 	if r.Else != "" {
 		err := checkOneOf(r.Else, []string{ElsePosture, PostureAllow, PostureStepUp, PostureDeny})
@@ -78,7 +78,7 @@ func (r *ReleaseSpec) compile(posture string) *Release {
 	}
 	out := &Release{Max: r.Max, Else: r.Else}
 	if out.Max == 0 {
-		out.Max = releaseMax
+		out.Max = releaseUsual
 	}
 	if out.Else == "" || out.Else == ElsePosture {
 		out.Else = posture
