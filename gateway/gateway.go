@@ -59,22 +59,23 @@ type Gateway struct {
 	names   event.Names
 	started time.Time
 
-	origin    *origin.Resolver
-	budgets   *guard.Budgets
-	rules     atomic.Pointer[rules]
-	swapped   chan struct{} // Tells Run to follow other issuers' keys; holds one.
-	login     *login.Login  // Nil where nobody signs in here.
-	table     *session.Table
-	limiter   *admit.Limiter
-	newcomer  *admit.Newcomers
-	proxy     *proxy.Proxy
-	signer    *assertion.Signer // Nil where upstreams are told nothing signed.
-	lanes     topic.Lanes
-	positions *release.Positions
-	emitter   *emit.Emitter
-	follower  *revoke.Follower
-	listener  *listen.Listener
-	admin     *admin
+	origin   *origin.Resolver
+	budgets  *guard.Budgets
+	rules    atomic.Pointer[rules]
+	swapped  chan struct{} // Tells Run to follow other issuers' keys; holds one.
+	login    *login.Login  // Nil where nobody signs in here.
+	table    *session.Table
+	limiter  *admit.Limiter
+	newcomer *admit.Newcomers
+	proxy    *proxy.Proxy
+	signer   *assertion.Signer // Nil where upstreams are told nothing signed.
+	emitter  *emit.Emitter
+	follower *revoke.Follower
+	listener *listen.Listener
+	admin    *admin
+
+	lanes     topic.Lanes        // Of the callers' events.
+	positions *release.Positions // Up to where they are scored.
 
 	stale    atomic.Bool
 	draining atomic.Bool
