@@ -46,14 +46,19 @@ func TestAnAwaitedEventIsToldAtOnce(t *testing.T) {
 		}
 	}
 	round("/", false) // The partition is adopted by now.
-	var plain, awaited time.Duration
-	for range 6 { // In turn, so that each comes soon after another's heartbeat.
-		plain += round("/", false)
-		awaited += round("/", true)
-	}
 	round("/steal", true)
-	t.Logf("awaited events took %v in all, others %v", awaited, plain)
-	if awaited >= plain {
-		t.Error("who waits hears of it no sooner than who does not")
+	for try := 1; ; try++ {
+		var plain, awaited time.Duration
+		for range 4 { // In turn, so that each comes soon after another's heartbeat.
+			plain += round("/", false)
+			awaited += round("/", true)
+		}
+		t.Logf("awaited events took %v in all, others %v", awaited, plain)
+		if awaited < plain/2 {
+			return
+		}
+		if try == 10 { // A machine that is busy throughout hides the pause.
+			t.Fatal("who waits hears of it no sooner than who does not")
+		}
 	}
 }
