@@ -185,6 +185,10 @@ fuzz: ## Every fuzz target for FUZZTIME (default 10s) each.
 bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Kafka loop in the same run.
 	@go test -count=1 -timeout 20m -tags '$(TAGS) bench' -run TestLoop -v ./cmd/internal/e2e/...
 
+.PHONY: bench-barrier
+bench-barrier: chdb ## What the release barrier adds to a request, beside the bare two-hop Kafka loop in the same run.
+	@go test -count=1 -timeout 20m -tags '$(TAGS) bench' -run TestBarrierCost -v ./cmd/internal/e2e/...
+
 .PHONY: bench-attacks
 bench-attacks: build chdb ## What attackers get on a running vigil up before they are stopped, ROUNDS (20) of each; JSON=FILE.
 	@bin/vigil bench attacks --rounds $(or $(ROUNDS),20) $(if $(JSON),--json $(JSON))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
 	"github.com/vigil-gateway/vigil/gateway/emit"
+	"github.com/vigil-gateway/vigil/gateway/release"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
@@ -93,9 +94,27 @@ type readiness struct {
 	Routes   int    `json:"routes"`
 	Gateway  string `json:"gateway"`
 	// SilentFor is how long the analyzer has said nothing.
-	SilentFor string          `json:"silent_for"`
-	Emit      emitReadiness   `json:"emit"`
-	Revoke    revokeReadiness `json:"revoke"`
+	SilentFor string           `json:"silent_for"`
+	Emit      emitReadiness    `json:"emit"`
+	Revoke    revokeReadiness  `json:"revoke"`
+	Release   releaseReadiness `json:"release"`
+}
+
+// releaseReadiness is [release.Stats] for operators.
+type releaseReadiness struct {
+	OldestUnscoredMS int64 `json:"oldest_unscored_ms"`
+	LaggingLanes     int   `json:"lagging_lanes"`
+	Waiting          int64 `json:"waiting_responses"`
+	WaitingMax       int64 `json:"waiting_responses_max"`
+	HeldBytes        int64 `json:"held_bytes"`
+	HeldBytesMax     int64 `json:"held_bytes_max"`
+}
+
+func releaseReadinessOf(s release.Stats) releaseReadiness {
+	return releaseReadiness{
+		OldestUnscoredMS: s.Oldest.Milliseconds(), LaggingLanes: s.Lagging, Waiting: s.Waiting, WaitingMax: s.WaitingMax,
+		HeldBytes: s.HeldBytes, HeldBytesMax: s.HeldBytesMax,
+	}
 }
 
 // emitReadiness is [emit.Stats] for operators.
@@ -168,7 +187,7 @@ func (a *admin) readyz(w http.ResponseWriter, r *http.Request) {
 	out := readiness{
 		Status: "ready", Gateway: g.config.ID, Visits: g.table.Visits(), Verdicts: g.table.Verdicts(),
 		Routes: len(g.rules.Load().routes.Routes()), SilentFor: g.follower.Staleness(g.now()).Round(time.Millisecond).String(),
-		Revoke: revokeReadinessOf(g.follower.Stats()),
+		Revoke: revokeReadinessOf(g.follower.Stats()), Release: releaseReadinessOf(g.positions.Stats(g.now())),
 	}
 	sent := g.emitter.Stats()
 	out.Emit = emitReadiness{Requests: streamReadinessOf(sent.Requests), Enforcements: streamReadinessOf(sent.Enforcements)}

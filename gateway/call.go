@@ -19,6 +19,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/release"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -37,7 +38,8 @@ type call struct {
 	signIn      *route.SignIn      // Nil where the route is none.
 	caller      *identity.Identity // Nil for nobody.
 	action      string             // Of the verdict in force, empty without one.
-	lasted      bool               // An open event was emitted.
+	lasted      bool               // It is a stream.
+	place       release.Place      // Of the event that its response waits for.
 	intent      emit.Intent        // Of which a crash leaves an event.
 	intended    bool               // It was asked for.
 	address     netip.Addr         // Where it comes from.
@@ -134,9 +136,9 @@ func (c *call) supportCode(v *verdict.Verdict) string {
 	return event.SupportCode(v.GetId())
 }
 
-// Open emits the event by which a stream begins. It implements proxy.Observer.
+// Open emits the event by which a stream begins, or that a response waits for. It
+// implements proxy.Observer.
 func (c *call) Open(p proxy.Progress) {
-	c.lasted = true
 	c.progress(event.PhaseOpen, p)
 	c.gateway.emitter.Lasts(c.intent)
 }
@@ -154,7 +156,14 @@ func (c *call) progress(phase string, p proxy.Progress) {
 	if p.Announced > 0 {
 		setAttribute(e, event.AttributeAnnounced, strconv.FormatUint(p.Announced, 10))
 	}
-	c.gateway.emitter.Conclude(emit.Intent{Care: c.intent.Care}, e, c.traceparent) // Its end is to come.
+	c.lasted = c.lasted || p.Lasts
+	if p.Awaited {
+		setAttribute(e, event.AttributeHeld, "true")
+	}
+	sent := c.gateway.emitter.Conclude(emit.Intent{Care: c.intent.Care}, e, c.traceparent) // Its end is to come.
+	if p.Awaited && sent {
+		c.place = release.Place{Lane: e.Lane, Seq: e.Seq}
+	}
 }
 
 // refused notes an answer of the gateway's own.
@@ -172,6 +181,9 @@ func (c *call) ended(out *proxy.Outcome) {
 		e.Decision, e.SupportCode = event.DecisionCut, c.supportCode(out.Cut.Verdict)
 	} else if out.Reason != "" {
 		e.SupportCode = event.SupportCode(c.id)
+	}
+	if out.Decision != "" {
+		e.Decision = out.Decision
 	}
 	if out.Lasted {
 		e.Phase = event.PhaseClose

@@ -17,6 +17,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/release"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
@@ -39,8 +40,8 @@ type Config struct {
 	// TrustTrace continues the traces of clients; else each request begins a
 	// trace of its own that links to the client's.
 	TrustTrace bool `mapstructure:"trust_trace"`
-	// StaleMax is how long the analyzer may be silent before each route's
-	// posture counts; 0 for ever.
+	// StaleMax is how old the oldest event of a caller's lane may be that is not scored
+	// before each route's posture counts; 0 for ever.
 	StaleMax time.Duration `mapstructure:"stale_max"`
 	// Kafka says where the topics are.
 	Kafka Kafka `mapstructure:"kafka"`
@@ -72,6 +73,8 @@ type Config struct {
 	Emit emit.Config `mapstructure:"emit"`
 	// Revoke says how verdicts are followed.
 	Revoke revoke.Config `mapstructure:"revoke"`
+	// Release bounds the responses that wait to be scored.
+	Release release.Config `mapstructure:"release"`
 }
 
 // Kafka says where the topics are.
@@ -107,6 +110,7 @@ func DefaultConfig() Config {
 		Listen: listen.DefaultConfig(), Admin: Admin{Address: "127.0.0.1:0"}, Origin: origin.DefaultConfig(), Guard: guard.DefaultConfig(),
 		Identity: identity.DefaultConfig(), Login: login.DefaultConfig(), Session: session.DefaultConfig(), Admit: admit.DefaultConfig(),
 		Proxy: proxy.DefaultConfig(), Assertion: assertion.DefaultConfig(), Emit: emit.DefaultConfig(), Revoke: revoke.DefaultConfig(),
+		Release: release.DefaultConfig(),
 	}
 }
 
@@ -151,7 +155,8 @@ func (c Config) Validate() error {
 		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), under("guard", c.Guard.Validate()), route.Config{Routes: c.Routes}.Validate(),
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
 		under("login", c.Login.Validate()), c.assurance(),
-		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()))
+		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()),
+		under("release", c.Release.Validate()))
 	return errors.Join(append(errs, c.promises())...)
 }
 

@@ -5,6 +5,7 @@
 //	listen ─► origin ─► guard ─► route ─► identity ─► session ─► admit ─► proxy ─► upstream
 //	             └──────────┴────────┴─────────┴─ event ─┴──────────┴─► emit ─► [vigil.requests]
 //	[vigil.verdicts] ─► revoke ─► session ✂ proxy ─► emit ─► [vigil.enforcements]
+//	                       └─ scored through ─► release ─► proxy (first byte), posture
 //
 // # Contract
 //
@@ -18,9 +19,15 @@
 // is on the disk; where it cannot be, the client gets 503.
 //
 // Nothing on the request's path waits for Kafka, the analyzer or ClickHouse, and
-// for the disk on strict routes alone.
+// for the disk on strict routes alone. The one exception is a route with a release
+// barrier: the first byte of its response waits until its event is scored, no longer
+// than the route says, and then the route says what becomes of it.
 // A gateway that has not read all verdicts serves public routes only; after a
 // while each route's posture counts, until it has.
+//
+// How well verdicts are known is asked per lane: what counts is the age of the oldest
+// event there that is not scored. So one partition without an analyzer closes routes
+// to its own callers alone.
 //
 // While verdicts are not known the postures hold for open streams too: those on a
 // route that denies end within a second, those on one that asks for step-up when

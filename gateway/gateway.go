@@ -25,6 +25,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/release"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
@@ -72,6 +73,9 @@ type Gateway struct {
 	follower *revoke.Follower
 	listener *listen.Listener
 	admin    *admin
+
+	lanes     topic.Lanes        // Of the callers' events.
+	positions *release.Positions // Up to where they are scored.
 
 	stale    atomic.Bool
 	draining atomic.Bool
@@ -168,9 +172,16 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	if err != nil {
 		return under("kafka", err)
 	}
+	g.lanes = lanes
+	g.positions, err = release.New(release.Options{
+		Config: c.Release, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes.Count, Meter: o.Meter, Now: o.Now,
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
+	}
 	g.emitter, err = emit.New(emit.Options{
 		Config: c.emission(), Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
-		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+		Issuer: g.positions, Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
@@ -180,7 +191,7 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 		return err
 	}
 	g.follower, err = revoke.New(revoke.Options{
-		Config: c.Revoke, Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Keys: keys, Table: g.table,
+		Config: c.Revoke, Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Positions: g.positions, Keys: keys, Table: g.table,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
@@ -334,12 +345,9 @@ func (g *Gateway) followKeys(ctx context.Context) error {
 	}
 }
 
-// watchFeed looks at the age of the analyzer's word, off the request's path.
+// watchFeed looks at how stale the lanes are, off the request's path.
 func (g *Gateway) watchFeed(ctx context.Context) error {
-	if g.config.StaleMax == 0 {
-		<-ctx.Done()
-		return nil
-	}
+	lagging := false
 	tick := time.NewTicker(staleCheck)
 	defer tick.Stop()
 	for {
@@ -348,12 +356,19 @@ func (g *Gateway) watchFeed(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		age := g.follower.Staleness(g.now())
-		stale := age > g.config.StaleMax
-		if g.stale.Swap(stale) != stale {
-			g.logger.WarnContext(ctx, "analyzer's word changed", "stale", stale, "age", age.Round(time.Millisecond))
+		now := g.now()
+		st := g.positions.Stats(now)
+		age := st.Oldest.Round(time.Millisecond)
+		if lagging != (st.Lagging > 0) {
+			lagging = !lagging
+			g.logger.WarnContext(ctx, "scoring of this gateway's events", "lagging", lagging, "lanes", st.Lagging, "oldest", age,
+				"analyzer_silent", g.follower.Staleness(now).Round(time.Millisecond))
 		}
-		if g.feed() == admit.FeedUnknown {
+		stale := g.config.StaleMax > 0 && st.Oldest > g.config.StaleMax
+		if g.stale.Swap(stale) != stale {
+			g.logger.WarnContext(ctx, "standing of callers", "stale", stale, "oldest", age)
+		}
+		if g.config.StaleMax > 0 && g.feed() == admit.FeedUnknown {
 			g.suspend(ctx)
 		}
 	}
@@ -374,14 +389,15 @@ func (g *Gateway) suspend(ctx context.Context) {
 	}
 	n := g.table.Suspend(func(e *session.Entry, stream string) bool {
 		r, strict := postures[e.Route]
-		return strict && stream != event.StreamRequest && admit.Suspends(r, e.Who.AuthTime, g.config.Admit.FreshMax, now)
+		return strict && stream != event.StreamRequest && admit.Suspends(r, e.Who.AuthTime, g.config.Admit.FreshMax, now) && g.unknownTo(e, now)
 	})
 	if n > 0 {
 		g.logger.WarnContext(ctx, "streams ended because verdicts are not known", "streams", n)
 	}
 }
 
-// feed is how well the verdicts are known at this moment.
+// feed is how well the verdicts are known at this moment, in the lane where they are
+// known worst; feedOf says it of one request.
 func (g *Gateway) feed() admit.Feed {
 	switch {
 	case !g.follower.CaughtUp():

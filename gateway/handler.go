@@ -150,7 +150,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	now, standing := g.now(), visit.Standing()
 	c.action = standing.Action
 	d := g.limiter.Apply(g.decide(c, admit.Case{
-		Route: m.Route, Method: effect(r), Identity: id, Standing: standing, Feed: g.feed(), FreshMax: g.config.Admit.FreshMax, Now: now,
+		Route: m.Route, Method: effect(r), Identity: id, Standing: standing, Feed: g.feedOf(c.event), FreshMax: g.config.Admit.FreshMax, Now: now,
 	}), now)
 	if d.Decision != event.DecisionPermit {
 		g.refuse(w, r, c, d.Decision, d.Problem, d.Verdict)
@@ -209,7 +209,7 @@ func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *pro
 	}
 	return &proxy.Call{
 		Match: c.match, Visit: c.visit, RequestID: c.id, Client: c.address,
-		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil,
+		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil, Hold: c.barrier(r),
 		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
 	}
 }

@@ -53,6 +53,7 @@ type rig struct {
 	provider *idp.Provider
 	names    event.Names
 	operator verdict.Signer
+	analyzer verdict.Signer
 	seq      uint64
 
 	gateway *gateway.Gateway
@@ -97,7 +98,11 @@ func newRig(t *testing.T, upstream http.HandlerFunc) *rig {
 	rootPublic, root, _ := ed25519.GenerateKey(rand.Reader)
 	public, private, _ := ed25519.GenerateKey(rand.Reader)
 	g.operator = verdict.NewSigner("op", private)
-	keySet, err := verdict.SignKeySet(root, []verdict.Key{{ID: "op", Class: verdict.ClassOperator, Public: public}})
+	analyzerPublic, analyzerPrivate, _ := ed25519.GenerateKey(rand.Reader)
+	g.analyzer = verdict.NewSigner("an", analyzerPrivate)
+	keySet, err := verdict.SignKeySet(root, []verdict.Key{
+		{ID: "op", Class: verdict.ClassOperator, Public: public}, {ID: "an", Class: verdict.ClassAnalyzer, Public: analyzerPublic},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,8 +141,8 @@ func TestHeartbeatsSayWhatIsScored(t *testing.T) {
 	ctx, cancel := contextOf(t)
 	g.Go(func() error { return p.Run(ctx) })
 	a, b := event.Lane{Gateway: "gw", Epoch: 7, Lane: 2}, event.Lane{Gateway: "gw", Epoch: 7, Lane: 5}
-	p.Scored(map[event.Lane]uint64{a: 10})
-	p.Scored(map[event.Lane]uint64{a: 9, b: 3}) // A lane never steps back.
+	p.Scored(map[event.Lane]uint64{a: 10}, false)
+	p.Scored(map[event.Lane]uint64{a: 9, b: 3}, false) // A lane never steps back.
 	last := func() map[uint32]uint64 {
 		_, beats := r.said(2)
 		out := make(map[uint32]uint64)

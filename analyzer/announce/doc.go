@@ -28,7 +28,10 @@
 // step_up where the subject stage speaks, throttle where the facet stage does.
 //
 // A verdict is acknowledged by all replicas when Announce returns; a heartbeat
-// never claims a record whose verdicts are not.
+// never claims a record whose verdicts are not. It follows a batch within [beatGap],
+// and within [awaitedGap] where a gateway holds a response back for one of its
+// records, which the event says itself: so nobody has to be asked, and a partition
+// that nobody waits for pays nothing. It names at most [beatLanesMax] lanes.
 //
 // # Concurrency
 //

@@ -3,6 +3,7 @@ package announce
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,8 @@ import (
 )
 
 // Run gives the partition's signs of life until ctx ends: a full one each
-// Heartbeat, one with the lanes that moved soon after each batch. With it goes
+// Heartbeat, one with the lanes that moved soon after each batch, at once where a
+// gateway waits for it. With it goes
 // what time alone brings about: weaker verdicts that come into force, and
 // tombstones. It returns an error only for a record that the broker refuses.
 func (p *Partition) Run(ctx context.Context) error {
@@ -35,7 +37,7 @@ func (p *Partition) Run(ctx context.Context) error {
 			}
 		case <-p.wake:
 			err = p.beat(ctx, false)
-			pause(ctx, beatGap)
+			p.rest(ctx)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -46,9 +48,22 @@ func (p *Partition) Run(ctx context.Context) error {
 	}
 }
 
+// rest keeps two heartbeats apart, less so where somebody waits for the second.
+func (p *Partition) rest(ctx context.Context) {
+	pause(ctx, awaitedGap)
+	t := time.NewTimer(beatGap - awaitedGap)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.awaited:
+	case <-ctx.Done():
+	}
+}
+
 // Scored notes up to where lanes are scored; what these records brought about
-// is acknowledged already. The positions go out with the next heartbeat.
-func (p *Partition) Scored(lanes map[event.Lane]uint64) {
+// is acknowledged already. The positions go out with the next heartbeat, which does
+// not take its time where one of the records is awaited by its gateway.
+func (p *Partition) Scored(lanes map[event.Lane]uint64, awaited bool) {
 	if len(lanes) == 0 {
 		return
 	}
@@ -60,9 +75,17 @@ func (p *Partition) Scored(lanes map[event.Lane]uint64) {
 		}
 	}
 	p.lanes.Unlock()
+	signal(p.wake)
+	if awaited {
+		signal(p.awaited)
+	}
+}
+
+// signal sends unless a signal is waiting already.
+func signal(c chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
-	default: // One is due already.
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -98,21 +121,47 @@ func (p *Partition) beat(ctx context.Context, full bool) error {
 	return nil
 }
 
-// through lists the lanes that a heartbeat names, in a fixed order.
+// through lists the lanes that a heartbeat names, at most beatLanesMax: first those
+// that moved, of which the rest makes for another heartbeat, then where it is a full
+// one those whose turn it is to be repeated.
 func (p *Partition) through(full bool) []*verdict.LanePosition {
 	p.lanes.Lock()
 	defer p.lanes.Unlock()
+	moved := slices.SortedFunc(maps.Keys(p.changed), event.Lane.Compare)
+	if len(moved) > beatLanesMax {
+		moved = moved[:beatLanesMax]
+		signal(p.wake)
+	}
 	var out []*verdict.LanePosition
+	for _, lane := range moved {
+		out = append(out, position(lane, p.changed[lane]))
+		delete(p.changed, lane)
+	}
 	if full {
+		out = p.repeated(out)
+	}
+	return out
+}
+
+// repeated adds lanes that have not moved, from the one behind the last that was
+// repeated on, and round.
+func (p *Partition) repeated(out []*verdict.LanePosition) []*verdict.LanePosition {
+	named := make(map[event.Lane]bool, len(out))
+	for _, at := range out {
+		named[event.Lane{Gateway: at.Gateway, Epoch: at.Epoch, Lane: at.Lane}] = true
+	}
+	begin := p.told
+	for _, round := range []bool{false, true} {
 		for lane, seq := range p.positions.All {
-			out = append(out, position(lane, seq))
-		}
-	} else {
-		for lane, seq := range p.changed {
-			out = append(out, position(lane, seq))
+			if named[lane] || begin.Compare(lane) < 0 == round {
+				continue
+			}
+			if len(out) == beatLanesMax {
+				return out
+			}
+			out, p.told = append(out, position(lane, seq)), lane
 		}
 	}
-	clear(p.changed)
 	return out
 }
 

@@ -42,7 +42,8 @@ type Partition struct {
 	number    int
 	topicID   string // Of the topic that is judged, "" where the broker gives none.
 	epoch     uint64
-	wake      chan struct{}
+	wake      chan struct{} // A lane has moved.
+	awaited   chan struct{} // And somebody waits to hear of it.
 
 	mu      sync.Mutex // Guards what follows, and the order of records in the partition.
 	seq     uint64
@@ -54,6 +55,7 @@ type Partition struct {
 	lanes     sync.Mutex // Guards what follows.
 	positions event.Positions
 	changed   map[event.Lane]uint64
+	told      event.Lane // The last lane that a full heartbeat has named.
 }
 
 // Epoch is the epoch of this ownership.

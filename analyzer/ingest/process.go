@@ -82,13 +82,14 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 			return err
 		}
 		w.seen.Store(w.next)
+		w.verdict.Scored(w.lanes, w.awaited)
+		clear(w.lanes)
+		w.awaited = false
 	}
 	w.end.Store(b.end)
 	if w.next >= w.target {
 		w.ready.Store(true)
 	}
-	w.verdict.Scored(w.lanes)
-	clear(w.lanes)
 	m := w.ingest.metrics
 	for result, n := range fx.results {
 		m.records.Add(ctx, n, metric.WithAttributes(attribute.String("result", result)))
@@ -125,6 +126,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	}
 	if w.event.Gateway != "" && w.event.Seq > 0 {
 		w.lanes[event.Lane{Gateway: w.event.Gateway, Epoch: w.event.Epoch, Lane: w.event.Lane}] = max(w.event.Seq, w.event.SeqEnd)
+		w.awaited = w.awaited || w.event.Attributes[event.AttributeHeld] != ""
 	}
 	if !effective {
 		fx.results[resultReplayed]++

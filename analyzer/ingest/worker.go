@@ -52,7 +52,9 @@ type worker struct {
 	saving chan error            // The state file being written, nil for none.
 	event  event.RequestEvent    // Reused: the engine keeps nothing of it.
 	batch  assessment.Batch      // Reused: the assessments of this read.
-	lanes  map[event.Lane]uint64 // Lanes scored in this read.
+	lanes  map[event.Lane]uint64 // Lanes scored in this chunk.
+	// awaited says that a gateway holds a response back for one of its records.
+	awaited bool
 
 	seen, end atomic.Int64 // For Status: next and the end of the partition.
 	epoch     atomic.Uint64

@@ -89,6 +89,15 @@ func unknown(c Case) (Decision, bool) {
 	return Decision{}, false
 }
 
+// Unscored decides about a response that is not known to be scored in time, as the
+// release barrier of c's route says. False means that it may go.
+func Unscored(c Case) (Decision, bool) {
+	rt := *c.Route
+	rt.Posture = rt.Release.Else
+	c.Route, c.Feed = &rt, FeedUnknown
+	return unknown(c)
+}
+
 // credential refuses a caller who lacks what the route asks for.
 func credential(c Case) (Decision, bool) {
 	id := c.Identity

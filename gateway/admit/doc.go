@@ -12,6 +12,9 @@
 // verdicts that only narrow. A Decision that is not a permit carries the problem
 // that the client is shown; its code is the event's reason.
 //
+// Unscored is Decide's word on a response that a release barrier has held back in
+// vain.
+//
 // Suspends is Decide's second look at streams: a posture that refuses a request
 // while verdicts are not known ends a stream that was let in before.
 //

@@ -21,7 +21,13 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Options are what an [Emitter] depends on. All but Access are required.
+// issuer hears of each number as a lane gives it out, in the order of the lane. It
+// must not block.
+type issuer interface {
+	Issued(lane uint32, seq uint64, at time.Time)
+}
+
+// Options are what an [Emitter] depends on. All but Access and Issuer are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
@@ -34,7 +40,9 @@ type Options struct {
 	// time in nanoseconds: sequence numbers begin anew in each epoch.
 	Epoch uint64
 	// Lanes maps keys to lanes.
-	Lanes  topic.Lanes
+	Lanes topic.Lanes
+	// Issuer hears which numbers have been given out; nil for nobody.
+	Issuer issuer
 	Logger *slog.Logger
 	Meter  metric.Meter
 	Now    func() time.Time
@@ -56,6 +64,7 @@ type Emitter struct {
 	requests     *stream
 	enforcements *stream
 	lanes        topic.Lanes
+	issuer       issuer
 	lane         []lane
 }
 
@@ -74,8 +83,9 @@ func New(o Options) (*Emitter, error) {
 		client: bus.New(bus.Options{
 			Brokers: o.Brokers, Access: o.Access, Gateway: o.Gateway, Topics: []string{topic.Requests, topic.Enforcements}, Timeout: o.Config.ProduceTimeout,
 		}),
-		lanes: o.Lanes,
-		lane:  make([]lane, o.Lanes.Count),
+		lanes:  o.Lanes,
+		issuer: o.Issuer,
+		lane:   make([]lane, o.Lanes.Count),
 	}
 	lanes, err := e.openSpool(o)
 	if err != nil {
@@ -111,9 +121,9 @@ func (o *Options) validate() error {
 	return errors.Join(append(errs, o.Config.Validate())...)
 }
 
-// Emit queues an event, which belongs to the emitter from then on, and never
-// blocks. It cuts the event's texts to size and sets its gateway, epoch, lane,
-// seq and, where they are missing, kind, id and time. traceparent is the W3C
+// Emit queues an event and never blocks. It cuts the event's texts to size and sets its
+// gateway, epoch, lane, seq and, where they are missing, kind, id and time: the
+// caller may read them, and nothing reads the event any more. traceparent is the W3C
 // trace context of the request, "" for none. False means that the event was
 // dropped and counted.
 func (e *Emitter) Emit(ev *event.RequestEvent, traceparent string) bool {
@@ -132,7 +142,7 @@ func (e *Emitter) emit(in Intent, ev *event.RequestEvent, traceparent string) bo
 	n := e.lanes.Of(key)
 	r := &record{
 		life: e.life, lane: n, sort: sortEvent, class: classOf(ev), id: ev.Id, typ: cloudevent.TypeRequest,
-		traceparent: traceparent, time: ev.Time.AsTime(), queued: now,
+		traceparent: traceparent, time: ev.Time.AsTime(), queued: now, awaited: ev.Attributes[event.AttributeHeld] != "",
 	}
 	if ev.Kind == event.KindSession {
 		r.typ = cloudevent.TypeSession

@@ -46,6 +46,7 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 	l.next++
 	ev.Lane, ev.Seq = r.lane, l.next
 	r.seq, r.last = l.next, l.next
+	e.issued(r.lane, l.next, r.queued)
 	if e.spool != nil {
 		e.spool.Closing(in.slot, r.lane, l.next)
 		e.spool.Issue(r.lane, l.next)
@@ -68,6 +69,13 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 		return true
 	}
 	return false
+}
+
+// issued tells that a number has been given out, before anybody can have scored it.
+func (e *Emitter) issued(lane uint32, seq uint64, at time.Time) {
+	if e.issuer != nil {
+		e.issuer.Issued(lane, seq, at)
+	}
 }
 
 // push keeps a record and queues it. False means that there is no room. A strict one
@@ -170,6 +178,7 @@ func (e *Emitter) beat(n uint32) {
 	if e.spool != nil {
 		e.spool.Issue(n, l.next+1)
 	}
+	e.issued(n, l.next+1, now) // Also where the tick is left out: the next of the lane has its number.
 	if !e.push(r, Intent{}) {
 		l.ticking.Store(false)
 		e.buffers.put(r.buf)

@@ -45,6 +45,7 @@ type record struct {
 	queued      time.Time
 	tried       bool // An attempt was made; it may have been stored.
 	resident    bool // It takes from the queue's budget.
+	awaited     bool // A response waits until it is scored.
 }
 
 // weigh notes what the record takes from a queue's budget and, roughly, from a

@@ -3,6 +3,7 @@ package emit
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,9 +126,10 @@ func (p *sender) run(ctx context.Context) {
 	}
 }
 
-// lingers is how much longer the collected batch should wait for company.
+// lingers is how much longer the collected batch should wait for company. It does not
+// where somebody waits for what is in it.
 func (p *sender) lingers() time.Duration {
-	if len(p.batch) >= p.limit {
+	if len(p.batch) >= p.limit || slices.ContainsFunc(p.batch, func(r *record) bool { return r.awaited }) {
 		return 0
 	}
 	oldest := p.batch[0].queued

@@ -17,6 +17,10 @@
 // download is broken off in a way that no client takes for its end: the HTTP/1.1
 // connection is closed before the body is complete, the HTTP/2 stream is reset.
 //
+// A response that is held back (Call.Hold) has had its header read and nothing else;
+// its upstream waits behind a full buffer. What ends it then is told as if the
+// upstream had not answered yet.
+//
 // A client that does not read cannot delay a cut: what it has blocked gets a
 // deadline.
 //

@@ -43,14 +43,18 @@ type exchange struct {
 	mu       sync.Mutex
 	timer    *time.Timer // Runs beat.
 	done     bool        // Serve is about to return.
-	lasting  bool        // Observer.Open was called.
+	lasting  bool        // It is known to last.
+	opened   bool        // Observer.Open was called.
+	awaited  bool        // What is reported now is what call.Hold waits for.
 	polite   bool        // The stream can carry a goodbye.
 	tunneled bool        // The tunnel sets deadlines itself.
 	hurried  bool        // unblock has set a write deadline.
-	// sensitivity is what the upstream says of its response.
-	sensitivity string
-	idle        uint64 // Bytes moved when the stream was last seen to move.
-	idleAt      time.Time
+	// sensitivity is what the upstream says of its response, upstreamStatus the status
+	// of one that is held back.
+	sensitivity    string
+	upstreamStatus int
+	idle           uint64 // Bytes moved when the stream was last seen to move.
+	idleAt         time.Time
 }
 
 // run forwards and relays; the cases are told apart here and nowhere else. What a
@@ -62,6 +66,9 @@ func (x *exchange) run(ctx context.Context) {
 		return
 	}
 	defer func() { _ = res.Body.Close() }() // What could still go wrong is the upstream's, and past.
+	if !x.hold(ctx, res) {
+		return
+	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		x.tunnel(ctx, res)
 		return
@@ -225,6 +232,12 @@ func (x *exchange) unblock(cause error) {
 	if x.polite || x.status.Load() == 0 {
 		at = x.proxy.now().Add(x.proxy.config.GoodbyeTimeout)
 	}
+	x.hurry(at)
+}
+
+// hurry ends what is read from the client, and gives what is written a deadline.
+// Called with mu held.
+func (x *exchange) hurry(at time.Time) {
 	if x.body.unfinished() {
 		x.body.closed.Store(true)
 		_ = x.rc.SetReadDeadline(past())
@@ -241,7 +254,7 @@ func (x *exchange) finish(out *Outcome) {
 	x.mu.Lock()
 	x.done = true
 	x.timer.Stop()
-	out.Lasted, out.Sensitivity = x.lasting, x.sensitivity
+	out.Lasted, out.Sensitivity, out.streamed = x.opened, x.sensitivity, x.lasting
 	if x.hurried && !out.Abort {
 		_ = x.rc.SetWriteDeadline(time.Time{}) // The connection lives on.
 	}
@@ -287,7 +300,7 @@ func (x *exchange) bytesIn() uint64 {
 
 // account counts an outcome.
 func (p *Proxy) account(ctx context.Context, out *Outcome) {
-	if out.Lasted {
+	if out.streamed {
 		p.metrics.streams.Add(ctx, -1, metric.WithAttributes(attribute.String("stream", out.Stream)))
 	}
 	if out.Cut != nil {

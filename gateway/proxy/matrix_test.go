@@ -109,6 +109,8 @@ type visitCase struct {
 	opened   func()
 	outcomes chan proxy.Outcome
 	left     chan struct{} // Closed when the upstream's handler has returned.
+	hold     func(ctx context.Context, bytes int64) *proxy.Refusal
+	observer proxy.Observer
 }
 
 func (l *line) newCase() *visitCase {
@@ -155,6 +157,7 @@ func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := *l.proxy.Serve(w, r.WithContext(ctx), &proxy.Call{
 		Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q",
 		Goodbye: func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).Spread(0.5) },
+		Hold:    c.hold, Observer: c.observer,
 	})
 	c.outcomes <- out
 	if out.Abort {

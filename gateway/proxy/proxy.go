@@ -48,7 +48,7 @@ type Proxy struct {
 
 // Observer hears how a stream goes. Its methods must not block.
 type Observer interface {
-	Open(p Progress) // Once, when a request is known to last.
+	Open(p Progress) // Once, when a request is known to last, or its response is held back.
 	Tick(p Progress) // Regularly from then on.
 }
 
@@ -63,6 +63,8 @@ type Progress struct {
 	// Sensitivity is what the upstream says of its response, one of route's
 	// constants; empty where it says nothing.
 	Sensitivity string
+	// Lasts says that the request is known to last, Awaited that Call.Hold is asked next.
+	Lasts, Awaited bool
 }
 
 // Call is one admitted request. The request's context must be the visit's, which
@@ -85,6 +87,12 @@ type Call struct {
 	// NotBefore holds the body of a response that announces itself as long back
 	// until a time, and Config.LongHold for at least so long; zero holds nothing.
 	NotBefore time.Time
+	// Hold, where set, is asked once before the first byte of the upstream's response
+	// goes to the client, after Observer has heard of its header, and may wait. It
+	// returns nil where the response may go, and should return when ctx ends. bytes is
+	// what the gateway may have to keep of the response meanwhile. NotBefore and
+	// Config.LongHold then hold nothing.
+	Hold func(ctx context.Context, bytes int64) *Refusal
 }
 
 // Outcome is how a call ended.
@@ -95,6 +103,8 @@ type Outcome struct {
 	Sensitivity       string // As in Progress.
 	// Lasted says that Observer.Open was called.
 	Lasted bool
+	// Decision is that of Call.Hold, where it refused the response; else empty.
+	Decision string
 	// Reason is a problem's code; empty where all went well.
 	Reason string
 	// Cut is set where a verdict ended the request, CutAt when the last byte for
@@ -106,6 +116,8 @@ type Outcome struct {
 	Abort bool
 	// Err is the fault behind Reason, for the log.
 	Err error
+
+	streamed bool // It counts among the streams that were open.
 }
 
 // New returns a proxy. The error names the certificate file that cannot be read.

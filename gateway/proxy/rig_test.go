@@ -44,6 +44,7 @@ type rig struct {
 	outcomes chan proxy.Outcome
 	entered  chan string // Sessions as they enter.
 	observer *observer
+	hold     func(ctx context.Context, bytes int64) *proxy.Refusal // Nil holds nothing back.
 	seq      uint64
 }
 
@@ -121,7 +122,7 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1",
 			Client: netip.MustParseAddr("203.0.113.9"), Header: http.Header{"X-Vigil-Subject": {"pseudonym"}},
 			Goodbye:  func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).With("q1", "VG-CUT") },
-			Observer: g.observer,
+			Observer: g.observer, Hold: g.hold,
 		})
 		g.outcomes <- out
 		if out.Abort {

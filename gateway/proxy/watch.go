@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -53,6 +54,9 @@ func (x *exchange) announced(res *http.Response) bool {
 // wait holds the first byte back until the call's time and for what its length
 // asks for, or until it is cut.
 func (x *exchange) wait(ctx context.Context) {
+	if x.call.Hold != nil {
+		return // It has waited for more.
+	}
 	left := x.call.NotBefore.Sub(x.proxy.now())
 	if !x.call.Match.Route.Public {
 		left = max(left, x.proxy.config.LongHold)
@@ -68,7 +72,7 @@ func (x *exchange) wait(ctx context.Context) {
 	}
 }
 
-// last reports Open. Where no kind is known yet, it is a download once the
+// last notes that the exchange is a stream, and reports it. Where no kind is known yet, it is a download once the
 // response has begun, and an upload before. Called with mu held.
 func (x *exchange) last(kind string) {
 	if kind == "" {
@@ -85,6 +89,16 @@ func (x *exchange) last(kind string) {
 	x.idle, x.idleAt = x.total(), x.proxy.now()
 	x.timer.Reset(x.proxy.config.TickEvery)
 	x.proxy.metrics.streams.Add(context.WithoutCancel(x.r.Context()), 1, metric.WithAttributes(attribute.String("stream", kind)))
+	x.report()
+}
+
+// report reports Open, and Tick from then on. Called with mu held.
+func (x *exchange) report() {
+	if x.opened {
+		x.tick()
+		return
+	}
+	x.opened = true
 	if x.call.Observer != nil {
 		x.call.Observer.Open(x.progress())
 	}
@@ -126,8 +140,9 @@ func (x *exchange) tick() {
 
 func (x *exchange) progress() Progress {
 	return Progress{
-		Stream: x.call.Visit.Stream(), Status: int(x.status.Load()), BytesIn: x.bytesIn(), BytesOut: x.out.Load(),
+		Stream: x.call.Visit.Stream(), Status: cmp.Or(int(x.status.Load()), x.upstreamStatus), BytesIn: x.bytesIn(), BytesOut: x.out.Load(),
 		Announced:   uint64(x.announces.Load()),
 		Sensitivity: x.sensitivity,
+		Lasts:       x.lasting, Awaited: x.awaited,
 	}
 }

@@ -19,6 +19,9 @@ const (
 // already known.
 var ErrStale = errors.New("a later verdict is known")
 
+// ErrBeyond means that a heartbeat says that more is scored than was emitted.
+var ErrBeyond = errors.New("heartbeat claims what was never emitted")
+
 // ErrFull means that there is no room for a verdict that is in force: it would not
 // survive a restart without Kafka.
 var ErrFull = errors.New("revoke.verdicts_max or file_bytes_max is reached")
@@ -115,6 +118,7 @@ func reasons() []reason {
 		{"wrong_authority", verdict.ErrAuthority},
 		{"malformed", verdict.ErrMalformed},
 		{"too_large", errTooLarge},
+		{"beyond", ErrBeyond},
 		{"other", nil},
 	}
 }

@@ -7,15 +7,20 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// beats remembers the analyzer's sign of life per partition, and how far it
-// has scored what this gateway emitted.
+// positions hear up to where lanes are scored. False means that a heartbeat claims
+// what was never emitted, and that it has moved nothing.
+type positions interface {
+	Scored(lanes []*verdict.LanePosition) bool
+}
+
+// beats remembers the analyzer's sign of life per partition, and passes on how far
+// it has scored.
 type beats struct {
-	gateway string
+	positions positions // Nil where nobody asks.
 
 	mu         sync.Mutex
-	since      time.Time          // When following began.
-	partitions map[int32]*beat    // Of the subject stage.
-	scored     map[laneKey]uint64 // Of this gateway only.
+	since      time.Time       // When following began.
+	partitions map[int32]*beat // Of the subject stage.
 }
 
 type beat struct {
@@ -23,13 +28,8 @@ type beat struct {
 	last       time.Time
 }
 
-type laneKey struct {
-	epoch uint64
-	lane  uint32
-}
-
-func newBeats(gateway string, now time.Time) *beats {
-	return &beats{gateway: gateway, since: now, partitions: make(map[int32]*beat), scored: make(map[laneKey]uint64)}
+func newBeats(p positions, now time.Time) *beats {
+	return &beats{positions: p, since: now, partitions: make(map[int32]*beat)}
 }
 
 // expect makes a partition count as silent until its first heartbeat.
@@ -43,49 +43,31 @@ func (b *beats) expect(partition int32) {
 
 // note takes an authentic heartbeat that was read from a partition. at is when
 // the analyzer was alive: the arrival of a fresh heartbeat, whatever its clock
-// says, but not later than its own time where it comes from the log. False
-// means that it is not later than what was there, or of another partition.
-func (b *beats) note(h *verdict.Heartbeat, partition int32, at time.Time) bool {
+// says, but not later than its own time where it comes from the log. It has no effect
+// where it is not later than what was there, or of another partition, which is
+// [ErrStale], or claims what was never emitted, which is [ErrBeyond].
+func (b *beats) note(h *verdict.Heartbeat, partition int32, at time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if h.Partition != partition {
-		return false
+		return ErrStale
 	}
 	if h.Authority != verdict.AuthoritySubject {
-		return true // The facet stage does not score what a lane counts.
+		return nil // The facet stage does not score what a lane counts.
 	}
 	p := b.partitions[partition]
 	if p == nil {
-		p = &beat{}
+		p = &beat{last: b.since}
 		b.partitions[partition] = p
 	}
 	if p.epoch != 0 && !verdict.Later(h.Epoch, h.Seq, p.epoch, p.seq) {
-		return false
+		return ErrStale
+	}
+	if b.positions != nil && !b.positions.Scored(h.ScoredThrough) {
+		return ErrBeyond
 	}
 	p.epoch, p.seq, p.last = h.Epoch, h.Seq, at
-	for _, l := range h.ScoredThrough {
-		if l.Gateway == b.gateway {
-			b.advance(laneKey{l.Epoch, l.Lane}, l.Seq)
-		}
-	}
-	return true
-}
-
-// advance moves a lane's position forward; the oldest epoch makes room.
-func (b *beats) advance(k laneKey, seq uint64) {
-	if _, known := b.scored[k]; !known && len(b.scored) >= positionsMax {
-		oldest := k
-		for other := range b.scored {
-			if other.epoch < oldest.epoch {
-				oldest = other
-			}
-		}
-		if oldest == k {
-			return
-		}
-		delete(b.scored, oldest)
-	}
-	b.scored[k] = max(b.scored[k], seq)
+	return nil
 }
 
 // staleness is the age of the partition that has been silent longest.
@@ -102,10 +84,4 @@ func (b *beats) staleness(now time.Time) time.Duration {
 		}
 	}
 	return now.Sub(last)
-}
-
-func (b *beats) scoredThrough(epoch uint64, lane uint32) uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.scored[laneKey{epoch, lane}]
 }

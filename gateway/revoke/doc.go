@@ -15,6 +15,10 @@
 // the file keeps the newest record of a key for as long as any record of that
 // key could still be live, so that an old one cannot be played back.
 //
+// A heartbeat is believed where it is signed, later than the last one of its
+// partition, and claims nothing that was not emitted; another moves nothing. What it
+// says is passed on after every verdict before it in its partition is in force.
+//
 // Load puts the verdicts of the last run in force before anything is read from
 // Kafka. CaughtUp turns true once every partition has been read to the end that
 // it had when the follower first saw it, and stays true.

@@ -25,15 +25,18 @@ type applier interface {
 	Apply(v *verdict.Verdict, arrived time.Time)
 }
 
-// Options are what a [Follower] depends on. All but Access are required.
+// Options are what a [Follower] depends on. All but Access and Positions are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
 	Brokers []string
 	// Access says how they are reached and as whom; nil is plain text, as nobody.
 	Access *access.Access
-	// Gateway is this gateway's id, whose lanes the heartbeats are asked about.
+	// Gateway is this gateway's id, by which the brokers know it.
 	Gateway string
+	// Positions hear how far this gateway's events are scored, after the verdicts that
+	// they brought about are in force; nil for nobody.
+	Positions positions
 	// Keys verify the records; [Follower.SwapKeys] replaces them.
 	Keys   *verdict.KeySet
 	Table  applier
@@ -68,7 +71,7 @@ type Follower struct {
 // counts are what has been seen since the start.
 type counts struct {
 	applied, repeated, damaged atomic.Uint64
-	refused                    [9]atomic.Uint64 // By reason.
+	refused                    [10]atomic.Uint64 // By reason.
 }
 
 // New returns a follower that has not read anything yet.
@@ -85,7 +88,7 @@ func New(o Options) (*Follower, error) {
 		now:        o.Now,
 		ledger:     l,
 		file:       newFile(o.Config.Dir, o.Config.FileBytesMax, l),
-		beats:      newBeats(o.Gateway, o.Now()),
+		beats:      newBeats(o.Positions, o.Now()),
 		complained: make(map[string]struct{}),
 		behind:     -1,
 	}
@@ -243,12 +246,6 @@ func (f *Follower) SwapKeys(keys *verdict.KeySet) { f.keys.Store(keys) }
 // Staleness is how long the analyzer has been silent in the partition where it
 // has been silent longest, counted from the follower's start where it never spoke.
 func (f *Follower) Staleness(now time.Time) time.Duration { return f.beats.staleness(now) }
-
-// ScoredThrough is the last sequence number of one of this gateway's lanes
-// that the analyzer says it has scored, 0 for none.
-func (f *Follower) ScoredThrough(epoch uint64, lane uint32) uint64 {
-	return f.beats.scoredThrough(epoch, lane)
-}
 
 // Stats are a follower's figures at one moment.
 type Stats struct {

@@ -24,9 +24,6 @@ const (
 	pendingBytesMax = 64 << 20
 	// complaintsMax bounds the memory of what has been logged once.
 	complaintsMax = 1024
-	// positionsMax bounds the lanes whose scored-through position is kept:
-	// the 1,024 lanes that a gateway may have, in two epochs.
-	positionsMax = 2048
 	// watchInterval is how often new partitions are looked for.
 	watchInterval = 5 * time.Second
 	// sweepInterval is how often lapsed verdicts are dropped.

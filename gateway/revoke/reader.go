@@ -247,9 +247,7 @@ func (r *reader) open(ctx context.Context, key, value []byte, old bool) {
 		if said := m.Heartbeat.GetTime().AsTime(); old && said.Before(at) {
 			at = said
 		}
-		if !r.f.beats.note(m.Heartbeat, int32(r.partition), at) {
-			err = ErrStale
-		}
+		err = r.f.beats.note(m.Heartbeat, int32(r.partition), at)
 	}
 	if err != nil {
 		r.f.refuse(originTopic, key, err)

@@ -461,11 +461,12 @@ func TestHeartbeats(t *testing.T) {
 	for seq := range uint64(20) {
 		beat(0, seq+1, seq+100)
 	}
-	f := newFollower(t, b.Addr(), t.TempDir(), r)
+	scored := &positions{issued: 250, through: make(map[string]uint64)}
+	f := newFollower(t, b.Addr(), t.TempDir(), r, func(o *revoke.Options) { o.Positions = scored })
 	f.run(t)
 	until(t, "caught up", f.CaughtUp)
-	if got := f.ScoredThrough(7, 3); got != 119 {
-		t.Errorf("ScoredThrough = %d, want 119 of the last heartbeat in the log", got)
+	if got := scored.of("gw-1/7/3"); got != 119 {
+		t.Errorf("scored through %d, want 119 of the last heartbeat in the log", got)
 	}
 	// Partition 1 has never spoken: staleness grows from the follower's start.
 	later := time.Now().Add(time.Hour)
@@ -474,16 +475,56 @@ func TestHeartbeats(t *testing.T) {
 	}
 	beat(0, 21, 200)
 	beat(1, 1, 50)
-	until(t, "both have spoken", func() bool { return f.ScoredThrough(7, 3) == 200 })
-	beat(0, 20, 300) // Played back.
+	until(t, "both have spoken", func() bool { return scored.of("gw-1/7/3") == 200 })
+	silent := f.Staleness(later)
+	beat(0, 20, 249) // Played back.
+	beat(0, 30, 251) // More than there is: it must not take the places of those that follow either.
+	forged, err := r.forger.Heartbeat(&verdict.Heartbeat{
+		Time: timestamppb.Now(), Epoch: 9, Seq: 1, Authority: verdict.AuthoritySubject,
+		ScoredThrough: []*verdict.LanePosition{{Gateway: "gw-1", Epoch: 7, Lane: 3, Seq: 250}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, b.Addr(), 0, topic.HeartbeatKey(verdict.AuthoritySubject, 0), forged, cloudevent.TypeHeartbeat)
+	until(t, "all three are refused", func() bool {
+		refused := f.Stats().Refused
+		return refused["stale"] == 1 && refused["beyond"] == 1 && refused["wrong_signature"] == 1
+	})
+	if got := scored.of("gw-1/7/3"); got != 200 || f.Staleness(later) != silent {
+		t.Errorf("what is refused has moved the lane to %d and the silence to %v from %v", got, f.Staleness(later), silent)
+	}
 	beat(0, 22, 201)
-	until(t, "the next one", func() bool { return f.ScoredThrough(7, 3) == 201 })
-	if got := f.Stats().Refused["stale"]; got != 1 {
-		t.Errorf("refused heartbeats = %d, want 1", got)
+	until(t, "the next one", func() bool { return scored.of("gw-1/7/3") == 201 })
+}
+
+// positions believe up to what was issued, and note it.
+type positions struct {
+	issued uint64
+
+	mu      sync.Mutex
+	through map[string]uint64
+}
+
+func (p *positions) Scored(lanes []*verdict.LanePosition) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range lanes {
+		if l.Seq > p.issued {
+			return false
+		}
 	}
-	if got := f.ScoredThrough(7, 4); got != 0 {
-		t.Errorf("ScoredThrough of another gateway's lane = %d, want 0", got)
+	for _, l := range lanes {
+		name := fmt.Sprintf("%s/%d/%d", l.Gateway, l.Epoch, l.Lane)
+		p.through[name] = max(p.through[name], l.Seq)
 	}
+	return true
+}
+
+func (p *positions) of(lane string) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.through[lane]
 }
 
 func TestCompactedTopicIsReadToItsEnd(t *testing.T) {

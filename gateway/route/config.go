@@ -93,6 +93,9 @@ type Spec struct {
 	// request is on the disk; 503 where it cannot be) or best_effort (in memory, losses
 	// are counted); batched where empty.
 	Durability string `mapstructure:"durability"`
+	// Release holds the first byte of a response back until its own event is scored;
+	// absent where nothing waits.
+	Release *ReleaseSpec `mapstructure:"release"`
 	// SignIn says how the outcome and account of a sign-in are read; absent
 	// where the route is none.
 	SignIn *SignInSpec `mapstructure:"sign_in"`
@@ -258,9 +261,20 @@ func (s Spec) faults(key string) []error {
 	if s.Public && len(s.Scopes)+len(s.ACR)+len(s.Binding) > 0 || s.Public && s.MaxAge > 0 {
 		fault("public", "a public route asks for no credential, so it cannot have scopes, acr, binding or max_age")
 	}
+	return append(errs, s.sectionFaults(key)...)
+}
+
+// sectionFaults reports what is wrong with the sections of a route.
+func (s Spec) sectionFaults(key string) []error {
+	var errs []error
 	if s.SignIn != nil {
 		for _, err := range s.SignIn.faults() {
-			fault("sign_in", "%w", err)
+			errs = append(errs, fmt.Errorf("%s.sign_in: %w", key, err))
+		}
+	}
+	if s.Release != nil {
+		for _, err := range s.Release.faults(&s) {
+			errs = append(errs, fmt.Errorf("%s.release%w", key, err))
 		}
 	}
 	return errs

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/vigil-gateway/vigil/gateway/route"
 )
 
@@ -52,6 +54,14 @@ func TestValidateNamesEachFaultByItsKey(t *testing.T) {
 		"status in two lists": {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) {
 			s.SignIn = &route.SignInSpec{Account: "form:u", Success: []int{200}, Failure: []int{200}}
 		})}, want: "status 200 is also in success"},
+		"barrier until something else": {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Release = &route.ReleaseSpec{Until: "score"} })}, want: `routes[0].release.until: unknown value "score", did you mean "scored"?`},
+		"barrier of no time":           {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Release = &route.ReleaseSpec{Max: time.Microsecond} })}, want: "routes[0].release.max: must be between 1ms and 5s, is 1µs"},
+		"barrier for ever":             {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Release = &route.ReleaseSpec{Max: time.Minute} })}, want: "routes[0].release.max: must be between 1ms and 5s, is 1m0s"},
+		"barrier with another end":     {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Release = &route.ReleaseSpec{Else: "alow"} })}, want: `routes[0].release.else: unknown value "alow", did you mean "allow"?`},
+		"barrier on a public route":    {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Public, s.Release = true, new(route.ReleaseSpec) })}, want: "routes[0].release: a public route has nothing to wait for"},
+		"barrier on a sign-in": {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) {
+			s.SignIn, s.Release = &route.SignInSpec{Account: "form:u"}, new(route.ReleaseSpec)
+		})}, want: "routes[0].release: a sign-in has nothing to wait for"},
 		"no such status":               {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.SignIn = &route.SignInSpec{Account: "form:u", Success: []int{42}} })}, want: "42 is not an HTTP status"},
 		"same template, other names":   {routes: []route.Spec{spec("a", "/x/{id}"), spec("b", "/x/{name}")}, want: `routes[1].path: route "b" shadows route "a" (routes[0])`},
 		"same rest":                    {routes: []route.Spec{spec("a", "/x/{p...}"), spec("b", "/x/{q...}")}, want: `shadows route "a"`},
@@ -79,6 +89,35 @@ func TestValidateNamesEachFaultByItsKey(t *testing.T) {
 			_, err = route.NewTable(route.Config{Routes: tt.routes})
 			if err == nil {
 				t.Error("NewTable accepted a faulty configuration")
+			}
+		})
+	}
+}
+
+// What a barrier does not say follows from its route.
+func TestBarrierHasDefaults(t *testing.T) {
+	tests := map[string]struct {
+		spec route.Spec
+		want *route.Release
+	}{
+		"no barrier":          {spec: spec("a", "/a")},
+		"an empty one":        {spec: spec("a", "/a", func(s *route.Spec) { s.Release = new(route.ReleaseSpec) }), want: &route.Release{Max: 50 * time.Millisecond, Else: route.PostureAllow}},
+		"of a critical route": {spec: spec("a", "/a", func(s *route.Spec) { s.Sensitivity, s.Release = route.SensitivityCritical, new(route.ReleaseSpec) }), want: &route.Release{Max: 50 * time.Millisecond, Else: route.PostureDeny}},
+		"that names the posture": {spec: spec("a", "/a", func(s *route.Spec) {
+			s.Posture, s.Release = route.PostureStepUp, &route.ReleaseSpec{Until: "scored", Else: "posture"}
+		}), want: &route.Release{Max: 50 * time.Millisecond, Else: route.PostureStepUp}},
+		"that has its own of all": {spec: spec("a", "/a", func(s *route.Spec) {
+			s.Posture, s.Release = route.PostureDeny, &route.ReleaseSpec{Max: time.Second, Else: "allow"}
+		}), want: &route.Release{Max: time.Second, Else: route.PostureAllow}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			table, err := route.NewTable(route.Config{Routes: []route.Spec{tt.spec}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, table.Routes()[0].Release); diff != "" {
+				t.Errorf("barrier (-want +got):\n%s", diff)
 			}
 		})
 	}

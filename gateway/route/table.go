@@ -48,6 +48,7 @@ type Route struct {
 	ACR         []string
 	Binding     []string      // Constants event.Binding…; empty for any.
 	MaxAge      time.Duration // 0 for no limit.
+	Release     *Release      // Nil where no response waits.
 	SignIn      *SignIn       // Nil where the route is no sign-in.
 }
 
@@ -139,6 +140,7 @@ func (s Spec) compile() *Route {
 	if r.Posture == "" {
 		r.Posture = defaultPosture(r)
 	}
+	r.Release = s.Release.compile(r.Posture)
 	return r
 }
 

@@ -7,6 +7,9 @@ const (
 	// AttributeAnnounced is, in decimal, how many bytes the response to a request
 	// said that it has; with the open of a stream.
 	AttributeAnnounced = "announced_bytes"
+	// AttributeHeld is "true" where a gateway holds the response to a request back
+	// until the event is scored: whoever scores it says so at once.
+	AttributeHeld = "response_held"
 	// AttributeQuery is the query of a request, as it was sent, without the
 	// question mark.
 	AttributeQuery = "query"

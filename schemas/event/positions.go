@@ -13,6 +13,11 @@ type Lane struct {
 	Lane    uint32
 }
 
+// Compare orders lanes by epoch, oldest first, then gateway, then number.
+func (l Lane) Compare(m Lane) int {
+	return cmp.Or(cmp.Compare(l.Epoch, m.Epoch), cmp.Compare(l.Gateway, m.Gateway), cmp.Compare(l.Lane, m.Lane))
+}
+
 // Positions remembers the last sequence number seen per lane, which is all
 // that is needed to tell duplicates and gaps. Lanes of epochs that have ended
 // are dropped first once LanesMax is reached, oldest epoch first. The zero
@@ -88,14 +93,6 @@ func (p *Positions) sorted() []Lane {
 	for l := range p.last {
 		lanes = append(lanes, l)
 	}
-	slices.SortFunc(lanes, func(a, b Lane) int {
-		switch {
-		case a.Epoch != b.Epoch:
-			return cmp.Compare(a.Epoch, b.Epoch)
-		case a.Gateway != b.Gateway:
-			return cmp.Compare(a.Gateway, b.Gateway)
-		}
-		return cmp.Compare(a.Lane, b.Lane)
-	})
+	slices.SortFunc(lanes, Lane.Compare)
 	return lanes
 }

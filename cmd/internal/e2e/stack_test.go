@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -41,7 +42,11 @@ type stackOptions struct {
 	otlp     string         // Address of a collector; empty for none.
 	analyzer map[string]any // Section analyzer.
 	rate     int64          // Bytes per second of a download.
+	release  map[string]any // The barrier of routes that are asked for as releaseHost; nil for none.
 }
+
+// releaseHost is the host of the routes with a release barrier.
+const releaseHost = "held.example.com"
 
 // stack is the product as its users run it: the built binary in a process of
 // its own, before a service, a gRPC service and an identity provider of the test's.
@@ -150,6 +155,14 @@ func (s *stack) config(grpcAddr string, o stackOptions) map[string]any {
 	}
 	if o.analyzer != nil {
 		c["analyzer"] = o.analyzer
+	}
+	if o.release != nil {
+		gateway := c["gateway"].(map[string]any)
+		for _, r := range gateway["routes"].([]any) {
+			held := maps.Clone(r.(map[string]any))
+			held["id"], held["host"], held["release"] = fmt.Sprint("held-", held["id"]), releaseHost, o.release
+			gateway["routes"] = append(gateway["routes"].([]any), held)
+		}
 	}
 	if o.otlp != "" {
 		c["telemetry"] = map[string]any{"otlp": map[string]any{"endpoint": o.otlp, "protocol": "grpc", "insecure": true}}
