@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Class says for which authorities a key may sign.
@@ -34,6 +35,12 @@ type Key struct {
 	ID     string            `json:"kid"`
 	Class  Class             `json:"class"`
 	Public ed25519.PublicKey `json:"public"`
+	// From is when its holder begins to sign with it; zero has always.
+	From time.Time `json:"from,omitzero"`
+	// Until is when nobody believes it any more; zero is never.
+	Until time.Time `json:"until,omitzero"`
+	// Gateway is the id of the gateway that a key of class gateway speaks for.
+	Gateway string `json:"gateway,omitempty"`
 }
 
 // KeysMax bounds a key set: two analyzers' keys per rotation and a key per operator.

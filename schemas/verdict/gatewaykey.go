@@ -1,0 +1,24 @@
+package verdict
+
+// ClassGateway is the class of keys that sign no verdict: each seals what one
+// gateway writes, see package seal.
+const ClassGateway Class = "gateway"
+
+// Gateway returns the key of class gateway that is listed as kid, in force or not.
+func (k *KeySet) Gateway(kid string) (Key, bool) {
+	key, ok := k.keys[kid]
+	return key, ok && key.Class == ClassGateway && key.Gateway != ""
+}
+
+// Seals reports whether any key is listed for a gateway.
+func (k *KeySet) Seals(gateway string) bool {
+	if gateway == "" {
+		return false
+	}
+	for _, key := range k.keys {
+		if key.Class == ClassGateway && key.Gateway == gateway {
+			return true
+		}
+	}
+	return false
+}
