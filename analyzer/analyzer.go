@@ -133,13 +133,13 @@ func (a *Analyzer) scoring(o Options) error {
 	stage := ingest.Options{
 		Config: c.Ingest, Brokers: c.Kafka.Brokers, Access: via, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
-		Announcer: a.announcer, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Announcer: a.announcer, Seals: keys, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	a.ingest, err = ingest.New(stage)
 	if err != nil {
 		return err
 	}
-	stage.Epochs = nil // Facets share nothing.
+	stage.Epochs, stage.Seals = nil, nil // Facets share nothing, and no gateway writes them.
 	stage.Stage, stage.NewEngine = announce.FacetStage(), newFacetEngine
 	stage.Config.Group += facetGroup
 	a.facets, err = ingest.New(stage)
@@ -147,7 +147,7 @@ func (a *Analyzer) scoring(o Options) error {
 		return err
 	}
 	a.storing = store.Options{
-		Config: c.storing(), Access: via, Keys: keys, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Config: c.storing(), Access: via, Keys: keys, Seals: keys, Unsigned: c.Ingest.Unsigned, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	return nil
 }

@@ -168,16 +168,20 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	if err != nil {
 		return under("kafka", err)
 	}
-	g.emitter, err = emit.New(emit.Options{
-		Config: c.emission(), Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
-		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
-	})
-	if err != nil {
-		return err //nolint:wrapcheck // Names its package.
-	}
 	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 	if err != nil {
 		return err
+	}
+	sealer, err := c.sealer(keys)
+	if err != nil {
+		return err
+	}
+	g.emitter, err = emit.New(emit.Options{
+		Config: c.emission(), Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
+		Signer: sealer, Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // Names its package.
 	}
 	g.follower, err = revoke.New(revoke.Options{
 		Config: c.Revoke, Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Keys: keys, Table: g.table,

@@ -18,6 +18,7 @@ type record struct {
 	key     []byte
 	value   []byte
 	headers []kafka.Header
+	batch   *batch // Nil where nothing is verified.
 }
 
 // header looks a header up.
@@ -33,7 +34,8 @@ func (r record) header(name string) ([]byte, bool) {
 // fetched is what one read gave.
 type fetched struct {
 	records []record
-	end     int64 // The end of the partition.
+	before  []record // Those in front of the wanted offset that came with it.
+	end     int64    // The end of the partition.
 }
 
 // errGone means that the wanted offset is not in the partition (any more).
@@ -135,9 +137,11 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 		if err != nil {
 			return fetched{}, fmt.Errorf("read record %d: %w", rec.Offset, err)
 		}
-		if r.offset >= offset { // A batch may begin before what was asked for.
+		if r.offset >= offset {
 			out.records = append(out.records, r)
+			continue
 		}
+		out.before = append(out.before, r) // A batch may begin before what was asked for.
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	schema "github.com/vigil-gateway/vigil/schemas/facet"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -35,6 +36,7 @@ const (
 	resultPanic     = "panic"
 	resultReplayed  = "replayed"
 	resultKeyGone   = "key_gone"
+	resultRefused   = "refused"
 )
 
 var (
@@ -57,6 +59,10 @@ type effects struct {
 // process scores one read. When it returns nil its verdicts are acknowledged,
 // and its assessments are on their way.
 func (w *worker) process(ctx context.Context, b fetched) error {
+	if len(b.records) == 0 { // All of it waits for the rest of its batch.
+		w.end.Store(b.end)
+		return nil
+	}
 	begin := w.ingest.o.Now()
 	ctx, span := w.ingest.o.Tracer.Start(ctx, "score", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithLinks(links(ctx, b.records)...), trace.WithAttributes(
@@ -106,6 +112,9 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	effective := r.offset >= w.effective
 	begin := w.ingest.o.Now()
 	at, err := w.decode(r)
+	if err == nil {
+		err = w.admit(r)
+	}
 	if err == nil {
 		err = errors.Join(w.verdict.Believe(&w.event), w.believeEpoch(ctx))
 	}
@@ -169,7 +178,10 @@ func (w *worker) one(ctx context.Context, r record, fx *effects) error {
 // passed over.
 func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) error {
 	result := resultPoison
+	var refused *seal.RefusedError
 	switch {
+	case errors.As(why, &refused):
+		result = resultRefused
 	case errors.Is(why, errPanic):
 		result = resultPanic
 	case errors.Is(why, verdict.ErrUnknownKey):
@@ -181,7 +193,11 @@ func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) e
 	if r.offset < w.effective {
 		return nil
 	}
-	w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, why))
+	if refused != nil {
+		w.ingest.refusals.note(ctx, refused, w.partition, r.offset)
+	} else {
+		w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, why))
+	}
 	letter, err := w.dead(r, why)
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ type worker struct {
 	event  event.RequestEvent    // Reused: the engine keeps nothing of it.
 	batch  assessment.Batch      // Reused: the assessments of this read.
 	lanes  map[event.Lane]uint64 // Lanes scored in this read.
+	proof  *proof                // Nil where nothing is verified.
 
 	seen, end atomic.Int64 // For Status: next and the end of the partition.
 	epoch     atomic.Uint64
@@ -62,7 +63,7 @@ type worker struct {
 func newWorker(i *Ingest, gen committer, a kafka.PartitionAssignment) *worker {
 	return &worker{
 		ingest: i, gen: gen, partition: a.ID, effective: a.Offset,
-		fetched: make(chan fetched, prefetch), lanes: make(map[event.Lane]uint64),
+		fetched: make(chan fetched, prefetch), lanes: make(map[event.Lane]uint64), proof: newProof(i.o.Seals, a.ID),
 	}
 }
 
@@ -108,7 +109,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 		select {
 		case <-ctx.Done():
 		case b := <-w.fetched:
-			err = w.process(drain, b)
+			err = w.process(drain, w.verify(drain, b))
 		case <-due.C:
 			err = w.tidy(drain)
 		}

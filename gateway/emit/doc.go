@@ -24,6 +24,9 @@
 // What has no room in memory waits on the disk alone. Without a spool, what is in
 // the queue when Run has used up its drain time is counted as lost.
 //
+// With a signer each batch of events bears the seal of this gateway: see package
+// seal. A life has one chain per partition, also for what earlier lives have left.
+//
 // Enforcements are receipts and are in memory alone.
 //
 // # Concurrency

@@ -17,11 +17,12 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Options are what an [Emitter] depends on. All but Access are required.
+// Options are what an [Emitter] depends on. All but Access and Signer are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
@@ -34,7 +35,9 @@ type Options struct {
 	// time in nanoseconds: sequence numbers begin anew in each epoch.
 	Epoch uint64
 	// Lanes maps keys to lanes.
-	Lanes  topic.Lanes
+	Lanes topic.Lanes
+	// Signer seals what is written to vigil.requests; nil leaves it without a seal.
+	Signer *seal.Signer
 	Logger *slog.Logger
 	Meter  metric.Meter
 	Now    func() time.Time
@@ -51,6 +54,7 @@ type Emitter struct {
 	log          *slog.Logger
 	now          func() time.Time
 	client       *bus.Client
+	signer       *seal.Signer // Nil where nothing is sealed.
 	metrics      metrics
 	buffers      buffers
 	requests     *stream
@@ -68,7 +72,8 @@ func New(o Options) (*Emitter, error) {
 	e := &Emitter{
 		cfg:     o.Config,
 		gateway: o.Gateway,
-		source:  "vigil://gateway/" + o.Gateway,
+		source:  seal.SourcePrefix + o.Gateway,
+		signer:  o.Signer,
 		log:     o.Logger,
 		now:     o.Now,
 		client: bus.New(bus.Options{

@@ -51,11 +51,11 @@ func (e *RefusedError) Error() string {
 }
 
 // Admit decides on the event of one record, and marks it where the policy says so.
-// cause is the one that [Book.Judge] has found for the record's batch. The error is
-// a [*RefusedError].
+// cause is the one that [Book.Judge] has found for the record's batch. What it
+// returns is why the record is refused, nil where it is not.
 //
 // A control record names no gateway, and what it carries has a signature of its own.
-func (p Policy) Admit(keys Keys, h *Head, cause Cause, ev *event.RequestEvent) error {
+func (p Policy) Admit(keys Keys, h *Head, cause Cause, ev *event.RequestEvent) *RefusedError {
 	refused := &RefusedError{Gateway: h.Gateway, Cause: cause}
 	if h.Seal != nil {
 		refused.Kid = h.Seal.Kid

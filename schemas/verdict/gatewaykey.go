@@ -1,5 +1,10 @@
 package verdict
 
+import (
+	"bytes"
+	"crypto/ed25519"
+)
+
 // ClassGateway is the class of keys that sign no verdict: each seals what one
 // gateway writes, see package seal.
 const ClassGateway Class = "gateway"
@@ -21,4 +26,14 @@ func (k *KeySet) Seals(gateway string) bool {
 		}
 	}
 	return false
+}
+
+// GatewayKid is the id under which a gateway's public key is listed.
+func (k *KeySet) GatewayKid(gateway string, public ed25519.PublicKey) (kid string, ok bool) {
+	for _, key := range k.keys {
+		if key.Class == ClassGateway && key.Gateway == gateway && bytes.Equal(key.Public, public) {
+			return key.ID, true
+		}
+	}
+	return "", false
 }
