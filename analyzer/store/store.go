@@ -34,9 +34,9 @@ type Options struct {
 	Seals    seal.Keys
 	Unsigned seal.Policy
 	Logger   *slog.Logger
-	Meter  metric.Meter
-	Tracer trace.Tracer
-	Now    func() time.Time
+	Meter    metric.Meter
+	Tracer   trace.Tracer
+	Now      func() time.Time
 }
 
 // Store follows the topics into ClickHouse.

@@ -59,7 +59,7 @@ secrets/clickhouse-password; operators get keys/operator.pem.`,
 			}
 			return nil
 		},
-	}, newKeysAPICommand(env))
+	}, newKeysGatewayCommand(env), newKeysAPICommand(env))
 	return c
 }
 

@@ -98,14 +98,11 @@ func (c *Collector[R]) Add(r R, yield func(head *Head, records []R)) {
 	v := c.view(r)
 	header, sealed := v.Header(Header)
 	source, _ := v.Header("ce_source")
-	if len(c.held) > 0 {
-		if !sealed && bytes.Equal(source, c.source) && c.bytes < BytesMax {
-			c.take(r, v, yield)
-			return
-		}
-		c.head.Cause = CauseTorn
-		c.release(yield)
+	if len(c.held) > 0 && !sealed && bytes.Equal(source, c.source) && c.bytes < BytesMax {
+		c.take(r, v, yield)
+		return
 	}
+	c.End(yield)
 	head := &Head{Gateway: gatewayOf(source)}
 	if !sealed {
 		head.Cause = CauseUnsigned
@@ -120,6 +117,14 @@ func (c *Collector[R]) Add(r R, yield func(head *Head, records []R)) {
 	c.head, c.source, c.bytes = head, bytes.Clone(source), 0
 	c.hasher.begin(head.Seal, head.Gateway, c.partition)
 	c.take(r, v, yield)
+}
+
+// End hands over what is held, as torn: nothing comes any more.
+func (c *Collector[R]) End(yield func(head *Head, records []R)) {
+	if len(c.held) > 0 {
+		c.head.Cause = CauseTorn
+		c.release(yield)
+	}
 }
 
 // open reads a seal and finds its key. A seal of nobody, or of somebody else, is

@@ -3,6 +3,9 @@ package verdict
 import (
 	"bytes"
 	"crypto/ed25519"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // ClassGateway is the class of keys that sign no verdict: each seals what one
@@ -36,4 +39,9 @@ func (k *KeySet) GatewayKid(gateway string, public ed25519.PublicKey) (kid strin
 		}
 	}
 	return "", false
+}
+
+// Keys are all keys, by id.
+func (k *KeySet) Keys() []Key {
+	return slices.SortedFunc(maps.Values(k.keys), func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
 }
