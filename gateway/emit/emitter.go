@@ -51,6 +51,7 @@ type Emitter struct {
 	life         *life
 	lives        map[uint64]*life // By epoch, this one and those that left records.
 	spool        *spool.Spool     // Nil where events are in memory alone.
+	receipts     *receipts
 	log          *slog.Logger
 	now          func() time.Time
 	client       *bus.Client
@@ -86,6 +87,10 @@ func New(o Options) (*Emitter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emit: %w", err)
 	}
+	err = e.openReceipts(o)
+	if err != nil {
+		return nil, fmt.Errorf("emit: %w", errors.Join(err, e.Close()))
+	}
 	c := o.Config
 	e.requests = newStream(topic.Requests, c.QueueRecordsMax, c.QueueBytesMax, newRing(lanes, c.QueueRecordsMax, c.QueueBytesMax, &e.buffers, e.load))
 	e.enforcements = newStream(topic.Enforcements, c.EnforcementsMax, c.QueueBytesMax, newRing(1, c.EnforcementsMax, c.QueueBytesMax, &e.buffers, nil))
@@ -96,6 +101,7 @@ func New(o Options) (*Emitter, error) {
 	if e.spool != nil {
 		e.inherit()
 	}
+	e.receipts.inherit()
 	return e, nil
 }
 
@@ -168,7 +174,8 @@ func (e *Emitter) complete(ev *event.RequestEvent, now time.Time) {
 // newID returns a UUIDv7: ids sort by time, which ClickHouse likes.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// Enforce queues a receipt for a verdict, by the same rule as Emit. It sets
+// Enforce queues a receipt for a verdict, by the same rule as Emit: with a spool it
+// survives the end of the process. It sets
 // the enforcement's gateway and, where they are missing, id and time.
 func (e *Emitter) Enforce(en *verdict.Enforcement, traceparent string) bool {
 	now := e.now()
@@ -195,7 +202,7 @@ func (e *Emitter) Enforce(en *verdict.Enforcement, traceparent string) bool {
 		traceparent: traceparent, time: en.Time.AsTime(), queued: now,
 	}
 	r.weigh()
-	if !s.queue.push(r) {
+	if !e.receipts.push(r) {
 		s.drop(ReasonQueueFull, 1)
 		return false
 	}

@@ -24,7 +24,7 @@ const (
 // record is one encoded message on its way. It belongs to the queue from push
 // to pop; only the sender of its partition changes it in between.
 type record struct {
-	life  *life // Whose number it has; nil for an enforcement.
+	life  *life // Whose number it has; nil for an enforcement of this life.
 	lane  uint32
 	sort  sort
 	seq   uint64
