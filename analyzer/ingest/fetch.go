@@ -64,6 +64,7 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 			continue
 		}
 		backoff = fetchBackoff
+		w.readAt.Store(w.ingest.o.Now().UnixNano())
 		if len(got.records) == 0 {
 			w.end.Store(got.end)
 			if got.end <= offset {

@@ -39,6 +39,13 @@ const (
 	resultRefused   = "refused"
 )
 
+// Causes of numbers that are no events, for the counter; table losses has the
+// gateways' own reasons.
+const (
+	causeGap     = "gap"     // Nobody has owned up to them.
+	causeDropped = "dropped" // A tombstone covers them.
+)
+
 var (
 	// errPanic means that scoring broke at a record.
 	errPanic = errors.New("scoring panicked")
@@ -53,7 +60,8 @@ type effects struct {
 	assessments *assessment.Batch // The worker's.
 	cuts        []*schema.FacetCut
 	results     map[string]int64
-	missing     int64
+	missing     int64 // Numbers that never came.
+	dropped     int64 // Numbers that gateways have dropped on purpose.
 }
 
 // process scores one read. When it returns nil its verdicts are acknowledged,
@@ -99,7 +107,8 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 	for result, n := range fx.results {
 		m.records.Add(ctx, n, metric.WithAttributes(attribute.String("result", result)))
 	}
-	m.missing.Add(ctx, fx.missing)
+	m.missing.Add(ctx, fx.missing, metric.WithAttributes(attribute.String("cause", causeGap)))
+	m.missing.Add(ctx, fx.dropped, metric.WithAttributes(attribute.String("cause", causeDropped)))
 	m.batches.Add(ctx, 1)
 	err := w.ship(ctx, b.records[0].offset, &fx)
 	m.duration.Record(ctx, w.ingest.o.Now().Sub(begin).Seconds())
@@ -157,8 +166,12 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 			return err
 		}
 		return w.verdict.Control(ctx, &w.event, r.offset)
-	case w.event.Kind == event.KindTick || w.event.Kind == event.KindTombstone:
+	case w.event.Kind == event.KindTick:
 		fx.results[w.event.Kind]++
+		w.lives.tick(epochOf{w.event.Gateway, w.event.Epoch}, w.event.Reason == event.ReasonEpochClosed, w.ingest.o.Now(), w.ended(ctx))
+	case w.event.Kind == event.KindTombstone:
+		fx.results[w.event.Kind]++
+		fx.dropped += int64(max(w.event.Seq, w.event.SeqEnd)-w.event.Seq) + 1
 	default:
 		fx.results[resultDuplicate]++
 	}

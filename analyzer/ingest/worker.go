@@ -54,10 +54,12 @@ type worker struct {
 	batch  assessment.Batch      // Reused: the assessments of this read.
 	lanes  map[event.Lane]uint64 // Lanes scored in this read.
 	proof  *proof                // Nil where nothing is verified.
+	lives  lives                 // The gateways that tick.
 
 	seen, end atomic.Int64 // For Status: next and the end of the partition.
 	epoch     atomic.Uint64
 	ready     atomic.Bool
+	readAt    atomic.Int64 // When the partition was read last, in Unix nanoseconds.
 }
 
 func newWorker(i *Ingest, gen committer, a kafka.PartitionAssignment) *worker {
@@ -122,6 +124,9 @@ func (w *worker) tidy(ctx context.Context) error {
 	w.poll()
 	w.commit(ctx)
 	w.publish(ctx)
+	if w.next >= w.end.Load() {
+		w.lives.silent(time.Unix(0, w.readAt.Load()), w.ended(ctx))
+	}
 	now := w.ingest.o.Now()
 	engine, counts := w.engine.(counting)
 	if counts && now.Sub(w.countedAt) >= countEvery {
