@@ -46,6 +46,9 @@ const (
 	causeDropped = "dropped" // A tombstone covers them.
 )
 
+// droppedMax bounds what one tombstone counts for.
+const droppedMax = 1 << 32
+
 var (
 	// errPanic means that scoring broke at a record.
 	errPanic = errors.New("scoring panicked")
@@ -171,7 +174,9 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		w.lives.tick(epochOf{w.event.Gateway, w.event.Epoch}, w.event.Reason == event.ReasonEpochClosed, w.ingest.o.Now(), w.ended(ctx))
 	case w.event.Kind == event.KindTombstone:
 		fx.results[w.event.Kind]++
-		fx.dropped += int64(max(w.event.Seq, w.event.SeqEnd)-w.event.Seq) + 1
+		if !res.Duplicate {
+			fx.dropped += int64(min(max(w.event.Seq, w.event.SeqEnd)-w.event.Seq, droppedMax)) + 1
+		}
 	default:
 		fx.results[resultDuplicate]++
 	}
