@@ -207,7 +207,7 @@ func TestReaderNamesWhatAHostileProducerHasDone(t *testing.T) {
 			func() []finding {
 				a := newProducer(t, "gw-1", "gw-1-new", 7).batch(2)
 				forged := a[1].clone()
-				forged.name = "forged"
+				forged.value = "forged"
 				return read(t, 3, []message{a[0], forged, a[1]})
 			}(),
 			[]finding{{"gw-1/1", 2, seal.CauseSignature, false, 0}, {"gw-1/2", 1, seal.CauseUnsigned, false, 0}},
@@ -377,30 +377,30 @@ func TestAdmit(t *testing.T) {
 		policy seal.Policy
 		head   *seal.Head
 		cause  seal.Cause
-		event  event.RequestEvent
+		event  *event.RequestEvent
 		want   seal.Cause
 		marked bool
 	}{
-		"an event of its signer":                              {policy: seal.Refuse, head: sealed("gw-1"), event: event.RequestEvent{Gateway: "gw-1"}},
-		"an event that names another gateway than its signer": {policy: seal.Accept, head: sealed("gw-2"), event: event.RequestEvent{Gateway: "gw-1"}, want: seal.CauseGateway},
-		"an event that names no gateway under a seal":         {policy: seal.Accept, head: sealed("gw-2"), want: seal.CauseGateway},
-		"no seal where the gateway has a key":                 {policy: seal.Accept, head: bare("gw-1"), cause: seal.CauseUnsigned, event: event.RequestEvent{Gateway: "gw-1"}, want: seal.CauseUnsigned},
-		"no seal, and only the event says which gateway":      {policy: seal.Accept, head: bare("other"), cause: seal.CauseUnsigned, event: event.RequestEvent{Gateway: "gw-1"}, want: seal.CauseUnsigned},
-		"no seal, and only the header says which gateway":     {policy: seal.Accept, head: bare("gw-1"), cause: seal.CauseUnsigned, event: event.RequestEvent{Gateway: "other"}, want: seal.CauseUnsigned},
-		"no seal where nobody has a key, accepted":            {policy: seal.Accept, head: bare("gw-9"), cause: seal.CauseUnsigned, event: event.RequestEvent{Gateway: "gw-9"}},
-		"no seal where nobody has a key, marked":              {policy: seal.Mark, head: bare("gw-9"), cause: seal.CauseUnsigned, event: event.RequestEvent{Gateway: "gw-9"}, marked: true},
-		"no seal where nobody has a key, refused":             {policy: seal.Refuse, head: bare("gw-9"), cause: seal.CauseUnsigned, event: event.RequestEvent{Gateway: "gw-9"}, want: seal.CauseUnsigned},
-		"a key that is not listed yet counts as no seal":      {policy: seal.Mark, head: &seal.Head{Gateway: "gw-9", Seal: &seal.Seal{Kid: "new"}}, cause: seal.CauseKey, event: event.RequestEvent{Gateway: "gw-9"}, marked: true},
-		"a wrong signature is never accepted":                 {policy: seal.Accept, head: sealed("gw-9"), cause: seal.CauseSignature, event: event.RequestEvent{Gateway: "gw-9"}, want: seal.CauseSignature},
-		"a control record has a signature of its own":         {policy: seal.Refuse, head: bare(""), cause: seal.CauseUnsigned, event: event.RequestEvent{Kind: event.KindControl}},
+		"an event of its signer":                              {policy: seal.Refuse, head: sealed("gw-1"), event: &event.RequestEvent{Gateway: "gw-1"}},
+		"an event that names another gateway than its signer": {policy: seal.Accept, head: sealed("gw-2"), event: &event.RequestEvent{Gateway: "gw-1"}, want: seal.CauseGateway},
+		"an event that names no gateway under a seal":         {policy: seal.Accept, head: sealed("gw-2"), event: &event.RequestEvent{}, want: seal.CauseGateway},
+		"no seal where the gateway has a key":                 {policy: seal.Accept, head: bare("gw-1"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-1"}, want: seal.CauseUnsigned},
+		"no seal, and only the event says which gateway":      {policy: seal.Accept, head: bare("other"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-1"}, want: seal.CauseUnsigned},
+		"no seal, and only the header says which gateway":     {policy: seal.Accept, head: bare("gw-1"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "other"}, want: seal.CauseUnsigned},
+		"no seal where nobody has a key, accepted":            {policy: seal.Accept, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9"}},
+		"no seal where nobody has a key, marked":              {policy: seal.Mark, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9"}, marked: true},
+		"no seal where nobody has a key, refused":             {policy: seal.Refuse, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9"}, want: seal.CauseUnsigned},
+		"a key that is not listed yet counts as no seal":      {policy: seal.Mark, head: &seal.Head{Gateway: "gw-9", Seal: &seal.Seal{Kid: "new"}}, cause: seal.CauseKey, event: &event.RequestEvent{Gateway: "gw-9"}, marked: true},
+		"a wrong signature is never accepted":                 {policy: seal.Accept, head: sealed("gw-9"), cause: seal.CauseSignature, event: &event.RequestEvent{Gateway: "gw-9"}, want: seal.CauseSignature},
+		"a control record has a signature of its own":         {policy: seal.Refuse, head: bare(""), cause: seal.CauseUnsigned, event: &event.RequestEvent{Kind: event.KindControl}},
 		"a control record that names a gateway is a gateway's": {
-			policy: seal.Refuse, head: bare(""), cause: seal.CauseUnsigned, event: event.RequestEvent{Kind: event.KindControl, Gateway: "gw-1"}, want: seal.CauseUnsigned,
+			policy: seal.Refuse, head: bare(""), cause: seal.CauseUnsigned, event: &event.RequestEvent{Kind: event.KindControl, Gateway: "gw-1"}, want: seal.CauseUnsigned,
 		},
 	}
 	set := keys(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			refused := tt.policy.Admit(set, tt.head, tt.cause, &tt.event)
+			refused := tt.policy.Admit(set, tt.head, tt.cause, tt.event)
 			var got seal.Cause
 			if refused != nil {
 				got = refused.Cause
