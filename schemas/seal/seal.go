@@ -110,7 +110,10 @@ func (h *hasher) begin(s *Seal, gateway string, partition int32) {
 func (h *hasher) add(r Record) {
 	b := part(part(h.buf[:0], r.Key), r.Value)
 	for _, name := range covered {
-		v, _ := r.Header(name)
+		v, ok := r.Header(name)
+		if !ok {
+			v = nil
+		}
 		b = part(b, v)
 	}
 	h.buf = b
