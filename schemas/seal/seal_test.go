@@ -219,6 +219,14 @@ func TestReaderNamesWhatAHostileProducerHasDone(t *testing.T) {
 			}(),
 			[]finding{{"gw-1/1", 1, seal.CauseTorn, false, 0}, {"gw-1/1", 2, "", false, 0}},
 		},
+		"a record of somebody else is not drawn into a batch without end": {
+			func() []finding {
+				endless, other := newProducer(t, "gw-1", "gw-1-new", 7).batch(90), newProducer(t, "gw-9", "gw-2", 1).batch(1)[0].clone()
+				delete(other.headers, seal.Header)
+				return read(t, 3, endless[:1], []message{other})
+			}(),
+			[]finding{{"gw-1/1", 1, seal.CauseTorn, false, 0}, {"gw-9/1", 1, seal.CauseUnsigned, false, 0}},
+		},
 		"another gateway's key": {
 			func() []finding {
 				p := newProducer(t, "gw-1", "gw-2", 7)
