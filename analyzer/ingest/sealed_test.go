@@ -200,7 +200,8 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				r.write(mallory.seal(mallory.record(ev))...)
 				r.write(s.batch(2)...)
 			},
-			[]float64{1, 2, 3}, map[int64]string{1: "wrong_gateway"},
+			[]float64{1, 2, 3},
+			map[int64]string{1: "wrong_gateway"},
 		},
 		"forges a batch of another gateway with its own key": {
 			func(r *rig, s *sealer) {
@@ -208,7 +209,8 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				r.write(mallory.batch(1)...)
 				r.write(s.batch(2)...)
 			},
-			[]float64{1, 2}, map[int64]string{0: "wrong_gateway"},
+			[]float64{1, 2},
+			map[int64]string{0: "wrong_gateway"},
 		},
 		"forges an event without a seal": {
 			func(r *rig, s *sealer) {
@@ -218,7 +220,8 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				s.seq -= 1001
 				r.write(s.batch(2)...)
 			},
-			[]float64{1, 2, 3}, map[int64]string{1: "unsigned"},
+			[]float64{1, 2, 3},
+			map[int64]string{1: "unsigned"},
 		},
 		"replays a batch": {
 			func(r *rig, s *sealer) {
@@ -228,7 +231,8 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				r.write(a...)
 				r.write(s.batch(1)...)
 			},
-			[]float64{1, 2, 3, 4}, nil,
+			[]float64{1, 2, 3, 4},
+			nil,
 		},
 		"cuts a batch out of the middle": {
 			func(r *rig, s *sealer) {
@@ -236,7 +240,8 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				s.batch(2)
 				r.write(s.batch(1)...)
 			},
-			[]float64{1, 2}, nil,
+			[]float64{1, 2},
+			nil,
 		},
 		"puts two batches in the wrong order": {
 			func(r *rig, s *sealer) {
@@ -246,7 +251,8 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				r.write(late...)
 				r.write(s.batch(1)...)
 			},
-			[]float64{1, 2, 3}, map[int64]string{2: "order", 3: "order"},
+			[]float64{1, 2, 3},
+			map[int64]string{2: "order", 3: "order"},
 		},
 		"flips a byte": {
 			func(r *rig, s *sealer) {
@@ -256,7 +262,8 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				r.write(b...)
 				r.write(s.batch(1)...)
 			},
-			[]float64{1, 2}, map[int64]string{1: "signature", 2: "signature"},
+			[]float64{1, 2},
+			map[int64]string{1: "signature", 2: "signature"},
 		},
 		"signs with a retired key": {
 			func(r *rig, s *sealer) {
@@ -264,21 +271,24 @@ func TestHostileProducersAreNamedAndTeachNothing(t *testing.T) {
 				r.write(r.sealer("gw-1", "old", s.chain.Epoch+1).batch(1)...)
 				r.write(s.batch(1)...)
 			},
-			[]float64{1, 2}, map[int64]string{1: "retired_key"},
+			[]float64{1, 2},
+			map[int64]string{1: "retired_key"},
 		},
 		"signs with a key of nobody": {
 			func(r *rig, s *sealer) {
 				r.write(r.sealer("gw-1", "nobody", 5).batch(2)...)
 				r.write(s.batch(1)...)
 			},
-			[]float64{1}, map[int64]string{0: "unknown_key", 1: "unsigned"},
+			[]float64{1},
+			map[int64]string{0: "unknown_key", 1: "unsigned"},
 		},
 		"announces a batch that never ends": {
 			func(r *rig, s *sealer) {
 				r.write(r.sealer("gw-1", "k1", s.chain.Epoch-1).batch(50)[:2]...)
 				r.write(s.batch(1)...)
 			},
-			[]float64{1}, map[int64]string{0: "torn", 1: "torn"},
+			[]float64{1},
+			map[int64]string{0: "torn", 1: "torn"},
 		},
 	}
 	for name, tt := range tests {

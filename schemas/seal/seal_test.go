@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -31,11 +32,7 @@ func view(m message) seal.Record {
 
 // clone is a copy that may be tampered with.
 func (m message) clone() message {
-	headers := make(map[string]string, len(m.headers))
-	for k, v := range m.headers {
-		headers[k] = v
-	}
-	m.headers = headers
+	m.headers = maps.Clone(m.headers)
 	return m
 }
 

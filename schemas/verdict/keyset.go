@@ -26,6 +26,7 @@ func (c Class) signs(authority string) bool {
 		return authority == AuthorityOperator
 	case ClassFeed:
 		return authority == AuthorityFeed
+	case ClassGateway: // See package seal.
 	}
 	return false
 }

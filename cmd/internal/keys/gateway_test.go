@@ -86,7 +86,8 @@ func TestGatewayIsNotAddedWithoutTheRoot(t *testing.T) {
 	if !errors.Is(err, keys.ErrRootOffline) {
 		t.Errorf("AddGateway = %v, want ErrRootOffline", err)
 	}
-	if _, err = os.Stat(keys.In(dir).RootKey); err == nil {
+	_, err = os.Stat(keys.In(dir).RootKey)
+	if err == nil {
 		t.Error("a new root key was made")
 	}
 	for _, id := range []string{"", "../x", "a/b", "-a"} {
