@@ -28,7 +28,7 @@ has a key, set ingest.unsigned: refuse.`,
 			if err != nil {
 				return err
 			}
-			added, err := keys.AddGateway(args[0], args[1])
+			added, err := keys.AddGateway(args[0], args[1], env.Now())
 			if errors.Is(err, keys.ErrRootOffline) {
 				return app.Usage("%w: bring it back for this command, then take it offline again", err)
 			}

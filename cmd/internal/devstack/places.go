@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
@@ -48,7 +49,7 @@ func furnish(p Places) error {
 	if err != nil {
 		return err
 	}
-	_, err = keys.AddGateway(p.Dir, GatewayID)
+	_, err = keys.AddGateway(p.Dir, GatewayID, time.Now())
 	if errors.Is(err, keys.ErrRootOffline) {
 		return nil // An installation of before gateways had keys: its events stay without a seal.
 	}

@@ -122,7 +122,7 @@ func newSite(t *testing.T, kafka kafkaServer) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = keys.AddGateway(s.dir, "gateway-1")
+	_, err = keys.AddGateway(s.dir, "gateway-1", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

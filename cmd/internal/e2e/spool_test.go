@@ -59,7 +59,7 @@ func newBench(t *testing.T) *gatewayBench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = keys.AddGateway(b.dir, "gateway-1")
+	_, err = keys.AddGateway(b.dir, "gateway-1", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -26,7 +27,7 @@ func GatewayKey(dir, id string) string { return filepath.Join(dir, "keys", "gate
 // AddGateway makes a gateway's key in dir where there is none, and lists it in the
 // key set. It reports whether the set is another one now. The error wraps
 // [ErrRootOffline] where that would take the root's key.
-func AddGateway(dir, id string) (added bool, err error) {
+func AddGateway(dir, id string, now time.Time) (added bool, err error) {
 	if !gatewayID.MatchString(id) {
 		return false, fmt.Errorf("gateway %q: an id that names a key has 1 to 48 letters, digits, dots, dashes and underscores", id)
 	}
@@ -58,7 +59,11 @@ func AddGateway(dir, id string) (added bool, err error) {
 		}
 		kid = fmt.Sprintf("gateway-%s-%d", id, n)
 	}
-	file, err := verdict.SignKeySet(root, append(set.Keys(), verdict.Key{ID: kid, Class: verdict.ClassGateway, Public: public, Gateway: id}))
+	k := verdict.Key{ID: kid, Class: verdict.ClassGateway, Public: public, Gateway: id}
+	if set.Seals(id) {
+		k.From = now // From when it has spoken, the keys before it are retired.
+	}
+	file, err := verdict.SignKeySet(root, append(set.Keys(), k))
 	if err != nil {
 		return false, fmt.Errorf("add the key of gateway %s: %w", id, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,7 +30,7 @@ func listed(t *testing.T, dir string) []string {
 
 func add(t *testing.T, dir, id string, want bool) {
 	t.Helper()
-	added, err := keys.AddGateway(dir, id)
+	added, err := keys.AddGateway(dir, id, time.Now())
 	if err != nil || added != want {
 		t.Errorf("AddGateway(%q) = %t, %v, want %t", id, added, err, want)
 	}
@@ -62,6 +63,9 @@ func TestGatewaysAreAddedToTheKeySet(t *testing.T) {
 		t.Fatal(err)
 	}
 	k, ok := set.Gateway("gateway-a-2")
+	if first, _ := set.Gateway("gateway-a"); !first.From.IsZero() || k.From.IsZero() {
+		t.Errorf("the first key is valid from %v, the second from %v", first.From, k.From)
+	}
 	if !ok || k.Class != verdict.ClassGateway || k.Gateway != "a" || !set.Seals("a") || set.Seals("c") || set.Seals("") {
 		t.Errorf("key = %+v, %t", k, ok)
 	}
@@ -82,7 +86,7 @@ func TestGatewayIsNotAddedWithoutTheRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	add(t, dir, "a", false) // It is there already.
-	_, err = keys.AddGateway(dir, "b")
+	_, err = keys.AddGateway(dir, "b", time.Now())
 	if !errors.Is(err, keys.ErrRootOffline) {
 		t.Errorf("AddGateway = %v, want ErrRootOffline", err)
 	}
@@ -91,7 +95,7 @@ func TestGatewayIsNotAddedWithoutTheRoot(t *testing.T) {
 		t.Error("a new root key was made")
 	}
 	for _, id := range []string{"", "../x", "a/b", "-a"} {
-		_, err = keys.AddGateway(dir, id)
+		_, err = keys.AddGateway(dir, id, time.Now())
 		if err == nil {
 			t.Errorf("AddGateway(%q) = nil", id)
 		}
