@@ -230,7 +230,7 @@ func promoteEpoch(c *cobra.Command, env app.Env, l *link, number string) error {
 	if err != nil {
 		return err
 	}
-	signer, err := operator(run)
+	signer, err := operator(run, env.Now())
 	if err != nil {
 		return err
 	}
