@@ -59,7 +59,7 @@ secrets/clickhouse-password; operators get keys/operator.pem.`,
 			}
 			return nil
 		},
-	}, newKeysRotateCommand(env), newKeysShowCommand(env), newKeysVerifyCommand(env), newKeysAPICommand(env))
+	}, newKeysRotateCommand(env), newKeysResignCommand(env), newKeysShowCommand(env), newKeysVerifyCommand(env), newKeysAPICommand(env))
 	return c
 }
 

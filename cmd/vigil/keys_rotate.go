@@ -23,9 +23,11 @@ a higher version. Hand both out as you handed out the first: the key set to ever
 gateway and analyzer, the key file to those who sign with it. They read them again
 by themselves, within seconds and without a restart.
 
-After --lead the new key signs: by then every gateway must have the key set. What
-is in force is signed anew at once. After --overlap more nobody believes the old
-key.
+After --lead the new key signs: by then every gateway must have the key set. After
+--overlap more nobody believes the old key.
+
+What an analyzer has said is signed anew by itself at once. For what operators have
+said run "vigil keys resign" after --lead and before the old key ends.
 
 With --compromised the old key is listed no longer. Give the key set and the new
 key to the analyzers first and wait until their logs say that what is in force is
@@ -120,6 +122,8 @@ func sayRotated(w io.Writer, files keys.Files, list verdict.KeyList, class strin
 	switch {
 	case o.compromised:
 		say(w, "next: give both to the analyzers, wait until what is in force is signed by %s, then give %s to every gateway\n", fresh.ID, files.KeySet)
+	case class == string(verdict.ClassOperator):
+		say(w, "next: by then give %s to every gateway and analyzer, and %s to those who sign; after that run \"vigil keys resign\"\n", files.KeySet, o.keyFile)
 	default:
 		say(w, "next: by then give %s to every gateway and analyzer, and %s to those who sign\n", files.KeySet, o.keyFile)
 	}

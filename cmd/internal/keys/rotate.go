@@ -15,15 +15,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// endedKept is how long a key that has ended stays listed, as long as an operator's
-// restore counts: what it signed before stands in topics and files.
-const endedKept = 90 * 24 * time.Hour
+// endedKept is how long a key that has ended stays listed, longer than an operator's
+// verdict lasts: what it signed before stands in topics and files.
+const endedKept = 400 * 24 * time.Hour
 
 // ErrRoot means that the root's private key at hand is not the one that signs the
 // next key set.
@@ -105,7 +106,7 @@ func (r Rotation) list(l verdict.KeyList, old []ed25519.PrivateKey, fresh ed2551
 		}
 		next.Keys = append(next.Keys, k)
 	}
-	k := verdict.Key{ID: freeID(l, r.Class), Class: r.Class, Public: fresh, From: from}
+	k := verdict.Key{ID: nextID(l, r.Class), Class: r.Class, Public: fresh, From: from}
 	if !replaces { // There is nothing that could sign until then.
 		k.From = r.Now
 	}
@@ -113,14 +114,18 @@ func (r Rotation) list(l verdict.KeyList, old []ed25519.PrivateKey, fresh ed2551
 	return next
 }
 
-// freeID is the next id of a class, such as analyzer-2.
-func freeID(l verdict.KeyList, class verdict.Class) string {
-	for n := 1; ; n++ {
-		id := string(class) + "-" + strconv.Itoa(n)
-		if !slices.ContainsFunc(l.Keys, func(k verdict.Key) bool { return k.ID == id }) {
-			return id
+// nextID is the next id of a class, such as analyzer-2. The latest key of a class is
+// always listed, so that no id is used twice.
+func nextID(l verdict.KeyList, class verdict.Class) string {
+	last := 0
+	for _, k := range l.Keys {
+		number, ok := strings.CutPrefix(k.ID, string(class)+"-")
+		n, err := strconv.Atoi(number)
+		if ok && err == nil {
+			last = max(last, n)
 		}
 	}
+	return string(class) + "-" + strconv.Itoa(last+1)
 }
 
 // RotateRoot makes the next root. The key set names it and is signed by both, so
