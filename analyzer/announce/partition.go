@@ -32,6 +32,7 @@ type Finding struct {
 	released bool      // A person has let it go: it waits for nobody and is not weakened.
 	limit    string    // What holds it, where it waits.
 	heldAt   time.Time // Since when, by the wall clock.
+	kid      string    // The key under which the control topic knows it.
 }
 
 // Partition is one owned partition of vigil.verdicts. See the package for its

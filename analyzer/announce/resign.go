@@ -3,7 +3,6 @@ package announce
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -39,12 +38,15 @@ func (p *Partition) resign(ctx context.Context) error {
 		p.announcer.metrics.resigned.Add(ctx, int64(len(again)))
 		return nil
 	}
-	if p.resigned != "" {
-		p.holding = slices.Clone(p.held) // Nobody but analyzers reads them: they go last.
-		err := p.keep(ctx)
-		if err != nil {
-			return fmt.Errorf("sign what waits anew: %w", err)
+	for i := range p.held { // Nobody but analyzers reads them: they go last.
+		if f := &p.held[i]; f.kid != kid {
+			f.kid = kid
+			p.holding = append(p.holding, *f)
 		}
+	}
+	err := p.keep(ctx)
+	if err != nil {
+		return fmt.Errorf("sign what waits anew: %w", err)
 	}
 	p.resigned = kid
 	p.announcer.logger.InfoContext(ctx, "what is in force is signed by the key that signs now",

@@ -124,6 +124,7 @@ func TestWhatIsInForceIsSignedAnewWhenTheKeyChanges(t *testing.T) {
 	}
 	r.clock.Add(int64(time.Hour))
 	eventually(t, "both are under the next key", func() bool { return len(r.under(0, "a2")) == 2 })
+	eventually(t, "what waits is, too", func() bool { return len(r.read(topic.Control, 0)) == 2 })
 	for _, v := range r.under(0, "a2") {
 		for _, old := range before {
 			if old.Id != v.Id {

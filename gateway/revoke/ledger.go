@@ -52,8 +52,8 @@ type entry struct {
 // word is what an operator or a feed has said last: a weaker word does not replace it
 // while it holds, because nobody has folded the one into the other.
 type word struct {
-	strength int
-	until    time.Time
+	until    int64 // Unix second.
+	strength int8
 }
 
 // nowhere is the place of a line that the file does not have.
@@ -135,7 +135,7 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	l.keys[key] = next
 	l.bytes += next.lineBytes()
 	if v.Authority == verdict.AuthorityOperator || v.Authority == verdict.AuthorityFeed {
-		l.words[key] = word{verdict.Strength(v.Action), v.Until.AsTime()}
+		l.words[key] = word{v.Until.AsTime().Unix(), int8(verdict.Strength(v.Action))}
 	}
 	return out, time.Unix(next.keep, 0)
 }
@@ -145,7 +145,7 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 func (l *ledger) outranked(key name, v *verdict.Verdict, now time.Time) bool {
 	w, ok := l.words[key]
 	strength := verdict.Strength(v.Action)
-	return ok && strength > 0 && strength < w.strength && now.Before(w.until)
+	return ok && strength > 0 && strength < int(w.strength) && now.Unix() < w.until
 }
 
 // kid is the index of a key's id.

@@ -169,7 +169,8 @@ func (g *gate) run(t *testing.T) *gate {
 	return g
 }
 
-// standing is what the gateway holds against a session of an address.
+// standing is what the gateway holds against a session of an address, "" for nothing:
+// observe is none.
 func (g *gate) standing(id string, who ...func(*session.Who)) string {
 	w := session.Who{Session: id, Subject: "u-" + id, Address: netip.MustParseAddr("192.0.2.1")}
 	for _, c := range who {
@@ -177,7 +178,11 @@ func (g *gate) standing(id string, who ...func(*session.Who)) string {
 	}
 	_, v := g.table.Enter(context.Background(), session.Entry{Who: w, Route: "r"}) //nolint:forbidigo // The visit ends before anybody could cancel it.
 	defer v.Leave()
-	return v.Standing().Action
+	action := v.Standing().Action
+	if action == verdict.ActionObserve {
+		return ""
+	}
+	return action
 }
 
 func until(t *testing.T, what string, ok func() bool) {
