@@ -79,11 +79,12 @@ const KeptKeySetName = "keys.jws"
 // was last in force: the one that the file holds must follow it, also across a
 // restart. Where it does not, the error wraps [verdict.ErrRollback] and the copy is
 // returned beside it, with which the service goes on. A copy that no root of
-// keys.root_public_file has signed is of no account: the root was replaced.
+// keys.root_public_file has signed is of no account: the root was replaced. Where dir
+// is empty nothing is kept.
 func KeySetOver(rootPath, setPath, dir string) (*verdict.KeySet, error) {
 	set, err := KeySet(rootPath, setPath)
-	if err != nil {
-		return nil, err
+	if err != nil || dir == "" {
+		return set, err
 	}
 	kept := filepath.Join(dir, KeptKeySetName)
 	before, err := KeySet(rootPath, kept)

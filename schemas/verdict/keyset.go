@@ -144,6 +144,9 @@ func OpenKeySet(root ed25519.PublicKey, file []byte) (*KeySet, error) {
 			if set == nil && i+1 < len(lines) {
 				continue // By a root before ours: we were given the one that it led to.
 			}
+			if len(lines) == 1 {
+				return nil, fmt.Errorf("%w: %w", ErrKeySet, err)
+			}
 			return nil, fmt.Errorf("line %d: %w: %w", i+1, ErrKeySet, err)
 		}
 		next, err := newKeySet(payload)
