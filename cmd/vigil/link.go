@@ -66,6 +66,11 @@ func analyzerParts() []part {
 	}
 }
 
+// gatewayParts are for what gateways hold.
+func gatewayParts() []part {
+	return []part{{"gateway-admin", "admin ports of all gateways, as URLs with commas between", func(r *runfile.Run) *string { return &r.GatewayAdmin }}}
+}
+
 // operatorParts are for what an operator signs.
 func operatorParts() []part {
 	return []part{

@@ -176,22 +176,26 @@ func TestValidRecordsOutOfTheirPlace(t *testing.T) {
 			}, verdict.ActionRevoke, 0, 1,
 		},
 		"an envelope of an earlier epoch with a higher number": {
-			"epochs", []func() []byte{by(l.analyzer, says("epochs", 1, in(2))), by(l.analyzer, says("epochs", 99, in(1), does(verdict.ActionThrottle)))},
+			"epochs",
+			[]func() []byte{by(l.analyzer, says("epochs", 1, in(2))), by(l.analyzer, says("epochs", 99, in(1), does(verdict.ActionThrottle)))},
 			verdict.ActionRevoke, 1, 0,
 		},
 		"number two before number one": {
-			"reordered", []func() []byte{by(l.analyzer, says("reordered", 2)), by(l.analyzer, says("reordered", 1, does(verdict.ActionThrottle)))},
+			"reordered",
+			[]func() []byte{by(l.analyzer, says("reordered", 2)), by(l.analyzer, says("reordered", 1, does(verdict.ActionThrottle)))},
 			verdict.ActionRevoke, 1, 0,
 		},
 		"number one before number two": {
-			"ordered", []func() []byte{by(l.analyzer, says("ordered", 1, does(verdict.ActionThrottle))), by(l.analyzer, says("ordered", 2))},
+			"ordered",
+			[]func() []byte{by(l.analyzer, says("ordered", 1, does(verdict.ActionThrottle))), by(l.analyzer, says("ordered", 2))},
 			verdict.ActionRevoke, 0, 0,
 		},
 		"the same twice": {
 			"twice", []func() []byte{by(l.analyzer, says("twice", 1)), by(l.analyzer, says("twice", 1))}, verdict.ActionRevoke, 0, 1,
 		},
 		"another under the same number": {
-			"numbered", []func() []byte{by(l.analyzer, says("numbered", 1)), by(l.analyzer, says("numbered", 1, does(verdict.ActionObserve)))},
+			"numbered",
+			[]func() []byte{by(l.analyzer, says("numbered", 1)), by(l.analyzer, says("numbered", 1, does(verdict.ActionObserve)))},
 			verdict.ActionRevoke, 0, 1,
 		},
 	}

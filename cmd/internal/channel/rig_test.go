@@ -53,7 +53,8 @@ func newLine(t *testing.T) *line {
 	public := func(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }
 	root, a, o := key('r'), key('a'), key('o')
 	file, err := verdict.SignKeySet(root, []verdict.Key{
-		{ID: "a-1", Class: verdict.ClassAnalyzer, Public: public(a)}, {ID: "o-1", Class: verdict.ClassOperator, Public: public(o)},
+		{ID: "a-1", Class: verdict.ClassAnalyzer, Public: public(a)},
+		{ID: "o-1", Class: verdict.ClassOperator, Public: public(o)},
 		{ID: "retired", Class: verdict.ClassAnalyzer, Public: public(key('p')), Until: time.Now().Add(-time.Hour)},
 		{ID: "next", Class: verdict.ClassAnalyzer, Public: public(key('n')), From: time.Now().Add(time.Hour)},
 	})
@@ -176,7 +177,7 @@ func (g *gate) standing(id string, who ...func(*session.Who)) string {
 	for _, c := range who {
 		c(&w)
 	}
-	_, v := g.table.Enter(context.Background(), session.Entry{Who: w, Route: "r"}) //nolint:forbidigo // The visit ends before anybody could cancel it.
+	_, v := g.table.Enter(context.Background(), session.Entry{Who: w, Route: "r"})
 	defer v.Leave()
 	action := v.Standing().Action
 	if action == verdict.ActionObserve {

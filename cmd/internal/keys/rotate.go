@@ -213,7 +213,7 @@ func (p Files) publish(list verdict.KeyList, root, next ed25519.PrivateKey) erro
 // and at most so many: they lead whoever knows an earlier root to the one in force.
 func rootLines(file []byte, most int) []byte {
 	var kept [][]byte
-	for _, line := range bytes.Fields(file) {
+	for line := range bytes.FieldsSeq(file) {
 		parts := bytes.Split(line, []byte{'.'})
 		var l verdict.KeyList
 		if len(parts) != 3 {
