@@ -33,6 +33,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // Options are what a [Gateway] depends on. All but Metrics are required.
@@ -168,8 +169,11 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	if err != nil {
 		return under("kafka", err)
 	}
-	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
-	if err != nil {
+	keys, err := keyfile.KeySetOver(c.Keys.RootPublicFile, c.Keys.KeySetFile, c.Revoke.Dir)
+	switch {
+	case errors.Is(err, verdict.ErrRollback):
+		g.logger.Error("key set is refused, the one that was in force stays", "error", err)
+	case err != nil:
 		return err
 	}
 	sealer, err := c.sealer(keys)
@@ -415,12 +419,14 @@ func (g *Gateway) Reload(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
-	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
+	keys, err := keyfile.KeySetOver(c.Keys.RootPublicFile, c.Keys.KeySetFile, g.config.Revoke.Dir)
+	if err == nil {
+		err = g.follower.SwapKeys(keys)
+	}
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
 	next.verifier.InheritKeys(g.rules.Load().verifier)
-	g.follower.SwapKeys(keys)
 	g.rules.Store(next)
 	select {
 	case g.swapped <- struct{}{}:

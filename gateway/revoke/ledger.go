@@ -21,7 +21,9 @@ type ledger struct {
 
 	mu    sync.Mutex
 	keys  map[name]entry
-	bytes int64 // Of all entries' lines in a file that holds nothing else.
+	bytes int64    // Of all entries' lines in a file that holds nothing else.
+	kids  []string // Ids of keys, to which entries point.
+	words map[name]word
 }
 
 // name is a key in a fixed size: the start of its SHA-256, of which nobody can make
@@ -44,6 +46,14 @@ type entry struct {
 	at   int64
 	size int32 // Of the record, in bytes.
 	kept bool  // That line is of this record.
+	kid  uint8 // Index of the id of the key that has signed it; kidsMax for one of those beyond.
+}
+
+// word is what an operator or a feed has said last: a weaker word does not replace it
+// while it holds, because nobody has folded the one into the other.
+type word struct {
+	until    int64 // Unix second.
+	strength int8
 }
 
 // nowhere is the place of a line that the file does not have.
@@ -53,15 +63,17 @@ const nowhere = -1
 type outcome uint8
 
 const (
-	newest   outcome = iota // Later than what was there: to be applied and kept.
-	repeated                // The same as what was there.
-	stale                   // Earlier than what was there: refused.
-	lapsed                  // Not live, and nothing was there that it would end.
-	full                    // Newest, but there is no room to keep it.
+	newest    outcome = iota // Later than what was there: to be applied and kept.
+	repeated                 // The same as what was there.
+	stale                    // Earlier than what was there: refused.
+	lapsed                   // Not live, and nothing was there that it would end.
+	full                     // Newest, but there is no room to keep it.
+	resigned                 // The same under another key: to be kept in its place.
+	outranked                // A stronger word of an operator stands: refused.
 )
 
 func newLedger(limit int) *ledger {
-	return &ledger{max: limit, seed: maphash.MakeSeed(), keys: make(map[name]entry)}
+	return &ledger{max: limit, seed: maphash.MakeSeed(), keys: make(map[name]entry), words: make(map[name]word)}
 }
 
 func keyOf(v *verdict.Verdict) name {
@@ -91,12 +103,19 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	next := entry{epoch: v.Epoch, seq: v.Seq, sum: maphash.Bytes(l.seed, r.raw), at: r.at, size: int32(len(r.raw)), kept: r.at != nowhere}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	next.kid = l.kid(v.Kid)
 	old, known := l.keys[key]
+	out := newest
 	switch {
 	case known && old.epoch == v.Epoch && old.seq == v.Seq:
-		return repeated, time.Unix(old.keep, 0)
+		if old.kid == next.kid {
+			return repeated, time.Unix(old.keep, 0)
+		}
+		out = resigned
 	case known && !verdict.Later(v.Epoch, v.Seq, old.epoch, old.seq):
 		return stale, time.Unix(old.keep, 0)
+	case known && l.outranked(key, v, now):
+		return outranked, time.Unix(old.keep, 0)
 	case !known && !now.Before(keep):
 		return lapsed, keep
 	case !known && len(l.keys) >= l.max:
@@ -115,7 +134,65 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	}
 	l.keys[key] = next
 	l.bytes += next.lineBytes()
-	return newest, time.Unix(next.keep, 0)
+	if v.Authority == verdict.AuthorityOperator || v.Authority == verdict.AuthorityFeed {
+		l.words[key] = word{v.Until.AsTime().Unix(), int8(verdict.Strength(v.Action))}
+	}
+	return out, time.Unix(next.keep, 0)
+}
+
+// outranked reports whether v is weaker than what its operator or feed has said and
+// not lifted; observe lifts.
+func (l *ledger) outranked(key name, v *verdict.Verdict, now time.Time) bool {
+	w, ok := l.words[key]
+	strength := verdict.Strength(v.Action)
+	return ok && strength > 0 && strength < int(w.strength) && now.Unix() < w.until
+}
+
+// kid is the index of a key's id.
+func (l *ledger) kid(id string) uint8 {
+	at := slices.Index(l.kids, id)
+	if at < 0 {
+		if len(l.kids) == kidsMax {
+			return kidsMax
+		}
+		at = len(l.kids)
+		l.kids = append(l.kids, id)
+	}
+	return uint8(at)
+}
+
+// news reports whether a verdict is later than what is known of its key.
+func (l *ledger) news(v *verdict.Verdict) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, known := l.keys[keyOf(v)]
+	return !known || verdict.Later(v.Epoch, v.Seq, e.epoch, e.seq)
+}
+
+// signedBy are the lines of the records that one of these keys has signed.
+func (l *ledger) signedBy(kids []string) []place {
+	all := l.places()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(all, func(p place) bool {
+		e := l.keys[p.key]
+		return int(e.kid) >= len(l.kids) || !slices.Contains(kids, l.kids[e.kid])
+	})
+}
+
+// drop forgets a key, where its newest record is the one of a line, and reports
+// whether it did.
+func (l *ledger) drop(p place, raw []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, known := l.keys[p.key]
+	if !known || e.at != p.at || !e.is(raw, l.seed) {
+		return false
+	}
+	l.bytes -= e.lineBytes()
+	delete(l.keys, p.key)
+	delete(l.words, p.key)
+	return true
 }
 
 // wholeSecond is the first whole second that is not before t: nothing is forgotten
@@ -162,6 +239,7 @@ func (l *ledger) sweepLocked(now time.Time) {
 		if now.Unix() >= e.keep {
 			l.bytes -= e.lineBytes()
 			delete(l.keys, key)
+			delete(l.words, key)
 		}
 	}
 }

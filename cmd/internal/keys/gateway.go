@@ -48,7 +48,7 @@ func AddGateway(dir, id string, now time.Time) (added bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("%s: %w", p.RootKey, ErrRootOffline)
 	}
-	root, err := ensureKey(p.RootKey)
+	set, root, err := p.rootFor(p.RootKey)
 	if err != nil {
 		return false, err
 	}
@@ -63,21 +63,7 @@ func AddGateway(dir, id string, now time.Time) (added bool, err error) {
 	if set.Seals(id) {
 		k.From = now // From when it has spoken, the keys before it are retired.
 	}
-	file, err := verdict.SignKeySet(root, append(set.Keys(), k))
-	if err != nil {
-		return false, fmt.Errorf("add the key of gateway %s: %w", id, err)
-	}
-	return true, replaceFile(p.KeySet, file)
-}
-
-// replaceFile puts another content into a file, whole or not at all.
-func replaceFile(name string, content []byte) error {
-	err := os.WriteFile(name+".new", content, 0o600)
-	if err == nil {
-		err = os.Rename(name+".new", name)
-	}
-	if err != nil {
-		return fmt.Errorf("write key set: %w", err)
-	}
-	return nil
+	list := set.List()
+	list.Version, list.Made, list.NextRoot, list.Keys = list.Version+1, now, nil, append(list.Keys, k)
+	return true, p.publish(list, root, nil)
 }
