@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"hash/maphash"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +24,6 @@ type ledger struct {
 	keys  map[name]entry
 	bytes int64    // Of all entries' lines in a file that holds nothing else.
 	kids  []string // Ids of keys, to which entries point.
-	words map[name]word
 }
 
 // name is a key in a fixed size: the start of its SHA-256, of which nobody can make
@@ -47,13 +47,11 @@ type entry struct {
 	size int32 // Of the record, in bytes.
 	kept bool  // That line is of this record.
 	kid  uint8 // Index of the id of the key that has signed it; kidsMax for one of those beyond.
-}
-
-// word is what an operator or a feed has said last: a weaker word does not replace it
-// while it holds, because nobody has folded the one into the other.
-type word struct {
-	until    int64 // Unix second.
+	// strength and until, a Unix second, are those of an operator's or a feed's word; 0
+	// for an analyzer's. A weaker word does not replace it while it holds, because
+	// nobody has folded the one into the other.
 	strength int8
+	until    uint32
 }
 
 // nowhere is the place of a line that the file does not have.
@@ -73,7 +71,7 @@ const (
 )
 
 func newLedger(limit int) *ledger {
-	return &ledger{max: limit, seed: maphash.MakeSeed(), keys: make(map[name]entry), words: make(map[name]word)}
+	return &ledger{max: limit, seed: maphash.MakeSeed(), keys: make(map[name]entry)}
 }
 
 func keyOf(v *verdict.Verdict) name {
@@ -104,6 +102,9 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next.kid = l.kid(v.Kid)
+	if v.Authority == verdict.AuthorityOperator || v.Authority == verdict.AuthorityFeed {
+		next.strength, next.until = int8(verdict.Strength(v.Action)), uint32(min(max(v.Until.GetSeconds(), 0), math.MaxUint32))
+	}
 	old, known := l.keys[key]
 	out := newest
 	switch {
@@ -114,7 +115,7 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 		out = resigned
 	case known && !verdict.Later(v.Epoch, v.Seq, old.epoch, old.seq):
 		return stale, time.Unix(old.keep, 0)
-	case known && l.outranked(key, v, now):
+	case known && old.outranks(next, now):
 		return outranked, time.Unix(old.keep, 0)
 	case !known && !now.Before(keep):
 		return lapsed, keep
@@ -134,18 +135,13 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	}
 	l.keys[key] = next
 	l.bytes += next.lineBytes()
-	if v.Authority == verdict.AuthorityOperator || v.Authority == verdict.AuthorityFeed {
-		l.words[key] = word{v.Until.AsTime().Unix(), int8(verdict.Strength(v.Action))}
-	}
 	return out, time.Unix(next.keep, 0)
 }
 
-// outranked reports whether v is weaker than what its operator or feed has said and
-// not lifted; observe lifts.
-func (l *ledger) outranked(key name, v *verdict.Verdict, now time.Time) bool {
-	w, ok := l.words[key]
-	strength := verdict.Strength(v.Action)
-	return ok && strength > 0 && strength < int(w.strength) && now.Unix() < w.until
+// outranks reports whether a later word is weaker than e, which holds and was not
+// lifted; observe lifts.
+func (e entry) outranks(later entry, now time.Time) bool {
+	return later.strength > 0 && later.strength < e.strength && now.Unix() < int64(e.until)
 }
 
 // kid is the index of a key's id.
@@ -191,7 +187,6 @@ func (l *ledger) drop(p place, raw []byte) bool {
 	}
 	l.bytes -= e.lineBytes()
 	delete(l.keys, p.key)
-	delete(l.words, p.key)
 	return true
 }
 
@@ -239,7 +234,6 @@ func (l *ledger) sweepLocked(now time.Time) {
 		if now.Unix() >= e.keep {
 			l.bytes -= e.lineBytes()
 			delete(l.keys, key)
-			delete(l.words, key)
 		}
 	}
 }

@@ -149,6 +149,7 @@ func TestAnotherTenantsVerdict(t *testing.T) {
 func TestValidRecordsOutOfTheirPlace(t *testing.T) {
 	l := newLine(t)
 	g := l.openGate(t, t.TempDir()).run(t)
+	g.readAgain(t, l)
 	does := func(action string) func(*verdict.Verdict) { return func(v *verdict.Verdict) { v.Action = action } }
 	in := func(epoch uint64) func(*verdict.Verdict) { return func(v *verdict.Verdict) { v.Epoch = epoch } }
 	lifts := func(v *verdict.Verdict) {

@@ -48,14 +48,14 @@ func TestALaterThrottleNeverReplacesARevoke(t *testing.T) {
 	m.g = m.openGate(t, t.TempDir()).run(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		m.people = nil
-		for i := range 3 {
-			n := len(m.most)
-			m.people = append(m.people, judged{fmt.Sprint("s", n+i), netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n + i)}).String()})
+		for i := range 2 {
+			n := len(m.most) + i
+			m.people = append(m.people, judged{fmt.Sprint("s", n), netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String()})
 		}
 		for _, p := range m.people {
 			m.most[p.session] = 0
 		}
-		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+		for range rapid.IntRange(4, 16).Draw(rt, "steps") {
 			m.step(rt)
 			m.settle()
 			m.check(rt, "the running gateway", m.g)

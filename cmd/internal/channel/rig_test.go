@@ -170,6 +170,15 @@ func (g *gate) run(t *testing.T) *gate {
 	return g
 }
 
+// readAgain shows a gateway a gap in the analyzer's numbers, for which it reads the
+// topic again: not a second time within a minute, so that what follows is counted once.
+func (g *gate) readAgain(t *testing.T, l *line) {
+	t.Helper()
+	l.write(t, "k", sealed(t, l.analyzer, says("before the gap", 1)), sealed(t, l.analyzer, says("after the gap", 3)))
+	until(t, "the gap is noticed", func() bool { return g.Stats().Missing == 1 })
+	until(t, "the topic is read again", func() bool { return g.Stats().Repeated == 2 })
+}
+
 // standing is what the gateway holds against a session of an address, "" for nothing:
 // observe is none.
 func (g *gate) standing(id string, who ...func(*session.Who)) string {
