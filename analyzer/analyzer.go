@@ -24,6 +24,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/facet"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -48,6 +49,8 @@ type Analyzer struct {
 	metrics   *metrics
 	writer    *announce.Writer
 	announcer *announce.Announcer
+	keys      *verdict.Ring
+	signing   *announce.Signing
 	epochs    *epochs.Exchange
 	ingest    *ingest.Ingest
 	facets    *ingest.Ingest // The second stage.
@@ -96,11 +99,7 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	signer, err := announce.LoadSigner(c.Announce)
-	if err != nil {
-		return err
-	}
-	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
+	err = a.openKeys()
 	if err != nil {
 		return err
 	}
@@ -113,14 +112,14 @@ func (a *Analyzer) scoring(o Options) error {
 		return err
 	}
 	a.announcer, err = announce.New(announce.Options{
-		Config: c.Announce, Writer: a.writer, Signer: signer, Keys: keys,
+		Config: c.Announce, Writer: a.writer, Signer: a.signing, Keys: a.keys,
 		Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	})
 	if err != nil {
 		return err
 	}
 	a.epochs, err = epochs.New(epochs.Options{
-		Config: c.Epochs, Brokers: c.Kafka.Brokers, Access: via, Writer: a.writer, Signer: signer, Keys: keys,
+		Config: c.Epochs, Brokers: c.Kafka.Brokers, Access: via, Writer: a.writer, Signer: a.signing, Keys: a.keys,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
@@ -133,13 +132,13 @@ func (a *Analyzer) scoring(o Options) error {
 	stage := ingest.Options{
 		Config: c.Ingest, Brokers: c.Kafka.Brokers, Access: via, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
-		Announcer: a.announcer, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Announcer: a.announcer, Seals: listed{a.keys}, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	a.ingest, err = ingest.New(stage)
 	if err != nil {
 		return err
 	}
-	stage.Epochs = nil // Facets share nothing.
+	stage.Epochs, stage.Seals = nil, nil // Facets share nothing, and no gateway writes them.
 	stage.Stage, stage.NewEngine = announce.FacetStage(), newFacetEngine
 	stage.Config.Group += facetGroup
 	a.facets, err = ingest.New(stage)
@@ -147,7 +146,7 @@ func (a *Analyzer) scoring(o Options) error {
 		return err
 	}
 	a.storing = store.Options{
-		Config: c.storing(), Access: via, Keys: keys, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Config: c.storing(), Access: via, Keys: listed{a.keys}, Seals: listed{a.keys}, Unsigned: c.Ingest.Unsigned, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	return nil
 }
@@ -222,14 +221,17 @@ func (a *Analyzer) storeRows(ctx context.Context) {
 	}
 }
 
-// Reload puts the model of c in force. Where c or its model is at fault, the
-// old one stays, and the error says why. All other settings take a restart.
+// Reload puts the model and the keys of c in force. Where any of them is at fault,
+// all stay as they are, and the error says why. All other settings take a restart.
 func (a *Analyzer) Reload(ctx context.Context, c Config) error {
 	result := "ok"
 	err := c.Validate()
 	var m *model.Model
 	if err == nil {
 		m, err = loadModel(c.Model)
+	}
+	if err == nil {
+		err = a.reloadKeys(ctx, c)
 	}
 	if err != nil {
 		result = "refused"

@@ -285,7 +285,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	err := analyzer.Config{}.Validate()
 	for _, key := range []string{
 		"tenant_key_file:", "keys.key_set_file:", "keys.root_public_file:", "lanes:", "kafka.brokers:", "admin.address:",
-		"ingest.group:", "state.every:", "announce.kid:",
+		"ingest.group:", "state.every:", "announce.key_file:",
 	} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("no fault of %s in: %v", key, err)

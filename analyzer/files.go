@@ -25,7 +25,7 @@ func (c Config) CheckFiles() error {
 		errs = append(errs, err)
 	}
 	if c.Announce.KeyFile != "" {
-		_, err = announce.LoadSigner(c.Announce)
+		_, err = announce.LoadKeys(c.Announce)
 		errs = append(errs, err)
 	}
 	if c.Keys.KeySetFile != "" && c.Keys.RootPublicFile != "" {

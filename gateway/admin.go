@@ -44,6 +44,7 @@ func (g *Gateway) newAdmin(metrics http.Handler) (*admin, error) {
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("POST /v1/verdicts", a.verdicts)
 	mux.HandleFunc("GET /v1/sessions", a.sessions)
+	mux.HandleFunc("POST /v1/release", a.release)
 	if metrics != nil {
 		mux.Handle("GET /metrics", metrics)
 	}
@@ -170,6 +171,10 @@ type revokeReadiness struct {
 	RefusedRecords  map[string]uint64 `json:"refused_records"`
 	CaughtUp        bool              `json:"caught_up"`
 	StalenessMS     int64             `json:"staleness_ms"`
+	MissingRecords  uint64            `json:"missing_records"`
+	// FuseBlown says since when which tenants' verdicts are held.
+	FuseBlown map[string]time.Time `json:"fuse_blown,omitempty"`
+	KeySet    uint64               `json:"key_set_version"`
 }
 
 func revokeReadinessOf(s revoke.Stats) revokeReadiness {
@@ -177,6 +182,7 @@ func revokeReadinessOf(s revoke.Stats) revokeReadiness {
 		Verdicts: s.Verdicts, UnsavedVerdicts: s.Unsaved, FileBytes: s.FileBytes, AppliedRecords: s.Applied,
 		RepeatedRecords: s.Repeated, DamagedLines: s.Damaged, RefusedRecords: s.Refused,
 		CaughtUp: s.CaughtUp, StalenessMS: s.Staleness.Milliseconds(),
+		MissingRecords: s.Missing, FuseBlown: s.Blown, KeySet: s.KeySet,
 	}
 }
 
@@ -205,6 +211,9 @@ func (a *admin) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	if sent.Requests.Failing > 0 || sent.Enforcements.Failing > 0 {
 		lacks("kafka takes no events")
+	}
+	if len(out.Revoke.FuseBlown) > 0 {
+		lacks("the analyzer's verdicts would end too many sessions: they are held until POST /v1/release?tenant=T")
 	}
 	switch g.feed() {
 	case admit.FeedKnown:
@@ -236,11 +245,11 @@ func (a *admin) verdicts(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, map[string]string{"status": "in force"})
-	case errors.Is(err, revoke.ErrStale):
+	case errors.Is(err, revoke.ErrStale), errors.Is(err, revoke.ErrOutranked):
 		refuse(w, http.StatusConflict, err.Error())
-	case errors.Is(err, verdict.ErrUnsigned), errors.Is(err, verdict.ErrUnknownKey), errors.Is(err, verdict.ErrSignature), errors.Is(err, verdict.ErrAuthority):
+	case errors.Is(err, verdict.ErrUnsigned), errors.Is(err, verdict.ErrUnknownKey), errors.Is(err, verdict.ErrSignature), errors.Is(err, verdict.ErrAuthority), errors.Is(err, verdict.ErrNotInForce):
 		refuse(w, http.StatusForbidden, err.Error())
-	case errors.Is(err, verdict.ErrMalformed), errors.Is(err, verdict.ErrExpired):
+	case errors.Is(err, verdict.ErrMalformed), errors.Is(err, verdict.ErrExpired), errors.Is(err, verdict.ErrFuture):
 		refuse(w, http.StatusUnprocessableEntity, err.Error())
 	default:
 		refuse(w, http.StatusInternalServerError, err.Error())
@@ -250,10 +259,7 @@ func (a *admin) verdicts(w http.ResponseWriter, r *http.Request) {
 // sessions tells who is here, in pseudonyms: all, or whom a verdict about a
 // target (kind, id, tenant) would touch.
 func (a *admin) sessions(w http.ResponseWriter, r *http.Request) {
-	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if a.token == nil || !isBearer || subtle.ConstantTimeCompare([]byte(given), a.token) != 1 {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="vigil-admin"`)
-		refuse(w, http.StatusUnauthorized, "a valid admin token is required")
+	if !a.operator(w, r) {
 		return
 	}
 	q := r.URL.Query()
@@ -269,6 +275,29 @@ func (a *admin) sessions(w http.ResponseWriter, r *http.Request) {
 		Total    int            `json:"total"`
 		Sessions []session.Open `json:"sessions"`
 	}{a.gateway.config.ID, total, open[:min(total, sessionsListMax)]})
+}
+
+// operator reports whether a request shows the admin token, and refuses it else.
+func (a *admin) operator(w http.ResponseWriter, r *http.Request) bool {
+	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if a.token == nil || !isBearer || subtle.ConstantTimeCompare([]byte(given), a.token) != 1 {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="vigil-admin"`)
+		refuse(w, http.StatusUnauthorized, "a valid admin token is required")
+		return false
+	}
+	return true
+}
+
+// release mends the fuse of a tenant.
+func (a *admin) release(w http.ResponseWriter, r *http.Request) {
+	if !a.operator(w, r) {
+		return
+	}
+	if !a.gateway.follower.Release(r.URL.Query().Get("tenant")) {
+		refuse(w, http.StatusNotFound, "no verdicts of that tenant are held here")
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"status": "released"})
 }
 
 func refuse(w http.ResponseWriter, status int, detail string) {

@@ -27,8 +27,12 @@ func (c Config) CheckFiles() error {
 		errs = append(errs, err)
 	}
 	if c.Keys.KeySetFile != "" && c.Keys.RootPublicFile != "" {
-		_, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
+		keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
 		errs = append(errs, err)
+		if err == nil {
+			_, err = c.sealer(keys)
+			errs = append(errs, err)
+		}
 	}
 	errs = append(errs, under("kafka", c.Kafka.CheckFiles()))
 	_, err := keyfile.Token(c.Admin.TokenFile)

@@ -34,6 +34,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // Options are what a [Gateway] depends on. All but Metrics are required.
@@ -172,6 +173,17 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	if err != nil {
 		return under("kafka", err)
 	}
+	keys, err := keyfile.KeySetOver(c.Keys.RootPublicFile, c.Keys.KeySetFile, c.Revoke.Dir)
+	switch {
+	case errors.Is(err, verdict.ErrRollback):
+		g.logger.Error("key set is refused, the one that was in force stays", "error", err)
+	case err != nil:
+		return err
+	}
+	sealer, err := c.sealer(keys)
+	if err != nil {
+		return err
+	}
 	g.lanes = lanes
 	g.positions, err = release.New(release.Options{
 		Config: c.Release, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes.Count, Meter: o.Meter, Now: o.Now,
@@ -181,14 +193,10 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	}
 	g.emitter, err = emit.New(emit.Options{
 		Config: c.emission(), Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
-		Issuer: g.positions, Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+		Issuer: g.positions, Signer: sealer, Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.
-	}
-	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
-	if err != nil {
-		return err
 	}
 	g.follower, err = revoke.New(revoke.Options{
 		Config: c.Revoke, Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Positions: g.positions, Keys: keys, Table: g.table,
@@ -427,12 +435,14 @@ func (g *Gateway) Reload(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
-	keys, err := keyfile.KeySet(c.Keys.RootPublicFile, c.Keys.KeySetFile)
+	keys, err := keyfile.KeySetOver(c.Keys.RootPublicFile, c.Keys.KeySetFile, g.config.Revoke.Dir)
+	if err == nil {
+		err = g.follower.SwapKeys(keys)
+	}
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
 	next.verifier.InheritKeys(g.rules.Load().verifier)
-	g.follower.SwapKeys(keys)
 	g.rules.Store(next)
 	select {
 	case g.swapped <- struct{}{}:

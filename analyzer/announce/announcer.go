@@ -33,11 +33,11 @@ type Options struct {
 	Config Config
 	// Writer reaches the brokers. The caller closes it.
 	Writer *Writer
-	// Signer holds the analyzer's key.
-	Signer verdict.Signer
+	// Signer signs in the analyzer's name: [Signing], or a [verdict.Signer].
+	Signer signer
 	// Keys are all public keys: what stands in the topic is believed only if
 	// one of them signed it, and so are envelopes to relay.
-	Keys   *verdict.KeySet
+	Keys   keyring
 	Logger *slog.Logger
 	Meter  metric.Meter
 	Tracer trace.Tracer
@@ -49,8 +49,8 @@ type Options struct {
 type Announcer struct {
 	config  Config
 	writer  *Writer
-	signer  verdict.Signer
-	keys    *verdict.KeySet
+	signer  signer
+	keys    keyring
 	logger  *slog.Logger
 	metrics *metrics
 	tracer  trace.Tracer
@@ -58,6 +58,7 @@ type Announcer struct {
 	fuse    *fuse
 	guard   *guard
 	ledger  *ledger
+	words   words
 }
 
 // New returns an announcer. It connects to nothing.
@@ -140,6 +141,9 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 	if !v.Live(a.now()) && len(v.Clears) == 0 {
 		return fmt.Errorf("relay: verdict %s: %w: %w", v.Id, ErrNotRelayed, verdict.ErrExpired)
 	}
+	if v.Future(a.now()) {
+		return fmt.Errorf("relay: verdict %s of %v: set this machine's clock or the operator's: %w: %w", v.Id, v.Time.AsTime(), ErrNotRelayed, verdict.ErrFuture)
+	}
 	if len(v.Clears) > 0 && len(record) > envelopePiecesMax*event.FieldBytesMax {
 		return fmt.Errorf("relay: verdict %s has clears and %d B: %w", v.Id, len(record), ErrNotRelayed)
 	}
@@ -148,6 +152,12 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 		return fmt.Errorf("relay: %w", err)
 	}
 	key := topic.VerdictKey(v.Tenant, v.Target.Kind, v.Target.Id, v.Authority)
+	a.words.mu.Lock() // Until it is written: what is compared is what it replaces.
+	defer a.words.mu.Unlock()
+	resigned, err := a.words.admits(ctx, a, RelayPartition(key, n), v)
+	if err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
 	headers := cloudevent.Attributes{
 		ID: v.Id, Source: v.Origin, Type: cloudevent.TypeVerdict, Time: v.Time.AsTime(), ContentType: cloudevent.JOSE,
 	}.Headers()
@@ -156,6 +166,9 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 		return fmt.Errorf("relay verdict %s: %w", v.Id, err)
 	}
 	a.logger.InfoContext(ctx, "operator's verdict relayed", "verdict", v.Id, "action", v.Action, "clears", len(v.Clears))
+	if resigned {
+		return nil // What it clears was cleared when it was new.
+	}
 	return a.control(ctx, v, record)
 }
 

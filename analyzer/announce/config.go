@@ -8,9 +8,10 @@ import (
 
 // Config says how verdicts are signed, and how many may go out.
 type Config struct {
-	// KeyFile is the analyzer's Ed25519 private key, PKCS#8 in PEM.
+	// KeyFile holds the analyzer's Ed25519 private keys, PKCS#8 in PEM, the newest
+	// last. The key set says which of them signs, and under which id.
 	KeyFile string `mapstructure:"key_file"`
-	// KeyID is the name of the key in the gateways' key set.
+	// KeyID has no effect any more: the key set names the keys.
 	KeyID string `mapstructure:"kid"`
 	// Heartbeat is the time between two signs of life in a partition.
 	Heartbeat time.Duration `mapstructure:"heartbeat"`
@@ -47,9 +48,6 @@ func (c Config) Validate() error {
 	var errs []error
 	if c.KeyFile == "" {
 		errs = append(errs, errors.New("key_file: is required"))
-	}
-	if c.KeyID == "" {
-		errs = append(errs, errors.New("kid: is required"))
 	}
 	if c.Heartbeat < beatGap || c.Heartbeat > time.Minute {
 		errs = append(errs, fmt.Errorf("heartbeat: must be between %v and 1m, is %v", beatGap, c.Heartbeat))

@@ -33,6 +33,9 @@ func (p *Partition) Run(ctx context.Context) error {
 		case <-full.C:
 			err = p.age(ctx)
 			if err == nil {
+				err = p.resign(ctx)
+			}
+			if err == nil {
 				err = p.beat(ctx, true)
 			}
 		case <-p.wake:

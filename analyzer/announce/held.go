@@ -35,6 +35,8 @@ type heldRecord struct {
 	// HeldAt is since when it waits, Clock the stream time at which it was judged.
 	HeldAt time.Time `json:"held_at"`
 	Clock  time.Time `json:"clock"`
+	// Kid is the id of the key that signs the record.
+	Kid string `json:"kid"`
 	// Verdict is a [verdict.Verdict] as it was judged, without a place in the order.
 	Verdict []byte `json:"verdict"`
 }
@@ -50,7 +52,7 @@ func (p *Partition) heldPrefix() string {
 
 // hold keeps a finding for the person who may release it; the oldest gives way.
 func (p *Partition) hold(ctx context.Context, f Finding, limit string, now time.Time) {
-	f.limit, f.heldAt = limit, now
+	f.limit, f.heldAt, f.kid = limit, now, p.announcer.signer.Kid()
 	again := slices.IndexFunc(p.held, func(h Finding) bool { return h.Proposal.ID == f.Proposal.ID })
 	if again >= 0 {
 		p.held = slices.Delete(p.held, again, again+1)
@@ -124,7 +126,7 @@ func (p *Partition) record(f *Finding) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("encode held verdict %s: %w", v.Id, err)
 	}
-	payload, err := json.Marshal(heldRecord{Limit: f.limit, HeldAt: f.heldAt, Clock: clockOf(f), Verdict: b})
+	payload, err := json.Marshal(heldRecord{Limit: f.limit, HeldAt: f.heldAt, Clock: clockOf(f), Kid: f.kid, Verdict: b})
 	if err != nil {
 		return Record{}, fmt.Errorf("encode held verdict %s: %w", v.Id, err)
 	}
@@ -191,7 +193,7 @@ func (p *Partition) reopen(record []byte) (Finding, error) {
 		v.Until == nil || verdict.Strength(v.Action) <= 0 {
 		return Finding{}, fmt.Errorf("held verdict %s: %w", v.Id, errHeld)
 	}
-	f := Finding{Clock: h.Clock, limit: h.Limit, heldAt: h.HeldAt, Proposal: judge.Proposal{
+	f := Finding{Clock: h.Clock, limit: h.Limit, heldAt: h.HeldAt, kid: h.Kid, Proposal: judge.Proposal{
 		ID: v.Id, Target: v.Target, Authority: v.Authority, Action: v.Action, Until: v.Until.AsTime(), Score: v.Score,
 		Evidence: v.Evidence, PublicText: v.PublicText, OperatorText: v.OperatorText, Subject: v.Subject, Tenant: v.Tenant,
 		EventID: v.Cause.EventId, EventTime: v.Cause.EventTime.AsTime(), Offset: v.Cause.Offset, Model: v.Model,

@@ -35,6 +35,9 @@ const (
 	clearedFor = 24 * time.Hour
 	// tombstoneAfter is how long a lapsed verdict stays in the compacted topic.
 	tombstoneAfter = 24 * time.Hour
+	// resignedMax bounds the verdicts that are signed anew per heartbeat: 200,000
+	// take less than two minutes.
+	resignedMax = 2000
 	// tombstonesMax bounds the tombstones written per heartbeat.
 	tombstonesMax = 100
 

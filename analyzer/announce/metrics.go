@@ -17,6 +17,7 @@ type metrics struct {
 	beats       metric.Int64Counter     // Heartbeats written.
 	relayed     metric.Int64Counter     // Operators' envelopes, by result.
 	tombstones  metric.Int64Counter     // Lapsed verdicts removed from the topic.
+	resigned    metric.Int64Counter     // Verdicts written again under a new key.
 	forgotten   metric.Int64Counter     // Targets dropped at targetsMax.
 	disbelieved metric.Int64Counter     // Clears without an operator's signature.
 	retries     metric.Int64Counter     // Writes that had to be repeated, by topic.
@@ -38,6 +39,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.beats = counter("heartbeats", "{heartbeat}", "Heartbeats written.")
 	x.relayed = counter("relayed", "{verdict}", "Operators' verdicts received for relaying, by result.")
 	x.tombstones = counter("verdict_tombstones", "{verdict}", "Lapsed verdicts removed from the topic.")
+	x.resigned = counter("verdicts_resigned", "{verdict}", "Verdicts in force that were signed anew after the analyzer's key changed.")
 	x.forgotten = counter("verdict_targets_forgotten", "{target}", "Targets dropped because the partition remembers too many.")
 	x.disbelieved = counter("clears_disbelieved", "{record}", "Control records that lift a verdict without an operator's signature.")
 	x.retries = counter("write_retries", "{attempt}", "Writes to Kafka that had to be repeated.")

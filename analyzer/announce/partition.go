@@ -32,6 +32,7 @@ type Finding struct {
 	released bool      // A person has let it go: it waits for nobody and is not weakened.
 	limit    string    // What holds it, where it waits.
 	heldAt   time.Time // Since when, by the wall clock.
+	kid      string    // The key under which the control topic knows it.
 }
 
 // Partition is one owned partition of vigil.verdicts. See the package for its
@@ -51,6 +52,8 @@ type Partition struct {
 	held    []Finding // What waits for a person, oldest first.
 	holding []Finding // Of these, those that the control topic does not know yet.
 	unheld  [][]byte  // Keys there of those that wait no longer.
+
+	resigned string // The key under which all that is in force stands in the topic; "" at first.
 
 	lanes     sync.Mutex // Guards what follows.
 	positions event.Positions
@@ -306,7 +309,7 @@ func (p *Partition) forget(ctx context.Context, now time.Time) {
 // recall folds one record that stands in the topic. Only what one of our keys
 // signed counts, and only authorities that an analyzer writes.
 func (p *Partition) recall(record []byte, end int64) error {
-	msg, err := p.announcer.keys.Open(record)
+	msg, err := p.announcer.keys.Listed().Open(record) // Also by a key that has ended meanwhile: see resign.
 	if err != nil {
 		return fmt.Errorf("recall: %w", err)
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
-	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/epoch"
 )
 
@@ -29,14 +28,25 @@ var (
 	ErrUnbelieved = errors.New("no analyzer has signed the control record")
 )
 
+// signer signs in the analyzer's name.
+type signer interface {
+	Control(payload []byte) ([]byte, error)
+}
+
+// keyring verifies what analyzers and operators have signed. A [verdict.Ring] is one.
+type keyring interface {
+	OpenControl(record []byte) ([]byte, error)
+	OpenOrder(record []byte) (payload []byte, kid string, err error)
+}
+
 // Options are what an [Exchange] depends on. All but Access are required.
 type Options struct {
 	Config  Config
 	Brokers []string
 	Access  *access.Access // Nil is plain text, as nobody.
 	Writer  *announce.Writer
-	Signer  verdict.Signer
-	Keys    *verdict.KeySet
+	Signer  signer
+	Keys    keyring
 	Logger  *slog.Logger
 	Meter   metric.Meter
 	Now     func() time.Time

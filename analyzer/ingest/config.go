@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
 // Config says how the analyzer reads vigil.requests.
@@ -27,13 +29,15 @@ type Config struct {
 	CommitEvery time.Duration `mapstructure:"commit_every"`
 	// Drain is how long a worker may take to finish what it holds at the end.
 	Drain time.Duration `mapstructure:"drain"`
+	// Unsigned says what happens to records without a seal of gateways that the key set lists no key for: accept, mark or refuse. A gateway that has a key there is believed with its seal alone.
+	Unsigned seal.Policy `mapstructure:"unsigned"`
 }
 
 // DefaultConfig is a configuration that is safe to run unchanged.
 func DefaultConfig() Config {
 	return Config{
 		Group: "vigil-scoring", Heartbeat: 500 * time.Millisecond, SessionTimeout: 6 * time.Second, RebalanceTimeout: 10 * time.Second,
-		FetchWait: 500 * time.Millisecond, FetchBytes: 1 << 20, CommitEvery: time.Second, Drain: 3 * time.Second,
+		FetchWait: 500 * time.Millisecond, FetchBytes: 1 << 20, CommitEvery: time.Second, Drain: 3 * time.Second, Unsigned: seal.Mark,
 	}
 }
 
@@ -66,6 +70,10 @@ func (c Config) Validate() error {
 	}
 	if c.FetchBytes < fetchBytesMin || c.FetchBytes > fetchBytesMax {
 		errs = append(errs, fmt.Errorf("fetch_bytes: must be between %d and %d, is %d", fetchBytesMin, fetchBytesMax, c.FetchBytes))
+	}
+	err := c.Unsigned.Validate()
+	if err != nil {
+		errs = append(errs, fmt.Errorf("unsigned: %w", err))
 	}
 	return errors.Join(errs...)
 }

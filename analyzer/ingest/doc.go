@@ -1,10 +1,10 @@
 // Package ingest feeds the records of one topic to a stage of the scorer and
 // carries what follows from them to where it belongs.
 //
-//	[vigil.requests] --fetch--> decode --> scorer.Engine --> proposals   --> announce --> [vigil.verdicts]
-//	                              |                     \--> assessments ----------------> [vigil.assessments]
-//	                              |                     \--> cuts --> [vigil.facets]
-//	                              \--poison--> [vigil.dead]
+//	[vigil.requests] --fetch--> verify --> decode --> scorer.Engine --> proposals   --> announce --> [vigil.verdicts]
+//	                                         |                     \--> assessments ----------------> [vigil.assessments]
+//	                                         |                     \--> cuts --> [vigil.facets]
+//	                                         \--poison--> [vigil.dead]
 //	[vigil.facets] ----fetch--> decode --> facet.Engine --> proposals, assessments, as above
 //	state/ <--snapshot, offset-- Engine <--restore-- state/, warm start, replay
 //
@@ -17,6 +17,16 @@
 // Records below the committed offset are scored again only to rebuild state; what
 // they brought about stands already. A record that cannot be decoded, or at which
 // scoring itself breaks, goes to vigil.dead and the partition goes on.
+//
+// Records of vigil.requests are scored once their batch is whole and its seal is
+// verified (package seal). One that is not believed goes to vigil.dead with the
+// cause, is counted by gateway and cause and told once a minute, and reaches no
+// engine. Names of gateways that no key is listed for are not told apart. How far
+// each gateway's chain is, a worker knows from what it has read: after it has begun,
+// the first batch of each chain joins whatever came before.
+//
+// An epoch of a gateway ends when the gateway says so, when a later epoch of it
+// ticks, or by timeout. That is counted and told, and changes no score.
 //
 // # Concurrency
 //

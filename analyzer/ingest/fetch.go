@@ -18,6 +18,7 @@ type record struct {
 	key     []byte
 	value   []byte
 	headers []kafka.Header
+	batch   *batch // Nil where nothing is verified.
 }
 
 // header looks a header up.
@@ -33,7 +34,8 @@ func (r record) header(name string) ([]byte, bool) {
 // fetched is what one read gave.
 type fetched struct {
 	records []record
-	end     int64 // The end of the partition.
+	before  []record // Those in front of the wanted offset that came with it.
+	end     int64    // The end of the partition.
 }
 
 // errGone means that the wanted offset is not in the partition (any more).
@@ -62,6 +64,7 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 			continue
 		}
 		backoff = fetchBackoff
+		w.readAt.Store(w.ingest.o.Now().UnixNano())
 		if len(got.records) == 0 {
 			w.end.Store(got.end)
 			if got.end <= offset {
@@ -135,9 +138,11 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 		if err != nil {
 			return fetched{}, fmt.Errorf("read record %d: %w", rec.Offset, err)
 		}
-		if r.offset >= offset { // A batch may begin before what was asked for.
+		if r.offset >= offset {
 			out.records = append(out.records, r)
+			continue
 		}
+		out.before = append(out.before, r) // A batch may begin before what was asked for.
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -68,7 +69,7 @@ type Epochs interface {
 	Believe(ctx context.Context, ev *event.RequestEvent) error
 }
 
-// Options are what an [Ingest] depends on. All but Epochs and Access are required.
+// Options are what an [Ingest] depends on. All but Epochs, Seals and Access are required.
 type Options struct {
 	Config  Config
 	Brokers []string
@@ -84,6 +85,8 @@ type Options struct {
 	State     *state.Store
 	Keep      state.Config
 	Announcer *announce.Announcer
+	// Seals are the keys by which records are believed; nil where the topic bears no seals.
+	Seals seal.Keys
 	// Epochs carries what partitions share; nil where they share nothing, and
 	// control records for shared epochs are then poison.
 	Epochs Epochs
@@ -100,6 +103,7 @@ type Ingest struct {
 	transport *kafka.Transport
 	client    *kafka.Client
 	metrics   *metrics
+	refusals  *refusals
 	model     atomic.Pointer[model.Model]
 	joined    atomic.Bool
 	facets    atomic.Int64  // Partitions of vigil.facets, 0 for not known yet.
@@ -134,6 +138,7 @@ func New(o Options) (*Ingest, error) {
 		o: o, transport: t, client: &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: t}, metrics: m,
 		parked: make(map[int]parked), workers: make(map[int]*worker),
 	}
+	i.refusals = &refusals{log: o.Logger, now: o.Now, counted: m.refused, keys: o.Seals}
 	i.model.Store(o.Model)
 	_, err = o.Meter.RegisterCallback(i.observe, m.lag, m.owned, m.depth, m.capacity)
 	if err != nil {

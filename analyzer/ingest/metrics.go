@@ -16,6 +16,8 @@ type metrics struct {
 	missing  metric.Int64Counter     // Sequence numbers missing in lanes.
 	missed   metric.Int64Counter     // Records deleted before they were scored.
 	restored metric.Int64Counter     // Partitions begun, by where their state came from.
+	refused  metric.Int64Counter     // Records that are not believed, by gateway and cause.
+	closed   metric.Int64Counter     // Epochs of gateways that have ended, by how.
 	shifted  metric.Int64Counter     // Summaries that have moved away from the epoch in force.
 	lag      metric.Int64ObservableGauge
 	owned    metric.Int64ObservableGauge
@@ -39,9 +41,11 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.records = counter("records", "{record}", "Records of vigil.requests, by result.")
 	x.batches = counter("batches", "{batch}", "Reads of vigil.requests that held records.")
 	x.errors = counter("ingest_errors", "{error}", "Faults of the scoring path, by stage.")
-	x.missing = counter("events_missing", "{event}", "Sequence numbers missing in gateways' lanes.")
+	x.missing = counter("events_missing", "{event}", "Sequence numbers of gateways' lanes that are no events: gaps, and those dropped on purpose.")
 	x.missed = counter("records_missed", "{record}", "Records that the broker deleted before they were scored.")
 	x.restored = counter("partitions_begun", "{partition}", "Partitions taken over, by where their state came from.")
+	x.refused = counter("records_refused", "{record}", "Records of vigil.requests that are not believed to be of the gateway they name, by gateway and cause.")
+	x.closed = counter("gateway_epochs_closed", "{epoch}", "Epochs of gateways that have ended in a partition: closed by the gateway, by a successor or by timeout.")
 	x.shifted = counter("epoch_shifts", "{summary}", "Summaries of partitions that have moved away from the shared epoch in force.")
 	x.lag = gauge("lag", "{record}", "Records of a partition that are not scored yet.")
 	x.owned = gauge("partitions", "{partition}", "Partitions that this analyzer owns.")

@@ -20,6 +20,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	schema "github.com/vigil-gateway/vigil/schemas/facet"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -35,7 +36,18 @@ const (
 	resultPanic     = "panic"
 	resultReplayed  = "replayed"
 	resultKeyGone   = "key_gone"
+	resultRefused   = "refused"
 )
+
+// Causes of numbers that are no events, for the counter; table losses has the
+// gateways' own reasons.
+const (
+	causeGap     = "gap"     // Nobody has owned up to them.
+	causeDropped = "dropped" // A tombstone covers them.
+)
+
+// droppedMax bounds what one tombstone counts for.
+const droppedMax = 1 << 32
 
 var (
 	// errPanic means that scoring broke at a record.
@@ -51,12 +63,17 @@ type effects struct {
 	assessments *assessment.Batch // The worker's.
 	cuts        []*schema.FacetCut
 	results     map[string]int64
-	missing     int64
+	missing     int64 // Numbers that never came.
+	dropped     int64 // Numbers that gateways have dropped on purpose.
 }
 
 // process scores one read. When it returns nil its verdicts are acknowledged,
 // and its assessments are on their way.
 func (w *worker) process(ctx context.Context, b fetched) error {
+	if len(b.records) == 0 { // All of it waits for the rest of its batch.
+		w.end.Store(b.end)
+		return nil
+	}
 	begin := w.ingest.o.Now()
 	ctx, span := w.ingest.o.Tracer.Start(ctx, "score", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithLinks(links(ctx, b.records)...), trace.WithAttributes(
@@ -94,7 +111,8 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 	for result, n := range fx.results {
 		m.records.Add(ctx, n, metric.WithAttributes(attribute.String("result", result)))
 	}
-	m.missing.Add(ctx, fx.missing)
+	m.missing.Add(ctx, fx.missing, metric.WithAttributes(attribute.String("cause", causeGap)))
+	m.missing.Add(ctx, fx.dropped, metric.WithAttributes(attribute.String("cause", causeDropped)))
 	m.batches.Add(ctx, 1)
 	err := w.ship(ctx, b.records[0].offset, &fx)
 	m.duration.Record(ctx, w.ingest.o.Now().Sub(begin).Seconds())
@@ -107,6 +125,9 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	effective := r.offset >= w.effective
 	begin := w.ingest.o.Now()
 	at, err := w.decode(r)
+	if err == nil {
+		err = w.admit(r)
+	}
 	if err == nil {
 		err = errors.Join(w.verdict.Believe(&w.event), w.believeEpoch(ctx))
 	}
@@ -150,8 +171,14 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 			return err
 		}
 		return w.verdict.Control(ctx, &w.event, r.offset)
-	case w.event.Kind == event.KindTick || w.event.Kind == event.KindTombstone:
+	case w.event.Kind == event.KindTick:
 		fx.results[w.event.Kind]++
+		w.lives.tick(epochOf{w.event.Gateway, w.event.Epoch}, w.event.Reason == event.ReasonEpochClosed, w.ingest.o.Now(), w.ended(ctx))
+	case w.event.Kind == event.KindTombstone:
+		fx.results[w.event.Kind]++
+		if !res.Duplicate {
+			fx.dropped += int64(min(max(w.event.Seq, w.event.SeqEnd)-w.event.Seq, droppedMax)) + 1
+		}
 	default:
 		fx.results[resultDuplicate]++
 	}
@@ -171,7 +198,10 @@ func (w *worker) one(ctx context.Context, r record, fx *effects) error {
 // passed over.
 func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) error {
 	result := resultPoison
+	var refused *seal.RefusedError
 	switch {
+	case errors.As(why, &refused):
+		result = resultRefused
 	case errors.Is(why, errPanic):
 		result = resultPanic
 	case errors.Is(why, verdict.ErrUnknownKey):
@@ -183,7 +213,11 @@ func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) e
 	if r.offset < w.effective {
 		return nil
 	}
-	w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, why))
+	if refused != nil {
+		w.ingest.refusals.note(ctx, refused, w.partition, r.offset)
+	} else {
+		w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, why))
+	}
 	letter, err := w.dead(r, why)
 	if err != nil {
 		return err

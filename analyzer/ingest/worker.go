@@ -55,16 +55,19 @@ type worker struct {
 	lanes  map[event.Lane]uint64 // Lanes scored in this chunk.
 	// awaited says that a gateway holds a response back for one of its records.
 	awaited bool
+	proof   *proof // Nil where nothing is verified.
+	lives   lives  // The gateways that tick.
 
 	seen, end atomic.Int64 // For Status: next and the end of the partition.
 	epoch     atomic.Uint64
 	ready     atomic.Bool
+	readAt    atomic.Int64 // When the partition was read last, in Unix nanoseconds.
 }
 
 func newWorker(i *Ingest, gen committer, a kafka.PartitionAssignment) *worker {
 	return &worker{
 		ingest: i, gen: gen, partition: a.ID, effective: a.Offset,
-		fetched: make(chan fetched, prefetch), lanes: make(map[event.Lane]uint64),
+		fetched: make(chan fetched, prefetch), lanes: make(map[event.Lane]uint64), proof: newProof(i.o.Seals, a.ID),
 	}
 }
 
@@ -110,7 +113,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 		select {
 		case <-ctx.Done():
 		case b := <-w.fetched:
-			err = w.process(drain, b)
+			err = w.process(drain, w.verify(drain, b))
 		case <-due.C:
 			err = w.tidy(drain)
 		}
@@ -123,6 +126,9 @@ func (w *worker) tidy(ctx context.Context) error {
 	w.poll()
 	w.commit(ctx)
 	w.publish(ctx)
+	if w.next >= w.end.Load() {
+		w.lives.silent(time.Unix(0, w.readAt.Load()), w.ended(ctx))
+	}
 	now := w.ingest.o.Now()
 	engine, counts := w.engine.(counting)
 	if counts && now.Sub(w.countedAt) >= countEvery {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
 // cut is a range of offsets of one partition that is inserted as one, as it
@@ -30,6 +31,8 @@ type cut struct {
 	// Lanes and Marks are the partition's memory before the cut.
 	Lanes []lane `json:"lanes,omitempty"`
 	Marks []mark `json:"marks,omitempty"`
+	// Seals are how far the chains of the gateways' batches are before the cut.
+	Seals []seal.Entry `json:"seals,omitempty"`
 }
 
 // lane is how far a gateway's lane has been seen.
@@ -60,6 +63,7 @@ func newCut(topic string, partition int, first, last int64, at time.Time, before
 	for _, source := range slices.SortedFunc(maps.Keys(before.marks), compareSources) {
 		c.Marks = append(c.Marks, mark{source.topic, source.partition, before.marks[source]})
 	}
+	c.Seals = before.book.Entries()
 	return c
 }
 
@@ -74,6 +78,7 @@ func (c cut) encode() ([]byte, error) {
 		if len(b) <= CutBytesMax || len(c.Lanes) == 0 {
 			return b, nil
 		}
+		c.Seals = nil // Each chain is then one that is met for the first time.
 		c.Lanes = c.Lanes[(len(c.Lanes)+1)/2:]
 	}
 }
@@ -101,11 +106,12 @@ func compareSources(a, b source) int {
 type memory struct {
 	lanes event.Positions
 	marks map[source]int64
+	book  *seal.Book
 }
 
 // newMemory is the memory before c, or an empty one.
 func newMemory(c *cut) *memory {
-	m := &memory{marks: make(map[source]int64)}
+	m := &memory{marks: make(map[source]int64), book: new(seal.Book)}
 	if c == nil {
 		return m
 	}
@@ -115,6 +121,7 @@ func newMemory(c *cut) *memory {
 	for _, k := range c.Marks {
 		m.marks[source{k.Topic, k.Partition}] = k.Offset
 	}
+	m.book = seal.NewBook(c.Seals)
 	return m
 }
 

@@ -22,7 +22,10 @@
 // Rows of requests are finished requests and session events. Opens and ticks
 // are numbered but are no rows. Tombstones, and numbers that never came, go to
 // table losses, so that requests served = rows + losses can be asked of
-// ClickHouse alone. Verdicts are verified before they are stored, heartbeats
+// ClickHouse alone. A record that is not believed to be of the gateway that it names
+// (package seal) is no row and no loss; table refusals counts it, and batches that
+// are missing in a chain, by gateway, key and cause. Where the chains are is part of
+// the state that a cut carries. Verdicts are verified before they are stored, heartbeats
 // are passed over.
 //
 // While ClickHouse is down a worker holds one cut and tries again for ever with

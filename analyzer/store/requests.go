@@ -54,13 +54,14 @@ type lossRow struct {
 // requests collects events.
 type requests struct {
 	memory *memory
+	proof  proof
 	rows   []requestRow
 	losses []lossRow
 }
 
 func (c *requests) add(i item, at position) {
 	e, ok := i.message.(*event.RequestEvent)
-	if !ok {
+	if !ok || !c.proof.admit(i, e, at) {
 		return
 	}
 	l := event.Lane{Gateway: e.Gateway, Epoch: e.Epoch, Lane: e.Lane}
@@ -91,6 +92,9 @@ func (c *requests) blocks() []block {
 	}
 	if len(c.losses) > 0 {
 		blocks = append(blocks, newBlock("losses", lossColumns(), c.losses))
+	}
+	if len(c.proof.rows) > 0 {
+		blocks = append(blocks, newBlock("refusals", refusalColumns(), c.proof.rows))
 	}
 	return blocks
 }

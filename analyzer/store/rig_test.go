@@ -23,6 +23,7 @@ import (
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -40,6 +41,8 @@ type rig struct {
 	meter    metric.Meter
 	tracer   trace.Tracer
 	headers  []kafka.Header
+	seals    *verdict.KeySet // Nil where nothing is sealed.
+	unsigned seal.Policy
 }
 
 func newRig(t *testing.T) *rig {
@@ -84,8 +87,12 @@ func newRig(t *testing.T) *rig {
 // start runs a store until the returned function is called, which waits for its end.
 func (r *rig) start() (stop func()) {
 	r.t.Helper()
+	var seals seal.Keys
+	if r.seals != nil {
+		seals = r.seals
+	}
 	s, err := store.New(store.Options{
-		Config: r.config, Keys: r.keys, Now: time.Now,
+		Config: r.config, Keys: r.keys, Seals: seals, Unsigned: r.unsigned, Now: time.Now,
 		Logger: slog.New(slog.NewTextHandler(&testLog{r.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Meter:  r.meter, Tracer: r.tracer,
 	})

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -19,6 +20,8 @@ type item struct {
 	message any
 	// blank says that the record brings no row, whatever the memory says.
 	blank bool
+	// head is the record's batch, nil where none is verified.
+	head *seal.Head
 	// poison is why the record cannot be read.
 	poison error
 	// size is what the record weighed on the wire.
@@ -41,9 +44,11 @@ type kind struct {
 }
 
 // kinds are the topics that the store follows.
-func kinds(keys Opener) []kind {
+func kinds(keys Opener, seals seal.Keys, unsigned seal.Policy) []kind {
 	return []kind{
-		{topic.Requests, decodeRequest, func(m *memory) collector { return &requests{memory: m} }},
+		{topic.Requests, decodeRequest, func(m *memory) collector {
+			return &requests{memory: m, proof: proof{seals: seals, unsigned: unsigned, memory: m}}
+		}},
 		{topic.Assessments, decodeAssessments, func(m *memory) collector { return &assessments{memory: m} }},
 		{topic.Verdicts, decodeVerdict(keys), func(*memory) collector { return new(verdicts) }},
 		{topic.Enforcements, decodeEnforcement, func(*memory) collector { return new(enforcements) }},

@@ -18,20 +18,25 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
-// Options are what a [Store] depends on. All but Access are required.
+// Options are what a [Store] depends on. All but Access and Seals are required.
 type Options struct {
 	Config Config
 	// Access says how the brokers are reached and as whom; nil is plain text, as nobody.
 	Access *access.Access
 	// Keys verifies the envelopes of vigil.verdicts.
-	Keys   Opener
-	Logger *slog.Logger
-	Meter  metric.Meter
-	Tracer trace.Tracer
-	Now    func() time.Time
+	Keys Opener
+	// Seals are the keys by which records of vigil.requests are believed; nil
+	// believes all. Unsigned is for those of gateways that have none.
+	Seals    seal.Keys
+	Unsigned seal.Policy
+	Logger   *slog.Logger
+	Meter    metric.Meter
+	Tracer   trace.Tracer
+	Now      func() time.Time
 }
 
 // Store follows the topics into ClickHouse.
@@ -94,7 +99,7 @@ func New(o Options) (*Store, error) {
 		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), metrics: x,
 		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), told: make(map[string]time.Time), migrated: !o.Config.Migrate,
 	}
-	for _, k := range kinds(o.Keys) {
+	for _, k := range kinds(o.Keys, o.Seals, o.Unsigned) {
 		s.kinds[k.topic] = k
 	}
 	s.observed, err = o.Meter.RegisterCallback(s.observe, x.lag, x.depth, x.capacity)
@@ -147,7 +152,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // begin starts the worker of one partition for one generation.
 func (s *Store) begin(ctx context.Context, gen *kafka.Generation, name string, p kafka.PartitionAssignment) {
-	w := &worker{store: s, kind: s.kinds[name], partition: p.ID, group: gen, committed: p.Offset}
+	w := &worker{store: s, kind: s.kinds[name], partition: p.ID, group: gen, committed: p.Offset, sealed: newSealed(s.o.Seals, name, p.ID)}
 	s.mu.Lock()
 	s.workers[w] = struct{}{}
 	s.mu.Unlock()

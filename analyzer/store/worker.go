@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
 // committer is the part of a group's generation that a worker needs. It
@@ -33,7 +35,9 @@ type worker struct {
 	fresh    bool      // The topic is another one than the ledger knows.
 	declared time.Time // When the last cut was.
 	first    int64     // Where the next cut begins.
-	next     int64     // The offset to read next.
+	next     int64     // The offset behind the last record of pending.
+	reached  int64     // That to read next, where records beyond next wait for the rest of their batch.
+	sealed   *sealed   // Nil where no batch is verified.
 	pending  []item    // Read, and of no cut yet.
 	bytes    int64
 	misses   int
@@ -148,29 +152,40 @@ func (w *worker) gather(ctx context.Context) error {
 func (w *worker) read(ctx context.Context, wait time.Duration) error {
 	var records []record
 	var end int64
+	from := max(w.next, w.reached)
 	err := w.store.again(ctx, "fetch", kafka.OffsetOutOfRange, func() (err error) {
-		records, end, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, w.next, wait)
+		records, end, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait)
 		return err
 	})
 	if err != nil {
 		return w.outOfRange(ctx, err)
 	}
 	for _, r := range records {
-		i := w.kind.item(r)
-		w.bytes += i.size
-		w.pending = append(w.pending, i)
-		w.next = r.offset + 1
+		w.sealed.add(r, w.gathers)
+		w.reached = r.offset + 1
 	}
 	w.misses++
-	if len(records) > 0 || end <= w.next {
+	if len(records) > 0 || end <= from {
 		w.misses = 0
 	}
 	if w.misses >= missMax { // A hole at the end of what compaction left, or a control record.
-		w.next, w.misses = w.next+1, 0
+		w.reached, w.misses = from+1, 0
+	}
+	if !w.sealed.waits() {
+		w.next = max(w.next, w.reached)
 	}
 	w.lag.Store(max(0, end-w.first))
 	w.gathered.Store(w.bytes)
 	return nil
+}
+
+// gathers adds a record to pending; head is its batch, nil where none is verified.
+func (w *worker) gathers(head *seal.Head, r record) {
+	i := w.kind.item(r)
+	i.head = head
+	w.bytes += i.size
+	w.pending = append(w.pending, i)
+	w.next = r.offset + 1
 }
 
 // outOfRange goes on where the partition now begins, if it has been deleted
@@ -183,7 +198,7 @@ func (w *worker) outOfRange(ctx context.Context, err error) error {
 	if boundsErr != nil {
 		return errors.Join(err, boundsErr)
 	}
-	if first <= w.next {
+	if first <= max(w.next, w.reached) {
 		return err
 	}
 	w.missed(ctx, w.next, first)

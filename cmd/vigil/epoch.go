@@ -93,7 +93,7 @@ func askEpochs(ctx context.Context, env app.Env, run runfile.Run, number, agains
 	}
 	var last error
 	for _, base := range analyzers {
-		d, _, body := askAdmin(ctx, env, http.MethodGet, base, "/v1/epochs?"+q.Encode(), token)
+		d, _, body := askAdmin(ctx, env, "analyzer", http.MethodGet, base, "/v1/epochs?"+q.Encode(), token)
 		switch {
 		case d.unreachable:
 			last = app.Unreachable(fmt.Errorf("analyzer %s: %s", base, d.Error))
@@ -230,7 +230,7 @@ func promoteEpoch(c *cobra.Command, env app.Env, l *link, number string) error {
 	if err != nil {
 		return err
 	}
-	signer, err := operator(run)
+	signer, err := operator(run, env.Now())
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,11 @@ with which reasons others of that group went out before. What is released goes
 out now, unless it has lapsed; what comes after is counted anew. A release
 cannot be taken back; "vigil restore" lifts single verdicts.
 
+GROUP fuse releases what gateways hold by themselves (revoke.fuse): verdicts of the
+analyzer that would end too many of the sessions that they see. Before that, be sure
+that the analyzer's key is not in other hands; if it may be, run
+"vigil keys rotate analyzer --compromised" instead.
+
 Exit code 1 says that nothing of the group waits, or that an analyzer refuses.`
 
 // heldGroup is what waits at one analyzer.
@@ -47,10 +52,10 @@ func newReleaseCommand(env app.Env) *cobra.Command {
 		Use:     "release GROUP",
 		Short:   "Let verdicts go out that wait for a person",
 		Long:    releaseLong,
-		Example: "  vigil verdicts --held\n  vigil release walk",
+		Example: "  vigil verdicts --held\n  vigil release walk\n  vigil release fuse",
 		Args:    oneArg("GROUP, of the evidence that the verdicts rest on, such as walk"),
 	}
-	l := newLink(c, env, analyzerParts(), tenantParts())
+	l := newLink(c, env, analyzerParts(), gatewayParts(), tenantParts())
 	c.RunE = func(cmd *cobra.Command, args []string) error { return release(cmd, env, l, args[0]) }
 	return c
 }
@@ -68,15 +73,15 @@ func release(c *cobra.Command, env app.Env, l *link, group string) error {
 	if err != nil {
 		return err
 	}
-	analyzers, token, err := analyzersOf(run)
+	role, urls, token, err := holders(run, group)
 	if err != nil {
 		return err
 	}
-	all := make([]delivery, 0, len(analyzers))
+	all := make([]delivery, 0, len(urls))
 	released := false
 	path := "/v1/release?" + url.Values{"tenant": {run.Tenant}, "group": {group}}.Encode()
-	for _, u := range analyzers {
-		d, status, _ := askAdmin(c.Context(), env, http.MethodPost, u, path, token)
+	for _, u := range urls {
+		d, status, _ := askAdmin(c.Context(), env, role, http.MethodPost, u, path, token)
 		released = released || d.OK
 		if status == http.StatusNotFound { // Its share has nothing of the group: no fault where another's has.
 			d.Error = "nothing of the group waits there"
@@ -96,12 +101,31 @@ func release(c *cobra.Command, env app.Env, l *link, group string) error {
 	return releaseOutcome(all, released)
 }
 
+// groupFuse is how the command calls what gateways hold by themselves.
+const groupFuse = "fuse"
+
+// holders are the admin ports of those who may hold a group, and the token they ask for.
+func holders(run runfile.Run, group string) (role string, urls []string, token string, err error) {
+	if group == groupFuse {
+		urls, _, err = adminURLs(run)
+		if err == nil && len(urls) == 0 {
+			err = missing("gateway-admin")
+		}
+		if err == nil {
+			token, err = adminToken(run)
+		}
+		return "gateway", urls, token, err
+	}
+	urls, token, err = analyzersOf(run)
+	return "analyzer", urls, token, err
+}
+
 func sayRelease(w io.Writer, group string, d delivery) {
 	if d.OK {
-		say(w, "analyzer %s released the verdicts by group %s\n", d.URL, group)
+		say(w, "%s %s released the verdicts by group %s\n", d.Role, d.URL, group)
 		return
 	}
-	say(w, "analyzer %s released nothing: %s\n", d.URL, d.Error)
+	say(w, "%s %s released nothing: %s\n", d.Role, d.URL, d.Error)
 }
 
 // releaseOutcome is nil where verdicts were released and every analyzer could be
@@ -130,7 +154,10 @@ func knownGroup(group string) error {
 		}
 		names = append(names, g.String())
 	}
-	return app.Usage("GROUP: must be one of %s, is %q", strings.Join(names, ", "), group)
+	if group == groupFuse {
+		return nil
+	}
+	return app.Usage("GROUP: must be one of %s, is %q", strings.Join(append(names, groupFuse), ", "), group)
 }
 
 // listHeld says what waits for a person at all analyzers.
@@ -170,7 +197,7 @@ func listHeld(c *cobra.Command, env app.Env, l *link) error {
 }
 
 func heldAt(ctx context.Context, env app.Env, base, token string) ([]heldGroup, error) {
-	d, _, body := askAdmin(ctx, env, http.MethodGet, base, "/v1/held", token)
+	d, _, body := askAdmin(ctx, env, "analyzer", http.MethodGet, base, "/v1/held", token)
 	switch {
 	case d.unreachable:
 		return nil, app.Unreachable(fmt.Errorf("analyzer %s: %s", base, d.Error))
@@ -210,8 +237,8 @@ func analyzersOf(run runfile.Run) (urls []string, token string, err error) {
 
 // askAdmin sends one request without a body to an admin port; the body of its answer
 // is given where the port accepted. status is 0 where nobody answered.
-func askAdmin(ctx context.Context, env app.Env, method, base, path, token string) (delivery, int, []byte) {
-	d, status, body, cut := request(ctx, env, "analyzer", method, base, path, token, nil)
+func askAdmin(ctx context.Context, env app.Env, role, method, base, path, token string) (delivery, int, []byte) {
+	d, status, body, cut := request(ctx, env, role, method, base, path, token, nil)
 	if cut != nil { // Half a list is none.
 		d.OK, d.Error = false, cut.Error()
 	}

@@ -14,7 +14,7 @@ import (
 func newKeysCommand(env app.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keys",
-		Short: "Make the keys and secrets of an installation",
+		Short: "Make, rotate and check the keys of an installation",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -59,7 +59,7 @@ secrets/clickhouse-password; operators get keys/operator.pem.`,
 			}
 			return nil
 		},
-	}, newKeysAPICommand(env))
+	}, newKeysRotateCommand(env), newKeysResignCommand(env), newKeysShowCommand(env), newKeysVerifyCommand(env), newKeysGatewayCommand(env), newKeysAPICommand(env))
 	return c
 }
 

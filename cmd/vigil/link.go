@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -64,11 +66,18 @@ func analyzerParts() []part {
 	}
 }
 
+// gatewayParts are for what gateways hold.
+func gatewayParts() []part {
+	return []part{{"gateway-admin", "admin ports of all gateways, as URLs with commas between", func(r *runfile.Run) *string { return &r.GatewayAdmin }}}
+}
+
 // operatorParts are for what an operator signs.
 func operatorParts() []part {
 	return []part{
 		{"operator-key-file", "Ed25519 key that signs what you decide (PKCS#8 PEM)", func(r *runfile.Run) *string { return &r.OperatorKeyFile }},
 		{"operator-kid", "its id in the key set", func(r *runfile.Run) *string { return &r.OperatorKid }},
+		{"key-set-file", "key set that says which key of a rotated operator-key-file signs now", func(r *runfile.Run) *string { return &r.KeySetFile }},
+		{"root-public-file", "public key of the root that signed it", func(r *runfile.Run) *string { return &r.RootFile }},
 	}
 }
 
@@ -210,20 +219,37 @@ func names(run runfile.Run) (event.Names, error) {
 }
 
 // operator signs what an operator decides.
-func operator(run runfile.Run) (verdict.Signer, error) {
+func operator(run runfile.Run, now time.Time) (verdict.Signer, error) {
 	var none verdict.Signer
-	if run.OperatorKeyFile == "" || run.OperatorKid == "" {
-		return none, missing("operator-key-file and --operator-kid")
+	if run.OperatorKeyFile == "" {
+		return none, missing("operator-key-file")
 	}
 	b, err := os.ReadFile(run.OperatorKeyFile)
 	if err != nil {
 		return none, app.Usage("read operator key: %w", err)
 	}
-	key, err := verdict.ParsePrivateKey(b)
+	private, err := verdict.ParsePrivateKeys(b)
 	if err != nil {
 		return none, app.Usage("read operator key: %s: %w", run.OperatorKeyFile, err)
 	}
-	return verdict.NewSigner(run.OperatorKid, key), nil
+	if run.KeySetFile == "" || run.RootFile == "" {
+		switch {
+		case run.OperatorKid == "":
+			return none, missing("operator-kid, or --key-set-file and --root-public-file")
+		case len(private) > 1:
+			return none, app.Usage("%s holds %d keys: name --key-set-file and --root-public-file, which say which of them signs now", run.OperatorKeyFile, len(private))
+		}
+		return verdict.NewSigner(run.OperatorKid, private[0]), nil
+	}
+	set, err := keyfile.KeySet(run.RootFile, run.KeySetFile)
+	if err != nil {
+		return none, app.Usage("operator key: %w", err)
+	}
+	signer, err := set.Signer(verdict.ClassOperator, private, now)
+	if err != nil {
+		return none, app.Usage("operator key: %s: %w; see \"vigil keys show\"", run.OperatorKeyFile, err)
+	}
+	return signer, nil
 }
 
 // adminURLs are the base URLs of all known admin ports, gateways first.

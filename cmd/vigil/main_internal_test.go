@@ -213,6 +213,15 @@ func admin(role string, keys *verdict.KeySet, mu *sync.Mutex, file string) http.
 		}
 		_, _ = fmt.Fprint(w, `{"gateway":"gw-1","total":0,"sessions":[]}`)
 	})
+	if role == "gateway" {
+		var blown atomic.Bool
+		blown.Store(true)
+		mux.HandleFunc("POST /v1/release", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("tenant") != "default" || !blown.Swap(false) {
+				w.WriteHeader(http.StatusNotFound)
+			}
+		})
+	}
 	if role == "analyzer" {
 		heldAndRelease(mux)
 		epochsAndPromote(mux, keys)

@@ -44,7 +44,7 @@ func deliver(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdi
 	if err != nil {
 		return nil, err
 	}
-	signer, err := operator(run)
+	signer, err := operator(run, env.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	Tick time.Duration `mapstructure:"tick"`
 	// Drain is how long a stopping gateway goes on sending what is queued.
 	Drain time.Duration `mapstructure:"drain"`
+	// KeyFile is the Ed25519 key, PKCS#8 in PEM, that seals what this gateway writes; the key set lists its public half with class gateway and this gateway's id. Empty seals nothing.
+	KeyFile string `mapstructure:"key_file"`
 	// Spool keeps events on disk until Kafka has them.
 	Spool spool.Config `mapstructure:"spool"`
 }

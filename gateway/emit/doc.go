@@ -4,7 +4,7 @@
 //	gateway --Intend--> spool (requests under way)
 //	gateway --Emit--> spool + queue (per lane, bounded) --> sender (one per partition) --> topic "vigil.requests"
 //	what an earlier run left --^
-//	gateway/session --Enforce--> queue --> sender --> topic "vigil.enforcements"
+//	gateway/session --Enforce--> spool of their own + queue --> sender --> topic "vigil.enforcements"
 //
 // # Contract
 //
@@ -24,7 +24,12 @@
 // What has no room in memory waits on the disk alone. Without a spool, what is in
 // the queue when Run has used up its drain time is counted as lost.
 //
-// Enforcements are receipts and are in memory alone.
+// With a signer each batch of events bears the seal of this gateway: see package
+// seal. A life has one chain per partition, also for what earlier lives have left.
+//
+// Enforcements are receipts: with a spool they survive as events do, and one that a
+// crash has made double has the same id twice. They have no numbers that a reader
+// sees.
 //
 // # Concurrency
 //

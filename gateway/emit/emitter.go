@@ -17,6 +17,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -27,7 +28,8 @@ type issuer interface {
 	Issued(lane uint32, seq uint64, at time.Time)
 }
 
-// Options are what an [Emitter] depends on. All but Access and Issuer are required.
+// Options are what an [Emitter] depends on. All but Access, Issuer and Signer are
+// required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
@@ -43,6 +45,8 @@ type Options struct {
 	Lanes topic.Lanes
 	// Issuer hears which numbers have been given out; nil for nobody.
 	Issuer issuer
+	// Signer seals what is written to vigil.requests; nil leaves it without a seal.
+	Signer *seal.Signer
 	Logger *slog.Logger
 	Meter  metric.Meter
 	Now    func() time.Time
@@ -56,9 +60,11 @@ type Emitter struct {
 	life         *life
 	lives        map[uint64]*life // By epoch, this one and those that left records.
 	spool        *spool.Spool     // Nil where events are in memory alone.
+	receipts     *receipts
 	log          *slog.Logger
 	now          func() time.Time
 	client       *bus.Client
+	signer       *seal.Signer // Nil where nothing is sealed.
 	metrics      metrics
 	buffers      buffers
 	requests     *stream
@@ -77,7 +83,8 @@ func New(o Options) (*Emitter, error) {
 	e := &Emitter{
 		cfg:     o.Config,
 		gateway: o.Gateway,
-		source:  "vigil://gateway/" + o.Gateway,
+		source:  seal.SourcePrefix + o.Gateway,
+		signer:  o.Signer,
 		log:     o.Logger,
 		now:     o.Now,
 		client: bus.New(bus.Options{
@@ -91,6 +98,10 @@ func New(o Options) (*Emitter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emit: %w", err)
 	}
+	err = e.openReceipts(o)
+	if err != nil {
+		return nil, fmt.Errorf("emit: %w", errors.Join(err, e.Close()))
+	}
 	c := o.Config
 	e.requests = newStream(topic.Requests, c.QueueRecordsMax, c.QueueBytesMax, newRing(lanes, c.QueueRecordsMax, c.QueueBytesMax, &e.buffers, e.load))
 	e.enforcements = newStream(topic.Enforcements, c.EnforcementsMax, c.QueueBytesMax, newRing(1, c.EnforcementsMax, c.QueueBytesMax, &e.buffers, nil))
@@ -101,6 +112,7 @@ func New(o Options) (*Emitter, error) {
 	if e.spool != nil {
 		e.inherit()
 	}
+	e.receipts.inherit()
 	return e, nil
 }
 
@@ -173,7 +185,8 @@ func (e *Emitter) complete(ev *event.RequestEvent, now time.Time) {
 // newID returns a UUIDv7: ids sort by time, which ClickHouse likes.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// Enforce queues a receipt for a verdict, by the same rule as Emit. It sets
+// Enforce queues a receipt for a verdict, by the same rule as Emit: with a spool it
+// survives the end of the process. It sets
 // the enforcement's gateway and, where they are missing, id and time.
 func (e *Emitter) Enforce(en *verdict.Enforcement, traceparent string) bool {
 	now := e.now()
@@ -200,7 +213,7 @@ func (e *Emitter) Enforce(en *verdict.Enforcement, traceparent string) bool {
 		traceparent: traceparent, time: en.Time.AsTime(), queued: now,
 	}
 	r.weigh()
-	if !s.queue.push(r) {
+	if !e.receipts.push(r) {
 		s.drop(ReasonQueueFull, 1)
 		return false
 	}

@@ -135,6 +135,10 @@ func (e *Emitter) remake(l *life, lane uint32, item spool.Item) (*record, error)
 
 // known notes that Kafka has a record, and forgets what is in the spool of it.
 func (e *Emitter) known(r *record) {
+	if r.sort == sortEnforcement {
+		e.receipts.known(r)
+		return
+	}
 	if e.spool == nil || r.life == nil {
 		return
 	}

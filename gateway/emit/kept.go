@@ -54,19 +54,21 @@ func boot() string {
 	return string(b)
 }
 
-// runSpool runs the spool until ctx ends, where there is one.
+// runSpool runs the spools until ctx ends, where there are some.
 func (e *Emitter) runSpool(ctx context.Context, work *sync.WaitGroup) {
+	e.receipts.run(ctx, work)
 	if e.spool != nil {
 		work.Go(func() { e.spool.Run(ctx) })
 	}
 }
 
-// Close gives the spool back, for an emitter that is not run.
+// Close gives the spools back, for an emitter that is not run.
 func (e *Emitter) Close() error {
-	if e.spool == nil {
-		return nil
+	err := e.receipts.close()
+	if e.spool != nil {
+		err = errors.Join(err, e.spool.Close())
 	}
-	return e.spool.Close() //nolint:wrapcheck // Names its package.
+	return err
 }
 
 // keep puts a record into the spool where there is one and it has room.
@@ -128,7 +130,7 @@ func (r *record) readHead(b []byte) error {
 	}
 	n := int(binary.LittleEndian.Uint16(b))
 	b = b[2:]
-	if len(b) < n || r.sort > sortTombstone {
+	if len(b) < n || r.sort > sortEnforcement {
 		return errHead
 	}
 	r.key, r.value = b[:n:n], b[n:]

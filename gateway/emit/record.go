@@ -24,7 +24,7 @@ const (
 // record is one encoded message on its way. It belongs to the queue from push
 // to pop; only the sender of its partition changes it in between.
 type record struct {
-	life  *life // Whose number it has; nil for an enforcement.
+	life  *life // Whose number it has; nil for an enforcement of this life.
 	lane  uint32
 	sort  sort
 	seq   uint64
@@ -53,24 +53,24 @@ type record struct {
 // that the queue gets back what it gave.
 func (r *record) weigh() { r.size = int64(len(r.key)+len(r.value)) + recordOverheadBytes }
 
-// message is the record as kafka-go wants it. Its readers are used up by one
-// attempt, so each attempt makes its own.
-func (r *record) message(source string) kafka.Record {
+// headers are those that the record has beside a seal.
+func (r *record) headers(source string) []kafka.Header {
 	attrs := cloudevent.Attributes{
 		ID: r.id, Source: source, Type: r.typ, Time: r.time,
 		ContentType: cloudevent.Protobuf, TraceParent: r.traceparent,
 	}
 	headers := attrs.Headers()
-	m := kafka.Record{
-		Time:    r.queued,
-		Key:     kafka.NewBytes(r.key),
-		Value:   kafka.NewBytes(r.value),
-		Headers: make([]kafka.Header, len(headers)),
-	}
+	out := make([]kafka.Header, len(headers), len(headers)+1)
 	for i, h := range headers {
-		m.Headers[i] = kafka.Header{Key: h.Key, Value: h.Value}
+		out[i] = kafka.Header{Key: h.Key, Value: h.Value}
 	}
-	return m
+	return out
+}
+
+// message is the record as kafka-go wants it. Its readers are used up by one
+// attempt, so each attempt makes its own.
+func (r *record) message(headers []kafka.Header) kafka.Record {
+	return kafka.Record{Time: r.queued, Key: kafka.NewBytes(r.key), Value: kafka.NewBytes(r.value), Headers: headers}
 }
 
 // bufferKeepMax is the largest buffer that is worth keeping for the next event.

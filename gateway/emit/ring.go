@@ -19,7 +19,7 @@ type ring struct {
 	spooled              atomic.Int64 // In the spool alone.
 	beside               atomic.Int64 // In memory beside the budget: read from the spool, or in the place of what is lost.
 	buffers              *buffers
-	load                 func(lane uint32, ref spool.Ref) *record // Reads a record; it stands for a loss where there is none.
+	load                 func(lane uint32, ref spool.Ref) *record // Reads a record; it stands for a loss where there is none. Nil keeps all in memory.
 	lanes                []laneRing
 }
 
@@ -48,7 +48,7 @@ func newRing(lanes uint32, recordsMax, bytesMax int64, b *buffers, load func(uin
 // in the spool. False means that there is neither.
 func (q *ring) push(r *record) bool {
 	r.resident = q.reserve(r.size)
-	if !r.resident && !r.ref.Valid() {
+	if !r.resident && (q.load == nil || !r.ref.Valid()) {
 		return false
 	}
 	if r.resident {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -21,6 +22,7 @@ type sender struct {
 	partition int
 	lanes     []uint32
 	wake      chan struct{}
+	chain     *seal.Chain // Nil where nothing is sealed.
 
 	batch []*record
 	taken []int // Per lane, how many records of the batch are its own.
@@ -58,7 +60,7 @@ func (e *Emitter) produce(ctx context.Context, s *stream, n int) {
 	defer stop()
 	senders := make([]*sender, n)
 	for p := range senders {
-		senders[p] = &sender{e: e, s: s, partition: p, wake: make(chan struct{}, 1), limit: e.cfg.BatchRecordsMax}
+		senders[p] = &sender{e: e, s: s, partition: p, wake: make(chan struct{}, 1), limit: e.cfg.BatchRecordsMax, chain: e.chain(s, p)}
 	}
 	for lane := range s.lanes {
 		p := senders[topic.Partition(lane, n)]
@@ -161,8 +163,16 @@ func (p *sender) collect() bool {
 // deliver sends the batch until it is stored, split, given up or ctx ends.
 func (p *sender) deliver(ctx context.Context) {
 	wait := p.e.backoff()
+	headers, sealed := p.prepare()
+	taken := false // It is stored, or may be: whatever is put together anew has another number.
+	defer func() {
+		if taken && p.chain != nil {
+			p.chain.Advance(sealed)
+		}
+	}()
 	for {
-		err := p.attempt(ctx)
+		err := p.attempt(ctx, headers)
+		taken = taken || err == nil || !refuses(err)
 		switch {
 		case err == nil:
 			p.recovered(ctx)
@@ -183,10 +193,10 @@ func (p *sender) deliver(ctx context.Context) {
 }
 
 // attempt produces the batch once.
-func (p *sender) attempt(ctx context.Context) error {
+func (p *sender) attempt(ctx context.Context, headers [][]kafka.Header) error {
 	records := make([]kafka.Record, len(p.batch))
 	for i, r := range p.batch {
-		records[i] = r.message(p.e.source)
+		records[i] = r.message(headers[i])
 		if r.tried {
 			p.s.count.resent.Add(1)
 		}

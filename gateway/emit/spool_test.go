@@ -3,6 +3,7 @@ package emit_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,18 +62,18 @@ func cluster(t *testing.T) string {
 	return b.Addr()
 }
 
-// left names the files of a spool, the lock excepted.
+// left names the files of a spool, locks excepted.
 func left(t *testing.T, o emit.Options) []string {
 	t.Helper()
-	entries, err := os.ReadDir(o.Config.Spool.Dir)
+	var names []string
+	err := filepath.WalkDir(o.Config.Spool.Dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && d.Name() != "lock" {
+			names = append(names, name)
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		if e.Name() != "lock" {
-			names = append(names, e.Name())
-		}
 	}
 	return names
 }

@@ -5,6 +5,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
 // stream is one topic with its queue. Its senders come and go with the
@@ -17,7 +19,8 @@ type stream struct {
 	attr                    metric.MeasurementOption
 	count                   counters
 	closed                  atomic.Bool
-	popped                  chan struct{} // Something has left the queue.
+	popped                  chan struct{}       // Something has left the queue.
+	chains                  map[int]*seal.Chain // By partition: they outlive their senders. Supervise's.
 
 	senders atomic.Pointer[[]*sender] // nil until the partitions are known.
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -22,6 +24,10 @@ var ErrStale = errors.New("a later verdict is known")
 // ErrBeyond means that a heartbeat says that more is scored than was emitted.
 var ErrBeyond = errors.New("heartbeat claims what was never emitted")
 
+// ErrOutranked means that a stronger verdict of the same operator or feed stands,
+// which only a restore lifts.
+var ErrOutranked = errors.New("a stronger verdict of the same authority stands")
+
 // ErrFull means that there is no room for a verdict that is in force: it would not
 // survive a restart without Kafka.
 var ErrFull = errors.New("revoke.verdicts_max or file_bytes_max is reached")
@@ -37,13 +43,7 @@ func (f *Follower) Accept(envelope []byte) error {
 		return err
 	}
 	envelope = bytes.TrimSpace(envelope) // A file or a shell ends it with a newline.
-	m, err := f.keys.Load().Open(envelope)
-	if err == nil && m.Verdict == nil {
-		err = fmt.Errorf("a heartbeat is not taken here: %w", verdict.ErrMalformed)
-	}
-	if err == nil {
-		err = f.take(m.Verdict, envelope, f.now())
-	}
+	v, err := f.admit(envelope)
 	if err != nil {
 		f.refuse(originAdmin, nil, err)
 		return fmt.Errorf("accept verdict: %w", err)
@@ -52,14 +52,42 @@ func (f *Follower) Accept(envelope []byte) error {
 	if err != nil {
 		return fmt.Errorf("accept verdict: in force, but not saved: %w", err)
 	}
-	if !f.ledger.saved(m.Verdict) {
+	if !f.ledger.saved(v) {
 		return fmt.Errorf("accept verdict: in force, but not saved: %w", ErrFull)
 	}
 	return nil
 }
 
+func (f *Follower) admit(envelope []byte) (*verdict.Verdict, error) {
+	f.trust.RLock()
+	defer f.trust.RUnlock()
+	m, err := f.keys.Open(envelope)
+	switch {
+	case err != nil:
+		return nil, err //nolint:wrapcheck // Named by Accept.
+	case m.Verdict == nil:
+		return nil, fmt.Errorf("a heartbeat is not taken here: %w", verdict.ErrMalformed)
+	}
+	return m.Verdict, f.take(m.Verdict, envelope, f.now())
+}
+
 // take brings an authentic verdict into force where it is the newest of its key.
 func (f *Follower) take(v *verdict.Verdict, raw []byte, now time.Time) error {
+	if v.Future(now) {
+		if v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet {
+			return verdict.ErrFuture // It would outrank what he says until then.
+		}
+		dated(v, now)
+	}
+	if f.ledger.news(v) {
+		ok, blew := f.fuse.allow(v, now)
+		if blew {
+			f.alarm(v)
+		}
+		if !ok {
+			return errHeld
+		}
+	}
 	out, keep := f.ledger.fold(record{verdict: v, raw: raw, at: nowhere}, now)
 	switch out {
 	case repeated:
@@ -69,6 +97,12 @@ func (f *Follower) take(v *verdict.Verdict, raw []byte, now time.Time) error {
 		return ErrStale
 	case lapsed:
 		return verdict.ErrExpired
+	case outranked:
+		return ErrOutranked
+	case resigned:
+		f.counts.repeated.Add(1)
+		f.file.add(v, keep, raw)
+		return nil
 	case full:
 		f.file.forgo(1)
 	case newest:
@@ -79,14 +113,47 @@ func (f *Follower) take(v *verdict.Verdict, raw []byte, now time.Time) error {
 	return nil
 }
 
+// dated makes a verdict of the analyzer whose clock is ahead one of now: in force,
+// but nobody has to prove himself at a time to come.
+func dated(v *verdict.Verdict, now time.Time) {
+	if v.Future(now) {
+		v.Time = timestamppb.New(now)
+	}
+}
+
+// alarm says that a fuse has blown, here and on the disk.
+func (f *Follower) alarm(v *verdict.Verdict) {
+	f.log.Error("alarm: the analyzer's verdicts would end too many of the sessions seen here; they wait until the fuse is released",
+		"tenant", v.Tenant, "verdict", v.Id, "target_kind", v.Target.GetKind(), "kid", v.Kid, "share", f.cfg.Fuse.Share)
+	err := f.fuse.save()
+	if err != nil {
+		f.log.Error("a restart would mend the fuse", "error", err)
+	}
+}
+
+// Release mends the fuse of a tenant, and reports whether it had blown. What it has
+// held is read again from the topic, and what comes is counted anew.
+func (f *Follower) Release(tenant string) bool {
+	if !f.fuse.mend(tenant) {
+		return false
+	}
+	err := f.fuse.save()
+	if err != nil {
+		f.log.Error("a restart would blow the fuse again", "error", err)
+	}
+	f.log.Warn("the analyzer's verdicts that were held are released", "tenant", tenant)
+	f.again.Add(1)
+	return true
+}
+
 // refuse counts a record without effect and logs it once per key and reason:
 // who can write to the topic must not be able to fill the log.
 func (f *Follower) refuse(origin string, key []byte, err error) {
 	at := reasonOf(err)
 	reason := reasons()[at].name
 	f.counts.refused[at].Add(1)
-	if reason == "stale" || reason == "expired" && !f.CaughtUp() {
-		return // Every compacted topic holds some. Once it is read, one that comes in lapsed is odd.
+	if reason == "stale" || reason == "held" || reason == "expired" && !f.CaughtUp() {
+		return // Every compacted topic holds some, and a blown fuse raises an alarm of its own. Once it is read, one that comes in lapsed is odd.
 	}
 	key = key[:min(len(key), 128)]
 	id := origin + "\x00" + reason + "\x00" + string(key)
@@ -114,11 +181,15 @@ func reasons() []reason {
 		{"expired", verdict.ErrExpired},
 		{"unsigned", verdict.ErrUnsigned},
 		{"unknown_key", verdict.ErrUnknownKey},
+		{"not_in_force", verdict.ErrNotInForce},
 		{"wrong_signature", verdict.ErrSignature},
 		{"wrong_authority", verdict.ErrAuthority},
 		{"malformed", verdict.ErrMalformed},
 		{"too_large", errTooLarge},
 		{"beyond", ErrBeyond},
+		{"future", verdict.ErrFuture},
+		{"outranked", ErrOutranked},
+		{"held", errHeld},
 		{"other", nil},
 	}
 }

@@ -19,6 +19,10 @@ type arrival chan string
 
 func (a arrival) Apply(v *verdict.Verdict, _ time.Time) { a <- v.Id }
 
+func (a arrival) Withdraw(*verdict.Verdict) {}
+
+func (a arrival) Sessions(string, *verdict.Target) int { return 0 }
+
 // BenchmarkArrival is the way of a signed verdict from the analyzer's hands to
 // the session table, one at a time, over the embedded broker.
 func BenchmarkArrival(b *testing.B) {

@@ -22,6 +22,8 @@ type Config struct {
 	RetryMin time.Duration `mapstructure:"retry_min"`
 	// RetryMax is the longest pause after an error.
 	RetryMax time.Duration `mapstructure:"retry_max"`
+	// Fuse bounds how many sessions the analyzer's verdicts may end here.
+	Fuse Fuse `mapstructure:"fuse"`
 }
 
 // DefaultConfig is a configuration that is safe to run once Dir is set.
@@ -33,6 +35,7 @@ func DefaultConfig() Config {
 		RequestTimeout: 5 * time.Second,
 		RetryMin:       10 * time.Millisecond,
 		RetryMax:       250 * time.Millisecond,
+		Fuse:           Fuse{Share: 0.25, Least: 100, Window: 10 * time.Minute},
 	}
 }
 
@@ -57,5 +60,5 @@ func (c Config) Validate() error {
 	lasts("poll_wait", c.PollWait, 10*time.Millisecond, c.RequestTimeout/2)
 	lasts("retry_min", c.RetryMin, time.Millisecond, c.RetryMax)
 	lasts("retry_max", c.RetryMax, time.Millisecond, time.Minute)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Fuse.validate())...)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,10 +20,14 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// applier is where verdicts take effect: a session table. Apply may be called
+// applier is where verdicts take effect: a session table. Its methods may be called
 // by several goroutines at once.
 type applier interface {
 	Apply(v *verdict.Verdict, arrived time.Time)
+	// Withdraw takes back exactly what Apply was given.
+	Withdraw(v *verdict.Verdict)
+	// Sessions is how many known sessions a target has; nil is all of the tenant.
+	Sessions(tenant string, target *verdict.Target) int
 }
 
 // Options are what a [Follower] depends on. All but Access and Positions are required.
@@ -51,16 +56,20 @@ type Follower struct {
 	table   applier
 	log     *slog.Logger
 	now     func() time.Time
-	keys    atomic.Pointer[verdict.KeySet]
+	keys    *verdict.Ring
+	trust   sync.RWMutex // Read from the check of a signature to its effect, written while keys are replaced.
 	client  *bus.Client
 	ledger  *ledger
 	file    *file
 	beats   *beats
+	fuse    *fuse
+	gaps    gaps
 	metrics metrics
 
 	load     sync.Once
 	loadErr  error
 	caughtUp atomic.Bool
+	again    atomic.Uint64 // Moves on when all partitions have to be read from their beginning.
 	counts   counts
 
 	mu         sync.Mutex
@@ -70,8 +79,8 @@ type Follower struct {
 
 // counts are what has been seen since the start.
 type counts struct {
-	applied, repeated, damaged atomic.Uint64
-	refused                    [10]atomic.Uint64 // By reason.
+	applied, repeated, damaged, missing atomic.Uint64
+	refused                             [14]atomic.Uint64 // By reason.
 }
 
 // New returns a follower that has not read anything yet.
@@ -89,10 +98,12 @@ func New(o Options) (*Follower, error) {
 		ledger:     l,
 		file:       newFile(o.Config.Dir, o.Config.FileBytesMax, l),
 		beats:      newBeats(o.Positions, o.Now()),
+		fuse:       newFuse(o.Config.Fuse, o.Config.Dir, o.Table.Sessions),
+		gaps:       gaps{last: make(map[voice]order)},
+		keys:       verdict.NewRing(o.Keys, o.Now),
 		complained: make(map[string]struct{}),
 		behind:     -1,
 	}
-	f.keys.Store(o.Keys)
 	f.client = bus.New(bus.Options{Brokers: o.Brokers, Access: o.Access, Gateway: o.Gateway, Topics: []string{topic.Verdicts}, Timeout: o.Config.RequestTimeout})
 	f.metrics, err = newMetrics(o.Meter, f)
 	if err != nil {
@@ -131,11 +142,12 @@ func (f *Follower) Load() error {
 // record at a time is in memory.
 func (f *Follower) loadFile() error {
 	now := f.now()
-	keys := f.keys.Load()
+	keys := f.keys.Listed() // What was believed when it came goes on being in force, though its key may have ended.
 	refused, live := 0, 0
 	apply := func(v *verdict.Verdict) {
 		if v.Live(now) || len(v.Clears) > 0 {
 			live++
+			dated(v, now)
 			f.table.Apply(v, now)
 		}
 	}
@@ -161,6 +173,10 @@ func (f *Follower) loadFile() error {
 		}
 		apply(v)
 	})
+	if err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
+	err = f.fuse.load()
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)
 	}
@@ -240,8 +256,51 @@ func (f *Follower) persist(ctx context.Context) {
 func (f *Follower) CaughtUp() bool { return f.caughtUp.Load() }
 
 // SwapKeys replaces the keys that verify records, after the key set file has
-// changed. What has been applied stays.
-func (f *Follower) SwapKeys(keys *verdict.KeySet) { f.keys.Store(keys) }
+// changed. What was signed by a key that is listed no longer is taken back, and all
+// that is in the topic is read again: some of it may have been refused for a key
+// that was not known. What a key has signed that has ended stays. The error wraps
+// [verdict.ErrRollback], and then nothing has changed.
+func (f *Follower) SwapKeys(keys *verdict.KeySet) error {
+	f.trust.Lock()
+	defer f.trust.Unlock()
+	before := f.keys.Listed()
+	changed, err := f.keys.Swap(keys)
+	if err != nil || !changed {
+		return err //nolint:wrapcheck // Says it all.
+	}
+	var gone []string
+	for _, old := range before.List().Keys {
+		if !slices.ContainsFunc(keys.List().Keys, func(k verdict.Key) bool { return k.ID == old.ID && bytes.Equal(k.Public, old.Public) }) {
+			gone = append(gone, old.ID)
+		}
+	}
+	f.log.Info("key set in force", "version", keys.List().Version, "keys", len(keys.List().Keys), "gone", gone)
+	if len(gone) > 0 {
+		f.takeBack(gone)
+	}
+	f.again.Add(1)
+	return nil
+}
+
+// takeBack ends what keys have signed that nobody believes any more, and whoever
+// holds one of them: also the places in the order that it took from others.
+func (f *Follower) takeBack(kids []string) {
+	err := f.file.commit()
+	n := 0
+	if err == nil {
+		err = f.file.visit(f.ledger.signedBy(kids), func(p place, raw []byte) {
+			v, err := verified(raw)
+			if err == nil && f.ledger.drop(p, raw) {
+				f.table.Withdraw(v)
+				n++
+			}
+		})
+	}
+	if err != nil {
+		f.log.Error("verdicts of keys that are gone are in force until the next start", "kids", kids, "error", err)
+	}
+	f.log.Warn("verdicts of keys that are gone are taken back", "kids", kids, "verdicts", n)
+}
 
 // Staleness is how long the analyzer has been silent in the partition where it
 // has been silent longest, counted from the follower's start where it never spoke.
@@ -261,6 +320,12 @@ type Stats struct {
 	Refused   map[string]uint64
 	CaughtUp  bool
 	Staleness time.Duration
+	// Missing is how many records of the analyzer never came, by its own numbering.
+	Missing uint64
+	// Blown says since when the fuses of which tenants hold verdicts.
+	Blown map[string]time.Time
+	// KeySet is the version of the key set in force.
+	KeySet uint64
 }
 
 // Stats returns the figures of this moment.
@@ -278,5 +343,6 @@ func (f *Follower) Stats() Stats {
 		Applied: f.counts.applied.Load(), Repeated: f.counts.repeated.Load(),
 		Refused: refused, Damaged: f.counts.damaged.Load(),
 		CaughtUp: f.CaughtUp(), Staleness: f.beats.staleness(f.now()),
+		Missing: f.counts.missing.Load(), Blown: f.fuse.blown(), KeySet: f.keys.Listed().List().Version,
 	}
 }

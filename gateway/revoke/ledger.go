@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"hash/maphash"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +22,8 @@ type ledger struct {
 
 	mu    sync.Mutex
 	keys  map[name]entry
-	bytes int64 // Of all entries' lines in a file that holds nothing else.
+	bytes int64    // Of all entries' lines in a file that holds nothing else.
+	kids  []string // Ids of keys, to which entries point.
 }
 
 // name is a key in a fixed size: the start of its SHA-256, of which nobody can make
@@ -44,6 +46,12 @@ type entry struct {
 	at   int64
 	size int32 // Of the record, in bytes.
 	kept bool  // That line is of this record.
+	kid  uint8 // Index of the id of the key that has signed it; kidsMax for one of those beyond.
+	// strength and until, a Unix second, are those of an operator's or a feed's word; 0
+	// for an analyzer's. A weaker word does not replace it while it holds, because
+	// nobody has folded the one into the other.
+	strength int8
+	until    uint32
 }
 
 // nowhere is the place of a line that the file does not have.
@@ -53,11 +61,13 @@ const nowhere = -1
 type outcome uint8
 
 const (
-	newest   outcome = iota // Later than what was there: to be applied and kept.
-	repeated                // The same as what was there.
-	stale                   // Earlier than what was there: refused.
-	lapsed                  // Not live, and nothing was there that it would end.
-	full                    // Newest, but there is no room to keep it.
+	newest    outcome = iota // Later than what was there: to be applied and kept.
+	repeated                 // The same as what was there.
+	stale                    // Earlier than what was there: refused.
+	lapsed                   // Not live, and nothing was there that it would end.
+	full                     // Newest, but there is no room to keep it.
+	resigned                 // The same under another key: to be kept in its place.
+	outranked                // A stronger word of an operator stands: refused.
 )
 
 func newLedger(limit int) *ledger {
@@ -91,12 +101,22 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	next := entry{epoch: v.Epoch, seq: v.Seq, sum: maphash.Bytes(l.seed, r.raw), at: r.at, size: int32(len(r.raw)), kept: r.at != nowhere}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	next.kid = l.kid(v.Kid)
+	if v.Authority == verdict.AuthorityOperator || v.Authority == verdict.AuthorityFeed {
+		next.strength, next.until = int8(verdict.Strength(v.Action)), uint32(min(max(v.Until.GetSeconds(), 0), math.MaxUint32))
+	}
 	old, known := l.keys[key]
+	out := newest
 	switch {
 	case known && old.epoch == v.Epoch && old.seq == v.Seq:
-		return repeated, time.Unix(old.keep, 0)
+		if old.kid == next.kid {
+			return repeated, time.Unix(old.keep, 0)
+		}
+		out = resigned
 	case known && !verdict.Later(v.Epoch, v.Seq, old.epoch, old.seq):
 		return stale, time.Unix(old.keep, 0)
+	case known && old.outranks(next, now):
+		return outranked, time.Unix(old.keep, 0)
 	case !known && !now.Before(keep):
 		return lapsed, keep
 	case !known && len(l.keys) >= l.max:
@@ -115,7 +135,59 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	}
 	l.keys[key] = next
 	l.bytes += next.lineBytes()
-	return newest, time.Unix(next.keep, 0)
+	return out, time.Unix(next.keep, 0)
+}
+
+// outranks reports whether a later word is weaker than e, which holds and was not
+// lifted; observe lifts.
+func (e entry) outranks(later entry, now time.Time) bool {
+	return later.strength > 0 && later.strength < e.strength && now.Unix() < int64(e.until)
+}
+
+// kid is the index of a key's id.
+func (l *ledger) kid(id string) uint8 {
+	at := slices.Index(l.kids, id)
+	if at < 0 {
+		if len(l.kids) == kidsMax {
+			return kidsMax
+		}
+		at = len(l.kids)
+		l.kids = append(l.kids, id)
+	}
+	return uint8(at)
+}
+
+// news reports whether a verdict is later than what is known of its key.
+func (l *ledger) news(v *verdict.Verdict) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, known := l.keys[keyOf(v)]
+	return !known || verdict.Later(v.Epoch, v.Seq, e.epoch, e.seq)
+}
+
+// signedBy are the lines of the records that one of these keys has signed.
+func (l *ledger) signedBy(kids []string) []place {
+	all := l.places()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(all, func(p place) bool {
+		e := l.keys[p.key]
+		return int(e.kid) >= len(l.kids) || !slices.Contains(kids, l.kids[e.kid])
+	})
+}
+
+// drop forgets a key, where its newest record is the one of a line, and reports
+// whether it did.
+func (l *ledger) drop(p place, raw []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, known := l.keys[p.key]
+	if !known || e.at != p.at || !e.is(raw, l.seed) {
+		return false
+	}
+	l.bytes -= e.lineBytes()
+	delete(l.keys, p.key)
+	return true
 }
 
 // wholeSecond is the first whole second that is not before t: nothing is forgotten

@@ -24,6 +24,15 @@ const (
 	pendingBytesMax = 64 << 20
 	// complaintsMax bounds the memory of what has been logged once.
 	complaintsMax = 1024
+	// fuseTenantsMax bounds the tenants that have a fuse of their own; the rest share one.
+	fuseTenantsMax = 1024
+	// endsPerWindow bounds how finely a fuse remembers when sessions were ended.
+	endsPerWindow = 100
+	// kidsMax bounds the ids of keys that a ledger tells apart; more are one.
+	kidsMax = 255
+	// rereadGap is the least time between two readings of a partition from its
+	// beginning because something in it was missing.
+	rereadGap = time.Minute
 	// watchInterval is how often new partitions are looked for.
 	watchInterval = 5 * time.Second
 	// sweepInterval is how often lapsed verdicts are dropped.

@@ -21,12 +21,15 @@ type metrics struct {
 	unsaved   metric.Int64ObservableCounter // Verdicts enforced but not remembered.
 	caughtUp  metric.Int64ObservableGauge   // 1 once every partition was read to its end.
 	staleness metric.Float64ObservableGauge // Age of the oldest partition's last heartbeat, in seconds.
+	missing   metric.Int64ObservableCounter // Records of the analyzer that never came.
+	blown     metric.Int64ObservableGauge   // Tenants whose fuse has blown.
+	keySet    metric.Int64ObservableGauge   // Version of the key set.
 }
 
 func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 	var (
 		ms   metrics
-		errs [9]error
+		errs [12]error
 	)
 	ms.applied, errs[0] = m.Int64ObservableCounter("vigil.revoke.applied", metric.WithUnit("{verdict}"),
 		metric.WithDescription("Verdicts that took effect."))
@@ -48,6 +51,12 @@ func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 		metric.WithDescription("1 once every partition was read to the end it had at the start."))
 	ms.staleness, errs[8] = m.Float64ObservableGauge("vigil.revoke.staleness", metric.WithUnit("s"),
 		metric.WithDescription("Age of the last heartbeat of the partition that is silent longest."))
+	ms.missing, errs[9] = m.Int64ObservableCounter("vigil.revoke.missing", metric.WithUnit("{record}"),
+		metric.WithDescription("Records that the analyzer has numbered and that never came: somebody may withhold verdicts."))
+	ms.blown, errs[10] = m.Int64ObservableGauge("vigil.revoke.fuse.blown", metric.WithUnit("{tenant}"),
+		metric.WithDescription("Tenants of which the analyzer's verdicts are held, because they would end too many sessions."))
+	ms.keySet, errs[11] = m.Int64ObservableGauge("vigil.revoke.key_set.version",
+		metric.WithDescription("Version of the key set that verdicts are believed by."))
 	err := errors.Join(errs[:]...)
 	if err != nil {
 		return ms, fmt.Errorf("make instruments: %w", err)
@@ -64,8 +73,11 @@ func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 		o.ObserveInt64(ms.unsaved, int64(st.Unsaved))
 		o.ObserveInt64(ms.caughtUp, truth(st.CaughtUp))
 		o.ObserveFloat64(ms.staleness, st.Staleness.Seconds())
+		o.ObserveInt64(ms.missing, int64(st.Missing))
+		o.ObserveInt64(ms.blown, int64(len(st.Blown)))
+		o.ObserveInt64(ms.keySet, int64(st.KeySet))
 		return nil
-	}, ms.applied, ms.refused, ms.kept, ms.capacity, ms.bytes, ms.unsaved, ms.caughtUp, ms.staleness)
+	}, ms.applied, ms.refused, ms.kept, ms.capacity, ms.bytes, ms.unsaved, ms.caughtUp, ms.staleness, ms.missing, ms.blown, ms.keySet)
 	if err != nil {
 		return ms, fmt.Errorf("register instruments: %w", err)
 	}

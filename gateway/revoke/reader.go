@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -26,8 +27,10 @@ type reader struct {
 	offset    int64 // The next to read; unknown at the start and when the broker no longer has it.
 	head      int64 // Where the partition ended when it was first seen.
 	caughtUp  bool
-	skipped   []byte // The last heartbeat that was skipped while catching up.
-	holes     int    // Polls in a row that had nothing where something should be.
+	skipped   []byte    // The last heartbeat that was skipped while catching up.
+	holes     int       // Polls in a row that had nothing where something should be.
+	again     uint64    // Which of the follower's calls to read again this one has followed.
+	reread    time.Time // When it was last read again because something was missing.
 }
 
 // follow runs a reader for each partition, also for those that appear later.
@@ -103,7 +106,11 @@ func (r *reader) run(ctx context.Context) {
 
 // poll asks for records once and takes what comes.
 func (r *reader) poll(ctx context.Context) error {
+	if again := r.f.again.Load(); again != r.again {
+		r.again, r.offset = again, unknown
+	}
 	if r.offset == unknown {
+		r.f.gaps.forget(r.partition)
 		err := r.locate(ctx)
 		if err != nil {
 			return err
@@ -169,6 +176,9 @@ func (r *reader) take(ctx context.Context, res *kafka.FetchResponse) error {
 			return fmt.Errorf("read record at offset %d: %w", r.offset, err)
 		}
 		if rec.Offset >= r.offset {
+			if rec.Offset > r.offset {
+				r.f.gaps.forget(r.partition) // Compacted: what is left out here was replaced by what comes.
+			}
 			r.record(ctx, rec)
 			r.offset = rec.Offset + 1
 		}
@@ -221,11 +231,13 @@ func (r *reader) record(ctx context.Context, rec *kafka.Record) {
 		r.f.refuse(originTopic, key, err)
 	case len(value) == 0:
 		// A compaction marker: unsigned, so it lifts nothing.
-	case !r.caughtUp && rec.Offset < r.head && isHeartbeat(rec.Headers):
+	case rec.Offset < r.head && isHeartbeat(rec.Headers):
 		// The header is not signed, but a lie about it only hides the liar's own record.
 		r.skipped = value
+		r.f.gaps.forget(r.partition)
 	case r.f.ledger.has(key, value):
 		r.f.counts.repeated.Add(1) // Known from the file: its signature was checked there.
+		r.f.gaps.forget(r.partition)
 	default:
 		r.open(ctx, key, value, false)
 	}
@@ -233,8 +245,13 @@ func (r *reader) record(ctx context.Context, rec *kafka.Record) {
 
 // open verifies a record and takes what it holds.
 func (r *reader) open(ctx context.Context, key, value []byte, old bool) {
-	m, err := r.f.keys.Load().Open(value)
+	r.f.trust.RLock()
+	defer r.f.trust.RUnlock()
+	m, err := r.f.keys.Open(value)
 	now := r.f.now()
+	if err == nil && !old {
+		r.miss(ctx, m)
+	}
 	switch {
 	case err != nil:
 	case m.Verdict != nil:
@@ -252,6 +269,25 @@ func (r *reader) open(ctx context.Context, key, value []byte, old bool) {
 	if err != nil {
 		r.f.refuse(originTopic, key, err)
 	}
+}
+
+// miss notices what was left out before a record, and has the partition read again
+// from its beginning: all that the broker gives is enforced, and that it gives less
+// than was said is on record.
+func (r *reader) miss(ctx context.Context, m verdict.Message) {
+	n := r.f.gaps.note(r.partition, m)
+	if n == 0 || !r.caughtUp || r.offset < r.head {
+		return
+	}
+	r.f.counts.missing.Add(n)
+	r.f.log.ErrorContext(ctx, "alarm: the analyzer has written records that did not come; somebody may withhold verdicts",
+		"topic", topic.Verdicts, "partition", r.partition, "missing", n)
+	now := r.f.now()
+	if now.Sub(r.reread) < rereadGap {
+		return
+	}
+	r.reread = now
+	r.again-- // Whatever the follower's call is, it differs.
 }
 
 func isHeartbeat(headers []kafka.Header) bool {

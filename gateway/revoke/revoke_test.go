@@ -94,6 +94,24 @@ func sign(tb testing.TB, s verdict.Signer, v *verdict.Verdict) []byte {
 type table struct {
 	mu      sync.Mutex
 	applied []string
+	// sessions is how many each session target has; everybody is how many there are.
+	sessions, everybody int
+	withdrawn           []string
+}
+
+func (tb *table) Withdraw(v *verdict.Verdict) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	tb.withdrawn = append(tb.withdrawn, v.Id)
+}
+
+func (tb *table) Sessions(_ string, target *verdict.Target) int {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	if target == nil {
+		return tb.everybody
+	}
+	return tb.sessions
 }
 
 func (tb *table) Apply(v *verdict.Verdict, _ time.Time) {
@@ -433,8 +451,11 @@ func TestKeysCanBeSwapped(t *testing.T) {
 	if f.Accept(record) == nil {
 		t.Fatal("a verdict of a key that is not in the set was accepted")
 	}
-	f.SwapKeys(fresh.keys)
-	err := f.Accept(record)
+	err := f.SwapKeys(fresh.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = f.Accept(record)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,19 @@ func (s *file) live(visit func(raw []byte)) error {
 	})
 }
 
+// visit calls take with the lines of places.
+func (s *file) visit(places []place, take func(p place, raw []byte)) error {
+	s.io.Lock()
+	defer s.io.Unlock()
+	if s.f == nil {
+		return errors.New("read verdict file: it is not open")
+	}
+	return s.walk(places, func(p *place, raw []byte) error {
+		take(*p, raw)
+		return nil
+	})
+}
+
 // rewrite replaces the file by one that holds one record of each key and the lines
 // that were taken. A crash leaves either the old file or the new one.
 func (s *file) rewrite() error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -68,6 +69,55 @@ func KeySet(rootPath, setPath string) (*verdict.KeySet, error) {
 		return nil, fmt.Errorf("keys.key_set_file: %w", err)
 	}
 	return keys, nil
+}
+
+// KeptKeySetName is the name of the copy that a service keeps of the key set in
+// force, in a directory of its own.
+const KeptKeySetName = "keys.jws"
+
+// KeySetOver is [KeySet] for a service that keeps a copy in dir of the key set that
+// was last in force: the one that the file holds must follow it, also across a
+// restart. Where it does not, the error wraps [verdict.ErrRollback] and the copy is
+// returned beside it, with which the service goes on. A copy that no root of
+// keys.root_public_file has signed is of no account: the root was replaced. Where dir
+// is empty nothing is kept.
+func KeySetOver(rootPath, setPath, dir string) (*verdict.KeySet, error) {
+	set, err := KeySet(rootPath, setPath)
+	if err != nil || dir == "" {
+		return set, err
+	}
+	kept := filepath.Join(dir, KeptKeySetName)
+	before, err := KeySet(rootPath, kept)
+	if err == nil {
+		err = set.Follows(before)
+		if err != nil {
+			return before, fmt.Errorf("keys.key_set_file: %s is older than what was in force here (%s keeps it): install the latest key set: %w", setPath, kept, err)
+		}
+	}
+	return set, keep(setPath, kept)
+}
+
+// keep copies a key set file, so that a crash leaves the old copy or the new one.
+func keep(setPath, kept string) error {
+	b, err := Read("keys.key_set_file", setPath)
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(kept) //nolint:gosec // In the service's own directory.
+	if err == nil && bytes.Equal(old, b) {
+		return nil
+	}
+	err = os.MkdirAll(filepath.Dir(kept), 0o700)
+	if err == nil {
+		err = os.WriteFile(kept+".new", b, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(kept+".new", kept)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the key set: %w", err)
+	}
+	return nil
 }
 
 // Token reads the token of admin.token_file without the space around it; nil

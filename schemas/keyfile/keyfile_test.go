@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,5 +95,53 @@ func TestFaultsNameTheirKey(t *testing.T) {
 	got, err = keyfile.Token(file(t, " a-token-for-tests-only\n"))
 	if err != nil || string(got) != "a-token-for-tests-only" {
 		t.Errorf("a token with space around it: %q, %v", got, err)
+	}
+}
+
+// A service goes on with the key set that was in force where its file is older than
+// that, also after a restart; a root that was replaced begins anew.
+func TestAnOlderKeySetIsNotTakenOver(t *testing.T) {
+	root, other := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed([]byte("another root key of 32 bytes ..."))
+	public := func(k ed25519.PrivateKey) string {
+		der, err := x509.MarshalPKIXPublicKey(k.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file(t, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	}
+	set := func(version uint64, by ed25519.PrivateKey) string {
+		text, err := verdict.KeyList{Version: version}.Sign(by, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file(t, string(text))
+	}
+	dir := filepath.Join(t.TempDir(), "made when it is needed")
+	for _, step := range []struct {
+		name    string
+		by      ed25519.PrivateKey
+		version uint64
+		want    uint64
+		refused bool
+	}{
+		{"the first", root, 3, 3, false},
+		{"the same again", root, 3, 3, false},
+		{"a later one", root, 5, 5, false},
+		{"an older one", root, 4, 5, true},
+		{"an older one once more", root, 4, 5, true},
+		{"the next", root, 6, 6, false},
+		{"the first of a root that has replaced ours", other, 1, 1, false},
+	} {
+		got, err := keyfile.KeySetOver(public(step.by), set(step.version, step.by), dir)
+		if errors.Is(err, verdict.ErrRollback) != step.refused || err != nil && !step.refused {
+			t.Fatalf("%s: %v, want refused %v", step.name, err, step.refused)
+		}
+		if v := got.List().Version; v != step.want {
+			t.Errorf("%s: version %d is in force, want %d", step.name, v, step.want)
+		}
+	}
+	got, err := keyfile.KeySetOver(public(root), set(1, root), "")
+	if err != nil || got.List().Version != 1 {
+		t.Errorf("without a directory: %v, %v", got, err)
 	}
 }

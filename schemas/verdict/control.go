@@ -20,27 +20,24 @@ func (s Signer) Order(payload []byte) ([]byte, error) {
 	return sign(typOrder, s.kid, s.key, payload)
 }
 
-// OpenControl verifies an envelope of [Signer.Control] by an analyzer's key and
+// OpenControl verifies an envelope of [Signer.Control] by a listed analyzer's key and
 // returns what it held. The error wraps one of those of [KeySet.Open].
 func (k *KeySet) OpenControl(record []byte) ([]byte, error) {
-	payload, _, err := k.openAs(record, typControl, ClassAnalyzer)
+	payload, _, err := openAs(record, typControl, ClassAnalyzer, k.listed)
 	return payload, err
 }
 
-// OpenOrder verifies an envelope of [Signer.Order] by an operator's key and returns
-// what it held and the key's id. The error wraps one of those of [KeySet.Open].
+// OpenOrder verifies an envelope of [Signer.Order] by a listed operator's key and
+// returns what it held and the key's id. The error wraps one of those of [KeySet.Open].
 func (k *KeySet) OpenOrder(record []byte) (payload []byte, kid string, err error) {
-	return k.openAs(record, typOrder, ClassOperator)
+	return openAs(record, typOrder, ClassOperator, k.listed)
 }
 
-func (k *KeySet) openAs(record []byte, want string, class Class) (payload []byte, kid string, err error) {
+func openAs(record []byte, want string, class Class, find func(kid string) (Key, error)) (payload []byte, kid string, err error) {
 	if len(record) > EnvelopeBytesMax {
 		return nil, "", fmt.Errorf("open envelope of %d B: %w", len(record), ErrUnsigned)
 	}
-	typ, key, payload, err := open(record, func(kid string) (Key, bool) {
-		key, ok := k.keys[kid]
-		return key, ok
-	})
+	typ, key, payload, err := open(record, find)
 	switch {
 	case err != nil:
 		return nil, "", err

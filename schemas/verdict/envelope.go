@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ var (
 	ErrAuthority  = errors.New("key may not sign for this authority")
 	ErrMalformed  = errors.New("malformed verdict")
 	ErrExpired    = errors.New("verdict has expired")
+	ErrFuture     = errors.New("verdict is dated in the future")
 )
 
 // Signer signs verdicts and heartbeats with one key. Immutable, safe for
@@ -84,16 +86,15 @@ type Message struct {
 	Heartbeat *Heartbeat
 }
 
-// Open verifies an envelope and only then decodes it. It does not look at
-// until: a verdict that has lapsed is authentic, see [Verdict.Live].
-func (k *KeySet) Open(record []byte) (Message, error) {
+// Open verifies an envelope by any listed key and only then decodes it. It does not
+// look at until: a verdict that has lapsed is authentic, see [Verdict.Live].
+func (k *KeySet) Open(record []byte) (Message, error) { return openMessage(record, k.listed) }
+
+func openMessage(record []byte, find func(kid string) (Key, error)) (Message, error) {
 	if len(record) > EnvelopeBytesMax {
 		return Message{}, fmt.Errorf("open envelope of %d B: %w", len(record), ErrUnsigned)
 	}
-	typ, key, payload, err := open(record, func(kid string) (Key, bool) {
-		key, ok := k.keys[kid]
-		return key, ok
-	})
+	typ, key, payload, err := open(record, find)
 	if err != nil {
 		return Message{}, err
 	}
@@ -107,7 +108,7 @@ func (k *KeySet) Open(record []byte) (Message, error) {
 		if !key.Class.signs(v.Authority) || len(v.Clears) > 0 && key.Class != ClassOperator {
 			return Message{}, fmt.Errorf("key %q of class %s, authority %q: %w", key.ID, key.Class, v.Authority, ErrAuthority)
 		}
-		return Message{Verdict: v}, v.check()
+		return Message{Verdict: v}, errors.Join(v.check(), canonical(v, payload))
 	case typHeartbeat:
 		h := new(Heartbeat)
 		err = proto.Unmarshal(payload, h)
@@ -124,7 +125,7 @@ func (k *KeySet) Open(record []byte) (Message, error) {
 
 // open verifies one JWS in compact form: EdDSA only, exactly one signature, a
 // known key, and no critical header that we would not understand.
-func open(record []byte, find func(kid string) (Key, bool)) (typ string, key Key, payload []byte, err error) {
+func open(record []byte, find func(kid string) (Key, error)) (typ string, key Key, payload []byte, err error) {
 	if !compact(record) {
 		return "", Key{}, nil, ErrUnsigned
 	}
@@ -136,9 +137,9 @@ func open(record []byte, find func(kid string) (Key, bool)) (typ string, key Key
 	if h.Algorithm() != jwa.EdDSA || len(h.Critical()) > 0 {
 		return "", Key{}, nil, fmt.Errorf("alg %q: %w", h.Algorithm(), ErrUnsigned)
 	}
-	key, ok := find(h.KeyID())
-	if !ok {
-		return "", Key{}, nil, fmt.Errorf("kid %q: %w", h.KeyID(), ErrUnknownKey)
+	key, err = find(h.KeyID())
+	if err != nil {
+		return "", Key{}, nil, fmt.Errorf("kid %q: %w", h.KeyID(), err)
 	}
 	payload, err = jws.Verify(record, jws.WithKey(jwa.EdDSA, key.Public))
 	if err != nil {
@@ -161,6 +162,20 @@ func compact(record []byte) bool {
 	return true
 }
 
+// canonical reports whether a verdict's bytes are those that its encoder writes. In
+// any other form, such as a target given twice, two decoders may read two verdicts:
+// one now, and another from the file after a restart.
+func canonical(v *Verdict, payload []byte) error {
+	b, err := v.MarshalVT()
+	if err == nil && !bytes.Equal(b, payload) {
+		err = errors.New("its bytes are not in canonical form")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return nil
+}
+
 // check reports what is missing in an authentic verdict.
 func (x *Verdict) check() error {
 	switch {
@@ -179,6 +194,11 @@ func (x *Verdict) check() error {
 	}
 	return nil
 }
+
+// Future reports whether the verdict is dated later than any clock in use may be. An
+// operator's place in the order is his time, so one from the future would outrank
+// all that operators say until then.
+func (x *Verdict) Future(now time.Time) bool { return x.GetTime().AsTime().After(now.Add(ClockSkew)) }
 
 // Live reports whether the verdict still holds at now.
 func (x *Verdict) Live(now time.Time) bool { return now.Before(x.GetUntil().AsTime()) }

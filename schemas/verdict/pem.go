@@ -28,6 +28,34 @@ func ParsePublicKey(file []byte) (ed25519.PublicKey, error) {
 	return key, nil
 }
 
+// PrivateKeysMax bounds the keys in a file of private keys.
+const PrivateKeysMax = 16
+
+// ParsePrivateKeys reads the keys that an analyzer, operator or feed signs with: one
+// block for each, as [ParsePrivateKey] reads it, the newest last. There is one at
+// least.
+func ParsePrivateKeys(file []byte) ([]ed25519.PrivateKey, error) {
+	var keys []ed25519.PrivateKey
+	for {
+		block, rest := pem.Decode(file)
+		if block == nil {
+			break
+		}
+		if len(keys) == PrivateKeysMax {
+			return nil, fmt.Errorf("holds more than %d keys", PrivateKeysMax)
+		}
+		key, err := ParsePrivateKey(pem.EncodeToMemory(block))
+		if err != nil {
+			return nil, fmt.Errorf("key %d: %w", len(keys)+1, err)
+		}
+		keys, file = append(keys, key), rest
+	}
+	if len(keys) == 0 {
+		return nil, errNoPEM
+	}
+	return keys, nil
+}
+
 // ParsePrivateKey reads the key that an analyzer, operator or feed signs with:
 // Ed25519, PKCS#8 in PEM.
 func ParsePrivateKey(file []byte) (ed25519.PrivateKey, error) {

@@ -236,7 +236,7 @@ func TestOpenKeySetRefuses(t *testing.T) {
 		"another root":                 {public(stranger), signed(key(root), keys()), verdict.ErrKeySet.Error()},
 		"a root key that is cut short": {public(root)[:16], signed(key(root), keys()), "root key of 16 B"},
 		"a verdict signed by the root": {public(root), v, verdict.ErrKeySet.Error()},
-		"more keys than the limit":     {public(root), signed(key(root), many), "at most 256"},
+		"more keys than the limit":     {public(root), signed(key(root), many), "at most 4096"},
 		"a key without id":             {public(root), signed(key(root), []verdict.Key{{Public: public(feed)}}), "is not an Ed25519 public key"},
 		"a key that is cut short":      {public(root), signed(key(root), []verdict.Key{{ID: "k", Public: public(feed)[:5]}}), `key "k" is not`},
 		"one id for two keys":          {public(root), signed(key(root), append(keys(), keys()[0])), `"analyzer-1" is listed twice`},

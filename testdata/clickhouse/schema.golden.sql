@@ -287,6 +287,25 @@ AS SELECT
 FROM requests
 WHERE kind = 'request';
 
+CREATE TABLE refusals
+(
+    `time` DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    `gateway` LowCardinality(String),
+    `cause` LowCardinality(String),
+    `kid` LowCardinality(String),
+    `n` UInt64,
+    `kafka_offset_end` Int64,
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(ingested_at)
+ORDER BY (gateway, cause, time)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192;
+
 CREATE TABLE requests
 (
     `tenant` LowCardinality(String),

@@ -1,11 +1,14 @@
 package devstack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // Places are the files and folders of an installation, all absolute.
@@ -43,5 +46,18 @@ func furnish(p Places) error {
 		}
 	}
 	_, err := keys.Init(p.Dir)
+	if err != nil {
+		return err
+	}
+	_, err = keys.AddGateway(p.Dir, GatewayID, time.Now())
+	if errors.Is(err, keys.ErrRootOffline) {
+		return nil // An installation of before gateways had keys: its events stay without a seal.
+	}
 	return err
+}
+
+// seals reports whether the installation's key set lists its gateway's key.
+func (p Places) seals() bool {
+	set, err := keyfile.KeySet(p.RootPublic, p.KeySet)
+	return err == nil && set.Seals(GatewayID)
 }

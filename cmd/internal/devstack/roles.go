@@ -18,6 +18,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
 	"github.com/vigil-gateway/vigil/gateway"
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
 // GatewayID names the one gateway of an installation.
@@ -63,6 +64,9 @@ func (s *Stack) configureGateway() error {
 	c.Kafka.Brokers = s.run.Kafka
 	c.Keys = gateway.Keys{KeySetFile: s.places.KeySet, RootPublicFile: s.places.RootPublic}
 	c.Revoke.Dir = filepath.Join(s.places.State, "gateway")
+	if s.places.seals() {
+		c.Emit.KeyFile = keys.GatewayKey(s.places.Dir, GatewayID)
+	}
 	c.Admin.TokenFile = s.places.AdminToken
 	c.Listen.Address = s.options.Listen
 	c.Listen.DrainTimeout = drainTimeout
@@ -102,6 +106,9 @@ func (s *Stack) configureAnalyzer() error {
 	c.Keys = analyzer.Keys{KeySetFile: s.places.KeySet, RootPublicFile: s.places.RootPublic}
 	c.Announce.KeyFile, c.Announce.KeyID = s.places.AnalyzerKey, keys.AnalyzerKid
 	c.State.Dir = filepath.Join(s.places.State, "analyzer")
+	if s.places.seals() {
+		c.Ingest.Unsigned = seal.Refuse
+	}
 	c.Admin.TokenFile = s.places.AdminToken
 	c.Store = s.storeConfig()
 	var err error

@@ -9,10 +9,12 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // descriptorsSpare is what a process needs beside its clients' connections: for
@@ -48,7 +50,7 @@ func (e *examiner) files(f *Facts) {
 		f.secret(a.file, "kafka.sasl.password_file", c.Kafka.SASL.PasswordFile)
 		f.certificate(a.file, "kafka.tls.cert_file", c.Kafka.TLS.CertFile)
 		f.certificate(a.file, "store.tls.cert_file", c.Store.TLS.CertFile)
-		f.Keys = append(f.Keys, KeyFact{a.file, signs(c.Announce, c.Keys.RootPublicFile, c.Keys.KeySetFile)})
+		f.Keys = append(f.Keys, KeyFact{a.file, signs(c.Announce, c.Keys.RootPublicFile, c.Keys.KeySetFile, e.in.Now())})
 		f.share(a.file, c.Lanes, c.TenantKeyFile)
 		f.room(a.file+" state.dir", c.State.Dir)
 	}
@@ -95,21 +97,18 @@ func (f *Facts) certificate(file, key, path string) {
 }
 
 // signs reports why gateways would not believe what an analyzer signs.
-func signs(c announce.Config, rootFile, setFile string) error {
+func signs(c announce.Config, rootFile, setFile string, now time.Time) error {
 	keys, err := keyfile.KeySet(rootFile, setFile)
 	if err != nil {
 		return err
 	}
-	signer, err := announce.LoadSigner(c)
+	private, err := announce.LoadKeys(c)
 	if err != nil {
 		return err
 	}
-	envelope, err := signer.Control([]byte("doctor"))
-	if err == nil {
-		_, err = keys.OpenControl(envelope)
-	}
+	_, err = keys.Signer(verdict.ClassAnalyzer, private, now)
 	if err != nil {
-		return fmt.Errorf("what announce.key_file signs as %q is not believed: %w", c.KeyID, err)
+		return fmt.Errorf("what announce.key_file signs is not believed: %w", err)
 	}
 	return nil
 }

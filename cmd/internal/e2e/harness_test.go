@@ -122,6 +122,10 @@ func newSite(t *testing.T, kafka kafkaServer) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = keys.AddGateway(s.dir, "gateway-1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	secret, err := os.ReadFile(s.keys.TenantKey)
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +191,7 @@ identity:
   issuers:
     - {issuer: %q, jwks_url: %q, audiences: [%q]}
 revoke: {dir: gateway-state}
+emit: {key_file: keys/gateway-gateway-1.pem}
 routes:
 `, s.kafka.Addr(), s.idp.Issuer(), s.idp.JWKSURL(), siteAudience) +
 		route("home", "/", "") + route("static", "/static/{file}", ", public: true, sensitivity: low") +
@@ -200,7 +205,7 @@ kafka: {brokers: [%q]}
 model: {file: model.yaml}
 keys: {key_set_file: keys/keys.jws, root_public_file: keys/root.pub.pem}
 announce: {key_file: keys/analyzer.pem, kid: analyzer-1}
-ingest: {session_timeout: 3s}
+ingest: {session_timeout: 3s, unsigned: refuse}
 state: {dir: analyzer-state, every: 2s}
 store:
   addresses: [%q]

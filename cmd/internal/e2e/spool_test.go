@@ -19,10 +19,13 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/analyzer/verify"
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
+	sealing "github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -56,6 +59,10 @@ func newBench(t *testing.T) *gatewayBench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = keys.AddGateway(b.dir, "gateway-1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, err = topics.Ensure(t.Context(), topics.Options{Brokers: []string{b.kafka.Addr()}, Specs: topic.All(partitions), Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +91,7 @@ kafka: {brokers: [%q]}
 keys: {key_set_file: keys/keys.jws, root_public_file: keys/root.pub.pem}
 listen: {address: %q}
 admin: {address: "127.0.0.1:0"}
-emit: {drain: 30s, spool: {segment_bytes: 512KiB, bytes_max: 64MiB}}
+emit: {drain: 30s, key_file: keys/gateway-gateway-1.pem, spool: {segment_bytes: 512KiB, bytes_max: 64MiB}}
 identity:
   allow_private: true
   issuers: [{issuer: %q, jwks_url: %q, audiences: [%q]}]
@@ -303,9 +310,35 @@ func TestKillGatewayLosesNoEvent(t *testing.T) {
 	if len(a.closed) < len(a.epochs)-1 {
 		t.Errorf("%d of %d ended epochs are closed", len(a.closed), len(a.epochs)-1)
 	}
-	left, err := filepath.Glob(filepath.Join(b.dir, "gateway-state", "spool", "*"))
-	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "lock" {
-		t.Errorf("the spool has %v, %v, want its lock alone", left, err)
+	for folder, want := range map[string]int{"spool": 2, "spool/enforcements": 1} { // The lock, and the folder of enforcements.
+		left, err := filepath.Glob(filepath.Join(b.dir, "gateway-state", folder, "*"))
+		if err != nil || len(left) != want || filepath.Base(left[want-1]) != "lock" {
+			t.Errorf("%s has %v, %v, want its lock alone", folder, left, err)
+		}
+	}
+	b.prove(t)
+}
+
+// prove verifies the chains of all that the gateway has written in all of its lives.
+func (b *gatewayBench) prove(t *testing.T) {
+	t.Helper()
+	p := keys.In(b.dir)
+	set, err := keyfile.KeySet(p.RootPublic, p.KeySet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := verify.Run(t.Context(), verify.Options{Brokers: []string{b.kafka.Addr()}, Keys: set, Unsigned: sealing.Refuse})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batches, repeated uint64
+	for _, l := range r.Lives {
+		batches += l.Batches
+		repeated += l.Repeated
+	}
+	t.Logf("%d records in %d sealed batches, %d of them there twice", r.Records, batches, repeated)
+	if !r.Sound || batches == 0 {
+		t.Errorf("the chains are not sound: %+v", r)
 	}
 }
 

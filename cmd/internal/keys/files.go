@@ -3,9 +3,7 @@ package keys
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,6 +77,10 @@ func (p Files) fill() error {
 	if err != nil {
 		return err
 	}
+	_, err = os.Stat(p.KeySet)
+	if err == nil {
+		return nil // The root may be offline by now, and the keys have been rotated.
+	}
 	root, err := ensureKey(p.RootKey)
 	if err != nil {
 		return err
@@ -98,14 +100,11 @@ func (p Files) fill() error {
 	if err != nil {
 		return fmt.Errorf("make key set: %w", err)
 	}
-	public, err := x509.MarshalPKIXPublicKey(root.Public())
+	public, err := encodePublic(root.Public().(ed25519.PublicKey))
 	if err != nil {
-		return fmt.Errorf("encode root key: %w", err)
+		return err
 	}
-	return errors.Join(
-		ensureFile(p.KeySet, set),
-		ensureFile(p.RootPublic, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
-	)
+	return errors.Join(ensureFile(p.RootPublic, public), ensureFile(p.KeySet, set)) // The set says that all is there.
 }
 
 // EnsureSecret makes a file with a secret of 192 random bits, as text of 32
@@ -121,11 +120,25 @@ func ensureFile(name string, content []byte) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for secret: %w", err)
 	}
+	return replaceFile(name, content)
+}
+
+// replaceFile writes a file that only its owner can read, or whoever could before. A crash leaves the old one
+// or the new one, and no half of a key.
+func replaceFile(name string, content []byte) error {
+	mode := os.FileMode(0o600)
+	fi, err := os.Stat(name)
+	if err == nil {
+		mode = fi.Mode().Perm() // As it was handed out, to a group perhaps.
+	}
 	err = os.WriteFile(name+".new", content, 0o600)
+	if err == nil {
+		err = os.Chmod(name+".new", mode)
+	}
 	if err != nil {
 		return fmt.Errorf("write secret: %w", err)
 	}
-	err = os.Rename(name+".new", name) // So that a crash leaves no half of a key.
+	err = os.Rename(name+".new", name)
 	if err != nil {
 		return fmt.Errorf("write secret: %w", err)
 	}
@@ -138,11 +151,11 @@ func ensureKey(name string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make key: %w", err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(fresh)
+	encoded, err := encodeKey(fresh)
 	if err != nil {
-		return nil, fmt.Errorf("encode key: %w", err)
+		return nil, err
 	}
-	err = ensureFile(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	err = ensureFile(name, encoded)
 	if err != nil {
 		return nil, err
 	}

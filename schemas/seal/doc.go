@@ -1,0 +1,61 @@
+// Package seal defines how a gateway signs what it writes to vigil.requests, so
+// that every record there has a producer who can be named.
+//
+//	gateway/emit --Signer.Seal--> batch, header "vigil-seal" on its first record --> topic "vigil.requests"
+//	topic --Collector--> batches --Book.Judge--> joined, or refused with a Cause --> analyzer/ingest, analyzer/store, analyzer/verify
+//
+// # Contract
+//
+// A batch is what one produce request of one gateway holds: records that stand
+// one behind the other in one partition and bear the same ce_source. Its first
+// record bears the seal, which says how many records follow it into the batch.
+// The others bear nothing, so that an event pays for its share of one hash and of
+// one signature, and for no byte of its own.
+//
+// The hash of a batch is SHA-256 over the partition, the gateway's id, the epoch of
+// the life that sends (not of the events: a life delivers what earlier ones left),
+// the batch's number in that life and partition, the time of the seal, the number
+// of records, the hash of the batch before, and of each record its key, its value
+// and those headers that a reader uses. The signature is Ed25519 over that hash.
+// Numbers begin with 1, and the hash before the first batch is zero, in each life
+// and partition: a restart begins a chain and names its life.
+//
+// A batch that is sent again is the same to the byte. One that may have been
+// stored keeps its number for ever: what is put together anew gets the next one.
+// So a chain never forks, and a number that is missing was never stored or was
+// taken away.
+//
+// A reader refuses whole batches, each for one [Cause]. What it accepts is
+// authentic; whether it is new is said by the lanes' numbers ([event.Positions]),
+// so a batch that is there twice has no effect. A batch that is missing is told as
+// such and refuses nothing behind it: its numbers are missing in the lanes, which
+// is a loss that is counted. One that comes after its successor is refused, since
+// its numbers count as lost by then.
+//
+// A key speaks for one gateway. Where a key set lists a key for a gateway, nothing
+// without a seal is believed in its name, whatever the [Policy] for others is. Once
+// a batch of a newer key has been accepted, older keys of the gateway are retired.
+//
+// Layout of the header, numbers big-endian:
+//
+//	version 1 | count 4 | epoch 8 | number 8 | time 8 (ns) | previous 32 | signature 64 | kid 1–64
+//
+// Readers of a version before this one do not know the header and read the records.
+//
+// # Concurrency
+//
+// A [Signer] is safe for concurrent use. A [Chain], a [Collector] and a [Book]
+// belong to one partition and one goroutine.
+//
+// # Non-obvious
+//
+// The partition is signed, because another partition has other lanes: there a
+// batch that is repeated would be new.
+//
+// The seal stands on the first record and not on the last: a reader that meets a
+// record without one knows at once that nothing is to be waited for, and a stranger
+// who claims a batch without end is found out by the next seal.
+//
+// Epochs are clocks and may go back when a clock was corrected, so an epoch that is
+// lower than one before it is another life and not a replay.
+package seal

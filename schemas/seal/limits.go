@@ -1,0 +1,22 @@
+package seal
+
+import "time"
+
+// Limits of what a reader takes: beyond them a seal is none.
+const (
+	// RecordsMax bounds a batch, as a gateway's configuration does.
+	RecordsMax = 100_000
+	// BytesMax bounds what a reader holds of a batch until it is whole.
+	BytesMax = 64 << 20
+	// KidBytesMax bounds the id of a key.
+	KidBytesMax = 64
+	// skewMax is how much earlier than its beginning a key is believed: clocks differ.
+	skewMax = time.Minute
+	// livesMax is how many lives of a gateway a [Book] remembers: the one that
+	// runs, and one whose last batch comes late.
+	livesMax = 2
+	// spansMax is how many ranges of missing batches it remembers of a life.
+	spansMax = 8
+	// gatewaysMax bounds a book; a key set lists fewer.
+	gatewaysMax = 8192
+)
