@@ -26,6 +26,14 @@
 // where the blast radius did. What a person releases goes out as it was judged,
 // however late.
 //
+// When another of the analyzer's keys begins to sign, what is in force is written once
+// more under it, the same verdict at the same place in the order, and so is what waits:
+// before the old key ends nobody needs it any more. What stands in topics under a key
+// that has ended is believed here for as long as the key is listed.
+//
+// What operators say is folded by Relay, against what the topic says that they have
+// said: a later and weaker word does not replace a stronger one that holds.
+//
 // A verdict is acknowledged by all replicas when Announce returns; a heartbeat
 // never claims a record whose verdicts are not.
 //
