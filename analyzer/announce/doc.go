@@ -27,6 +27,14 @@
 // however late. Until then a weaker verdict stands in its place, which ends nothing:
 // step_up where the subject stage speaks, throttle where the facet stage does.
 //
+// When another of the analyzer's keys begins to sign, what is in force is written once
+// more under it, the same verdict at the same place in the order, and so is what waits:
+// before the old key ends nobody needs it any more. What stands in topics under a key
+// that has ended is believed here for as long as the key is listed.
+//
+// What operators say is folded by Relay, against what the topic says that they have
+// said: a later and weaker word does not replace a stronger one that holds.
+//
 // A verdict is acknowledged by all replicas when Announce returns; a heartbeat
 // never claims a record whose verdicts are not. It follows a batch within [beatGap],
 // and within [awaitedGap] where a gateway holds a response back for one of its

@@ -19,6 +19,23 @@
 // partition, and claims nothing that was not emitted; another moves nothing. What it
 // says is passed on after every verdict before it in its partition is in force.
 //
+// The key set is replaced by a later one only. What is signed by a key that has ended
+// has no effect any more; what took effect before stays, and comes again under the
+// next key, at the same place in the order. What was signed by a key that is listed no
+// longer is taken back. With each new key set the topic is read again: some of it may
+// have been refused for a key that was not known.
+//
+// The analyzer's verdicts end at most a share of the sessions that are known here
+// ([Fuse]); the rest is neither applied nor kept, and is read again from the topic once
+// a person has released it.
+//
+// An operator's later word does not replace a stronger one that holds and was not
+// lifted. The analyzer's are folded before they are signed.
+//
+// A stage numbers its records without holes; who misses one raises an alarm and reads
+// the partition from its beginning. That is all that can be done about it here: a
+// topic that is withheld as a whole shows as staleness.
+//
 // Load puts the verdicts of the last run in force before anything is read from
 // Kafka. CaughtUp turns true once every partition has been read to the end that
 // it had when the follower first saw it, and stays true.

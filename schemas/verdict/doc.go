@@ -11,7 +11,9 @@
 // tells a verdict from a heartbeat, so that one never passes for the other.
 // A key has a class: an analyzer's key signs for the authorities subject and
 // facet, an operator's for operator, a feed's for feed. Gateways know the keys
-// from a key set signed by an offline root.
+// from a key set signed by an offline root. Each has a time in which what it signs is
+// believed; what it signed then and somebody keeps is believed for as long as the key
+// is listed. Key sets have versions that only grow, over rotations of the root, too.
 //
 // Verdicts for one target and authority are ordered by (epoch, seq); the value
 // is the complete folded state. Among authorities the strongest action wins. A

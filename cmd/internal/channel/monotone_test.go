@@ -18,6 +18,9 @@ func ladder() []string {
 	return []string{verdict.ActionThrottle, verdict.ActionReadOnly, verdict.ActionStepUp, verdict.ActionRevoke, verdict.ActionBlock}
 }
 
+// historiesMax is how many histories are tried, a quarter of them in short tests.
+const historiesMax = 32
+
 // judged is somebody who is judged by all authorities: by his session, and by the
 // address that is his alone.
 type judged struct{ session, address string }
@@ -46,7 +49,12 @@ func TestALaterThrottleNeverReplacesARevoke(t *testing.T) {
 	m.a = m.announcer(t)
 	m.p = m.adopt(t, m.a)
 	m.g = m.openGate(t, t.TempDir()).run(t)
+	histories := 0
 	rapid.Check(t, func(rt *rapid.T) {
+		histories++
+		if histories > historiesMax || testing.Short() && histories > historiesMax/4 {
+			return
+		}
 		m.people = nil
 		for i := range 2 {
 			n := len(m.most) + i
@@ -86,7 +94,9 @@ func (m *monotone) step(rt *rapid.T) {
 		m.check(rt, "the gateway after its start, before it has read the topic", next)
 		m.g = next.run(m.t)
 	case "first start":
-		m.check(rt, "a gateway that has never been here", m.openGate(m.t, m.t.TempDir()).run(m.t))
+		g := m.openGate(m.t, m.t.TempDir()).run(m.t)
+		m.check(rt, "a gateway that has never been here", g)
+		g.stop()
 	}
 }
 
