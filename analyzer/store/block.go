@@ -14,9 +14,8 @@ import (
 // column is one column of a table and where its values are in a row.
 type column[R any] struct {
 	name string
-	// fill appends the values of rows, a column at a time, as ClickHouse keeps
-	// them. dictionary says that the column keeps each different value once.
-	fill func(to driver.BatchColumn, dictionary bool, rows []R) error
+	// fill appends the values of rows, a column at a time, as ClickHouse keeps them.
+	fill func(to destination, rows []R) error
 }
 
 // fillRows are handed to the driver at once: their values stay in the processor's cache.
@@ -24,11 +23,12 @@ const fillRows = 512
 
 // col is a column of values of type T.
 func col[R, T any](name string, get func(*R) T) column[R] {
-	return column[R]{name: name, fill: func(to driver.BatchColumn, dictionary bool, rows []R) error {
+	return column[R]{name: name, fill: func(to destination, rows []R) error {
 		switch get := any(get).(type) {
 		case func(*R) string:
-			if dictionary {
-				return fillWords(to, rows, get)
+			dictionary, ok := to.dictionary()
+			if ok {
+				return fillWords(dictionary, rows, get)
 			}
 		case func(*R) []string:
 			return fillEach(to, rows, []string{}, get, func(v []string) bool { return len(v) == 0 })
@@ -50,38 +50,9 @@ func col[R, T any](name string, get func(*R) T) column[R] {
 	}}
 }
 
-// fillWords fills a column of few different values. The driver takes such values
-// boxed; each is boxed once and not once a row.
-func fillWords[R any](to driver.BatchColumn, rows []R, get func(*R) string) error {
-	values := make([]any, 0, min(len(rows), fillRows))
-	known := make(map[string]any)
-	last, boxed := "", any("")
-	for some := range slices.Chunk(rows, fillRows) {
-		values = values[:0]
-		for i := range some {
-			v := get(&some[i])
-			if v != last {
-				var there bool
-				last = v
-				boxed, there = known[v]
-				if !there {
-					boxed = v
-					known[v] = boxed
-				}
-			}
-			values = append(values, boxed)
-		}
-		err := to.Append(values)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // fillEach fills a column of lists or maps, most of which are empty: the driver
 // takes one row faster than it takes many.
-func fillEach[R, T any](to driver.BatchColumn, rows []R, none T, get func(*R) T, empty func(T) bool) error {
+func fillEach[R, T any](to destination, rows []R, none T, get func(*R) T, empty func(T) bool) error {
 	nothing := any(none)
 	for i := range rows {
 		v := get(&rows[i])
@@ -111,9 +82,9 @@ func newBlock[R any](table string, columns []column[R], rows []R) block {
 		b.columns = append(b.columns, c.name)
 	}
 	b.fill = func(batch driver.Batch) error {
-		types := batch.Columns()
+		kept := batch.Columns()
 		for i, c := range columns {
-			err := c.fill(batch.Column(i), strings.HasPrefix(string(types[i].Type()), "LowCardinality("), rows)
+			err := c.fill(destination{batch.Column(i), kept[i]}, rows)
 			if err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
@@ -125,7 +96,7 @@ func newBlock[R any](table string, columns []column[R], rows []R) block {
 
 // insert sends a block once. Every setting that deduplication depends on is
 // explicit, because servers differ in their defaults.
-func (b block) insert(ctx context.Context, conn driver.Conn, token string, timeout time.Duration) error {
+func (b block) insert(ctx context.Context, conn driver.Conn, spare *spares, token string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
@@ -140,6 +111,7 @@ func (b block) insert(ctx context.Context, conn driver.Conn, token string, timeo
 		return fmt.Errorf("prepare insert into %s: %w", b.table, err)
 	}
 	defer func() { _ = batch.Close() }() // After Send there is nothing left to close, and before it the error is told.
+	spare.lend(b.table, batch.Columns())
 	err = b.fill(batch)
 	if err != nil {
 		return fmt.Errorf("fill block for %s: %w", b.table, err)
@@ -148,6 +120,7 @@ func (b block) insert(ctx context.Context, conn driver.Conn, token string, timeo
 	if err != nil {
 		return fmt.Errorf("insert into %s: %w", b.table, err)
 	}
+	spare.take(b.table, batch.Columns()) // Only now: until the answer is here, somebody may read what was filled.
 	return nil
 }
 

@@ -100,6 +100,7 @@ func (x *RequestEvent) Check() error {
 	var bad error
 	x.eachText(func(name string, s *string) {
 		switch {
+		case *s == "":
 		case len(*s) > FieldBytesMax:
 			bad = fmt.Errorf("%s has %d B: %w", name, len(*s), ErrTooLarge)
 		case !utf8.ValidString(*s):

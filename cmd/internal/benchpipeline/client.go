@@ -25,8 +25,8 @@ func (l *load) produce(ctx context.Context, client *kafka.Client) error {
 	batch := make([]kafka.Record, 0, produceRecords)
 	for chunk := range slices.Chunk(l.records, produceRecords) {
 		batch = batch[:0]
-		for _, r := range chunk {
-			batch = append(batch, kafka.Record{Key: kafka.NewBytes(r.key), Value: kafka.NewBytes(r.value), Headers: r.headers})
+		for i := range chunk {
+			batch = append(batch, l.message(&chunk[i]))
 		}
 		resp, err := client.Produce(ctx, &kafka.ProduceRequest{
 			Topic: topic.Requests, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(batch...),

@@ -74,7 +74,7 @@ func Measure(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Events: o.Events, Rounds: o.Rounds, RecordBytes: l.bytes / len(l.records), Stages: medians(rounds)}
+	r := Report{Events: o.Events, Rounds: o.Rounds, RecordBytes: len(l.memory) / len(l.records), Stages: medians(rounds)}
 	r.Scale = scales(r.Stages, r.RecordBytes)
 	return r, nil
 }

@@ -3,10 +3,10 @@ package benchpipeline
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
@@ -16,28 +16,60 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
-// record is one of vigil.requests as a gateway writes it.
-type record struct {
-	key, value []byte
-	headers    []kafka.Header
+// headersMax is how many headers a gateway writes at most.
+const headersMax = 8
+
+// load is what is measured with. Its records lie in one piece of memory without
+// pointers, so that they are nothing to the garbage collector of the paths.
+type load struct {
+	memory  []byte
+	records []record
+	names   []string // Of headers.
+	rows    int      // Of records that are rows of table requests.
+	state   []byte   // Of an engine that has seen the events before them.
 }
 
-// header looks a header up.
-func (r *record) header(name string) ([]byte, bool) {
-	for _, h := range r.headers {
-		if h.Key == name {
-			return h.Value, true
+// record is where one of vigil.requests lies, as a gateway writes it.
+type record struct {
+	key, value span
+	headers    [headersMax]header
+	n          int // Of headers.
+}
+
+type (
+	span   struct{ from, to int }
+	header struct {
+		name  int
+		value span
+	}
+)
+
+func (l *load) of(s span) []byte { return l.memory[s.from:s.to:s.to] }
+
+// header looks a header of a record up.
+func (l *load) header(r *record, name string) ([]byte, bool) {
+	for _, h := range r.headers[:r.n] {
+		if l.names[h.name] == name {
+			return l.of(h.value), true
 		}
 	}
 	return nil, false
 }
 
-// load is what is measured with.
-type load struct {
-	records []record
-	rows    int    // Of records that are rows of table requests.
-	state   []byte // Of an engine that has seen the events before them.
-	bytes   int    // Of all records, keys, values and headers.
+// message is a record for one attempt to write it.
+func (l *load) message(r *record) kafka.Record {
+	m := kafka.Record{Key: kafka.NewBytes(l.of(r.key)), Value: kafka.NewBytes(l.of(r.value)), Headers: make([]kafka.Header, r.n)}
+	for i, h := range r.headers[:r.n] {
+		m.Headers[i] = kafka.Header{Key: l.names[h.name], Value: l.of(h.value)}
+	}
+	return m
+}
+
+// keep copies a text into the memory.
+func (l *load) keep(b []byte) span {
+	from := len(l.memory)
+	l.memory = append(l.memory, b...)
+	return span{from, len(l.memory)}
 }
 
 // newLoad lives through a history: the first events teach the engine, the next
@@ -102,18 +134,25 @@ func (l *load) add(ev *event.RequestEvent, n int) error {
 	if ev.Terminal() || ev.Kind == event.KindSession {
 		l.rows++
 	}
-	value, err := event.Append(nil, proto.CloneOf(ev))
+	r := record{key: l.keep(topic.RequestKey(ev.Tenant, ev.Subject, ev.Address))}
+	from := len(l.memory)
+	var err error
+	l.memory, err = event.Append(l.memory, ev)
 	if err != nil {
 		return fmt.Errorf("records: %w", err)
 	}
-	r := record{key: topic.RequestKey(ev.Tenant, ev.Subject, ev.Address), value: value}
-	l.bytes += len(r.key) + len(r.value)
+	r.value = span{from, len(l.memory)}
 	for _, h := range (cloudevent.Attributes{
 		ID: ev.Id, Source: "vigil://gateway/" + ev.Gateway, Type: cloudevent.TypeRequest, Time: ev.Time.AsTime(),
 		ContentType: cloudevent.Protobuf, TraceParent: fmt.Sprintf("00-%s-%016x-01", ev.TraceId, n+1),
 	}).Headers() {
-		r.headers = append(r.headers, kafka.Header{Key: h.Key, Value: h.Value})
-		l.bytes += len(h.Key) + len(h.Value)
+		name := slices.Index(l.names, h.Key)
+		if name < 0 {
+			name = len(l.names)
+			l.names = append(l.names, h.Key)
+		}
+		r.headers[r.n] = header{name, l.keep(h.Value)}
+		r.n++
 	}
 	l.records = append(l.records, r)
 	return nil

@@ -35,7 +35,7 @@ const (
 // headers reads what a worker needs of every record's headers.
 func (l *load) headers() error {
 	for i := range l.records {
-		_, err := cloudevent.ContentType(l.records[i].header)
+		_, err := cloudevent.ContentType(func(name string) ([]byte, bool) { return l.header(&l.records[i], name) })
 		if err != nil {
 			return fmt.Errorf("headers: %w", err)
 		}
@@ -47,7 +47,7 @@ func (l *load) headers() error {
 func (l *load) decode() error {
 	var ev event.RequestEvent
 	for i := range l.records {
-		err := event.DecodeLent(l.records[i].value, &ev)
+		err := event.DecodeLent(l.of(l.records[i].value), &ev)
 		if err != nil {
 			return fmt.Errorf("decode: %w", err)
 		}
@@ -75,7 +75,7 @@ func (l *load) score(e *scorer.Engine, batch *assessment.Batch) error {
 	const fetched = fetchBytes / 1024
 	from := int64(0)
 	for i := range l.records {
-		err := event.DecodeLent(l.records[i].value, &ev)
+		err := event.DecodeLent(l.of(l.records[i].value), &ev)
 		if err != nil {
 			return fmt.Errorf("decode: %w", err)
 		}

@@ -2,7 +2,9 @@ package benchpipeline
 
 import (
 	"cmp"
+	"context"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"time"
 
@@ -43,7 +45,8 @@ func (m *meter) measure(of, name string, do func() error) error {
 	runtime.ReadMemStats(&before)
 	broker, clickhouse := m.broker.cpu(), m.clickhouse.cpu()
 	began, busy := time.Now(), cost.CPU()
-	err := do()
+	var err error
+	pprof.Do(context.Background(), pprof.Labels("stage", of+", "+name), func(context.Context) { err = do() })
 	busy, wall := cost.CPU()-busy, time.Since(began)
 	broker, clickhouse = m.broker.cpu()-broker, m.clickhouse.cpu()-clickhouse
 	if err != nil {
