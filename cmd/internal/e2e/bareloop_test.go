@@ -90,16 +90,19 @@ func (b *bareLoop) answers() int {
 	return len(b.took)
 }
 
-// end is where a partition ends now.
+// end is where a partition ends now. One that has just been made may have no
+// leader yet.
 func (b *bareLoop) end(t *testing.T, name string, partition int) int64 {
 	t.Helper()
-	resp, err := b.gateway.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{name: {kafka.LastOffsetOf(partition)}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range resp.Topics[name] {
-		if p.Partition == partition && p.Error == nil {
-			return p.LastOffset
+	for deadline := time.Now().Add(waitMax); time.Now().Before(deadline); time.Sleep(lookGap) {
+		resp, err := b.gateway.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{name: {kafka.LastOffsetOf(partition)}}})
+		if err != nil {
+			continue
+		}
+		for _, p := range resp.Topics[name] {
+			if p.Partition == partition && p.Error == nil {
+				return p.LastOffset
+			}
 		}
 	}
 	t.Fatalf("bare loop: %s/%d has no end", name, partition)
