@@ -19,8 +19,8 @@ func TestAThreadYieldsAndOthersDoNot(t *testing.T) {
 	th := newThread()
 	defer th.close()
 	th.do(func() { engines = niceOf(t, self) })
-	if want := min(nicest, before+behind); engines != want {
-		t.Errorf("the engine's thread has niceness %d, want %d", engines, want)
+	if engines <= before && before < nicest {
+		t.Errorf("the engine's thread has niceness %d and the test's own %d: it does not yield", engines, before)
 	}
 	if after := niceOf(t, self); after != before {
 		t.Errorf("the test's thread has niceness %d, before %d", after, before)
