@@ -169,7 +169,8 @@ $(LINT): .tools/lint/go.mod .tools/lint/go.sum
 generate: ## Generate the Go code of the protobuf schemas.
 	@cd .tools/buf && go build -o ../../$(CACHE)/bin/buf github.com/bufbuild/buf/cmd/buf
 	@cd .tools/gen && go build -o ../../$(CACHE)/bin/ google.golang.org/protobuf/cmd/protoc-gen-go github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto
-	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.yaml schemas
+	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.yaml --exclude-path schemas/event schemas
+	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.event.yaml --path schemas/event schemas
 
 .PHONY: golden
 golden: chdb python ## Write the golden files anew; read the diff before you commit it.
@@ -182,8 +183,12 @@ fuzz: ## Every fuzz target for FUZZTIME (default 10s) each.
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} ./$$pkg; done; done
 
 .PHONY: bench-loop
-bench-loop: chdb ## Event to cut at 2,000 requests/s, beside the bare two-hop Kafka loop in the same run.
-	@go test -count=1 -timeout 20m -tags '$(TAGS) bench' -run TestLoop -v ./cmd/internal/e2e/...
+bench-loop: chdb $(if $(DURING),build kafka) ## Event to cut at 2,000 requests/s, beside the bare two-hop Kafka loop in the same run; DURING=flood, rebalance or restart (on Apache Kafka).
+	@go test -count=1 -timeout 20m -tags '$(TAGS) bench$(if $(DURING), e2e)' -run '$(if $(DURING),TestLoopDuring,TestLoop$$)' -v ./cmd/internal/e2e/... $(if $(DURING),-during.fault $(DURING))
+
+.PHONY: bench-pipeline
+bench-pipeline: chdb ## What an event costs from Kafka to verdict and to row, stage by stage, beside the bare client; EVENTS (200000), ROUNDS (3), JSON=FILE.
+	@EVENTS=$(EVENTS) ROUNDS=$(ROUNDS) JSON=$(if $(JSON),$(abspath $(JSON))) go test -count=1 -timeout 30m -tags bench -run TestCostOfThePipeline -v ./cmd/internal/benchpipeline
 
 .PHONY: bench-barrier
 bench-barrier: chdb ## What the release barrier adds to a request, beside the bare two-hop Kafka loop in the same run.

@@ -31,7 +31,7 @@ func (w *worker) takeCut(ctx context.Context, r record, fx *effects) error {
 	if kind, _ := r.header("ce_type"); string(kind) == cloudevent.TypeRequest {
 		return w.takeClear(ctx, r, fx)
 	}
-	at, cut, err := decodeCut(r)
+	cut, err := decodeCut(r)
 	var res facet.Result
 	if err == nil {
 		res, err = w.judge(ctx, r, cut)
@@ -55,7 +55,7 @@ func (w *worker) takeCut(ctx context.Context, r record, fx *effects) error {
 		}
 	}
 	for _, p := range res.Proposals {
-		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: cut.GetTime().AsTime()}, at, begin))
+		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: cut.GetTime().AsTime()}, r, begin))
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func (w *worker) takeCut(ctx context.Context, r record, fx *effects) error {
 // takeClear lets the engine forget what an operator has lifted. Only such control
 // records stand among the cuts.
 func (w *worker) takeClear(ctx context.Context, r record, fx *effects) error {
-	_, err := w.decode(r)
+	err := w.decode(r)
 	var op *verdict.Verdict
 	if err == nil {
 		op, err = w.verdict.Cleared(&w.event)
@@ -87,16 +87,15 @@ func (w *worker) takeClear(ctx context.Context, r record, fx *effects) error {
 	return w.verdict.Control(ctx, &w.event, r.offset)
 }
 
-func decodeCut(r record) (cloudevent.Attributes, *schema.FacetCut, error) {
-	at, err := cloudevent.Read(r.header)
+func decodeCut(r record) (*schema.FacetCut, error) {
+	contentType, err := cloudevent.ContentType(r.header)
 	if err != nil {
-		return at, nil, fmt.Errorf("headers: %w", err)
+		return nil, fmt.Errorf("headers: %w", err)
 	}
-	if at.ContentType != cloudevent.Protobuf {
-		return at, nil, fmt.Errorf("content type %q is unknown", at.ContentType)
+	if contentType != cloudevent.Protobuf {
+		return nil, fmt.Errorf("content type %q is unknown", contentType)
 	}
-	cut, err := schema.Decode(r.value)
-	return at, cut, err
+	return schema.Decode(r.value)
 }
 
 // judge takes a cut. A panic is this record's fault alone.

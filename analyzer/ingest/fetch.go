@@ -129,10 +129,14 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 	for {
 		rec, err := resp.Records.ReadRecord()
 		if errors.Is(err, io.EOF) {
+			w.usual = len(out.records)
 			return out, nil
 		}
 		if err != nil {
 			return fetched{}, fmt.Errorf("read records at %d: %w", offset, err)
+		}
+		if out.records == nil {
+			out.records = make([]record, 0, w.usual)
 		}
 		r, err := copied(rec)
 		if err != nil {
@@ -146,17 +150,27 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 	}
 }
 
-// copied takes a record out of the client's buffers.
-func copied(rec *kafka.Record) (r record, err error) {
-	r = record{offset: rec.Offset, headers: rec.Headers}
+// copied takes a record out of the client's buffers, key and value in one piece.
+func copied(rec *kafka.Record) (record, error) {
+	r := record{offset: rec.Offset, headers: rec.Headers}
+	n, key := 0, 0
+	if rec.Key != nil {
+		key = rec.Key.Len()
+		n += key
+	}
+	if rec.Value != nil {
+		n += rec.Value.Len()
+	}
+	piece := make([]byte, n)
 	for _, part := range []struct {
 		from kafka.Bytes
 		to   *[]byte
-	}{{rec.Key, &r.key}, {rec.Value, &r.value}} {
+		at   []byte
+	}{{rec.Key, &r.key, piece[:key:key]}, {rec.Value, &r.value, piece[key:]}} {
 		if part.from == nil {
 			continue
 		}
-		*part.to, err = kafka.ReadAll(part.from)
+		_, err := io.ReadFull(part.from, part.at)
 		if err != nil {
 			return record{}, fmt.Errorf("read: %w", err)
 		}
@@ -164,6 +178,7 @@ func copied(rec *kafka.Record) (r record, err error) {
 		if err != nil {
 			return record{}, fmt.Errorf("release: %w", err)
 		}
+		*part.to = part.at
 	}
 	return r, nil
 }

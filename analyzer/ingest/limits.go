@@ -24,7 +24,7 @@ const (
 	joinBackoff     = 200 * time.Millisecond
 	requestTimeout  = 5 * time.Second
 	fetchBackoff    = 10 * time.Millisecond
-	fetchBackoffMax = time.Second
+	fetchBackoffMax = 500 * time.Millisecond
 
 	// countEvery is how often the active sessions of a partition are counted.
 	countEvery = 10 * time.Second

@@ -124,7 +124,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	effective := r.offset >= w.effective
 	begin := w.ingest.o.Now()
-	at, err := w.decode(r)
+	err := w.decode(r)
 	if err == nil {
 		err = w.admit(r)
 	}
@@ -158,7 +158,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		fx.cuts = append(fx.cuts, facet.CloneCut(c)) // It is the engine's, and gone with the next record.
 	}
 	for _, p := range res.Proposals {
-		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: res.Assessment.GetStreamTime().AsTime()}, at, begin))
+		fx.findings = append(fx.findings, w.finding(ctx, announce.Finding{Proposal: p, Clock: res.Assessment.GetStreamTime().AsTime()}, r, begin))
 	}
 	switch {
 	case res.Assessment != nil:
@@ -226,21 +226,19 @@ func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) e
 	return nil
 }
 
-// decode reads a record into w.event.
-func (w *worker) decode(r record) (cloudevent.Attributes, error) {
-	at, err := cloudevent.Read(r.header)
+// decode reads a record into w.event, whose texts are the record's.
+func (w *worker) decode(r record) error {
+	contentType, err := cloudevent.ContentType(r.header)
 	if err != nil {
-		return at, fmt.Errorf("headers: %w", err)
+		return fmt.Errorf("headers: %w", err)
 	}
-	switch at.ContentType {
+	switch contentType {
 	case cloudevent.Protobuf:
-		err = event.Decode(r.value, &w.event)
+		return event.DecodeLent(r.value, &w.event)
 	case cloudevent.JSON:
-		err = event.DecodeJSON(r.value, &w.event)
-	default:
-		err = fmt.Errorf("content type %q is unknown", at.ContentType)
+		return event.DecodeJSON(r.value, &w.event)
 	}
-	return at, err
+	return fmt.Errorf("content type %q is unknown", contentType)
 }
 
 // assess scores w.event. A panic is this record's fault alone.
@@ -264,11 +262,13 @@ func (w *worker) panicked(ctx context.Context, r record, p any) error {
 
 // finding adds the span "assess", a child of the event's own trace, so that
 // one trace leads from the request to the cut.
-func (w *worker) finding(ctx context.Context, f announce.Finding, at cloudevent.Attributes, begin time.Time) announce.Finding {
+func (w *worker) finding(ctx context.Context, f announce.Finding, r record, begin time.Time) announce.Finding {
 	if f.Clock.Unix() == 0 {
 		f.Clock = time.Time{}
 	}
-	parent := propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": at.TraceParent, "tracestate": at.TraceState})
+	within, _ := r.header("traceparent")
+	of, _ := r.header("tracestate")
+	parent := propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": string(within), "tracestate": string(of)})
 	_, span := w.ingest.o.Tracer.Start(parent, "assess", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(begin),
 		trace.WithAttributes(attribute.String("vigil.action", f.Proposal.Action), attribute.Float64("vigil.score", f.Proposal.Score)))
 	span.End()

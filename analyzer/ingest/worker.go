@@ -32,6 +32,7 @@ type worker struct {
 	topicID   string // Of the topic that is read, "" where the broker gives none.
 	sure      uint64 // The doubts that topicID has answered.
 	fetched   chan fetched
+	usual     int // Records of the read before, the fetcher's own.
 
 	engine  Engine
 	model   *model.Model // The one that engine has.

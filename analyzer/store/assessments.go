@@ -11,7 +11,7 @@ import (
 
 // decodeAssessments reads a record of vigil.assessments.
 func decodeAssessments(r record) (message any, blank bool, err error) {
-	_, err = cloudevent.Read(r.header)
+	_, err = cloudevent.ContentType(r.header)
 	if err != nil {
 		return nil, false, err
 	}

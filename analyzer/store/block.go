@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,19 +14,58 @@ import (
 // column is one column of a table and where its values are in a row.
 type column[R any] struct {
 	name string
-	fill func(to driver.BatchColumn, rows []R) error
+	// fill appends the values of rows, a column at a time, as ClickHouse keeps them.
+	fill func(to destination, rows []R) error
 }
 
-// col is a column of values of type T. Values are appended a column at a time,
-// as ClickHouse keeps them.
+// fillRows are handed to the driver at once: their values stay in the processor's cache.
+const fillRows = 512
+
+// col is a column of values of type T.
 func col[R, T any](name string, get func(*R) T) column[R] {
-	return column[R]{name: name, fill: func(to driver.BatchColumn, rows []R) error {
-		values := make([]T, len(rows))
-		for i := range rows {
-			values[i] = get(&rows[i])
+	return column[R]{name: name, fill: func(to destination, rows []R) error {
+		switch get := any(get).(type) {
+		case func(*R) string:
+			dictionary, ok := to.dictionary()
+			if ok {
+				return fillWords(dictionary, rows, get)
+			}
+		case func(*R) []string:
+			return fillEach(to, rows, []string{}, get, func(v []string) bool { return len(v) == 0 })
+		case func(*R) map[string]string:
+			return fillEach(to, rows, map[string]string{}, get, func(v map[string]string) bool { return len(v) == 0 })
 		}
-		return to.Append(values)
+		values := make([]T, 0, min(len(rows), fillRows))
+		for some := range slices.Chunk(rows, fillRows) {
+			values = values[:0]
+			for i := range some {
+				values = append(values, get(&some[i]))
+			}
+			err := to.Append(values)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}}
+}
+
+// fillEach fills a column of lists or maps, most of which are empty: the driver
+// takes one row faster than it takes many.
+func fillEach[R, T any](to destination, rows []R, none T, get func(*R) T, empty func(T) bool) error {
+	nothing := any(none)
+	for i := range rows {
+		v := get(&rows[i])
+		row := nothing
+		if !empty(v) {
+			row = v
+		}
+		err := to.AppendRow(row)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // block is all rows of one cut for one table.
@@ -42,8 +82,9 @@ func newBlock[R any](table string, columns []column[R], rows []R) block {
 		b.columns = append(b.columns, c.name)
 	}
 	b.fill = func(batch driver.Batch) error {
+		kept := batch.Columns()
 		for i, c := range columns {
-			err := c.fill(batch.Column(i), rows)
+			err := c.fill(destination{batch.Column(i), kept[i]}, rows)
 			if err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
@@ -55,7 +96,7 @@ func newBlock[R any](table string, columns []column[R], rows []R) block {
 
 // insert sends a block once. Every setting that deduplication depends on is
 // explicit, because servers differ in their defaults.
-func (b block) insert(ctx context.Context, conn driver.Conn, token string, timeout time.Duration) error {
+func (b block) insert(ctx context.Context, conn driver.Conn, spare *spares, token string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
@@ -70,6 +111,7 @@ func (b block) insert(ctx context.Context, conn driver.Conn, token string, timeo
 		return fmt.Errorf("prepare insert into %s: %w", b.table, err)
 	}
 	defer func() { _ = batch.Close() }() // After Send there is nothing left to close, and before it the error is told.
+	spare.lend(b.table, batch.Columns())
 	err = b.fill(batch)
 	if err != nil {
 		return fmt.Errorf("fill block for %s: %w", b.table, err)
@@ -78,6 +120,7 @@ func (b block) insert(ctx context.Context, conn driver.Conn, token string, timeo
 	if err != nil {
 		return fmt.Errorf("insert into %s: %w", b.table, err)
 	}
+	spare.take(b.table, batch.Columns()) // Only now: until the answer is here, somebody may read what was filled.
 	return nil
 }
 

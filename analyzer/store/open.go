@@ -46,15 +46,15 @@ func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	protocol := clickhouse.Native
+	protocol, compression := clickhouse.Native, clickhouse.CompressionLZ4
 	if c.Protocol == ProtocolHTTP {
-		protocol = clickhouse.HTTP
+		protocol, compression = clickhouse.HTTP, clickhouse.CompressionNone // The embedded engine: loopback has room.
 	}
 	conn, err := clickhouse.Open(&clickhouse.Options{
 		Protocol:     protocol,
 		Addr:         c.Addresses,
 		Auth:         clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
-		Compression:  &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
+		Compression:  &clickhouse.Compression{Method: compression},
 		DialTimeout:  5 * time.Second,
 		DialContext:  func(ctx context.Context, address string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", address) },
 		MaxOpenConns: 32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.

@@ -16,18 +16,18 @@ const lossGap = "gap"
 // decodeRequest reads a record of vigil.requests. Opens, ticks and control
 // records are blank: they move the lane positions and are no rows.
 func decodeRequest(r record) (message any, blank bool, err error) {
-	attributes, err := cloudevent.Read(r.header)
+	contentType, err := cloudevent.ContentType(r.header)
 	if err != nil {
 		return nil, false, err
 	}
 	e := new(event.RequestEvent)
-	switch attributes.ContentType {
+	switch contentType {
 	case cloudevent.Protobuf:
-		err = event.Decode(r.value, e)
+		err = event.DecodeLent(r.value, e)
 	case cloudevent.JSON:
 		err = event.DecodeJSON(r.value, e)
 	default:
-		err = fmt.Errorf("content type %q: %w", attributes.ContentType, event.ErrMalformed)
+		err = fmt.Errorf("content type %q: %w", contentType, event.ErrMalformed)
 	}
 	if err != nil {
 		return nil, false, err

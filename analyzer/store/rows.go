@@ -102,13 +102,12 @@ func finite(f float64) float64 {
 	return f
 }
 
-// optional is a pointer to a copy of a number, nil where it is absent or not finite.
+// optional is a number, nil where it is absent or not finite.
 func optional(f *float64) *float64 {
 	if f == nil || math.IsNaN(*f) || math.IsInf(*f, 0) {
 		return nil
 	}
-	v := *f
-	return &v
+	return f
 }
 
 // list is a list that is never nil, which the driver takes for a null.

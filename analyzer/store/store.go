@@ -46,6 +46,7 @@ type Store struct {
 	transport *kafka.Transport
 	broker    broker
 	ledger    *ledger
+	spare     *spares
 	metrics   *metrics
 	observed  metric.Registration
 	kinds     map[string]kind
@@ -96,7 +97,7 @@ func New(o Options) (*Store, error) {
 	transport.MetadataTTL, transport.DialTimeout, transport.IdleTimeout = 2*time.Second, 5*time.Second, time.Minute
 	b := broker{access: o.Access, client: &kafka.Client{Addr: kafka.TCP(o.Config.Brokers...), Transport: transport}}
 	s := &Store{
-		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), metrics: x,
+		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), spare: newSpares(), metrics: x,
 		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), told: make(map[string]time.Time), migrated: !o.Config.Migrate,
 	}
 	for _, k := range kinds(o.Keys, o.Seals, o.Unsigned) {

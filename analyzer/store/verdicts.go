@@ -31,7 +31,7 @@ func decodeVerdict(keys Opener) func(r record) (message any, blank bool, err err
 
 // decodeEnforcement reads a record of vigil.enforcements.
 func decodeEnforcement(r record) (message any, blank bool, err error) {
-	_, err = cloudevent.Read(r.header)
+	_, err = cloudevent.ContentType(r.header)
 	if err != nil {
 		return nil, false, err
 	}

@@ -218,7 +218,7 @@ func (w *worker) below(offset int64) int {
 // take removes the first n items of pending.
 func (w *worker) take(n int) []item {
 	taken := w.pending[:n:n]
-	w.pending = append([]item(nil), w.pending[n:]...) // So that what was taken can be freed.
+	w.pending = append(make([]item, 0, n), w.pending[n:]...) // So that what was taken can be freed; the next cut is about as long.
 	for _, i := range taken {
 		w.bytes -= i.size
 	}

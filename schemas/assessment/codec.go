@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -103,9 +104,12 @@ func Decode(record []byte) (*AssessmentBatch, error) {
 		return nil, fmt.Errorf("decode record of %d B: %w", len(record), ErrTooLarge)
 	}
 	b := new(AssessmentBatch)
-	err := proto.Unmarshal(record, b) // Stricter than the fast decoder: UTF-8, well-formed groups.
-	if err != nil {
-		return nil, fmt.Errorf("decode record: %w: %w", ErrMalformed, err)
+	if b.UnmarshalVT(record) != nil || !b.plain() {
+		b = new(AssessmentBatch)
+		err := proto.Unmarshal(record, b) // Slower, and knows what is well-formed beyond our own fields.
+		if err != nil {
+			return nil, fmt.Errorf("decode record: %w: %w", ErrMalformed, err)
+		}
 	}
 	if b.FirstOffset < 0 || b.LastOffset < b.FirstOffset || b.Partition < 0 || b.Topic == "" {
 		return nil, fmt.Errorf("offsets %d to %d of %q: %w", b.FirstOffset, b.LastOffset, b.Topic, ErrMalformed)
@@ -116,4 +120,41 @@ func Decode(record []byte) (*AssessmentBatch, error) {
 		}
 	}
 	return b, nil
+}
+
+// plain reports whether there is nothing in x that only protobuf's own decoder
+// checks: text that is not UTF-8, or fields of a later version.
+func (x *AssessmentBatch) plain() bool {
+	if len(x.unknownFields) > 0 || !utf8.ValidString(x.Topic) {
+		return false
+	}
+	for _, a := range x.Assessments {
+		if !a.plain() {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *Assessment) plain() bool {
+	unknown := len(x.unknownFields) + len(x.EventTime.ProtoReflect().GetUnknown()) + len(x.StreamTime.ProtoReflect().GetUnknown()) +
+		len(x.Target.ProtoReflect().GetUnknown())
+	for _, e := range x.Evidence {
+		unknown += len(e.ProtoReflect().GetUnknown())
+		if !texts(e.Signal, e.Group, e.Text, e.Technique) {
+			return false
+		}
+	}
+	return unknown == 0 && texts(x.EventId, x.Tenant, x.Subject, x.Session, x.Address, x.Action, x.Model, x.VerdictId, x.Phase,
+		x.Target.GetKind(), x.Target.GetId())
+}
+
+// texts reports whether all are UTF-8.
+func texts(list ...string) bool {
+	for _, s := range list {
+		if !utf8.ValidString(s) {
+			return false
+		}
+	}
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,10 +139,19 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(record)
 	f.Add(record[:len(record)/2])
+	f.Add(append(slices.Clone(record), 0x0a, 1, 0xff))          // A topic that is not UTF-8.
+	f.Add(append(slices.Clone(record), 0xfa, 0x07, 1, 'x'))     // A field of a later version.
+	f.Add(append(slices.Clone(record), 0xfb, 0x07, 0xf4, 0x07)) // A group that ends as another.
 	f.Fuzz(func(t *testing.T, record []byte) {
 		b, err := assessment.Decode(record)
 		if err != nil {
 			return
+		}
+		strict := new(assessment.AssessmentBatch)
+		if proto.Unmarshal(record, strict) == nil {
+			if diff := cmp.Diff(strict, b, protocmp.Transform()); diff != "" {
+				t.Fatalf("protobuf's own decoder reads something else (-protobuf +Decode):\n%s", diff)
+			}
 		}
 		again, err := b.MarshalVT()
 		if err != nil {

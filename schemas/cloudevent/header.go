@@ -1,6 +1,7 @@
 package cloudevent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -88,23 +89,38 @@ func Read(header func(name string) (value []byte, ok bool)) (Attributes, error) 
 		return string(v)
 	}
 	a := Attributes{
-		ID: text("ce_id"), Source: text("ce_source"), Type: text("ce_type"), ContentType: text("content-type"),
+		ID: text("ce_id"), Source: text("ce_source"), Type: text("ce_type"),
 		TraceParent: text("traceparent"), TraceState: text("tracestate"),
 	}
-	a.ContentType, _, _ = strings.Cut(strings.ToLower(a.ContentType), ";")
-	a.ContentType = strings.TrimSpace(a.ContentType)
-	if a.ContentType == "" {
-		a.ContentType = Protobuf
+	var err error
+	a.ContentType, a.Time, err = encoding(header)
+	return a, err
+}
+
+// ContentType is the part of [Read] that decoding needs, without a copy of the
+// rest. It fails where Read does.
+func ContentType(header func(name string) (value []byte, ok bool)) (string, error) {
+	contentType, _, err := encoding(header)
+	return contentType, err
+}
+
+func encoding(header func(name string) (value []byte, ok bool)) (contentType string, at time.Time, err error) {
+	v, _ := header("content-type")
+	contentType = Protobuf
+	if string(v) != Protobuf && len(v) > 0 {
+		contentType, _, _ = strings.Cut(strings.ToLower(string(v)), ";")
+		contentType = cmp.Or(strings.TrimSpace(contentType), Protobuf)
 	}
-	if strings.HasPrefix(a.ContentType, "application/cloudevents") {
-		return a, ErrStructured
+	if strings.HasPrefix(contentType, "application/cloudevents") {
+		return contentType, at, ErrStructured
 	}
-	if t := text("ce_time"); t != "" {
-		var err error
-		a.Time, err = time.Parse(time.RFC3339Nano, t)
-		if err != nil {
-			return a, fmt.Errorf("header ce_time: %w", err)
-		}
+	v, _ = header("ce_time")
+	if len(v) == 0 || at.UnmarshalText(v) == nil {
+		return contentType, at, nil
 	}
-	return a, nil
+	at, err = time.Parse(time.RFC3339Nano, string(v)) // Takes a few forms more.
+	if err != nil {
+		return contentType, at, fmt.Errorf("header ce_time: %w", err)
+	}
+	return contentType, at, nil
 }

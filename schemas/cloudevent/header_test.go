@@ -2,6 +2,7 @@ package cloudevent_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -70,12 +71,17 @@ func TestReadWhatOthersWrite(t *testing.T) {
 		"structured mode":        {[]cloudevent.Header{{Key: "content-type", Value: []byte("application/cloudevents+json; charset=utf-8")}}, cloudevent.Attributes{}, cloudevent.ErrStructured.Error()},
 		"a batch of them":        {[]cloudevent.Header{{Key: "content-type", Value: []byte("application/cloudevents-batch+json")}}, cloudevent.Attributes{}, cloudevent.ErrStructured.Error()},
 		"a time that is no time": {[]cloudevent.Header{{Key: "ce_time", Value: []byte("yesterday")}}, cloudevent.Attributes{}, "header ce_time"},
+		"a comma in a time":      {[]cloudevent.Header{{Key: "ce_time", Value: []byte("2026-11-22T10:00:00,5Z")}}, cloudevent.Attributes{ContentType: cloudevent.Protobuf, Time: time.Date(2026, 11, 22, 10, 0, 0, 5e8, time.UTC)}, ""},
 		"an empty time":          {[]cloudevent.Header{{Key: "ce_time"}}, cloudevent.Attributes{ContentType: cloudevent.Protobuf}, ""},
 		"attributes of somebody": {[]cloudevent.Header{{Key: "ce_partitionkey", Value: []byte("x")}, {Key: "ce_id", Value: []byte("7")}}, cloudevent.Attributes{ID: "7", ContentType: cloudevent.Protobuf}, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := cloudevent.Read(lookup(tt.headers))
+			contentType, alone := cloudevent.ContentType(lookup(tt.headers))
+			if contentType != got.ContentType || fmt.Sprint(alone) != fmt.Sprint(err) {
+				t.Errorf("ContentType() = %q, %v, and Read() %q, %v", contentType, alone, got.ContentType, err)
+			}
 			if tt.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.fails) {
 					t.Errorf("Read() = %v, want an error with %q", err, tt.fails)

@@ -40,10 +40,22 @@ func Append(dst []byte, e *RequestEvent) ([]byte, error) {
 // wraps [ErrTooLarge] or [ErrMalformed].
 func Decode(record []byte, e *RequestEvent) error {
 	e.Reset()
+	return decode(record, e, (*RequestEvent).UnmarshalVT)
+}
+
+// DecodeLent is [Decode] without a copy of any text: the texts of e are those of
+// record, which must stay as it is for as long as anything of e is used, and lists
+// use the memory of those that e had. Who keeps something of e clones it.
+func DecodeLent(record []byte, e *RequestEvent) error {
+	e.ResetVT()
+	return decode(record, e, (*RequestEvent).UnmarshalVTUnsafe)
+}
+
+func decode(record []byte, e *RequestEvent, unmarshal func(*RequestEvent, []byte) error) error {
 	if len(record) > RecordBytesMax {
 		return fmt.Errorf("decode record of %d B: %w", len(record), ErrTooLarge)
 	}
-	err := e.UnmarshalVT(record)
+	err := unmarshal(e, record)
 	if err != nil {
 		return fmt.Errorf("decode record: %w: %w", ErrMalformed, err)
 	}
@@ -88,6 +100,7 @@ func (x *RequestEvent) Check() error {
 	var bad error
 	x.eachText(func(name string, s *string) {
 		switch {
+		case *s == "":
 		case len(*s) > FieldBytesMax:
 			bad = fmt.Errorf("%s has %d B: %w", name, len(*s), ErrTooLarge)
 		case !utf8.ValidString(*s):

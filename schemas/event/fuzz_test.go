@@ -60,8 +60,16 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, record []byte) {
 		e := new(event.RequestEvent)
 		err := event.Decode(record, e)
+		used := &event.RequestEvent{Amr: []string{"before"}, Path: "/before", Attributes: map[string]string{"before": ""}}
+		lentErr := event.DecodeLent(record, used)
+		if (err == nil) != (lentErr == nil) {
+			t.Fatalf("Decode() = %v, DecodeLent() = %v", err, lentErr)
+		}
 		if err != nil {
 			return
+		}
+		if diff := cmp.Diff(e, used, protocmp.Transform()); diff != "" {
+			t.Fatalf("DecodeLent reads something else (-Decode +DecodeLent):\n%s", diff)
 		}
 		settled(t, e)
 		again, err := event.Append(nil, e)

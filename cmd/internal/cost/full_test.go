@@ -97,6 +97,26 @@ func TestCostOfACrowd(t *testing.T) {
 	}
 }
 
+// TestCostOfABurst offers many times more subjects than the engine has room for, and
+// asks what those are worth who come again after they were pushed out.
+func TestCostOfABurst(t *testing.T) {
+	resident, offered, again := setting(t, "BENCH_RESIDENT", 1_000_000), setting(t, "BENCH_OFFERED", 10_000_000), setting(t, "BENCH_AGAIN", 1000)
+	c, err := cost.NewCrowd(model.Default(), resident)
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := func(name string, first int) {
+		honest, stolen := c.Return(first, again, false), c.Return(first+again, again, true)
+		t.Logf("%s: of %d people %d were asked to step up, mean score %.2f; of %d stolen sessions %d were met, mean score %.2f",
+			name, honest.People, honest.Met, honest.Score, stolen.People, stolen.Met, stolen.Score)
+	}
+	came("known", resident/2)
+	for _, x := range c.Burst(offered) {
+		t.Logf("%9d strangers: %9d pushed out, %.2f GiB; %s", x.Strangers, x.Evicted, float64(x.Heap)/(1<<30), x.Latency)
+	}
+	came("pushed out", 0)
+}
+
 // withRule is the model that ships with one rule more.
 func withRule(t *testing.T) *model.Model {
 	t.Helper()

@@ -4,7 +4,7 @@ package e2e_test
 
 import (
 	"context"
-	"encoding/binary"
+	wire "encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -27,6 +27,8 @@ type bareLoop struct {
 	there, back       string
 	partitions        int
 	linger            time.Duration
+	// patient repeats what fails, as the product does, instead of failing the test.
+	patient bool
 
 	mu   sync.Mutex
 	took []time.Duration // From the record's birth to its answer's arrival. Guarded by mu.
@@ -68,7 +70,7 @@ func (b *bareLoop) run(t *testing.T, rate, every, size int, lasts time.Duration)
 			value[0] = 1
 			asked++
 		}
-		binary.LittleEndian.PutUint64(value[1:], uint64(time.Now().UnixNano()))
+		wire.LittleEndian.PutUint64(value[1:], uint64(time.Now().UnixNano()))
 		queues[rand.IntN(b.partitions)] <- value // As a hash of the subject spreads them.
 	}
 	for deadline := time.Now().Add(waitMax); b.answers() < asked; time.Sleep(lookGap) {
@@ -88,16 +90,19 @@ func (b *bareLoop) answers() int {
 	return len(b.took)
 }
 
-// end is where a partition ends now.
+// end is where a partition ends now. One that has just been made may have no
+// leader yet.
 func (b *bareLoop) end(t *testing.T, name string, partition int) int64 {
 	t.Helper()
-	resp, err := b.gateway.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{name: {kafka.LastOffsetOf(partition)}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range resp.Topics[name] {
-		if p.Partition == partition && p.Error == nil {
-			return p.LastOffset
+	for deadline := time.Now().Add(waitMax); time.Now().Before(deadline); time.Sleep(lookGap) {
+		resp, err := b.gateway.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{name: {kafka.LastOffsetOf(partition)}}})
+		if err != nil {
+			continue
+		}
+		for _, p := range resp.Topics[name] {
+			if p.Partition == partition && p.Error == nil {
+				return p.LastOffset
+			}
 		}
 	}
 	t.Fatalf("bare loop: %s/%d has no end", name, partition)
@@ -116,7 +121,7 @@ func (b *bareLoop) answer(ctx context.Context, t *testing.T, partition int) func
 func (b *bareLoop) note(value []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.took = append(b.took, time.Since(time.Unix(0, int64(binary.LittleEndian.Uint64(value[1:])))))
+	b.took = append(b.took, time.Since(time.Unix(0, int64(wire.LittleEndian.Uint64(value[1:])))))
 }
 
 func (b *bareLoop) produce(ctx context.Context, t *testing.T, partition int, queue <-chan []byte) {
@@ -139,19 +144,33 @@ func (b *bareLoop) produce(ctx context.Context, t *testing.T, partition int, que
 
 func (b *bareLoop) send(ctx context.Context, t *testing.T, client *kafka.Client, name string, partition int, values [][]byte) {
 	t.Helper()
-	records := make([]kafka.Record, len(values))
-	for i, v := range values {
-		records[i] = kafka.Record{Time: time.Now(), Value: kafka.NewBytes(v)}
+	for again := true; again; {
+		records := make([]kafka.Record, len(values)) // Its readers are used up by one attempt.
+		for i, v := range values {
+			records[i] = kafka.Record{Time: time.Now(), Value: kafka.NewBytes(v)}
+		}
+		resp, err := client.Produce(ctx, &kafka.ProduceRequest{
+			Topic: name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+		})
+		if err == nil {
+			err = resp.Error
+		}
+		again = b.fault(ctx, t, "produce", err)
 	}
-	resp, err := client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
-	})
-	if err == nil {
-		err = resp.Error
+}
+
+// fault reports whether an operation is to be done again.
+func (b *bareLoop) fault(ctx context.Context, t *testing.T, what string, err error) bool {
+	t.Helper()
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return false
+	case !b.patient:
+		t.Errorf("%s: %v", what, err)
+		return false
 	}
-	if err != nil && ctx.Err() == nil {
-		t.Errorf("produce: %v", err)
-	}
+	time.Sleep(10 * time.Millisecond)
+	return true
 }
 
 func (b *bareLoop) consume(ctx context.Context, t *testing.T, client *kafka.Client, name string, partition int, offset int64, each func([]byte)) {
@@ -164,10 +183,10 @@ func (b *bareLoop) consume(ctx context.Context, t *testing.T, client *kafka.Clie
 			err = resp.Error
 		}
 		if err != nil {
-			if ctx.Err() == nil {
-				t.Errorf("fetch: %v", err)
+			if !b.fault(ctx, t, "fetch", err) {
+				return
 			}
-			return
+			continue
 		}
 		for {
 			rec, err := resp.Records.ReadRecord()

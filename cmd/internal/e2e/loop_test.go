@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math"
@@ -195,7 +196,11 @@ func ms(d []time.Duration, q float64) float64 {
 func recordBytes(t *testing.T, s *stack) int {
 	t.Helper()
 	c := kafka.Client{Addr: kafka.TCP(s.run.Kafka...), Transport: &kafka.Transport{}}
-	resp, err := c.Fetch(t.Context(), &kafka.FetchRequest{Topic: topic.Requests, Partition: 0, Offset: 0, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: time.Second})
+	var resp *kafka.FetchResponse
+	err := errors.New("not asked")
+	for deadline := time.Now().Add(waitMax); err != nil && time.Now().Before(deadline); time.Sleep(lookGap) {
+		resp, err = c.Fetch(t.Context(), &kafka.FetchRequest{Topic: topic.Requests, Partition: 0, Offset: 0, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: time.Second})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,10 @@
 // directory per process: tests of one binary share a server and take a
 // database each.
 //
+// Each connection has a thread of its own on which the engine is called, and which
+// is nicer to others than the rest of the process; the engine's own threads inherit
+// that. Where cores are scarce, requests and verdicts come before rows.
+//
 // # Non-obvious
 //
 // The library needs the system's loader, so a binary that links this package

@@ -53,14 +53,20 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) //nolint:gosec // Native blocks or text for a database client on loopback, never a page.
 }
 
-// execute runs a statement on a connection of its own, with its database and
-// settings, and gives the connection back as it was.
+// execute runs a statement on a connection of its own, on that connection's thread.
 func (s *Server) execute(r *http.Request, st statement) (body []byte, written uint64, err error) {
 	c, release, err := s.borrow(r.Context())
 	if err != nil {
 		return nil, 0, err
 	}
 	defer release()
+	c.thread.do(func() { body, written, err = c.execute(r, st) })
+	return body, written, err
+}
+
+// execute runs a statement with its database and settings, and leaves the
+// connection as it was.
+func (c *conn) execute(r *http.Request, st statement) (body []byte, written uint64, err error) {
 	if c.database != st.database {
 		_, err = c.run("USE `"+strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(st.database)+"`", "Null", nil)
 		if err != nil {

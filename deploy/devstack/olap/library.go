@@ -98,6 +98,25 @@ type conn struct {
 
 	args     []string
 	database string // What the last USE set.
+	thread   thread // Where all of the connection happens, once it is [dial]ed.
+}
+
+// dial opens a connection on a thread of its own.
+func (l *library) dial(args []string) (c *conn, err error) {
+	t := newThread()
+	t.do(func() { c, err = l.open(args) })
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	c.thread = t
+	return c, nil
+}
+
+// hangUp ends a connection that was dialed.
+func (c *conn) hangUp() {
+	c.thread.do(c.close)
+	c.thread.close()
 }
 
 // open connects to the engine, booting it on the first call of the process.
@@ -127,6 +146,7 @@ func (c *conn) reopen() error {
 		return err
 	}
 	c.close()
+	fresh.thread = c.thread
 	*c = *fresh
 	return nil
 }

@@ -111,7 +111,7 @@ func (o Options) validate() error {
 func openAll(lib *library, dir string, n int) (chan *conn, error) {
 	idle := make(chan *conn, n)
 	for range n {
-		c, err := lib.open([]string{"--path=" + dir})
+		c, err := lib.dial([]string{"--path=" + dir})
 		if err != nil {
 			closeAll(idle)
 			return nil, err
@@ -126,7 +126,7 @@ func closeAll(idle chan *conn) {
 	for {
 		select {
 		case c := <-idle:
-			c.close()
+			c.hangUp()
 		default:
 			return
 		}
@@ -152,7 +152,7 @@ func (s *Server) Close() error {
 	<-s.served
 	for range s.options.Connections { // A statement in C cannot be interrupted: its connection comes back when it ends.
 		c := <-s.idle
-		c.close()
+		c.hangUp()
 	}
 	return err
 }
