@@ -24,6 +24,11 @@
 // What has no room in memory waits on the disk alone. Without a spool, what is in
 // the queue when Run has used up its drain time is counted as lost.
 //
+// Of requests that are refused because their senders have been judged already,
+// JudgedPerSecond of a lane are told of one by one. The others have numbers, covered
+// by tombstones with the reason summarised, and the next such event says how many it
+// stands for: the books stay even, and a flood does not delay what others do.
+//
 // Enforcements are receipts and are in memory alone.
 //
 // # Concurrency

@@ -21,7 +21,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Options are what an [Emitter] depends on. All but Access are required.
+// Options are what an [Emitter] depends on. All but Access and Judged are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
@@ -34,7 +34,10 @@ type Options struct {
 	// time in nanoseconds: sequence numbers begin anew in each epoch.
 	Epoch uint64
 	// Lanes maps keys to lanes.
-	Lanes  topic.Lanes
+	Lanes topic.Lanes
+	// Judged reports, by an event's reason, whether its request was refused because its
+	// sender had been judged already. Nil says so of none.
+	Judged func(reason string) bool
 	Logger *slog.Logger
 	Meter  metric.Meter
 	Now    func() time.Time
@@ -56,6 +59,7 @@ type Emitter struct {
 	requests     *stream
 	enforcements *stream
 	lanes        topic.Lanes
+	judged       func(reason string) bool
 	lane         []lane
 }
 
@@ -74,8 +78,9 @@ func New(o Options) (*Emitter, error) {
 		client: bus.New(bus.Options{
 			Brokers: o.Brokers, Access: o.Access, Gateway: o.Gateway, Topics: []string{topic.Requests, topic.Enforcements}, Timeout: o.Config.ProduceTimeout,
 		}),
-		lanes: o.Lanes,
-		lane:  make([]lane, o.Lanes.Count),
+		lanes:  o.Lanes,
+		judged: o.Judged,
+		lane:   make([]lane, o.Lanes.Count),
 	}
 	lanes, err := e.openSpool(o)
 	if err != nil {
