@@ -37,6 +37,12 @@ func finding(n int, after time.Duration, target string, shown ...string) inciden
 	return f
 }
 
+// rare has a signal that comes once in a week.
+func rare(f incident.Finding) incident.Finding {
+	f.Usual = 1.0 / 168
+	return f
+}
+
 // group is which findings stand together: the incidents of the findings, as letters
 // in the order in which they first appear.
 func group(b *incident.Book, list []incident.Finding) string {
@@ -87,8 +93,16 @@ func TestWhatBelongsTogether(t *testing.T) {
 		}, "ab"},
 		"the office of most people": {[]incident.Finding{
 			finding(1, 0, "session s1", "subject ann", "address 192.0.2.1 0.9", "ja4 chrome 0.6"),
-			finding(2, time.Minute, "session s2", "subject ben", "address 192.0.2.1 0.9", "ja4 chrome 0.6"),
+			finding(2, 2*time.Hour, "session s2", "subject ben", "address 192.0.2.1 0.9", "ja4 chrome 0.6"),
 		}, "ab"},
+		"a wave of what is hardly ever seen, in a browser": {[]incident.Finding{
+			rare(finding(1, 0, "address 203.0.113.1", "ja4 chrome 0.4", "account a")), rare(finding(2, time.Minute, "address 198.51.100.1", "ja4 chrome 0.4", "account b")),
+			rare(finding(3, 2*time.Minute, "address 192.0.2.1", "ja4 chrome 0.4", "account c")),
+		}, "aaa"},
+		"a wave of what is hardly ever seen, by two programs": {[]incident.Finding{
+			rare(finding(1, 0, "address 203.0.113.1", "ja4 tool1", "account a")), rare(finding(2, time.Minute, "address 198.51.100.1", "ja4 tool2", "account b")),
+			rare(finding(3, 2*time.Minute, "address 203.0.113.2", "ja4 tool1", "account c")), rare(finding(4, 2*time.Minute, "address 198.51.100.2", "ja4 tool2", "account d")),
+		}, "abab"},
 		"two sessions stolen by one device": {[]incident.Finding{
 			finding(1, 0, "session s1", "subject ann", "device d"), finding(2, time.Hour, "session s2", "subject ben", "device d"),
 		}, "aa"},

@@ -99,7 +99,9 @@ func identity(kind string) bool {
 }
 
 // Groups of kinds that say the same: an address is in a prefix, that in a network.
-// Of each the strongest counts alone.
+// Of each the strongest counts alone. They are what an attacker brings along; what he
+// finds says nothing of him: the account of the chief and the route of signing in are
+// tried by all.
 //
 //nolint:gochecknoglobals // A constant: Go has no constant tables.
 var groups = [...][]string{
@@ -107,11 +109,10 @@ var groups = [...][]string{
 	{KindProgram, verdict.TargetJA4},
 	{verdict.TargetDevice},
 	{verdict.TargetClient},
-	{verdict.TargetAccount},
 }
 
-// weighed reports whether a kind of thing says anything about what belongs together.
-// A route does not: everybody who signs in uses that of signing in.
-func weighed(kind string) bool {
-	return slices.ContainsFunc(groups[:], func(g []string) bool { return slices.Contains(g, kind) })
+// telling reports whether it says something that a verdict names a thing of a kind
+// which another finding shows. Of a route it does not: everybody is there.
+func telling(kind string) bool {
+	return kind == verdict.TargetAccount || slices.ContainsFunc(groups[:], func(g []string) bool { return slices.Contains(g, kind) })
 }

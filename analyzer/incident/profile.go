@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 )
 
@@ -15,8 +16,13 @@ type profile struct {
 	// those that verdicts name.
 	identities map[Thing]struct{}
 	targets    map[Thing]struct{}
-	// signals are the times at which each was last the strongest.
-	signals map[string]time.Time
+	signals    map[string]pulse // Those that were the strongest of a finding.
+}
+
+// pulse is when a signal last came, and how often an hour it usually does.
+type pulse struct {
+	last  time.Time
+	usual float64
 }
 
 // tally is what was shown of one kind.
@@ -24,7 +30,13 @@ type tally struct {
 	// findings is how many showed anything of the kind, once how many of those things
 	// were shown by one finding alone.
 	findings, once int
+	steady         bool
 	values         map[string]*value
+}
+
+// newTally counts a kind. Who goes from address to address keeps his program.
+func newTally(kind string) *tally {
+	return &tally{values: make(map[string]*value), steady: kind == verdict.TargetJA4 || kind == verdict.TargetDevice || kind == verdict.TargetClient}
 }
 
 type value struct {
@@ -35,7 +47,7 @@ type value struct {
 func newProfile() profile {
 	return profile{
 		kinds: make(map[string]*tally), identities: make(map[Thing]struct{}),
-		targets: make(map[Thing]struct{}), signals: make(map[string]time.Time),
+		targets: make(map[Thing]struct{}), signals: make(map[string]pulse),
 	}
 }
 
@@ -49,16 +61,16 @@ func (p *profile) add(f *Finding) {
 	if len(p.targets) < FindingsMax {
 		p.targets[f.Target] = struct{}{}
 	}
-	if s := f.first(); s != "" && f.Time.After(p.signals[s]) {
-		p.signals[s] = f.Time
+	if s := f.first(); s != "" && f.Time.After(p.signals[s].last) {
+		p.signals[s] = pulse{f.Time, f.Usual}
 	}
 	for _, s := range f.Shown {
-		if !weighed(s.Kind) {
+		if !telling(s.Kind) {
 			continue
 		}
 		t := p.kinds[s.Kind]
 		if t == nil {
-			t = &tally{values: make(map[string]*value)}
+			t = newTally(s.Kind)
 			p.kinds[s.Kind] = t
 		}
 		t.add(s.ID, 1, s.Share)
@@ -99,7 +111,7 @@ func (p *profile) absorb(o *profile) {
 		}
 	}
 	for s, at := range o.signals {
-		if at.After(p.signals[s]) {
+		if at.last.After(p.signals[s].last) {
 			p.signals[s] = at
 		}
 	}
@@ -107,7 +119,7 @@ func (p *profile) absorb(o *profile) {
 		from := o.kinds[kind]
 		t := p.kinds[kind]
 		if t == nil {
-			t = &tally{values: make(map[string]*value)}
+			t = newTally(kind)
 			p.kinds[kind] = t
 		}
 		for _, id := range slices.Sorted(maps.Keys(from.values)) {
@@ -119,7 +131,11 @@ func (p *profile) absorb(o *profile) {
 // chance is how likely the next finding of an incident shows a thing, of which the
 // tenant's people show a share.
 func (t *tally) chance(id string, share float64) float64 {
-	fresh := (float64(t.once) + 0.5) / (float64(t.findings) + 1)
+	once := t.once
+	if t.steady && once > 0 {
+		once-- // The first is new in any case, and the others are expected to be the same.
+	}
+	fresh := (float64(once) + 0.5) / (float64(t.findings) + 1)
 	known := 0.0
 	if v := t.values[id]; v != nil {
 		known = float64(v.findings) / float64(t.findings)
@@ -139,7 +155,10 @@ func (p *profile) knows(f *Finding) bool {
 
 // weigh is how much speaks for it that a finding is one of the incident's, in nats.
 func (p *profile) weigh(f *Finding) float64 {
-	sum := p.tempo(f)
+	sum := 0.0
+	if last, seen := p.signals[f.first()]; seen {
+		sum = tempo(f.Time.Sub(last.last), f.Usual)
+	}
 	for _, group := range groups {
 		sum += strongest(group, func(kind string) (nats float64, ok bool) {
 			t := p.kinds[kind]
@@ -180,7 +199,7 @@ func strongest(group []string, of func(kind string) (nats float64, ok bool)) flo
 // judged reports whether a verdict of one side names what the other shows.
 func (p *profile) judged(f *Finding) bool {
 	for _, s := range f.Shown {
-		if _, named := p.targets[s.Thing]; named && weighed(s.Kind) {
+		if _, named := p.targets[s.Thing]; named && telling(s.Kind) {
 			return true
 		}
 	}
@@ -192,15 +211,13 @@ func (p *profile) judged(f *Finding) bool {
 	return v != nil && 2*v.findings >= t.findings
 }
 
-// tempo is how surprising it is that the finding's signal comes again so soon, if
-// only chance brought it (a Poisson process of the usual rate).
-func (p *profile) tempo(f *Finding) float64 {
-	last, seen := p.signals[f.first()]
-	if !seen || !(f.Usual > 0) {
+// tempo is how surprising it is that a signal comes again so soon, if only chance
+// brings it (a Poisson process of the usual rate an hour).
+func tempo(gap time.Duration, usual float64) float64 {
+	if !(usual > 0) {
 		return 0
 	}
-	gap := max(f.Time.Sub(last).Abs(), tempoLeast)
-	expected := float64(f.Usual * gap.Hours())
+	expected := float64(usual * max(gap.Abs(), tempoLeast).Hours())
 	// 1 - exp(-x), which is x where x is small.
 	chance := min(expected, 1-exact.Exp2(-expected/ln2))
 	return min(tempoNats, -exact.Ln(max(chance, shareLeast)))
@@ -208,10 +225,15 @@ func (p *profile) tempo(f *Finding) float64 {
 
 const ln2 = 0.693147180559945309417232121458
 
-// kin is how much speaks for it that the findings of two incidents are of one, by
-// what they show alone, in nats.
+// kin is how much speaks for it that the findings of two incidents are of one, in
+// nats. That they are about the same target does not: see the package.
 func (p *profile) kin(o *profile) float64 {
 	sum := 0.0
+	for signal, at := range p.signals { // The most of all, so in any order.
+		if other, both := o.signals[signal]; both {
+			sum = max(sum, tempo(at.last.Sub(other.last), max(at.usual, other.usual)))
+		}
+	}
 	for _, group := range groups {
 		sum += strongest(group, func(kind string) (nats float64, ok bool) {
 			a, b := p.kinds[kind], o.kinds[kind]

@@ -207,9 +207,17 @@ func TestTwoCampaignsAndAnInnocent(t *testing.T) {
 		}
 	})
 	t.Logf("%d findings", len(s.entries))
-	a, b, c := s.incidentOf(t, "ja4 "+toolA), s.incidentOf(t, "ja4 "+toolB), s.incidentOf(t, "address 192.0.2.77")
+	for id, list := range s.of {
+		t.Log(id, len(list), list[len(list)-1])
+	}
+	a, b, c := s.incidentOf(t, "address 203.0.0.9"), s.incidentOf(t, "address 45.0.1.9"), s.incidentOf(t, "address 192.0.2.77")
+	for i := range 60 {
+		if s.incidentOf(t, fmt.Sprintf("address 203.%d.0.9", i)) != a || s.incidentOf(t, fmt.Sprintf("address 45.%d.1.9", i)) != b {
+			t.Errorf("bots %d are not in the incidents of their campaigns", i)
+		}
+	}
 	if a == b || a == c || b == c || len(s.of) != 3 {
-		t.Errorf("campaigns %s and %s, crawler %s; of %d incidents: %v", a, b, c, len(s.of), s.of)
+		t.Errorf("campaigns %s and %s, crawler %s; of %d incidents", a, b, c, len(s.of))
 	}
 }
 
