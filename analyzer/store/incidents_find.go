@@ -35,22 +35,24 @@ type candidate struct {
 // candidates are the verdicts of the analyzer, and its judgements without one, that
 // were stored lately and are not in the log, oldest first.
 const candidates = `
+SELECT * FROM
+(
 SELECT
     toString(v.tenant) AS tenant, v.id AS id, v.cause_event_id AS event_id, v.cause_event_time AS event_time,
     toString(v.target_kind) AS target_kind, v.target_id AS target_id, v.subject AS subject, toString(v.action) AS action, v.score AS score,
     CAST(v.evidence_signal, 'Array(String)') AS signals, v.evidence_nats AS nats, v.evidence_hard AS hard, true AS announced,
-    v.ingested_at > now64(3) - toIntervalMillisecond({patience:Int64}) AS patient
+    toBool(v.ingested_at > now64(3) - toIntervalMillisecond({patience:Int64})) AS patient
 FROM (SELECT * FROM verdicts FINAL WHERE ingested_at >= now64(3) - toIntervalMillisecond({back:Int64})) AS v
 WHERE v.origin = 'model' AND v.action != 'observe'
     AND (v.tenant, v.id) NOT IN (SELECT tenant, verdict_id FROM incident_findings WHERE ingested_at >= now64(3) - toIntervalMillisecond({known:Int64}))
 UNION ALL
 SELECT
-    toString(a.tenant), a.verdict_id, any(a.event_id), any(a.time), toString(any(a.target_kind)), any(a.target_id), any(a.subject), toString(any(a.action)), any(a.session_score),
-    CAST(groupArray(e.signal), 'Array(String)'), groupArray(e.nats), groupArray(e.hard), false, max(a.ingested_at) > now64(3) - toIntervalMillisecond({patience:Int64})
+    toString(a.tenant), a.verdict_id, any(a.event_id), any(a.time), any(a.about_kind), any(a.about_id), any(a.subject), toString(any(a.action)), any(a.session_score),
+    CAST(groupArray(e.signal), 'Array(String)'), groupArray(e.nats), groupArray(e.hard), false, toBool(max(a.ingested_at) > now64(3) - toIntervalMillisecond({patience:Int64}))
 FROM
 (
-    SELECT tenant, verdict_id, event_id, time, if(target_kind = '', if(session != '', 'session', 'address'), toString(target_kind)) AS target_kind,
-        multiIf(target_id != '', target_id, session != '', session, address) AS target_id, subject, action, session_score, ingested_at
+    SELECT tenant, verdict_id, event_id, time, if(target_kind = '', if(session != '', 'session', 'address'), toString(target_kind)) AS about_kind,
+        multiIf(target_id != '', target_id, session != '', session, address) AS about_id, subject, action, session_score, ingested_at
     FROM assessments
     WHERE verdict_id != '' AND NOT shadow AND ingested_at >= now64(3) - toIntervalMillisecond({back:Int64}) AND ingested_at <= now64(3) - toIntervalMillisecond({held:Int64})
         AND (tenant, verdict_id) NOT IN (SELECT tenant, verdict_id FROM incident_findings WHERE ingested_at >= now64(3) - toIntervalMillisecond({known:Int64}))
@@ -59,6 +61,7 @@ FROM
 ) AS a
 LEFT JOIN (SELECT tenant, verdict_id, signal, nats, hard FROM evidence WHERE verdict_id != '' AND ingested_at >= now64(3) - toIntervalMillisecond({back:Int64})) AS e ON e.tenant = a.tenant AND e.verdict_id = a.verdict_id
 GROUP BY a.tenant, a.verdict_id
+)
 ORDER BY event_time, tenant, id
 LIMIT {most:UInt64}`
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/vigil-gateway/vigil/analyzer/store"
 )
 
 // put runs statements in the test's database; @ stands before its tables.
@@ -11,6 +13,15 @@ func (r *rig) put(statements ...string) {
 	r.t.Helper()
 	for _, s := range statements {
 		r.ask(s)
+	}
+}
+
+// migrate makes the tables before anything is stored.
+func (r *rig) migrate() {
+	r.t.Helper()
+	_, err := store.Migrate(r.t.Context(), r.config)
+	if err != nil {
+		r.t.Fatal(err)
 	}
 }
 
@@ -28,16 +39,17 @@ FROM @requests WHERE ja4 = '%s' AND toUInt32(arrayElement(splitByChar('-', id), 
 }
 
 // ordinary are fifty people with one browser, so that something is known to be rare.
-const ordinary = `INSERT INTO @requests (tenant, time, kind, id, phase, subject, session, address, asn, ja4, route, status, decision, ingested_at)
-SELECT 'default', now64(6) - 600, 'request', concat('o', toString(number)), 'complete', concat('person', toString(number)), concat('s', toString(number)), '192.0.2.1', 3320, 'browser', 'web', 200, 'permit', now64(3)
+// Their device has a name that must be quoted.
+const ordinary = `INSERT INTO @requests (tenant, time, kind, id, phase, device, subject, session, address, asn, ja4, route, status, decision, ingested_at)
+SELECT 'default', now64(6) - 600, 'request', concat('o', toString(number)), 'complete', 'the \'kiosk\' \\ hall', concat('person', toString(number)), concat('s', toString(number)), '192.0.2.1', 3320, 'browser', 'web', 200, 'permit', now64(3)
 FROM numbers(50)`
 
 // Verdicts become incidents, each once, whatever stops when; people close one and it
 // takes no more.
 func TestIncidents(t *testing.T) {
 	r := newRig(t)
+	r.migrate()
 	stop := r.start()
-	r.eventually("SELECT count() FROM @incidents", "0")
 	r.put(ordinary)
 	r.put(campaign("tool", 45, 0, 12)...)
 	r.put(campaign("other", 77, 0, 5)...)
@@ -78,13 +90,13 @@ SELECT 'default', time + 1, 'o8', 'person7', 's7', 3, 14, 'revoke', false, 'v-he
 // as a number.
 func TestIncidentHasTheMembersBehindIt(t *testing.T) {
 	r := newRig(t)
+	r.migrate()
 	r.start()
-	r.eventually("SELECT count() FROM @incidents", "0")
 	r.put(ordinary, `INSERT INTO @requests (tenant, time, kind, id, phase, address, asn, ja4, route, status, decision, auth_outcome, account, ingested_at)
 SELECT 'default', now64(6) - 300 + number / 10, 'request', concat('b', toString(number)), 'complete', concat('45.', toString(intDiv(number, 200)), '.', toString(number % 200), '.9'), 64500, 'tool', 'login', 401, 'permit', 'failure', concat('acc', toString(number)), now64(3)
 FROM numbers(400)`, `INSERT INTO @verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_nats, evidence_hard, cause_event_id, cause_event_time, origin, ingested_at)
 SELECT 'default', time, 'v-bot', 1, 1, 'facet', 'ja4', 'tool', 'block', time + 3600, 20, ['stuffing.botnet'], [20], [false], id, time, 'model', now64(3) FROM @requests WHERE id = 'b399'`)
-	// All but one account and one address of each list are beyond; the event shows a
-	// prefix, a network, a program and a route besides.
-	r.eventually("SELECT verdicts, length(addresses), length(accounts), members, members_beyond FROM @incidents FORMAT CSV", "1,256,256,518,1")
+	// The event's own address and account are members 257; it shows a prefix, a network,
+	// a program and a route besides.
+	r.eventually("SELECT verdicts, length(addresses), length(accounts), members, members_beyond FROM @incidents FORMAT CSV", "1,256,256,518,2")
 }
