@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,13 +24,19 @@ func named(numbers map[string]int64) []any {
 	return args
 }
 
-// texts is a list as the server reads the value of a parameter of type Array(String).
-func texts(list []string) string {
-	quoted := make([]string, len(list))
+// hexed is a list of texts as the value of a parameter of type String, and listed the
+// SQL that makes a list of it again: a list of texts that hold quotes is not read in
+// the same way by both protocols.
+func hexed(list []string) string {
+	out := make([]string, len(list))
 	for i, s := range list {
-		quoted[i] = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+		out[i] = hex.EncodeToString([]byte(s))
 	}
-	return "[" + strings.Join(quoted, ",") + "]"
+	return strings.Join(out, ",")
+}
+
+func listed(parameter string) string {
+	return "arrayMap(h -> unhex(h), splitByChar(',', {" + parameter + ":String}))"
 }
 
 // eventShown is what the event behind a candidate shows.
@@ -62,9 +69,9 @@ func (g *incidents) events(ctx context.Context, tenant string, list []*candidate
 	rows := []eventShown{}
 	err := g.store.conn.Select(ctx, &rows, `
 SELECT id, session, subject, address, asn, ja4, device, client_id, account, toString(requests.route) AS route FROM requests
-WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Micro({from:Int64}) AND time <= fromUnixTimestamp64Micro({to:Int64}) AND id IN {ids:Array(String)}
+WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Micro({from:Int64}) AND time <= fromUnixTimestamp64Micro({to:Int64}) AND id IN (`+listed("ids")+`)
 LIMIT 1 BY id`, append(named(map[string]int64{"from": from.UnixMicro(), "to": to.UnixMicro()}),
-		clickhouse.Named("tenant", tenant), clickhouse.Named("ids", texts(ids)))...)
+		clickhouse.Named("tenant", tenant), clickhouse.Named("ids", hexed(ids)))...)
 	if err != nil {
 		return fmt.Errorf("look up the events of findings: %w", err)
 	}
@@ -80,31 +87,34 @@ LIMIT 1 BY id`, append(named(map[string]int64{"from": from.UnixMicro(), "to": to
 
 // shownBySessions counts, of the people with a session lately, those who show one of
 // the things; shownByRequests does so of what sessions do not keep, and of an hour.
-const (
-	shownBySessions = `
+func shownBySessions() string {
+	return `
 SELECT kind, id, uniq(subject) AS people FROM
 (
     SELECT subject, arrayJoin(arrayConcat(
         [('', '')],
-        arrayMap(a -> ('address', a), arrayFilter(a -> has({address:Array(String)}, a), addresses)),
-        arrayMap(p -> ('prefix', p), arrayFilter(p -> has({prefix:Array(String)}, p), arrayMap(a ->
-            if(isIPv4String(a), concat(IPv4CIDRToRange(toIPv4(a), 24).1::String, '/24'), if(isIPv6String(a), concat(IPv6CIDRToRange(toIPv6(a), 48).1::String, '/48'), '')), addresses))),
-        arrayMap(d -> ('device', d), arrayFilter(d -> has({device:Array(String)}, d), devices)),
-        arrayMap(j -> ('ja4', j), arrayFilter(j -> has({ja4:Array(String)}, j), ja4s))
+        arrayMap(a -> ('address', a), arrayFilter(a -> has(` + listed("address") + `, a), addresses)),
+        arrayMap(p -> ('prefix', p), arrayFilter(p -> has(` + listed("prefix") + `, p), arrayMap(a ->
+            if(isIPv4String(a), concat(IPv4CIDRToRange(toIPv4OrDefault(a), 24).1::String, '/24'), if(isIPv6String(a), concat(IPv6CIDRToRange(toIPv6OrDefault(a), 48).1::String, '/48'), '')), addresses))),
+        arrayMap(d -> ('device', d), arrayFilter(d -> has(` + listed("device") + `, d), devices)),
+        arrayMap(j -> ('ja4', j), arrayFilter(j -> has(` + listed("ja4") + `, j), ja4s))
     )) AS thing, thing.1 AS kind, thing.2 AS id
     FROM sessions WHERE tenant = {tenant:String} AND subject != '' AND last_seen >= now64(6) - toIntervalDay(1)
 )
 GROUP BY kind, id`
-	shownByRequests = `
+}
+
+func shownByRequests() string {
+	return `
 SELECT kind, id, uniq(subject) AS people FROM
 (
     SELECT subject, arrayJoin([('', ''), ('client', client_id), ('network', concat('AS', toString(asn)))]) AS thing, thing.1 AS kind, thing.2 AS id
     FROM requests
     WHERE tenant = {tenant:String} AND subject != '' AND decision = 'permit' AND time >= now64(6) - toIntervalHour(1)
 )
-WHERE kind = '' OR kind = 'client' AND has({client:Array(String)}, id) OR kind = 'network' AND has({network:Array(String)}, id)
+WHERE kind = '' OR kind = 'client' AND has(` + listed("client") + `, id) OR kind = 'network' AND has(` + listed("network") + `, id)
 GROUP BY kind, id`
-)
+}
 
 // shares fills in how many of the tenant's people show what the findings show.
 func (g *incidents) shares(ctx context.Context, tenant string, found []incident.Finding) error {
@@ -117,7 +127,7 @@ func (g *incidents) shares(ctx context.Context, tenant string, found []incident.
 		}
 	}
 	people := make(map[incident.Thing]uint64) // Under ("", "sessions") and ("", "requests"), all.
-	for source, question := range map[string]string{"sessions": shownBySessions, "requests": shownByRequests} {
+	for source, question := range map[string]string{"sessions": shownBySessions(), "requests": shownByRequests()} {
 		rows := []struct {
 			Kind   string `ch:"kind"`
 			ID     string `ch:"id"`
@@ -126,7 +136,7 @@ func (g *incidents) shares(ctx context.Context, tenant string, found []incident.
 		args := []any{clickhouse.Named("tenant", tenant)}
 		for _, kind := range []string{verdict.TargetAddress, verdict.TargetPrefix, verdict.TargetDevice, verdict.TargetJA4, verdict.TargetClient, incident.KindNetwork} {
 			if strings.Contains(question, "{"+kind+":") {
-				args = append(args, clickhouse.Named(kind, texts(shown[kind])))
+				args = append(args, clickhouse.Named(kind, hexed(shown[kind])))
 			}
 		}
 		err := g.store.conn.Select(ctx, &rows, question, args...)
