@@ -25,9 +25,11 @@
 // the queue when Run has used up its drain time is counted as lost.
 //
 // Of requests that are refused because their senders have been judged already,
-// JudgedPerSecond of a lane are told of one by one. The others have numbers, covered
+// JudgedPerSecond of a lane are told of one by one, and of those that an address is
+// refused which shows nobody's name, RefusedPerSecond. The others have numbers, covered
 // by tombstones with the reason summarised, and the next such event says how many it
-// stands for: the books stay even, and a flood does not delay what others do.
+// stands for: the books stay even, and a flood does not delay what others do. What was
+// permitted is told of in full.
 //
 // Enforcements are receipts and are in memory alone.
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"time"
@@ -60,6 +61,7 @@ type Emitter struct {
 	enforcements *stream
 	lanes        topic.Lanes
 	judged       func(reason string) bool
+	seed         maphash.Seed
 	lane         []lane
 }
 
@@ -80,6 +82,7 @@ func New(o Options) (*Emitter, error) {
 		}),
 		lanes:  o.Lanes,
 		judged: o.Judged,
+		seed:   maphash.MakeSeed(),
 		lane:   make([]lane, o.Lanes.Count),
 	}
 	lanes, err := e.openSpool(o)

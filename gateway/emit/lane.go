@@ -25,7 +25,7 @@ type lane struct {
 	next   uint64 // The last number given out.
 	gaps   []gap  // Dropped numbers that wait for their tombstone; contiguous, the newest is next.
 	closed bool
-	judged judged
+	flood  flood
 }
 
 // gap is a range of numbers dropped for one reason.
@@ -56,7 +56,7 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 			}
 		}()
 	}
-	if e.isJudged(ev) && l.judged.summarises(ev, r.queued.Unix()) {
+	if e.summarises(l, r, key, ev, in.Care) {
 		e.lose(l, r, ReasonSummarised)
 		return false
 	}

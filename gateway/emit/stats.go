@@ -16,8 +16,8 @@ const (
 	ReasonTooLarge  = "too_large"  // Larger than an event may be, or than the broker takes.
 	ReasonMalformed = "malformed"  // Cannot be encoded.
 	ReasonRefused   = "refused"    // The broker refuses just this record.
-	// ReasonSummarised is that of a refusal of who has been judged already, beyond
-	// JudgedPerSecond: nothing is lost of it but its row.
+	// ReasonSummarised is that of a refusal beyond JudgedPerSecond or RefusedPerSecond:
+	// nothing is lost of it but its row.
 	ReasonSummarised = "summarised"
 	ReasonShutdown   = "shutdown" // Still queued when the drain time was up.
 	ReasonClosed     = "closed"   // Emitted after Run had ended.

@@ -20,9 +20,9 @@ type flooded struct {
 	summarised   uint64
 }
 
-// flood lets one address be refused 20,000 times within a second, and then a person
-// ask once.
-func flood(t *testing.T, reason string) (f flooded) {
+// flooding lets one address be answered 20,000 times within a second, and then a
+// person ask once.
+func flooding(t *testing.T, answer func(*event.RequestEvent)) (f flooded) {
 	t.Helper()
 	b, err := broker.Start(broker.Options{Partitions: 1})
 	if err != nil {
@@ -37,7 +37,8 @@ func flood(t *testing.T, reason string) (f flooded) {
 	lane := o.Lanes.Of(topic.RequestKey("default", "", "203.0.113.9"))
 	for range floodRequests {
 		ev := request("")
-		ev.Address, ev.Decision, ev.Status, ev.Reason = "203.0.113.9", event.DecisionDeny, 403, reason
+		ev.Address = "203.0.113.9"
+		answer(ev)
 		e.Emit(ev, "")
 	}
 	person := "p"
@@ -69,19 +70,67 @@ func flood(t *testing.T, reason string) (f flooded) {
 	return f
 }
 
-// A flood that has been judged stands in nobody's way, and its requests are all
-// accounted for; one that has not is told of in full.
-func TestFloodOfJudged(t *testing.T) {
-	judged, unjudged := flood(t, "blocked"), flood(t, "token_missing")
-	if judged.rows != emit.JudgedPerSecond || judged.rows+int(judged.summarised) != floodRequests {
-		t.Errorf("of a judged flood %d events and %d summarised, want %d and %d in all", judged.rows, judged.summarised, emit.JudgedPerSecond, floodRequests)
+func refused(reason string) func(*event.RequestEvent) {
+	return func(ev *event.RequestEvent) { ev.Decision, ev.Status, ev.Reason = event.DecisionDeny, 403, reason }
+}
+
+// A flood of refusals stands in nobody's way, and its requests are all accounted for;
+// what was permitted is told of in full.
+func TestFlood(t *testing.T) {
+	tests := map[string]struct {
+		answer func(*event.RequestEvent)
+		rows   int
+	}{
+		"refused for a verdict":       {refused("blocked"), emit.JudgedPerSecond},
+		"refused for want of a token": {refused("token_missing"), emit.RefusedPerSecond},
+		"permitted":                   {func(*event.RequestEvent) {}, floodRequests},
 	}
-	if unjudged.rows != floodRequests || unjudged.summarised != 0 {
-		t.Errorf("of a flood that nobody has judged %d events and %d summarised, want %d and none", unjudged.rows, unjudged.summarised, floodRequests)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := flooding(t, tt.answer)
+			if f.rows != tt.rows || f.rows+int(f.summarised) != floodRequests {
+				t.Errorf("%d events and %d summarised, want %d, and %d in all", f.rows, f.summarised, tt.rows, floodRequests)
+			}
+			if f.before > tt.rows+100 { // Ticks of eight lanes, and tombstones.
+				t.Errorf("%d records stand before the person's, want about %d", f.before, tt.rows)
+			}
+		})
 	}
-	t.Logf("records before the person's: %d and %d", judged.before, unjudged.before)
-	if 20*judged.before > unjudged.before {
-		t.Errorf("%d records stand before the person's, %d where the flood is told in full: want a twentieth at most", judged.before, unjudged.before)
+}
+
+// Who shares a lane with a flood and is refused himself is told of in full.
+func TestFloodHidesNobodyElse(t *testing.T) {
+	b, err := broker.Start(broker.Options{Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	o := options(b.Addr())
+	o.Lanes.Count = 1
+	now := time.Now()
+	o.Now = func() time.Time { return now }
+	e, err := emit.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	for i := range floodRequests {
+		flood := request("")
+		flood.Address = "203.0.113.9"
+		refused("token_missing")(flood)
+		e.Emit(flood, "")
+		if i%100 != 0 {
+			continue
+		}
+		other := request("")
+		other.Address = fmt.Sprint("198.51.100.", i/100)
+		refused("token_missing")(other)
+		if !e.Emit(other, "") {
+			t.Fatalf("the refusal of %s is not told of", other.Address)
+		}
+	}
+	if got, least := e.Stats().Requests.Dropped[emit.ReasonSummarised], uint64(floodRequests-2*emit.RefusedPerSecond); got < least {
+		t.Errorf("%d of the flood are summarised, want at least %d", got, least)
 	}
 }
 
