@@ -96,8 +96,8 @@ func TestWhatBelongsTogether(t *testing.T) {
 			finding(2, 2*time.Hour, "session s2", "subject ben", "address 192.0.2.1 0.9", "ja4 chrome 0.6"),
 		}, "ab"},
 		"a wave of what is hardly ever seen, in a browser": {[]incident.Finding{
-			rare(finding(1, 0, "address 203.0.113.1", "ja4 chrome 0.4", "account a")), rare(finding(2, time.Minute, "address 198.51.100.1", "ja4 chrome 0.4", "account b")),
-			rare(finding(3, 2*time.Minute, "address 192.0.2.1", "ja4 chrome 0.4", "account c")),
+			rare(finding(1, 0, "address 203.0.113.1", "ja4 chrome 0.6", "account a")), rare(finding(2, time.Minute, "address 198.51.100.1", "ja4 chrome 0.6", "account b")),
+			rare(finding(3, 2*time.Minute, "address 192.0.2.1", "ja4 chrome 0.6", "account c")),
 		}, "aaa"},
 		"a wave of what is hardly ever seen, by two programs": {[]incident.Finding{
 			rare(finding(1, 0, "address 203.0.113.1", "ja4 tool1", "account a")), rare(finding(2, time.Minute, "address 198.51.100.1", "ja4 tool2", "account b")),
@@ -119,6 +119,11 @@ func TestWhatBelongsTogether(t *testing.T) {
 			finding(1, 0, "address 203.0.113.1", "ja4 chrome 0.6"), finding(2, 2*time.Hour, "program tool@AS1", "address 198.51.100.1"),
 			finding(3, 3*time.Hour, "address 203.0.113.1", "program tool@AS1", "device d"), finding(4, 3*time.Hour, "address 203.0.113.5", "program tool@AS1", "device d"),
 		}, "aaaa"},
+		"one machine that two campaigns use does not make them one": {[]incident.Finding{
+			finding(1, 0, "address 203.0.113.1", "ja4 tool1"), finding(2, 0, "address 203.0.113.2", "ja4 tool1"), finding(3, 0, "address 203.0.113.3", "ja4 tool1"), finding(4, 0, "address 203.0.113.4", "ja4 tool1"),
+			finding(5, 0, "address 198.51.100.1", "ja4 tool2"), finding(6, 0, "address 198.51.100.2", "ja4 tool2"), finding(7, 0, "address 198.51.100.3", "ja4 tool2"), finding(8, 0, "address 198.51.100.4", "ja4 tool2"),
+			finding(9, time.Minute, "address 198.51.100.1", "ja4 tool1"), finding(10, 2*time.Minute, "address 198.51.100.5", "ja4 tool2"), finding(11, 2*time.Minute, "address 203.0.113.5", "ja4 tool1"),
+		}, "aaaabbbbbba"},
 		"two campaigns that try one account stay two": {[]incident.Finding{
 			finding(1, 0, "address 203.0.113.1", "ja4 tool1", "account a1"), finding(2, 0, "address 203.0.113.2", "ja4 tool1", "account a2"), finding(3, 0, "address 203.0.113.3", "ja4 tool1", "account a3"),
 			finding(4, 0, "address 198.51.100.1", "ja4 tool2", "account b1"), finding(5, 0, "address 198.51.100.2", "ja4 tool2", "account b2"), finding(6, 0, "address 198.51.100.3", "ja4 tool2", "account b3"),
@@ -260,7 +265,8 @@ func TestMalformedWordIsNotSigned(t *testing.T) {
 		"a note without text":  func(w *incident.Word) { w.Text = "" },
 		"more than is allowed": func(w *incident.Word) { w.Text = strings.Repeat("x", incident.WordBytesMax+1) },
 	}
-	if err := good.Validate(); err != nil {
+	err := good.Validate()
+	if err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range tests {

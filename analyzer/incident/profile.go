@@ -234,22 +234,27 @@ func (p *profile) kin(o *profile) float64 {
 			sum = max(sum, tempo(at.last.Sub(other.last), max(at.usual, other.usual)))
 		}
 	}
+	return sum + min(p.within(o), o.within(p))
+}
+
+// within is how much better the profile of another incident explains what the
+// findings of this one show than the tenant's people do: the mean over them, so that
+// one machine that two campaigns share does not make one of them.
+func (p *profile) within(o *profile) float64 {
+	sum := 0.0
 	for _, group := range groups {
 		sum += strongest(group, func(kind string) (nats float64, ok bool) {
 			a, b := p.kinds[kind], o.kinds[kind]
 			if a == nil || b == nil {
 				return 0, false
 			}
-			if a.findings > b.findings {
-				a, b = b, a
-			}
-			ratio := 0.0
+			mean := 0.0
 			for _, id := range slices.Sorted(maps.Keys(a.values)) {
 				v := a.values[id]
 				share := max(v.share, shareLeast)
-				ratio += float64(v.findings) / float64(a.findings) * b.chance(id, share) / share
+				mean += float64(float64(v.findings) / float64(a.findings) * exact.Ln(b.chance(id, share)/share))
 			}
-			return exact.Ln(ratio), ratio > 0
+			return mean, true
 		})
 	}
 	return sum

@@ -47,7 +47,8 @@ func (g *incidents) run(ctx context.Context) {
 	}
 }
 
-// incidentsEvery is how often incidents are gathered: no reader waits for less.
+// incidentsEvery is how often incidents are gathered: sooner where rows are stored
+// sooner.
 func (c Config) incidentsEvery() time.Duration { return min(incidentsEvery, 10*c.Linger) }
 
 // step takes what was found since the last one, at most findingsBatch, and returns
@@ -122,7 +123,7 @@ func (g *incidents) write(ctx context.Context, rows []incidentRow) error {
 	}
 	sum := sha256.New()
 	for i := range rows {
-		fmt.Fprintf(sum, "%q %q %q\n", rows[i].Finding.Tenant, rows[i].Finding.VerdictID, rows[i].Incident)
+		_, _ = fmt.Fprintf(sum, "%q %q %q\n", rows[i].Finding.Tenant, rows[i].Finding.VerdictID, rows[i].Incident) // A hash takes all.
 	}
 	b := newBlock("incident_findings", incidentColumns(), rows)
 	return b.insert(ctx, g.store.conn, "incidents-"+hex.EncodeToString(sum.Sum(nil)[:16]), g.store.o.Config.InsertTimeout)

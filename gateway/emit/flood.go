@@ -56,7 +56,7 @@ func (f *flood) summarises(ev *event.RequestEvent, judged bool, key uint64, seco
 	default:
 		*k = flooding{key: key}
 	}
-	return k.share.summarises(ev, RefusedPerSecond)
+	return k.summarises(ev, RefusedPerSecond)
 }
 
 func (s *share) summarises(ev *event.RequestEvent, most int) bool {
