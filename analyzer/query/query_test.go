@@ -204,8 +204,11 @@ func TestQuestions(t *testing.T) {
 			params: map[string]string{"tenant": "acme", "id": "IN-2"}, // Merged into another.
 			pick:   []string{"what", "verdict_id", "action", "target", "shown", "text"},
 			want: [][]string{
-				{"verdict", "w0", "throttle", "address 203.0.113.0", "[ja4 tool]", ""}, {"waiting", "w1", "throttle", "address 203.0.113.1", "[ja4 tool]", ""},
-				{"verdict", "w2", "throttle", "address 203.0.113.2", "[ja4 tool]", ""}, {"word", "", "assign", "", "[]", "ana: ben"}, {"word", "", "acknowledge", "", "[]", "ben"},
+				{"verdict", "w0", "throttle", "address 203.0.113.0", "[ja4 tool]", ""},
+				{"waiting", "w1", "throttle", "address 203.0.113.1", "[ja4 tool]", ""},
+				{"verdict", "w2", "throttle", "address 203.0.113.2", "[ja4 tool]", ""},
+				{"word", "", "assign", "", "[]", "ana: ben"},
+				{"word", "", "acknowledge", "", "[]", "ben"},
 			},
 		},
 		"precision": {

@@ -126,8 +126,17 @@ func (p printer) incident(v *incidentView) error {
 		what    string
 		members []string
 	}{
-		{"sessions", v.Sessions}, {"subjects", v.Subjects}, {"addresses", v.Addresses}, {"prefixes", v.Prefixes}, {"networks", v.Networks},
-		{"devices", v.Devices}, {"clients", v.Clients}, {"accounts", v.Accounts}, {"ja4s", v.JA4s}, {"routes", v.Routes}, {"was also", v.MergedIDs},
+		{"sessions", v.Sessions},
+		{"subjects", v.Subjects},
+		{"addresses", v.Addresses},
+		{"prefixes", v.Prefixes},
+		{"networks", v.Networks},
+		{"devices", v.Devices},
+		{"clients", v.Clients},
+		{"accounts", v.Accounts},
+		{"ja4s", v.JA4s},
+		{"routes", v.Routes},
+		{"was also", v.MergedIDs},
 	} {
 		if len(list.members) > 0 {
 			say(p.w, "%s (%d): %s\n", list.what, len(list.members), clean(shorten(strings.Join(list.members, ", "), 400)))
