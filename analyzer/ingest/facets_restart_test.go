@@ -93,7 +93,7 @@ func TestFacetsKilledAnywhereAreJudgedOnce(t *testing.T) {
 	r, lose := newFaulty(t)
 	subjects, facets := t.TempDir(), t.TempDir()
 	const lives, each = 4, 12
-	begin := time.Now().Add(-lives * each * 1500 * time.Millisecond)
+	begin := time.Now().Add(-lives * each * 1100 * time.Millisecond)
 	n := 0
 	for life := range lives {
 		first := r.start(subjects, impatient, subjectStage)
@@ -106,7 +106,7 @@ func TestFacetsKilledAnywhereAreJudgedOnce(t *testing.T) {
 				}
 				lose.Store(writes + random.Int32N(2))
 			}
-			r.send(n%partitions, spray(n, begin.Add(time.Duration(n)*1500*time.Millisecond)))
+			r.send(n%partitions, spray(n, begin.Add(time.Duration(n)*1100*time.Millisecond)))
 			n++
 		}
 		if life < lives-1 {
@@ -115,11 +115,8 @@ func TestFacetsKilledAnywhereAreJudgedOnce(t *testing.T) {
 			lose.Store(nothing)
 		}
 	}
-	blocked := func() bool {
-		list := r.facetVerdicts()
-		return len(list) > 0 && list[len(list)-1].Action == verdict.ActionBlock
-	}
-	eventually(t, "the prefix is blocked", blocked)
+	// Which action it comes to depends on how late it is judged; that it is judged twice does not.
+	eventually(t, "the prefix is judged", func() bool { return len(r.facetVerdicts()) >= 2 })
 	partition, _ := r.oracleOfFacets(t)
 	var again []kafka.Record // A source partition that is scored again writes its cuts again.
 	for _, m := range r.read(topic.Facets, partition) {
