@@ -24,6 +24,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
+	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/release"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
@@ -193,7 +194,7 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	}
 	g.emitter, err = emit.New(emit.Options{
 		Config: c.emission(), Brokers: c.Kafka.Brokers, Access: via, Gateway: c.ID, Epoch: uint64(g.started.UnixNano()), Lanes: lanes,
-		Issuer: g.positions, Signer: sealer, Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+		Issuer: g.positions, Signer: sealer, Judged: problem.Judged, Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	if err != nil {
 		return err //nolint:wrapcheck // Names its package.

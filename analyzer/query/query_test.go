@@ -78,7 +78,10 @@ INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, targ
 SELECT 'acme', now64(6) - 100, concat('w', toString(number)), 1, number, 'subject', 'session', if(number < 4, 't', toString(number)), if(number = 3, 'observe', 'revoke'), now64(6) + if(number = 9, -1, 3600), 'model', 'm1', now64(3) FROM numbers(10);
 INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, clears_authority, clears_epoch, clears_seq, ingested_at)
 SELECT 'acme', now64(6) - 100, concat('c', toString(number)), 1, 5, if(number = 0, 'facet', 'operator'), 'address', '192.0.2.99', if(number = 0, 'block', 'observe'), now64(6) + 3600, if(number = 0, [], ['facet']), if(number = 0, [], [1]), if(number = 0, [], [5]), now64(3) FROM numbers(2);
-INSERT INTO labels (tenant, time, verdict_id, label, label_by, ingested_at) VALUES ('acme', '2026-01-01 00:00:00', 'w4', 'false_alarm', 'ana', now64(3)), ('acme', '2026-01-02 00:00:00', 'w4', 'confirmed', 'ben', now64(3)), ('acme', '2026-01-02 00:00:00', 'w5', 'false_alarm', 'ben', now64(3))`
+INSERT INTO labels (tenant, time, verdict_id, label, label_by, ingested_at) VALUES ('acme', '2026-01-01 00:00:00', 'w4', 'false_alarm', 'ana', now64(3)), ('acme', '2026-01-02 00:00:00', 'w4', 'confirmed', 'ben', now64(3)), ('acme', '2026-01-02 00:00:00', 'w5', 'false_alarm', 'ben', now64(3));
+INSERT INTO incident_findings (tenant, verdict_id, ordinal, incident_id, merges, time, target_kind, target_id, action, score, announced, hard, signals, shown_kind, shown_id, behind_kind, behind_id, ingested_at)
+SELECT 'acme', concat('w', toString(number)), number + 1, ['IN-1', 'IN-2', 'IN-1', 'IN-3'][number + 1], if(number = 2, ['IN-2'], []), now64(6) - 100 + number, 'address', concat('203.0.113.', toString(number)), if(number = 3, 'revoke', 'throttle'), 7, number != 1, false, ['stuffing.accounts'], ['ja4'], ['tool'], [], [], now64(3) FROM numbers(4);
+INSERT INTO incident_words (tenant, time, incident_id, word, text, said_by, ingested_at) VALUES ('acme', now64(6), 'IN-2', 'assign', 'ben', 'ana', now64(3)), ('acme', now64(6) + 1, 'IN-1', 'acknowledge', '', 'ben', now64(3)), ('acme', now64(6), 'IN-3', 'close', 'over', 'ben', now64(3))`
 
 func fill(t *testing.T) driver.Conn {
 	t.Helper()
@@ -191,6 +194,22 @@ func TestQuestions(t *testing.T) {
 			params: map[string]string{"tenant": "acme"},
 			pick:   []string{"target", "action", "verdict_id"},
 			want:   [][]string{{"session 4", "revoke", "w4"}, {"session 5", "revoke", "w5"}, {"session 6", "revoke", "w6"}, {"session 7", "revoke", "w7"}, {"session 8", "revoke", "w8"}},
+		},
+		"incidents": {
+			params: map[string]string{"tenant": "acme"},
+			pick:   []string{"id", "state", "owner", "severity", "verdicts", "waiting", "addresses"},
+			want:   [][]string{{"IN-1", "acknowledged", "ben", "low", "2", "1", "[203.0.113.0 203.0.113.1 203.0.113.2]"}},
+		},
+		"incident": {
+			params: map[string]string{"tenant": "acme", "id": "IN-2"}, // Merged into another.
+			pick:   []string{"what", "verdict_id", "action", "target", "shown", "text"},
+			want: [][]string{
+				{"verdict", "w0", "throttle", "address 203.0.113.0", "[ja4 tool]", ""},
+				{"waiting", "w1", "throttle", "address 203.0.113.1", "[ja4 tool]", ""},
+				{"verdict", "w2", "throttle", "address 203.0.113.2", "[ja4 tool]", ""},
+				{"word", "", "assign", "", "[]", "ana: ben"},
+				{"word", "", "acknowledge", "", "[]", "ben"},
+			},
 		},
 		"precision": {
 			params: map[string]string{"tenant": "acme"},

@@ -31,6 +31,10 @@
 // While ClickHouse is down a worker holds one cut and tries again for ever with
 // a capped pause; it reads nothing on. No error of ClickHouse drops a row.
 //
+// What was found is gathered into incidents by whoever owns the first partition of
+// vigil.verdicts, out of what is stored: their log is a table like the others, and a
+// finding is in it once.
+//
 // # Concurrency
 //
 // [Store.Run] is called once. One goroutine owns one partition. [Store.Stats]

@@ -26,4 +26,21 @@ const (
 	stateEvery     = time.Minute
 	faultLogEvery  = 10 * time.Second
 	missMax        = 20 // Empty reads below the end of a partition before an offset is passed over.
+
+	// Of incidents: how often they are gathered, and how many findings in one step.
+	incidentsEvery = 5 * time.Second
+	findingsBatch  = 500
+	logMax         = 100_000 // Entries of the log that a start reads.
+	// How far back a step looks for what was stored, and how often for what a block
+	// brought that was tried for hours.
+	lateNarrow = 15 * time.Minute
+	lateWide   = 24 * time.Hour
+	wideEvery  = 10 * time.Minute
+	// patience is how long a finding waits for its event to be stored; heldAfter how
+	// long a judgement waits for its verdict.
+	patience   = 2 * time.Minute
+	heldAfter  = 30 * time.Second
+	behindFor  = time.Hour
+	usualHours = 7 * 24
+	wordDays   = 30
 )

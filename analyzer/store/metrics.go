@@ -9,16 +9,17 @@ import (
 // metrics are the instruments of this package. Attributes name tables and
 // topics, never a subject.
 type metrics struct {
-	rows     metric.Int64Counter     // Rows stored, by table.
-	cuts     metric.Int64Counter     // Cuts stored, by topic; redone says that a start repeated one.
-	retries  metric.Int64Counter     // Tries that failed, by stage.
-	dead     metric.Int64Counter     // Records sent to vigil.dead, by topic.
-	missed   metric.Int64Counter     // Records deleted before they were stored, by topic.
-	insert   metric.Float64Histogram // Time of one successful insert.
-	delay    metric.Float64Histogram // From a record's time to its row.
-	lag      metric.Int64ObservableGauge
-	depth    metric.Int64ObservableGauge
-	capacity metric.Int64ObservableGauge
+	rows      metric.Int64Counter     // Rows stored, by table.
+	cuts      metric.Int64Counter     // Cuts stored, by topic; redone says that a start repeated one.
+	retries   metric.Int64Counter     // Tries that failed, by stage.
+	dead      metric.Int64Counter     // Records sent to vigil.dead, by topic.
+	missed    metric.Int64Counter     // Records deleted before they were stored, by topic.
+	incidents metric.Int64Counter     // Incidents that began, and that gave way to others, by result.
+	insert    metric.Float64Histogram // Time of one successful insert.
+	delay     metric.Float64Histogram // From a record's time to its row.
+	lag       metric.Int64ObservableGauge
+	depth     metric.Int64ObservableGauge
+	capacity  metric.Int64ObservableGauge
 }
 
 func newMetrics(m metric.Meter) (*metrics, error) {
@@ -45,6 +46,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.retries = counter("storing_retries", "{try}", "Tries of the storing path that failed, by stage.")
 	x.dead = counter("dead_records", "{record}", "Records sent to vigil.dead, by topic.")
 	x.missed = counter("storing_missed", "{record}", "Records that the broker deleted before they were stored, by topic.")
+	x.incidents = counter("incidents", "{incident}", "Incidents that began, and that take no more findings because there are too many, by result.")
 	x.lag = gauge("storing_lag", "{record}", "Records that are not stored yet, by topic.")
 	x.depth = gauge("storing_queue_depth", "By", "Bytes gathered for the next cuts.")
 	x.capacity = gauge("storing_queue_capacity", "By", "Bytes that the partitions owned may gather.")

@@ -157,6 +157,14 @@ func (s *Store) begin(ctx context.Context, gen *kafka.Generation, name string, p
 	s.mu.Lock()
 	s.workers[w] = struct{}{}
 	s.mu.Unlock()
+	if gathersIncidents(name, p.ID) {
+		gen.Start(func(generation context.Context) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(generation, cancel)()
+			(&incidents{store: s}).run(ctx)
+		})
+	}
 	gen.Start(func(generation context.Context) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()

@@ -138,6 +138,9 @@ SELECT 'default', now64(6) - 60, 'vd-2', 1, 5, 'facet', 'address', '192.0.2.99',
 SELECT 'default', now64(6) - 50, 'vd-3', 1700000000, 1, 'operator', 'address', '192.0.2.99', 'observe', now64(6) + 3600, 'operator', ['facet'], [1], [5], now64(3)`,
 		`INSERT INTO enforcements (tenant, time, id, gateway, verdict_id, target_kind, target_id, action, stream, session, subject, request_id, event_to_cut_us, support_code, ingested_at)
 SELECT 'default', now64(6) - 60, 'en-1', 'gw-1', 'vd-1', 'session', 'sess-1AAAAAAAAAAAAAAAA', 'revoke', 'request', 'sess-1AAAAAAAAAAAAAAAA', 'subj-1', 'rq-1', 8000, 'VG-AAAA-AAAA', now64(3)`,
+		// A campaign that was two for a while.
+		`INSERT INTO incident_findings (tenant, verdict_id, ordinal, incident_id, merges, time, target_kind, target_id, action, score, announced, signals, shown_kind, shown_id, ingested_at)
+SELECT 'default', concat('vd-i', toString(number)), number + 1, if(number = 1, 'IN-2222', 'IN-1111'), if(number = 2, ['IN-2222'], []), now64(6) - 60, 'address', concat('203.0.113.', toString(number)), if(number = 2, 'step_up', 'throttle'), 7, number != 1, ['stuffing.accounts'], ['ja4', 'account'], ['tool', concat('acc', toString(number % 2))], now64(3) FROM numbers(3)`,
 	} {
 		err = conn.Exec(t.Context(), statement)
 		if err != nil {
@@ -173,7 +176,13 @@ func setUpAdmin(t *testing.T, e *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	rootDER, err := x509.MarshalPKIXPublicKey(rootPublic)
+	if err != nil {
+		return err
+	}
 	err = errors.Join(
+		os.WriteFile(filepath.Join(e.WorkDir, "keys.jws"), file, 0o600),
+		os.WriteFile(filepath.Join(e.WorkDir, "root.pem"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: rootDER}), 0o600),
 		os.WriteFile(filepath.Join(e.WorkDir, "operator.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600),
 		os.WriteFile(filepath.Join(e.WorkDir, "token"), []byte(testToken+"\n"), 0o600),
 		os.WriteFile(filepath.Join(e.WorkDir, "tenant.key"), []byte(strings.Repeat("k", 32)), 0o600),
@@ -194,6 +203,8 @@ func setUpAdmin(t *testing.T, e *testscript.Env) error {
 	}
 	e.Setenv("VIGIL_OPERATOR_KEY_FILE", filepath.Join(e.WorkDir, "operator.pem"))
 	e.Setenv("VIGIL_OPERATOR_KID", "operator-1")
+	e.Setenv("VIGIL_KEY_SET_FILE", filepath.Join(e.WorkDir, "keys.jws"))
+	e.Setenv("VIGIL_ROOT_PUBLIC_FILE", filepath.Join(e.WorkDir, "root.pem"))
 	e.Setenv("VIGIL_ADMIN_TOKEN_FILE", filepath.Join(e.WorkDir, "token"))
 	e.Setenv("VIGIL_TENANT_KEY_FILE", filepath.Join(e.WorkDir, "tenant.key"))
 	return nil

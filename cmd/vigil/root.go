@@ -50,7 +50,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 		commands []func(app.Env) *cobra.Command
 	}{
 		{groupRun, []func(app.Env) *cobra.Command{newUpCommand, newDemoCommand, newScoreCommand}},
-		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newCoverageCommand, newVerifyCommand}},
+		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newIncidentsCommand, newCoverageCommand, newVerifyCommand}},
 		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand, newReleaseCommand, newLabelCommand, newEpochCommand}},
 		{groupTune, []func(app.Env) *cobra.Command{newModelCommand, newTestCommand, newCalibrateCommand, newDetectCommand, newBenchCommand, newAttackCommand}},
 		{groupSet, []func(app.Env) *cobra.Command{newDoctorCommand, newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newVersionCommand}},

@@ -7,11 +7,29 @@
 -- The server takes certificates on tcp_port_secure with openSSL.server
 -- verificationMode relaxed (or strict) and your authority in caConfig.
 
--- Analyzers (store.username, with store.migrate: false): append rows, look at nothing.
+-- Analyzers (store.username, with store.migrate: false): append rows, and look at
+-- nothing but what incidents are made of. Without the second role all is stored and
+-- no incident is made.
 CREATE ROLE IF NOT EXISTS vigil_writer_role;
 GRANT INSERT ON vigil.* TO vigil_writer_role;
-CREATE USER IF NOT EXISTS vigil_writer IDENTIFIED WITH ssl_certificate CN 'vigil-writer' DEFAULT ROLE vigil_writer_role;
-GRANT vigil_writer_role TO vigil_writer;
+CREATE ROLE IF NOT EXISTS vigil_incidents_role;
+GRANT SELECT ON vigil.requests TO vigil_incidents_role;
+GRANT SELECT ON vigil.sessions TO vigil_incidents_role;
+GRANT SELECT ON vigil.verdicts TO vigil_incidents_role;
+GRANT SELECT ON vigil.assessments TO vigil_incidents_role;
+GRANT SELECT ON vigil.evidence TO vigil_incidents_role;
+GRANT SELECT ON vigil.incident_findings TO vigil_incidents_role;
+GRANT SELECT ON vigil.incident_words TO vigil_incidents_role;
+CREATE USER IF NOT EXISTS vigil_writer IDENTIFIED WITH ssl_certificate CN 'vigil-writer' DEFAULT ROLE vigil_writer_role, vigil_incidents_role;
+GRANT vigil_writer_role, vigil_incidents_role TO vigil_writer;
+
+-- People who answer for incidents ("vigil incidents", "vigil label"): read, and say.
+CREATE ROLE IF NOT EXISTS vigil_responder_role;
+GRANT SELECT ON vigil.* TO vigil_responder_role;
+GRANT INSERT ON vigil.incident_words TO vigil_responder_role;
+GRANT INSERT ON vigil.labels TO vigil_responder_role;
+CREATE USER IF NOT EXISTS vigil_responder IDENTIFIED WITH ssl_certificate CN 'vigil-responder' DEFAULT ROLE vigil_responder_role;
+GRANT vigil_responder_role TO vigil_responder;
 
 -- "vigil migrate": makes and changes tables, and is not around otherwise. Views
 -- write as their maker (SQL SECURITY DEFINER is the server's default), so that the

@@ -24,6 +24,13 @@
 // What has no room in memory waits on the disk alone. Without a spool, what is in
 // the queue when Run has used up its drain time is counted as lost.
 //
+// Of requests that are refused because their senders have been judged already,
+// JudgedPerSecond of a lane are told of one by one, and of those that an address is
+// refused which shows nobody's name, RefusedPerSecond. The others have numbers, covered
+// by tombstones with the reason summarised, and the next such event says how many it
+// stands for: the books stay even, and a flood does not delay what others do. What was
+// permitted is told of in full.
+//
 // With a signer each batch of events bears the seal of this gateway: see package
 // seal. A life has one chain per partition, also for what earlier lives have left.
 //

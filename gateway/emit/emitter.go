@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,8 +29,8 @@ type issuer interface {
 	Issued(lane uint32, seq uint64, at time.Time)
 }
 
-// Options are what an [Emitter] depends on. All but Access, Issuer and Signer are
-// required.
+// Options are what an [Emitter] depends on. All but Access, Issuer, Signer and
+// Judged are required.
 type Options struct {
 	Config Config
 	// Brokers are the addresses of the cluster, host:port, at least one.
@@ -47,6 +48,9 @@ type Options struct {
 	Issuer issuer
 	// Signer seals what is written to vigil.requests; nil leaves it without a seal.
 	Signer *seal.Signer
+	// Judged reports, by an event's reason, whether its request was refused because its
+	// sender had been judged already. Nil says so of none.
+	Judged func(reason string) bool
 	Logger *slog.Logger
 	Meter  metric.Meter
 	Now    func() time.Time
@@ -71,6 +75,8 @@ type Emitter struct {
 	enforcements *stream
 	lanes        topic.Lanes
 	issuer       issuer
+	judged       func(reason string) bool
+	seed         maphash.Seed
 	lane         []lane
 }
 
@@ -92,6 +98,8 @@ func New(o Options) (*Emitter, error) {
 		}),
 		lanes:  o.Lanes,
 		issuer: o.Issuer,
+		judged: o.Judged,
+		seed:   maphash.MakeSeed(),
 		lane:   make([]lane, o.Lanes.Count),
 	}
 	lanes, err := e.openSpool(o)

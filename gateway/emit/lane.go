@@ -25,6 +25,7 @@ type lane struct {
 	next   uint64 // The last number given out.
 	gaps   []gap  // Dropped numbers that wait for their tombstone; contiguous, the newest is next.
 	closed bool
+	flood  flood
 }
 
 // gap is a range of numbers dropped for one reason.
@@ -55,6 +56,10 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 				e.spool.End(in.slot, in.Care == Strict)
 			}
 		}()
+	}
+	if e.summarises(l, r, key, ev, in.Care) {
+		e.lose(l, r, ReasonSummarised)
+		return false
 	}
 	r.buf = e.buffers.get()
 	err := r.fill(key, ev)

@@ -16,6 +16,17 @@ const (
 	LingerLimit = time.Second
 	// ProduceTimeoutLimit bounds the time to notice a half-open connection.
 	ProduceTimeoutLimit = 10 * time.Second
+	// JudgedPerSecond bounds the refusals of those who have been judged already, a
+	// lane and second, that are events of their own. With 16 lanes 1,600 a second are
+	// told of one by one, and a partition gets no more of a flood than that.
+	JudgedPerSecond = 100
+	// RefusedPerSecond bounds the refusals of one address that shows nobody's name, a
+	// second, that are events of their own, whether or not it has been judged: what it
+	// is worth knowing of a flood is in the first hundreds. It is far above what a
+	// person does and what an office behind one address is refused.
+	RefusedPerSecond = 500
+	// floodKeys is how many addresses of a lane are watched for that at once.
+	floodKeys = 64
 	// LanesMax bounds the lanes of one gateway.
 	LanesMax = 1024
 	// recordOverheadBytes is what a record costs in memory and on the wire

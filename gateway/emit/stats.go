@@ -9,15 +9,18 @@ import (
 )
 
 // Reasons for which a record is given up, beside those of the spool. The first
-// four leave a tombstone in their lane; what is lost at shutdown has one only where
+// five leave a tombstone in their lane; what is lost at shutdown has one only where
 // there is a spool, by which the next start knows of it.
 const (
 	ReasonQueueFull = "queue_full" // No room: Kafka is slower than the requests.
 	ReasonTooLarge  = "too_large"  // Larger than an event may be, or than the broker takes.
 	ReasonMalformed = "malformed"  // Cannot be encoded.
 	ReasonRefused   = "refused"    // The broker refuses just this record.
-	ReasonShutdown  = "shutdown"   // Still queued when the drain time was up.
-	ReasonClosed    = "closed"     // Emitted after Run had ended.
+	// ReasonSummarised is that of a refusal beyond JudgedPerSecond or RefusedPerSecond:
+	// nothing is lost of it but its row.
+	ReasonSummarised = "summarised"
+	ReasonShutdown   = "shutdown" // Still queued when the drain time was up.
+	ReasonClosed     = "closed"   // Emitted after Run had ended.
 )
 
 // ReasonUnfinished is the reason of an event whose request was under way when the
@@ -25,12 +28,12 @@ const (
 const ReasonUnfinished = "gateway_ended"
 
 // reasonCount is the number of reasons.
-const reasonCount = 11
+const reasonCount = 12
 
 // reasons are all, those of the spool among them.
 func reasons() [reasonCount]string {
 	return [...]string{
-		ReasonQueueFull, ReasonTooLarge, ReasonMalformed, ReasonRefused, ReasonShutdown, ReasonClosed,
+		ReasonQueueFull, ReasonTooLarge, ReasonMalformed, ReasonRefused, ReasonSummarised, ReasonShutdown, ReasonClosed,
 		spool.ReasonFull, spool.ReasonExpired, spool.ReasonCrash, spool.ReasonTorn, spool.ReasonDamaged,
 	}
 }

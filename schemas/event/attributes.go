@@ -16,4 +16,8 @@ const (
 	// AttributeRequest is the beginning of what was sent instead of a request,
 	// where a client did not speak HTTP.
 	AttributeRequest = "request"
+	// AttributeSummarised is, in decimal, how many refused requests beside its own an
+	// event stands for: a gateway does not tell one by one of a flood that has been
+	// judged. Their numbers are covered by tombstones.
+	AttributeSummarised = "summarised"
 )

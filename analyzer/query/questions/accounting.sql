@@ -4,7 +4,7 @@
 -- column: epoch  One life of it.
 -- column: requests  Finished requests that are rows.
 -- column: sessions  Session events that are rows.
--- column: dropped  Events that the gateway says it dropped, of any kind.
+-- column: dropped  Events that the gateway says it dropped, of any kind; of a flood of refusals, those it told of in a sum.
 -- column: missing  Events whose numbers never came and that nobody has owned up to.
 -- column: reasons  Why, with numbers.
 -- column: repeated  Rows beyond the first of an event: more than 0 is a fault of Vigil.

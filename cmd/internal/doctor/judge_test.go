@@ -36,7 +36,7 @@ func healthy() doctor.Facts {
 			Configured: true, Address: "ch-1:9440", User: "vigil_writer", Secure: true, Free: 100 << 30, Total: 200 << 30, Grants: []string{"GRANT INSERT ON vigil.* TO vigil_writer"},
 		},
 		Clocks:      []doctor.ClockFact{{"gw-1", 400 * time.Millisecond, 500 * time.Millisecond}, {"ch-1", time.Second, time.Millisecond}},
-		Gateways:    []doctor.GatewayFact{{URL: "http://gw-1", ID: "gw-1", Status: "ready", Silent: time.Second, Queued: 5, Limit: 1000, Dropped: map[string]uint64{"full": 0}}},
+		Gateways:    []doctor.GatewayFact{{URL: "http://gw-1", ID: "gw-1", Status: "ready", Silent: time.Second, Queued: 5, Limit: 1000, Dropped: map[string]uint64{"queue_full": 0, "summarised": 9}}},
 		Analyzers:   []doctor.AnalyzerFact{{URL: "http://an-1", Status: "ready", Model: "0123456789abcdef", Mode: "enforce"}, {URL: "http://an-2", Status: "ready", Model: "0123456789abcdef"}},
 		Issuers:     []doctor.IssuerFact{{Issuer: "https://idp.example.com", Keys: 2}},
 		Disks:       []doctor.DiskFact{{Key: "revoke.dir", Path: "/var/lib/vigil", Free: 50 << 30, Total: 100 << 30}},
