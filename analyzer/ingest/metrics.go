@@ -16,6 +16,7 @@ type metrics struct {
 	missing  metric.Int64Counter     // Sequence numbers missing in lanes.
 	missed   metric.Int64Counter     // Records deleted before they were scored.
 	restored metric.Int64Counter     // Partitions begun, by where their state came from.
+	fenced   metric.Int64Counter     // States that were not believed.
 	shifted  metric.Int64Counter     // Summaries that have moved away from the epoch in force.
 	lag      metric.Int64ObservableGauge
 	owned    metric.Int64ObservableGauge
@@ -42,6 +43,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.missing = counter("events_missing", "{event}", "Sequence numbers missing in gateways' lanes.")
 	x.missed = counter("records_missed", "{record}", "Records that the broker deleted before they were scored.")
 	x.restored = counter("partitions_begun", "{partition}", "Partitions taken over, by where their state came from.")
+	x.fenced = counter("states_fenced", "{state}", "States of partitions that were not believed: whoever had them may have gone on after the partition was lost.")
 	x.shifted = counter("epoch_shifts", "{summary}", "Summaries of partitions that have moved away from the shared epoch in force.")
 	x.lag = gauge("lag", "{record}", "Records of a partition that are not scored yet.")
 	x.owned = gauge("partitions", "{partition}", "Partitions that this analyzer owns.")

@@ -47,6 +47,16 @@ func (w *Week) Add(hour int) {
 	w.cells[at].n++
 }
 
+// Hours calls yield for each hour of the week that is counted, in order, with its
+// count.
+func (w *Week) Hours(yield func(hour, n int) bool) {
+	for _, c := range w.cells {
+		if !yield(int(c.hour), int(c.n)) {
+			return
+		}
+	}
+}
+
 // Emptied is a week without hours in the memory of w.
 func (w *Week) Emptied() Week { return Week{cells: w.cells[:0]} }
 

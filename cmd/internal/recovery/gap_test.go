@@ -1,0 +1,101 @@
+package recovery_test
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
+	"github.com/vigil-gateway/vigil/schemas/assessment"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
+
+// assessed is how many records of a requests partition have an assessment.
+func (r *rig) assessed(partition int) int64 {
+	r.t.Helper()
+	next := int64(0)
+	_, err := r.writer.Read(r.t.Context(), topic.Assessments, partition, 0, func(m kafka.Message) {
+		b, err := assessment.Decode(m.Value)
+		if err != nil {
+			r.t.Error(err)
+			return
+		}
+		next = max(next, b.LastOffset+1)
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return next
+}
+
+// The verdict gap after kill -9: on the same disk, and on a machine that has only
+// ClickHouse to restore from. What is not measured is asserted: where each partition's
+// state came from.
+func TestGapAfterKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills processes and waits out a session")
+	}
+	r := newRig(t)
+	here := filepath.Join(r.dir, "here")
+	each := r.prepare(here)
+	t.Logf("%d entities in %d partitions, %d B each on disk, %d MiB in all", *entities, *partitions, each, each**entities>>20)
+	p := r.start(here)
+	r.send()
+	r.scored(p)
+	begin := time.Now()
+	r.archived(p, "1")
+	t.Logf("in ClickHouse %v after the first start", time.Since(begin).Round(time.Millisecond))
+
+	p = r.again(p, "own disk", here, "state=disk")
+	r.archived(p, "2")
+	r.again(p, "ClickHouse", filepath.Join(r.dir, "there"), "state=archive")
+}
+
+// again kills a process, starts the next, and prints how long nobody was judged.
+func (r *rig) again(p *process, what, stateDir, from string) *process {
+	r.t.Helper()
+	r.send()
+	r.scored(p)
+	killed := time.Now()
+	p.kill()
+	r.send()
+	p = r.start(stateDir)
+	started := time.Now()
+	r.scored(p)
+	scored := time.Now()
+	r.t.Logf("from %s: %v from kill -9 to the last partition's first assessment, %v of it since the next process began", what,
+		scored.Sub(killed).Round(time.Millisecond), scored.Sub(started).Round(time.Millisecond))
+	for _, line := range p.said("partition begun", "topic="+topic.Requests) {
+		r.t.Log(line)
+	}
+	if got := len(p.said("partition begun", "topic="+topic.Requests, from)); got != *partitions {
+		r.t.Errorf("%d partitions were restored from %s, want %d; the analyzer says:\n%s", got, what, *partitions, strings.Join(p.said(""), "\n"))
+	}
+	return p
+}
+
+// archived waits until ClickHouse has a snapshot of this life of each partition that
+// has seen all.
+func (r *rig) archived(p *process, epoch string) {
+	r.t.Helper()
+	deadline := time.Now().Add(10 * time.Minute)
+	database := r.config.Store.Database
+	for {
+		got := "0"
+		if strings.TrimSpace(olaptest.Exec(r.t, "SELECT count() FROM system.tables WHERE database = '"+database+"' AND name = 'snapshots'")) == "1" {
+			got = strings.TrimSpace(olaptest.Exec(r.t, "SELECT uniqExact(kafka_partition) FROM (SELECT kafka_partition FROM "+database+
+				".snapshots WHERE kafka_topic = '"+topic.Requests+"' AND epoch >= "+epoch+" GROUP BY kafka_partition, epoch, kafka_offset HAVING uniqExact(chunk) = any(chunks))"))
+		}
+		if got == strconv.Itoa(*partitions) {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%s of %d partitions are archived; the analyzer says:\n%s", got, *partitions, strings.Join(p.said(""), "\n"))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
