@@ -186,6 +186,9 @@ func (r *rig) grow(n int) {
 			r.t.Fatal(name, err)
 		}
 	}
+	tr := new(kafka.Transport) // The old one remembers the old number for a while.
+	r.t.Cleanup(tr.CloseIdleConnections)
+	r.client = &kafka.Client{Addr: kafka.TCP(r.addr), Transport: tr}
 }
 
 // A second member takes half; what the first keeps, it keeps in memory. When the

@@ -110,7 +110,7 @@ func (w *worker) unsurpassed(c candidate) bool {
 // since. Else the state may be that of somebody who went on after he had lost the
 // partition: his verdicts have no effect, so his state must not stand in for them.
 func (w *worker) believed(ctx context.Context, c candidate) bool {
-	if !w.here(c.topicID) || c.next <= w.effective || c.epoch+1 == w.verdict.Epoch() {
+	if !w.here(c.topicID) || c.next <= max(w.effective, w.first) || c.epoch+1 == w.verdict.Epoch() {
 		return true
 	}
 	if w.effective < 0 && c.from != fromParked {

@@ -27,6 +27,7 @@ func (w *worker) start(ctx context.Context) error {
 	if o.Keep.Replay == 0 {
 		at = first
 	}
+	w.first = first
 	w.sure = w.ingest.doubts.Load()
 	w.topicID, err = o.Writer.TopicID(ctx, o.Stage.Topic)
 	if err != nil {
@@ -56,6 +57,9 @@ func (w *worker) start(ctx context.Context) error {
 	w.committed, w.acked = w.effective, max(w.effective, w.next)
 	w.target, w.saved, w.savedAt = end, w.next, o.Now()
 	w.archived = -1
+	if from == fromEmpty {
+		w.archived = w.next // An empty engine is not worth a snapshot.
+	}
 	if from == fromParked || from == fromDisk || from == fromArchive {
 		w.archivedAt = w.savedAt // Whoever had it before has archived it not long ago.
 	}

@@ -40,6 +40,7 @@ type worker struct {
 	model   *model.Model // The one that engine has.
 	verdict *announce.Partition
 
+	first     int64 // The first offset of the partition at assignment.
 	next      int64 // The first offset that engine has not seen.
 	effective int64 // Records below it have had their effect: they only rebuild state.
 	acked     int64 // Every effect of a record below it is acknowledged.

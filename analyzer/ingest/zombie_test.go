@@ -77,13 +77,13 @@ func (s *silencer) control(c *kfake.Cluster) {
 // zombie makes an analyzer that owns every partition stand still in partition 0 at
 // the second of four records, the third of which is a theft, and lets the broker
 // forget it.
-func zombie(t *testing.T, dir string, s *shelf) (r *rig, lose *atomic.Int32, a *running, p *paused) {
+func zombie(t *testing.T, dir string, s *shelf, tweaks ...tweak) (r *rig, lose *atomic.Int32, a *running, p *paused) {
 	t.Helper()
 	r, lose, cluster := newFaultyCluster(t)
 	heard := new(silencer)
 	heard.control(cluster)
 	p = newPaused()
-	a = r.start(dir, p.use, r.shelving(s))
+	a = r.start(dir, append(tweaks, p.use, r.shelving(s))...)
 	eventually(t, "the broker knows it", func() bool { return heard.last.Load() != nil && len(a.Status()) == partitions })
 	r.send(0, request(0, "alice", "/"), request(1, "alice", "/pause"), request(2, "alice", "/steal"), request(3, "alice", "/"))
 	<-p.reached
@@ -111,7 +111,7 @@ func TestZombieAnalyzerLoses(t *testing.T) {
 	}
 	eventually(t, "both work", func() bool { return len(a.Status()) == partitions/2 && len(b.Status()) == partitions/2 })
 	for _, x := range s.of(topic.Requests, 0) {
-		if x.Epoch == 1 {
+		if x.Epoch == 1 && x.Next > 0 {
 			t.Errorf("the zombie's state up to %d is in the archive", x.Next)
 		}
 	}
@@ -125,10 +125,12 @@ func TestZombieAnalyzerLoses(t *testing.T) {
 }
 
 // The worse case: whoever took over died before it had scored anything, and the
-// zombie gets the partition back. Its engine has seen the theft, but under an epoch
-// that was over: the theft is judged again.
-func TestZombiesStateDoesNotStandInForItsVerdicts(t *testing.T) {
-	r, lose, _, p := zombie(t, t.TempDir(), new(shelf))
+// zombie gets the partition back. Its engine has seen the records, but under an epoch
+// that was over, and nobody knows which of their effects counted: they are scored
+// again.
+func TestZombiesStateDoesNotStandInForItsEffects(t *testing.T) {
+	log := newBegun()
+	r, lose, _, p := zombie(t, t.TempDir(), new(shelf), log.log)
 	second := newPaused()
 	b := r.start(t.TempDir(), second.use, impatient)
 	<-second.reached
@@ -138,9 +140,9 @@ func TestZombiesStateDoesNotStandInForItsVerdicts(t *testing.T) {
 	close(second.resume)
 	b.stop()
 	lose.Store(nothing)
-	eventually(t, "the theft is judged again", func() bool {
-		list := r.verdicts(0)
-		return list[len(list)-1].Epoch > 2
-	})
+	eventually(t, "the zombie has the partition again", func() bool { return log.times(0) == 2 })
+	if got := log.last(0); got != "nothing" {
+		t.Errorf("it goes on from %s, want nothing: the engine in its memory is not to be believed", got)
+	}
 	eventually(t, "all is assessed", func() bool { return len(r.assessments(0)) == 4 })
 }
