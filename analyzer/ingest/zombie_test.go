@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,8 +10,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -91,6 +94,18 @@ func zombie(t *testing.T, dir string, s *shelf, tweaks ...tweak) (r *rig, lose *
 	return r, lose, a, p
 }
 
+// onDisk is the state of partition 0 in a folder.
+func (r *rig) onDisk(dir string) []state.Found {
+	r.t.Helper()
+	c := state.DefaultConfig()
+	c.Dir = dir
+	s, err := state.New(state.Options{Config: c, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s.Find(r.t.Context(), topic.Requests, 0)
+}
+
 // An analyzer is paused past its session's timeout; another one takes its partitions
 // and goes on. When it wakes it still writes what it holds. None of that counts: not
 // its verdict, not its assessments, not its state.
@@ -113,6 +128,11 @@ func TestZombieAnalyzerLoses(t *testing.T) {
 	for _, x := range s.of(topic.Requests, 0) {
 		if x.Epoch == 1 && x.Next > 0 {
 			t.Errorf("the zombie's state up to %d is in the archive", x.Next)
+		}
+	}
+	for _, f := range r.onDisk(dir) {
+		if f.Epoch == 1 && f.Next > 0 {
+			t.Errorf("the zombie's state up to %d is on its disk", f.Next)
 		}
 	}
 	r.send(0, request(5, "alice", "/"))

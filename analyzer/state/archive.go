@@ -132,7 +132,7 @@ func (s *Store) FindArchived(ctx context.Context, topic string, partition int) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
-	list, err := s.archive.List(ctx, topic, partition)
+	list, err := within(ctx, func() ([]Archived, error) { return s.archive.List(ctx, topic, partition) })
 	if err != nil {
 		return nil, fmt.Errorf("ask the archive for partition %d: %w", partition, err)
 	}
@@ -173,11 +173,33 @@ func (s *Store) fetch(ctx context.Context, a Archived) ([]byte, error) {
 func (s *Store) chunk(ctx context.Context, a Archived, i int) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.wait, errSlow)
 	defer cancel()
-	b, err := s.archive.Chunk(ctx, a, i)
+	b, err := within(ctx, func() ([]byte, error) { return s.archive.Chunk(ctx, a, i) })
 	if err != nil && errors.Is(context.Cause(ctx), errSlow) {
 		return nil, fmt.Errorf("%w within %v: %w", errSlow, s.wait.Round(time.Millisecond), err)
 	}
 	return b, err
+}
+
+// within asks and waits no longer than ctx, also where what is asked does not heed
+// it: a driver that shakes hands has deadlines of its own. The question that nobody
+// waits for any more ends with those.
+func within[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	told := make(chan answer, 1)
+	go func() {
+		value, err := ask()
+		told <- answer{value, err}
+	}()
+	select {
+	case a := <-told:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // errSlow means that the archive did not answer in time.
