@@ -56,12 +56,9 @@ func (w *worker) start(ctx context.Context) error {
 	w.place(ctx, from, first, end, at)
 	w.committed, w.acked = w.effective, max(w.effective, w.next)
 	w.target, w.saved, w.savedAt = end, w.next, o.Now()
-	w.archived = -1
+	w.archived, w.archivedAt = -1, w.savedAt // Whoever had it before has archived it not long ago.
 	if from == fromEmpty {
 		w.archived = w.next // An empty engine is not worth a snapshot.
-	}
-	if from == fromParked || from == fromDisk || from == fromArchive {
-		w.archivedAt = w.savedAt // Whoever had it before has archived it not long ago.
 	}
 	w.seen.Store(w.next)
 	w.end.Store(end)

@@ -54,12 +54,14 @@ type worker struct {
 	countedAt  time.Time // When the active sessions were counted last.
 	published  int64     // Stream time of the last summaries.
 
-	flight chan error            // The write of assessments under way, nil for none.
-	flying int64                 // What acked becomes when it lands.
-	saving chan error            // The state file being written, nil for none.
-	event  event.RequestEvent    // Reused: the engine keeps nothing of it.
-	batch  assessment.Batch      // Reused: the assessments of this read.
-	lanes  map[event.Lane]uint64 // Lanes scored in this read.
+	flight chan error // The write of assessments under way, nil for none.
+	flying int64      // What acked becomes when it lands.
+	saving chan error // The state file being written, nil for none.
+	// archiving tells how the last snapshot for the archive went, nil where that is known.
+	archiving <-chan error
+	event     event.RequestEvent    // Reused: the engine keeps nothing of it.
+	batch     assessment.Batch      // Reused: the assessments of this read.
+	lanes     map[event.Lane]uint64 // Lanes scored in this read.
 
 	seen, end atomic.Int64 // For Status: next and the end of the partition.
 	epoch     atomic.Uint64
@@ -146,8 +148,17 @@ func (w *worker) diskDue(now time.Time) bool {
 	return w.ingest.o.State.OnDisk() && w.next != w.saved && (w.next-w.saved >= keep.Records || now.Sub(w.savedAt) >= keep.Every)
 }
 
-// archiveDue reports whether it is time for a snapshot in the archive.
+// archiveDue reports whether it is time for a snapshot in the archive. One that
+// failed is tried again, with what is known by then.
 func (w *worker) archiveDue(now time.Time) bool {
+	select {
+	case err := <-w.archiving:
+		w.archiving = nil
+		if err != nil {
+			w.archived = -1
+		}
+	default:
+	}
 	return w.ingest.o.State.Archives() && w.next != w.archived && now.Sub(w.archivedAt) >= w.ingest.o.Keep.ArchiveEvery
 }
 
@@ -253,7 +264,7 @@ func (w *worker) save(ctx context.Context) error {
 	}
 	body := buf.Bytes()
 	if archive {
-		store.Offer(h, body, w.profiles(body))
+		w.archiving = store.Offer(h, body, w.profiles(body))
 		archive, w.archived, w.archivedAt = false, w.next, now
 	}
 	done := make(chan error, 1)

@@ -43,6 +43,7 @@ type offer struct {
 	header   Header
 	body     []byte
 	profiles func(yield func(*scorer.Profile) bool) error
+	done     chan error // Has room for the one answer.
 }
 
 // Reserve takes the archive for one snapshot. It reports false where there is none
@@ -65,13 +66,15 @@ func (s *Store) Release() { <-s.slot }
 
 // Offer hands a snapshot to the archive, which the caller has reserved. profiles lists
 // what the snapshot says about subjects; nil for nothing. The store reads body from
-// then on, and nobody may write to it.
-func (s *Store) Offer(h Header, body []byte, profiles func(yield func(*scorer.Profile) bool) error) {
-	s.offers <- offer{h, body, profiles}
+// then on, and nobody may write to it. done tells once how it went.
+func (s *Store) Offer(h Header, body []byte, profiles func(yield func(*scorer.Profile) bool) error) (done <-chan error) {
+	o := offer{h, body, profiles, make(chan error, 1)}
+	s.offers <- o
+	return o.done
 }
 
 // Run writes what is offered to the archive until ctx ends. A write that fails is
-// counted and logged: the next snapshot of its partition is as good.
+// counted and logged; the next snapshot of its partition is as good.
 func (s *Store) Run(ctx context.Context) error {
 	for {
 		select {
@@ -80,6 +83,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case o := <-s.offers:
 			err := s.put(ctx, o)
 			s.Release()
+			o.done <- err
 			if ctx.Err() != nil {
 				return nil
 			}

@@ -82,7 +82,7 @@ func (r *rig) again(p *process, what, stateDir, from string) *process {
 // has seen all.
 func (r *rig) archived(p *process, epoch string) {
 	r.t.Helper()
-	deadline := time.Now().Add(10 * time.Minute)
+	end := time.Now().Add(*patience)
 	database := r.config.Store.Database
 	for {
 		got := "0"
@@ -93,7 +93,7 @@ func (r *rig) archived(p *process, epoch string) {
 		if got == strconv.Itoa(*partitions) {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(end) {
 			r.t.Fatalf("%s of %d partitions are archived; the analyzer says:\n%s", got, *partitions, strings.Join(p.said(""), "\n"))
 		}
 		time.Sleep(50 * time.Millisecond)

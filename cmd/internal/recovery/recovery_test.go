@@ -43,6 +43,7 @@ import (
 var (
 	entities   = flag.Int("entities", 2000, "entities in all: half subjects, half sessions")
 	partitions = flag.Int("partitions", 2, "partitions that they are in")
+	patience   = flag.Duration("patience", 30*time.Second, "how long one step may take")
 	visits     = flag.Int("requests", 12, "requests that each subject has made")
 )
 
@@ -288,10 +289,10 @@ func (r *rig) send() {
 // scored waits until every partition has assessed all that was sent.
 func (r *rig) scored(p *process) {
 	r.t.Helper()
-	deadline := time.Now().Add(10 * time.Minute)
+	end := time.Now().Add(*patience)
 	for n := range *partitions {
 		for r.assessed(n) < int64(r.sent) {
-			if time.Now().After(deadline) {
+			if time.Now().After(end) {
 				r.t.Fatalf("partition %d is not scored; the analyzer says:\n%s", n, strings.Join(p.said(""), "\n"))
 			}
 			time.Sleep(10 * time.Millisecond)
