@@ -13,7 +13,7 @@ import (
 
 // Version is the format that Seal writes; a change of any entity's layout
 // raises it.
-const Version = 7
+const Version = 8
 
 // PayloadBytesMax bounds a snapshot: 400,000 entities of 8 KiB.
 const PayloadBytesMax = 4 << 30
@@ -293,9 +293,9 @@ func List[T any](c *Codec, list *[]T, each func(*T)) {
 			if c.err != nil {
 				return
 			}
-			var v T
-			each(&v)
-			*list = append(*list, v)
+			var none T
+			*list = append(*list, none)
+			each(&(*list)[len(*list)-1]) // In its place: a variable of its own would take memory each time.
 		}
 		return
 	}
