@@ -77,6 +77,7 @@ func TestStateComesFromTheNextBestPlace(t *testing.T) {
 		{name: "replay while the archive is down", another: true, fails: true, want: "replay"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			r, s, dir, log := newRig(t), new(shelf), t.TempDir(), newBegun()
 			firstLife(t, r, dir, s)
 			if tt.another {
@@ -128,6 +129,7 @@ func spoil(t *testing.T, dir string) {
 func TestPartitionsAreDoubled(t *testing.T) {
 	for name, another := range map[string]bool{"on the same analyzer": false, "on another analyzer": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, s, dir := newRig(t), new(shelf), t.TempDir()
 			lanes := topic.Lanes{Count: 16, Seed: 1}
 			home := func(subject string, n int) int {

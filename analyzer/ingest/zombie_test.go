@@ -110,6 +110,7 @@ func (r *rig) onDisk(dir string) []state.Found {
 // and goes on. When it wakes it still writes what it holds. None of that counts: not
 // its verdict, not its assessments, not its state.
 func TestZombieAnalyzerLoses(t *testing.T) {
+	t.Parallel()
 	dir, s := t.TempDir(), new(shelf)
 	r, _, a, p := zombie(t, dir, s)
 	b := r.start(t.TempDir(), r.shelving(s))
@@ -149,6 +150,7 @@ func TestZombieAnalyzerLoses(t *testing.T) {
 // that was over, and nobody knows which of their effects counted: they are scored
 // again.
 func TestZombiesStateDoesNotStandInForItsEffects(t *testing.T) {
+	t.Parallel()
 	log := newBegun()
 	r, lose, _, p := zombie(t, t.TempDir(), new(shelf), log.log)
 	second := newPaused()
