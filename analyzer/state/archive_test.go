@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,5 +169,27 @@ func TestEpochsOfWhatIsOnDisk(t *testing.T) {
 	}
 	if got := s.Epochs("facets"); len(got) != 0 {
 		t.Errorf("Epochs of another topic = %v", got)
+	}
+}
+
+// The collector's target is far while something is restored, and where it was
+// afterwards.
+func TestRestoreKeepsTheCollectorAway(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	s := open(t, t.TempDir())
+	err := save(t, s, 1, 1, strings.Repeat("x", 8<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	during := 0
+	err = s.Find(t.Context(), "requests", 3)[0].Restore(t.Context(), func(*bytes.Buffer) error {
+		during = debug.SetGCPercent(100)
+		debug.SetGCPercent(during)
+		return nil
+	})
+	after := debug.SetGCPercent(100)
+	if err != nil || during <= 100 || after != 100 {
+		t.Errorf("target of the collector is %d during the restore and %d after it (%v), want more than 100 and 100", during, after, err)
 	}
 }

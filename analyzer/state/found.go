@@ -13,6 +13,7 @@ type Found struct {
 
 	store    *Store
 	file     string // "" where it is in the archive.
+	size     int64  // Of the file.
 	archived Archived
 }
 
@@ -23,6 +24,12 @@ func (f Found) Archived() bool { return f.file == "" }
 // counted as damage where the snapshot or restore is at fault; the caller then
 // goes on with the next one. body is restore's own.
 func (f Found) Restore(ctx context.Context, restore func(body *bytes.Buffer) error) error {
+	size := f.archived.Bytes
+	if !f.Archived() {
+		size = f.size
+	}
+	f.store.growth.begin(size)
+	defer f.store.growth.end()
 	if f.Archived() {
 		return f.fromArchive(ctx, restore)
 	}

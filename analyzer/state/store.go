@@ -39,7 +39,8 @@ type Store struct {
 	wait    time.Duration
 	slot    chan struct{} // Holds one where the archive is reserved.
 	offers  chan offer    // Of the one snapshot for which it is.
-	members sync.Mutex    // Guards the file of members, which both stages write.
+	growth  growth
+	members sync.Mutex // Guards the file of members, which both stages write.
 }
 
 // New returns a store over c.Dir, which it creates. With an empty Dir nothing
@@ -130,9 +131,18 @@ func (s *Store) Find(ctx context.Context, topic string, partition int) []Found {
 			s.refuse(ctx, name, err)
 			continue
 		}
-		out = append(out, Found{Header: h, store: s, file: name})
+		out = append(out, Found{Header: h, store: s, file: name, size: sizeOf(name)})
 	}
 	return out
+}
+
+// sizeOf is the length of a file, 0 where it is gone.
+func sizeOf(name string) int64 {
+	fi, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
 }
 
 // Epochs gives, for each partition of a topic that has state on disk, the epoch
