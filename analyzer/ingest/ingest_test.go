@@ -348,13 +348,13 @@ func (r *rig) heartbeats(partition int) []*verdict.Heartbeat {
 }
 
 // eventually polls until ok, with a deadline that only a fault reaches.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	deadline := time.After(30 * time.Second)
 	for !ok() {
 		select {
 		case <-deadline:
-			t.Fatalf("never: %s", what)
+			tb.Fatalf("never: %s", what)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

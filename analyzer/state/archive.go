@@ -84,10 +84,9 @@ func (s *Store) Run(ctx context.Context) error {
 			err := s.put(ctx, o)
 			s.Release()
 			o.done <- err
-			if ctx.Err() != nil {
-				return nil
+			if ctx.Err() == nil {
+				s.tell(ctx, o.header, err)
 			}
-			s.tell(ctx, o.header, err)
 		}
 	}
 }

@@ -76,12 +76,12 @@ func (r *rig) again(p *process, what, stateDir, from string) *process {
 }
 
 // used is the processor time that a process has had, which a busy machine changes
-// least.
+// least; 0 where the system does not tell as Linux does.
 func (p *process) used(t *testing.T) time.Duration {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
-		t.Fatal(err)
+		return 0
 	}
 	_, after, _ := strings.Cut(string(b), ") ") // The name before may hold anything.
 	fields := strings.Fields(after)

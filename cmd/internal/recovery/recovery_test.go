@@ -39,7 +39,6 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
-//nolint:gochecknoglobals // Flags of a test binary.
 var (
 	entities   = flag.Int("entities", 2000, "entities in all: half subjects, half sessions")
 	partitions = flag.Int("partitions", 2, "partitions that they are in")
@@ -70,7 +69,7 @@ func TestMain(m *testing.M) {
 
 // child is an analyzer until somebody kills it.
 func child(file string) error {
-	b, err := os.ReadFile(file) //nolint:gosec // The test's own file.
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -217,7 +216,7 @@ func (r *rig) start(stateDir string) *process {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0]) //nolint:gosec,noctx // This binary itself; it is killed, not cancelled.
+	cmd := exec.Command(os.Args[0]) // It is killed, not cancelled.
 	cmd.Env = append(os.Environ(), childEnv+"="+r.file("config.json", b))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
