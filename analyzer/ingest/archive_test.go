@@ -220,6 +220,11 @@ func TestRebalanceKeepsStateWhereItIs(t *testing.T) {
 		t.Errorf("the first's own partitions: %s", diff)
 	}
 	mine := a.Status()
+	for i, s := range mine { // A division that knows of nobody's state goes by the members' random names.
+		if s.Partition != i {
+			t.Errorf("the first keeps partition %d, want its lowest, 0 and 1", s.Partition)
+		}
+	}
 	b.stop()
 	eventually(t, "the first owns all again", func() bool { return len(a.Status()) == partitions })
 	for _, s := range mine {
