@@ -52,6 +52,8 @@ type Analyzer struct {
 	keys      *verdict.Ring
 	signing   *announce.Signing
 	epochs    *epochs.Exchange
+	kept      *state.Store
+	archive   *store.Archive // nil for none.
 	ingest    *ingest.Ingest
 	facets    *ingest.Ingest // The second stage.
 	storing   store.Options
@@ -62,12 +64,17 @@ type Analyzer struct {
 }
 
 // New reads keys and model and opens the admin port. It connects to nothing.
-func New(o Options) (*Analyzer, error) {
-	err := o.Config.Validate()
+func New(o Options) (made *Analyzer, err error) {
+	err = o.Config.Validate()
 	if err != nil {
 		return nil, fmt.Errorf("analyzer: %w", err)
 	}
 	a := &Analyzer{config: o.Config, logger: o.Logger, now: o.Now}
+	defer func() {
+		if err != nil && a.archive != nil {
+			err = errors.Join(err, a.archive.Close())
+		}
+	}()
 	a.metrics, err = newMetrics(o.Meter)
 	if err != nil {
 		return nil, fmt.Errorf("analyzer: metrics: %w", err)
@@ -125,20 +132,21 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	kept, err := state.New(state.Options{Config: c.State, Logger: o.Logger, Meter: o.Meter, Now: o.Now})
+	err = a.keeping(o)
 	if err != nil {
 		return err
 	}
 	stage := ingest.Options{
 		Config: c.Ingest, Brokers: c.Kafka.Brokers, Access: via, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
-		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: kept, Keep: c.State,
+		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: a.kept, Keep: c.State, Profiles: scorer.ReadProfiles,
 		Announcer: a.announcer, Seals: listed{a.keys}, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	a.ingest, err = ingest.New(stage)
 	if err != nil {
 		return err
 	}
-	stage.Epochs, stage.Seals = nil, nil // Facets share nothing, and no gateway writes them.
+	// Facets share nothing, are no subjects, and no gateway writes them.
+	stage.Epochs, stage.Profiles, stage.Seals = nil, nil, nil
 	stage.Stage, stage.NewEngine = announce.FacetStage(), newFacetEngine
 	stage.Config.Group += facetGroup
 	a.facets, err = ingest.New(stage)
@@ -149,6 +157,32 @@ func (a *Analyzer) scoring(o Options) error {
 		Config: c.storing(), Access: via, Keys: listed{a.keys}, Seals: listed{a.keys}, Unsigned: c.Ingest.Unsigned, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	return nil
+}
+
+// keeping makes what the scorer's state is kept with.
+func (a *Analyzer) keeping(o Options) error {
+	c := a.config
+	keep := state.Options{Config: c.State, Logger: o.Logger, Meter: o.Meter, Now: o.Now}
+	if c.State.ArchiveEvery > 0 {
+		archive, err := store.NewArchive(c.storing(), o.Now)
+		if err != nil {
+			return err
+		}
+		a.archive, keep.Archive = archive, archive
+	}
+	kept, err := state.New(keep)
+	a.kept = kept
+	return err
+}
+
+func (a *Analyzer) closeArchive(ctx context.Context) {
+	if a.archive == nil {
+		return
+	}
+	err := a.archive.Close()
+	if err != nil {
+		a.logger.WarnContext(ctx, "close the archive", "error", err)
+	}
 }
 
 // renewed tells of certificates for Kafka that were replaced.
@@ -173,6 +207,7 @@ func (a *Analyzer) AdminAddr() net.Addr { return a.listener.Addr() }
 // sense; the absence of Kafka or ClickHouse is no such thing.
 func (a *Analyzer) Run(ctx context.Context) error {
 	defer a.writer.Close()
+	defer a.closeArchive(ctx)
 	m := a.ingest.Model()
 	a.logger.InfoContext(ctx, "analyzer starts", "admin", a.AdminAddr().String(), "model", m.Digest(), "mode", m.Mode)
 	if m.Mode == model.ModeObserve {
@@ -180,6 +215,7 @@ func (a *Analyzer) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.epochs.Run(ctx) })
+	g.Go(func() error { return a.kept.Run(ctx) })
 	g.Go(func() error { return a.ingest.Run(ctx) })
 	g.Go(func() error { return a.facets.Run(ctx) })
 	g.Go(func() error { a.storeRows(ctx); return nil })

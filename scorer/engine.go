@@ -105,6 +105,7 @@ type Engine struct {
 	clean   func(entity.Key) bool // stillClean, once.
 	watcher func(*evidence.Context)
 	dropped uint64 // Peer groups that were forgotten.
+	written int    // Bytes of the last snapshot, no part of the state.
 }
 
 // New returns an engine without history.

@@ -13,8 +13,9 @@ import (
 // Snapshot writes the whole state: clock, lane positions, entities. The same
 // state gives the same bytes.
 func (e *Engine) Snapshot(w io.Writer) error {
-	c := snapshot.Writer()
+	c := snapshot.WriterOf(e.written + e.written/8)
 	e.code(c, nil)
+	e.written = len(c.Bytes())
 	return snapshot.Seal(w, c.Bytes())
 }
 
@@ -37,8 +38,7 @@ func (e *Engine) Restore(r io.Reader, keep func(key []byte) bool) error {
 
 // code writes or reads all state in a fixed order.
 func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
-	e.clock.Code(c)
-	e.codePositions(c)
+	e.codeShared(c, keep)
 	var keepSession func(entity.Key, *entity.Session) bool
 	var keepSubject func(entity.Key, *entity.Subject) bool
 	if keep != nil {
@@ -53,12 +53,6 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 			return keep(topic.RequestKey(k.Tenant, k.ID, ""))
 		}
 	}
-	e.tenants.Code(c, func(t *entity.Tenant) { t.Code(c) }, func(k entity.Key, t *entity.Tenant) bool {
-		if keep != nil && !keep(topic.RequestKey(k.Tenant, "", "")) {
-			t.Shared.Forget() // One of the partitions goes on with it: all of them would count it as often.
-		}
-		return true
-	})
 	e.subjects.Code(c, func(s *entity.Subject) { s.Code(c) }, keepSubject)
 	e.sessions.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
 	e.addresses.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
@@ -67,6 +61,18 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	e.custom.anomaly.Code(c)
 	e.custom.ensembles.Code(c)
 	e.facets.Code(c)
+}
+
+// codeShared writes or reads what is no single actor's.
+func (e *Engine) codeShared(c *snapshot.Codec, keep func(key []byte) bool) {
+	e.clock.Code(c)
+	e.codePositions(c)
+	e.tenants.Code(c, func(t *entity.Tenant) { t.Code(c) }, func(k entity.Key, t *entity.Tenant) bool {
+		if keep != nil && !keep(topic.RequestKey(k.Tenant, "", "")) {
+			t.Shared.Forget() // One of the partitions goes on with it: all of them would count it as often.
+		}
+		return true
+	})
 }
 
 func (e *Engine) codePositions(c *snapshot.Codec) {

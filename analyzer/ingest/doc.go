@@ -6,7 +6,8 @@
 //	                                         |                     \--> cuts --> [vigil.facets]
 //	                                         \--poison--> [vigil.dead]
 //	[vigil.facets] ----fetch--> decode --> facet.Engine --> proposals, assessments, as above
-//	state/ <--snapshot, offset-- Engine <--restore-- state/, warm start, replay
+//	state/ <--snapshot, offset-- Engine <--restore-- memory, state/, archive, warm start, replay
+//	group <--who holds what, assign.Divide--> partitions
 //
 // # Contract
 //
@@ -43,6 +44,20 @@
 // A snapshot is taken only when every assessment before it is acknowledged. It
 // would otherwise step over what a crash took from the writer's hands.
 //
+// And it is written only when the group has taken the commit of its offset. A
+// process that was paused and has lost its partitions cannot commit, so no state of
+// its own is ever found. Its engines in memory are believed only up to what is
+// committed, or where no other epoch came between: what they saw beyond that had its
+// effects under an epoch that was over.
+//
+// A process that was killed has said no goodbye, and its group would wait out the
+// session. Its next life finds in the state's folder as which member it worked, and
+// says goodbye for it.
+//
+// Where a topic has got a multiple of its partitions, a new one begins with what is
+// its own of the state of the partition that its keys were in before. What that one
+// learns after the new one has begun stays there.
+//
 // The two stages are two of these, with groups of their own: a partition of
 // vigil.facets is worked where it is assigned, whoever has the requests.
 //
@@ -52,5 +67,6 @@
 // over the beginning of the new topic.
 //
 // An engine survives its generation: state is a function of the records, so a
-// partition that comes back goes on from the engine that was parked.
+// partition that comes back goes on from the engine that was parked. Members of the
+// group say what they hold, so that it does come back.
 package ingest

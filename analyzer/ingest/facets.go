@@ -174,17 +174,17 @@ func (i *Ingest) facetPartitions(ctx context.Context) (int, error) {
 func facetPartition(key []byte, n int) int { return announce.RelayPartition(key, n) }
 
 // warmed restores an engine from a warm start file, in which the state of the
-// subject stage comes first. n is the number of partitions of the stage's topic.
-func (w *worker) warmed(e Engine, file io.Reader, n int) error {
+// subject stage comes first.
+func (w *worker) warmed(e Engine, file io.Reader) error {
+	keep := w.mine(w.partitions)
 	if w.ingest.o.Stage.Authority != verdict.AuthorityFacet {
-		lanes := w.ingest.o.Lanes
-		return e.Restore(file, func(key []byte) bool { return topic.Partition(lanes.Of(key), n) == w.partition })
+		return e.Restore(file, keep)
 	}
 	_, err := snapshot.Open(file)
 	if err != nil {
 		return err
 	}
-	err = e.Restore(file, func(key []byte) bool { return facetPartition(key, n) == w.partition })
+	err = e.Restore(file, keep)
 	if errors.Is(err, io.EOF) {
 		return nil // Of a time when there was no facet stage.
 	}

@@ -69,7 +69,8 @@ type Epochs interface {
 	Believe(ctx context.Context, ev *event.RequestEvent) error
 }
 
-// Options are what an [Ingest] depends on. All but Epochs, Seals and Access are required.
+// Options are what an [Ingest] depends on. All but Epochs, Seals, Access and Profiles
+// are required.
 type Options struct {
 	Config  Config
 	Brokers []string
@@ -81,9 +82,12 @@ type Options struct {
 	// NewEngine returns an engine without history.
 	NewEngine func(m *model.Model) (Engine, error)
 	// Lanes maps the keys of a warm start to partitions, as the gateways do.
-	Lanes     topic.Lanes
-	State     *state.Store
-	Keep      state.Config
+	Lanes topic.Lanes
+	State *state.Store
+	Keep  state.Config
+	// Profiles lists what a snapshot that NewEngine's engines wrote says about
+	// subjects, for people to read in the archive; nil for nothing.
+	Profiles  func(m *model.Model, snapshot io.Reader, yield func(*scorer.Profile) bool) error
 	Announcer *announce.Announcer
 	// Seals are the keys by which records are believed; nil where the topic bears no seals.
 	Seals seal.Keys
@@ -114,11 +118,13 @@ type Ingest struct {
 	workers map[int]*worker // The owned ones.
 }
 
-// parked is an engine and the first offset of a topic that it has not seen.
+// parked is an engine, the first offset of a topic that it has not seen, and the
+// epoch under which it saw the others.
 type parked struct {
 	engine  Engine
 	next    int64
 	topicID string
+	epoch   uint64
 }
 
 // New returns an ingest that has not joined its group yet.
@@ -163,12 +169,16 @@ func (i *Ingest) Model() *model.Model { return i.model.Load() }
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.transport.CloseIdleConnections()
 	c := i.o.Config
+	i.leave(ctx)
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: c.Group, Brokers: i.o.Brokers, Topics: []string{i.o.Stage.Topic},
 		Dialer:            i.o.Access.Dialer(i.transport.ClientID, requestTimeout),
 		HeartbeatInterval: c.Heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout,
 		JoinGroupBackoff: joinBackoff, StartOffset: kafka.FirstOffset,
 		WatchPartitionChanges: true, Timeout: requestTimeout,
+		// The last two are what members before the first one offer: a group agrees on
+		// what all of its members know.
+		GroupBalancers: []kafka.GroupBalancer{sticky{i}, kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: join group: %w", err)
@@ -200,6 +210,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 		}
 		said = ""
 		i.joined.Store(true)
+		i.remember(ctx, gen)
 		i.begin(ctx, gen)
 	}
 }
@@ -249,7 +260,7 @@ func (i *Ingest) own(ctx context.Context, gen *kafka.Generation, a kafka.Partiti
 	defer i.mu.Unlock()
 	delete(i.workers, a.ID)
 	if w.engine != nil && err == nil && len(i.parked) < partitionsMax {
-		i.parked[a.ID] = parked{w.engine, w.next, w.topicID}
+		i.parked[a.ID] = w.park()
 	}
 	return err
 }

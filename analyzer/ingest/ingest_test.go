@@ -108,6 +108,8 @@ type rig struct {
 	keys   *verdict.KeySet
 	client *kafka.Client
 	tracer trace.Tracer
+	// archive is that of what is started next, nil for none.
+	archive state.Archive
 }
 
 const partitions = 4
@@ -181,7 +183,7 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	for _, f := range tweaks {
 		f(&o)
 	}
-	o.State, err = state.New(state.Options{Config: o.Keep, Logger: logger, Meter: noop.Meter{}, Now: time.Now})
+	o.State, err = state.New(state.Options{Config: o.Keep, Archive: r.archive, Logger: logger, Meter: noop.Meter{}, Now: time.Now})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -192,9 +194,11 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- in.Run(ctx) }()
+	archived := make(chan error, 1)
+	go func() { archived <- o.State.Run(ctx) }()
 	stop := sync.OnceFunc(func() {
 		cancel()
-		err := <-done
+		err := errors.Join(<-done, <-archived)
 		if err != nil {
 			r.t.Errorf("Run = %v", err)
 		}
@@ -344,13 +348,13 @@ func (r *rig) heartbeats(partition int) []*verdict.Heartbeat {
 }
 
 // eventually polls until ok, with a deadline that only a fault reaches.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	deadline := time.After(30 * time.Second)
 	for !ok() {
 		select {
 		case <-deadline:
-			t.Fatalf("never: %s", what)
+			tb.Fatalf("never: %s", what)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

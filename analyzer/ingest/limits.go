@@ -23,6 +23,7 @@ const (
 
 	joinBackoff     = 200 * time.Millisecond
 	requestTimeout  = 5 * time.Second
+	leaveTimeout    = 2 * time.Second
 	fetchBackoff    = 10 * time.Millisecond
 	fetchBackoffMax = 500 * time.Millisecond
 

@@ -18,6 +18,7 @@ type metrics struct {
 	restored metric.Int64Counter     // Partitions begun, by where their state came from.
 	refused  metric.Int64Counter     // Records that are not believed, by gateway and cause.
 	closed   metric.Int64Counter     // Epochs of gateways that have ended, by how.
+	fenced   metric.Int64Counter     // States that were not believed.
 	shifted  metric.Int64Counter     // Summaries that have moved away from the epoch in force.
 	lag      metric.Int64ObservableGauge
 	owned    metric.Int64ObservableGauge
@@ -46,6 +47,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.restored = counter("partitions_begun", "{partition}", "Partitions taken over, by where their state came from.")
 	x.refused = counter("records_refused", "{record}", "Records of vigil.requests that are not believed to be of the gateway they name, by gateway and cause.")
 	x.closed = counter("gateway_epochs_closed", "{epoch}", "Epochs of gateways that have ended in a partition: closed by the gateway, by a successor or by timeout.")
+	x.fenced = counter("states_fenced", "{state}", "States of partitions that were not believed: whoever had them may have gone on after the partition was lost.")
 	x.shifted = counter("epoch_shifts", "{summary}", "Summaries of partitions that have moved away from the shared epoch in force.")
 	x.lag = gauge("lag", "{record}", "Records of a partition that are not scored yet.")
 	x.owned = gauge("partitions", "{partition}", "Partitions that this analyzer owns.")

@@ -32,6 +32,12 @@ const (
 // an analyzer that is stopped meanwhile looks like one that was killed.
 func newFaulty(t *testing.T) (r *rig, lose *atomic.Int32) {
 	t.Helper()
+	r, lose, _ = newFaultyCluster(t)
+	return r, lose
+}
+
+func newFaultyCluster(t *testing.T) (r *rig, lose *atomic.Int32, c *kfake.Cluster) {
+	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +63,7 @@ func newFaulty(t *testing.T) (r *rig, lose *atomic.Int32) {
 		c.KeepControl()
 		return nil, lost, lose.Load() == everything
 	})
-	return rigOn(t, c.ListenAddrs()[0]), lose
+	return rigOn(t, c.ListenAddrs()[0]), lose, c
 }
 
 func impatient(o *ingest.Options) { o.Config.Drain = 50 * time.Millisecond }

@@ -2,31 +2,18 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-
-	"github.com/vigil-gateway/vigil/analyzer/state"
-)
-
-// Where a partition's state came from.
-const (
-	fromParked = "memory"
-	fromDisk   = "disk"
-	fromWarm   = "warm_start"
-	fromReplay = "replay"
-	fromEmpty  = "nothing"
 )
 
 // start brings the engine to a known offset and takes the verdicts partition
-// over. State comes from this process's memory or its disk, whichever is
-// further; else from the warm start; and what is missing up to the present is
-// scored again from the topic.
+// over. State comes from this process's memory, its disk or the archive, whichever
+// is furthest; else from the partition that its keys were in before, or the warm
+// start; and what is missing up to the present is scored again from the topic.
 func (w *worker) start(ctx context.Context) error {
 	o := w.ingest.o
 	since := time.Time{}
@@ -40,8 +27,16 @@ func (w *worker) start(ctx context.Context) error {
 	if o.Keep.Replay == 0 {
 		at = first
 	}
+	w.first = first
 	w.sure = w.ingest.doubts.Load()
 	w.topicID, err = o.Writer.TopicID(ctx, o.Stage.Topic)
+	if err != nil {
+		return err
+	}
+	w.partitions, err = o.Writer.Partitions(ctx, o.Stage.Topic)
+	if err == nil && w.partition >= w.partitions {
+		err = fmt.Errorf("partition %d of %d: %w", w.partition, w.partitions, kafka.UnknownTopicOrPartition) // What is known is older than the partition.
+	}
 	if err != nil {
 		return err
 	}
@@ -61,6 +56,10 @@ func (w *worker) start(ctx context.Context) error {
 	w.place(ctx, from, first, end, at)
 	w.committed, w.acked = w.effective, max(w.effective, w.next)
 	w.target, w.saved, w.savedAt = end, w.next, o.Now()
+	w.archived, w.archivedAt = -1, w.savedAt // Whoever had it before has archived it not long ago.
+	if from == fromEmpty {
+		w.archived = w.next // An empty engine is not worth a snapshot.
+	}
 	w.seen.Store(w.next)
 	w.end.Store(end)
 	w.ready.Store(w.next >= end)
@@ -74,7 +73,7 @@ func (w *worker) start(ctx context.Context) error {
 func (w *worker) place(ctx context.Context, from string, first, end, at int64) {
 	if w.effective < 0 {
 		w.effective = first // The group has never committed: every record has its effect.
-		if from == fromParked || from == fromDisk {
+		if from == fromParked || from == fromDisk || from == fromArchive {
 			w.effective = max(first, w.next) // Its offsets have expired; we know better.
 		}
 	}
@@ -85,7 +84,7 @@ func (w *worker) place(ctx context.Context, from string, first, end, at int64) {
 		w.next, w.effective = first, first
 		return
 	}
-	if from == fromReplay || from == fromWarm || from == fromEmpty {
+	if from != fromParked && from != fromDisk && from != fromArchive {
 		w.next = w.effective
 		if at >= 0 {
 			w.next = min(at, w.effective)
@@ -100,73 +99,6 @@ func (w *worker) place(ctx context.Context, from string, first, end, at int64) {
 	w.effective = max(w.effective, first)
 }
 
-// restore gives w an engine and next; it says where from, and of which topic the
-// offset is.
-func (w *worker) restore(ctx context.Context) (from, of string, err error) {
-	w.model = w.ingest.model.Load()
-	kept, inMemory := w.ingest.takeParked(w.partition)
-	head, onDisk := w.ingest.o.State.Load(ctx, w.ingest.o.Stage.Topic, w.partition, func(h state.Header, r io.Reader) error {
-		if inMemory && kept.next >= h.Next {
-			return nil // Ours is at least as far.
-		}
-		return w.fresh(func(e Engine) error { return e.Restore(r, nil) })
-	})
-	switch {
-	case inMemory && (!onDisk || kept.next >= head.Next):
-		w.engine, w.next = kept.engine, kept.next
-		w.engine.SwapModel(w.model)
-		return fromParked, kept.topicID, nil
-	case onDisk:
-		w.next = head.Next
-		return fromDisk, head.TopicID, nil
-	}
-	from, err = w.warm(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	if from == fromEmpty && w.effective > 0 {
-		from = fromReplay
-	}
-	return from, "", nil
-}
-
-// fresh makes a new engine and lets load fill it; it stays only if that works.
-func (w *worker) fresh(load func(Engine) error) error {
-	e, err := w.ingest.o.NewEngine(w.model)
-	if err != nil {
-		return fmt.Errorf("new engine: %w", err)
-	}
-	err = load(e)
-	if err != nil {
-		return fmt.Errorf("restore engine: %w", err)
-	}
-	w.engine = e
-	return nil
-}
-
-// warm begins from the warm start file, of which it keeps the keys that belong
-// to this partition; or from nothing where there is no such file.
-func (w *worker) warm(ctx context.Context) (from string, err error) {
-	path := w.ingest.o.Keep.WarmStart
-	if path == "" {
-		return fromEmpty, w.fresh(func(Engine) error { return nil })
-	}
-	f, err := os.Open(path) //nolint:gosec // The operator names the file.
-	if err != nil {
-		return "", fmt.Errorf("state.warm_start: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	n, err := w.ingest.o.Writer.Partitions(ctx, w.ingest.o.Stage.Topic)
-	if err != nil {
-		return "", fmt.Errorf("state.warm_start: %w", err)
-	}
-	err = w.fresh(func(e Engine) error { return w.warmed(e, f, n) })
-	if err != nil {
-		return "", fmt.Errorf("state.warm_start: %w", err)
-	}
-	return fromWarm, nil
-}
-
 // restart parks nothing: the offset to read has been deleted, and the next
 // generation begins where the topic now begins.
 func (w *worker) restart(ctx context.Context, err error) error {
@@ -174,7 +106,7 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	w.ingest.mu.Lock()
 	defer w.ingest.mu.Unlock()
 	if w.engine != nil && w.acked == w.next {
-		w.ingest.parked[w.partition] = parked{w.engine, w.next, w.topicID}
+		w.ingest.parked[w.partition] = w.park()
 	}
 	return err
 }

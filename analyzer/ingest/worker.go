@@ -16,6 +16,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -29,15 +30,18 @@ type worker struct {
 	ingest    *Ingest
 	gen       committer
 	partition int
-	topicID   string // Of the topic that is read, "" where the broker gives none.
-	sure      uint64 // The doubts that topicID has answered.
-	fetched   chan fetched
-	usual     int // Records of the read before, the fetcher's own.
+	// partitions is how many the topic had when the partition was begun.
+	partitions int
+	topicID    string // Of the topic that is read, "" where the broker gives none.
+	sure       uint64 // The doubts that topicID has answered.
+	fetched    chan fetched
+	usual      int // Records of the read before, the fetcher's own.
 
 	engine  Engine
 	model   *model.Model // The one that engine has.
 	verdict *announce.Partition
 
+	first     int64 // The first offset of the partition at assignment.
 	next      int64 // The first offset that engine has not seen.
 	effective int64 // Records below it have had their effect: they only rebuild state.
 	acked     int64 // Every effect of a record below it is acknowledged.
@@ -45,15 +49,20 @@ type worker struct {
 	target    int64 // The end of the partition at assignment.
 	saved     int64 // next at the last snapshot.
 	savedAt   time.Time
-	countedAt time.Time // When the active sessions were counted last.
-	published int64     // Stream time of the last summaries.
+	archived  int64 // next at the last snapshot that the archive took, -1 for none.
+	// archivedAt is when that was.
+	archivedAt time.Time
+	countedAt  time.Time // When the active sessions were counted last.
+	published  int64     // Stream time of the last summaries.
 
-	flight chan error            // The write of assessments under way, nil for none.
-	flying int64                 // What acked becomes when it lands.
-	saving chan error            // The state file being written, nil for none.
-	event  event.RequestEvent    // Reused: the engine keeps nothing of it.
-	batch  assessment.Batch      // Reused: the assessments of this read.
-	lanes  map[event.Lane]uint64 // Lanes scored in this chunk.
+	flight chan error // The write of assessments under way, nil for none.
+	flying int64      // What acked becomes when it lands.
+	saving chan error // The state file being written, nil for none.
+	// archiving tells how the last snapshot for the archive went, nil where that is known.
+	archiving <-chan error
+	event     event.RequestEvent    // Reused: the engine keeps nothing of it.
+	batch     assessment.Batch      // Reused: the assessments of this read.
+	lanes     map[event.Lane]uint64 // Lanes scored in this chunk.
 	// awaited says that a gateway holds a response back for one of its records.
 	awaited bool
 	proof   *proof // Nil where nothing is verified.
@@ -136,11 +145,30 @@ func (w *worker) tidy(ctx context.Context) error {
 		w.verdict.Active(engine.Active(announce.ActiveFor))
 		w.countedAt = now
 	}
-	keep := w.ingest.o.Keep
-	if w.next == w.saved || w.next-w.saved < keep.Records && w.ingest.o.Now().Sub(w.savedAt) < keep.Every {
+	if !w.diskDue(now) && !w.archiveDue(now) {
 		return nil
 	}
 	return w.save(ctx)
+}
+
+// diskDue reports whether it is time for a state file.
+func (w *worker) diskDue(now time.Time) bool {
+	keep := w.ingest.o.Keep
+	return w.ingest.o.State.OnDisk() && w.next != w.saved && (w.next-w.saved >= keep.Records || now.Sub(w.savedAt) >= keep.Every)
+}
+
+// archiveDue reports whether it is time for a snapshot in the archive. One that
+// failed is tried again, with what is known by then.
+func (w *worker) archiveDue(now time.Time) bool {
+	select {
+	case err := <-w.archiving:
+		w.archiving = nil
+		if err != nil {
+			w.archived = -1
+		}
+	default:
+	}
+	return w.ingest.o.State.Archives() && w.next != w.archived && now.Sub(w.archivedAt) >= w.ingest.o.Keep.ArchiveEvery
 }
 
 // finish lands what is under way, saves, commits. whole says that the engine is fit to be kept.
@@ -204,10 +232,17 @@ func (w *worker) commit(ctx context.Context) {
 }
 
 // save takes a snapshot and writes it beside the work. All effects of what the
-// snapshot has seen are acknowledged first.
+// snapshot has seen are acknowledged and committed first: the group refuses the
+// commit of who has lost the partition, and so nobody finds a state of his.
 func (w *worker) save(ctx context.Context) error {
-	if !w.ingest.o.State.Keeps() {
-		w.saved = w.next
+	store, now := w.ingest.o.State, w.ingest.o.Now()
+	archive := w.archiveDue(now) && store.Reserve()
+	defer func() {
+		if archive {
+			store.Release()
+		}
+	}()
+	if !store.OnDisk() && !archive {
 		return nil
 	}
 	if w.saving != nil {
@@ -223,22 +258,46 @@ func (w *worker) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.commit(ctx)
+	if w.committed < w.next {
+		return nil
+	}
 	var buf bytes.Buffer
 	err = w.engine.Snapshot(&buf)
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	h := state.Header{Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Next: w.next, Epoch: w.verdict.Epoch(), Model: w.model.Digest()}
+	h := state.Header{
+		Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Partitions: w.partitions, Next: w.next,
+		Epoch: w.verdict.Epoch(), Model: w.model.Digest(), Saved: now.UTC(),
+	}
+	body := buf.Bytes()
+	if archive {
+		w.archiving = store.Offer(h, body, w.profiles(body))
+		archive, w.archived, w.archivedAt = false, w.next, now
+	}
 	done := make(chan error, 1)
 	go func() {
-		done <- w.ingest.o.State.Save(ctx, h, func(out io.Writer) error {
-			_, err := buf.WriteTo(out)
+		done <- store.Save(ctx, h, func(out io.Writer) error {
+			_, err := out.Write(body)
 			return err
 		})
 	}()
-	w.saving, w.saved, w.savedAt = done, w.next, w.ingest.o.Now()
+	w.saving, w.saved, w.savedAt = done, w.next, now
 	return nil
 }
+
+// profiles lists what a snapshot says about subjects, nil where it says nothing.
+func (w *worker) profiles(body []byte) func(yield func(*scorer.Profile) bool) error {
+	read, m := w.ingest.o.Profiles, w.model
+	if read == nil {
+		return nil
+	}
+	return func(yield func(*scorer.Profile) bool) error { return read(m, bytes.NewBuffer(body), yield) }
+}
+
+// park is the engine as it waits for the next generation.
+func (w *worker) park() parked { return parked{w.engine, w.next, w.topicID, w.verdict.Epoch()} }
 
 // report counts a state file that could not be written. Scoring goes on: what
 // a restart then needs is longer replay, not a person at night.

@@ -21,11 +21,20 @@ type Config struct {
 	// Replay is how far back a partition without any state reads the topic
 	// again to rebuild it, by the records' broker time. 0 reads all that is retained.
 	Replay time.Duration `mapstructure:"replay"`
+	// ArchiveEvery is the least time between two snapshots of a partition in
+	// ClickHouse, where other analyzers find them. 0 writes and reads none there.
+	ArchiveEvery time.Duration `mapstructure:"archive_every"`
+	// ArchiveWait is how long a partition that begins waits for each answer of
+	// ClickHouse before it does without.
+	ArchiveWait time.Duration `mapstructure:"archive_wait"`
 }
 
-// DefaultConfig keeps no state until a folder is named.
+// DefaultConfig keeps no state on disk until a folder is named.
 func DefaultConfig() Config {
-	return Config{Every: 30 * time.Second, Records: 1_000_000, Replay: 6 * time.Hour}
+	return Config{
+		Every: 30 * time.Second, Records: 1_000_000, Replay: 6 * time.Hour,
+		ArchiveEvery: 5 * time.Minute, ArchiveWait: 2 * time.Second,
+	}
 }
 
 // Validate reports every fault at once, each named by its key.
@@ -39,6 +48,12 @@ func (c Config) Validate() error {
 	}
 	if c.Replay < 0 {
 		errs = append(errs, fmt.Errorf("replay: must not be negative, is %v", c.Replay))
+	}
+	if c.ArchiveEvery != 0 && (c.ArchiveEvery < time.Second || c.ArchiveEvery > 24*time.Hour) {
+		errs = append(errs, fmt.Errorf("archive_every: must be 0 or between 1s and 24h, is %v", c.ArchiveEvery))
+	}
+	if c.ArchiveEvery != 0 && (c.ArchiveWait < time.Millisecond || c.ArchiveWait > waitMax) {
+		errs = append(errs, fmt.Errorf("archive_wait: must be between 1ms and %v, is %v", waitMax, c.ArchiveWait))
 	}
 	return errors.Join(errs...)
 }

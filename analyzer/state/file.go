@@ -35,6 +35,8 @@ type Header struct {
 	Next int64 `json:"next"`
 	// Epoch is the verdict epoch under which it was written.
 	Epoch uint64 `json:"epoch"`
+	// Partitions is how many the topic had, 0 where that was not noted.
+	Partitions int `json:"partitions,omitempty"`
 	// Model is the digest of the model in force.
 	Model string `json:"model"`
 	// Saved is the analyzer's wall clock, for people.
@@ -77,48 +79,36 @@ func write(path string, h Header, body func(io.Writer) error) (int64, error) {
 	return out.n, nil
 }
 
-// read checks one file as a whole and only then hands its body over.
-func read(path string, body func(Header, io.Reader) error) error {
+// read checks one file as a whole and returns its body. One pass over the file and
+// one over its bytes: what restores it reads them in place.
+func read(path string) (h Header, body []byte, err error) {
 	f, err := os.Open(path) //nolint:gosec // The path is made of the operator's folder and our own names.
 	if err != nil {
-		return fmt.Errorf("open state file: %w", err)
+		return h, nil, fmt.Errorf("open state file: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	h, at, size, err := check(f)
-	if err != nil {
-		return err
-	}
-	return body(h, bufio.NewReaderSize(io.NewSectionReader(f, at, size), 1<<20))
-}
-
-// check verifies length and checksum; it returns where the body is.
-func check(f *os.File) (h Header, at, size int64, err error) {
 	fi, err := f.Stat()
 	if err != nil {
-		return h, 0, 0, fmt.Errorf("stat state file: %w", err)
+		return h, nil, fmt.Errorf("stat state file: %w", err)
 	}
-	h, at, err = readHeader(f)
+	h, at, err := readHeader(f)
 	if err != nil {
-		return h, 0, 0, err
+		return h, nil, err
 	}
-	size = fi.Size() - at - trailerBytes
-	if size < 0 {
-		return h, 0, 0, fmt.Errorf("file of %d B is cut: %w", fi.Size(), ErrDamaged)
+	size := fi.Size() - at - trailerBytes
+	if size < 0 || size > BodyBytesMax {
+		return h, nil, fmt.Errorf("file of %d B is cut or too large: %w", fi.Size(), ErrDamaged)
 	}
-	sum := xxh3.New()
-	_, err = io.Copy(sum, io.NewSectionReader(f, 0, fi.Size()-8))
+	whole := make([]byte, fi.Size())
+	_, err = io.ReadFull(f, whole)
 	if err != nil {
-		return h, 0, 0, fmt.Errorf("read state file: %w", err)
+		return h, nil, fmt.Errorf("read state file: %w", err)
 	}
-	var trailer [trailerBytes]byte
-	_, err = f.ReadAt(trailer[:], fi.Size()-trailerBytes)
-	if err != nil {
-		return h, 0, 0, fmt.Errorf("read state trailer: %w", err)
+	end := fi.Size() - trailerBytes
+	if binary.BigEndian.Uint64(whole[end:]) != uint64(size) || binary.BigEndian.Uint64(whole[end+8:]) != xxh3.Hash(whole[:end+8]) {
+		return h, nil, fmt.Errorf("checksum differs: %w", ErrDamaged)
 	}
-	if binary.BigEndian.Uint64(trailer[:8]) != uint64(size) || binary.BigEndian.Uint64(trailer[8:]) != sum.Sum64() {
-		return h, 0, 0, fmt.Errorf("checksum differs: %w", ErrDamaged)
-	}
-	return h, at, size, nil
+	return h, whole[at:end], nil
 }
 
 // readHeader reads the header alone; at is where the body begins.

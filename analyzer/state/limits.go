@@ -1,8 +1,18 @@
 package state
 
+import "time"
+
 const (
-	// headerBytesMax bounds a file's header: five short fields.
+	// headerBytesMax bounds a file's header: a few short fields.
 	headerBytesMax = 64 << 10
-	// kept is the number of files per partition: the newest and the one before.
+	// kept is the number of snapshots per partition: the newest and the one before.
 	kept = 2
+	// BodyBytesMax bounds the body of a snapshot, on disk and in the archive.
+	BodyBytesMax = 4<<30 + 1<<20
+	// waitMax bounds archive_wait: a partition that waits longer is better replayed.
+	waitMax = time.Minute
+	// archiveTimeout bounds one write to the archive; the next snapshot waits for it.
+	archiveTimeout = 2 * time.Minute
+	// restoreTimeout bounds reading one snapshot from the archive, chunk by chunk.
+	restoreTimeout = 30 * time.Second
 )

@@ -37,12 +37,19 @@ func save(t *testing.T, s *state.Store, next int64, epoch uint64, body string) e
 
 func load(t *testing.T, s *state.Store) (next int64, body string, found bool) {
 	t.Helper()
-	h, found := s.Load(t.Context(), "requests", 3, func(_ state.Header, r io.Reader) error {
-		b, err := io.ReadAll(r)
-		body = string(b)
-		return err
-	})
-	return h.Next, body, found
+	return loadOf(t, s, 3)
+}
+
+// loadOf takes the first state of a partition that can be restored.
+func loadOf(t *testing.T, s *state.Store, partition int) (next int64, body string, found bool) {
+	t.Helper()
+	for _, f := range s.Find(t.Context(), "requests", partition) {
+		err := f.Restore(t.Context(), func(b *bytes.Buffer) error { body = b.String(); return nil })
+		if err == nil {
+			return f.Next, body, true
+		}
+	}
+	return 0, "", false
 }
 
 const file = "requests/partition-3.state"
@@ -172,7 +179,7 @@ func TestFileOfAnotherPartitionIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, found := s.Load(t.Context(), "requests", 4, func(state.Header, io.Reader) error { return nil })
+	_, _, found := loadOf(t, s, 4)
 	if found {
 		t.Error("partition 4 took the state of partition 3")
 	}
@@ -180,8 +187,8 @@ func TestFileOfAnotherPartitionIsRefused(t *testing.T) {
 
 // All faults at once, each by its key.
 func TestConfigNamesEveryFault(t *testing.T) {
-	err := state.Config{Replay: -1}.Validate()
-	for _, key := range []string{"every:", "records:", "replay:"} {
+	err := state.Config{Replay: -1, ArchiveEvery: 1}.Validate()
+	for _, key := range []string{"every:", "records:", "replay:", "archive_every:", "archive_wait:"} {
 		if err == nil || !bytes.Contains([]byte(err.Error()), []byte(key)) {
 			t.Errorf("Validate = %v, want a fault of %s", err, key)
 		}

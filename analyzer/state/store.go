@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -21,9 +22,11 @@ var ErrFenced = errors.New("state was written under a later epoch")
 // Options are what a [Store] depends on. Logger, Meter and Now are required.
 type Options struct {
 	Config Config
-	Logger *slog.Logger
-	Meter  metric.Meter
-	Now    func() time.Time
+	// Archive is shared by all analyzers; nil for none.
+	Archive Archive
+	Logger  *slog.Logger
+	Meter   metric.Meter
+	Now     func() time.Time
 }
 
 // Store keeps the state of partitions as files. See the package for its laws.
@@ -32,6 +35,12 @@ type Store struct {
 	logger  *slog.Logger
 	metrics *metrics
 	now     func() time.Time
+	archive Archive // nil for none.
+	wait    time.Duration
+	slot    chan struct{} // Holds one where the archive is reserved.
+	offers  chan offer    // Of the one snapshot for which it is.
+	growth  growth
+	members sync.Mutex // Guards the file of members, which both stages write.
 }
 
 // New returns a store over c.Dir, which it creates. With an empty Dir nothing
@@ -51,11 +60,18 @@ func New(o Options) (*Store, error) {
 			return nil, fmt.Errorf("state: dir: %w", err)
 		}
 	}
-	return &Store{dir: o.Config.Dir, logger: o.Logger, metrics: m, now: o.Now}, nil
+	s := &Store{dir: o.Config.Dir, logger: o.Logger, metrics: m, now: o.Now, wait: o.Config.ArchiveWait, slot: make(chan struct{}, 1), offers: make(chan offer, 1)}
+	if o.Config.ArchiveEvery > 0 {
+		s.archive = o.Archive
+	}
+	return s, nil
 }
 
-// Keeps reports whether anything is kept at all.
-func (s *Store) Keeps() bool { return s.dir != "" }
+// OnDisk reports whether state is kept on this machine's disk.
+func (s *Store) OnDisk() bool { return s.dir != "" }
+
+// Archives reports whether there is an archive.
+func (s *Store) Archives() bool { return s.archive != nil }
 
 // Save writes the state of a partition; snapshot writes the body. The file
 // before it is kept as the previous one. The error wraps [ErrFenced] where
@@ -65,7 +81,9 @@ func (s *Store) Save(ctx context.Context, h Header, snapshot func(io.Writer) err
 		return nil
 	}
 	begin := s.now()
-	h.Saved = begin.UTC()
+	if h.Saved.IsZero() {
+		h.Saved = begin.UTC()
+	}
 	path := s.path(h.Topic, h.Partition)
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err != nil {
@@ -91,32 +109,65 @@ func (s *Store) Save(ctx context.Context, h Header, snapshot func(io.Writer) err
 	return nil
 }
 
-// Load hands the newest intact state of a partition to restore and returns its
-// header; found is false where there is none. restore may be called twice,
-// first with the newer file, and must begin from nothing each time.
-func (s *Store) Load(ctx context.Context, topic string, partition int, restore func(Header, io.Reader) error) (h Header, found bool) {
+// Find lists what is on disk of a partition, the newest first. Only headers are
+// read: a file that is damaged further on shows when it is restored. A damaged
+// header is counted and left out.
+func (s *Store) Find(ctx context.Context, topic string, partition int) []Found {
 	if s.dir == "" {
-		return Header{}, false
+		return nil
 	}
+	var out []Found
 	path := s.path(topic, partition)
 	for i := range kept {
-		err := read(slot(path, i), func(head Header, r io.Reader) error {
-			if head.Topic != topic || head.Partition != partition {
-				return fmt.Errorf("state of %s/%d: %w", head.Topic, head.Partition, ErrDamaged)
-			}
-			h = head
-			return restore(head, r)
-		})
-		if err == nil {
-			return h, true
+		name := slot(path, i)
+		h, err := headerOf(name)
+		if err == nil && (h.Topic != topic || h.Partition != partition) {
+			err = fmt.Errorf("state of %s/%d: %w", h.Topic, h.Partition, ErrDamaged)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		s.metrics.damaged.Add(ctx, 1)
-		s.logger.WarnContext(ctx, "state file refused", "file", slot(path, i), "error", err)
+		if err != nil {
+			s.refuse(ctx, name, err)
+			continue
+		}
+		out = append(out, Found{Header: h, store: s, file: name, size: sizeOf(name)})
 	}
-	return Header{}, false
+	return out
+}
+
+// sizeOf is the length of a file, 0 where it is gone.
+func sizeOf(name string) int64 {
+	fi, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
+}
+
+// Epochs gives, for each partition of a topic that has state on disk, the epoch
+// under which it was written last.
+func (s *Store) Epochs(topic string) map[int]uint64 {
+	if s.dir == "" {
+		return nil
+	}
+	files, err := filepath.Glob(filepath.Join(s.dir, topic, "partition-*.state*"))
+	if err != nil {
+		return nil // The folder's own name is a bad pattern: preferences alone are lost.
+	}
+	out := make(map[int]uint64)
+	for _, name := range files {
+		h, err := headerOf(name)
+		if err == nil && h.Topic == topic {
+			out[h.Partition] = max(out[h.Partition], h.Epoch)
+		}
+	}
+	return out
+}
+
+func (s *Store) refuse(ctx context.Context, name string, err error) {
+	s.metrics.damaged.Add(ctx, 1)
+	s.logger.WarnContext(ctx, "state refused", "name", name, "error", err)
 }
 
 // path is the newest file of a partition.

@@ -15,6 +15,18 @@ const (
 	// LinksMax bounds the links of a batch's span.
 	LinksMax = 32
 
+	// chunkBytes is the most of a snapshot that one row holds: what the memory of an
+	// insert, of a merge and of an answer is bounded by.
+	chunkBytes = 8 << 20
+	// archivedKept is how many snapshots of a partition the archive keeps, and
+	// archivedMax how many it looks at, broken ones too.
+	archivedKept, archivedMax = 2, 64
+	// profilesPerBlock bounds one insert into table models.
+	profilesPerBlock = 10_000
+	// lateMax is how far behind the latest event of a partition a subject's may be
+	// and its profile still be written again.
+	lateMax = time.Hour
+
 	clientID       = "vigil-storing" // For the brokers' logs.
 	fetchBytes     = 1 << 20
 	cutsScanMax    = 100_000 // How far back a start looks for declared cuts.

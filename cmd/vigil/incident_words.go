@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os/user"
 	"strings"
 	"time"
@@ -196,18 +195,18 @@ func newIncidentWordCommand(env app.Env, word, text, short string) *cobra.Comman
 		if len(args) == 2 {
 			w.Text = args[1]
 		}
-		return sayWord(cmd.Context(), env.Stderr, l, w, args[0])
+		return sayWord(cmd.Context(), env, l, w, args[0])
 	}
 	return c
 }
 
 // sayWord signs a word and stores it.
-func sayWord(ctx context.Context, to io.Writer, l *link, w incident.Word, id string) error {
+func sayWord(ctx context.Context, env app.Env, l *link, w incident.Word, id string) error {
 	run, err := l.read()
 	if err != nil {
 		return err
 	}
-	signer, err := operator(run)
+	signer, err := operator(run, env.Now())
 	if err != nil {
 		return err
 	}
@@ -230,6 +229,6 @@ func sayWord(ctx context.Context, to io.Writer, l *link, w incident.Word, id str
 	if err != nil {
 		return fmt.Errorf("store what was said: %w", err)
 	}
-	say(to, "%s: %s %s, by %s\n", w.Incident, w.Word, clean(w.Text), clean(w.By))
+	say(env.Stderr, "%s: %s %s, by %s\n", w.Incident, w.Word, clean(w.Text), clean(w.By))
 	return nil
 }

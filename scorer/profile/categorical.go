@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -136,6 +137,14 @@ func (c *Categorical) Names(yield func(string) bool) {
 			return
 		}
 	}
+}
+
+// Values are copies of what is kept, the most frequent first; of those as frequent
+// the first that was added.
+func (c *Categorical) Values() []Value {
+	out := slices.Clone(c.values)
+	slices.SortStableFunc(out, func(a, b Value) int { return cmp.Compare(b.N, a.N) })
+	return out
 }
 
 // Top is the most frequent value, "" for none.

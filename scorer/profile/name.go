@@ -29,7 +29,7 @@ func (n Name) String() string {
 // Code writes or reads the name.
 func (n *Name) Code(k *snapshot.Codec) {
 	s := n.String()
-	k.Str(&s)
+	k.Name(&s)
 	if k.Reading() {
 		*n = NameOf(s)
 	}

@@ -224,16 +224,40 @@ func Nats(p, kappa float64) float64 {
 
 // Code writes or reads the habit.
 func (h *Numeric) Code(k *snapshot.Codec) {
+	if k.Reading() {
+		h.read(k)
+		return
+	}
 	total, first, counts := float32(h.Total()), uint64(h.lowest()), h.counts()
 	k.U64(&first)
 	snapshot.List(k, &counts, func(n *float32) { k.F32(n) })
 	k.F32(&total)
-	if !k.Reading() {
-		return
-	}
+}
+
+// read takes the buckets to where they stay: a subject has many histograms.
+func (h *Numeric) read(k *snapshot.Codec) {
+	var first uint64
+	k.U64(&first)
+	first = min(first, Buckets-1)
+	n := k.Len(0)
 	h.cells = nil
-	if len(counts) > 0 {
-		first = min(first, Buckets-1)
-		h.cells = append([]float32{totalCell: total, lowestCell: float32(first)}, counts[:min(len(counts), Buckets-int(first))]...)
+	if n > 0 {
+		h.cells = make([]float32, bucketCells+min(n, Buckets-int(first)))
+		h.cells[lowestCell] = float32(first)
+	}
+	var total, beyond float32
+	for i := range n {
+		if k.Failed() {
+			return
+		}
+		if bucketCells+i < len(h.cells) {
+			k.F32(&h.cells[bucketCells+i])
+		} else {
+			k.F32(&beyond)
+		}
+	}
+	k.F32(&total)
+	if n > 0 {
+		h.cells[totalCell] = total
 	}
 }

@@ -47,6 +47,16 @@ func (w *Week) Add(hour int) {
 	w.cells[at].n++
 }
 
+// Hours calls yield for each hour of the week that is counted, in order, with its
+// count.
+func (w *Week) Hours(yield func(hour, n int) bool) {
+	for _, c := range w.cells {
+		if !yield(int(c.hour), int(c.n)) {
+			return
+		}
+	}
+}
+
 // Emptied is a week without hours in the memory of w.
 func (w *Week) Emptied() Week { return Week{cells: w.cells[:0]} }
 
@@ -90,21 +100,20 @@ func (w *Week) all() counts {
 	return all
 }
 
-// Code writes or reads the week.
+// Code writes or reads the week: the hours that have a count alone, in their order.
 func (w *Week) Code(k *snapshot.Codec) {
-	all := w.all()
-	for i := range len(all) {
-		n := uint64(all[i])
+	last := -1
+	snapshot.List(k, &w.cells, func(c *cell) {
+		hour, n := uint64(c.hour), uint64(c.n)
+		k.U64(&hour)
 		k.U64(&n)
-		all[i] = uint8(n)
-	}
-	if !k.Reading() {
-		return
-	}
-	w.cells = nil
-	for hour, n := range all {
-		if n > 0 {
-			w.cells = append(w.cells, cell{uint8(hour), n})
+		if !k.Reading() {
+			return
 		}
-	}
+		if int(hour) <= last || hour >= WeekHours || n > 255 {
+			k.Fail()
+			return
+		}
+		last, c.hour, c.n = int(hour), uint8(hour), uint8(n)
+	})
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,12 +13,15 @@ import (
 
 // Version is the format that Seal writes; a change of any entity's layout
 // raises it.
-const Version = 7
+const Version = 8
 
 // PayloadBytesMax bounds a snapshot: 400,000 entities of 8 KiB.
 const PayloadBytesMax = 4 << 30
 
 const magic = "VIGILSS"
+
+// sumBytes is the length of the checksum.
+const sumBytes = 16
 
 // Errors of [Open].
 var (
@@ -40,8 +44,9 @@ func Seal(w io.Writer, payload []byte) error {
 	return nil
 }
 
-// Open reads what Seal wrote and returns the payload. The error wraps
-// [ErrFormat], [ErrVersion] or [ErrChecksum], or is that of r.
+// Open reads what Seal wrote and returns the payload. That of a [bytes.Buffer] is
+// not copied: it holds until the buffer is written to. The error wraps [ErrFormat],
+// [ErrVersion] or [ErrChecksum], or is that of r.
 func Open(r io.Reader) ([]byte, error) {
 	head := make([]byte, len(magic)+1+8)
 	_, err := io.ReadFull(r, head)
@@ -58,12 +63,12 @@ func Open(r io.Reader) ([]byte, error) {
 	if size > PayloadBytesMax {
 		return nil, fmt.Errorf("payload of %d B: %w", size, ErrFormat)
 	}
-	body, err := io.ReadAll(io.LimitReader(r, int64(size)+16))
+	body, err := take(r, size+sumBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
-	if uint64(len(body)) != size+16 {
-		return nil, fmt.Errorf("has %d of %d B: %w", len(body), size+16, ErrChecksum)
+	if uint64(len(body)) != size+sumBytes {
+		return nil, fmt.Errorf("has %d of %d B: %w", len(body), size+sumBytes, ErrChecksum)
 	}
 	payload := body[:size]
 	sum := xxh3.Hash128(payload).Bytes()
@@ -71,6 +76,16 @@ func Open(r io.Reader) ([]byte, error) {
 		return nil, ErrChecksum
 	}
 	return payload, nil
+}
+
+// take reads up to n bytes. A buffer lends them: a million entities are gigabytes,
+// and a codec copies what it keeps.
+func take(r io.Reader, n uint64) ([]byte, error) {
+	b, lends := r.(*bytes.Buffer)
+	if lends {
+		return b.Next(int(min(n, uint64(b.Len())))), nil
+	}
+	return io.ReadAll(io.LimitReader(r, int64(n)))
 }
 
 // Restore reads what Seal wrote: empty empties the state, code reads into it and
@@ -108,6 +123,10 @@ const namesMax = 1 << 16
 
 // Writer returns a codec that writes.
 func Writer() *Codec { return &Codec{} }
+
+// WriterOf is Writer with room for so many bytes, where it is known how many there
+// will be: nothing is copied for growing.
+func WriterOf(size int) *Codec { return &Codec{buf: make([]byte, 0, size)} }
 
 // Reader returns a codec that reads a payload.
 func Reader(payload []byte) *Codec { return &Codec{buf: payload, reading: true} }
@@ -274,9 +293,9 @@ func List[T any](c *Codec, list *[]T, each func(*T)) {
 			if c.err != nil {
 				return
 			}
-			var v T
-			each(&v)
-			*list = append(*list, v)
+			var none T
+			*list = append(*list, none)
+			each(&(*list)[len(*list)-1]) // In its place: a variable of its own would take memory each time.
 		}
 		return
 	}

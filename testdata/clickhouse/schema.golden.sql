@@ -348,6 +348,42 @@ ENGINE = ReplacingMergeTree(applied_at)
 ORDER BY version
 SETTINGS index_granularity = 8192;
 
+CREATE TABLE models
+(
+    `tenant` LowCardinality(String),
+    `subject` String CODEC(ZSTD(1)),
+    `requests` UInt64,
+    `learned` Float64,
+    `countries` Array(LowCardinality(String)),
+    `country_counts` Array(Float64) CODEC(ZSTD(1)),
+    `networks` Array(LowCardinality(String)),
+    `network_counts` Array(Float64) CODEC(ZSTD(1)),
+    `clients` Array(LowCardinality(String)),
+    `client_counts` Array(Float64) CODEC(ZSTD(1)),
+    `systems` Array(LowCardinality(String)),
+    `system_counts` Array(Float64) CODEC(ZSTD(1)),
+    `devices` Array(LowCardinality(String)),
+    `device_counts` Array(Float64) CODEC(ZSTD(1)),
+    `routes` Array(LowCardinality(String)),
+    `route_counts` Array(Float64) CODEC(ZSTD(1)),
+    `hours` Array(UInt8) CODEC(ZSTD(1)),
+    `hour_counts` Array(UInt8) CODEC(ZSTD(1)),
+    `last_seen` DateTime64(6, 'UTC'),
+    `last_country` LowCardinality(String),
+    `last_network` LowCardinality(String),
+    `last_client` LowCardinality(String),
+    `model` LowCardinality(String),
+    `epoch` UInt64,
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(ingested_at)
+ORDER BY (tenant, subject)
+TTL toDateTime(ingested_at) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
+
 CREATE VIEW ocsf_detection_finding
 (
     `time` Int64,
@@ -771,6 +807,28 @@ GROUP BY
     tenant,
     subject,
     session;
+
+CREATE TABLE snapshots
+(
+    `kafka_topic` String,
+    `kafka_partition` Int32,
+    `epoch` UInt64,
+    `kafka_offset` Int64,
+    `chunk` UInt32,
+    `chunks` UInt32,
+    `bytes` UInt64,
+    `checksum` UInt64,
+    `topic_id` String,
+    `partitions` UInt32,
+    `model` String,
+    `data` String CODEC(ZSTD(1)),
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+PARTITION BY (kafka_topic, kafka_partition, epoch, kafka_offset)
+ORDER BY chunk
+TTL toDateTime(ingested_at) + toIntervalDay(30)
+SETTINGS ttl_only_drop_parts = 1, index_granularity = 1, non_replicated_deduplication_window = 1000;
 
 CREATE TABLE subject_daily
 (

@@ -1,0 +1,240 @@
+package ingest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
+)
+
+// Where a partition's state came from.
+const (
+	fromParked  = "memory"
+	fromDisk    = "disk"
+	fromArchive = "archive"
+	fromParent  = "parent_partition"
+	fromWarm    = "warm_start"
+	fromReplay  = "replay"
+	fromEmpty   = "nothing"
+)
+
+// candidate is a state that a partition can go on from.
+type candidate struct {
+	from    string
+	next    int64
+	epoch   uint64
+	topicID string
+	load    func() error
+}
+
+// restore gives w an engine and next; it says where from, and of which topic the
+// offset is. Of memory, disk and archive that is taken which is furthest ahead.
+// The archive is asked where it can be further than what is here, or nothing that
+// is here can be read.
+func (w *worker) restore(ctx context.Context) (from, of string, err error) {
+	w.model = w.ingest.model.Load()
+	list := append(w.inMemory(ctx), w.onDisk(ctx)...)
+	alone := slices.ContainsFunc(list, w.unsurpassed)
+	if !alone {
+		list = append(list, w.inArchive(ctx)...)
+	}
+	best, ok := w.furthest(ctx, list)
+	if !ok && alone {
+		best, ok = w.furthest(ctx, w.inArchive(ctx))
+	}
+	if ok {
+		w.next = best.next
+		return best.from, best.topicID, nil
+	}
+	if ctx.Err() != nil {
+		return "", "", context.Cause(ctx)
+	}
+	if w.inherit(ctx) {
+		return fromParent, "", nil
+	}
+	from, err = w.warm()
+	if err != nil {
+		return "", "", err
+	}
+	if from == fromEmpty && w.effective > 0 {
+		from = fromReplay
+	}
+	return from, "", nil
+}
+
+// furthest loads the candidate that has seen most. States of this topic go before
+// those of one with its name: only their offsets can be compared.
+func (w *worker) furthest(ctx context.Context, list []candidate) (candidate, bool) {
+	slices.SortStableFunc(list, func(a, b candidate) int {
+		switch here := w.here(a.topicID); {
+		case here != w.here(b.topicID) && here:
+			return -1
+		case here != w.here(b.topicID):
+			return 1
+		}
+		return cmp.Compare(b.next, a.next)
+	})
+	for _, c := range list {
+		if ctx.Err() != nil {
+			break
+		}
+		err := c.load() // Damage is counted where it is found.
+		if err == nil {
+			return c, true
+		}
+	}
+	return candidate{}, false
+}
+
+// here reports whether a state is of the topic that is read, as far as is known.
+func (w *worker) here(topicID string) bool {
+	return topicID == "" || w.topicID == "" || topicID == w.topicID
+}
+
+// unsurpassed reports whether no archive can have a state that is worth more:
+// nobody else has owned the partition since it was written, or it has seen all that
+// is committed.
+func (w *worker) unsurpassed(c candidate) bool {
+	return w.here(c.topicID) && (c.epoch+1 == w.verdict.Epoch() || w.effective >= 0 && c.next >= w.effective)
+}
+
+// believed reports whether every record that a state has seen has had its effects.
+// It has where the group knows so, and where nobody has taken the partition over
+// since. Else the state may be that of somebody who went on after he had lost the
+// partition: his verdicts have no effect, so his state must not stand in for them.
+func (w *worker) believed(ctx context.Context, c candidate) bool {
+	if !w.here(c.topicID) || c.next <= max(w.effective, w.first) || c.epoch+1 == w.verdict.Epoch() {
+		return true
+	}
+	if w.effective < 0 && c.from != fromParked {
+		return true // Its offsets have expired, and what is saved was committed before.
+	}
+	w.ingest.metrics.fenced.Add(ctx, 1)
+	w.ingest.fault(ctx, "start", fmt.Errorf("partition %d: state in %s of epoch %d has seen records up to %d, committed is %d: not believed", w.partition, c.from, c.epoch, c.next, w.effective))
+	return false
+}
+
+func (w *worker) inMemory(ctx context.Context) []candidate {
+	p, ok := w.ingest.takeParked(w.partition)
+	c := candidate{from: fromParked, next: p.next, epoch: p.epoch, topicID: p.topicID, load: func() error {
+		w.engine = p.engine
+		w.engine.SwapModel(w.model)
+		return nil
+	}}
+	if !ok || !w.believed(ctx, c) {
+		return nil
+	}
+	return []candidate{c}
+}
+
+func (w *worker) onDisk(ctx context.Context) []candidate {
+	return w.candidates(ctx, fromDisk, w.ingest.o.State.Find(ctx, w.ingest.o.Stage.Topic, w.partition))
+}
+
+// inArchive asks the archive, for a bounded time.
+func (w *worker) inArchive(ctx context.Context) []candidate {
+	found, err := w.ingest.o.State.FindArchived(ctx, w.ingest.o.Stage.Topic, w.partition)
+	if err != nil {
+		w.ingest.fault(ctx, "archive", err)
+		return nil
+	}
+	found = slices.DeleteFunc(found, func(f state.Found) bool { return f.TopicID != w.topicID })
+	return w.candidates(ctx, fromArchive, found)
+}
+
+func (w *worker) candidates(ctx context.Context, from string, found []state.Found) []candidate {
+	var out []candidate
+	for _, f := range found {
+		c := candidate{from: from, next: f.Next, epoch: f.Epoch, topicID: f.TopicID, load: func() error { return w.load(ctx, f, nil) }}
+		if w.believed(ctx, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// load restores a new engine from a snapshot.
+func (w *worker) load(ctx context.Context, f state.Found, keep func(key []byte) bool) error {
+	return f.Restore(ctx, func(body *bytes.Buffer) error {
+		return w.fresh(func(e Engine) error { return e.Restore(body, keep) })
+	})
+}
+
+// inherit begins a partition that is new, because the topic has got a multiple of
+// its partitions, from the state of the one in which its keys were before. It
+// reports false where the partition is not new or there is no such state.
+func (w *worker) inherit(ctx context.Context) bool {
+	if w.effective >= 0 {
+		return false
+	}
+	keep := w.mine(w.partitions)
+	for before := w.partitions / 2; before > 0; before-- {
+		if w.partitions%before != 0 || w.partition < before {
+			continue
+		}
+		o, parent := w.ingest.o, w.partition%before
+		found := o.State.Find(ctx, o.Stage.Topic, parent)
+		archived, err := o.State.FindArchived(ctx, o.Stage.Topic, parent)
+		if err != nil {
+			w.ingest.fault(ctx, "archive", err)
+			return false // It is down: asking it for others takes as long again.
+		}
+		found = append(found, archived...)
+		slices.SortStableFunc(found, func(a, b state.Found) int { return cmp.Compare(b.Next, a.Next) })
+		for _, f := range found {
+			if f.Partitions == before && w.here(f.TopicID) && w.load(ctx, f, keep) == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mine says which keys belong to this partition where the topic has n.
+func (w *worker) mine(n int) func(key []byte) bool {
+	if w.ingest.o.Stage.Authority == verdict.AuthorityFacet {
+		return func(key []byte) bool { return facetPartition(key, n) == w.partition }
+	}
+	lanes := w.ingest.o.Lanes
+	return func(key []byte) bool { return topic.Partition(lanes.Of(key), n) == w.partition }
+}
+
+// fresh makes a new engine and lets load fill it; it stays only if that works.
+func (w *worker) fresh(load func(Engine) error) error {
+	e, err := w.ingest.o.NewEngine(w.model)
+	if err != nil {
+		return fmt.Errorf("new engine: %w", err)
+	}
+	err = load(e)
+	if err != nil {
+		return fmt.Errorf("restore engine: %w", err)
+	}
+	w.engine = e
+	return nil
+}
+
+// warm begins from the warm start file, of which it keeps the keys that belong
+// to this partition; or from nothing where there is no such file.
+func (w *worker) warm() (from string, err error) {
+	path := w.ingest.o.Keep.WarmStart
+	if path == "" {
+		return fromEmpty, w.fresh(func(Engine) error { return nil })
+	}
+	f, err := os.Open(path) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return "", fmt.Errorf("state.warm_start: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	err = w.fresh(func(e Engine) error { return w.warmed(e, f) })
+	if err != nil {
+		return "", fmt.Errorf("state.warm_start: %w", err)
+	}
+	return fromWarm, nil
+}
