@@ -84,7 +84,7 @@ func New(o Options) (*Announcer, error) {
 func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
 		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
-		changed: make(map[event.Lane]uint64),
+		changed: make(map[event.Lane]uint64), mu: newGate(),
 	}
 	refused := 0
 	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {

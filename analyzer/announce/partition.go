@@ -44,7 +44,7 @@ type Partition struct {
 	epoch     uint64
 	wake      chan struct{}
 
-	mu      sync.Mutex // Guards what follows, and the order of records in the partition.
+	mu      gate // Guards what follows, and the order of records in the partition.
 	seq     uint64
 	entries map[target]entry
 	held    []Finding // What waits for a person, oldest first.
