@@ -143,8 +143,7 @@ func (l *liar) image(dir string) error {
 // Create makes a file.
 func (d *liarFolder) Create(ctx context.Context, name string, _, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
 	f := &liarFile{liar: d.liar}
-	node := d.NewInode(ctx, f, fs.StableAttr{Mode: fuse.S_IFREG | mode})
-	d.AddChild(name, node, true)
+	node := d.NewPersistentInode(ctx, f, fs.StableAttr{Mode: fuse.S_IFREG}) // A name stays, however long the kernel forgets it.
 	d.liar.mu.Lock()
 	d.liar.files[name] = f
 	d.liar.mu.Unlock()

@@ -7,17 +7,21 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -198,8 +202,8 @@ func (m *mill) consult(t *testing.T) {
 	asked, differ, repeated := 0, 0, 0
 	for p := range partitions {
 		got := make(map[int64][]byte)
-		for _, r := range consume(t, m.kafka, topic.Assessments, p) {
-			b, err := assessment.Decode(r.value)
+		for _, value := range m.records(t, topic.Assessments, p) {
+			b, err := assessment.Decode(value)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,13 +225,14 @@ func (m *mill) consult(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for offset, r := range consume(t, m.kafka, topic.Requests, p) {
+		requests := m.records(t, topic.Requests, p)
+		for _, offset := range slices.Sorted(maps.Keys(requests)) {
 			ev := new(event.RequestEvent)
-			err := event.Decode(r.value, ev)
+			err := event.Decode(requests[offset], ev)
 			if err != nil {
 				t.Fatal(err)
 			}
-			res := engine.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Partition: int32(p), Offset: int64(offset)})
+			res := engine.Assess(scorer.Record{Event: ev, Topic: topic.Requests, Partition: int32(p), Offset: offset})
 			if res.Assessment == nil {
 				continue
 			}
@@ -236,7 +241,7 @@ func (m *mill) consult(t *testing.T) {
 				t.Fatal(err)
 			}
 			asked++
-			if !bytes.Equal(want, got[int64(offset)]) {
+			if !bytes.Equal(want, got[offset]) {
 				differ++
 			}
 		}
@@ -245,4 +250,34 @@ func (m *mill) consult(t *testing.T) {
 	if differ > 0 || asked == 0 {
 		t.Errorf("%d of %d assessments differ from those of an engine that never stopped", differ, asked)
 	}
+}
+
+// records are the values of a partition by their offsets.
+func (m *mill) records(t *testing.T, name string, partition int) map[int64][]byte {
+	t.Helper()
+	all := make(map[int64][]byte)
+	client := kafkaClient(t, m.kafka)
+	for offset, end := int64(0), int64(1); offset < end; {
+		res, err := client.Fetch(t.Context(), &kafka.FetchRequest{
+			Topic: name, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: 10 * time.Millisecond,
+		})
+		if err != nil || res.Error != nil {
+			t.Fatalf("fetch %s/%d at %d: %v, %v", name, partition, offset, err, res)
+		}
+		for end = res.HighWatermark; ; {
+			r, err := res.Records.ReadRecord()
+			if err != nil {
+				break // The end of the answer, or of what of a batch was in it.
+			}
+			if r.Offset < offset {
+				continue
+			}
+			offset = r.Offset + 1
+			all[r.Offset], err = kafka.ReadAll(r.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
 }
