@@ -73,7 +73,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
-		ledger: new(ledger),
+		ledger: &ledger{mu: newGate()},
 	}, nil
 }
 
