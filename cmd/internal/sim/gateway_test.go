@@ -232,6 +232,7 @@ func (g *gateway) request(ctx context.Context, r *rand.Rand, subject, session st
 	ev.Resource = fmt.Sprint(r.IntN(3))
 	g.w.books.note(ev.RequestId, false)
 	care := []emit.Care{emit.Batched, emit.Batched, emit.Strict, emit.BestEffort}[r.IntN(4)]
+	ev.Status, ev.Decision = 0, "" // Nobody knows yet.
 	in := l.emitter.Intend(ev, care)
 	if care == emit.Strict {
 		_ = l.emitter.Durable(ctx, in) // Whether it is refused is no matter here: it has its event.
@@ -241,6 +242,7 @@ func (g *gateway) request(ctx context.Context, r *rand.Rand, subject, session st
 		return
 	}
 	g.w.books.note(ev.RequestId, true)
+	ev.Status, ev.Decision = 200, event.DecisionPermit
 	l.emitter.Conclude(in, ev, "")
 }
 
