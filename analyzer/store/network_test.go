@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/linetest"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
-	"github.com/vigil-gateway/vigil/deploy/devstack/toxictest"
 )
 
 // ClickHouse does what it is asked and its answer never comes, on a connection that
@@ -16,7 +16,7 @@ import (
 // answer comes, and makes one copy.
 func TestAnAnswerThatNeverComesIsOneCopy(t *testing.T) {
 	r := newRig(t)
-	line := toxictest.New(t, olaptest.Server(t).Addr())
+	line := linetest.New(t, olaptest.Server(t).Addr())
 	r.config.Addresses = []string{line.Addr()}
 	r.config.InsertTimeout = 500 * time.Millisecond
 	var inserts atomic.Int64
@@ -30,7 +30,7 @@ func TestAnAnswerThatNeverComesIsOneCopy(t *testing.T) {
 	r.requests(1, 20)
 	r.once(20)
 	before := inserts.Load()
-	line.Silence(toxictest.Answers)
+	line.Silence(linetest.Answers)
 	r.requests(21, 80)
 	deadline := time.Now().Add(30 * time.Second)
 	for inserts.Load() < before+partitions {
