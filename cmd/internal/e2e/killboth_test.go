@@ -12,7 +12,7 @@ import (
 )
 
 // bothKills is how often TestKillBothLosesNothing kills; VIGIL_KILLS sets another number.
-const bothKills = 8
+const bothKills = 6
 
 // killsOf is VIGIL_KILLS, else what is given.
 func killsOf(t *testing.T, otherwise int) int {

@@ -21,7 +21,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -199,7 +201,7 @@ func (m *mill) consult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked, differ, repeated := 0, 0, 0
+	asked, differ, repeated, shown := 0, 0, 0, make(map[int]bool)
 	for p := range partitions {
 		got := make(map[int64][]byte)
 		for _, value := range m.records(t, topic.Assessments, p) {
@@ -241,8 +243,12 @@ func (m *mill) consult(t *testing.T) {
 				t.Fatal(err)
 			}
 			asked++
-			if !bytes.Equal(want, got[offset]) {
-				differ++
+			if bytes.Equal(want, got[offset]) {
+				continue
+			}
+			if differ++; !shown[p] { // What comes after the first follows from it.
+				shown[p] = true
+				t.Logf("partition %d differs from offset %d on:\n%s", p, offset, contrast(t, want, got[offset]))
 			}
 		}
 	}
@@ -250,6 +256,19 @@ func (m *mill) consult(t *testing.T) {
 	if differ > 0 || asked == 0 {
 		t.Errorf("%d of %d assessments differ from those of an engine that never stopped", differ, asked)
 	}
+}
+
+// contrast shows how two assessments differ.
+func contrast(t *testing.T, want, got []byte) string {
+	t.Helper()
+	var both [2]assessment.Assessment
+	for i, b := range [][]byte{want, got} {
+		err := both[i].UnmarshalVT(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cmp.Diff(&both[0], &both[1], protocmp.Transform())
 }
 
 // records are the values of a partition by their offsets.
