@@ -18,7 +18,7 @@ import (
 
 const (
 	// seeds is how many runs there are; VIGIL_SEED makes it the one of that seed.
-	seeds, seedsShort = 4, 1
+	seeds, seedsShort = 3, 1
 	// trouble is how long things go wrong.
 	trouble = 100 * time.Second
 	// recovery is how long the line may take until all is as if nothing had been.
