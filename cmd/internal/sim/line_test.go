@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -96,14 +97,18 @@ func newWorld(t *testing.T, seed uint64, root string) *world {
 
 func (w *world) folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(w.root, "")
+	w.folders++
+	dir := filepath.Join(w.root, fmt.Sprint("folder-", w.folders))
+	err := os.Mkdir(dir, 0o700)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
+// run is the whole story: all is well, trouble, recovery, and the books.
 func (w *world) run(t *testing.T) {
+	t.Helper()
 	for _, g := range w.gateways {
 		g.start(t)
 	}
@@ -137,8 +142,8 @@ func (w *world) run(t *testing.T) {
 
 // fault lets one thing go wrong, or end.
 func (w *world) fault(t *testing.T) string {
-	r := w.rand
 	t.Helper()
+	r := w.rand
 	switch n := r.IntN(20); {
 	case n < 3:
 		w.gateways[r.IntN(len(w.gateways))].kill(t)

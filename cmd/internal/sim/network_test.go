@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -200,6 +201,11 @@ func (l *link) Read(p []byte) (int, error) {
 	return count, err
 }
 
+// groupKeys are what a consumer group asks for.
+func groupKeys() []kmsg.Key {
+	return []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.LeaveGroup, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.FindCoordinator}
+}
+
 // follow finds the requests in what is read; it reports that one begins.
 func (l *link) follow(p []byte) (begins bool) {
 	for len(p) > 0 {
@@ -212,10 +218,7 @@ func (l *link) follow(p []byte) (begins bool) {
 			}
 			begins = true
 			l.key = int16(binary.BigEndian.Uint16(l.frame[4:]))
-			switch kmsg.Key(l.key) {
-			case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.LeaveGroup, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.FindCoordinator:
-				l.group = true
-			}
+			l.group = l.group || slices.Contains(groupKeys(), kmsg.Key(l.key))
 		}
 		size := 4 + int(binary.BigEndian.Uint32(l.frame[:4]))
 		n := min(len(p), size-l.read)
