@@ -40,6 +40,9 @@ func (w *world) checkAccounts(t *testing.T, records []found) {
 		before := at.Last(lane)
 		duplicate, gap := at.Observe(lane, e.Seq, last)
 		missing += gap
+		if gap > 0 {
+			t.Errorf("%s, epoch %d, lane %d: after number %d comes %d, as %s %s in partition %d at offset %d", e.Gateway, e.Epoch, e.Lane, before, e.Seq, e.Kind, e.Reason, r.partition, r.offset)
+		}
 		switch {
 		case duplicate:
 			twice++

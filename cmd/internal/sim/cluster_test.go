@@ -36,6 +36,7 @@ type cluster struct {
 	client  *kafka.Client
 	via     *kafka.Transport
 	faults  []*kfake.FaultHandle
+	large   *kfake.FaultHandle // The last that finds a record too large.
 }
 
 func newCluster(t *testing.T, n *network) *cluster {
@@ -75,18 +76,25 @@ func answers() map[kmsg.Key][]*kerr.Error {
 	}
 }
 
-// misanswer lets the brokers answer with errors for a few requests. A record that is
-// too large is one of vigil.requests: what the analyzer writes is cut to size by itself.
+// misanswer lets the brokers answer with errors for a few requests. Who is told that a
+// record is too large is a gateway, for what the analyzer writes is cut to size by
+// itself; and once only, for else a tombstone would be too large, which none is.
 func (k *cluster) misanswer(r *rand.Rand) string {
 	keys := []kmsg.Key{kmsg.Produce, kmsg.Produce, kmsg.Fetch, kmsg.ListOffsets, kmsg.Heartbeat, kmsg.OffsetCommit, kmsg.FindCoordinator, kmsg.JoinGroup}
 	key := keys[r.IntN(len(keys))]
 	all := answers()[key]
 	f := kfake.Fault{Keys: []kmsg.Key{key}, Err: all[r.IntN(len(all))], Count: 1 + r.IntN(6)}
 	if f.Err == kerr.MessageTooLarge {
-		f.Topic = topic.Requests
+		if k.large != nil && k.large.Hits() == 0 {
+			return "nothing"
+		}
+		f.Topic, f.Count = topic.Requests, 1
+		k.large = k.Fault(f)
+		k.faults = append(k.faults, k.large)
+		return "brokers find a record too large"
 	}
 	k.faults = append(k.faults, k.Fault(f))
-	return key.Name() + " " + f.Err.Message
+	return "brokers err"
 }
 
 // heal takes back what misanswer has begun.

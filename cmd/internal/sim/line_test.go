@@ -41,7 +41,7 @@ type world struct {
 	model     *model.Model
 	gateways  []*gateway
 	analyzers []*analyzer
-	stable    time.Time // When the group of the analyzers was seen to be stable last.
+	rested    time.Time // When the group of the analyzers was seen to be at rest last.
 	books     books
 	requests  atomic.Int64
 	ended     sync.WaitGroup // What earlier lives still do.
@@ -84,7 +84,7 @@ func newWorld(t *testing.T, seed uint64, root string) *world {
 	}
 	w := &world{
 		seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), root: root, verbose: testing.Verbose(), out: t.Output(),
-		network: newNetwork(seed), ring: newRing(t), model: m, stable: time.Now(),
+		network: newNetwork(seed), ring: newRing(t), model: m, rested: time.Now(),
 		books: books{begun: make(map[string]bool)},
 	}
 	w.kafka = newCluster(t, w.network)
@@ -174,8 +174,7 @@ func (w *world) fault(t *testing.T) string {
 		w.network.setRates(rates{})
 		return "network well"
 	default:
-		w.kafka.misanswer(r)
-		return "brokers err"
+		return w.kafka.misanswer(r)
 	}
 }
 
