@@ -184,7 +184,7 @@ func TestFlippedBitsAndTornPagesNeverMakeAWrongRecord(t *testing.T) {
 		after.Tend()
 		t.Logf("round %d: %d of %d records found, %d told as lost, %d bits flipped, %d segments damaged, %d torn", round, len(got.records), n, got.lost, flips, f.Damaged, f.Torn)
 	}
-	if damaged == 0 || torn == 0 {
+	if damaged+torn < rounds {
 		t.Errorf("%d segments were found damaged and %d torn: the test has seen too little", damaged, torn)
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,7 +123,8 @@ func serveLiar(at string, seed uint64, in io.Reader, out io.Writer) error {
 func (l *liar) image(dir string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for name, f := range l.files {
+	for _, name := range slices.Sorted(maps.Keys(l.files)) { // In order: the seed decides.
+		f := l.files[name]
 		f.mu.Lock()
 		b := make([]byte, len(f.written))
 		copy(b, f.durable)
