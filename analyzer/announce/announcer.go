@@ -74,7 +74,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
-		ledger: new(ledger),
+		ledger: &ledger{mu: newGate()},
 	}, nil
 }
 
@@ -85,7 +85,7 @@ func New(o Options) (*Announcer, error) {
 func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
 		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
-		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64),
+		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(),
 	}
 	refused := 0
 	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {

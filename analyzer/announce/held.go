@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -212,7 +211,7 @@ func (p *Partition) reopen(record []byte) (Finding, error) {
 // that is assigned asks for it; and anew where that was long ago, because a
 // tombstone does not stand in the topic for ever.
 type ledger struct {
-	mu      sync.Mutex
+	mu      gate
 	next    int64
 	read    time.Time
 	records map[string][]byte

@@ -46,7 +46,7 @@ type Partition struct {
 	wake      chan struct{} // A lane has moved.
 	awaited   chan struct{} // And somebody waits to hear of it.
 
-	mu      sync.Mutex // Guards what follows, and the order of records in the partition.
+	mu      gate // Guards what follows, and the order of records in the partition.
 	seq     uint64
 	entries map[target]entry
 	held    []Finding // What waits for a person, oldest first.
