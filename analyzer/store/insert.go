@@ -18,7 +18,7 @@ func (s *Store) insert(ctx context.Context, b block, token string) error {
 		err := s.migrate(ctx)
 		if err == nil {
 			began = s.o.Now()
-			err = b.insert(ctx, s.conn, token, s.o.Config.InsertTimeout)
+			err = b.insert(ctx, s.conn, token, &s.o.Config)
 		}
 		s.down.Store(err != nil)
 		return err

@@ -12,6 +12,8 @@ const (
 	// CutBytesMax bounds a cut record, below Kafka's default of 1 MiB. Lanes of
 	// the oldest epochs are left out where a state would not fit.
 	CutBytesMax = 900 << 10
+	// DeadMax is how many dead letters a person's tool looks at, the newest.
+	DeadMax = 10_000
 	// LinksMax bounds the links of a batch's span.
 	LinksMax = 32
 

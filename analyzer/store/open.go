@@ -72,6 +72,10 @@ func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
 // Migrate makes the database, where it is missing, and applies the migrations
 // that are pending. It returns how many those were.
 func Migrate(ctx context.Context, c Config) (applied int, err error) {
+	err = c.Form().Validate() // A cluster's name becomes part of a statement.
+	if err != nil {
+		return 0, err
+	}
 	first := c
 	first.Database = "default"
 	conn, err := Open(ctx, first)
@@ -79,7 +83,7 @@ func Migrate(ctx context.Context, c Config) (applied int, err error) {
 		return 0, err
 	}
 	// Validate has let a plain name pass alone: nothing in it needs quoting.
-	err = errors.Join(conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+c.Database), conn.Close())
+	err = errors.Join(conn.Exec(ctx, c.Form().Render("CREATE DATABASE IF NOT EXISTS "+c.Database)), conn.Close())
 	if err != nil {
 		return 0, fmt.Errorf("create database %s: %w", c.Database, err)
 	}
@@ -88,5 +92,5 @@ func Migrate(ctx context.Context, c Config) (applied int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	return schema.Migrate(ctx, conn)
+	return schema.Migrate(ctx, conn, c.Form())
 }

@@ -108,7 +108,12 @@ func requestColumns() []column[requestRow] {
 		}),
 		col("id", func(r *row) string { return r.Id }),
 		col("phase", func(r *row) string { return r.Phase }),
-		col("request_id", func(r *row) string { return r.RequestId }),
+		col("other_request_id", func(r *row) string {
+			if r.RequestId == r.Id {
+				return ""
+			}
+			return r.RequestId
+		}),
 		col("gateway", func(r *row) string { return r.Gateway }),
 		col("epoch", func(r *row) uint64 { return r.Epoch }),
 		col("lane", func(r *row) uint32 { return r.Lane }),

@@ -40,6 +40,7 @@ type rig struct {
 	meter    metric.Meter
 	tracer   trace.Tracer
 	headers  []kafka.Header
+	store    *store.Store // The last that was started.
 }
 
 func newRig(t *testing.T) *rig {
@@ -92,6 +93,7 @@ func (r *rig) start() (stop func()) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.store = s
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -195,9 +197,23 @@ func (r *rig) once(n int) {
 	r.t.Helper()
 	want := fmt.Sprintf("%d\t%d", n*partitions, n*partitions)
 	r.eventually("SELECT count(), uniqExact(id) FROM @requests", want)
-	for _, view := range []string{"requests_1m", "sessions", "subject_daily"} {
+	for _, view := range []string{"requests_1m", "requests_1h", "sessions", "subject_daily", "lane_daily"} {
 		r.eventually("SELECT sum(requests) FROM @"+view, strconv.Itoa(n*partitions)) // A block's views are written after its table.
 	}
+	r.eventually("SELECT sum(numbered), sum(different) FROM (SELECT sum(numbered) AS numbered, groupBitmapMerge(seqs) AS different FROM @lane_daily GROUP BY gateway, epoch, lane)", want)
+}
+
+// judgements writes assessments of offsets 0 to n-1.
+func (r *rig) judgements(n int64) {
+	r.t.Helper()
+	r.produce(topic.Assessments, 0, batch(r.t, 0, n-1))
+}
+
+// judged asserts that each of n assessments is one row, with its evidence.
+func (r *rig) judged(n int) {
+	r.t.Helper()
+	r.eventually("SELECT count(), uniqExact(source_offset) FROM @assessments", fmt.Sprintf("%d\t%d", n, n))
+	r.eventually("SELECT count(), uniqExact(event_id, signal) FROM @evidence", fmt.Sprintf("%d\t%d", 2*n, 2*n))
 }
 
 // committed waits until the group has committed an offset.

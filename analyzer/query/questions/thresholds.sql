@@ -1,6 +1,6 @@
 -- question: Whom would another threshold have met?
 -- param: tenant String = default  Whose assessments.
--- param: days UInt32 = 7  How far back from now.
+-- param: days UInt32 = 7  How many days back (UTC), today apart.
 -- param: from Float64 = 6  The lowest threshold, in nats of a session's suspicion.
 -- param: step Float64 = 1  From one threshold to the next.
 -- param: steps UInt8 = 15  How many thresholds.
@@ -32,9 +32,9 @@ FROM
                 sumForEach(arrayMap(line -> toUInt64(peak >= line AND met), lines)) AS of_acted
             FROM
             (
-                SELECT subject, toDate(time) AS day, session, max(session_score) AS peak, max(action NOT IN ('', 'observe')) AS met
-                FROM assessments
-                WHERE tenant = {tenant:String} AND time >= now() - toIntervalDay({days:UInt32}) AND subject != ''
+                SELECT subject, day, session, max(s.peak) AS peak, max(s.met) AS met
+                FROM session_daily AS s
+                WHERE tenant = {tenant:String} AND day >= toDate(now('UTC')) - {days:UInt32}
                 GROUP BY subject, day, session
             )
             GROUP BY subject, day

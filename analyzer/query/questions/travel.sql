@@ -38,6 +38,15 @@ FROM
         lagInFrame(r.network_tags) OVER w AS tags
     FROM requests AS r
     WHERE tenant = {tenant:String} AND time >= now() - toIntervalHour({hours:UInt32}) AND subject != '' AND latitude IS NOT NULL AND longitude IS NOT NULL
+    AND subject IN
+    (
+        -- Leaves out who stayed within a minute's way: a degree is 111.3 km at most, and its diagonal 157.4.
+        SELECT subject
+        FROM requests
+        WHERE tenant = {tenant:String} AND time >= now() - toIntervalHour({hours:UInt32}) AND subject != '' AND latitude IS NOT NULL AND longitude IS NOT NULL
+        GROUP BY subject
+        HAVING greatest(max(latitude) - min(latitude), max(longitude) - min(longitude)) * 157.4 * 60 >= {speed:UInt32}
+    )
     WINDOW w AS (PARTITION BY subject ORDER BY time, id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 )
 WHERE lat IS NOT NULL AND from_address != to_address AND speed_kmh >= {speed:UInt32}
