@@ -47,7 +47,7 @@ func open(t *testing.T) driver.Conn {
 // history is an hour of a small installation: 1,000 requests of ten ordinary
 // subjects, one address that stuffs, one session that walks and is cut.
 const history = `
-INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, subject, session, address, country, route, method, path, template, resource, status, decision, auth_outcome, account, duration_us, bytes_out, support_code, ingested_at)
+INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, subject, session, address, country, route, method, other_path, template, resource, status, decision, auth_outcome, account, duration_us, bytes_out, support_code, ingested_at)
 SELECT 'default', now64(6) - number, 'request', concat('n', toString(number)), 'g1', 1, 0, number + 1, concat('s', toString(number % 10)), concat('x', toString(number % 10)),
  '192.0.2.1', 'DE', if(number % 2 = 0, 'api', 'web'), 'GET', '/a', '/a/{id}', toString(number % 3), if(number % 100 = 0, 500, 200), 'permit', '', '', 1000 * (number % 100), 10, '', now64(3) FROM numbers(1000);
 INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, address, route, status, decision, auth_outcome, account, ingested_at)

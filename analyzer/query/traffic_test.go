@@ -16,7 +16,7 @@ INSERT INTO requests
 (
     tenant, time, kind, id, phase, other_request_id, gateway, epoch, lane, seq, subject, issuer, session, token_id, client_id, device, binding,
     auth_method, acr, amr, auth_time, subject_kind, address, asn, as_org, country, latitude, longitude, accuracy_radius_km, network_tags, ja4, user_agent,
-    method, host, path, route, template, resource, sensitivity, region, status, decision, reason, auth_outcome, account, bytes_in, bytes_out, duration_us,
+    method, host, other_path, route, template, resource, sensitivity, region, status, decision, reason, auth_outcome, account, bytes_in, bytes_out, duration_us,
     waf_score, waf_rules, trace_id, attributes, stream, support_code, kafka_topic, kafka_partition, kafka_offset, ingested_at
 )
 WITH
@@ -49,7 +49,7 @@ SELECT
     20, if(who % 10 = 0, ['mobile'], []), concat('t13d1516h2_', substring(lower(hex(sipHash64('j', agent % 40))), 1, 12), '_', substring(lower(hex(sipHash64('k', agent % 40))), 1, 12)),
     concat('Mozilla/5.0 (', ['Windows NT 10.0; Win64; x64', 'Macintosh; Intel Mac OS X 10_15_7', 'X11; Linux x86_64', 'iPhone; CPU iPhone OS 19_1 like Mac OS X', 'Linux; Android 16; Pixel 9'][1 + agent % 5],
         ') AppleWebKit/537.36 (KHTML, like Gecko) Chrome/', toString(128 + agent % 12), '.0.', toString(6000 + agent % 7), '.', toString(agent % 90), ' Safari/537.36'),
-    way.3, 'api.example.com', replaceOne(way.2, '{id}', named), way.1, way.2, named, if(way.1 = 'accounts', 'high', 'normal'), 'eu-1',
+    way.3, 'api.example.com', '', way.1, way.2, named, if(way.1 = 'accounts', 'high', 'normal'), 'eu-1',
     multiIf(luck < 10, 403, luck < 25, 404, luck < 28, 502, way.3 = 'POST', 201, 200), if(luck < 10, 'deny', 'permit'), if(luck < 10, 'scope', ''),
     multiIf(luck >= 990, 'failure', luck >= 970, 'success', 'none'), if(luck >= 970, substring(base64URLEncode(toString(sipHash128('account', who))), 1, 22), ''),
     if(way.3 = 'GET', 0, toUInt64(randLogNormal(6, 1))), toUInt64(randLogNormal(8, 1.4)), toUInt64(randLogNormal(10, 0.8)),

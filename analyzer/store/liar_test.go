@@ -163,7 +163,7 @@ func TestEveryFaultOfAnInsertIsOneRow(t *testing.T) {
 			r.start()
 			r.requests(1, 10)
 			r.once(10)
-			const lies = 6
+			const lies = 4
 			l.first(lies, what)
 			r.requests(14, 27) // Numbers 11 to 13 never come, so that losses are inserted too.
 			r.judgements(40)

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
@@ -148,7 +149,12 @@ func trafficColumns() []column[requestRow] {
 	return []column[row]{
 		col("method", func(r *row) string { return r.Method }),
 		col("host", func(r *row) string { return r.Host }),
-		col("path", func(r *row) string { return r.Path }),
+		col("other_path", func(r *row) string {
+			if r.Path == derivedPath(r.Template, r.Resource) {
+				return ""
+			}
+			return r.Path
+		}),
 		col("route", func(r *row) string { return r.Route }),
 		col("template", func(r *row) string { return r.Template }),
 		col("resource", func(r *row) string { return r.Resource }),
@@ -174,6 +180,24 @@ func trafficColumns() []column[requestRow] {
 		col("stream", func(r *row) string { return r.Stream }),
 		col("support_code", func(r *row) string { return r.SupportCode }),
 	}
+}
+
+// derivedPath is what column path reads where other_path is empty: the template
+// with the resource in place of what stands in braces first.
+func derivedPath(template, resource string) string {
+	open := strings.IndexByte(template, '{')
+	if open < 0 {
+		return template
+	}
+	end := strings.IndexByte(template[open:], '/')
+	if end < 0 {
+		end = len(template) - open
+	}
+	shut := strings.LastIndexByte(template[open:open+end], '}')
+	if shut < 0 {
+		return "" // Not a template of ours: its path is kept whole.
+	}
+	return template[:open] + resource + template[open+shut+1:]
 }
 
 func lossColumns() []column[lossRow] {

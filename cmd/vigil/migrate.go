@@ -18,7 +18,7 @@ const migrateLong = `Plan, apply and verify the tables in ClickHouse.
 
 Migrations are numbered and go forward only. A migration that was applied is
 never changed; verify and status say so where a database disagrees. One that
-broke off is told, and up goes on with it where it stopped.
+broke off is told, and up applies it again.
 
 With --replicated every table is a replica of the same table on the other nodes
 of its shard, by ClickHouse Keeper and the macros {shard} and {replica}; with
@@ -99,8 +99,8 @@ func migratePlan(c *cobra.Command, env app.Env, l *link, f schema.Form) error {
 		}
 		for _, p := range plan {
 			say(env.Stdout, "-- %d %s\n", p.Version, p.Name)
-			if p.Done > 0 {
-				say(env.Stdout, "-- broke off: %d statements are done, these are left\n", p.Done)
+			if p.BrokeOff {
+				sayln(env.Stdout, "-- was begun and broke off: it is applied again")
 			}
 			for _, s := range p.Statements {
 				say(env.Stdout, "%s;\n", s)
@@ -115,13 +115,13 @@ type planned struct {
 	Version    uint32   `json:"version"`
 	Name       string   `json:"name"`
 	Checksum   string   `json:"checksum"`
-	Done       int      `json:"done"` // Statements that are behind it already.
+	BrokeOff   bool     `json:"broke_off"`
 	Statements []string `json:"statements"`
 }
 
 func newPlanned(s *schema.Status, f schema.Form) planned {
-	p := planned{Version: s.Version, Name: s.Name, Checksum: s.Checksum, Done: s.Done, Statements: []string{}}
-	for _, statement := range s.Pending() {
+	p := planned{Version: s.Version, Name: s.Name, Checksum: s.Checksum, BrokeOff: s.BrokeOff(), Statements: []string{}}
+	for _, statement := range s.Statements {
 		p.Statements = append(p.Statements, f.Render(statement))
 	}
 	return p
@@ -168,20 +168,19 @@ func migrateStatus(c *cobra.Command, env app.Env, l *link, _ schema.Form) error 
 			return err
 		}
 		type row struct {
-			Version    uint32     `json:"version"`
-			Name       string     `json:"name"`
-			Applied    *time.Time `json:"applied"`
-			Done       int        `json:"done"`
-			Statements int        `json:"statements"`
+			Version  uint32     `json:"version"`
+			Name     string     `json:"name"`
+			Applied  *time.Time `json:"applied"`
+			BrokeOff bool       `json:"broke_off"`
 		}
 		var rows []row
 		var cells [][]string
 		for i := range all {
 			s := &all[i]
-			r, when := row{Version: s.Version, Name: s.Name, Done: s.Done, Statements: len(s.Statements)}, "pending"
+			r, when := row{Version: s.Version, Name: s.Name, BrokeOff: s.BrokeOff()}, "pending"
 			switch {
 			case s.BrokeOff():
-				when = fmt.Sprintf("broke off after %d of %d statements", s.Done, len(s.Statements))
+				when = "broke off, begun " + s.Begun.UTC().Format(time.RFC3339)
 			case !s.Applied.IsZero():
 				r.Applied, when = &s.Applied, s.Applied.UTC().Format(time.RFC3339)
 			}

@@ -7,9 +7,9 @@
 //
 // A file that has been released is never edited: its checksum is in the
 // journal, and [Verify] and [Migrate] refuse a database whose journal differs.
-// Every statement is idempotent, also after those that follow it, and each is
-// noted in the journal: a migration that broke off is told, and goes on where it
-// stopped. Statements name no database: the connection's own is meant.
+// Every statement is idempotent, also after those that follow it. Begin and end
+// of a migration are noted: one that broke off is told, and simply applied again.
+// Statements name no database: the connection's own is meant.
 //
 // A [Form] renders the same files for a cluster: every statement on every node,
 // every table a replica. There are no Distributed tables. A shard stands for

@@ -29,24 +29,20 @@ var (
 	ErrForm = errors.New("the tables stand in another form")
 )
 
-// Status is one migration and how far a database has it.
+// Status is one migration and whether a database has it.
 type Status struct {
 	Migration
-	// Applied is when the last of its statements was executed; zero where the
-	// migration is pending, or has broken off.
+	// Applied is when it was finished; zero where it is pending or has broken off.
 	Applied time.Time
-	// Done is how many of its statements were executed.
-	Done int
+	// Begun is when a migration that has broken off was begun, else zero.
+	Begun time.Time
 }
 
-// Pending returns the statements that are still to be executed.
-func (s *Status) Pending() []string { return s.Statements[s.Done:] }
-
 // BrokeOff reports whether the migration was begun and not finished.
-func (s *Status) BrokeOff() bool { return s.Done > 0 && s.Done < len(s.Statements) }
+func (s *Status) BrokeOff() bool { return !s.Begun.IsZero() }
 
-// The journal has a row per statement; of each version the last one counts.
-// remaining is how many statements of the version were still to come.
+// The journal has a row for the begin and one for the end of each migration; of
+// each version the last one counts.
 var journal = []string{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
 	`CREATE TABLE IF NOT EXISTS migrations
 (
@@ -54,11 +50,11 @@ var journal = []string{ //nolint:gochecknoglobals // A constant: Go has no const
     name String,
     checksum String,
     applied_at DateTime64(3, 'UTC') DEFAULT now64(3),
-    remaining UInt32 DEFAULT 0
+    finished Bool DEFAULT true
 )
 ENGINE = ReplacingMergeTree(applied_at)
 ORDER BY version`,
-	"ALTER TABLE migrations ADD COLUMN IF NOT EXISTS remaining UInt32 DEFAULT 0",
+	"ALTER TABLE migrations ADD COLUMN IF NOT EXISTS finished Bool DEFAULT true",
 }
 
 // entry is what the journal says of one version.
@@ -66,11 +62,10 @@ type entry struct {
 	Version   uint32    `ch:"version"`
 	Checksum  string    `ch:"checksum"`
 	AppliedAt time.Time `ch:"applied_at"`
-	Remaining uint32    `ch:"remaining"`
+	Finished  bool      `ch:"finished"`
 }
 
-// Migrate applies what is pending, and goes on with a migration that broke off
-// where that did. It returns how many migrations it has finished. The error
+// Migrate applies what is pending, and again what broke off. It returns how many migrations it has finished. The error
 // wraps [ErrChanged] or [ErrForm] where the database does not fit; nothing has
 // been applied then.
 func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
@@ -92,7 +87,7 @@ func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
 		}
 	}
 	for i := range pending {
-		err = pending[i].goOn(ctx, conn, f)
+		err = pending[i].apply(ctx, conn, f)
 		if err != nil {
 			return applied, err
 		}
@@ -101,20 +96,26 @@ func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
 	return applied, nil
 }
 
-// goOn executes what is pending of one migration, and notes each statement.
-func (s *Status) goOn(ctx context.Context, conn Conn, f Form) error {
-	for n, statement := range s.Pending() {
-		at := s.Done + n + 1
-		err := conn.Exec(ctx, f.Render(statement))
+// apply executes every statement of one migration, between two notes.
+func (s *Status) apply(ctx context.Context, conn Conn, f Form) error {
+	err := s.note(ctx, conn, false)
+	if err != nil {
+		return err
+	}
+	for i, statement := range s.Statements {
+		err = conn.Exec(ctx, f.Render(statement))
 		if err != nil {
-			return fmt.Errorf("apply migration %d %s, statement %d of %d: %w", s.Version, s.Name, at, len(s.Statements), err)
+			return fmt.Errorf("apply migration %d %s, statement %d of %d: %w", s.Version, s.Name, i+1, len(s.Statements), err)
 		}
-		// The values are our own file's name, a hash and numbers: nothing in them needs quoting.
-		err = conn.Exec(ctx, fmt.Sprintf("INSERT INTO migrations (version, name, checksum, remaining) SELECT %d, '%s', '%s', %d",
-			s.Version, s.Name, s.Checksum, len(s.Statements)-at))
-		if err != nil {
-			return fmt.Errorf("note migration %d %s, statement %d of %d: %w", s.Version, s.Name, at, len(s.Statements), err)
-		}
+	}
+	return s.note(ctx, conn, true)
+}
+
+func (s *Status) note(ctx context.Context, conn Conn, finished bool) error {
+	// The values are our own file's name and a hash: nothing in them needs quoting.
+	err := conn.Exec(ctx, fmt.Sprintf("INSERT INTO migrations (version, name, checksum, finished) SELECT %d, '%s', '%s', %t", s.Version, s.Name, s.Checksum, finished))
+	if err != nil {
+		return fmt.Errorf("note migration %d %s: %w", s.Version, s.Name, err)
 	}
 	return nil
 }
@@ -125,10 +126,10 @@ func Plan(ctx context.Context, conn Conn) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(s Status) bool { return s.Done == len(s.Statements) }), nil
+	return slices.DeleteFunc(all, func(s Status) bool { return !s.Applied.IsZero() }), nil
 }
 
-// List returns every migration with how far it was applied.
+// List returns every migration with the time at which it was applied.
 func List(ctx context.Context, conn Conn) ([]Status, error) {
 	rows, err := readJournal(ctx, conn)
 	if err != nil {
@@ -144,13 +145,14 @@ func List(ctx context.Context, conn Conn) ([]Status, error) {
 			return nil, fmt.Errorf("migration %d is unknown to this version: %w", row.Version, ErrChanged)
 		}
 		s := &statuses[row.Version-1]
-		if row.Checksum != s.Checksum || int(row.Remaining) > len(s.Statements) {
+		if row.Checksum != s.Checksum {
 			return nil, fmt.Errorf("migration %d %s was applied with checksum %.12s, is %.12s: %w",
 				row.Version, s.Name, row.Checksum, s.Checksum, ErrChanged)
 		}
-		s.Done = len(s.Statements) - int(row.Remaining)
-		if row.Remaining == 0 {
+		if row.Finished {
 			s.Applied = row.AppliedAt
+		} else {
+			s.Begun = row.AppliedAt
 		}
 	}
 	return statuses, nil
@@ -169,7 +171,7 @@ func Verify(ctx context.Context, conn Conn) error {
 		s := &pending[i]
 		text := "is pending"
 		if s.BrokeOff() {
-			text = fmt.Sprintf("broke off after %d of %d statements", s.Done, len(s.Statements))
+			text = "was begun at " + s.Begun.UTC().Format(time.RFC3339) + " and broke off"
 		}
 		faults = append(faults, fmt.Errorf("migration %d %s %s: %w", s.Version, s.Name, text, ErrDrift))
 	}
@@ -218,7 +220,7 @@ func checkForm(ctx context.Context, conn Conn, f Form) error {
 }
 
 // readJournal returns what has been applied; a database without a journal has
-// nothing. A journal of before statements were counted has whole migrations only.
+// nothing. A journal of before begins were noted has finished migrations only.
 func readJournal(ctx context.Context, conn Conn) ([]entry, error) {
 	var columns []struct {
 		Name string `ch:"name"`
@@ -230,14 +232,14 @@ func readJournal(ctx context.Context, conn Conn) ([]entry, error) {
 	if len(columns) == 0 {
 		return nil, nil
 	}
-	remaining := "toUInt32(0) AS remaining"
+	finished := "true AS finished"
 	for _, c := range columns {
-		if c.Name == "remaining" {
-			remaining = c.Name
+		if c.Name == "finished" {
+			finished = c.Name
 		}
 	}
 	var rows []entry
-	err = conn.Select(ctx, &rows, "SELECT version, checksum, applied_at, "+remaining+" FROM migrations FINAL ORDER BY version")
+	err = conn.Select(ctx, &rows, "SELECT version, checksum, applied_at, "+finished+" FROM migrations FINAL ORDER BY version")
 	if err != nil {
 		return nil, fmt.Errorf("read the migration journal: %w", err)
 	}
