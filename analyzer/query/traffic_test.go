@@ -63,7 +63,7 @@ FROM (SELECT number, lower(leftPad(hex(toUInt64(intDiv({start} + number * {step}
 var judged = []string{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
 	`INSERT INTO assessments (tenant, time, stream_time, event_id, subject, session, address, score, session_score, action, model, shared_epoch, phase, source_topic, source_partition, source_offset, kafka_topic, kafka_partition, kafka_offset, ingested_at)
 WITH sipHash64(id) AS r
-SELECT tenant, time, time, id, subject, session, address, if(r % 100 < {evidence}, intDiv(r, 100) % 1000000 / 250000, 0) AS score, if(r % 100 < {suspected}, intDiv(r, 100) % 1000000 / 100000, 0), if(r % 5000 = 0, 'step_up', 'observe'),
+SELECT tenant, time, time, id, subject, session, address, if(r % 100 < {evidence}, intDiv(r, 100) % 1000000 / 250000, 0) AS score, if(r % 100 < {suspected}, 8 * pow(r / 18446744073709551616., 8), 0), if(r % 5000 = 0, 'step_up', 'observe'),
     'sha256:3f1c', 41, 'complete', kafka_topic, kafka_partition, kafka_offset, 'vigil.assessments', kafka_partition, intDiv(kafka_offset, 20), ingested_at + 0.5
 FROM requests`,
 	`INSERT INTO evidence (tenant, time, event_id, subject, session, ordinal, signal, signal_group, nats, raw_nats, text, technique, model, kafka_topic, kafka_partition, kafka_offset, ingested_at)

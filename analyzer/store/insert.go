@@ -12,7 +12,8 @@ import (
 )
 
 // insert stores one block, trying again until ClickHouse has it or ctx ends.
-func (s *Store) insert(ctx context.Context, b block, token string) error {
+// waiting is called after each try that failed.
+func (s *Store) insert(ctx context.Context, b block, token string, waiting func()) error {
 	began := s.o.Now()
 	err := s.again(ctx, "insert", nil, func() error {
 		err := s.migrate(ctx)
@@ -21,6 +22,9 @@ func (s *Store) insert(ctx context.Context, b block, token string) error {
 			err = b.insert(ctx, s.conn, token, &s.o.Config)
 		}
 		s.down.Store(err != nil)
+		if err != nil {
+			waiting()
+		}
 		return err
 	})
 	if err != nil {

@@ -158,12 +158,14 @@ func TestEveryFaultOfAnInsertIsOneRow(t *testing.T) {
 	for name, what := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.config.InsertTimeout = 300 * time.Millisecond
+			if what == late || what == hangs {
+				r.config.InsertTimeout = 2 * time.Second // Each of these lies lasts so long.
+			}
 			l := r.lie()
 			r.start()
 			r.requests(1, 10)
 			r.once(10)
-			const lies = 4
+			const lies = 3
 			l.first(lies, what)
 			r.requests(14, 27) // Numbers 11 to 13 never come, so that losses are inserted too.
 			r.judgements(40)

@@ -70,6 +70,23 @@ ALTER TABLE requests MATERIALIZE INDEX id_filter;
 
 ALTER TABLE requests MATERIALIZE INDEX trace_id_filter;
 
+ALTER TABLE assessments
+    MODIFY COLUMN action LowCardinality(String) CODEC(ZSTD(1)),
+    MODIFY COLUMN model LowCardinality(String) CODEC(ZSTD(1)),
+    MODIFY COLUMN target_kind LowCardinality(String) CODEC(ZSTD(1)),
+    MODIFY COLUMN phase LowCardinality(String) CODEC(ZSTD(1)),
+    MODIFY COLUMN source_topic LowCardinality(String) CODEC(ZSTD(1)),
+    MODIFY COLUMN kafka_topic LowCardinality(String) CODEC(ZSTD(1)),
+    MODIFY COLUMN subject String CODEC(ZSTD(3)),
+    MODIFY COLUMN session String CODEC(ZSTD(3)),
+    MODIFY COLUMN address String CODEC(ZSTD(3));
+
+ALTER TABLE assessments
+    DROP INDEX IF EXISTS event_id_bloom,
+    ADD INDEX IF NOT EXISTS event_id_filter event_id TYPE bloom_filter(0.025) GRANULARITY 1;
+
+ALTER TABLE assessments MATERIALIZE INDEX event_id_filter;
+
 -- What each lane has brought, by the day of storing: the books of "is every
 -- request accounted for". seqs is a bitmap of the numbers, so that a row that
 -- is there twice shows by a number that is counted once.
