@@ -6,7 +6,7 @@ package query_test
 // subjects, a tenth of whom are active in an hour, with about thirty requests
 // each, of whom a few ask most. What is random in life is as random here: ids
 // are UUIDv7 of the event's own time, pseudonyms 16 bytes, tokens and traces
-// too, times have microseconds, sizes and durations are log-normal, and of the
+// too, one quarter of a day in four is spent away from home, times have microseconds, sizes and durations are log-normal, and of the
 // paths with an id every third names one that was never seen. Gateways and
 // lanes number densely; a cut is a second of one partition.
 //
@@ -26,7 +26,7 @@ WITH
     toUInt8(pow(32, rand64(2) / 18446744073709551615.) - 1) AS busy,
     of_lane + 64 * ((sipHash64(on_hour, of_lane) + busy) % 313) AS who,
     lower(hex(sipHash128('id', number))) AS random,
-    sipHash64('place', who, intDiv(on_hour, 6)) AS place,
+    sipHash64('place', who, if(sipHash64(who, intDiv(on_hour, 6)) % 4 = 0, intDiv(on_hour, 6), 0)) AS place,
     sipHash64('agent', who, on_hour % 2) AS agent,
     rand64(3) AS r,
     [('accounts', '/v1/accounts/{id}', 'GET'), ('accounts', '/v1/accounts/{id}/transactions', 'GET'), ('accounts', '/v1/accounts', 'GET'),

@@ -24,7 +24,15 @@ SELECT
     min(time) AS first_seen,
     max(time) AS last_seen
 FROM requests
-WHERE tenant = {tenant:String} AND time >= now() - toIntervalHour({hours:UInt32}) AND kind = 'request' AND resource != ''
+WHERE tenant = {tenant:String} AND time >= now() - toIntervalHour({hours:UInt32}) AND kind = 'request' AND resource != '' AND session IN
+(
+    -- Who asked less often than there are ids has met fewer.
+    SELECT session
+    FROM requests
+    WHERE tenant = {tenant:String} AND time >= now() - toIntervalHour({hours:UInt32}) AND kind = 'request' AND resource != ''
+    GROUP BY session, template
+    HAVING count() >= {resources:UInt32}
+)
 GROUP BY subject, session, template
 HAVING resources >= {resources:UInt32}
 ORDER BY resources DESC, subject, session, template
