@@ -19,9 +19,10 @@ const (
 
 	clientID       = "vigil-storing" // For the brokers' logs.
 	fetchBytes     = 1 << 20
-	cutsScanMax    = 100_000 // How far back a start looks for declared cuts.
-	cutsPerSource  = 64      // Winners kept per partition: as far as a zombie can be behind.
-	marksMax       = 4096    // Source partitions of one assessments partition.
+	cutsScanMax    = 100_000  // How far back a start looks for declared cuts.
+	cutsPerSource  = 64       // Winners kept per partition: as far as a zombie can be behind.
+	marksMax       = 4096     // Source partitions of one assessments partition.
+	inBandBytes    = 64 << 10 // Of the answer to an insert; an exception has 16 KiB at most.
 	requestTimeout = 10 * time.Second
 	fetchWait      = 250 * time.Millisecond
 	retryFirst     = 100 * time.Millisecond

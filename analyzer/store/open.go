@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -51,14 +52,15 @@ func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
 		protocol = clickhouse.HTTP
 	}
 	conn, err := clickhouse.Open(&clickhouse.Options{
-		Protocol:     protocol,
-		Addr:         c.Addresses,
-		Auth:         clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
-		Compression:  &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
-		DialTimeout:  5 * time.Second,
-		DialContext:  func(ctx context.Context, address string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", address) },
-		MaxOpenConns: 32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.
-		MaxIdleConns: 8,
+		Protocol:      protocol,
+		Addr:          c.Addresses,
+		Auth:          clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
+		Compression:   &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
+		DialTimeout:   5 * time.Second,
+		DialContext:   func(ctx context.Context, address string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", address) },
+		TransportFunc: func(t *http.Transport) (http.RoundTripper, error) { return inBand{t}, nil },
+		MaxOpenConns:  32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.
+		MaxIdleConns:  8,
 		ClientInfo: clickhouse.ClientInfo{Products: []struct{ Name, Version string }{
 			{Name: "vigil", Version: "1"},
 		}},
