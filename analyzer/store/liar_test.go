@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -139,9 +140,7 @@ func (l *liar) serve(w http.ResponseWriter, q *http.Request, transport http.Roun
 	case what == denies && resp.StatusCode == http.StatusOK:
 		_, _ = io.WriteString(w, memoryError)
 	default:
-		for name, values := range resp.Header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), resp.Header)
 		w.WriteHeader(resp.StatusCode)
 		_, _ = io.Copy(w, resp.Body)
 	}

@@ -105,6 +105,7 @@ func TestThirtyMinutesWithoutClickHouse(t *testing.T) {
 		t.Errorf("lag is %d during the outage, want at least %d", lag, backlog*partitions)
 	}
 	l.tell(nil)
+	r.patience = 3 * time.Minute // A hundred thousand rows with all their views.
 	r.once(int(next - 1))
 	deadline := time.Now().Add(10 * time.Second)
 	for r.store.Stats().Lag > 0 && time.Now().Before(deadline) {

@@ -41,6 +41,7 @@ type rig struct {
 	tracer   trace.Tracer
 	headers  []kafka.Header
 	store    *store.Store // The last that was started.
+	patience time.Duration
 }
 
 func newRig(t *testing.T) *rig {
@@ -52,7 +53,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(b.Close)
 	transport := new(kafka.Transport)
 	t.Cleanup(transport.CloseIdleConnections)
-	r := &rig{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport}, database: olaptest.Database(t)}
+	r := &rig{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport}, database: olaptest.Database(t), patience: 30 * time.Second}
 	r.meter, r.tracer = metricnoop.NewMeterProvider().Meter(""), tracenoop.NewTracerProvider().Tracer("")
 	r.config = store.DefaultConfig()
 	r.config.Brokers = []string{b.Addr()}
@@ -147,7 +148,7 @@ func (r *rig) ask(query string) string {
 // eventually waits until a query has an answer.
 func (r *rig) eventually(query, want string) {
 	r.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(r.patience)
 	got := ""
 	for time.Now().Before(deadline) {
 		if r.ask("SELECT count() FROM system.tables WHERE database = '"+r.database+"' AND name = 'enforcements'") == "1" {
