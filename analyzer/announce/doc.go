@@ -24,7 +24,8 @@
 // envelope that no gateway takes for a verdict, so that they outlast this process
 // and go with their partition; whoever adopts it holds the rest of their group, too,
 // where the blast radius did. What a person releases goes out as it was judged,
-// however late.
+// however late. Until then a weaker verdict stands in its place, which ends nothing:
+// step_up where the subject stage speaks, throttle where the facet stage does.
 //
 // A verdict is acknowledged by all replicas when Announce returns; a heartbeat
 // never claims a record whose verdicts are not.

@@ -70,7 +70,7 @@ func (e entry) decide(p *verdict.Verdict, now time.Time) (next entry, out *verdi
 // announced is e after v went to the topic.
 func (e entry) announced(v *verdict.Verdict) entry {
 	e.stands = v
-	e.judged = max(e.judged, v.GetCause().GetOffset())
+	e.judged = max(e.judged, judgedBy(v))
 	return e
 }
 
@@ -151,7 +151,7 @@ func hard(v *verdict.Verdict) bool {
 func recalled(v *verdict.Verdict, partition int32, topicID string, end int64) entry {
 	e := entry{stands: v, judged: -1}
 	if c := v.GetCause(); c != nil && c.Partition == partition && c.Offset < end && !elsewhere(c, topicID) {
-		e.judged = c.Offset
+		e.judged = judgedBy(v)
 	}
 	rung := verdict.Strength(v.Action)
 	if rung > 0 {

@@ -121,7 +121,10 @@ func (p *Partition) fold(ctx context.Context, f Finding, now time.Time) (*verdic
 	}
 	next, out, reason := e.decide(v, now)
 	if out != nil && !f.Proposal.Hard && !f.released && p.waits(ctx, &f, out, now) {
-		next, out, reason = e, nil, reasonHeld
+		next, out, reason = e.decide(provisional(v, clockOf(&f)), now)
+		if out == nil {
+			reason = reasonHeld
+		}
 	}
 	if out == nil {
 		a.metrics.withheld.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason)))

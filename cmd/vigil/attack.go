@@ -166,6 +166,9 @@ func rehearse(ctx context.Context, env app.Env, dir string, run runfile.Run, o a
 		Gateway: run.Gateway, Population: census.Population(), Minter: mint, Names: pseudonyms, Issuer: run.Issuer,
 		Books: attackBooks{db: db, tenant: run.Tenant}, Seed: o.seed, Rounds: o.rounds,
 		Progress: func(r attack.Round) { say(env.Stderr, "%s\n", roundLine(r)) },
+		TurnedAway: func(r attack.Round, who string) {
+			say(env.Stderr, "%-13s %3d  turned away before anybody attacked: %s\n", r.Scenario, r.Number, clean(who))
+		},
 	})
 	if err != nil {
 		return nil, err

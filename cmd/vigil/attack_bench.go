@@ -50,7 +50,7 @@ func newBenchAttacksCommand(env app.Env) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return benchAttacks(cmd, env, o) },
 	}
-	c.Flags().IntVar(&o.rounds, "rounds", 20, "how often each scenario is played, 1 to 71")
+	c.Flags().IntVar(&o.rounds, "rounds", 20, "how often each scenario is played, 1 to 62")
 	c.Flags().Uint64Var(&o.seed, "seed", 0, "choose the victims and places of this seed; 0 takes a new one")
 	c.Flags().StringVar(&o.file, "json", "", "file to write every round to, as JSON")
 	c.Flags().StringVar(&o.library, "chdb", "", "path of libchdb.so; without it the one that \"make engines\" fetched")
@@ -58,8 +58,8 @@ func newBenchAttacksCommand(env app.Env) *cobra.Command {
 }
 
 // victimsPerRound is how many people a round of all scenarios takes, and some
-// who stay.
-const victimsPerRound = 7
+// who stay or are turned away.
+const victimsPerRound = 8
 
 func benchAttacks(c *cobra.Command, env app.Env, o benchAttacksOptions) (err error) {
 	asJSON, err := wantsJSON(c)

@@ -105,10 +105,10 @@ func (p printer) attacks(reports []attack.Report) error {
 		}
 		rows = append(rows, []string{
 			r.Scenario, r.Promise.String(), figure(r.Median), figure(r.P95), figure(r.Max), byteText(r.BytesMedian), byteText(r.BytesMax),
-			fmt.Sprintf("%d of %d", r.Stopped, len(r.Rounds)), figure(r.EventToCutMS) + " ms", kept, first,
+			fmt.Sprintf("%d of %d", r.Stopped, len(r.Rounds)), figure(r.EventToCutMS) + " ms", kept, first, strconv.Itoa(r.TurnedAway),
 		})
 	}
-	return p.table([]string{"SCENARIO", "PROMISED", "MEDIAN", "P95", "MAX", "BYTES", "MAX", "STOPPED", "EVENT TO CUT", "PROMISE", "MOSTLY BY"}, rows)
+	return p.table([]string{"SCENARIO", "PROMISED", "MEDIAN", "P95", "MAX", "BYTES", "MAX", "STOPPED", "EVENT TO CUT", "PROMISE", "MOSTLY BY", "TURNED AWAY"}, rows)
 }
 
 // figure is a number with as many digits as are worth reading.

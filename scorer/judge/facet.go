@@ -36,7 +36,7 @@ func ProposeFacet(c *FacetCase) Proposal {
 	p := Proposal{
 		ID: proposalID(&Case{Topic: c.Topic, Partition: c.Partition, Offset: c.Offset}, c.Target), Target: c.Target,
 		Authority: verdict.AuthorityFacet, Action: c.Ruling.Action, Until: at.Add(c.Ruling.Rung.For), Score: c.Ruling.Score,
-		Evidence: reasons(c.Model, s), PublicText: publicText(c.Ruling.Action), Tenant: c.Tenant, Hard: c.Ruling.Hard,
+		Evidence: reasons(c.Model, s), PublicText: PublicText(c.Ruling.Action), Tenant: c.Tenant, Hard: c.Ruling.Hard,
 		Shadow: c.Model.Mode != model.ModeEnforce, EventID: c.EventID, EventTime: c.EventTime, Offset: c.Offset, Model: c.Model.Digest(),
 	}
 	p.OperatorText = operatorText(&p)

@@ -66,7 +66,7 @@ func Propose(c *Case) Proposal {
 		Until:      until,
 		Score:      c.Ruling.Score,
 		Evidence:   reasons(c.Model, s),
-		PublicText: publicText(c.Ruling.Action),
+		PublicText: PublicText(c.Ruling.Action),
 		Subject:    strings.Clone(ev.GetSubject()),
 		Tenant:     strings.Clone(ev.GetTenant()),
 		Hard:       c.Ruling.Hard,
@@ -124,8 +124,9 @@ func reasons(m *model.Model, s *entity.Suspicion) []*verdict.Evidence {
 	return list
 }
 
-// publicText says what happened without telling an attacker what gave him away.
-func publicText(action string) string {
+// PublicText says what an action does without telling an attacker what gave him
+// away; "" for one that nobody is told of.
+func PublicText(action string) string {
 	switch action {
 	case verdict.ActionThrottle:
 		return "Requests are slowed down because there were unusually many of them."

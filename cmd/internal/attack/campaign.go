@@ -39,7 +39,8 @@ type Stop struct {
 	EventToCut time.Duration
 }
 
-// Options are what a [Campaign] depends on. All but Progress are required.
+// Options are what a [Campaign] depends on. All but Progress and TurnedAway are
+// required.
 type Options struct {
 	// Gateway is its base URL.
 	Gateway string
@@ -55,6 +56,9 @@ type Options struct {
 	Rounds int
 	// Progress hears of each round that has ended; nil is not interested.
 	Progress func(Round)
+	// TurnedAway hears at once of each honest person whom the gateway turned away
+	// before anybody attacked him, and how; nil is not interested.
+	TurnedAway func(Round, string)
 }
 
 // Campaign attacks the people of one installation.

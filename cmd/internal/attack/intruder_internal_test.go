@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/pires/go-proxyproto"
 	"go.uber.org/goleak"
 
@@ -101,8 +102,8 @@ func TestIntruderCountsWhatHeGets(t *testing.T) {
 				t.Errorf("took %v ms until %q", got.TookMS, got.Answer)
 			}
 			got.TookMS = 0
-			if got != tt.want {
-				t.Errorf("counted %+v, want %+v", got, tt.want)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,21 +19,49 @@ type owner struct {
 	token  string
 	client *people.Client
 
-	bytes   atomic.Uint64 // What he was sent.
-	refused atomic.Bool
+	bytes   atomic.Uint64          // What he was sent.
+	refusal atomic.Pointer[string] // How he was turned away, nil while he is not.
 	leave   context.CancelFunc
 	at      chan struct{} // Closed with his first signed-in answer.
 	left    chan struct{}
 }
 
-// atWork signs somebody in, and returns when he has worked for the scenario's
-// warm-up, and used his token: who mistypes his password comes to that later. He
-// works on until leave.
+// turnedAwayMax bounds how many honest people may be turned away before one round.
+const turnedAwayMax = 3
+
+// atWork finds somebody who works. Whom the gateway turns away before anybody
+// attacked is a false alarm of its own, and noted as that.
 func (c *Campaign) atWork(ctx context.Context, r *round) (*owner, error) {
-	u, err := c.victim()
-	if err != nil {
-		return nil, err
+	for {
+		u, err := c.victim()
+		if err != nil {
+			return nil, err
+		}
+		o, err := c.signIn(ctx, r, u)
+		if err != nil {
+			return nil, err
+		}
+		refusal := o.refusal.Load()
+		if refusal == nil {
+			return o, nil
+		}
+		o.goHome()
+		r.TurnedAway = append(r.TurnedAway, u.Name+": "+*refusal)
+		if c.options.TurnedAway != nil {
+			c.mu.Lock()
+			c.options.TurnedAway(r.Round, u.Name+": "+*refusal)
+			c.mu.Unlock()
+		}
+		if len(r.TurnedAway) > turnedAwayMax {
+			return nil, fmt.Errorf("nobody can work here, all are turned away before anybody attacked: %s", strings.Join(r.TurnedAway, "; "))
+		}
 	}
+}
+
+// signIn signs u in, and returns when he has worked for the scenario's warm-up,
+// and used his token: who mistypes his password comes to that later. He works on
+// until leave.
+func (c *Campaign) signIn(ctx context.Context, r *round, u *people.Person) (*owner, error) {
 	o := &owner{person: u, at: make(chan struct{}), left: make(chan struct{})}
 	o.visit = c.options.Population.Visit(r.rand, u, time.Now())
 	o.token = c.options.Minter.Mint(o.visit.Claims(time.Now()))
@@ -52,7 +81,11 @@ func (c *Campaign) atWork(ctx context.Context, r *round) (*owner, error) {
 			a, err := o.client.Do(ctx, s)
 			o.bytes.Add(a.Bytes)
 			if err != nil || a.Refused() {
-				o.refused.Store(true)
+				how := a.String()
+				if err != nil {
+					how = err.Error()
+				}
+				o.refusal.CompareAndSwap(nil, &how)
 			} else if !s.Anonymous {
 				began()
 			}
@@ -66,10 +99,6 @@ func (c *Campaign) atWork(ctx context.Context, r *round) (*owner, error) {
 	select {
 	case <-o.at:
 	case <-o.left:
-	}
-	if o.refused.Load() {
-		o.goHome()
-		return nil, fmt.Errorf("%s was refused before anybody attacked", u.Name)
 	}
 	return o, nil
 }

@@ -13,6 +13,9 @@ type Round struct {
 	// is where the attacker was.
 	Victim string `json:"victim,omitempty"`
 	From   string `json:"from"`
+	// TurnedAway names the honest people whom the gateway turned away before
+	// anybody attacked them, and how.
+	TurnedAway []string `json:"turned_away,omitempty"`
 	// Served counts the requests after the first suspicious event that the
 	// service answered, Bytes what they brought him.
 	Served int    `json:"requests"`
@@ -53,6 +56,9 @@ type Report struct {
 	BytesMax    uint64 `json:"bytes_max"`
 	// EventToCutMS is the median over the rounds that were stopped.
 	EventToCutMS float64 `json:"event_to_cut_ms"`
+	// TurnedAway is how many honest people the gateway turned away before anybody
+	// attacked them.
+	TurnedAway int `json:"turned_away"`
 	// Kept is whether the promise was, and everybody was stopped.
 	Kept   bool    `json:"kept"`
 	Rounds []Round `json:"rounds"`
@@ -64,6 +70,7 @@ func newReport(s Scenario, rounds []*round) Report {
 	for _, x := range rounds {
 		r.Rounds = append(r.Rounds, x.Round)
 		figures, bytes = append(figures, x.Figure), append(bytes, float64(x.Bytes))
+		r.TurnedAway += len(x.TurnedAway)
 		if x.Stopped {
 			r.Stopped++
 			cuts = append(cuts, x.EventToCutMS)
