@@ -592,6 +592,24 @@ ALTER TABLE requests ON CLUSTER `{cluster}`
 ALTER TABLE requests ON CLUSTER `{cluster}`
     (MATERIALIZE INDEX trace_id_filter);
 
+ALTER TABLE assessments ON CLUSTER `{cluster}`
+    (MODIFY COLUMN `action` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `model` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `target_kind` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `phase` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `source_topic` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `kafka_topic` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `subject` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `session` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `address` String CODEC(ZSTD(3)));
+
+ALTER TABLE assessments ON CLUSTER `{cluster}`
+    (DROP INDEX IF EXISTS event_id_bloom),
+    (ADD INDEX IF NOT EXISTS event_id_filter event_id TYPE bloom_filter(0.025) GRANULARITY 1);
+
+ALTER TABLE assessments ON CLUSTER `{cluster}`
+    (MATERIALIZE INDEX event_id_filter);
+
 CREATE TABLE IF NOT EXISTS lane_daily ON CLUSTER `{cluster}`
 (
     `gateway` LowCardinality(String),
