@@ -47,7 +47,7 @@ func open(t *testing.T) driver.Conn {
 // history is an hour of a small installation: 1,000 requests of ten ordinary
 // subjects, one address that stuffs, one session that walks and is cut.
 const history = `
-INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, subject, session, address, country, route, method, path, template, resource, status, decision, auth_outcome, account, duration_us, bytes_out, support_code, ingested_at)
+INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, subject, session, address, country, route, method, other_path, template, resource, status, decision, auth_outcome, account, duration_us, bytes_out, support_code, ingested_at)
 SELECT 'default', now64(6) - number, 'request', concat('n', toString(number)), 'g1', 1, 0, number + 1, concat('s', toString(number % 10)), concat('x', toString(number % 10)),
  '192.0.2.1', 'DE', if(number % 2 = 0, 'api', 'web'), 'GET', '/a', '/a/{id}', toString(number % 3), if(number % 100 = 0, 500, 200), 'permit', '', '', 1000 * (number % 100), 10, '', now64(3) FROM numbers(1000);
 INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, address, route, status, decision, auth_outcome, account, ingested_at)
@@ -55,7 +55,7 @@ SELECT 'default', now64(6) - number, 'request', concat('f', toString(number)), '
 INSERT INTO requests (tenant, time, kind, id, gateway, epoch, lane, seq, subject, session, address, route, template, resource, status, decision, reason, support_code, ingested_at)
 SELECT 'default', now64(6) - 60 + number, 'request', concat('w', toString(number)), 'g1', 2, 0, number + 1, 'thief', 'stolen', '203.0.113.5', 'api', '/a/{id}', toString(number), if(number % 2 = 0, if(number % 4 = 2, 429, 404), 200), if(number = 49, 'deny', 'permit'), if(number = 49, 'verdict', ''), if(number = 49, 'VG-CODE-0001', ''), now64(3) FROM numbers(50);
 INSERT INTO requests (tenant, time, kind, id, gateway, epoch, ingested_at) SELECT 'default', now64(6), 'session', 'login', 'g1', 2, now64(3);
-INSERT INTO losses (time, gateway, epoch, lane, seq, seq_end, n, reason, ingested_at) VALUES (now64(6), 'g1', 2, 0, 51, 60, 10, 'queue_full', now64(3)), (now64(6), 'g1', 2, 1, 1, 3, 3, 'gap', now64(3));
+INSERT INTO losses (time, gateway, epoch, lane, seq, seq_end, n, reason, ingested_at) VALUES (now64(6), 'g1', 2, 0, 51, 60, 10, 'queue_full', now64(3)), (now64(6), 'g1', 2, 1, 1, 3, 3, 'gap', now64(3)), (now64(6), 'g1', 2, 0, 30, 31, 2, 'gap', now64(3));
 INSERT INTO assessments (tenant, time, event_id, subject, session, score, session_score, action, ingested_at) SELECT 'default', now64(6), 'w49', 'thief', 'stolen', 12.5, 20.25, 'revoke', now64(3);
 INSERT INTO verdicts (tenant, time, id, epoch, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_group, evidence_nats, evidence_text, evidence_hard, evidence_technique, cause_event_id, public_text, operator_text, subject, ingested_at)
 SELECT 'default', now64(6), 'v1', number, 'subject', 'session', 'stolen', 'revoke', now64(6) + 3600, 12.5, ['net.new_country', 'walk.ids'], ['network', 'walk'], [4.5, 8], ['a new country', '50 ids in a row'], [false, false], ['', 'API1:2023'], 'w49', 'please sign in again', 'walked over ids', 'thief', now64(3) FROM numbers(2);
@@ -126,6 +126,7 @@ func TestQuestions(t *testing.T) {
 			want: [][]string{{"request", "3", "3", "4", "0.1"}, {"websocket", "1", "1", "1", "0.1"}},
 		},
 		"accounting": {
+			// Numbers 30 and 31 were missing once and have come since.
 			pick: []string{"gateway", "epoch", "requests", "sessions", "dropped", "missing", "repeated"},
 			want: [][]string{{"", "0", "113", "0", "0", "0", "0"}, {"g1", "1", "1000", "0", "0", "0", "0"}, {"g1", "2", "50", "1", "10", "3", "0"}, {"g2", "1", "40", "0", "0", "0", "0"}},
 		},
@@ -188,7 +189,7 @@ func TestQuestions(t *testing.T) {
 		},
 		"lateness": {
 			pick: []string{"kafka_topic", "kafka_partition", "rows", "first_offset", "last_offset", "future", "missing", "dropped"},
-			want: [][]string{{"", "0", "1191", "0", "0", "0", "3", "10"}, {"vigil.requests", "0", "13", "0", "12", "0", "0", "0"}},
+			want: [][]string{{"", "0", "1191", "0", "0", "0", "5", "10"}, {"vigil.requests", "0", "13", "0", "12", "0", "0", "0"}},
 		},
 		"revocations": {
 			params: map[string]string{"tenant": "acme"},

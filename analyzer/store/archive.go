@@ -20,8 +20,8 @@ import (
 // Archive keeps the scorer's snapshots in table snapshots, and what they say about
 // subjects in table models. It implements [state.Archive].
 type Archive struct {
-	conn    driver.Conn
-	timeout time.Duration // Of one insert.
+	conn   driver.Conn
+	config Config
 
 	mu        sync.Mutex
 	described map[string]time.Time // By partition, the latest event of the profiles that were written. Guarded by mu.
@@ -34,7 +34,7 @@ func NewArchive(c Config, now func() time.Time) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	return &Archive{conn: conn, timeout: c.InsertTimeout, described: make(map[string]time.Time)}, nil
+	return &Archive{conn: conn, config: c, described: make(map[string]time.Time)}, nil
 }
 
 // Close closes the connections.
@@ -85,7 +85,7 @@ func (a *Archive) Put(ctx context.Context, h state.Header, body []byte) error {
 		row := chunkRow{
 			header: h, chunk: uint32(i), chunks: uint32(chunks), bytes: uint64(len(body)), checksum: xxh3.Hash(data), data: string(data),
 		}
-		err = newBlock("snapshots", chunkColumns, []chunkRow{row}).insert(ctx, a.conn, newSpares(), tokenOf("snapshot", h, i), a.timeout)
+		err = newBlock("snapshots", chunkColumns, []chunkRow{row}).insert(ctx, a.conn, newSpares(), tokenOf("snapshot", h, i), &a.config)
 		if err != nil {
 			return fmt.Errorf("chunk %d of %d: %w", i, chunks, err)
 		}

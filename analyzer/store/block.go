@@ -96,16 +96,20 @@ func newBlock[R any](table string, columns []column[R], rows []R) block {
 
 // insert sends a block once. Every setting that deduplication depends on is
 // explicit, because servers differ in their defaults.
-func (b block) insert(ctx context.Context, conn driver.Conn, spare *spares, token string, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (b block) insert(ctx context.Context, conn driver.Conn, spare *spares, token string, c *Config) error {
+	ctx, cancel := context.WithTimeout(ctx, c.InsertTimeout)
 	defer cancel()
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+	settings := clickhouse.Settings{
 		"async_insert":               0,
 		"insert_deduplicate":         1,
 		"insert_deduplication_token": token,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
 		"max_insert_block_size":                              1 << 30, // One block stays one block.
-	}))
+	}
+	if c.Replicated { // A block that one replica alone had would be lost with it, and its token kept in Keeper.
+		settings["insert_quorum"] = "auto"
+	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(settings))
 	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+b.table+" ("+strings.Join(b.columns, ", ")+")")
 	if err != nil {
 		return fmt.Errorf("prepare insert into %s: %w", b.table, err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	schema "github.com/vigil-gateway/vigil/schemas/clickhouse"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
@@ -32,6 +33,11 @@ type Config struct {
 	// Migrate makes the database and applies pending migrations before the first
 	// insert. Where the user may not, "vigil migrate" does it with another one.
 	Migrate bool `mapstructure:"migrate"`
+	// Replicated says that the tables are replicas, by ClickHouse Keeper: migrations
+	// make them so, and an insert counts once most replicas have it.
+	Replicated bool `mapstructure:"replicated"`
+	// Cluster is the cluster whose every node migrations change; it needs replicated.
+	Cluster string `mapstructure:"cluster"`
 	// Username is ClickHouse's user; empty is its default user.
 	Username string `mapstructure:"username"`
 	// PasswordFile holds the user's password; a line end at its end is ignored. Only
@@ -123,8 +129,11 @@ func (c Config) ValidateClickHouse() error {
 	if c.TLS.Enabled() && c.Protocol != ProtocolNative {
 		errs = append(errs, errors.New("tls: needs protocol native"))
 	}
-	return errors.Join(append(errs, c.TLS.Validate())...)
+	return errors.Join(append(errs, c.TLS.Validate(), c.Form().Validate())...)
 }
+
+// Form is how the tables stand.
+func (c Config) Form() schema.Form { return schema.Form{Cluster: c.Cluster, Replicated: c.Replicated} }
 
 func addresses(key string, list []string) error {
 	var errs []error

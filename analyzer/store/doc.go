@@ -35,6 +35,11 @@
 // vigil.verdicts, out of what is stored: their log is a table like the others, and a
 // finding is in it once.
 //
+// [Dead] is for people: it stores what dead letters say once a version reads
+// them, at the record's own position, as of the letter's time. Rows that are
+// there already are found by that; a second person at the same moment is stopped
+// by the token. The store itself never reads vigil.dead.
+//
 // # Concurrency
 //
 // [Store.Run] is called once. One goroutine owns one partition. [Store.Stats]
@@ -47,6 +52,14 @@
 // pass: a partition is taken over within the session timeout, which is seconds.
 // Its id, not its offsets alone, is in the token: else a topic that was deleted
 // and made again would be dropped as a duplicate of its predecessor.
+//
+// The number of a record that was poison is missing in its lane and is counted
+// as such. Its row, once it can be read, is put beside that count: who asks for
+// what is missing takes off the numbers that table lane_daily has seen.
+//
+// On replicated tables an insert waits for most replicas (insert_quorum). The
+// token is in Keeper: a block that one replica alone had, and took with it, would
+// be dropped as a duplicate when it is sent again.
 //
 // Where only opens, ticks and heartbeats come, the offset is committed without
 // a cut, except once a minute, so that the state is never far behind.

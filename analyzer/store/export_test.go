@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -52,3 +53,22 @@ func Marks(n int) int {
 
 // MarksMax is the limit of the above.
 const MarksMax = marksMax
+
+// ErrEnded is what a zombie's commit ends with.
+var ErrEnded = errors.New("the generation has ended")
+
+type ended struct{}
+
+func (ended) CommitOffsets(map[string]map[int]int64) error { return ErrEnded }
+
+// Redo does a declared cut as a worker whose generation has ended.
+func (s *Store) Redo(ctx context.Context, c Cut) error {
+	w := &worker{store: s, kind: s.kinds[c.Topic], partition: c.Partition, group: ended{}, memory: newMemory(&c), first: c.First, next: c.First}
+	return w.apply(ctx, c, true)
+}
+
+// Abandon closes a store that never ran.
+func (s *Store) Abandon() {
+	s.transport.CloseIdleConnections()
+	_ = errors.Join(s.observed.Unregister(), s.conn.Close())
+}

@@ -126,7 +126,7 @@ func (g *incidents) write(ctx context.Context, rows []incidentRow) error {
 		_, _ = fmt.Fprintf(sum, "%q %q %q\n", rows[i].Finding.Tenant, rows[i].Finding.VerdictID, rows[i].Incident) // A hash takes all.
 	}
 	b := newBlock("incident_findings", incidentColumns(), rows)
-	return b.insert(ctx, g.store.conn, g.store.spare, "incidents-"+hex.EncodeToString(sum.Sum(nil)[:16]), g.store.o.Config.InsertTimeout)
+	return b.insert(ctx, g.store.conn, g.store.spare, "incidents-"+hex.EncodeToString(sum.Sum(nil)[:16]), &g.store.o.Config)
 }
 
 func incidentColumns() []column[incidentRow] {

@@ -12,15 +12,19 @@ import (
 )
 
 // insert stores one block, trying again until ClickHouse has it or ctx ends.
-func (s *Store) insert(ctx context.Context, b block, token string) error {
+// waiting is called after each try that failed.
+func (s *Store) insert(ctx context.Context, b block, token string, waiting func()) error {
 	began := s.o.Now()
 	err := s.again(ctx, "insert", nil, func() error {
 		err := s.migrate(ctx)
 		if err == nil {
 			began = s.o.Now()
-			err = b.insert(ctx, s.conn, s.spare, token, s.o.Config.InsertTimeout)
+			err = b.insert(ctx, s.conn, s.spare, token, &s.o.Config)
 		}
 		s.down.Store(err != nil)
+		if err != nil {
+			waiting()
+		}
 		return err
 	})
 	if err != nil {

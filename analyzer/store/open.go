@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -51,14 +52,15 @@ func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
 		protocol, compression = clickhouse.HTTP, clickhouse.CompressionNone // The embedded engine: loopback has room.
 	}
 	conn, err := clickhouse.Open(&clickhouse.Options{
-		Protocol:     protocol,
-		Addr:         c.Addresses,
-		Auth:         clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
-		Compression:  &clickhouse.Compression{Method: compression},
-		DialTimeout:  5 * time.Second,
-		DialContext:  func(ctx context.Context, address string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", address) },
-		MaxOpenConns: 32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.
-		MaxIdleConns: 8,
+		Protocol:      protocol,
+		Addr:          c.Addresses,
+		Auth:          clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
+		Compression:   &clickhouse.Compression{Method: compression},
+		DialTimeout:   5 * time.Second,
+		DialContext:   func(ctx context.Context, address string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", address) },
+		TransportFunc: func(t *http.Transport) (http.RoundTripper, error) { return inBand{t}, nil },
+		MaxOpenConns:  32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.
+		MaxIdleConns:  8,
 		ClientInfo: clickhouse.ClientInfo{Products: []struct{ Name, Version string }{
 			{Name: "vigil", Version: "1"},
 		}},
@@ -72,6 +74,10 @@ func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
 // Migrate makes the database, where it is missing, and applies the migrations
 // that are pending. It returns how many those were.
 func Migrate(ctx context.Context, c Config) (applied int, err error) {
+	err = c.Form().Validate() // A cluster's name becomes part of a statement.
+	if err != nil {
+		return 0, err
+	}
 	first := c
 	first.Database = "default"
 	conn, err := Open(ctx, first)
@@ -79,7 +85,7 @@ func Migrate(ctx context.Context, c Config) (applied int, err error) {
 		return 0, err
 	}
 	// Validate has let a plain name pass alone: nothing in it needs quoting.
-	err = errors.Join(conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+c.Database), conn.Close())
+	err = errors.Join(conn.Exec(ctx, c.Form().Render("CREATE DATABASE IF NOT EXISTS "+c.Database)), conn.Close())
 	if err != nil {
 		return 0, fmt.Errorf("create database %s: %w", c.Database, err)
 	}
@@ -88,5 +94,5 @@ func Migrate(ctx context.Context, c Config) (applied int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	return schema.Migrate(ctx, conn)
+	return schema.Migrate(ctx, conn, c.Form())
 }

@@ -99,7 +99,7 @@ func (a *Archive) Describe(ctx context.Context, h state.Header, profiles func(yi
 		if len(rows) == 0 {
 			return nil
 		}
-		err := newBlock("models", columns, rows).insert(ctx, a.conn, newSpares(), tokenOf("models", h, blocks), a.timeout)
+		err := newBlock("models", columns, rows).insert(ctx, a.conn, newSpares(), tokenOf("models", h, blocks), &a.config)
 		rows, blocks = rows[:0], blocks+1
 		return err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
@@ -112,7 +113,12 @@ func requestColumns() []column[requestRow] {
 		}),
 		col("id", func(r *row) string { return r.Id }),
 		col("phase", func(r *row) string { return r.Phase }),
-		col("request_id", func(r *row) string { return r.RequestId }),
+		col("other_request_id", func(r *row) string {
+			if r.RequestId == r.Id {
+				return ""
+			}
+			return r.RequestId
+		}),
 		col("gateway", func(r *row) string { return r.Gateway }),
 		col("epoch", func(r *row) uint64 { return r.Epoch }),
 		col("lane", func(r *row) uint32 { return r.Lane }),
@@ -147,7 +153,12 @@ func trafficColumns() []column[requestRow] {
 	return []column[row]{
 		col("method", func(r *row) string { return r.Method }),
 		col("host", func(r *row) string { return r.Host }),
-		col("path", func(r *row) string { return r.Path }),
+		col("other_path", func(r *row) string {
+			if r.Path == derivedPath(r.Template, r.Resource) {
+				return ""
+			}
+			return r.Path
+		}),
 		col("route", func(r *row) string { return r.Route }),
 		col("template", func(r *row) string { return r.Template }),
 		col("resource", func(r *row) string { return r.Resource }),
@@ -173,6 +184,24 @@ func trafficColumns() []column[requestRow] {
 		col("stream", func(r *row) string { return r.Stream }),
 		col("support_code", func(r *row) string { return r.SupportCode }),
 	}
+}
+
+// derivedPath is what column path reads where other_path is empty: the template
+// with the resource in place of what stands in braces first.
+func derivedPath(template, resource string) string {
+	open := strings.IndexByte(template, '{')
+	if open < 0 {
+		return template
+	}
+	end := strings.IndexByte(template[open:], '/')
+	if end < 0 {
+		end = len(template) - open
+	}
+	shut := strings.LastIndexByte(template[open:open+end], '}')
+	if shut < 0 {
+		return "" // Not a template of ours: its path is kept whole.
+	}
+	return template[:open] + resource + template[open+shut+1:]
 }
 
 func lossColumns() []column[lossRow] {

@@ -43,6 +43,8 @@ type rig struct {
 	headers  []kafka.Header
 	seals    *verdict.KeySet // Nil where nothing is sealed.
 	unsigned seal.Policy
+	store    *store.Store // The last that was started.
+	patience time.Duration
 }
 
 func newRig(t *testing.T) *rig {
@@ -54,7 +56,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(b.Close)
 	transport := new(kafka.Transport)
 	t.Cleanup(transport.CloseIdleConnections)
-	r := &rig{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport}, database: olaptest.Database(t)}
+	r := &rig{t: t, client: &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport}, database: olaptest.Database(t), patience: 30 * time.Second}
 	r.meter, r.tracer = metricnoop.NewMeterProvider().Meter(""), tracenoop.NewTracerProvider().Tracer("")
 	r.config = store.DefaultConfig()
 	r.config.Brokers = []string{b.Addr()}
@@ -99,6 +101,7 @@ func (r *rig) start() (stop func()) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.store = s
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -152,7 +155,7 @@ func (r *rig) ask(query string) string {
 // eventually waits until a query has an answer.
 func (r *rig) eventually(query, want string) {
 	r.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(r.patience)
 	got := ""
 	for time.Now().Before(deadline) {
 		if r.ask("SELECT count() FROM system.tables WHERE database = '"+r.database+"' AND name = 'enforcements'") == "1" {
@@ -202,9 +205,23 @@ func (r *rig) once(n int) {
 	r.t.Helper()
 	want := fmt.Sprintf("%d\t%d", n*partitions, n*partitions)
 	r.eventually("SELECT count(), uniqExact(id) FROM @requests", want)
-	for _, view := range []string{"requests_1m", "sessions", "subject_daily"} {
+	for _, view := range []string{"requests_1m", "requests_1h", "sessions", "subject_daily", "lane_daily"} {
 		r.eventually("SELECT sum(requests) FROM @"+view, strconv.Itoa(n*partitions)) // A block's views are written after its table.
 	}
+	r.eventually("SELECT sum(numbered), sum(different) FROM (SELECT sum(numbered) AS numbered, groupBitmapMerge(seqs) AS different FROM @lane_daily GROUP BY gateway, epoch, lane)", want)
+}
+
+// judgements writes assessments of offsets 0 to n-1.
+func (r *rig) judgements(n int64) {
+	r.t.Helper()
+	r.produce(topic.Assessments, 0, batch(r.t, 0, n-1))
+}
+
+// judged asserts that each of n assessments is one row, with its evidence.
+func (r *rig) judged(n int) {
+	r.t.Helper()
+	r.eventually("SELECT count(), uniqExact(source_offset) FROM @assessments", fmt.Sprintf("%d\t%d", n, n))
+	r.eventually("SELECT count(), uniqExact(event_id, signal) FROM @evidence", fmt.Sprintf("%d\t%d", 2*n, 2*n))
 }
 
 // committed waits until the group has committed an offset.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
 	"strings"
@@ -39,7 +40,7 @@ func batch(t *testing.T, first, last int64) []byte {
 	b := &assessment.AssessmentBatch{Topic: topic.Requests, FirstOffset: first, LastOffset: last}
 	for o := first; o <= last; o++ {
 		b.Assessments = append(b.Assessments, &assessment.Assessment{
-			EventTime: timestamppb.Now(), Offset: o, Tenant: "default", Score: 3, Action: verdict.ActionObserve,
+			EventTime: timestamppb.Now(), EventId: fmt.Sprint("e", o), Offset: o, Tenant: "default", Score: 3, Action: verdict.ActionObserve,
 			Evidence: []*verdict.Evidence{{Signal: "geo.new_country", Group: "network", Nats: 2}, {Signal: "client.new_family", Group: "client", Nats: 1}},
 		})
 	}

@@ -40,10 +40,11 @@ type worker struct {
 	sealed   *sealed   // Nil where no batch is verified.
 	pending  []item    // Read, and of no cut yet.
 	bytes    int64
+	held     int64 // Bytes of the cut that is being stored.
 	misses   int
 
 	lag      atomic.Int64 // Records that are not stored yet.
-	gathered atomic.Int64 // Bytes of pending.
+	gathered atomic.Int64 // Bytes of pending and held.
 }
 
 // run stores cut after cut until ctx ends, or until only a new generation helps.
@@ -274,6 +275,14 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 		return nil
 	}
 	items := w.take(w.below(c.Last + 1))
+	for _, i := range items {
+		w.held += i.size
+	}
+	w.gathered.Store(w.bytes + w.held)
+	defer func() {
+		w.held = 0
+		w.gathered.Store(w.bytes)
+	}()
 	ctx, span := w.store.o.Tracer.Start(ctx, "store "+w.kind.topic, trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithLinks(links(ctx, items)...), trace.WithAttributes(
 			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", w.kind.topic),
@@ -291,7 +300,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 		to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.offset, at: c.Time})
 	}
 	for _, b := range to.blocks() {
-		err := w.store.insert(ctx, b, c.token(b.table))
+		err := w.store.insert(ctx, b, c.token(b.table), func() { w.fallBehind(ctx) })
 		if err != nil {
 			return err
 		}
@@ -306,6 +315,15 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			metric.WithAttributes(attribute.String("topic", w.kind.topic)))
 	}
 	return nil
+}
+
+// fallBehind looks how far the partition has gone on while its worker, which
+// reads nothing then, waits for ClickHouse: else the lag would stand still.
+func (w *worker) fallBehind(ctx context.Context) {
+	_, end, err := w.store.broker.bounds(ctx, w.kind.topic, w.partition)
+	if err == nil {
+		w.lag.Store(max(0, end-w.first))
+	}
 }
 
 // commit tells the group how far the partition is stored. It fails where the

@@ -131,7 +131,7 @@ func lookUp(ctx context.Context, db database, run runfile.Run, code string) (*ex
 	x := new(explanation)
 	var requests []requestRow
 	err := db.Select(ctx, &requests, "SELECT "+requestColumns+` FROM requests
-WHERE tenant = ? AND (support_code = ? OR request_id = ? OR id = ? OR session = ?)
+WHERE tenant = ? AND (support_code = ? OR other_request_id = ? OR id = ? OR session = ?)
 ORDER BY decision != 'permit' DESC, requests.time DESC LIMIT 1`, run.Tenant, code, code, code, code)
 	if err != nil {
 		return nil, fmt.Errorf("read requests: %w", err)

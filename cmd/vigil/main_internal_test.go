@@ -58,11 +58,12 @@ func TestScripts(t *testing.T) {
 // Operator scripts have a ClickHouse with a few rows in it, two admin ports
 // that note what they receive, and an operator's key.
 func TestOperatorScripts(t *testing.T) {
-	db := startClickHouse(t)
+	db, brokers := startClickHouse(t), startKafka(t)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "operator"), RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE_GOLDEN") != "",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("VIGIL_CLICKHOUSE", db)
+			e.Setenv("KAFKA", brokers)
 			e.Setenv("NOBODY", closedPort(t))
 			return setUpAdmin(t, e)
 		},
@@ -117,17 +118,17 @@ func startClickHouse(t *testing.T) string {
 	defer func() { _ = conn.Close() }()
 	for _, statement := range []string{
 		// The thief's request, with the verdict that it caused.
-		`INSERT INTO requests (tenant, time, kind, id, phase, request_id, subject, session, address, country, as_org, user_agent, method, host, path, route, status, decision, reason, support_code, ingested_at)
+		`INSERT INTO requests (tenant, time, kind, id, phase, other_request_id, subject, session, address, country, as_org, user_agent, method, host, other_path, route, status, decision, reason, support_code, ingested_at)
 SELECT 'default', now64(6) - 60, 'request', 'ev-1', 'complete', 'rq-1', 'subj-1', 'sess-1AAAAAAAAAAAAAAAA', '203.0.113.7', 'NL', 'Example Hosting', 'curl/8', 'GET', 'shop.example', '/accounts/1', 'accounts', 401, 'deny', 'session_revoked', 'VG-AAAA-AAAA', now64(3)`,
 		// Somebody else's, refused for its own sake, and one that met no route.
-		`INSERT INTO requests (tenant, time, kind, id, phase, request_id, subject, session, address, user_agent, method, host, path, route, status, decision, reason, support_code, ingested_at)
+		`INSERT INTO requests (tenant, time, kind, id, phase, other_request_id, subject, session, address, user_agent, method, host, other_path, route, status, decision, reason, support_code, ingested_at)
 SELECT 'default', now64(6) - 50, 'request', 'ev-2', 'complete', 'rq-2', '', '', '203.0.113.8', 'curl/8', 'GET', 'shop.example', '/accounts/2', 'accounts', 401, 'deny', 'token_expired', 'VG-BBBB-BBBB', now64(3)`,
-		`INSERT INTO requests (tenant, time, kind, id, phase, request_id, subject, session, address, user_agent, method, host, path, route, status, decision, reason, ingested_at)
+		`INSERT INTO requests (tenant, time, kind, id, phase, other_request_id, subject, session, address, user_agent, method, host, other_path, route, status, decision, reason, ingested_at)
 SELECT 'default', now64(6) - 40, 'request', 'ev-3', 'complete', 'rq-3', '', '', '203.0.113.8', 'curl/8', 'GET', 'shop.example', '/nowhere', '', 404, 'deny', 'no_route', now64(3)`,
 		`INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_group, evidence_nats, evidence_text, evidence_hard, evidence_technique, origin, cause_event_id, support_code, subject, ingested_at)
 SELECT 'default', now64(6) - 60, 'vd-1', 3, 17, 'subject', 'session', 'sess-1AAAAAAAAAAAAAAAA', 'revoke', now64(6) + 3600, 21.5, ['geo.impossible_travel'], ['network'], [12.25], ['Lisbon to Amsterdam in 40 s'], [false], ['T1078'], 'model', 'ev-0', 'VG-CCCC-CCCC', 'subj-1', now64(3)`,
 		// One request with two verdicts, both lapsed: its code is the first one's.
-		`INSERT INTO requests (tenant, time, kind, id, phase, request_id, subject, session, address, user_agent, method, host, path, route, status, decision, reason, support_code, ingested_at)
+		`INSERT INTO requests (tenant, time, kind, id, phase, other_request_id, subject, session, address, user_agent, method, host, other_path, route, status, decision, reason, support_code, ingested_at)
 SELECT 'default', now64(6) - 4000, 'request', 'ev-7', 'complete', 'rq-7', '', '', '192.0.2.77', 'curl/8', 'GET', 'shop.example', '/accounts/7', 'accounts', 403, 'deny', 'blocked', 'VG-7777-7777', now64(3)`,
 		`INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, origin, cause_event_id, support_code, ingested_at)
 SELECT 'default', now64(6) - 4000 + number, concat('vd-7', toString(number)), 1, 6 + number, 'facet', 'address', '192.0.2.77', 'block', now64(6) - 3000, 'model', 'ev-7', if(number = 0, 'VG-7777-7777', 'VG-8888-8888'), now64(3) FROM numbers(2)`,

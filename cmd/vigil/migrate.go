@@ -14,30 +14,51 @@ import (
 	schema "github.com/vigil-gateway/vigil/schemas/clickhouse"
 )
 
+const migrateLong = `Plan, apply and verify the tables in ClickHouse.
+
+Migrations are numbered and go forward only. A migration that was applied is
+never changed; verify and status say so where a database disagrees. One that
+broke off is told, and up applies it again.
+
+With --replicated every table is a replica of the same table on the other nodes
+of its shard, by ClickHouse Keeper and the macros {shard} and {replica}; with
+--cluster each statement goes to every node of that cluster. Set the same in the
+analyzer's configuration (store.replicated, store.cluster).`
+
 // newMigrateCommand keeps the tables.
 func newMigrateCommand(env app.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "migrate",
 		Short: "Plan, apply and verify the tables in ClickHouse",
-		Long: `Plan, apply and verify the tables in ClickHouse.
-
-Migrations are numbered and go forward only. A migration that was applied is
-never changed; verify and status say so where a database disagrees.`,
-		Args: noSuchCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Long:  migrateLong,
+		Args:  noSuchCommand,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	var f schema.Form
 	for _, sub := range []struct {
 		name, short string
-		run         func(*cobra.Command, app.Env, *link) error
+		formed      bool
+		run         func(*cobra.Command, app.Env, *link, schema.Form) error
 	}{
-		{"plan", "Print the SQL that is pending", migratePlan},
-		{"up", "Make the database and apply what is pending", migrateUp},
-		{"status", "List every migration and when it was applied", migrateStatus},
-		{"verify", "Compare the live tables with what the migrations make", migrateVerify},
+		{"plan", "Print the SQL that is pending", true, migratePlan},
+		{"up", "Make the database and apply what is pending", true, migrateUp},
+		{"status", "List every migration and when it was applied", false, migrateStatus},
+		{"verify", "Compare the live tables with what the migrations make", false, migrateVerify},
 	} {
 		one := &cobra.Command{Use: sub.name, Short: sub.short, Args: cobra.NoArgs}
-		l := newLink(one, env, clickhouseParts()[:4])
-		one.RunE = func(cmd *cobra.Command, _ []string) error { return sub.run(cmd, env, l) }
+		parts := clickhouseParts()
+		l := newLink(one, env, parts[:len(parts)-1]) // All but the tenant.
+		if sub.formed {
+			one.Flags().BoolVar(&f.Replicated, "replicated", false, "the tables are replicas, by ClickHouse Keeper")
+			one.Flags().StringVar(&f.Cluster, "cluster", "", "cluster whose every node is changed, such as prod or {cluster}; with --replicated")
+		}
+		one.RunE = func(cmd *cobra.Command, _ []string) error {
+			err := f.Validate()
+			if err != nil {
+				return app.Usage("--%w", err)
+			}
+			return sub.run(cmd, env, l, f)
+		}
 		c.AddCommand(one)
 	}
 	return c
@@ -56,7 +77,7 @@ func withSchema(ctx context.Context, l *link, work func(database) error) error {
 	return errors.Join(work(db), db.Close())
 }
 
-func migratePlan(c *cobra.Command, env app.Env, l *link) error {
+func migratePlan(c *cobra.Command, env app.Env, l *link, f schema.Form) error {
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err
@@ -66,19 +87,22 @@ func migratePlan(c *cobra.Command, env app.Env, l *link) error {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			out := make([]map[string]any, 0, len(pending))
-			for _, m := range pending {
-				out = append(out, map[string]any{"version": m.Version, "name": m.Name, "checksum": m.Checksum, "statements": m.Statements})
-			}
-			return writeJSON(env.Stdout, out)
+		plan := make([]planned, 0, len(pending))
+		for i := range pending {
+			plan = append(plan, newPlanned(&pending[i], f))
 		}
-		if len(pending) == 0 {
+		if asJSON {
+			return writeJSON(env.Stdout, plan)
+		}
+		if len(plan) == 0 {
 			sayln(env.Stderr, "nothing is pending")
 		}
-		for _, m := range pending {
-			say(env.Stdout, "-- %d %s\n", m.Version, m.Name)
-			for _, s := range m.Statements {
+		for _, p := range plan {
+			say(env.Stdout, "-- %d %s\n", p.Version, p.Name)
+			if p.BrokeOff {
+				sayln(env.Stdout, "-- was begun and broke off: it is applied again")
+			}
+			for _, s := range p.Statements {
 				say(env.Stdout, "%s;\n", s)
 			}
 		}
@@ -86,7 +110,24 @@ func migratePlan(c *cobra.Command, env app.Env, l *link) error {
 	})
 }
 
-func migrateUp(c *cobra.Command, env app.Env, l *link) error {
+// planned is one migration that is pending.
+type planned struct {
+	Version    uint32   `json:"version"`
+	Name       string   `json:"name"`
+	Checksum   string   `json:"checksum"`
+	BrokeOff   bool     `json:"broke_off"`
+	Statements []string `json:"statements"`
+}
+
+func newPlanned(s *schema.Status, f schema.Form) planned {
+	p := planned{Version: s.Version, Name: s.Name, Checksum: s.Checksum, BrokeOff: s.BrokeOff(), Statements: []string{}}
+	for _, statement := range s.Statements {
+		p.Statements = append(p.Statements, f.Render(statement))
+	}
+	return p
+}
+
+func migrateUp(c *cobra.Command, env app.Env, l *link, f schema.Form) error {
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err
@@ -99,12 +140,15 @@ func migrateUp(c *cobra.Command, env app.Env, l *link) error {
 	if err != nil {
 		return err
 	}
+	config.Cluster, config.Replicated = f.Cluster, f.Replicated
 	applied, err := store.Migrate(c.Context(), config)
-	if err != nil && !errors.Is(err, schema.ErrChanged) {
-		return app.Unreachable(err)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, schema.ErrForm):
+		return app.Usage("%w (--replicated, --cluster)", err)
+	case errors.Is(err, schema.ErrChanged):
 		return err
+	case err != nil:
+		return app.Unreachable(err)
 	}
 	if asJSON {
 		return writeJSON(env.Stdout, map[string]int{"applied": applied})
@@ -113,7 +157,7 @@ func migrateUp(c *cobra.Command, env app.Env, l *link) error {
 	return err
 }
 
-func migrateStatus(c *cobra.Command, env app.Env, l *link) error {
+func migrateStatus(c *cobra.Command, env app.Env, l *link, _ schema.Form) error {
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err
@@ -124,16 +168,20 @@ func migrateStatus(c *cobra.Command, env app.Env, l *link) error {
 			return err
 		}
 		type row struct {
-			Version uint32     `json:"version"`
-			Name    string     `json:"name"`
-			Applied *time.Time `json:"applied"`
+			Version  uint32     `json:"version"`
+			Name     string     `json:"name"`
+			Applied  *time.Time `json:"applied"`
+			BrokeOff bool       `json:"broke_off"`
 		}
 		var rows []row
 		var cells [][]string
 		for i := range all {
 			s := &all[i]
-			r, when := row{Version: s.Version, Name: s.Name}, "pending"
-			if !s.Applied.IsZero() {
+			r, when := row{Version: s.Version, Name: s.Name, BrokeOff: s.BrokeOff()}, "pending"
+			switch {
+			case s.BrokeOff():
+				when = "broke off, begun " + s.Begun.UTC().Format(time.RFC3339)
+			case !s.Applied.IsZero():
 				r.Applied, when = &s.Applied, s.Applied.UTC().Format(time.RFC3339)
 			}
 			rows = append(rows, r)
@@ -146,7 +194,7 @@ func migrateStatus(c *cobra.Command, env app.Env, l *link) error {
 	})
 }
 
-func migrateVerify(c *cobra.Command, env app.Env, l *link) error {
+func migrateVerify(c *cobra.Command, env app.Env, l *link, _ schema.Form) error {
 	return withSchema(c.Context(), l, func(db database) error {
 		err := schema.Verify(c.Context(), db)
 		if errors.Is(err, schema.ErrDrift) || errors.Is(err, schema.ErrChanged) {

@@ -53,7 +53,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 		{groupLook, []func(app.Env) *cobra.Command{newVerdictsCommand, newExplainCommand, newQueryCommand, newIncidentsCommand, newCoverageCommand, newVerifyCommand}},
 		{groupAct, []func(app.Env) *cobra.Command{newRevokeCommand, newRestoreCommand, newReleaseCommand, newLabelCommand, newEpochCommand}},
 		{groupTune, []func(app.Env) *cobra.Command{newModelCommand, newTestCommand, newCalibrateCommand, newDetectCommand, newBenchCommand, newAttackCommand}},
-		{groupSet, []func(app.Env) *cobra.Command{newDoctorCommand, newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newVersionCommand}},
+		{groupSet, []func(app.Env) *cobra.Command{newDoctorCommand, newConfigCommand, newKeysCommand, newTopicsCommand, newMigrateCommand, newDeadCommand, newVersionCommand}},
 	} {
 		for _, newCommand := range group.commands {
 			c := newCommand(env)

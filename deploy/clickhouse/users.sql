@@ -31,13 +31,16 @@ GRANT INSERT ON vigil.labels TO vigil_responder_role;
 CREATE USER IF NOT EXISTS vigil_responder IDENTIFIED WITH ssl_certificate CN 'vigil-responder' DEFAULT ROLE vigil_responder_role;
 GRANT vigil_responder_role TO vigil_responder;
 
--- "vigil migrate": makes and changes tables, and is not around otherwise. Views
+-- "vigil migrate" and "vigil dead retry": makes and changes tables, stores what
+-- could not be read before, and is not around otherwise. Views
 -- write as their maker (SQL SECURITY DEFINER is the server's default), so that the
 -- writer needs nothing but INSERT.
 CREATE ROLE IF NOT EXISTS vigil_migrator_role;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, ALTER, SELECT, INSERT ON vigil.* TO vigil_migrator_role;
 GRANT SELECT ON system.columns TO vigil_migrator_role;
 GRANT SELECT ON system.tables TO vigil_migrator_role;
+-- For "vigil migrate up --cluster", with these users on every node.
+GRANT CLUSTER ON *.* TO vigil_migrator_role;
 CREATE USER IF NOT EXISTS vigil_migrator IDENTIFIED WITH ssl_certificate CN 'vigil-migrator' DEFAULT ROLE vigil_migrator_role;
 GRANT vigil_migrator_role TO vigil_migrator;
 

@@ -17,6 +17,7 @@ grant --allow-principal 'User:analyzer-1' --operation Read --group vigil- --reso
 
 # operator
 grant --allow-principal 'User:operator' --operation Create --operation Describe --operation DescribeConfigs --topic vigil. --resource-pattern-type prefixed
+grant --allow-principal 'User:operator' --operation Read --topic vigil.dead
 grant --allow-principal 'User:operator' --operation Describe --group vigil- --resource-pattern-type prefixed
 grant --allow-principal 'User:operator' --operation Describe --operation DescribeConfigs --cluster
 

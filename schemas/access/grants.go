@@ -13,8 +13,9 @@ const (
 	RoleGateway Role = "gateway"
 	// RoleAnalyzer reads everything and alone writes verdicts.
 	RoleAnalyzer Role = "analyzer"
-	// RoleOperator makes topics and looks at the cluster ("vigil topics",
-	// "vigil doctor"). It reads no record and writes none.
+	// RoleOperator makes topics, looks at the cluster and reads the dead letters
+	// ("vigil topics", "vigil doctor", "vigil dead"). It reads no other record and
+	// writes none.
 	RoleOperator Role = "operator"
 	// RoleReader is another system that takes assessments over.
 	RoleReader Role = "reader"
@@ -79,6 +80,7 @@ func Grants(role Role) []Grant {
 	case RoleOperator:
 		return []Grant{
 			{Operations: []string{Create, Describe, DescribeConfigs}, Resource: Topic, Names: []string{Prefix}, Prefixed: true},
+			{Operations: read, Resource: Topic, Names: []string{topic.Dead}},
 			{Operations: []string{Describe}, Resource: Group, Names: []string{GroupPrefix}, Prefixed: true},
 			{Operations: []string{Describe, DescribeConfigs}, Resource: Cluster},
 		}

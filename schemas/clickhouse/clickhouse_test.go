@@ -1,6 +1,7 @@
 package clickhouse_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -43,7 +44,7 @@ func open(t *testing.T) driver.Conn {
 
 func migrate(t *testing.T, conn clickhouse.Conn, want int) {
 	t.Helper()
-	applied, err := clickhouse.Migrate(t.Context(), conn)
+	applied, err := clickhouse.Migrate(t.Context(), conn, clickhouse.Form{})
 	if err != nil || applied != want {
 		t.Fatalf("Migrate applied %d (%v), want %d", applied, err, want)
 	}
@@ -71,22 +72,28 @@ func TestSchemaGolden(t *testing.T) {
 		}
 		b.WriteString(text + ";\n\n")
 	}
+	compare(t, golden, b.String())
+}
+
+// compare compares text with a golden file.
+func compare(t *testing.T, path, got string) {
+	t.Helper()
 	if os.Getenv("UPDATE_GOLDEN") != "" {
-		err = os.WriteFile(golden, []byte(b.String()), 0o600)
+		err := os.WriteFile(path, []byte(got), 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("the schema changed (-want +got):\n%s", diff)
 	}
 }
 
-// A migration that broke off is applied again; one that is done is not.
+// What is applied is not applied again.
 func TestMigrateIsRepeatable(t *testing.T) {
 	conn := open(t)
 	all := clickhouse.Migrations()
@@ -97,11 +104,6 @@ func TestMigrateIsRepeatable(t *testing.T) {
 	err = clickhouse.Verify(t.Context(), conn)
 	if !errors.Is(err, clickhouse.ErrDrift) {
 		t.Errorf("Verify of an empty database = %v, want %v", err, clickhouse.ErrDrift)
-	}
-	// The first file broke off after its first statement, before the journal.
-	err = conn.Exec(t.Context(), all[0].Statements[0])
-	if err != nil {
-		t.Fatal(err)
 	}
 	migrate(t, conn, len(all))
 	migrate(t, conn, 0)
@@ -114,10 +116,88 @@ func TestMigrateIsRepeatable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range statuses {
-		if s.Applied.IsZero() {
-			t.Errorf("migration %d has no time", s.Version)
+		if s.Applied.IsZero() || s.BrokeOff() {
+			t.Errorf("migration %d: %+v", s.Version, s)
 		}
 	}
+}
+
+// lossy fails the nth statement and all after it: before it reached the server,
+// or after, when only the answer is lost.
+type lossy struct {
+	driver.Conn
+
+	left   int
+	answer bool
+}
+
+var errLost = errors.New("connection lost")
+
+func (l *lossy) Exec(ctx context.Context, query string, args ...any) error {
+	l.left--
+	if l.left > 0 || l.left == 0 && l.answer {
+		err := l.Conn.Exec(ctx, query, args...)
+		if err != nil || l.left > 0 {
+			return err //nolint:wrapcheck // As the connection says it.
+		}
+	}
+	return errLost
+}
+
+// A migration that breaks off at any statement, or at the answer of any, is
+// told, and applied again to the same tables.
+func TestMigrationThatBrokeOffIsAppliedAgain(t *testing.T) {
+	all := clickhouse.Migrations()
+	last := all[len(all)-1]
+	before := 2 // The journal's own statements.
+	for _, m := range all {
+		before += len(m.Statements) + 2 // Begin and end are noted.
+	}
+	for back, executed := range map[int]bool{len(last.Statements): false, len(last.Statements) - 2: true, 1: false} {
+		t.Run(fmt.Sprintf("%d statements before the end, executed %v", back, executed), func(t *testing.T) {
+			conn := open(t)
+			applied, err := clickhouse.Migrate(t.Context(), &lossy{Conn: conn, left: before + 1 - back, answer: executed}, clickhouse.Form{})
+			if !errors.Is(err, errLost) || applied != len(all)-1 {
+				t.Fatalf("Migrate = %d, %v", applied, err)
+			}
+			pending, err := clickhouse.Plan(t.Context(), conn)
+			if err != nil || len(pending) != 1 || !pending[0].BrokeOff() {
+				t.Fatalf("Plan = %+v, %v, want one that broke off", pending, err)
+			}
+			err = clickhouse.Verify(t.Context(), conn)
+			if !errors.Is(err, clickhouse.ErrDrift) || !strings.Contains(err.Error(), "broke off") {
+				t.Errorf("Verify = %v, want one that broke off", err)
+			}
+			migrate(t, conn, 1)
+			err = clickhouse.Verify(t.Context(), conn)
+			if err != nil {
+				t.Errorf("Verify = %v", err)
+			}
+		})
+	}
+}
+
+// A journal of before begins were noted is understood, and goes on being one.
+func TestOlderJournalIsUnderstood(t *testing.T) {
+	conn := open(t)
+	all := clickhouse.Migrations()
+	for _, statement := range []string{
+		"CREATE TABLE migrations (version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = ReplacingMergeTree(applied_at) ORDER BY version",
+		"INSERT INTO migrations (version, name, checksum) SELECT 1, 'requests', '" + all[0].Checksum + "'",
+	} {
+		err := conn.Exec(t.Context(), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range all[0].Statements {
+		err := conn.Exec(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	migrate(t, conn, len(all)-1)
+	migrate(t, conn, 0)
 }
 
 // Each kind of drift is named.

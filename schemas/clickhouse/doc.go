@@ -7,8 +7,16 @@
 //
 // A file that has been released is never edited: its checksum is in the
 // journal, and [Verify] and [Migrate] refuse a database whose journal differs.
-// Every statement is idempotent, so a migration that broke off is simply
-// applied again. Statements name no database: the connection's own is meant.
+// Every statement is idempotent, also after those that follow it. Begin and end
+// of a migration are noted: one that broke off is told, and simply applied again.
+// Statements name no database: the connection's own is meant.
+//
+// A [Form] renders the same files for a cluster: every statement on every node,
+// every table a replica. There are no Distributed tables. A shard stands for
+// itself: a cut that was inserted through one would be split into blocks that
+// succeed and fail apart, and the questions join and read with FINAL, which a
+// shard can do alone. Replicas of one shard are what storing needs; where one
+// shard is not enough, give each an analyzer group and a share of the tenants.
 //
 // Columns carry the names of schemas/event. Beside them every table has
 // kafka_topic, kafka_partition, kafka_offset of the record that a row came

@@ -38,6 +38,8 @@ var (
 	fileName    = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)\.sql$`)
 	createTable = regexp.MustCompile(`CREATE (TABLE|MATERIALIZED VIEW|VIEW) IF NOT EXISTS (\w+)`)
 	columnLine  = regexp.MustCompile(`(?m)^    ([a-z0-9_]+) [A-Z]`)
+	alterTable  = regexp.MustCompile(`^ALTER TABLE (\w+)`)
+	addColumn   = regexp.MustCompile(`ADD COLUMN IF NOT EXISTS (\w+)`)
 )
 
 // Migrations returns every migration in order. They are part of the binary: a
@@ -75,21 +77,30 @@ func Tables() []Table {
 	var tables []Table
 	for _, m := range Migrations() {
 		for _, s := range m.Statements {
-			match := createTable.FindStringSubmatch(s)
-			if match == nil {
-				continue
-			}
-			t := Table{Name: match[2]}
-			if match[1] == "TABLE" {
-				for _, column := range columnLine.FindAllStringSubmatch(s, -1) {
-					t.Columns = append(t.Columns, column[1])
+			if match := createTable.FindStringSubmatch(s); match != nil {
+				t := Table{Name: match[2]}
+				if match[1] == "TABLE" {
+					for _, column := range columnLine.FindAllStringSubmatch(s, -1) {
+						t.Columns = append(t.Columns, column[1])
+					}
 				}
+				tables = append(tables, t)
 			}
-			tables = append(tables, t)
+			if match := alterTable.FindStringSubmatch(s); match != nil {
+				i := slices.IndexFunc(tables, func(t Table) bool { return t.Name == match[1] })
+				tables[i].alter(s)
+			}
 		}
 	}
 	slices.SortFunc(tables, func(a, b Table) int { return strings.Compare(a.Name, b.Name) })
 	return tables
+}
+
+// alter takes in the columns that one ALTER TABLE adds.
+func (t *Table) alter(statement string) {
+	for _, match := range addColumn.FindAllStringSubmatch(statement, -1) {
+		t.Columns = append(t.Columns, match[1])
+	}
 }
 
 // split cuts a file at the lines that end with a semicolon, which is how our

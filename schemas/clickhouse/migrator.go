@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,80 +16,117 @@ type Conn interface {
 	Select(ctx context.Context, dest any, query string, args ...any) error
 }
 
-// ErrChanged means that the journal of a database does not fit the embedded
-// migrations: a file was edited after its release, or the database is newer
-// than this program.
-var ErrChanged = errors.New("journal differs from the embedded migrations")
-
-// ErrDrift means that a table or column that the migrations create is missing.
-var ErrDrift = errors.New("schema has drifted")
+// Errors that a person has to decide about.
+var (
+	// ErrChanged means that the journal of a database does not fit the embedded
+	// migrations: a file was edited after its release, or the database is newer
+	// than this program.
+	ErrChanged = errors.New("journal differs from the embedded migrations")
+	// ErrDrift means that a table or column that the migrations create is missing.
+	ErrDrift = errors.New("schema has drifted")
+	// ErrForm means that the tables are replicated and the [Form] that was asked
+	// for is not, or the other way round.
+	ErrForm = errors.New("the tables stand in another form")
+)
 
 // Status is one migration and whether a database has it.
 type Status struct {
 	Migration
-	// Applied is zero where the migration is pending.
+	// Applied is when it was finished; zero where it is pending or has broken off.
 	Applied time.Time
+	// Begun is when a migration that has broken off was begun, else zero.
+	Begun time.Time
 }
 
-const journal = `CREATE TABLE IF NOT EXISTS migrations
+// BrokeOff reports whether the migration was begun and not finished.
+func (s *Status) BrokeOff() bool { return !s.Begun.IsZero() }
+
+// The journal has a row for the begin and one for the end of each migration; of
+// each version the last one counts.
+var journal = []string{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
+	`CREATE TABLE IF NOT EXISTS migrations
 (
     version UInt32,
     name String,
     checksum String,
-    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3),
+    finished Bool DEFAULT true
 )
 ENGINE = ReplacingMergeTree(applied_at)
-ORDER BY version`
+ORDER BY version`,
+	"ALTER TABLE migrations ADD COLUMN IF NOT EXISTS finished Bool DEFAULT true",
+}
 
-// entry is one row of the journal.
+// entry is what the journal says of one version.
 type entry struct {
 	Version   uint32    `ch:"version"`
 	Checksum  string    `ch:"checksum"`
 	AppliedAt time.Time `ch:"applied_at"`
+	Finished  bool      `ch:"finished"`
 }
 
-// Migrate applies what is pending and returns how many migrations that were.
-// The error wraps [ErrChanged] where the database does not fit; nothing has
+// Migrate applies what is pending, and again what broke off. It returns how many migrations it has finished. The error
+// wraps [ErrChanged] or [ErrForm] where the database does not fit; nothing has
 // been applied then.
-func Migrate(ctx context.Context, conn Conn) (applied int, err error) {
-	pending, err := Plan(ctx, conn)
+func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
+	err = f.Validate()
 	if err != nil {
 		return 0, err
 	}
-	err = conn.Exec(ctx, journal)
-	if err != nil {
-		return 0, fmt.Errorf("create the migration journal: %w", err)
+	pending, err := Plan(ctx, conn)
+	if err == nil {
+		err = checkForm(ctx, conn, f)
 	}
-	for _, m := range pending {
-		for _, statement := range m.Statements {
-			err = conn.Exec(ctx, statement)
-			if err != nil {
-				return applied, fmt.Errorf("apply migration %d %s: %w", m.Version, m.Name, err)
-			}
-		}
-		// The values are our own file's name and a hash: nothing in them needs quoting.
-		err = conn.Exec(ctx, fmt.Sprintf("INSERT INTO migrations (version, name, checksum) SELECT %d, '%s', '%s'", m.Version, m.Name, m.Checksum))
+	if err != nil {
+		return 0, err
+	}
+	for _, statement := range journal {
+		err = conn.Exec(ctx, f.render(statement, journalPlace))
 		if err != nil {
-			return applied, fmt.Errorf("note migration %d %s: %w", m.Version, m.Name, err)
+			return 0, fmt.Errorf("create the migration journal: %w", err)
+		}
+	}
+	for i := range pending {
+		err = pending[i].apply(ctx, conn, f)
+		if err != nil {
+			return applied, err
 		}
 		applied++
 	}
 	return applied, nil
 }
 
-// Plan returns the migrations that are pending, in order.
-func Plan(ctx context.Context, conn Conn) ([]Migration, error) {
+// apply executes every statement of one migration, between two notes.
+func (s *Status) apply(ctx context.Context, conn Conn, f Form) error {
+	err := s.note(ctx, conn, false)
+	if err != nil {
+		return err
+	}
+	for i, statement := range s.Statements {
+		err = conn.Exec(ctx, f.Render(statement))
+		if err != nil {
+			return fmt.Errorf("apply migration %d %s, statement %d of %d: %w", s.Version, s.Name, i+1, len(s.Statements), err)
+		}
+	}
+	return s.note(ctx, conn, true)
+}
+
+func (s *Status) note(ctx context.Context, conn Conn, finished bool) error {
+	// The values are our own file's name and a hash: nothing in them needs quoting.
+	err := conn.Exec(ctx, fmt.Sprintf("INSERT INTO migrations (version, name, checksum, finished) SELECT %d, '%s', '%s', %t", s.Version, s.Name, s.Checksum, finished))
+	if err != nil {
+		return fmt.Errorf("note migration %d %s: %w", s.Version, s.Name, err)
+	}
+	return nil
+}
+
+// Plan returns the migrations that are pending or have broken off, in order.
+func Plan(ctx context.Context, conn Conn) ([]Status, error) {
 	all, err := List(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
-	var pending []Migration
-	for _, s := range all {
-		if s.Applied.IsZero() {
-			pending = append(pending, s.Migration)
-		}
-	}
-	return pending, nil
+	return slices.DeleteFunc(all, func(s Status) bool { return !s.Applied.IsZero() }), nil
 }
 
 // List returns every migration with the time at which it was applied.
@@ -111,7 +149,11 @@ func List(ctx context.Context, conn Conn) ([]Status, error) {
 			return nil, fmt.Errorf("migration %d %s was applied with checksum %.12s, is %.12s: %w",
 				row.Version, s.Name, row.Checksum, s.Checksum, ErrChanged)
 		}
-		s.Applied = row.AppliedAt
+		if row.Finished {
+			s.Applied = row.AppliedAt
+		} else {
+			s.Begun = row.AppliedAt
+		}
 	}
 	return statuses, nil
 }
@@ -125,8 +167,13 @@ func Verify(ctx context.Context, conn Conn) error {
 		return err
 	}
 	var faults []error
-	for _, m := range pending {
-		faults = append(faults, fmt.Errorf("migration %d %s is pending: %w", m.Version, m.Name, ErrDrift))
+	for i := range pending {
+		s := &pending[i]
+		text := "is pending"
+		if s.BrokeOff() {
+			text = "was begun at " + s.Begun.UTC().Format(time.RFC3339) + " and broke off"
+		}
+		faults = append(faults, fmt.Errorf("migration %d %s %s: %w", s.Version, s.Name, text, ErrDrift))
 	}
 	var live []struct {
 		Table string `ch:"table"`
@@ -154,20 +201,45 @@ func Verify(ctx context.Context, conn Conn) error {
 	return errors.Join(faults...)
 }
 
-// readJournal returns what has been applied; a database without a journal has nothing.
-func readJournal(ctx context.Context, conn Conn) ([]entry, error) {
+// checkForm refuses to add plain tables to replicated ones, and the other way round.
+func checkForm(ctx context.Context, conn Conn, f Form) error {
 	var tables []struct {
+		Engine string `ch:"engine"`
+	}
+	err := conn.Select(ctx, &tables, "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = 'migrations'")
+	if err != nil {
+		return fmt.Errorf("look for the migration journal: %w", err)
+	}
+	if len(tables) == 0 || strings.HasPrefix(tables[0].Engine, "Replicated") == f.Replicated {
+		return nil
+	}
+	if f.Replicated {
+		return fmt.Errorf("they were made without replicated: %w", ErrForm)
+	}
+	return fmt.Errorf("they are replicated: say so, and their cluster: %w", ErrForm)
+}
+
+// readJournal returns what has been applied; a database without a journal has
+// nothing. A journal of before begins were noted has finished migrations only.
+func readJournal(ctx context.Context, conn Conn) ([]entry, error) {
+	var columns []struct {
 		Name string `ch:"name"`
 	}
-	err := conn.Select(ctx, &tables, "SELECT name FROM system.tables WHERE database = currentDatabase() AND name = 'migrations'")
+	err := conn.Select(ctx, &columns, "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'migrations'")
 	if err != nil {
 		return nil, fmt.Errorf("look for the migration journal: %w", err)
 	}
-	if len(tables) == 0 {
+	if len(columns) == 0 {
 		return nil, nil
 	}
+	finished := "true AS finished"
+	for _, c := range columns {
+		if c.Name == "finished" {
+			finished = c.Name
+		}
+	}
 	var rows []entry
-	err = conn.Select(ctx, &rows, "SELECT version, checksum, applied_at FROM migrations FINAL ORDER BY version")
+	err = conn.Select(ctx, &rows, "SELECT version, checksum, applied_at, "+finished+" FROM migrations FINAL ORDER BY version")
 	if err != nil {
 		return nil, fmt.Errorf("read the migration journal: %w", err)
 	}

@@ -4,31 +4,31 @@ CREATE TABLE assessments
     `time` DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
     `stream_time` DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
     `event_id` String CODEC(ZSTD(1)),
-    `subject` String CODEC(ZSTD(1)),
-    `session` String CODEC(ZSTD(1)),
-    `address` String CODEC(ZSTD(1)),
+    `subject` String CODEC(ZSTD(3)),
+    `session` String CODEC(ZSTD(3)),
+    `address` String CODEC(ZSTD(3)),
     `score` Float64 CODEC(ZSTD(1)),
     `session_score` Float64 CODEC(ZSTD(1)),
-    `action` LowCardinality(String),
+    `action` LowCardinality(String) CODEC(ZSTD(1)),
     `shadow` Bool,
-    `model` LowCardinality(String),
+    `model` LowCardinality(String) CODEC(ZSTD(1)),
     `shared_epoch` UInt64 CODEC(ZSTD(1)),
     `verdict_id` String CODEC(ZSTD(1)),
-    `target_kind` LowCardinality(String),
+    `target_kind` LowCardinality(String) CODEC(ZSTD(1)),
     `target_id` String CODEC(ZSTD(1)),
-    `phase` LowCardinality(String),
-    `source_topic` LowCardinality(String),
+    `phase` LowCardinality(String) CODEC(ZSTD(1)),
+    `source_topic` LowCardinality(String) CODEC(ZSTD(1)),
     `source_partition` Int32 CODEC(T64, ZSTD(1)),
     `source_offset` Int64 CODEC(Delta(8), ZSTD(1)),
-    `kafka_topic` LowCardinality(String),
+    `kafka_topic` LowCardinality(String) CODEC(ZSTD(1)),
     `kafka_partition` Int32 CODEC(T64, ZSTD(1)),
     `kafka_offset` Int64 CODEC(Delta(8), ZSTD(1)),
     `ingested_at` DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
     INDEX time_range time TYPE minmax GRANULARITY 1,
-    INDEX event_id_bloom event_id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX session_bloom session TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX verdict_id_bloom verdict_id TYPE bloom_filter(0.001) GRANULARITY 1,
-    INDEX score_range score TYPE minmax GRANULARITY 1
+    INDEX score_range score TYPE minmax GRANULARITY 1,
+    INDEX event_id_filter event_id TYPE bloom_filter(0.025) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(ingested_at)
@@ -316,6 +316,56 @@ ORDER BY (tenant, verdict_id, time)
 TTL toDateTime(ingested_at) + toIntervalDay(400)
 SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192;
 
+CREATE TABLE lane_daily
+(
+    `gateway` LowCardinality(String),
+    `epoch` UInt64 CODEC(Delta(8), ZSTD(1)),
+    `lane` UInt32 CODEC(Delta(4), ZSTD(1)),
+    `ingested_on` Date,
+    `requests` SimpleAggregateFunction(sum, UInt64),
+    `sessions` SimpleAggregateFunction(sum, UInt64),
+    `numbered` SimpleAggregateFunction(sum, UInt64),
+    `seqs` AggregateFunction(groupBitmap, UInt64),
+    `first_seen` SimpleAggregateFunction(min, DateTime64(6, 'UTC')),
+    `last_seen` SimpleAggregateFunction(max, DateTime64(6, 'UTC'))
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY toYYYYMM(ingested_on)
+ORDER BY (gateway, epoch, lane, ingested_on)
+TTL ingested_on + toIntervalDay(400)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW lane_daily_view TO lane_daily
+(
+    `gateway` LowCardinality(String),
+    `epoch` UInt64,
+    `lane` UInt32,
+    `ingested_on` Date,
+    `requests` UInt64,
+    `sessions` UInt64,
+    `numbered` UInt64,
+    `seqs` AggregateFunction(groupBitmap, UInt64),
+    `first_seen` DateTime64(6, 'UTC'),
+    `last_seen` DateTime64(6, 'UTC')
+)
+AS SELECT
+    gateway,
+    epoch,
+    lane,
+    toDate(ingested_at) AS ingested_on,
+    countIf(kind = 'request') AS requests,
+    countIf(kind = 'session') AS sessions,
+    countIf(seq > 0) AS numbered,
+    groupBitmapState(seq) AS seqs,
+    min(time) AS first_seen,
+    max(time) AS last_seen
+FROM requests
+GROUP BY
+    gateway,
+    epoch,
+    lane,
+    ingested_on;
+
 CREATE TABLE losses
 (
     `time` DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
@@ -342,7 +392,8 @@ CREATE TABLE migrations
     `version` UInt32,
     `name` String,
     `checksum` String,
-    `applied_at` DateTime64(3, 'UTC') DEFAULT now64(3)
+    `applied_at` DateTime64(3, 'UTC') DEFAULT now64(3),
+    `finished` Bool DEFAULT true
 )
 ENGINE = ReplacingMergeTree(applied_at)
 ORDER BY version
@@ -547,70 +598,72 @@ CREATE TABLE requests
 (
     `tenant` LowCardinality(String),
     `time` DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
-    `kind` LowCardinality(String),
+    `kind` LowCardinality(String) CODEC(ZSTD(1)),
     `id` String CODEC(ZSTD(1)),
-    `phase` LowCardinality(String),
-    `request_id` String CODEC(ZSTD(1)),
-    `gateway` LowCardinality(String),
+    `phase` LowCardinality(String) CODEC(ZSTD(1)),
+    `other_request_id` String CODEC(ZSTD(1)),
+    `gateway` LowCardinality(String) CODEC(ZSTD(1)),
     `epoch` UInt64 CODEC(ZSTD(1)),
-    `lane` UInt32 CODEC(T64, ZSTD(1)),
+    `lane` UInt32 CODEC(Delta(4), ZSTD(1)),
     `seq` UInt64 CODEC(Delta(8), ZSTD(1)),
-    `subject` String CODEC(ZSTD(1)),
-    `issuer` LowCardinality(String),
-    `session` String CODEC(ZSTD(1)),
-    `token_id` String CODEC(ZSTD(1)),
-    `client_id` String CODEC(ZSTD(1)),
-    `device` String CODEC(ZSTD(1)),
-    `binding` LowCardinality(String),
-    `auth_method` LowCardinality(String),
-    `acr` LowCardinality(String),
+    `subject` String CODEC(ZSTD(3)),
+    `issuer` LowCardinality(String) CODEC(ZSTD(1)),
+    `session` String CODEC(ZSTD(3)),
+    `token_id` String CODEC(ZSTD(3)),
+    `client_id` LowCardinality(String) CODEC(ZSTD(1)),
+    `device` String CODEC(ZSTD(3)),
+    `binding` LowCardinality(String) CODEC(ZSTD(1)),
+    `auth_method` LowCardinality(String) CODEC(ZSTD(1)),
+    `acr` LowCardinality(String) CODEC(ZSTD(1)),
     `amr` Array(LowCardinality(String)),
     `auth_time` DateTime64(6, 'UTC') CODEC(ZSTD(1)),
-    `subject_kind` LowCardinality(String),
-    `address` String CODEC(ZSTD(1)),
+    `subject_kind` LowCardinality(String) CODEC(ZSTD(1)),
+    `address` String CODEC(ZSTD(3)),
     `asn` UInt32 CODEC(T64, ZSTD(1)),
-    `as_org` LowCardinality(String),
-    `country` LowCardinality(String),
+    `as_org` LowCardinality(String) CODEC(ZSTD(1)),
+    `country` LowCardinality(String) CODEC(ZSTD(1)),
     `latitude` Nullable(Float64) CODEC(ZSTD(1)),
     `longitude` Nullable(Float64) CODEC(ZSTD(1)),
     `accuracy_radius_km` Float64 CODEC(ZSTD(1)),
     `network_tags` Array(LowCardinality(String)),
-    `ja4` String CODEC(ZSTD(1)),
-    `user_agent` String CODEC(ZSTD(1)),
-    `method` LowCardinality(String),
-    `host` String CODEC(ZSTD(1)),
-    `path` String CODEC(ZSTD(1)),
-    `route` LowCardinality(String),
-    `template` LowCardinality(String),
+    `ja4` LowCardinality(String) CODEC(ZSTD(1)),
+    `user_agent` LowCardinality(String) CODEC(ZSTD(1)),
+    `method` LowCardinality(String) CODEC(ZSTD(1)),
+    `host` LowCardinality(String) CODEC(ZSTD(1)),
+    `other_path` String CODEC(ZSTD(1)),
+    `route` LowCardinality(String) CODEC(ZSTD(1)),
+    `template` LowCardinality(String) CODEC(ZSTD(3)),
     `resource` String CODEC(ZSTD(1)),
-    `sensitivity` LowCardinality(String),
-    `region` LowCardinality(String),
+    `sensitivity` LowCardinality(String) CODEC(ZSTD(1)),
+    `region` LowCardinality(String) CODEC(ZSTD(1)),
     `status` UInt16 CODEC(T64, ZSTD(1)),
-    `decision` LowCardinality(String),
-    `reason` LowCardinality(String),
-    `auth_outcome` LowCardinality(String),
-    `account` String CODEC(ZSTD(1)),
-    `bytes_in` UInt64 CODEC(T64, ZSTD(1)),
+    `decision` LowCardinality(String) CODEC(ZSTD(1)),
+    `reason` LowCardinality(String) CODEC(ZSTD(1)),
+    `auth_outcome` LowCardinality(String) CODEC(ZSTD(1)),
+    `account` String CODEC(ZSTD(3)),
+    `bytes_in` UInt64 CODEC(ZSTD(1)),
     `bytes_out` UInt64 CODEC(T64, ZSTD(1)),
     `duration_us` UInt64 CODEC(T64, ZSTD(1)),
     `waf_score` Float64 CODEC(ZSTD(1)),
     `waf_rules` Array(LowCardinality(String)),
     `trace_id` String CODEC(ZSTD(1)),
     `attributes` Map(LowCardinality(String), String),
-    `stream` LowCardinality(String),
+    `stream` LowCardinality(String) CODEC(ZSTD(1)),
     `support_code` String CODEC(ZSTD(1)),
-    `kafka_topic` LowCardinality(String),
+    `kafka_topic` LowCardinality(String) CODEC(ZSTD(1)),
     `kafka_partition` Int32 CODEC(T64, ZSTD(1)),
     `kafka_offset` Int64 CODEC(Delta(8), ZSTD(1)),
     `ingested_at` DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    `request_id` String ALIAS if(other_request_id = '', id, other_request_id),
+    `path` String ALIAS if(other_path = '', replaceOne(toString(template), extract(toString(template), '\\{[^/]*\\}'), resource), other_path),
     INDEX time_range time TYPE minmax GRANULARITY 1,
-    INDEX id_bloom id TYPE bloom_filter(0.001) GRANULARITY 1,
-    INDEX request_id_bloom request_id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX subject_bloom subject TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX session_bloom session TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX address_bloom address TYPE bloom_filter(0.001) GRANULARITY 1,
-    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.001) GRANULARITY 1,
-    INDEX support_code_bloom support_code TYPE bloom_filter(0.001) GRANULARITY 1
+    INDEX support_code_bloom support_code TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX id_filter id TYPE bloom_filter(0.025) GRANULARITY 1,
+    INDEX trace_id_filter trace_id TYPE bloom_filter(0.025) GRANULARITY 1,
+    INDEX other_request_id_filter other_request_id TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(ingested_at)
@@ -743,6 +796,48 @@ GROUP BY
     status_class,
     decision,
     ingested_on;
+
+CREATE TABLE session_daily
+(
+    `tenant` LowCardinality(String),
+    `day` Date,
+    `subject` String CODEC(ZSTD(1)),
+    `session` String CODEC(ZSTD(1)),
+    `ingested_on` SimpleAggregateFunction(max, Date),
+    `peak` SimpleAggregateFunction(max, Float64),
+    `met` SimpleAggregateFunction(max, UInt8)
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY toYYYYMM(day)
+ORDER BY (tenant, day, subject, session)
+TTL ingested_on + toIntervalDay(400)
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192;
+
+CREATE MATERIALIZED VIEW session_daily_view TO session_daily
+(
+    `tenant` LowCardinality(String),
+    `day` Date,
+    `subject` String,
+    `session` String,
+    `ingested_on` Date,
+    `peak` Float64,
+    `met` UInt8
+)
+AS SELECT
+    tenant,
+    toDate(time, 'UTC') AS day,
+    subject,
+    session,
+    toDate(max(ingested_at)) AS ingested_on,
+    max(session_score) AS peak,
+    max(action NOT IN ('', 'observe')) AS met
+FROM assessments
+WHERE subject != ''
+GROUP BY
+    tenant,
+    day,
+    subject,
+    session;
 
 CREATE TABLE sessions
 (

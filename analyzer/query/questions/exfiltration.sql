@@ -35,7 +35,11 @@ FROM
     (
         SELECT subject, day, sum(bytes_out) AS out, sum(requests) AS n, uniqCombined64MergeIf(12)(resources, day = on_day) AS kinds
         FROM subject_daily
-        WHERE tenant = {tenant:String} AND day BETWEEN on_day - {days:UInt32} AND on_day
+        WHERE tenant = {tenant:String} AND day BETWEEN on_day - {days:UInt32} AND on_day AND subject IN
+        (
+            SELECT subject FROM subject_daily WHERE tenant = {tenant:String} AND day = on_day
+            GROUP BY subject HAVING round(sum(bytes_out) / 1048576, 1) >= {mib:UInt32}
+        )
         GROUP BY subject, day
     )
     GROUP BY subject

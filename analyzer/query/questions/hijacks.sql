@@ -24,7 +24,15 @@ SELECT
     min(s.first_seen) AS first_seen,
     max(s.last_seen) AS last_seen
 FROM sessions AS s
-WHERE tenant = {tenant:String} AND session IN (SELECT session FROM sessions WHERE tenant = {tenant:String} AND last_seen >= now() - toIntervalHour({hours:UInt32}))
+WHERE tenant = {tenant:String} AND session IN
+(
+    -- The lists of one session's rows may overlap: together they are at least as long as what they hold.
+    SELECT session
+    FROM sessions
+    WHERE tenant = {tenant:String}
+    GROUP BY session
+    HAVING max(last_seen) >= now() - toIntervalHour({hours:UInt32}) AND greatest(sum(length(addresses)), sum(length(ja4s))) >= {places:UInt32}
+)
 GROUP BY subject, session
 HAVING greatest(addresses, ja4s) >= {places:UInt32}
 ORDER BY length(countries) DESC, greatest(addresses, ja4s) DESC, subject, session

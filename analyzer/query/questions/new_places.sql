@@ -27,7 +27,19 @@ FROM
         uniqExactIf(day, day < on_day) AS known_days,
         sumIf(d.requests, day = on_day) AS requests
     FROM subject_daily AS d
-    WHERE tenant = {tenant:String} AND day BETWEEN on_day - {days:UInt32} AND on_day
+    WHERE tenant = {tenant:String} AND day BETWEEN on_day - {days:UInt32} AND on_day AND subject IN
+    (
+        -- Leaves out who was in one country and network all the time.
+        SELECT subject
+        FROM subject_daily AS o
+        WHERE tenant = {tenant:String} AND day BETWEEN on_day - {days:UInt32} AND on_day
+        GROUP BY subject
+        HAVING max(day) = on_day AND
+        (
+            max(length(o.countries)) > 1 OR max(o.countries[1]) != min(o.countries[1])
+            OR max(length(o.asns)) > 1 OR max(o.asns[1]) != min(o.asns[1])
+        )
+    )
     GROUP BY subject
 )
 WHERE known_days > 0 AND requests > 0 AND length(countries) + length(asns) > 0

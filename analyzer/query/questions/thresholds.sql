@@ -1,6 +1,6 @@
 -- question: Whom would another threshold have met?
 -- param: tenant String = default  Whose assessments.
--- param: days UInt32 = 7  How far back from now.
+-- param: days UInt32 = 7  How many days back (UTC), today apart.
 -- param: from Float64 = 6  The lowest threshold, in nats of a session's suspicion.
 -- param: step Float64 = 1  From one threshold to the next.
 -- param: steps UInt8 = 15  How many thresholds.
@@ -15,33 +15,49 @@ SELECT threshold, sessions, acted, subjects, subject_days, round(10000 * subject
 FROM
 (
     SELECT
-        sumForEach(in_sessions) AS sessions,
-        sumForEach(in_acted) AS acted,
-        sumForEach(arrayMap(line -> toUInt64(most >= line), lines)) AS subjects,
-        sumForEach(in_days) AS subject_days,
-        sum(on_days) AS all_days
+        arrayMap(line -> arrayCount(p -> p >= line, all_peaks), lines) AS sessions,
+        arrayMap(line -> arrayCount(p -> p >= line, all_met), lines) AS acted,
+        arrayMap(line -> arrayCount(p -> p >= line, all_tops), lines) AS subjects,
+        arrayMap(line -> arrayCount(p -> p >= line, all_day_tops), lines) AS subject_days,
+        all_days
     FROM
     (
-        SELECT subject, sumForEach(of_sessions) AS in_sessions, sumForEach(of_acted) AS in_acted, sumForEach(arrayMap(line -> toUInt64(highest >= line), lines)) AS in_days, count() AS on_days, max(highest) AS most
+        -- Most sessions stay below the lowest line: only the others are kept.
+        SELECT
+            groupArrayArray(peaks) AS all_peaks,
+            groupArrayArray(met_peaks) AS all_met,
+            groupArrayIf(most, most >= {from:Float64}) AS all_tops,
+            groupArrayArray(day_tops) AS all_day_tops,
+            sum(on_days) AS all_days
         FROM
         (
             SELECT
                 subject,
-                max(peak) AS highest,
-                sumForEach(arrayMap(line -> toUInt64(peak >= line), lines)) AS of_sessions,
-                sumForEach(arrayMap(line -> toUInt64(peak >= line AND met), lines)) AS of_acted
+                groupArrayArray(day_peaks) AS peaks,
+                groupArrayArray(day_met_peaks) AS met_peaks,
+                groupArrayIf(highest, highest >= {from:Float64}) AS day_tops,
+                max(highest) AS most,
+                count() AS on_days
             FROM
             (
-                SELECT subject, toDate(time) AS day, session, max(session_score) AS peak, max(action NOT IN ('', 'observe')) AS met
-                FROM assessments
-                WHERE tenant = {tenant:String} AND time >= now() - toIntervalDay({days:UInt32}) AND subject != ''
-                GROUP BY subject, day, session
+                SELECT
+                    subject,
+                    max(peak) AS highest,
+                    groupArrayIf(peak, peak >= {from:Float64}) AS day_peaks,
+                    groupArrayIf(peak, peak >= {from:Float64} AND met) AS day_met_peaks
+                FROM
+                (
+                    SELECT subject, day, session, max(s.peak) AS peak, max(s.met) AS met
+                    FROM session_daily AS s
+                    WHERE tenant = {tenant:String} AND day >= toDate(now('UTC')) - {days:UInt32}
+                    GROUP BY subject, day, session
+                )
+                GROUP BY subject, day
             )
-            GROUP BY subject, day
+            GROUP BY subject
         )
-        GROUP BY subject
+        HAVING all_days > 0
     )
-    HAVING all_days > 0
 )
 ARRAY JOIN lines AS threshold, sessions, acted, subjects, subject_days
 ORDER BY threshold

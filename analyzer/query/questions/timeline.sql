@@ -34,7 +34,7 @@ SELECT
     r.id AS event_id
 FROM
 (
-    SELECT * FROM requests
+    SELECT *, path FROM requests
     WHERE tenant = {tenant:String} AND subject = {subject:String} AND time >= now() - toIntervalHour({hours:UInt32})
     ORDER BY time DESC LIMIT {limit:UInt32}
 ) AS r

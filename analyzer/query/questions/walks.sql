@@ -16,11 +16,11 @@ SELECT
     subject,
     session,
     template,
-    uniqExact(resource) AS resources,
+    uniqExact(cityHash64(resource)) AS resources,
     count() AS requests,
     round(countIf(status IN (401, 403, 404, 429)) / requests, 3) AS refused_share,
     round(resources / greatest(1, dateDiff('second', min(time), max(time)) / 60), 2) AS per_minute,
-    uniqExact(address) AS addresses,
+    uniqExact(cityHash64(address)) AS addresses,
     min(time) AS first_seen,
     max(time) AS last_seen
 FROM requests

@@ -78,6 +78,17 @@ func (b *table) Apply(v *verdict.Verdict, arrived time.Time) {
 	}
 }
 
+// Withdraw is what [revoke.Follower] calls where a key is listed no longer, which
+// does not happen here.
+func (b *table) Withdraw(v *verdict.Verdict) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = append(b.faults, keyOf(v)+": is taken back, and no key has gone")
+}
+
+// Sessions is nothing: nobody's fuse is to blow here.
+func (b *table) Sessions(string, *verdict.Target) int { return 0 }
+
 // live are the verdicts in force, by key and with their ids.
 func (b *table) live(now time.Time) map[string]string {
 	b.mu.Lock()

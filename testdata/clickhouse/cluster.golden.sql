@@ -1,0 +1,683 @@
+CREATE TABLE IF NOT EXISTS requests ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    `kind` LowCardinality(String),
+    `id` String CODEC(ZSTD(1)),
+    `phase` LowCardinality(String),
+    `request_id` String CODEC(ZSTD(1)),
+    `gateway` LowCardinality(String),
+    `epoch` UInt64 CODEC(ZSTD(1)),
+    `lane` UInt32 CODEC(T64, ZSTD(1)),
+    `seq` UInt64 CODEC(Delta, ZSTD(1)),
+    `subject` String CODEC(ZSTD(1)),
+    `issuer` LowCardinality(String),
+    `session` String CODEC(ZSTD(1)),
+    `token_id` String CODEC(ZSTD(1)),
+    `client_id` String CODEC(ZSTD(1)),
+    `device` String CODEC(ZSTD(1)),
+    `binding` LowCardinality(String),
+    `auth_method` LowCardinality(String),
+    `acr` LowCardinality(String),
+    `amr` Array(LowCardinality(String)),
+    `auth_time` DateTime64(6, 'UTC') CODEC(ZSTD(1)),
+    `subject_kind` LowCardinality(String),
+    `address` String CODEC(ZSTD(1)),
+    `asn` UInt32 CODEC(T64, ZSTD(1)),
+    `as_org` LowCardinality(String),
+    `country` LowCardinality(String),
+    `latitude` Nullable(Float64) CODEC(ZSTD(1)),
+    `longitude` Nullable(Float64) CODEC(ZSTD(1)),
+    `accuracy_radius_km` Float64 CODEC(ZSTD(1)),
+    `network_tags` Array(LowCardinality(String)),
+    `ja4` String CODEC(ZSTD(1)),
+    `user_agent` String CODEC(ZSTD(1)),
+    `method` LowCardinality(String),
+    `host` String CODEC(ZSTD(1)),
+    `path` String CODEC(ZSTD(1)),
+    `route` LowCardinality(String),
+    `template` LowCardinality(String),
+    `resource` String CODEC(ZSTD(1)),
+    `sensitivity` LowCardinality(String),
+    `region` LowCardinality(String),
+    `status` UInt16 CODEC(T64, ZSTD(1)),
+    `decision` LowCardinality(String),
+    `reason` LowCardinality(String),
+    `auth_outcome` LowCardinality(String),
+    `account` String CODEC(ZSTD(1)),
+    `bytes_in` UInt64 CODEC(T64, ZSTD(1)),
+    `bytes_out` UInt64 CODEC(T64, ZSTD(1)),
+    `duration_us` UInt64 CODEC(T64, ZSTD(1)),
+    `waf_score` Float64 CODEC(ZSTD(1)),
+    `waf_rules` Array(LowCardinality(String)),
+    `trace_id` String CODEC(ZSTD(1)),
+    `attributes` Map(LowCardinality(String), String),
+    `stream` LowCardinality(String),
+    `support_code` String CODEC(ZSTD(1)),
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32 CODEC(T64, ZSTD(1)),
+    `kafka_offset` Int64 CODEC(Delta, ZSTD(1)),
+    `ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    INDEX id_bloom id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX request_id_bloom request_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX subject_bloom subject TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX session_bloom session TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX address_bloom address TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX support_code_bloom support_code TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toDate(ingested_at)
+ORDER BY (tenant, toStartOfHour(time), subject, time)
+TTL toDateTime(ingested_at) + toIntervalDay(30)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS losses ON CLUSTER `{cluster}`
+(
+    `time` DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    `gateway` LowCardinality(String),
+    `epoch` UInt64,
+    `lane` UInt32,
+    `seq` UInt64,
+    `seq_end` UInt64,
+    `n` UInt64,
+    `reason` LowCardinality(String),
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(ingested_at)
+ORDER BY (gateway, epoch, lane, seq)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS requests_1m ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `bucket` DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    `route` LowCardinality(String),
+    `method` LowCardinality(String),
+    `status_class` UInt8,
+    `decision` LowCardinality(String),
+    `ingested_on` Date,
+    `requests` SimpleAggregateFunction(sum, UInt64),
+    `bytes_in` SimpleAggregateFunction(sum, UInt64),
+    `bytes_out` SimpleAggregateFunction(sum, UInt64),
+    `subjects` AggregateFunction(uniqCombined64(14), String),
+    `addresses` AggregateFunction(uniqCombined64(14), String),
+    `duration_us` AggregateFunction(quantilesTDigest(0.5, 0.95, 0.99), UInt64)
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(ingested_on)
+ORDER BY (tenant, route, bucket, method, status_class, decision)
+TTL ingested_on + toIntervalDay(90)
+SETTINGS index_granularity = 1024, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS requests_1m_view ON CLUSTER `{cluster}` TO requests_1m
+AS SELECT
+    tenant,
+    toStartOfMinute(toDateTime(time, 'UTC')) AS bucket,
+    route,
+    method,
+    toUInt8(intDiv(status, 100)) AS status_class,
+    decision,
+    toDate(ingested_at) AS ingested_on,
+    count() AS requests,
+    sum(bytes_in) AS bytes_in,
+    sum(bytes_out) AS bytes_out,
+    uniqCombined64State(14)(subject) AS subjects,
+    uniqCombined64State(14)(address) AS addresses,
+    quantilesTDigestState(0.5, 0.95, 0.99)(duration_us) AS duration_us
+FROM requests
+WHERE kind = 'request'
+GROUP BY
+    tenant,
+    bucket,
+    route,
+    method,
+    status_class,
+    decision,
+    ingested_on;
+
+CREATE TABLE IF NOT EXISTS sessions ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `subject` String,
+    `session` String,
+    `first_seen` SimpleAggregateFunction(min, DateTime64(6, 'UTC')),
+    `last_seen` SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
+    `ingested_on` SimpleAggregateFunction(max, Date),
+    `requests` SimpleAggregateFunction(sum, UInt64),
+    `denied` SimpleAggregateFunction(sum, UInt64),
+    `bytes_in` SimpleAggregateFunction(sum, UInt64),
+    `bytes_out` SimpleAggregateFunction(sum, UInt64),
+    `addresses` SimpleAggregateFunction(groupUniqArrayArray(32), Array(String)),
+    `countries` SimpleAggregateFunction(groupUniqArrayArray(32), Array(String)),
+    `devices` SimpleAggregateFunction(groupUniqArrayArray(32), Array(String)),
+    `user_agents` SimpleAggregateFunction(groupUniqArrayArray(16), Array(String)),
+    `ja4s` SimpleAggregateFunction(groupUniqArrayArray(16), Array(String))
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY (tenant, subject, session)
+TTL ingested_on + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS sessions_view ON CLUSTER `{cluster}` TO sessions
+AS SELECT
+    tenant,
+    subject,
+    session,
+    min(time) AS first_seen,
+    max(time) AS last_seen,
+    toDate(max(ingested_at)) AS ingested_on,
+    countIf(kind = 'request') AS requests,
+    countIf((kind = 'request') AND (decision != 'permit')) AS denied,
+    sum(bytes_in) AS bytes_in,
+    sum(bytes_out) AS bytes_out,
+    groupUniqArray(32)(address) AS addresses,
+    groupUniqArrayIf(32)(toString(country), country != '') AS countries,
+    groupUniqArrayIf(32)(device, device != '') AS devices,
+    groupUniqArray(16)(user_agent) AS user_agents,
+    groupUniqArrayIf(16)(ja4, ja4 != '') AS ja4s
+FROM requests
+WHERE session != ''
+GROUP BY
+    tenant,
+    subject,
+    session;
+
+CREATE TABLE IF NOT EXISTS subject_daily ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `subject` String,
+    `day` Date,
+    `ingested_on` Date,
+    `requests` SimpleAggregateFunction(sum, UInt64),
+    `denied` SimpleAggregateFunction(sum, UInt64),
+    `failed_auth` SimpleAggregateFunction(sum, UInt64),
+    `bytes_in` SimpleAggregateFunction(sum, UInt64),
+    `bytes_out` SimpleAggregateFunction(sum, UInt64),
+    `addresses` SimpleAggregateFunction(groupUniqArrayArray(32), Array(String)),
+    `countries` SimpleAggregateFunction(groupUniqArrayArray(32), Array(String)),
+    `asns` SimpleAggregateFunction(groupUniqArrayArray(32), Array(UInt32)),
+    `hours` SimpleAggregateFunction(groupUniqArrayArray(24), Array(UInt8)),
+    `routes` AggregateFunction(uniqCombined64(12), String),
+    `resources` AggregateFunction(uniqCombined64(12), String)
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(ingested_on)
+ORDER BY (tenant, subject, day)
+TTL ingested_on + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS subject_daily_view ON CLUSTER `{cluster}` TO subject_daily
+AS SELECT
+    tenant,
+    subject,
+    toDate(time, 'UTC') AS day,
+    toDate(ingested_at) AS ingested_on,
+    count() AS requests,
+    countIf(decision != 'permit') AS denied,
+    countIf(auth_outcome IN ('failure', 'mfa_failure')) AS failed_auth,
+    sum(bytes_in) AS bytes_in,
+    sum(bytes_out) AS bytes_out,
+    groupUniqArray(32)(address) AS addresses,
+    groupUniqArrayIf(32)(toString(country), country != '') AS countries,
+    groupUniqArrayIf(32)(asn, asn != 0) AS asns,
+    groupUniqArray(24)(toHour(time, 'UTC')) AS hours,
+    uniqCombined64State(12)(toString(route)) AS routes,
+    uniqCombined64State(12)(resource) AS resources
+FROM requests
+WHERE (kind = 'request') AND (subject != '')
+GROUP BY
+    tenant,
+    subject,
+    day,
+    ingested_on;
+
+CREATE TABLE IF NOT EXISTS assessments ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    `stream_time` DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    `event_id` String CODEC(ZSTD(1)),
+    `subject` String CODEC(ZSTD(1)),
+    `session` String CODEC(ZSTD(1)),
+    `address` String CODEC(ZSTD(1)),
+    `score` Float64 CODEC(ZSTD(1)),
+    `session_score` Float64 CODEC(ZSTD(1)),
+    `action` LowCardinality(String),
+    `shadow` Bool,
+    `model` LowCardinality(String),
+    `shared_epoch` UInt64 CODEC(ZSTD(1)),
+    `verdict_id` String CODEC(ZSTD(1)),
+    `target_kind` LowCardinality(String),
+    `target_id` String CODEC(ZSTD(1)),
+    `phase` LowCardinality(String),
+    `source_topic` LowCardinality(String),
+    `source_partition` Int32 CODEC(T64, ZSTD(1)),
+    `source_offset` Int64 CODEC(Delta, ZSTD(1)),
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32 CODEC(T64, ZSTD(1)),
+    `kafka_offset` Int64 CODEC(Delta, ZSTD(1)),
+    `ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    INDEX event_id_bloom event_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX session_bloom session TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX verdict_id_bloom verdict_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX score_range score TYPE minmax GRANULARITY 1
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toDate(ingested_at)
+ORDER BY (tenant, toStartOfHour(time), subject, time)
+TTL toDateTime(ingested_at) + toIntervalDay(30)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS evidence ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    `event_id` String CODEC(ZSTD(1)),
+    `subject` String CODEC(ZSTD(1)),
+    `session` String CODEC(ZSTD(1)),
+    `verdict_id` String CODEC(ZSTD(1)),
+    `ordinal` UInt16 CODEC(T64, ZSTD(1)),
+    `signal` LowCardinality(String),
+    `signal_group` LowCardinality(String),
+    `nats` Float64 CODEC(ZSTD(1)),
+    `raw_nats` Float64 CODEC(ZSTD(1)),
+    `text` String CODEC(ZSTD(1)),
+    `hard` Bool,
+    `technique` LowCardinality(String),
+    `model` LowCardinality(String),
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32 CODEC(T64, ZSTD(1)),
+    `kafka_offset` Int64 CODEC(Delta, ZSTD(1)),
+    `ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    INDEX event_id_bloom event_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX session_bloom session TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX verdict_id_bloom verdict_id TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toDate(ingested_at)
+ORDER BY (tenant, toStartOfHour(time), signal, time)
+TTL toDateTime(ingested_at) + toIntervalDay(30)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS verdicts ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(6, 'UTC'),
+    `id` String,
+    `epoch` UInt64,
+    `seq` UInt64,
+    `authority` LowCardinality(String),
+    `kid` LowCardinality(String),
+    `target_kind` LowCardinality(String),
+    `target_id` String,
+    `action` LowCardinality(String),
+    `until` DateTime64(6, 'UTC'),
+    `not_before` DateTime64(6, 'UTC'),
+    `score` Float64,
+    `evidence_signal` Array(LowCardinality(String)),
+    `evidence_group` Array(LowCardinality(String)),
+    `evidence_nats` Array(Float64),
+    `evidence_text` Array(String),
+    `evidence_hard` Array(Bool),
+    `evidence_technique` Array(LowCardinality(String)),
+    `model` LowCardinality(String),
+    `cause_event_id` String,
+    `cause_topic` LowCardinality(String),
+    `cause_partition` Int32,
+    `cause_offset` Int64,
+    `cause_event_time` DateTime64(6, 'UTC'),
+    `cause_traceparent` String,
+    `clears_authority` Array(LowCardinality(String)),
+    `clears_epoch` Array(UInt64),
+    `clears_seq` Array(UInt64),
+    `origin` LowCardinality(String),
+    `public_text` String,
+    `operator_text` String,
+    `support_code` String,
+    `subject` String,
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC'),
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    INDEX target_id_bloom target_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX subject_bloom subject TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX support_code_bloom support_code TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', epoch)
+ORDER BY (tenant, id)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS enforcements ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(6, 'UTC'),
+    `id` String,
+    `gateway` LowCardinality(String),
+    `verdict_id` String,
+    `target_kind` LowCardinality(String),
+    `target_id` String,
+    `action` LowCardinality(String),
+    `stream` LowCardinality(String),
+    `session` String,
+    `subject` String,
+    `request_id` String,
+    `route` LowCardinality(String),
+    `event_to_cut_us` Int64,
+    `apply_us` Int64,
+    `bytes_out` UInt64,
+    `support_code` String,
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC'),
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    INDEX session_bloom session TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX support_code_bloom support_code TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY (tenant, verdict_id, id)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS requests_1h ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `bucket` DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    `route` LowCardinality(String),
+    `method` LowCardinality(String),
+    `status_class` UInt8,
+    `decision` LowCardinality(String),
+    `ingested_on` Date,
+    `requests` SimpleAggregateFunction(sum, UInt64),
+    `bytes_in` SimpleAggregateFunction(sum, UInt64),
+    `bytes_out` SimpleAggregateFunction(sum, UInt64),
+    `subjects` AggregateFunction(uniqCombined64(14), String),
+    `addresses` AggregateFunction(uniqCombined64(14), String),
+    `duration_us` AggregateFunction(quantilesTDigest(0.5, 0.95, 0.99), UInt64)
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(ingested_on)
+ORDER BY (tenant, route, bucket, method, status_class, decision)
+TTL ingested_on + toIntervalDay(730)
+SETTINGS index_granularity = 1024, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS requests_1h_view ON CLUSTER `{cluster}` TO requests_1h
+AS SELECT
+    tenant,
+    toStartOfHour(toDateTime(time, 'UTC')) AS bucket,
+    route,
+    method,
+    toUInt8(intDiv(status, 100)) AS status_class,
+    decision,
+    toDate(ingested_at) AS ingested_on,
+    count() AS requests,
+    sum(bytes_in) AS bytes_in,
+    sum(bytes_out) AS bytes_out,
+    uniqCombined64State(14)(subject) AS subjects,
+    uniqCombined64State(14)(address) AS addresses,
+    quantilesTDigestState(0.5, 0.95, 0.99)(duration_us) AS duration_us
+FROM requests
+WHERE kind = 'request'
+GROUP BY
+    tenant,
+    bucket,
+    route,
+    method,
+    status_class,
+    decision,
+    ingested_on;
+
+CREATE TABLE IF NOT EXISTS labels ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(6, 'UTC'),
+    `verdict_id` String,
+    `label` LowCardinality(String),
+    `label_by` String,
+    `note` String,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY (tenant, verdict_id, time)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE VIEW IF NOT EXISTS ocsf_http_activity ON CLUSTER `{cluster}`
+AS SELECT
+    toUnixTimestamp64Milli(time) AS time,
+    4 AS category_uid,
+    4002 AS class_uid,
+    transform(CAST(method, 'String'), ['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE', 'PATCH'], [1, 2, 3, 4, 5, 6, 7, 8, 9], 99) AS activity_id,
+    (class_uid * 100) + activity_id AS type_uid,
+    CAST(if(decision = 'permit', 1, 2), 'UInt8') AS action_id,
+    CAST(multiIf(decision = 'permit', 17, reason = 'verdict', 24, reason = 'step_up', 23, status = 401, 26, 25), 'UInt8') AS disposition_id,
+    CAST(if((decision = 'permit') AND (status < 500), 1, 2), 'UInt8') AS status_id,
+    CAST(multiIf(decision = 'permit', 1, reason = 'verdict', 4, 2), 'UInt8') AS severity_id,
+    CAST(reason, 'String') AS status_detail,
+    '1.8.0' AS `metadata.version`,
+    'Vigil' AS `metadata.product.name`,
+    id AS `metadata.uid`,
+    request_id AS `metadata.correlation_uid`,
+    CAST(tenant, 'String') AS `metadata.tenant_uid`,
+    toUnixTimestamp64Milli(ingested_at) AS `metadata.processed_time`,
+    CAST(method, 'String') AS `http_request.http_method`,
+    path AS `http_request.url.path`,
+    host AS `http_request.url.hostname`,
+    user_agent AS `http_request.user_agent`,
+    bytes_in AS `http_request.body_length`,
+    request_id AS `http_request.uid`,
+    status AS `http_response.code`,
+    toUInt64(intDiv(duration_us, 1000)) AS `http_response.latency`,
+    bytes_out AS `http_response.length`,
+    address AS `src_endpoint.ip`,
+    CAST(country, 'String') AS `src_endpoint.location.country`,
+    asn AS `src_endpoint.autonomous_system.number`,
+    CAST(as_org, 'String') AS `src_endpoint.autonomous_system.name`,
+    host AS `dst_endpoint.hostname`,
+    subject AS `actor.user.uid`,
+    session AS `actor.session.uid`,
+    device AS `device.uid`,
+    ja4 AS `tls.ja4_fingerprint`,
+    trace_id AS `trace.uid`
+FROM requests
+WHERE kind = 'request';
+
+CREATE VIEW IF NOT EXISTS ocsf_detection_finding ON CLUSTER `{cluster}`
+AS SELECT
+    toUnixTimestamp64Milli(time) AS time,
+    2 AS category_uid,
+    2004 AS class_uid,
+    1 AS activity_id,
+    200401 AS type_uid,
+    1 AS status_id,
+    transform(CAST(action, 'String'), ['throttle', 'read_only', 'step_up', 'revoke', 'block'], [2, 2, 3, 4, 4], 1) AS severity_id,
+    transform(CAST(action, 'String'), ['throttle', 'read_only', 'step_up', 'revoke', 'block'], [25, 25, 23, 24, 2], 17) AS disposition_id,
+    CAST((action NOT IN ('', 'observe')), 'UInt8') AS is_alert,
+    '1.8.0' AS `metadata.version`,
+    'Vigil' AS `metadata.product.name`,
+    CAST(model, 'String') AS `metadata.product.version`,
+    id AS `metadata.uid`,
+    CAST(tenant, 'String') AS `metadata.tenant_uid`,
+    id AS `finding_info.uid`,
+    operator_text AS `finding_info.title`,
+    CAST(authority, 'String') AS `finding_info.analytic.name`,
+    arrayFilter(t -> (t != ''), arrayDistinct(arrayMap(t -> CAST(t, 'String'), evidence_technique))) AS `finding_info.attacks.technique.uid`,
+    [cause_event_id] AS `finding_info.related_events.uid`,
+    score AS risk_score,
+    multiIf(score < 3, 0, score < 6, 1, score < 9, 2, score < 15, 3, 4) AS risk_level_id,
+    arrayMap((s, n, t) -> concat(s, ': ', t, ' (', toString(round(n, 2)), ' nats)'), evidence_signal, evidence_nats, evidence_text) AS `evidences.data`,
+    CAST(target_kind, 'String') AS `resources.type`,
+    target_id AS `resources.uid`,
+    subject AS `actor.user.uid`,
+    toUnixTimestamp64Milli(until) AS end_time
+FROM
+(
+    SELECT *
+    FROM verdicts
+    FINAL
+);
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (ADD COLUMN IF NOT EXISTS `other_request_id` String CODEC(ZSTD(1)) AFTER phase),
+    (ADD COLUMN IF NOT EXISTS `other_path` String CODEC(ZSTD(1)) AFTER host);
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (UPDATE other_request_id = if(request_id = id, '', request_id), other_path = if(path = replaceOne(toString(template), extract(toString(template), '\\{[^/]*\\}'), resource), '', path) WHERE true)
+SETTINGS mutations_sync = 2;
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (DROP INDEX IF EXISTS request_id_bloom),
+    (DROP COLUMN IF EXISTS request_id),
+    (DROP COLUMN IF EXISTS path);
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (ADD COLUMN IF NOT EXISTS `request_id` String ALIAS if(other_request_id = '', id, other_request_id)),
+    (ADD COLUMN IF NOT EXISTS `path` String ALIAS if(other_path = '', replaceOne(toString(template), extract(toString(template), '\\{[^/]*\\}'), resource), other_path));
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (MODIFY COLUMN `kind` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `phase` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `gateway` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `issuer` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `binding` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `auth_method` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `acr` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `subject_kind` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `as_org` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `country` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `method` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `route` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `sensitivity` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `region` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `decision` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `reason` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `auth_outcome` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `stream` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `kafka_topic` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `template` LowCardinality(String) CODEC(ZSTD(3))),
+    (MODIFY COLUMN `user_agent` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `host` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `client_id` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `ja4` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `subject` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `session` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `token_id` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `device` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `account` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `address` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `lane` UInt32 CODEC(Delta, ZSTD(1))),
+    (MODIFY COLUMN `bytes_in` UInt64 CODEC(ZSTD(1)));
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (DROP INDEX IF EXISTS id_bloom),
+    (DROP INDEX IF EXISTS trace_id_bloom),
+    (ADD INDEX IF NOT EXISTS id_filter id TYPE bloom_filter(0.025) GRANULARITY 1),
+    (ADD INDEX IF NOT EXISTS trace_id_filter trace_id TYPE bloom_filter(0.025) GRANULARITY 1),
+    (ADD INDEX IF NOT EXISTS other_request_id_filter other_request_id TYPE bloom_filter(0.001) GRANULARITY 1);
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (MATERIALIZE INDEX id_filter);
+
+ALTER TABLE requests ON CLUSTER `{cluster}`
+    (MATERIALIZE INDEX trace_id_filter);
+
+ALTER TABLE assessments ON CLUSTER `{cluster}`
+    (MODIFY COLUMN `action` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `model` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `target_kind` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `phase` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `source_topic` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `kafka_topic` LowCardinality(String) CODEC(ZSTD(1))),
+    (MODIFY COLUMN `subject` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `session` String CODEC(ZSTD(3))),
+    (MODIFY COLUMN `address` String CODEC(ZSTD(3)));
+
+ALTER TABLE assessments ON CLUSTER `{cluster}`
+    (DROP INDEX IF EXISTS event_id_bloom),
+    (ADD INDEX IF NOT EXISTS event_id_filter event_id TYPE bloom_filter(0.025) GRANULARITY 1);
+
+ALTER TABLE assessments ON CLUSTER `{cluster}`
+    (MATERIALIZE INDEX event_id_filter);
+
+CREATE TABLE IF NOT EXISTS lane_daily ON CLUSTER `{cluster}`
+(
+    `gateway` LowCardinality(String),
+    `epoch` UInt64 CODEC(Delta, ZSTD(1)),
+    `lane` UInt32 CODEC(Delta, ZSTD(1)),
+    `ingested_on` Date,
+    `requests` SimpleAggregateFunction(sum, UInt64),
+    `sessions` SimpleAggregateFunction(sum, UInt64),
+    `numbered` SimpleAggregateFunction(sum, UInt64),
+    `seqs` AggregateFunction(groupBitmap, UInt64),
+    `first_seen` SimpleAggregateFunction(min, DateTime64(6, 'UTC')),
+    `last_seen` SimpleAggregateFunction(max, DateTime64(6, 'UTC'))
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(ingested_on)
+ORDER BY (gateway, epoch, lane, ingested_on)
+TTL ingested_on + toIntervalDay(400)
+SETTINGS index_granularity = 1024, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS lane_daily_view ON CLUSTER `{cluster}` TO lane_daily
+AS SELECT
+    gateway,
+    epoch,
+    lane,
+    toDate(ingested_at) AS ingested_on,
+    countIf(kind = 'request') AS requests,
+    countIf(kind = 'session') AS sessions,
+    countIf(seq > 0) AS numbered,
+    groupBitmapState(seq) AS seqs,
+    min(time) AS first_seen,
+    max(time) AS last_seen
+FROM requests
+GROUP BY
+    gateway,
+    epoch,
+    lane,
+    ingested_on;
+
+CREATE TABLE IF NOT EXISTS session_daily ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `day` Date,
+    `subject` String CODEC(ZSTD(1)),
+    `session` String CODEC(ZSTD(1)),
+    `ingested_on` SimpleAggregateFunction(max, Date),
+    `peak` SimpleAggregateFunction(max, Float64),
+    `met` SimpleAggregateFunction(max, UInt8)
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(day)
+ORDER BY (tenant, day, subject, session)
+TTL ingested_on + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS session_daily_view ON CLUSTER `{cluster}` TO session_daily
+AS SELECT
+    tenant,
+    toDate(time, 'UTC') AS day,
+    subject,
+    session,
+    toDate(max(ingested_at)) AS ingested_on,
+    max(session_score) AS peak,
+    max(action NOT IN ('', 'observe')) AS met
+FROM assessments
+WHERE subject != ''
+GROUP BY
+    tenant,
+    day,
+    subject,
+    session;
+
