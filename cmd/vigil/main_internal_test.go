@@ -204,8 +204,6 @@ func setUpAdmin(t *testing.T, e *testscript.Env) error {
 	}
 	e.Setenv("VIGIL_OPERATOR_KEY_FILE", filepath.Join(e.WorkDir, "operator.pem"))
 	e.Setenv("VIGIL_OPERATOR_KID", "operator-1")
-	e.Setenv("VIGIL_KEY_SET_FILE", filepath.Join(e.WorkDir, "keys.jws"))
-	e.Setenv("VIGIL_ROOT_PUBLIC_FILE", filepath.Join(e.WorkDir, "root.pem"))
 	e.Setenv("VIGIL_ADMIN_TOKEN_FILE", filepath.Join(e.WorkDir, "token"))
 	e.Setenv("VIGIL_TENANT_KEY_FILE", filepath.Join(e.WorkDir, "tenant.key"))
 	return nil

@@ -528,6 +528,249 @@ FROM
     FINAL
 );
 
+CREATE TABLE IF NOT EXISTS refusals ON CLUSTER `{cluster}`
+(
+    `time` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    `gateway` LowCardinality(String),
+    `cause` LowCardinality(String),
+    `kid` LowCardinality(String),
+    `n` UInt64,
+    `kafka_offset_end` Int64,
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(ingested_at)
+ORDER BY (gateway, cause, time)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS incident_findings ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `verdict_id` String,
+    `ordinal` UInt64,
+    `incident_id` String,
+    `merges` Array(String),
+    `time` DateTime64(6, 'UTC'),
+    `target_kind` LowCardinality(String),
+    `target_id` String,
+    `action` LowCardinality(String),
+    `score` Float64,
+    `announced` Bool,
+    `hard` Bool,
+    `signals` Array(LowCardinality(String)),
+    `usual` Float64,
+    `shown_kind` Array(LowCardinality(String)),
+    `shown_id` Array(String),
+    `shown_share` Array(Float64),
+    `behind_kind` Array(LowCardinality(String)),
+    `behind_id` Array(String),
+    `ingested_at` DateTime64(3, 'UTC'),
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    INDEX incident_id_bloom incident_id TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', ordinal)
+ORDER BY (tenant, verdict_id)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS incident_words ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(6, 'UTC'),
+    `incident_id` String,
+    `word` LowCardinality(String),
+    `text` String,
+    `said_by` String,
+    `envelope` String,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY (tenant, incident_id, time)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE VIEW IF NOT EXISTS incident_merges ON CLUSTER `{cluster}`
+AS SELECT
+    tenant,
+    merged_id,
+    argMax(incident_id, ordinal) AS root
+FROM incident_findings
+ARRAY JOIN merges AS merged_id
+GROUP BY
+    tenant,
+    merged_id;
+
+CREATE VIEW IF NOT EXISTS incidents ON CLUSTER `{cluster}`
+AS SELECT
+    found.tenant AS tenant,
+    found.id AS id,
+    if(said.state = '', 'open', said.state) AS state,
+    said.owner AS owner,
+    multiIf(hard OR ((strength >= 5) AND (targets >= 10)), 'critical', strength >= 5, 'high', strength >= 3, 'medium', 'low') AS severity,
+    arrayElement(['observe', 'throttle', 'read_only', 'step_up', 'revoke', 'block'], strength) AS action,
+    top_score AS score,
+    first_seen,
+    last_seen,
+    verdicts,
+    waiting,
+    targets,
+    signals,
+    sessions,
+    subjects,
+    addresses,
+    prefixes,
+    networks,
+    devices,
+    clients,
+    accounts,
+    ja4s,
+    routes,
+    members,
+    members - (((((((((length(sessions) + length(subjects)) + length(addresses)) + length(prefixes)) + length(networks)) + length(devices)) + length(clients)) + length(accounts)) + length(ja4s)) + length(routes)) AS members_beyond,
+    said.notes AS notes,
+    verdict_ids,
+    merged_ids
+FROM
+(
+    SELECT
+        tenant,
+        id,
+        min(at) AS first_seen,
+        max(at) AS last_seen,
+        countIf(announced) AS verdicts,
+        countIf(NOT announced) AS waiting,
+        uniqExact(about) AS targets,
+        max(step) AS strength,
+        max(nats) AS top_score,
+        max(fact) AS hard,
+        arraySort(groupUniqArrayArray(64)(signs)) AS signals,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'session'), things)))) AS sessions,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'subject'), things)))) AS subjects,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'address'), things)))) AS addresses,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'prefix'), things)))) AS prefixes,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'network'), things)))) AS networks,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'device'), things)))) AS devices,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'client'), things)))) AS clients,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'account'), things)))) AS accounts,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'ja4'), things)))) AS ja4s,
+        arraySort(groupUniqArrayArray(256)(arrayMap(m -> (m.2), arrayFilter(m -> ((m.1) = 'route'), things)))) AS routes,
+        uniqExactArray(arrayFilter(m -> ((m.1) IN ('session', 'subject', 'address', 'prefix', 'network', 'device', 'client', 'account', 'ja4', 'route')), things)) AS members,
+        arraySort(groupUniqArray(256)(verdict_id)) AS verdict_ids,
+        arraySort(groupUniqArrayIf(256)(incident_id, incident_id != id)) AS merged_ids
+    FROM
+    (
+        SELECT
+            f.tenant AS tenant,
+            f.incident_id AS incident_id,
+            if(m.root = '', f.incident_id, m.root) AS id,
+            f.verdict_id AS verdict_id,
+            f.time AS at,
+            f.announced AS announced,
+            f.hard AS fact,
+            f.score AS nats,
+            (f.target_kind, f.target_id) AS about,
+            indexOf(['observe', 'throttle', 'read_only', 'step_up', 'revoke', 'block'], CAST(f.action, 'String')) AS step,
+            CAST(f.signals, 'Array(String)') AS signs,
+            arrayConcat([(CAST(f.target_kind, 'String'), f.target_id)], arrayZip(CAST(f.shown_kind, 'Array(String)'), f.shown_id), arrayZip(CAST(f.behind_kind, 'Array(String)'), f.behind_id)) AS things
+        FROM
+        (
+            SELECT *
+            FROM incident_findings
+            FINAL
+        ) AS f
+        LEFT JOIN incident_merges AS m ON (m.tenant = f.tenant) AND (m.merged_id = f.incident_id)
+    )
+    GROUP BY
+        tenant,
+        id
+) AS found
+LEFT JOIN
+(
+    SELECT
+        tenant,
+        id,
+        argMaxIf(text, at, word = 'assign') AS owner,
+        transform(argMaxIf(word, at, (word IN ('acknowledge', 'close', 'reopen'))), ['acknowledge', 'close', 'reopen'], ['acknowledged', 'closed', 'open'], '') AS state,
+        arrayMap(n -> concat(toString(n.1), ' ', n.2, ': ', n.3), arraySort(groupArrayIf(256)((at, said_by, text), (text != '') AND (word != 'assign')))) AS notes
+    FROM
+    (
+        SELECT
+            w.tenant AS tenant,
+            if(m.root = '', w.incident_id, m.root) AS id,
+            w.time AS at,
+            CAST(w.word, 'String') AS word,
+            w.text AS text,
+            w.said_by AS said_by
+        FROM incident_words AS w
+        LEFT JOIN incident_merges AS m ON (m.tenant = w.tenant) AND (m.merged_id = w.incident_id)
+    )
+    GROUP BY
+        tenant,
+        id
+) AS said ON (said.tenant = found.tenant) AND (said.id = found.id);
+
+CREATE TABLE IF NOT EXISTS snapshots ON CLUSTER `{cluster}`
+(
+    `kafka_topic` String,
+    `kafka_partition` Int32,
+    `epoch` UInt64,
+    `kafka_offset` Int64,
+    `chunk` UInt32,
+    `chunks` UInt32,
+    `bytes` UInt64,
+    `checksum` UInt64,
+    `topic_id` String,
+    `partitions` UInt32,
+    `model` String,
+    `data` String CODEC(ZSTD(1)),
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY (kafka_topic, kafka_partition, epoch, kafka_offset)
+ORDER BY chunk
+TTL toDateTime(ingested_at) + toIntervalDay(30)
+SETTINGS ttl_only_drop_parts = 1, index_granularity = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
+CREATE TABLE IF NOT EXISTS models ON CLUSTER `{cluster}`
+(
+    `tenant` LowCardinality(String),
+    `subject` String CODEC(ZSTD(1)),
+    `requests` UInt64,
+    `learned` Float64,
+    `countries` Array(LowCardinality(String)),
+    `country_counts` Array(Float64) CODEC(ZSTD(1)),
+    `networks` Array(LowCardinality(String)),
+    `network_counts` Array(Float64) CODEC(ZSTD(1)),
+    `clients` Array(LowCardinality(String)),
+    `client_counts` Array(Float64) CODEC(ZSTD(1)),
+    `systems` Array(LowCardinality(String)),
+    `system_counts` Array(Float64) CODEC(ZSTD(1)),
+    `devices` Array(LowCardinality(String)),
+    `device_counts` Array(Float64) CODEC(ZSTD(1)),
+    `routes` Array(LowCardinality(String)),
+    `route_counts` Array(Float64) CODEC(ZSTD(1)),
+    `hours` Array(UInt8) CODEC(ZSTD(1)),
+    `hour_counts` Array(UInt8) CODEC(ZSTD(1)),
+    `last_seen` DateTime64(6, 'UTC'),
+    `last_country` LowCardinality(String),
+    `last_network` LowCardinality(String),
+    `last_client` LowCardinality(String),
+    `model` LowCardinality(String),
+    `epoch` UInt64,
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', ingested_at)
+ORDER BY (tenant, subject)
+TTL toDateTime(ingested_at) + toIntervalDay(90)
+SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+
 ALTER TABLE requests ON CLUSTER `{cluster}`
     (ADD COLUMN IF NOT EXISTS `other_request_id` String CODEC(ZSTD(1)) AFTER phase),
     (ADD COLUMN IF NOT EXISTS `other_path` String CODEC(ZSTD(1)) AFTER host);

@@ -55,6 +55,7 @@ func (p Files) KeyFile(class verdict.Class) string {
 		return p.OperatorKey
 	case verdict.ClassFeed:
 		return filepath.Join(filepath.Dir(p.KeySet), "feed.pem")
+	case verdict.ClassGateway: // A file for each gateway: see AddGateway.
 	}
 	return ""
 }
