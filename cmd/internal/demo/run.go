@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
+	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/cmd/internal/people"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -130,6 +131,11 @@ func (d *run) start(ctx context.Context) error {
 func (d *run) configure(c *devstack.Config) error {
 	// A name that no other demo on the same cluster has: its rows are ours.
 	c.Gateway.ID = d.gatewayID
+	_, err := keys.AddGateway(d.options.Dir, d.gatewayID, time.Now())
+	if err != nil {
+		return err //nolint:wrapcheck // Says which file.
+	}
+	c.Gateway.Emit.KeyFile = keys.GatewayKey(d.options.Dir, d.gatewayID)
 	c.Gateway.Listen.ProxyProtocol.Require = true
 	// The story is told from ClickHouse, so rows should not wait long for company.
 	c.Analyzer.Store.Linger = 200 * time.Millisecond
