@@ -56,11 +56,12 @@ func TestIncidents(t *testing.T) {
 	// A person who is asked to prove himself, and a judgement about him that waits.
 	r.put(`INSERT INTO @verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, subject, action, until, score, evidence_signal, evidence_nats, evidence_hard, cause_event_id, cause_event_time, origin, ingested_at)
 SELECT 'default', time, 'v-ann', 1, 1, 'subject', 'session', session, subject, 'step_up', time + 3600, 9, ['geo.travel'], [9], [false], id, time, 'model', now64(3) FROM @requests WHERE id = 'o7'`,
+		// Its evidence first: a finding is taken as it is stored when it is old enough.
+		`INSERT INTO @evidence (tenant, time, event_id, verdict_id, signal, nats, hard, ingested_at) SELECT 'default', now64(6), 'o8', 'v-held', 'token.stolen', 14, true, now64(3) - 35`,
 		`INSERT INTO @assessments (tenant, time, event_id, subject, session, score, session_score, action, shadow, verdict_id, ingested_at)
-SELECT 'default', time + 1, 'o8', 'person7', 's7', 3, 14, 'revoke', false, 'v-held', now64(3) - 60 FROM @requests WHERE id = 'o7'`,
-		`INSERT INTO @evidence (tenant, time, event_id, verdict_id, signal, nats, hard, ingested_at) SELECT 'default', now64(6), 'o8', 'v-held', 'token.stolen', 14, true, now64(3) - 60`,
+SELECT 'default', time + 1, 'o8', 'person7', 's7', 3, 14, 'revoke', false, 'v-held', now64(3) - 35 FROM @requests WHERE id = 'o7'`,
 		// Neither what only watched nor what an operator says is an incident.
-		`INSERT INTO @assessments (tenant, time, event_id, subject, session, action, shadow, verdict_id, ingested_at) SELECT 'default', now64(6), 'o9', 'person9', 's9', 'revoke', true, 'v-shadow', now64(3) - 60`,
+		`INSERT INTO @assessments (tenant, time, event_id, subject, session, action, shadow, verdict_id, ingested_at) SELECT 'default', now64(6), 'o9', 'person9', 's9', 'revoke', true, 'v-shadow', now64(3) - 35`,
 		`INSERT INTO @verdicts (tenant, time, id, authority, target_kind, target_id, action, until, origin, ingested_at) SELECT 'default', now64(6), 'v-op', 'operator', 'session', 's3', 'revoke', now64(6) + 60, 'operator', now64(3)`)
 	const rows = "SELECT severity, action, verdicts, waiting, length(addresses), length(sessions), ja4s, subjects FROM @incidents WHERE tenant = 'default' ORDER BY verdicts DESC, severity FORMAT CSV"
 	want := func(tool, ann int) string {
