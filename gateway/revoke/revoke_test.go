@@ -496,10 +496,10 @@ func TestHeartbeats(t *testing.T) {
 	}
 	beat(0, 21, 200)
 	beat(1, 1, 50)
-	until(t, "both have spoken", func() bool { return scored.of("gw-1/7/3") == 200 })
+	until(t, "both have spoken", func() bool { return scored.of("gw-1/7/3") == 200 && f.Staleness(later) < time.Hour })
 	silent := f.Staleness(later)
 	beat(0, 20, 249) // Played back.
-	beat(0, 30, 251) // More than there is: it must not take the places of those that follow either.
+	beat(0, 22, 251) // More than there is: it must not take the place of the one that follows.
 	forged, err := r.forger.Heartbeat(&verdict.Heartbeat{
 		Time: timestamppb.Now(), Epoch: 9, Seq: 1, Authority: verdict.AuthoritySubject,
 		ScoredThrough: []*verdict.LanePosition{{Gateway: "gw-1", Epoch: 7, Lane: 3, Seq: 250}},
