@@ -68,7 +68,7 @@ func newMill(t *testing.T) *mill {
 	for _, path := range []string{"/me", "/accounts", "/accounts/{id}"} { // The others have streams.
 		file = strings.Replace(file, fmt.Sprintf("path: %q, upstream: %q", path, m.upstream.URL()), fmt.Sprintf("path: %q, upstream: %q", path, server.URL), 1)
 	}
-	file = strings.Replace(file, "revoke: {dir: gateway-state}\n", fmt.Sprintf("revoke: {dir: gateway-state}\nemit: {drain: 30s, spool: {segment_bytes: 512KiB, bytes_max: %d}}\n", millSpool), 1)
+	file = strings.Replace(file, "emit: {", fmt.Sprintf("emit: {drain: 30s, spool: {segment_bytes: 512KiB, bytes_max: %d}, ", millSpool), 1)
 	file += fmt.Sprintf("  - {id: strict, path: \"/strict/{id}\", upstream: %q, durability: strict}\n", server.URL)
 	m.write(t, "gateway.yaml", file)
 	// Without epochs that come into force meanwhile: an engine beside the topic has none.
