@@ -225,10 +225,11 @@ func (p *sender) stored(ctx context.Context) {
 		}
 		p.e.metrics.lag.Record(ctx, now.Sub(r.queued).Seconds(), p.s.attr)
 	}
-	p.s.count.acked.Add(uint64(len(p.batch)))
-	p.s.count.ackedEvents.Add(events)
+	n := uint64(len(p.batch))
 	p.limit = min(2*p.limit, p.e.cfg.BatchRecordsMax)
-	p.release()
+	p.release() // First: what is counted as acknowledged a restart does not deliver again.
+	p.s.count.acked.Add(n)
+	p.s.count.ackedEvents.Add(events)
 }
 
 // release takes the batch from the queue.
