@@ -23,12 +23,7 @@ type record struct {
 
 // header looks a header up.
 func (r record) header(name string) ([]byte, bool) {
-	for _, h := range r.headers {
-		if h.Key == name {
-			return h.Value, true
-		}
-	}
-	return nil, false
+	return access.Header(r.headers, name)
 }
 
 // fetched is what one read gave.

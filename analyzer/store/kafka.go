@@ -25,12 +25,7 @@ type record struct {
 
 // header looks a header up.
 func (r record) header(name string) ([]byte, bool) {
-	for _, h := range r.headers {
-		if h.Key == name {
-			return h.Value, true
-		}
-	}
-	return nil, false
+	return access.Header(r.headers, name)
 }
 
 // broker reads and writes partitions, one request at a time.
@@ -64,9 +59,9 @@ func (b broker) fetch(ctx context.Context, topic string, partition int, offset i
 			return nil, 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, offset, err)
 		}
 		r := record{topic: topic, partition: partition, offset: rec.Offset, time: rec.Time, headers: rec.Headers}
-		r.key, err = whole(rec.Key)
+		r.key, err = access.Bytes(rec.Key)
 		if err == nil {
-			r.value, err = whole(rec.Value)
+			r.value, err = access.Bytes(rec.Value)
 		}
 		if err != nil {
 			return nil, 0, fmt.Errorf("read record %s/%d/%d: %w", topic, partition, rec.Offset, err)
@@ -75,14 +70,6 @@ func (b broker) fetch(ctx context.Context, topic string, partition int, offset i
 			records = append(records, r)
 		}
 	}
-}
-
-func whole(from kafka.Bytes) ([]byte, error) {
-	if from == nil {
-		return nil, nil
-	}
-	b, err := kafka.ReadAll(from)
-	return b, errors.Join(err, from.Close())
 }
 
 // bounds returns the first offset of a partition and its end.

@@ -53,12 +53,7 @@ type record struct {
 }
 
 func (r record) header(name string) ([]byte, bool) {
-	for _, h := range r.headers {
-		if h.Key == name {
-			return h.Value, true
-		}
-	}
-	return nil, false
+	return access.Header(r.headers, name)
 }
 
 func (r record) decode(ev *event.RequestEvent) error {
@@ -176,21 +171,13 @@ func (p *partition) fetch(ctx context.Context, client *kafka.Client, id int, off
 			return nil, fmt.Errorf("read at %d: %w", offset, err)
 		}
 		r := record{offset: rec.Offset, headers: rec.Headers}
-		r.key, err = whole(rec.Key)
+		r.key, err = access.Bytes(rec.Key)
 		if err == nil {
-			r.value, err = whole(rec.Value)
+			r.value, err = access.Bytes(rec.Value)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read record %d: %w", rec.Offset, err)
 		}
 		out = append(out, r)
 	}
-}
-
-func whole(from kafka.Bytes) ([]byte, error) {
-	if from == nil {
-		return nil, nil
-	}
-	b, err := kafka.ReadAll(from)
-	return b, errors.Join(err, from.Close())
 }

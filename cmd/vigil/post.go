@@ -36,10 +36,10 @@ type delivery struct {
 	unreachable bool
 }
 
-// deliver sends a signed verdict to every gateway, so that it takes effect
+// deliver signs verdicts and sends each to every gateway, so that it takes effect
 // there at once and without Kafka, and to an analyzer, which relays it to the
 // gateways that are not known here.
-func deliver(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict) ([]delivery, error) {
+func deliver(ctx context.Context, env app.Env, run runfile.Run, verdicts ...*verdict.Verdict) ([]delivery, error) {
 	gateways, analyzer, err := adminURLs(run)
 	if err != nil {
 		return nil, err
@@ -48,20 +48,22 @@ func deliver(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdi
 	if err != nil {
 		return nil, err
 	}
-	envelope, err := signer.Verdict(v)
-	if err != nil {
-		return nil, fmt.Errorf("sign verdict: %w", err)
-	}
 	token, err := adminToken(run)
 	if err != nil {
 		return nil, err
 	}
 	var out []delivery
-	for _, u := range gateways {
-		out = append(out, post(ctx, env, "gateway", u, token, envelope))
-	}
-	if analyzer != "" {
-		out = append(out, post(ctx, env, "analyzer", analyzer, token, envelope))
+	for _, v := range verdicts {
+		envelope, err := signer.Verdict(v)
+		if err != nil {
+			return nil, fmt.Errorf("sign verdict: %w", err)
+		}
+		for _, u := range gateways {
+			out = append(out, post(ctx, env, "gateway", u, token, envelope))
+		}
+		if analyzer != "" {
+			out = append(out, post(ctx, env, "analyzer", analyzer, token, envelope))
+		}
 	}
 	return out, nil
 }

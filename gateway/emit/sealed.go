@@ -3,6 +3,7 @@ package emit
 import (
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
@@ -36,19 +37,9 @@ func (p *sender) prepare() (headers [][]kafka.Header, sealed seal.Batch) {
 	}
 	views := make([]seal.Record, len(p.batch))
 	for i, r := range p.batch {
-		views[i] = seal.Record{Key: r.key, Value: r.value, Header: func(name string) ([]byte, bool) { return header(headers[i], name) }}
+		views[i] = seal.Record{Key: r.key, Value: r.value, Header: func(name string) ([]byte, bool) { return access.Header(headers[i], name) }}
 	}
 	sealed = p.e.signer.Seal(p.chain, p.e.now(), views)
 	headers[0] = append(headers[0], kafka.Header{Key: seal.Header, Value: sealed.Header})
 	return headers, sealed
-}
-
-// header looks a header up.
-func header(headers []kafka.Header, name string) ([]byte, bool) {
-	for _, h := range headers {
-		if h.Key == name {
-			return h.Value, true
-		}
-	}
-	return nil, false
 }
