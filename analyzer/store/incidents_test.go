@@ -59,7 +59,7 @@ SELECT 'default', time, 'v-ann', 1, 1, 'subject', 'session', session, subject, '
 		// Its evidence first: a finding is taken as it is stored when it is old enough.
 		`INSERT INTO @evidence (tenant, time, event_id, verdict_id, signal, nats, hard, ingested_at) SELECT 'default', now64(6), 'o8', 'v-held', 'token.stolen', 14, true, now64(3) - 35`,
 		`INSERT INTO @assessments (tenant, time, event_id, subject, session, score, session_score, action, shadow, verdict_id, ingested_at)
-SELECT 'default', time + 1, 'o8', 'person7', 's7', 3, 14, 'revoke', false, 'v-held', now64(3) - 35 FROM @requests WHERE id = 'o7'`,
+SELECT 'default', time, 'o8', 'person7', 's7', 3, 14, 'revoke', false, 'v-held', now64(3) - 35 FROM @requests WHERE id = 'o8'`,
 		// Neither what only watched nor what an operator says is an incident.
 		`INSERT INTO @assessments (tenant, time, event_id, subject, session, action, shadow, verdict_id, ingested_at) SELECT 'default', now64(6), 'o9', 'person9', 's9', 'revoke', true, 'v-shadow', now64(3) - 35`,
 		`INSERT INTO @verdicts (tenant, time, id, authority, target_kind, target_id, action, until, origin, ingested_at) SELECT 'default', now64(6), 'v-op', 'operator', 'session', 's3', 'revoke', now64(6) + 60, 'operator', now64(3)`)
