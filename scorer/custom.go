@@ -1,7 +1,6 @@
 package scorer
 
 import (
-	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/anomaly"
 	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/entity"
@@ -87,16 +86,15 @@ func (e *Engine) teachModels(x *evidence.Context, suspicion float64) {
 // stillClean reports whether an actor is known, had no verdict and is not under
 // suspicion.
 func (e *Engine) stillClean(actor entity.Key) bool {
-	table := e.sessions
-	if actor.Kind == verdict.TargetAddress {
-		table = e.addresses
-	}
-	s := table.Peek(actor)
-	if s == nil || s.Tainted {
-		return false
-	}
-	s.Suspicion.Decay(e.clock.Now(), e.model.Pace())
-	return s.Suspicion.Total(0) < e.model.Learning.CleanBelow
+	clean := false
+	e.visit(actor, func(s *entity.Session) {
+		if s.Tainted {
+			return
+		}
+		s.Suspicion.Decay(e.clock.Now(), e.model.Pace())
+		clean = s.Suspicion.Total(0) < e.model.Learning.CleanBelow
+	})
+	return clean
 }
 
 // Rules says how each custom rule of the model in force has fared.

@@ -98,6 +98,7 @@ type Engine struct {
 	supports []float64
 	custom   custom
 	spares   entity.Spares
+	shelf    shelf
 	// context and answer are of the current event, and used again for the next.
 	context evidence.Context
 	answer  answer
@@ -128,11 +129,11 @@ func New(o Options) (*Engine, error) {
 // empty forgets every entity.
 func (e *Engine) empty() {
 	l := e.model.Limits
-	e.sessions = entity.NewTable[entity.Session](l.SessionsMax)
-	e.addresses = entity.NewTable[entity.Session](l.AddressesMax)
-	e.subjects = entity.NewTable[entity.Subject](l.SubjectsMax)
+	e.sessions = entity.NewTable[entity.Session](e.shelf.room(l.SessionsMax))
+	e.addresses = entity.NewTable[entity.Session](e.shelf.room(l.AddressesMax))
+	e.subjects = entity.NewTable[entity.Subject](e.shelf.room(l.SubjectsMax))
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
-	e.accounts = entity.NewTable[entity.Account](l.AddressesMax)
+	e.accounts = entity.NewTable[entity.Account](e.shelf.room(l.AddressesMax))
 	e.facets = facet.NewCollector()
 	e.dropped = 0
 	e.gateways = entity.Gateways{}
@@ -287,7 +288,7 @@ func (e *Engine) company(x *evidence.Context, action string) judge.Company {
 	}
 	var list []*entity.Session
 	for _, id := range x.Subject.Open {
-		s := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
+		s := e.peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
 		if s != nil && s.Subject == x.Event.GetSubject() {
 			list = append(list, s)
 		}
@@ -326,8 +327,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 		key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()}
 		x.Subject = e.subjects.Get(key)
 		if x.Subject == nil {
-			x.Subject = e.subjects.Take(owned(x.Tenant, key))
-			e.spares.Subject(x.Subject)
+			x.Subject = e.admitSubject(owned(x.Tenant, key))
 		}
 	}
 	e.signIn(x)
@@ -352,8 +352,7 @@ func (e *Engine) signIn(x *evidence.Context) {
 	key := entity.Key{Tenant: x.Tenant.Key.Tenant, Kind: verdict.TargetAccount, ID: ev.GetAccount()}
 	x.Account = e.accounts.Get(key)
 	if x.Account == nil {
-		x.Account = e.accounts.Take(owned(x.Tenant, key))
-		*x.Account = entity.Account{}
+		x.Account = e.admitAccount(owned(x.Tenant, key))
 	}
 }
 
@@ -390,9 +389,10 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 		return s
 	}
 	key = owned(x.Tenant, key)
-	s = table.Take(key)
-	e.spares.Bound(e.sessions.Len() + e.addresses.Len())
-	e.spares.Session(s, key, x.Now)
+	s, known := e.admit(key, x.Now)
+	if known {
+		return s
+	}
 	if x.Subject != nil {
 		s.Subject = e.subjects.ID(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})
 	} else if key.Kind == verdict.TargetAddress {
@@ -435,8 +435,9 @@ type Stats struct {
 	// Undetected counts the events that had no detector because all that
 	// limits.detectors_max allows were in use.
 	Undetected uint64
-	// Evicted counts the entities that were pushed out at a limit.
-	Evicted uint64
+	// Evicted counts the entities that were pushed out at a limit, and Returned
+	// those that came back from the cold store.
+	Evicted, Returned uint64
 	// RulesMissed counts the events for which a custom rule of the model in force
 	// gave no answer, once per rule.
 	RulesMissed uint64
@@ -462,7 +463,7 @@ func (e *Engine) Stats() Stats {
 		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.custom.anomaly.Evicted(),
 		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked, Undetected: e.custom.anomaly.Without,
 		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
-		PeerGroupsDropped: e.dropped,
+		PeerGroupsDropped: e.dropped, Returned: e.shelf.returned,
 	}
 	for _, t := range e.tenants.All {
 		s.PeerGroups += t.Groups()

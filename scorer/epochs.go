@@ -134,7 +134,7 @@ func (e *Engine) watch(x *evidence.Context) {
 func (e *Engine) before(x *evidence.Context) *entity.Session {
 	for _, id := range x.Subject.Open {
 		if evidence.Hash(id) == x.Subject.LastSession {
-			return e.sessions.Peek(entity.Key{Tenant: x.Session.Key.Tenant, Kind: verdict.TargetSession, ID: id})
+			return e.peek(entity.Key{Tenant: x.Session.Key.Tenant, Kind: verdict.TargetSession, ID: id})
 		}
 	}
 	return nil

@@ -24,9 +24,9 @@ func (e *Engine) teach(x *evidence.Context) (taught bool) {
 	}
 	kept := x.Subject.Open[:0]
 	for _, id := range x.Subject.Open {
-		s := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
+		s := e.peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
 		if id == "" {
-			s = e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSubject, ID: x.Event.GetSubject()})
+			s = e.peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSubject, ID: x.Event.GetSubject()})
 		}
 		switch {
 		case s == nil || s.Subject != x.Event.GetSubject():
@@ -183,16 +183,18 @@ func (e *Engine) control(ev *event.RequestEvent) {
 		return
 	}
 	now := e.clock.Now()
-	lift := func(table *entity.Table[entity.Session], kind, id string) {
-		s := table.Peek(entity.Key{Tenant: ev.GetTenant(), Kind: kind, ID: id})
-		if id != "" && s != nil {
+	lift := func(kind, id string) {
+		if id == "" {
+			return
+		}
+		e.visit(entity.Key{Tenant: ev.GetTenant(), Kind: kind, ID: id}, func(s *entity.Session) {
 			absolve(s, verdict.ActionBlock, now)
 			s.Worst = 0
-		}
+		})
 	}
-	lift(e.sessions, verdict.TargetSession, ev.GetSession())
-	lift(e.addresses, verdict.TargetAddress, ev.GetAddress())
-	own := e.subjects.Peek(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})
+	lift(verdict.TargetSession, ev.GetSession())
+	lift(verdict.TargetAddress, ev.GetAddress())
+	own := e.peekSubject(entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()})
 	if own == nil {
 		return
 	}
@@ -200,8 +202,8 @@ func (e *Engine) control(ev *event.RequestEvent) {
 	if ev.GetSession() != "" {
 		return // Only that session was lifted.
 	}
-	lift(e.sessions, verdict.TargetSubject, ev.GetSubject())
+	lift(verdict.TargetSubject, ev.GetSubject())
 	for _, id := range own.Open {
-		lift(e.sessions, verdict.TargetSession, id)
+		lift(verdict.TargetSession, id)
 	}
 }

@@ -108,6 +108,15 @@ func (t *Table[V]) Oldest() *V {
 	return t.at(t.tail).value
 }
 
+// Eldest is [Table.Oldest] with its key; the value is nil where the table is empty.
+func (t *Table[V]) Eldest() (Key, *V) {
+	if t.tail < 0 {
+		return Key{}, nil
+	}
+	s := t.at(t.tail)
+	return Key{s.scope.tenant, s.scope.kind, s.id}, s.value
+}
+
 // Full reports whether the next entry pushes one out.
 func (t *Table[V]) Full() bool { return t.length >= t.limit }
 

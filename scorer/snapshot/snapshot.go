@@ -131,6 +131,20 @@ func WriterOf(size int) *Codec { return &Codec{buf: make([]byte, 0, size)} }
 // Reader returns a codec that reads a payload.
 func Reader(payload []byte) *Codec { return &Codec{buf: payload, reading: true} }
 
+// Write makes a codec one that writes, in the memory that it has: what Bytes has
+// returned is overwritten.
+func (c *Codec) Write() *Codec {
+	c.buf, c.err = c.buf[:0], nil
+	return c
+}
+
+// Read makes a codec that reads go on with another payload, and with the names
+// that it has.
+func (c *Codec) Read(payload []byte) *Codec {
+	c.buf, c.err = payload, nil
+	return c
+}
+
 // Reading reports the direction.
 func (c *Codec) Reading() bool { return c.reading }
 
