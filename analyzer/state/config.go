@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 )
 
 // Config says where and how often state is kept.
@@ -27,13 +29,18 @@ type Config struct {
 	// ArchiveWait is how long a partition that begins waits for each answer of
 	// ClickHouse before it does without.
 	ArchiveWait time.Duration `mapstructure:"archive_wait"`
+	// ColdBytes bounds what is kept on disk, for each partition, of subjects, sessions
+	// and addresses for which the model's limits leave no room in memory; the oldest
+	// make room. Files take up to twice as much. 0 keeps none: who is pushed out is
+	// forgotten.
+	ColdBytes int64 `mapstructure:"cold_bytes"`
 }
 
 // DefaultConfig keeps no state on disk until a folder is named.
 func DefaultConfig() Config {
 	return Config{
 		Every: 30 * time.Second, Records: 1_000_000, Replay: 6 * time.Hour,
-		ArchiveEvery: 5 * time.Minute, ArchiveWait: 2 * time.Second,
+		ArchiveEvery: 5 * time.Minute, ArchiveWait: 2 * time.Second, ColdBytes: 256 << 20,
 	}
 }
 
@@ -54,6 +61,9 @@ func (c Config) Validate() error {
 	}
 	if c.ArchiveEvery != 0 && (c.ArchiveWait < time.Millisecond || c.ArchiveWait > waitMax) {
 		errs = append(errs, fmt.Errorf("archive_wait: must be between 1ms and %v, is %v", waitMax, c.ArchiveWait))
+	}
+	if c.ColdBytes != 0 && (c.ColdBytes < cold.BytesLeast || c.ColdBytes > cold.BytesMost) {
+		errs = append(errs, fmt.Errorf("cold_bytes: must be 0 or between %d and %d, is %d", cold.BytesLeast, cold.BytesMost, c.ColdBytes))
 	}
 	return errors.Join(errs...)
 }

@@ -39,6 +39,8 @@ type Header struct {
 	Partitions int `json:"partitions,omitempty"`
 	// Model is the digest of the model in force.
 	Model string `json:"model"`
+	// Cold is the mark of the partition's cold store at Next, "" where there is none.
+	Cold string `json:"cold,omitempty"`
 	// Saved is the analyzer's wall clock, for people.
 	Saved time.Time `json:"saved"`
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 )
 
 // ErrFenced means that the file in place was written under a later epoch: the
@@ -32,6 +34,7 @@ type Options struct {
 // Store keeps the state of partitions as files. See the package for its laws.
 type Store struct {
 	dir     string
+	cold    int64 // The bound of a partition's cold store, 0 for none.
 	logger  *slog.Logger
 	metrics *metrics
 	now     func() time.Time
@@ -60,7 +63,7 @@ func New(o Options) (*Store, error) {
 			return nil, fmt.Errorf("state: dir: %w", err)
 		}
 	}
-	s := &Store{dir: o.Config.Dir, logger: o.Logger, metrics: m, now: o.Now, wait: o.Config.ArchiveWait, slot: make(chan struct{}, 1), offers: make(chan offer, 1)}
+	s := &Store{dir: o.Config.Dir, cold: o.Config.ColdBytes, logger: o.Logger, metrics: m, now: o.Now, wait: o.Config.ArchiveWait, slot: make(chan struct{}, 1), offers: make(chan offer, 1)}
 	if o.Config.ArchiveEvery > 0 {
 		s.archive = o.Archive
 	}
@@ -72,6 +75,20 @@ func (s *Store) OnDisk() bool { return s.dir != "" }
 
 // Archives reports whether there is an archive.
 func (s *Store) Archives() bool { return s.archive != nil }
+
+// Cold opens the cold store of a partition as it was at the mark of a header. It is
+// nil where none is kept. An error says why it could not be had so, and it is empty
+// then, or nil.
+func (s *Store) Cold(topic string, partition int, mark string) (*cold.Shelf, error) {
+	if s.dir == "" || s.cold == 0 {
+		return nil, nil //nolint:nilnil // No store is no fault.
+	}
+	shelf, err := cold.Open(filepath.Join(s.dir, topic, fmt.Sprintf("partition-%d.cold", partition)), s.cold, mark)
+	if err != nil {
+		return shelf, fmt.Errorf("partition %d: %w", partition, err)
+	}
+	return shelf, nil
+}
 
 // Save writes the state of a partition; snapshot writes the body. The file
 // before it is kept as the previous one. The error wraps [ErrFenced] where

@@ -1,0 +1,21 @@
+package cold
+
+const (
+	// BytesLeast is the smallest bound of a shelf, and BytesMost the largest.
+	BytesLeast = 1 << 20
+	BytesMost  = 16 << 30
+
+	// segmentsLive is into how many segments a log is cut, and segmentsKept how many
+	// of them stay on the disk, for marks of the past.
+	segmentsLive = 8
+	segmentsKept = 2 * segmentsLive
+	// entitiesPer is for how many bytes of a segment it may hold one operation: a
+	// subject that was seen once takes some 150.
+	entitiesPer = 96
+	// bufferBytes are written at once.
+	bufferBytes = 64 << 10
+	// readBytes are read at once of a record whose length is not known yet.
+	readBytes = 4 << 10
+	// indexLeast is the room of the smallest index.
+	indexLeast = 1 << 10
+)
