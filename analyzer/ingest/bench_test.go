@@ -84,7 +84,7 @@ func BenchmarkEventToVerdict(b *testing.B) {
 
 func fill(b *testing.B, r *rig, n int) {
 	b.Helper()
-	events := traffic(rand.New(rand.NewPCG(1, 1)), n)
+	events := traffic(rand.New(rand.NewPCG(1, 1)), n, 5)
 	for chunk := range slices.Chunk(events, 1000) {
 		records := make([]kafka.Record, len(chunk))
 		for i, ev := range chunk {

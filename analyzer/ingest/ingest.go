@@ -19,6 +19,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/seal"
@@ -125,6 +126,7 @@ type parked struct {
 	next    int64
 	topicID string
 	epoch   uint64
+	shelf   *cold.Shelf
 }
 
 // New returns an ingest that has not joined its group yet.
@@ -168,6 +170,7 @@ func (i *Ingest) Model() *model.Model { return i.model.Load() }
 // and outlived.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.transport.CloseIdleConnections()
+	defer i.unpark(nil)
 	c := i.o.Config
 	i.leave(ctx)
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
@@ -244,6 +247,7 @@ func (i *Ingest) unpark(assigned []int) {
 	defer i.mu.Unlock()
 	for id := range i.parked {
 		if !slices.Contains(assigned, id) {
+			closeShelf(i.parked[id].shelf)
 			delete(i.parked, id)
 		}
 	}
@@ -259,6 +263,7 @@ func (i *Ingest) own(ctx context.Context, gen *kafka.Generation, a kafka.Partiti
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.workers, a.ID)
+	defer w.unshelve()
 	if w.engine != nil && err == nil && len(i.parked) < partitionsMax {
 		i.parked[a.ID] = w.park()
 	}

@@ -13,6 +13,9 @@ const (
 	// batchBytesMax is where an assessment record is cut, well below
 	// assessment.RecordBytesMax and a broker's 1 MiB.
 	batchBytesMax = 800 << 10
+	// waitingBytesMax is how much may wait for a write of assessments that is under way
+	// before scoring waits too.
+	waitingBytesMax = 4 << 20
 	// linksMax bounds the span links of one read.
 	linksMax = 32
 	// missMax is after how many reads that give nothing at an offset below the

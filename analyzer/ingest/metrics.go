@@ -20,6 +20,7 @@ type metrics struct {
 	closed   metric.Int64Counter     // Epochs of gateways that have ended, by how.
 	fenced   metric.Int64Counter     // States that were not believed.
 	shifted  metric.Int64Counter     // Summaries that have moved away from the epoch in force.
+	cold     metric.Int64Counter     // Entities that the cold stores took and gave, by what became of them.
 	lag      metric.Int64ObservableGauge
 	owned    metric.Int64ObservableGauge
 	depth    metric.Int64ObservableGauge
@@ -49,6 +50,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.closed = counter("gateway_epochs_closed", "{epoch}", "Epochs of gateways that have ended in a partition: closed by the gateway, by a successor or by timeout.")
 	x.fenced = counter("states_fenced", "{state}", "States of partitions that were not believed: whoever had them may have gone on after the partition was lost.")
 	x.shifted = counter("epoch_shifts", "{summary}", "Summaries of partitions that have moved away from the shared epoch in force.")
+	x.cold = counter("cold_entities", "{entity}", "Entities for which the scorer has no room in memory: put on disk, taken back, dropped at the bound, lost to a fault, damaged.")
 	x.lag = gauge("lag", "{record}", "Records of a partition that are not scored yet.")
 	x.owned = gauge("partitions", "{partition}", "Partitions that this analyzer owns.")
 	x.depth = gauge("queue_depth", "{batch}", "Reads that wait for a worker.")

@@ -20,17 +20,17 @@ import (
 func realEngine(m *model.Model) (ingest.Engine, error) { return scorer.New(scorer.Options{Model: m}) }
 
 // traffic is a gateway's day in small: people with habits, a scanner, a thief.
-func traffic(random *rand.Rand, n int) []*event.RequestEvent {
+func traffic(random *rand.Rand, n, people int) []*event.RequestEvent {
 	begin := time.Now().Add(-time.Duration(n) * time.Second)
 	out := make([]*event.RequestEvent, n)
 	for i := range out {
-		who := random.IntN(5)
-		lat, lon := 48.0+float64(who), 11.0
+		who := random.IntN(people)
+		lat, lon := 48.0+float64(who%5), 11.0
 		ev := &event.RequestEvent{
 			Kind: event.KindRequest, Id: fmt.Sprint("e", i), Time: timestamppb.New(begin.Add(time.Duration(i) * time.Second)),
 			Phase: event.PhaseComplete, Gateway: "gw", Epoch: 1, Lane: 1, Seq: uint64(i + 1), Tenant: "default",
 			Subject: fmt.Sprint("subject", who), Session: fmt.Sprint("session", who), SubjectKind: event.SubjectHuman,
-			Address: fmt.Sprintf("192.0.2.%d", who), Asn: 64500, Country: "DE", Latitude: &lat, Longitude: &lon,
+			Address: fmt.Sprintf("192.0.2.%d", who%250), Asn: 64500, Country: "DE", Latitude: &lat, Longitude: &lon,
 			UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", Method: "GET", Host: "api", Path: "/accounts/1",
 			Route: "accounts", Template: "/accounts/{id}", Resource: fmt.Sprint(random.IntN(3)), Status: 200, Decision: event.DecisionPermit,
 			BytesOut: uint64(1000 + random.IntN(500)), DurationUs: 1000,
@@ -54,12 +54,30 @@ func traffic(random *rand.Rand, n int) []*event.RequestEvent {
 // The real engine, killed anywhere and restored from whatever is there, gives
 // the bytes of an engine that never stopped.
 func TestRestartsGiveTheBytesOfOneLife(t *testing.T) {
+	restartsGiveTheBytesOfOneLife(t, 5)
+}
+
+// The same where there are more people than there is room for: who was pushed out
+// comes back from the disk, also in the next life.
+func TestRestartsGiveTheBytesOfOneLifeToWhomThereIsNoRoomFor(t *testing.T) {
+	restartsGiveTheBytesOfOneLife(t, 300)
+}
+
+// cramped is an engine with room for few.
+func cramped(m *model.Model) (ingest.Engine, error) {
+	small := *m
+	small.Limits.SessionsMax, small.Limits.SubjectsMax, small.Limits.AddressesMax = 64, 64, 64
+	return realEngine(&small)
+}
+
+func restartsGiveTheBytesOfOneLife(t *testing.T, people int) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 2))
 	r, lose := newFaulty(t)
 	const lives, each = 5, 120
-	events := traffic(random, lives*each)
+	events := traffic(random, lives*each, people)
 
 	oracle, err := scorer.New(scorer.Options{Model: model.Default()})
 	if err != nil {
@@ -81,7 +99,7 @@ func TestRestartsGiveTheBytesOfOneLife(t *testing.T) {
 
 	dir := t.TempDir()
 	for life := range lives {
-		a := r.start(dir, impatient, func(o *ingest.Options) { o.NewEngine = realEngine })
+		a := r.start(dir, impatient, func(o *ingest.Options) { o.NewEngine = cramped })
 		dies := random.IntN(each)
 		for i, ev := range events[life*each : (life+1)*each] {
 			if i == dies && life < lives-1 {

@@ -291,37 +291,6 @@ func (w *worker) tell(ctx context.Context, fx *effects) error {
 	return nil
 }
 
-// ship sends cuts and assessments of a read on their way, after those of the
-// read before.
-func (w *worker) ship(ctx context.Context, first int64, fx *effects) error {
-	err := w.land()
-	if err != nil {
-		return err
-	}
-	records, err := w.pack(first, fx.assessments)
-	if err != nil {
-		return err
-	}
-	cuts, err := w.packCuts(ctx, fx.cuts)
-	if err != nil {
-		return err
-	}
-	if len(records) == 0 && len(cuts) == 0 {
-		w.acked = max(w.acked, w.next)
-		return nil
-	}
-	done := make(chan error, 1)
-	w.flight, w.flying = done, w.next
-	go func() {
-		err := w.writeCuts(ctx, cuts) // First: somebody may wait for what they bring about.
-		if err == nil {
-			err = w.ingest.o.Writer.Write(ctx, topic.Assessments, w.partition, records...)
-		}
-		done <- err
-	}()
-	return nil
-}
-
 // pack cuts assessments into records below batchBytesMax that together cover
 // the offsets from first up to next.
 func (w *worker) pack(first int64, batch *assessment.Batch) ([]announce.Record, error) {

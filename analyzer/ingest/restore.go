@@ -59,7 +59,7 @@ func (w *worker) restore(ctx context.Context) (from, of string, err error) {
 	if w.inherit(ctx) {
 		return fromParent, "", nil
 	}
-	from, err = w.warm()
+	from, err = w.warm(ctx)
 	if err != nil {
 		return "", "", err
 	}
@@ -123,8 +123,10 @@ func (w *worker) believed(ctx context.Context, c candidate) bool {
 
 func (w *worker) inMemory(ctx context.Context) []candidate {
 	p, ok := w.ingest.takeParked(w.partition)
+	w.idle = p.shelf // Until the engine is in use.
 	c := candidate{from: fromParked, next: p.next, epoch: p.epoch, topicID: p.topicID, load: func() error {
 		w.engine = p.engine
+		w.reshelve(p.shelf)
 		w.engine.SwapModel(w.model)
 		return nil
 	}}
@@ -163,7 +165,11 @@ func (w *worker) candidates(ctx context.Context, from string, found []state.Foun
 // load restores a new engine from a snapshot.
 func (w *worker) load(ctx context.Context, f state.Found, keep func(key []byte) bool) error {
 	return f.Restore(ctx, func(body *bytes.Buffer) error {
-		return w.fresh(func(e Engine) error { return e.Restore(body, keep) })
+		mark := f.Cold
+		if keep != nil {
+			mark = "" // It is of another partition.
+		}
+		return w.fresh(ctx, mark, func(e Engine) error { return e.Restore(body, keep) })
 	})
 }
 
@@ -206,12 +212,14 @@ func (w *worker) mine(n int) func(key []byte) bool {
 	return func(key []byte) bool { return topic.Partition(lanes.Of(key), n) == w.partition }
 }
 
-// fresh makes a new engine and lets load fill it; it stays only if that works.
-func (w *worker) fresh(load func(Engine) error) error {
+// fresh makes a new engine, with its cold store as it was at a mark, and lets load
+// fill it; it stays only if that works.
+func (w *worker) fresh(ctx context.Context, mark string, load func(Engine) error) error {
 	e, err := w.ingest.o.NewEngine(w.model)
 	if err != nil {
 		return fmt.Errorf("new engine: %w", err)
 	}
+	w.shelve(ctx, e, mark)
 	err = load(e)
 	if err != nil {
 		return fmt.Errorf("restore engine: %w", err)
@@ -222,17 +230,17 @@ func (w *worker) fresh(load func(Engine) error) error {
 
 // warm begins from the warm start file, of which it keeps the keys that belong
 // to this partition; or from nothing where there is no such file.
-func (w *worker) warm() (from string, err error) {
+func (w *worker) warm(ctx context.Context) (from string, err error) {
 	path := w.ingest.o.Keep.WarmStart
 	if path == "" {
-		return fromEmpty, w.fresh(func(Engine) error { return nil })
+		return fromEmpty, w.fresh(ctx, "", func(Engine) error { return nil })
 	}
 	f, err := os.Open(path) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return "", fmt.Errorf("state.warm_start: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	err = w.fresh(func(e Engine) error { return w.warmed(e, f) })
+	err = w.fresh(ctx, "", func(e Engine) error { return w.warmed(e, f) })
 	if err != nil {
 		return "", fmt.Errorf("state.warm_start: %w", err)
 	}

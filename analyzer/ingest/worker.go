@@ -14,6 +14,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -38,6 +39,9 @@ type worker struct {
 	usual      int // Records of the read before, the fetcher's own.
 
 	engine  Engine
+	shelf   *cold.Shelf  // Whom engine has no room for, nil for none.
+	idle    *cold.Shelf  // That of an engine that was parked and is not in use.
+	counted cold.Counts  // Of shelf, as far as the metrics know.
 	model   *model.Model // The one that engine has.
 	verdict *announce.Partition
 
@@ -55,8 +59,9 @@ type worker struct {
 	countedAt  time.Time // When the active sessions were counted last.
 	published  int64     // Stream time of the last summaries.
 
-	flight chan error // The write of assessments under way, nil for none.
-	flying int64      // What acked becomes when it lands.
+	flight  chan error // The write of cuts and assessments under way, nil for none.
+	flying  int64      // What acked becomes when it lands.
+	waiting cargo      // What goes with the next one.
 	saving chan error // The state file being written, nil for none.
 	// archiving tells how the last snapshot for the archive went, nil where that is known.
 	archiving <-chan error
@@ -124,6 +129,8 @@ func (w *worker) loop(ctx, drain context.Context) error {
 		case <-ctx.Done():
 		case b := <-w.fetched:
 			err = w.process(drain, w.verify(drain, b))
+		case err = <-w.flight:
+			err = w.landed(drain, err)
 		case <-due.C:
 			err = w.tidy(drain)
 		}
@@ -133,9 +140,9 @@ func (w *worker) loop(ctx, drain context.Context) error {
 
 // tidy commits and, where it is time, saves state.
 func (w *worker) tidy(ctx context.Context) error {
-	w.poll()
 	w.commit(ctx)
 	w.publish(ctx)
+	w.count(ctx)
 	if w.next >= w.end.Load() {
 		w.lives.silent(time.Unix(0, w.readAt.Load()), w.ended(ctx))
 	}
@@ -176,7 +183,7 @@ func (w *worker) finish(ctx context.Context, whole bool) error {
 	if _, counts := w.engine.(counting); counts {
 		w.verdict.Active(nil)
 	}
-	err := w.land()
+	err := w.land(ctx)
 	w.commit(ctx)
 	if err == nil && whole && w.next != w.saved {
 		err = w.save(ctx)
@@ -186,36 +193,6 @@ func (w *worker) finish(ctx context.Context, whole bool) error {
 		w.saving = nil
 	}
 	return err
-}
-
-// land waits for the write of assessments that is under way.
-func (w *worker) land() error {
-	if w.flight == nil {
-		return nil
-	}
-	err := <-w.flight
-	w.flight = nil
-	if err != nil {
-		return fmt.Errorf("assessments: %w", err)
-	}
-	w.acked = max(w.acked, w.flying)
-	return nil
-}
-
-// poll lands the write that is under way if it has ended well.
-func (w *worker) poll() {
-	if w.flight == nil {
-		return
-	}
-	select {
-	case err := <-w.flight:
-		if err == nil {
-			w.flight, w.acked = nil, max(w.acked, w.flying)
-			return
-		}
-		w.flight <- err // For land: the channel has room for one.
-	default:
-	}
 }
 
 // commit tells the group. A refusal is normal in a rebalance: the next owner repeats.
@@ -254,7 +231,7 @@ func (w *worker) save(ctx context.Context) error {
 			return nil // The disk is slower than we are: the one under way will do.
 		}
 	}
-	err := w.land()
+	err := w.land(ctx)
 	if err != nil {
 		return err
 	}
@@ -271,6 +248,7 @@ func (w *worker) save(ctx context.Context) error {
 		Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Partitions: w.partitions, Next: w.next,
 		Epoch: w.verdict.Epoch(), Model: w.model.Digest(), Saved: now.UTC(),
 	}
+	secure := w.mark(&h)
 	body := buf.Bytes()
 	if archive {
 		w.archiving = store.Offer(h, body, w.profiles(body))
@@ -278,10 +256,14 @@ func (w *worker) save(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- store.Save(ctx, h, func(out io.Writer) error {
-			_, err := out.Write(body)
-			return err
-		})
+		err := secure()
+		if err == nil {
+			err = store.Save(ctx, h, func(out io.Writer) error {
+				_, err := out.Write(body)
+				return err
+			})
+		}
+		done <- err
 	}()
 	w.saving, w.saved, w.savedAt = done, w.next, now
 	return nil
@@ -296,8 +278,12 @@ func (w *worker) profiles(body []byte) func(yield func(*scorer.Profile) bool) er
 	return func(yield func(*scorer.Profile) bool) error { return read(m, bytes.NewBuffer(body), yield) }
 }
 
-// park is the engine as it waits for the next generation.
-func (w *worker) park() parked { return parked{w.engine, w.next, w.topicID, w.verdict.Epoch()} }
+// park is the engine as it waits for the next generation, with its cold store.
+func (w *worker) park() parked {
+	shelf := w.shelf
+	w.shelf = nil
+	return parked{w.engine, w.next, w.topicID, w.verdict.Epoch(), shelf}
+}
 
 // report counts a state file that could not be written. Scoring goes on: what
 // a restart then needs is longer replay, not a person at night.
