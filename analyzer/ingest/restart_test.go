@@ -26,6 +26,7 @@ const (
 	nothing = iota
 	writes  // What analyzers write, but not their commits.
 	everything
+	behind // Assessments alone.
 )
 
 // newFaulty is a rig whose broker can be told to lose what analyzers write:
@@ -54,6 +55,9 @@ func newFaultyCluster(t *testing.T) (r *rig, lose *atomic.Int32, c *kfake.Cluste
 	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		p, ok := req.(*kmsg.ProduceRequest)
+		if ok && lose.Load() == behind && p.Topics[0].Topic != topic.Assessments {
+			return nil, nil, false
+		}
 		if ok && lose.Load() != nothing && p.Topics[0].Topic != topic.Requests {
 			return nil, lost, true
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
-	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -62,7 +60,8 @@ type worker struct {
 	flight  chan error // The write of cuts and assessments under way, nil for none.
 	flying  int64      // What acked becomes when it lands.
 	waiting cargo      // What goes with the next one.
-	saving chan error // The state file being written, nil for none.
+	taken   *taken     // The snapshot that waits to be kept, nil for none.
+	saving  chan error // The state file being written, nil for none.
 	// archiving tells how the last snapshot for the archive went, nil where that is known.
 	archiving <-chan error
 	event     event.RequestEvent    // Reused: the engine keeps nothing of it.
@@ -152,10 +151,14 @@ func (w *worker) tidy(ctx context.Context) error {
 		w.verdict.Active(engine.Active(announce.ActiveFor))
 		w.countedAt = now
 	}
-	if !w.diskDue(now) && !w.archiveDue(now) {
-		return nil
+	if w.taken == nil && (w.diskDue(now) || w.archiveDue(now)) {
+		err := w.save()
+		if err != nil {
+			return err
+		}
 	}
-	return w.save(ctx)
+	w.keep(ctx)
+	return nil
 }
 
 // diskDue reports whether it is time for a state file.
@@ -185,9 +188,12 @@ func (w *worker) finish(ctx context.Context, whole bool) error {
 	}
 	err := w.land(ctx)
 	w.commit(ctx)
+	w.drop() // It is older than what follows.
 	if err == nil && whole && w.next != w.saved {
-		err = w.save(ctx)
+		err = w.save()
+		w.keep(ctx)
 	}
+	w.drop()
 	if w.saving != nil {
 		w.report(ctx, <-w.saving)
 		w.saving = nil
@@ -206,67 +212,6 @@ func (w *worker) commit(ctx context.Context) {
 		return
 	}
 	w.committed = w.acked
-}
-
-// save takes a snapshot and writes it beside the work. All effects of what the
-// snapshot has seen are acknowledged and committed first: the group refuses the
-// commit of who has lost the partition, and so nobody finds a state of his.
-func (w *worker) save(ctx context.Context) error {
-	store, now := w.ingest.o.State, w.ingest.o.Now()
-	archive := w.archiveDue(now) && store.Reserve()
-	defer func() {
-		if archive {
-			store.Release()
-		}
-	}()
-	if !store.OnDisk() && !archive {
-		return nil
-	}
-	if w.saving != nil {
-		select {
-		case err := <-w.saving:
-			w.saving = nil
-			w.report(ctx, err)
-		default:
-			return nil // The disk is slower than we are: the one under way will do.
-		}
-	}
-	err := w.land(ctx)
-	if err != nil {
-		return err
-	}
-	w.commit(ctx)
-	if w.committed < w.next {
-		return nil
-	}
-	var buf bytes.Buffer
-	err = w.engine.Snapshot(&buf)
-	if err != nil {
-		return fmt.Errorf("snapshot: %w", err)
-	}
-	h := state.Header{
-		Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Partitions: w.partitions, Next: w.next,
-		Epoch: w.verdict.Epoch(), Model: w.model.Digest(), Saved: now.UTC(),
-	}
-	secure := w.mark(&h)
-	body := buf.Bytes()
-	if archive {
-		w.archiving = store.Offer(h, body, w.profiles(body))
-		archive, w.archived, w.archivedAt = false, w.next, now
-	}
-	done := make(chan error, 1)
-	go func() {
-		err := secure()
-		if err == nil {
-			err = store.Save(ctx, h, func(out io.Writer) error {
-				_, err := out.Write(body)
-				return err
-			})
-		}
-		done <- err
-	}()
-	w.saving, w.saved, w.savedAt = done, w.next, now
-	return nil
 }
 
 // profiles lists what a snapshot says about subjects, nil where it says nothing.

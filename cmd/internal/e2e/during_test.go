@@ -56,7 +56,7 @@ func TestLoopDuring(t *testing.T) {
 		t.Fatalf("-during.fault: %q is none of flood, rebalance, restart", *duringFault)
 	}
 	s := newSite(t, patientKafka(t))
-	s.write(t, "gateway.yaml", strings.ReplaceAll(s.gatewayFile(), "country: JP", "country: AU")+fmt.Sprintf(
+	s.write(t, "gateway.yaml", strings.NewReplacer("country: JP", "country: AU", "dir: gateway-state", "dir: gateway-state, fuse: {share: 1}").Replace(s.gatewayFile())+fmt.Sprintf(
 		"  - {id: login, path: /login, methods: [POST], upstream: %q, public: true, sign_in: {account: 'form:username', success: [200], failure: [401]}}\n", s.upstream.URL()))
 	s.write(t, "analyzer.yaml", s.unbounded())
 	s.open(t)
@@ -89,9 +89,21 @@ func TestLoopDuring(t *testing.T) {
 		name string
 		of   phase
 	}{{"before: ", calm}, {"during: ", then}} {
-		row(p.name+"subject stage, offending request sent → last byte", p.of.thefts(t))
-		row(p.name+"facet stage, offending request sent → first refusal", p.of.refusals(t, causes))
+		thefts, refusals := p.of.thefts(t), p.of.refusals(t, causes)
+		row(p.name+"subject stage, offending request sent → last byte", thefts)
+		row(p.name+"facet stage, offending request sent → first refusal", refusals)
 		say("%-62s %9.1f %9.1f %9.1f %9.1f %12s %6d", p.name+"bare two-hop loop beside", ms(p.of.bare, .5), ms(p.of.bare, .99), ms(p.of.bare, .999), ms(p.of.bare, 1), "", len(p.of.bare))
+		for _, stage := range []struct {
+			name string
+			of   []took
+		}{{"subject stage", thefts}, {"facet stage", refusals}} {
+			d := durations(stage.of)
+			say("%-62s %9.2f %9.2f %9.2f %9.2f", p.name+"ratio to the bare loop beside, "+stage.name,
+				ms(d, .5)/ms(p.of.bare, .5), ms(d, .99)/ms(p.of.bare, .99), ms(d, .999)/ms(p.of.bare, .999), ms(d, 1)/ms(p.of.bare, 1))
+			if len(d) == 0 {
+				t.Errorf("%s%s: no verdict was measured", p.name, stage.name)
+			}
+		}
 	}
 	say("ordinary requests refused or broken %d, sent late (over 100 ms) %d of %d", crowd.failed(), crowd.late(), crowd.sent())
 }
