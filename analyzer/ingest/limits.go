@@ -16,6 +16,9 @@ const (
 	// waitingBytesMax is how much may wait for a write of assessments that is under way
 	// before scoring waits too.
 	waitingBytesMax = 4 << 20
+	// replayedSoon is how many records are scored again in less time than an archive may
+	// take to answer.
+	replayedSoon = 50_000
 	// linksMax bounds the span links of one read.
 	linksMax = 32
 	// missMax is after how many reads that give nothing at an offset below the

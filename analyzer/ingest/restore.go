@@ -98,11 +98,11 @@ func (w *worker) here(topicID string) bool {
 	return topicID == "" || w.topicID == "" || topicID == w.topicID
 }
 
-// unsurpassed reports whether no archive can have a state that is worth more:
-// nobody else has owned the partition since it was written, or it has seen all that
-// is committed.
+// unsurpassed reports whether no archive can have a state that is worth the question:
+// nobody else has owned the partition since it was written, or what is committed
+// beyond it is scored again in less time.
 func (w *worker) unsurpassed(c candidate) bool {
-	return w.here(c.topicID) && (c.epoch+1 == w.verdict.Epoch() || w.effective >= 0 && c.next >= w.effective)
+	return w.here(c.topicID) && (c.epoch+1 == w.verdict.Epoch() || w.effective >= 0 && c.next >= max(w.first, w.effective-replayedSoon))
 }
 
 // believed reports whether every record that a state has seen has had its effects.
