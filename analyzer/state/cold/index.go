@@ -51,7 +51,7 @@ func (x *index) grow() {
 // find calls is for each record of a fingerprint until it says yes, and returns
 // that record's slot, -1 where none is the one.
 func (x *index) find(fingerprint uint32, is func(offset int64) bool) int {
-	if len(x.slots) == 0 {
+	if x.live == 0 {
 		return -1
 	}
 	mask := uint32(len(x.slots) - 1)

@@ -3,6 +3,7 @@ package cost_test
 import (
 	"testing"
 
+	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 	"github.com/vigil-gateway/vigil/cmd/internal/cost"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -57,5 +58,38 @@ func TestTheOldestMakeRoom(t *testing.T) {
 	both := c.Engine.Stats().Evicted - before
 	if known.People != 10 || sessions != 10 || forgotten.People != 10 || both != 20 {
 		t.Errorf("%d entities made room for ten known people, want their sessions' 10; %d for ten forgotten, want 20", sessions, both)
+	}
+}
+
+// TestWhomABurstPushesOutIsMetAsIfThereHadBeenNone has a crowd come again after a burst
+// that it had no room for, and one that there was room for.
+func TestWhomABurstPushesOutIsMetAsIfThereHadBeenNone(t *testing.T) {
+	const people, strangers, again = 500, 5000, 100
+	shelf, err := cold.Open(t.TempDir(), 64<<20, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shelf.Close()
+	few, err := cost.NewCrowdIn(model.Default(), people, people, shelf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := cost.NewCrowdIn(model.Default(), people, people+2*strangers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few.Burst(strangers)
+	all.Burst(strangers)
+	for _, stolen := range []bool{false, true} {
+		got, want := few.Return(0, again, stolen), all.Return(0, again, stolen)
+		if got != want {
+			t.Errorf("stolen %v: after they were pushed out %+v, else %+v", stolen, got, want)
+		}
+		if stolen && want.Met == 0 {
+			t.Error("no stolen session is met at all")
+		}
+	}
+	if s := few.Engine.Stats(); s.Returned < again || s.Subjects != people || shelf.Counts().Dropped > 0 {
+		t.Errorf("%d have come back, %d subjects are there, %+v", s.Returned, s.Subjects, shelf.Counts())
 	}
 }

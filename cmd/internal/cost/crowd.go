@@ -12,6 +12,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -34,12 +35,21 @@ const (
 
 // NewCrowd fills an engine. The model's limits are raised to hold everybody.
 func NewCrowd(m *model.Model, subjects int) (*Crowd, error) {
+	return NewCrowdIn(m, subjects, subjects, nil)
+}
+
+// NewCrowdIn is NewCrowd for an engine that has room for more subjects than the
+// crowd's, and a cold store, nil for none, for whom there is no room.
+func NewCrowdIn(m *model.Model, subjects, room int, away entity.Cold) (*Crowd, error) {
 	raised := *m
-	raised.Limits.SubjectsMax, raised.Limits.SessionsMax = subjects, subjects
+	raised.Limits.SubjectsMax, raised.Limits.SessionsMax = room, room
 	before := Heap()
 	e, err := scorer.New(scorer.Options{Model: &raised, OfflineClock: true})
 	if err != nil {
 		return nil, fmt.Errorf("cost: %w", err)
+	}
+	if away != nil {
+		e.Shelve(away)
 	}
 	c := &Crowd{
 		Engine: e, subjects: subjects, now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC),

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 	"github.com/vigil-gateway/vigil/cmd/internal/cost"
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -98,10 +100,22 @@ func TestCostOfACrowd(t *testing.T) {
 }
 
 // TestCostOfABurst offers many times more subjects than the engine has room for, and
-// asks what those are worth who come again after they were pushed out.
+// asks what those are worth who come again after they were pushed out: to a cold
+// store of so many bytes on disk, 0 for none.
 func TestCostOfABurst(t *testing.T) {
 	resident, offered, again := setting(t, "BENCH_RESIDENT", 1_000_000), setting(t, "BENCH_OFFERED", 10_000_000), setting(t, "BENCH_AGAIN", 1000)
-	c, err := cost.NewCrowd(model.Default(), resident)
+	var shelf *cold.Shelf
+	var away entity.Cold
+	if bytesMax := setting(t, "BENCH_COLD_BYTES", 4<<30); bytesMax > 0 {
+		var err error
+		shelf, err = cold.Open(t.TempDir(), int64(bytesMax), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shelf.Close()
+		away = shelf
+	}
+	c, err := cost.NewCrowdIn(model.Default(), resident, resident, away)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +129,9 @@ func TestCostOfABurst(t *testing.T) {
 		t.Logf("%9d strangers: %9d pushed out, %.2f GiB; %s", x.Strangers, x.Evicted, float64(x.Heap)/(1<<30), x.Latency)
 	}
 	came("pushed out", 0)
+	if shelf != nil {
+		t.Logf("on disk: %d entities, %+v; %d have come back", shelf.Entities(), shelf.Counts(), c.Engine.Stats().Returned)
+	}
 }
 
 // withRule is the model that ships with one rule more.
