@@ -43,9 +43,9 @@ func engineOfRoom(t *testing.T, m *model.Model, room int, away attic) *scorer.En
 // throng draws an event of one of several hundred.
 func throng(rng *rand.Rand, at time.Time, i int) *event.RequestEvent {
 	ev := crowd(rng, at, i)
-	who := fmt.Sprint("-", rng.IntN(30))
+	who := fmt.Sprint("-", rng.IntN(20))
 	if ev.Subject != "" {
-		ev.Subject, ev.Session = ev.Subject+who, ev.Session+who
+		ev.Subject, ev.Session = ev.Subject+who, ev.Session+who+fmt.Sprint("-", i/1500)
 	}
 	if rng.IntN(9) == 0 {
 		ev.Session = "" // Then the subject is the actor.
@@ -63,7 +63,7 @@ func throng(rng *rand.Rand, at time.Time, i int) *event.RequestEvent {
 // room for all and to one that has room for few and a cold store: they say the same.
 // The second one goes on in another life now and then.
 func TestWhoWasPushedOutComesBackAsHeWas(t *testing.T) {
-	records := 20_000
+	records := 15_000
 	if testing.Short() || raceEnabled {
 		records = 6_000
 	}

@@ -230,6 +230,28 @@ func TestAMarkThatDoesNotFitOpensAnEmptyShelf(t *testing.T) {
 	}
 }
 
+// A log that is as long as another is not the other.
+func TestAMarkOfALogThatIsAsLongOpensAnEmptyShelf(t *testing.T) {
+	one, other := t.TempDir(), t.TempDir()
+	mark := ""
+	for i, dir := range []string{one, other} {
+		s := open(t, dir, "")
+		s.Put(key(1), value(97*(1+i)+3), true)
+		mark = marked(t, s)
+		s.Close()
+	}
+	s, err := cold.Open(other, cold.BytesLeast, mark)
+	if err != nil || s.Entities() != 1 {
+		t.Errorf("its own log: %v, %d entities", err, s.Entities())
+	}
+	s.Close()
+	s, err = cold.Open(one, cold.BytesLeast, mark)
+	if err == nil || s.Entities() != 0 {
+		t.Errorf("another log: %v, %d entities, want an empty shelf and why", err, s.Entities())
+	}
+	s.Close()
+}
+
 // flip changes a byte of every segment.
 func flip(t *testing.T, dir string) {
 	t.Helper()
