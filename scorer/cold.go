@@ -207,28 +207,24 @@ func mine(k entity.Key) entity.Key {
 
 // visit shows an actor that is known to look, which may change it. One that was
 // pushed out stays where it is: those that wait for a word about him are many, and
-// must push nobody out. It reports false where nobody is known.
-func (e *Engine) visit(key entity.Key, look func(*entity.Session)) bool {
+// must push nobody out.
+func (e *Engine) visit(key entity.Key, look func(*entity.Session)) {
 	table, kind := e.actors(key)
 	s := table.Peek(key)
 	if s != nil {
 		look(s)
-		return true
-	}
-	if e.shelf.cold == nil {
-		return false
+		return
 	}
 	back := e.shelf.take(kind, key)
 	if back == nil {
-		return false
+		return
 	}
 	var away entity.Session
 	c := e.shelf.reader.Read(back)
 	away.Code(c)
 	if c.Err() != nil {
-		return false
+		return
 	}
 	look(&away)
 	put(&e.shelf, kind, key, &away, false)
-	return true
 }

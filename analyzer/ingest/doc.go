@@ -32,8 +32,8 @@
 // # Concurrency
 //
 // [Ingest.Run] is called once. Per owned partition there is one worker, which
-// alone touches the engine, with a fetcher before it and one write of
-// assessments behind it. All end with the generation of the consumer group.
+// alone touches the engine, with a fetcher before it and one write of cuts and
+// assessments behind it, with which goes whatever came up during the one before. All end with the generation of the consumer group.
 //
 // # Non-obvious
 //
@@ -41,8 +41,9 @@
 // this package works on ConsumerGroup and Generation. Its Next errs in normal
 // life and is called again until the group is closed.
 //
-// A snapshot is taken only when every assessment before it is acknowledged. It
-// would otherwise step over what a crash took from the writer's hands.
+// A snapshot is written only when every assessment before it is acknowledged. It
+// would otherwise step over what a crash took from the writer's hands. It is taken
+// before that, for scoring does not wait: a verdict would wait with it.
 //
 // And it is written only when the group has taken the commit of its offset. A
 // process that was paused and has lost its partitions cannot commit, so no state of

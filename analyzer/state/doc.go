@@ -16,6 +16,13 @@
 // a process that has lost the partition meanwhile cannot overwrite its successor's
 // state.
 //
+// Whom the engine has no room for is in the partition's cold store (package cold),
+// and the header of a snapshot on this disk has its mark. The law above holds with
+// it: as many entities are known as the bound allows, and which they are follows from
+// the records. It ends where a partition moves: another analyzer has the archive's
+// snapshot and not the store, and begins an empty one; so does whoever replays the
+// topic, from whose beginning the store is filled again.
+//
 // The archive is written beside the work, one snapshot at a time in a process,
 // and is asked only by who has no state of his own that is as good. Each question
 // is bounded by archive_wait: an archive that is down or slow costs a longer

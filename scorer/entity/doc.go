@@ -7,8 +7,8 @@
 // # Contract
 //
 // State is bounded: each table has a cap and drops the least recently used
-// entity in record order, and every list within an entity has a limit of
-// limits.go. Time is the stream clock in nanoseconds since 1970; it never runs
+// entity in record order, to its [Cold] where there is one, and every list within an
+// entity has a limit of limits.go. Time is the stream clock in nanoseconds since 1970; it never runs
 // backwards, whatever the events say.
 //
 // # Concurrency

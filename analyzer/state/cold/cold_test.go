@@ -96,7 +96,7 @@ func TestAnEntityComesBackOnceAsItWas(t *testing.T) {
 func TestALaterLifeGoesOnFromTheMark(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, dir string){
 		"with the indexes of full segments": func(*testing.T, string) {},
-		"without the indexes":               func(t *testing.T, dir string) { remove(t, dir, "*.index") },
+		"without the indexes":               indexless,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -130,6 +130,16 @@ func TestALaterLifeGoesOnFromTheMark(t *testing.T) {
 			}
 		})
 	}
+}
+
+func indexless(t *testing.T, dir string) {
+	t.Helper()
+	remove(t, dir, "*.index")
+}
+
+func emptied(t *testing.T, dir string) {
+	t.Helper()
+	remove(t, dir, "*.cold")
 }
 
 func remove(t *testing.T, dir, pattern string) {
@@ -196,7 +206,7 @@ func TestAMarkThatDoesNotFitOpensAnEmptyShelf(t *testing.T) {
 		"no mark at all":               {mark: "x"},
 		"a mark of the future":         {mark: "0.999999.1-0.0.0"},
 		"a mark of another log":        {mark: "0.40.12345-0.0.0"},
-		"files are gone":               {spoil: func(t *testing.T, dir string) { remove(t, dir, "*.cold") }},
+		"files are gone":               {spoil: emptied},
 		"a byte of the log is another": {spoil: flip},
 	}
 	for name, tt := range tests {
@@ -308,7 +318,8 @@ func TestADiskThatFailsEmptiesTheShelf(t *testing.T) {
 		t.Fatal(err)
 	}
 	mark, secure := s.Mark()
-	if err := secure(); err == nil {
+	err = secure()
+	if err == nil {
 		t.Errorf("mark %s is said to be on a disk that is gone", mark)
 	}
 	s.Put(key(1), value(1), false)

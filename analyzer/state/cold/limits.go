@@ -1,9 +1,10 @@
 package cold
 
 const (
-	// BytesLeast is the smallest bound of a shelf, and BytesMost the largest.
+	// BytesLeast is the smallest bound of a shelf.
 	BytesLeast = 1 << 20
-	BytesMost  = 16 << 30
+	// BytesMost is the largest.
+	BytesMost = 16 << 30
 
 	// segmentsLive is into how many segments a log is cut, and segmentsKept how many
 	// of them stay on the disk, for marks of the past.
