@@ -193,6 +193,8 @@ func (i *Ingest) Run(ctx context.Context) error {
 		}
 	}()
 	said := "" // The last fault, so that an outage is logged once and not five times a second.
+	former := former{ingest: i}
+	defer former.back("")
 	for {
 		gen, err := group.Next(ctx)
 		switch {
@@ -202,6 +204,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 			continue
 		case err != nil:
 			i.joined.Store(false)
+			former.lost(ctx)
 			err = i.o.Access.Explain(err, access.Read, "group "+c.Group)
 			if err.Error() == said {
 				i.metrics.errors.Add(ctx, 1, metric.WithAttributes(attribute.String("stage", "join")))
@@ -212,6 +215,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 			continue
 		}
 		said = ""
+		former.back(gen.MemberID)
 		i.joined.Store(true)
 		i.remember(ctx, gen)
 		i.begin(ctx, gen)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -18,17 +19,7 @@ func (i *Ingest) leave(ctx context.Context) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
-	defer cancel()
-	resp, err := i.client.LeaveGroup(ctx, &kafka.LeaveGroupRequest{
-		GroupID: group, Members: []kafka.LeaveGroupRequestMember{{ID: id}},
-	})
-	if err == nil {
-		err = resp.Error
-		for _, m := range resp.Members {
-			err = errors.Join(err, m.Error)
-		}
-	}
+	err := i.goodbye(ctx, id)
 	switch {
 	case errors.Is(err, kafka.UnknownMemberId):
 		return // It said goodbye, or the group has noticed.
@@ -37,6 +28,62 @@ func (i *Ingest) leave(ctx context.Context) {
 		return
 	}
 	i.o.Logger.InfoContext(ctx, "the member of the last life has left the group", "group", group)
+}
+
+// goodbye takes a member out of the group.
+func (i *Ingest) goodbye(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	resp, err := i.client.LeaveGroup(ctx, &kafka.LeaveGroupRequest{
+		GroupID: i.o.Config.Group, Members: []kafka.LeaveGroupRequestMember{{ID: id}},
+	})
+	if err != nil {
+		return fmt.Errorf("leave group: %w", err)
+	}
+	err = resp.Error
+	for _, m := range resp.Members {
+		err = errors.Join(err, m.Error)
+	}
+	return err
+}
+
+// former is the member that this process was before it lost the group. The client
+// joins again as another one, and would wait until the group has missed the first.
+type former struct {
+	ingest *Ingest
+	id     string // Of this process while it is in the group, else "".
+	stop   context.CancelFunc
+	work   sync.WaitGroup
+}
+
+// lost says goodbye for the member, and tries until that is done, ctx ends or the
+// process is back.
+func (f *former) lost(ctx context.Context) {
+	id := f.id
+	if id == "" {
+		return
+	}
+	f.id = ""
+	ctx, f.stop = context.WithCancel(ctx)
+	f.work.Go(func() {
+		for ctx.Err() == nil {
+			err := f.ingest.goodbye(ctx, id)
+			if err == nil || errors.Is(err, kafka.UnknownMemberId) {
+				return
+			}
+			pause(ctx, joinBackoff)
+		}
+	})
+}
+
+// back ends that: the process is a member again, or "" for none any more.
+func (f *former) back(id string) {
+	if f.stop != nil {
+		f.stop()
+		f.work.Wait()
+		f.stop = nil
+	}
+	f.id = id
 }
 
 // remember notes as which member this process is in the group.
