@@ -12,6 +12,6 @@
 //
 // # Non-obvious
 //
-// Reading ahead changes no result, only how long it takes: where the guess at what will be used is
-// wrong, time was lost and nothing else.
+// Reading ahead changes no result, only how long it takes: where the guess at what
+// will be used is wrong, time was lost and nothing else.
 package fetch
