@@ -22,8 +22,7 @@ func (e *Engine) common(x *evidence.Context) *entity.Prevalence {
 }
 
 // dawn counts a day of the event's subject when it is over.
-func (e *Engine) dawn(x *evidence.Context) {
-	common := e.common(x)
+func (e *Engine) dawn(x *evidence.Context, common *entity.Prevalence) {
 	if common == nil || !x.Subject.DayOver(x.Now) {
 		return
 	}
@@ -34,8 +33,8 @@ func (e *Engine) dawn(x *evidence.Context) {
 
 // remember takes down what the event adds to its subject's day. Of a day on
 // which somebody was found out to be another, nothing counts.
-func (e *Engine) remember(x *evidence.Context, ruling *judge.Ruling) {
-	if e.common(x) == nil {
+func (e *Engine) remember(x *evidence.Context, common *entity.Prevalence, ruling *judge.Ruling) {
+	if common == nil {
 		return
 	}
 	for i := range e.shares {

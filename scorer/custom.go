@@ -38,9 +38,9 @@ func (c *custom) forget(m *model.Model) {
 	c.ensembles, c.anomaly = ensemble.NewSet(), anomaly.NewSet(m.Limits.DetectorsMax)
 }
 
-// weigh turns findings into shares of the score under the model's terms. A
-// model that has none takes the short way.
-func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judge.Share, float64) {
+// weigh turns findings into shares of the score under the model's terms; common is
+// [Engine.common]. A model that has none takes the short way.
+func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding, common *entity.Prevalence) ([]judge.Share, float64) {
 	c := &e.custom
 	c.terms.Class = e.model.Class(x.Event)
 	class := ""
@@ -50,7 +50,7 @@ func (e *Engine) weigh(x *evidence.Context, findings []evidence.Finding) ([]judg
 	if f, found := c.anomaly.Look(x, class); found {
 		findings = append(findings, f)
 	}
-	c.terms.Common = e.common(x)
+	c.terms.Common = common
 	if c.plain {
 		return judge.Weigh(e.model, c.terms, findings, nil, e.shares[:0])
 	}

@@ -107,6 +107,7 @@ type Engine struct {
 	watcher func(*evidence.Context)
 	dropped uint64 // Peer groups that were forgotten.
 	written int    // Bytes of the last snapshot, no part of the state.
+	fetched byte   // Says nothing, see package fetch.
 }
 
 // New returns an engine without history.
@@ -197,13 +198,15 @@ func (e *Engine) Assess(r Record) Result {
 
 // score is the straight line: entity, evidence, judge.
 func (e *Engine) score(r Record, missing uint64) Result {
+	e.fetch(r.Event)
 	x := e.look(r.Event)
 	if name := r.Event.GetGateway(); name != "" {
 		x.Gateway = e.gateways.Seen(name, false, missing, x.Now)
 	}
 	s := x.Session
 	e.watch(x)
-	e.dawn(x)
+	common := e.common(x)
+	e.dawn(x, common)
 	taught := e.teach(x)
 	e.join(x)
 	proven := e.prove(x)
@@ -225,14 +228,14 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		e.watcher(x)
 	}
 	var score float64
-	e.shares, score = e.weigh(x, findings)
+	e.shares, score = e.weigh(x, findings, common)
 	kind := model.KindOf(r.Event)
 	rungs := e.model.Ladder(kind)
 	ruling := e.rule(x, rungs)
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
-	e.remember(x, &ruling)
+	e.remember(x, common, &ruling)
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
 	}

@@ -24,10 +24,7 @@ func (e *Engine) teach(x *evidence.Context) (taught bool) {
 	}
 	kept := x.Subject.Open[:0]
 	for _, id := range x.Subject.Open {
-		s := e.peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
-		if id == "" {
-			s = e.peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSubject, ID: x.Event.GetSubject()})
-		}
+		s := e.opened(x, id)
 		switch {
 		case s == nil || s.Subject != x.Event.GetSubject():
 			continue // Pushed out before it could teach.
@@ -57,12 +54,22 @@ func (e *Engine) teach(x *evidence.Context) (taught bool) {
 	return taught
 }
 
+// opened is one of the sessions of the event's subject that wait to teach, "" for
+// that of who shows none; nil where it was pushed out.
+func (e *Engine) opened(x *evidence.Context, id string) *entity.Session {
+	key := entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id}
+	if id == "" {
+		key.Kind, key.ID = verdict.TargetSubject, x.Event.GetSubject()
+	}
+	if x.Session.Key == key {
+		return x.Session // Most often it is.
+	}
+	return e.peek(key)
+}
+
 // ripe reports whether a session's delta is old enough and clean.
 func (e *Engine) ripe(s *entity.Session, now int64) bool {
-	if s.Pending.Requests == 0 || now-s.Pending.Since < int64(e.model.Learning.Quarantine) {
-		return false
-	}
-	if s.Tainted {
+	if !e.due(s, now) || s.Tainted {
 		return false
 	}
 	s.Suspicion.Decay(now, e.model.Pace())

@@ -7,11 +7,18 @@ import (
 )
 
 type peerGroupView struct {
-	ID           string              `json:"id"`
-	Tenants      []string            `json:"tenants,omitempty"`
-	SubjectKinds []string            `json:"subject_kinds,omitempty"`
-	ClientIDs    []string            `json:"client_ids,omitempty"`
-	Attributes   map[string][]string `json:"attributes,omitempty"`
+	ID           string          `json:"id"`
+	Tenants      []string        `json:"tenants,omitempty"`
+	SubjectKinds []string        `json:"subject_kinds,omitempty"`
+	ClientIDs    []string        `json:"client_ids,omitempty"`
+	Attributes   []attributeView `json:"attributes,omitempty"`
+}
+
+// attributeView is one condition: a group may have two on one attribute, as for who
+// has two roles.
+type attributeView struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
 }
 
 func peerGroupViews(m *model.Model) []peerGroupView {
@@ -20,10 +27,7 @@ func peerGroupViews(m *model.Model) []peerGroupView {
 		g := &m.PeerGroups[i]
 		v := peerGroupView{ID: g.ID, Tenants: g.Tenants, SubjectKinds: g.SubjectKinds, ClientIDs: g.ClientIDs}
 		for _, a := range g.Attributes {
-			if v.Attributes == nil {
-				v.Attributes = make(map[string][]string)
-			}
-			v.Attributes[a.Name] = a.Values
+			v.Attributes = append(v.Attributes, attributeView(a))
 		}
 		views = append(views, v)
 	}

@@ -26,14 +26,18 @@ const (
 
 // HourLine is the bytes in an hour that a subject with this habit of hours
 // hardly ever comes to: twice the power of two below which 99 of 100 of his hours
-// stay, and at least 256 KiB, twice as much with each level. It reports false
-// where too few of them are known. level is in [0, LineLevels).
+// stay, and at least [LineLeast]. It reports false where too few of them are known.
+// level is in [0, LineLevels).
 func HourLine(hours *profile.Numeric, level int) (bytes float64, known bool) {
 	if hours.Total() < lineHours {
 		return 0, false
 	}
-	return max(math.Ldexp(lineLeast, level), lineFactor*hours.Quantile(0.99)), true
+	return max(LineLeast(level), lineFactor*hours.Quantile(0.99)), true
 }
+
+// LineLeast is the least that the line of a level comes to: 256 KiB, twice as much
+// with each level.
+func LineLeast(level int) float64 { return math.Ldexp(lineLeast, level) }
 
 // Lines counts, of the hours of subjects who have lines, those that went over
 // each. The zero value has seen none.

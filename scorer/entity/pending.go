@@ -241,6 +241,7 @@ func (p *Pending) code(k *snapshot.Codec) {
 	for i := range p.Hours {
 		k.U64(&p.Hours[i])
 	}
+	p.Hours[len(p.Hours)-1] &= 1<<(profile.WeekHours%64) - 1
 	k.F64(&p.Requests)
 	p.Gateway.Code(k)
 	lead := int64(p.Lead)

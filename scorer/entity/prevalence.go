@@ -21,7 +21,8 @@ const (
 	// voiced marks a day that is not the subject's first: who is new today speaks
 	// for nobody. Days since 1970 fit below it until 2059.
 	voiced = 1 << 15
-	// todayMax bounds the signals of one day of a subject that are told apart.
+	// todayMax bounds the signals of one day of a subject that are told apart: the
+	// strongest.
 	todayMax = 6
 	// aloneMost is what the days of one subject come to at most: one a day, half of
 	// which is left after prevalenceHalfLife, so 1/(1-2^(-1/7)), and that of today.
@@ -60,15 +61,23 @@ func (s *Subject) Show(signal int, nats float64) {
 		return
 	}
 	t := &s.leave().shown
+	least := 0
 	for i := range t.seen[:t.count] {
-		if v := &t.seen[i]; v.signal == uint8(signal) {
+		v := &t.seen[i]
+		if v.signal == uint8(signal) {
 			v.level = max(v.level, level)
 			return
 		}
+		if v.level < t.seen[least].level {
+			least = i
+		}
 	}
-	if t.count < todayMax {
+	switch {
+	case t.count < todayMax:
 		t.seen[t.count].signal, t.seen[t.count].level = uint8(signal), level
 		t.count++
+	case level > t.seen[least].level:
+		t.seen[least].signal, t.seen[least].level = uint8(signal), level
 	}
 }
 

@@ -73,6 +73,28 @@ func TestPrevalenceForgets(t *testing.T) {
 	}
 }
 
+// A day of many signals is known by the strongest of them, in whatever order they came.
+func TestPrevalenceKeepsTheStrongest(t *testing.T) {
+	const signals = todayMax + 4
+	for first := range signals {
+		var today Subject
+		for i := range signals {
+			signal := (first + i) % signals
+			today.Show(signal, float64(signal)+1)
+		}
+		weakest := prevalenceLevels
+		for _, s := range today.left.shown.seen {
+			weakest = min(weakest, int(s.level))
+			if int(s.level) != int(s.signal)+1 {
+				t.Errorf("from %d on: signal %d is at level %d", first, s.signal, s.level)
+			}
+		}
+		if want := signals - todayMax + 1; weakest != want {
+			t.Errorf("from %d on: the weakest that is kept is at level %d, want %d", first, weakest, want)
+		}
+	}
+}
+
 // What was written is read, and goes on alike.
 func TestPrevalenceSnapshot(t *testing.T) {
 	var p, q Prevalence

@@ -17,22 +17,31 @@ type scope struct{ tenant, kind string }
 // not usable; see [NewTable].
 //
 // The index is open addressing with linear probing (Knuth, TAOCP vol. 3,
-// 6.4, algorithm L and, for removal, R): four bytes an entry where a Go map
-// takes the key a second time. Its seed is random, which shows in no result:
-// only lookups use it.
+// 6.4, algorithm L and, for removal, R): eight bytes an entry where a Go map
+// takes the key a second time. Half of them are the hash of the id, so that
+// neither another entity nor its name is fetched from memory to be found another.
+// Its seed is random, which shows in no result: only lookups use it.
 type Table[V any] struct {
-	limit  int
-	length int
-	chunks [][]slot[V] // Of chunkSlots each, so that growing copies nothing.
-	scopes map[scope]*scope
-	seed   maphash.Seed
-	// index holds 1 + the number of a slot, 0 for none; its length is a power of
-	// two.
-	index   []uint32
-	head    int32 // Most recently used, -1 for none.
-	tail    int32 // Least recently used.
+	limit   int
+	length  int
+	chunks  [][]slot[V] // Of chunkSlots each, so that growing copies nothing.
+	fresh   []V         // Made with others, for those who come next.
+	scopes  map[scope]*scope
+	seed    maphash.Seed
+	index   []entry // Its length is a power of two.
+	head    int32   // Most recently used, -1 for none.
+	tail    int32   // Least recently used.
 	Evicted uint64
 }
+
+// entry is 1 + the number of a slot below the hash of its id, 0 for none.
+type entry uint64
+
+func newEntry(hash uint32, i int32) entry { return entry(hash)<<32 | entry(uint32(i)+1) }
+
+func (e entry) hash() uint32 { return uint32(e >> 32) }
+
+func (e entry) slot() int32 { return int32(uint32(e) - 1) }
 
 type slot[V any] struct {
 	scope      *scope
@@ -44,12 +53,14 @@ type slot[V any] struct {
 const (
 	chunkSlots = 1024
 	indexLeast = 16
+	// freshAtOnce values are made at once: few enough for no event to pay much.
+	freshAtOnce = 16
 )
 
 // NewTable returns an empty table of at most limit entries.
 func NewTable[V any](limit int) *Table[V] {
 	return &Table[V]{
-		limit: limit, scopes: make(map[scope]*scope), seed: maphash.MakeSeed(), index: make([]uint32, indexLeast), head: -1, tail: -1,
+		limit: limit, scopes: make(map[scope]*scope), seed: maphash.MakeSeed(), index: make([]entry, indexLeast), head: -1, tail: -1,
 	}
 }
 
@@ -141,7 +152,7 @@ func (t *Table[V]) Put(k Key, v *V) {
 		t.widen()
 	} else {
 		place, _ := t.find(k)
-		t.index[place] = uint32(i) + 1
+		t.index[place] = newEntry(t.hash(k.ID), i)
 	}
 	t.push(i)
 }
@@ -154,7 +165,10 @@ func (t *Table[V]) Take(k Key) *V {
 	if t.length > 0 && t.Full() {
 		v = t.at(t.tail).value
 	} else {
-		v = new(V)
+		if len(t.fresh) == 0 {
+			t.fresh = make([]V, max(1, min(freshAtOnce, t.limit-t.length)))
+		}
+		v, t.fresh = &t.fresh[0], t.fresh[1:]
 	}
 	t.Put(k, v)
 	return v
@@ -212,48 +226,59 @@ func CodeKey(c *snapshot.Codec, k *Key) {
 // find returns the place of a key in the index and its slot, -1 where there is
 // none and the place is where it would be.
 func (t *Table[V]) find(k Key) (place int, i int32) {
-	mask := len(t.index) - 1
-	for place = t.home(k.ID); ; place = (place + 1) & mask {
-		n := t.index[place]
-		if n == 0 {
+	mask, hash := len(t.index)-1, t.hash(k.ID)
+	for place = int(hash) & mask; ; place = (place + 1) & mask {
+		e := t.index[place]
+		if e == 0 {
 			return place, -1
 		}
-		s := t.at(int32(n - 1))
+		if e.hash() != hash {
+			continue
+		}
+		s := t.at(e.slot())
 		if s.id == k.ID && s.scope.tenant == k.Tenant && s.scope.kind == k.Kind {
-			return place, int32(n - 1)
+			return place, e.slot()
 		}
 	}
 }
 
-// home is where a key is looked for first. Few ids are those of two entities
-// of one table, and these are neighbours.
-func (t *Table[V]) home(id string) int {
-	return int(maphash.String(t.seed, id)) & (len(t.index) - 1)
-}
+// hash is that of an id, of which the lowest bits are where it is looked for
+// first. Few ids are those of two entities of one table, and these are neighbours.
+func (t *Table[V]) hash(id string) uint32 { return uint32(maphash.String(t.seed, id)) }
 
-// widen doubles the index and puts every slot in again.
+// widen doubles the index and puts every slot in again, of which only the last is
+// not in it.
 func (t *Table[V]) widen() {
-	t.index = make([]uint32, 2*len(t.index))
-	mask := len(t.index) - 1
-	for i := range int32(t.length) {
-		place := t.home(t.at(i).id)
-		for t.index[place] != 0 {
-			place = (place + 1) & mask
+	old := t.index
+	t.index = make([]entry, 2*len(old))
+	for _, e := range old {
+		if e != 0 {
+			t.enter(e)
 		}
-		t.index[place] = uint32(i) + 1
 	}
+	last := int32(t.length - 1)
+	t.enter(newEntry(t.hash(t.at(last).id), last))
+}
+
+func (t *Table[V]) enter(e entry) {
+	mask := len(t.index) - 1
+	place := int(e.hash()) & mask
+	for t.index[place] != 0 {
+		place = (place + 1) & mask
+	}
+	t.index[place] = e
 }
 
 // forget takes a slot out of the index, and moves those after it up so that
 // none of them is cut off from its home.
 func (t *Table[V]) forget(i int32) {
 	mask := len(t.index) - 1
-	hole := t.home(t.at(i).id)
-	for t.index[hole] != uint32(i)+1 {
+	hole := int(t.hash(t.at(i).id)) & mask
+	for t.index[hole].slot() != i {
 		hole = (hole + 1) & mask
 	}
 	for next := (hole + 1) & mask; t.index[next] != 0; next = (next + 1) & mask {
-		home := t.home(t.at(int32(t.index[next] - 1)).id)
+		home := int(t.index[next].hash()) & mask
 		if (next-home)&mask >= (next-hole)&mask {
 			t.index[hole] = t.index[next]
 			hole = next

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/epoch"
@@ -93,9 +94,9 @@ func ratios(into, own *profile.Numeric, samples Samples, m Measure, weight float
 
 // EachHour calls yield for each hour of the week that was noted.
 func (p *Pending) EachHour(yield func(int)) {
-	for hour := range profile.WeekHours {
-		if p.Hours[hour/64]&(1<<(hour%64)) != 0 {
-			yield(hour)
+	for i, hours := range p.Hours {
+		for ; hours != 0; hours &= hours - 1 {
+			yield(64*i + bits.TrailingZeros64(hours))
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (a *Agents) Of(userAgent string) Agent {
 		got = parseAgent(userAgent)
 	}
 	if a.young == nil || len(a.young) >= agentsMax {
-		a.old, a.young = a.young, make(map[string]Agent)
+		a.old, a.young = a.young, turned(a.old)
 	}
 	a.young[strings.Clone(userAgent)] = got
 	return got

@@ -24,29 +24,31 @@ const (
 func DeviceOf(ev *event.RequestEvent) string { return short(ev.GetDevice()) }
 
 // client says how new the program, its system and the device key are. Only the
-// first link of the chain that is new counts.
+// first link of the chain that is new counts. Of what the session has shown before,
+// the subject's habits are not asked.
 func (k *Collector) client(x *Context) {
-	family, system, device := x.Agent.Family, "", DeviceOf(x.Event)
-	fresh, firstFamily := false, false
+	family, device := x.Agent.Family, DeviceOf(x.Event)
+	newFamily := false
 	if family != "" {
-		system = x.Agent.Client
-		firstFamily = k.first(x, entity.Families, family)
+		system := x.Agent.Client
+		firstFamily := k.first(x, entity.Families, family)
 		firstSystem := k.first(x, entity.Systems, system)
-		if x.Subject != nil {
-			fresh = !x.Subject.Kinds[entity.Families].Has(family)
-			switch {
-			case fresh && firstFamily:
+		switch {
+		case !firstFamily && !firstSystem:
+		case k.freshFamily(x):
+			newFamily = firstFamily
+			if newFamily {
 				raw := k.novelty(x, NewFamily, entity.Families, family, familyAttack)
 				k.sayClient(x, NewFamily, raw, family, entity.Families)
-			case !fresh && firstSystem:
-				raw := min(systemMax, k.novelty(x, NewFamily, entity.Systems, system, systemAttack))
-				k.sayClient(x, NewFamily, raw, system, entity.Systems)
 			}
+		case x.Subject != nil && firstSystem:
+			raw := min(systemMax, k.novelty(x, NewFamily, entity.Systems, system, systemAttack))
+			k.sayClient(x, NewFamily, raw, system, entity.Systems)
 		}
 	}
-	k.tls(x, fresh)
+	k.tls(x)
 	if x.Subject != nil {
-		k.moved(x, k.newNetwork, fresh && firstFamily)
+		k.moved(x, k.newNetwork, newFamily)
 	}
 	if device == "" {
 		k.keyless(x, family)
@@ -57,13 +59,18 @@ func (k *Collector) client(x *Context) {
 		return // Who never showed a device key has no device to miss.
 	}
 	raw := k.novelty(x, NewDevice, entity.Devices, device, deviceAttack)
-	if fresh {
+	if k.freshFamily(x) {
 		raw /= 2 // A new program mostly means a new key, too.
 	}
 	n := k.cut(NewDevice, raw)
 	if n > 0 {
 		k.add(NewDevice, n, false, k.sayf("a device key that this subject has not shown in %d requests", x.Subject.Total))
 	}
+}
+
+// freshFamily reports whether the subject is not known to use the program.
+func (k *Collector) freshFamily(x *Context) bool {
+	return x.Subject != nil && x.Agent.Family != "" && !x.Subject.Kinds[entity.Families].Has(x.Agent.Family)
 }
 
 // keyless says how new it is that a person's program shows no device key, where

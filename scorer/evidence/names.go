@@ -52,10 +52,19 @@ func (m *memo[K]) get(key K) (name string, ok bool) {
 
 func (m *memo[K]) put(key K, name string) string {
 	if m.young == nil || len(m.young) >= namesMax {
-		m.old, m.young = m.young, make(map[K]string)
+		m.old, m.young = m.young, turned(m.old)
 	}
 	m.young[key] = name
 	return name
+}
+
+// turned is an empty map in the memory of one that gives way.
+func turned[K comparable, V any](old map[K]V) map[K]V {
+	if old == nil {
+		return make(map[K]V)
+	}
+	clear(old)
+	return old
 }
 
 func ownOf(m *memo[string], name string) string {

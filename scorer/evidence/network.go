@@ -71,48 +71,51 @@ func (k *Collector) network(x *Context) {
 }
 
 // origin says how new the country, the network and the prefix are. A prefix
-// that is known and lies in a new country was moved by the GeoIP file.
+// that is known and lies in a new country was moved by the GeoIP file. Of what the
+// session has shown before, the subject's habits are not asked.
 func (k *Collector) origin(x *Context, prefix string) {
-	ev := x.Event
-	newCountry := false
+	ev, country := x.Event, x.Event.GetCountry()
 	firstPrefix := prefix != "" && k.first(x, entity.Prefixes, prefix)
-	knownPrefix := prefix != "" && x.Subject != nil && x.Subject.Kinds[entity.Prefixes].Has(prefix)
-	if country := ev.GetCountry(); country != "" {
-		first := k.first(x, entity.Countries, short(country))
-		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
-		if first && newCountry && !knownPrefix {
-			raw := k.novelty(x, NewCountry, entity.Countries, country, countryAttack)
-			if x.Subject.Kinds[entity.Networks].Has(x.Network) {
-				raw /= 2 // Half of all networks are in more than one country.
-			}
-			n := k.cut(NewCountry, veil(raw, ev))
-			if n > 0 {
-				k.add(NewCountry, n, false, k.sayf("first request from %s for this subject in %d requests; usual: %s%s",
-					country, x.Subject.Total, usual(x.Subject.Kinds[entity.Countries].Top()), k.toGroup(x, entity.Countries, country)))
-			}
-		}
-	}
-	if x.Network == "" {
+	firstCountry := country != "" && k.first(x, entity.Countries, short(country))
+	firstNetwork := x.Network != "" && k.first(x, entity.Networks, x.Network)
+	if x.Subject == nil || !firstPrefix && !firstCountry && !firstNetwork {
 		return
 	}
-	first := k.first(x, entity.Networks, x.Network)
-	if first {
-		k.anonymiser(x)
-		k.newNetwork = x.Subject != nil && !x.Subject.Kinds[entity.Networks].Has(x.Network)
+	newCountry := country != "" && !x.Subject.Kinds[entity.Countries].Has(country)
+	knownPrefix := prefix != "" && x.Subject.Kinds[entity.Prefixes].Has(prefix)
+	if firstCountry && newCountry && !knownPrefix {
+		k.newCountry(x, country)
 	}
-	if x.Subject == nil || newCountry {
+	if firstNetwork {
+		k.anonymiser(x)
+		k.newNetwork = !x.Subject.Kinds[entity.Networks].Has(x.Network)
+	}
+	if x.Network == "" || newCountry {
 		return
 	}
 	if firstPrefix && ev.GetAsn() != 0 && x.Subject.Kinds[entity.Networks].Has(x.Network) {
 		k.newPrefix(x, prefix)
 	}
-	if !first {
+	if !firstNetwork {
 		return
 	}
 	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkAttack), ev))
 	if n > 0 {
 		k.add(NewNetwork, n, false, k.sayf("first request from network %s for this subject in %d requests; usual: %s%s",
 			x.Network, x.Subject.Total, usual(x.Subject.Kinds[entity.Networks].Top()), k.toGroup(x, entity.Networks, x.Network)))
+	}
+}
+
+// newCountry says how new a country is.
+func (k *Collector) newCountry(x *Context, country string) {
+	raw := k.novelty(x, NewCountry, entity.Countries, country, countryAttack)
+	if x.Subject.Kinds[entity.Networks].Has(x.Network) {
+		raw /= 2 // Half of all networks are in more than one country.
+	}
+	n := k.cut(NewCountry, veil(raw, x.Event))
+	if n > 0 {
+		k.add(NewCountry, n, false, k.sayf("first request from %s for this subject in %d requests; usual: %s%s",
+			country, x.Subject.Total, usual(x.Subject.Kinds[entity.Countries].Top()), k.toGroup(x, entity.Countries, country)))
 	}
 }
 

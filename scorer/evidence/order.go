@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"fmt"
-
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/sequence"
@@ -35,7 +33,7 @@ func (k *Collector) order(x *Context) {
 	}
 	n := k.cut(Takeover, x.Tenant.Shared.Curve(SequenceKind(x.Event)).Nats(step.Level))
 	if n > s.Suspicion.Peak(int(Takeover))+orderMore {
-		k.add(Takeover, n, false, sayOrder(s, step, name))
+		k.add(Takeover, n, false, k.sayOrder(s, step, name))
 	}
 }
 
@@ -59,14 +57,14 @@ func SequenceKind(ev *event.RequestEvent) sequence.Kind {
 	return sequence.Human
 }
 
-func sayOrder(s *entity.Session, step sequence.Step, name string) string {
+func (k *Collector) sayOrder(s *entity.Session, step sequence.Step, name string) string {
 	strange, of := s.Watch.Strange(orderWindow)
-	text := fmt.Sprintf("%d of the last %d steps are unlike this subject's own order", strange, of)
+	text := k.sayf("%d of the last %d steps are unlike this subject's own order", strange, of)
 	before := nameOf(&s.Pending, step.Prev)
 	if before == "" || step.Nats <= 0 {
 		return text
 	}
-	return text + ", such as " + name + " after " + before
+	return k.sayf("%s, such as %s after %s", text, name, before)
 }
 
 // nameOf is the template that a symbol was made of, as far as the session still

@@ -24,7 +24,7 @@ const (
 // tls compares the handshake with the client that the user agent claims. The
 // first two parts of a JA4 are what a library offers and stay over releases;
 // the third, of the extensions, does not.
-func (k *Collector) tls(x *Context, newFamily bool) {
+func (k *Collector) tls(x *Context) {
 	ja4 := handshake(x.Event.GetJa4())
 	if ja4 == "" || x.Agent.Family == "" {
 		return
@@ -35,7 +35,7 @@ func (k *Collector) tls(x *Context, newFamily bool) {
 		return
 	}
 	k.contradicts(x, name, ja4)
-	if newFamily || x.Subject.Kinds[entity.JA4s].Total() == 0 {
+	if k.freshFamily(x) || x.Subject.Kinds[entity.JA4s].Total() == 0 {
 		return
 	}
 	n := k.cut(NewJA4, k.novelty(x, NewJA4, entity.JA4s, name, ja4Attack))

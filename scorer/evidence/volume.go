@@ -145,6 +145,9 @@ func (k *Collector) overLine(x *Context, before float64) float64 {
 	}
 	nats, sent := 0.0, x.Session.HourMost()
 	for level := range entity.LineLevels {
+		if sent <= entity.LineLeast(level) {
+			break // Below this line and all higher ones, whatever his hours.
+		}
 		line, known := entity.HourLine(&x.Subject.HourBytes, level)
 		highest := level == entity.LineLevels-1
 		if !known || sent <= line || before > line || !highest && x.Tenant.Lines.Hours < linesLeast {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
+	"github.com/vigil-gateway/vigil/scorer/fetch"
 	"github.com/vigil-gateway/vigil/scorer/snapshot"
 )
 
@@ -162,6 +163,9 @@ func fadeOf(time, halfLife float64) uint8 {
 }
 
 func (h *Habit) halve() { h.Decay(128) }
+
+// Fetch reads the habit ahead of its use, see package fetch.
+func (h *Habit) Fetch() byte { return fetch.Value(h) + fetch.List(h.slots.cells) }
 
 // Clone returns a habit that learns on its own.
 func (h *Habit) Clone() Habit {

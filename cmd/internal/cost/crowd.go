@@ -31,6 +31,11 @@ type Crowd struct {
 const (
 	crowdVisits, crowdRequests = 4, 8
 	crowdSeed                  = 1
+	// crowdGap is the mean time between two requests of a subject, of however many.
+	crowdGap = 30 * time.Second
+	// crowdRounds is after how many requests of each, on average, gaps are what they
+	// will be.
+	crowdRounds = 2
 )
 
 // NewCrowd fills an engine. The model's limits are raised to hold everybody.
@@ -76,24 +81,47 @@ func NewCrowdIn(m *model.Model, subjects, room int, away entity.Cold) (*Crowd, e
 
 // Measure times requests of subjects drawn at random, so that each is met cold,
 // from where they were last, and beside it another operation on the same events.
+// However many there are, what is timed is the same work: everybody has taught what
+// his last visit showed, and each comes as often.
 func (c *Crowd) Measure(events int, other func(*event.RequestEvent)) (engine, beside *Latency) {
 	var t, o timing
 	list := make([]*event.RequestEvent, chunkEvents)
 	for i := range list {
 		list[i] = &event.RequestEvent{Time: new(timestamppb.Timestamp)}
 	}
+	for i := range c.subjects {
+		c.come(list[0], i)
+	}
+	for range crowdRounds * c.subjects {
+		c.come(list[0], c.drawn())
+	}
 	for left := events; left > 0; left -= len(list) {
 		list = list[:min(left, len(list))]
 		for _, ev := range list {
-			c.now = c.now.Add(time.Millisecond)
-			subject := c.random.IntN(c.subjects)
-			dress(ev, subject, crowdVisits-1)
-			ask(ev, subject, crowdVisits-1, c.random.IntN(crowdRequests), c.now)
+			c.request(ev, c.drawn())
 		}
 		t.chunk(len(list), func(i int) { c.assess(list[i]) })
 		o.chunk(len(list), func(i int) { other(list[i]) })
 	}
 	return t.done(), o.done()
+}
+
+// drawn is a subject, a step of time later.
+func (c *Crowd) drawn() int {
+	c.now = c.now.Add(crowdGap / time.Duration(c.subjects))
+	return c.random.IntN(c.subjects)
+}
+
+// request makes an event a request of a subject in the session of his last visit.
+func (c *Crowd) request(ev *event.RequestEvent, subject int) {
+	dress(ev, subject, crowdVisits-1)
+	ask(ev, subject, crowdVisits-1, c.random.IntN(crowdRequests), c.now)
+}
+
+// come lets a subject make such a request.
+func (c *Crowd) come(ev *event.RequestEvent, subject int) {
+	c.request(ev, subject)
+	c.assess(ev)
 }
 
 // Session is the name of a subject's session.
