@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"slices"
+
 	"github.com/zeebo/xxh3"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -99,6 +101,12 @@ type Collector struct {
 	plain []byte
 	// news are the values of the current event that its subject never showed.
 	news []arrived
+	// fresh says that the value that shown was asked about last is new to the session.
+	fresh bool
+	// recalling says that what is new about the session is being said again, behind the
+	// first told findings.
+	recalling bool
+	told      int
 	// newNetwork says that the current event brought a network that its subject
 	// never had.
 	newNetwork bool
@@ -139,6 +147,7 @@ func (k *Collector) Collect(x *Context) []Finding {
 	k.credential(x)
 	k.token(x)
 	k.binding(x)
+	k.recall(x)
 	k.notice(x)
 	return k.findings
 }
@@ -152,6 +161,9 @@ func (k *Collector) cut(s Signal, nats float64) float64 {
 }
 
 func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
+	if k.recalling && slices.ContainsFunc(k.findings[:k.told], func(f Finding) bool { return f.Signal == s }) {
+		return // The event has said it for the first time.
+	}
 	k.findings = append(k.findings, Finding{Signal: s, Nats: nats, Strong: strong, Text: text})
 }
 
@@ -176,6 +188,45 @@ func (k *Collector) first(x *Context, kind entity.Kind, name string) bool {
 	}
 	last.Name = k.Names.device(name)
 	return true
+}
+
+// shown notes a value that the session shows and reports whether it is to be judged:
+// the first time, and when what is new is recalled, for as long as nobody has answered
+// for it.
+func (k *Collector) shown(x *Context, kind entity.Kind, name string) (judged bool) {
+	k.fresh = k.first(x, kind, name)
+	return k.fresh || k.recalling && !x.Session.Pending.Settled(kind, name)
+}
+
+// recallFrom is how much an event must say about what is done, in nats, for what is
+// new about who does it to be said again.
+const recallFrom = 1
+
+// recall says again what is new about where the event comes from and by what, where
+// the event is strange in what it does. What is new stands as long as the session
+// shows it and nobody has answered for it: who tries a stolen session and waits until
+// that is forgotten is judged by the same sum as who does not wait. The judge counts
+// only as much as has faded since. Alone it is not said again, for the honest who are
+// somewhere new are so all day.
+func (k *Collector) recall(x *Context) {
+	if x.Subject == nil || x.Before == 0 || !x.request() {
+		return
+	}
+	deeds := 0.0
+	for i := range k.findings {
+		switch k.findings[i].Signal.Describe().Group {
+		case Sequence, Volume, Walk, Payload, Credential, Model:
+			deeds += max(0, k.findings[i].Nats)
+		case Network, Client, Binding, Time, Loss, Machine:
+		}
+	}
+	if deeds < recallFrom {
+		return
+	}
+	k.recalling, k.told = true, len(k.findings)
+	k.origin(x, k.Names.Prefix(short(x.Event.GetAddress())))
+	k.client(x)
+	k.recalling = false
 }
 
 // Prove notes that the person has proven who he is while he showed the event's

@@ -75,12 +75,12 @@ func (k *Collector) network(x *Context) {
 func (k *Collector) origin(x *Context, prefix string) {
 	ev := x.Event
 	newCountry := false
-	firstPrefix := prefix != "" && k.first(x, entity.Prefixes, prefix)
+	judgedPrefix := prefix != "" && k.shown(x, entity.Prefixes, prefix)
 	knownPrefix := prefix != "" && x.Subject != nil && x.Subject.Kinds[entity.Prefixes].Has(prefix)
 	if country := ev.GetCountry(); country != "" {
-		first := k.first(x, entity.Countries, short(country))
+		judged := k.shown(x, entity.Countries, short(country))
 		newCountry = x.Subject != nil && !x.Subject.Kinds[entity.Countries].Has(country)
-		if first && newCountry && !knownPrefix {
+		if judged && newCountry && !knownPrefix {
 			raw := k.novelty(x, NewCountry, entity.Countries, country, countryAttack)
 			if x.Subject.Kinds[entity.Networks].Has(x.Network) {
 				raw /= 2 // Half of all networks are in more than one country.
@@ -95,18 +95,18 @@ func (k *Collector) origin(x *Context, prefix string) {
 	if x.Network == "" {
 		return
 	}
-	first := k.first(x, entity.Networks, x.Network)
-	if first {
+	judged := k.shown(x, entity.Networks, x.Network)
+	if judged {
 		k.anonymiser(x)
-		k.newNetwork = x.Subject != nil && !x.Subject.Kinds[entity.Networks].Has(x.Network)
 	}
+	k.newNetwork = k.fresh && x.Subject != nil && !x.Subject.Kinds[entity.Networks].Has(x.Network)
 	if x.Subject == nil || newCountry {
 		return
 	}
-	if firstPrefix && ev.GetAsn() != 0 && x.Subject.Kinds[entity.Networks].Has(x.Network) {
+	if judgedPrefix && ev.GetAsn() != 0 && x.Subject.Kinds[entity.Networks].Has(x.Network) {
 		k.newPrefix(x, prefix)
 	}
-	if !first {
+	if !judged {
 		return
 	}
 	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkAttack), ev))
