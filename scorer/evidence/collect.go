@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"slices"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -103,10 +104,8 @@ type Collector struct {
 	news []arrived
 	// fresh says that the value that shown was asked about last is new to the session.
 	fresh bool
-	// recalling says that what is new about the session is being said again, behind the
-	// first told findings.
+	// recalling says that what is new about the session is being said again.
 	recalling bool
-	told      int
 	// newNetwork says that the current event brought a network that its subject
 	// never had.
 	newNetwork bool
@@ -161,9 +160,6 @@ func (k *Collector) cut(s Signal, nats float64) float64 {
 }
 
 func (k *Collector) add(s Signal, nats float64, strong bool, text string) {
-	if k.recalling && slices.ContainsFunc(k.findings[:k.told], func(f Finding) bool { return f.Signal == s }) {
-		return // The event has said it for the first time.
-	}
 	k.findings = append(k.findings, Finding{Signal: s, Nats: nats, Strong: strong, Text: text})
 }
 
@@ -202,6 +198,10 @@ func (k *Collector) shown(x *Context, kind entity.Kind, name string) (judged boo
 // new about who does it to be said again.
 const recallFrom = 1
 
+// recallAfter is after how much silence something new is said again however much of it
+// counts still: what has faded meanwhile is not known yet.
+const recallAfter = int64(time.Minute)
+
 // recall says again what is new about where the event comes from and by what, where
 // the event is strange in what it does. What is new stands as long as the session
 // shows it and nobody has answered for it: who tries a stolen session and waits until
@@ -223,10 +223,19 @@ func (k *Collector) recall(x *Context) {
 	if deeds < recallFrom {
 		return
 	}
-	k.recalling, k.told = true, len(k.findings)
+	told, silent := len(k.findings), x.At-x.Before > recallAfter
+	k.recalling = true
 	k.origin(x, k.Names.Prefix(short(x.Event.GetAddress())))
 	k.client(x)
 	k.recalling = false
+	kept := k.findings[:told]
+	for _, f := range k.findings[told:] {
+		first := slices.ContainsFunc(k.findings[:told], func(o Finding) bool { return o.Signal == f.Signal })
+		if !first && (silent || f.Nats > x.Session.Suspicion.Peak(int(f.Signal))+orderMore) {
+			kept = append(kept, f)
+		}
+	}
+	k.findings = kept
 }
 
 // Prove notes that the person has proven who he is while he showed the event's
