@@ -153,16 +153,13 @@ func (d *desks) play(seats []*seat) {
 	}
 }
 
-// TestNobodyKeepsAnotherOnesDesk sits down at forty desks without a gateway, those of
+// TestNobodyKeepsAnotherOnesDesk sits down at two dozen desks without a gateway, those of
 // analysts among them, whose own work is to download: who does nothing but what the
 // owner does, only all the time, is somebody else, too.
 func TestNobodyKeepsAnotherOnesDesk(t *testing.T) {
-	const seed, most = 1, 60
-	rounds := 40
-	if testing.Short() {
-		rounds = 24
-	}
-	d := newDesks(t, seed, 2*rounds)
+	// Of fewer people too few sessions are known to say how rare his is.
+	const seed, count, rounds, most = 1, 80, 24, 60
+	d := newDesks(t, seed, count)
 	var seats []*seat
 	for n := range rounds {
 		seats = append(seats, d.seat(t, seed, n))

@@ -130,7 +130,8 @@ func (c *Client) Do(ctx context.Context, s *Step) (Answer, error) {
 // closed is an answer that never came: a closed connection says something, silence
 // does not.
 func closed(err error) (Answer, error) {
-	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() || errors.Is(err, context.Canceled) {
+	late, ok := errors.AsType[net.Error](err)
+	if ok && late.Timeout() || errors.Is(err, context.Canceled) {
 		return Answer{}, fmt.Errorf("no answer came: %w", err)
 	}
 	return Answer{Cut: true, Reason: "connection closed", At: time.Now()}, nil
