@@ -208,6 +208,8 @@ func compare(x *evidence.Context, s *entity.Session, own *entity.Subject, weight
 // himself. One that was hardly judged has none.
 func peaked(x *evidence.Context, s *entity.Session) {
 	if s.Watch != nil && s.Watch.Judged() >= sequence.JudgedMin {
-		x.Tenant.Shared.Grow().Tails[evidence.SequenceKind(x.Event)].Observe(s.Watch.Peak)
+		live, kind := x.Tenant.Shared.Grow(), evidence.SequenceKind(x.Event)
+		live.Tails[kind].Observe(s.Watch.Peak)
+		live.Adaptive[kind].Observe(s.Watch.AdaptivePeak)
 	}
 }

@@ -171,6 +171,7 @@ func absolve(s *entity.Session, action string, now int64) {
 	s.Suspicion.Clear(verdict.Strength(action))
 	s.Suspicion.Level, s.Suspicion.LevelUntil, s.Suspicion.LevelToken, s.Suspicion.VerdictAt = 0, 0, 0, 0
 	s.Tainted = false
+	s.Pending.Settle()
 	s.Pending.Since = now
 	if s.Watch != nil {
 		s.Watch.Rest()

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -117,14 +118,14 @@ func runAttack(c *cobra.Command, env app.Env, l *link, o attackOptions, name str
 	if dir == "" {
 		dir = runfile.DirDefault
 	}
-	reports, err := rehearse(c.Context(), env, dir, run, o, scenarios)
-	if err != nil {
+	reports, err := rehearse(c.Context(), env, dir, run, o, scenarios, nil)
+	if err != nil && len(reports) == 0 {
 		return err
 	}
 	if asJSON {
-		err = writeJSON(env.Stdout, reports)
+		err = errors.Join(err, writeJSON(env.Stdout, reports))
 	} else {
-		err = newPrinter(c, env).attacks(reports)
+		err = errors.Join(err, newPrinter(c, env).attacks(reports))
 	}
 	if err != nil {
 		return err
@@ -137,8 +138,12 @@ func runAttack(c *cobra.Command, env app.Env, l *link, o attackOptions, name str
 	return nil
 }
 
-// rehearse plays scenarios on the installation in dir, if it is one to attack.
-func rehearse(ctx context.Context, env app.Env, dir string, run runfile.Run, o attackOptions, scenarios []attack.Scenario) (reports []attack.Report, err error) {
+// rehearse plays scenarios on the installation in dir, if it is one to attack. What
+// was measured before an error is returned with it. after, which may be nil, is
+// called with all reports after each scenario.
+func rehearse(
+	ctx context.Context, env app.Env, dir string, run runfile.Run, o attackOptions, scenarios []attack.Scenario, after func([]attack.Report) error,
+) (reports []attack.Report, err error) {
 	census, err := attackable(dir, run)
 	if err != nil {
 		return nil, err
@@ -173,15 +178,26 @@ func rehearse(ctx context.Context, env app.Env, dir string, run runfile.Run, o a
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range scenarios {
+	for i, s := range scenarios {
+		began := env.Now()
+		say(env.Stderr, "%s, scenario %d of %d, %d rounds: %s\n", s.Name, i+1, len(scenarios), o.rounds, s.Story)
 		r, err := campaign.Run(ctx, s)
 		if errors.Is(err, attack.ErrNobodyLeft) {
-			return nil, app.Usage("%w; start a new installation with more --people", err)
+			return reports, app.Usage("%w; start a new installation with more --people", err)
 		}
 		if err != nil {
-			return nil, err
+			return reports, err
 		}
+		say(env.Stderr, "%s took %v: %s; %d honest people turned away before anybody attacked\n",
+			s.Name, env.Now().Sub(began).Round(time.Second), stoppedText(&r), r.TurnedAway)
 		reports = append(reports, r)
+		if after == nil {
+			continue
+		}
+		err = after(reports)
+		if err != nil {
+			return reports, err
+		}
 	}
 	return reports, nil
 }

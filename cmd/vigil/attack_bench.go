@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -78,7 +79,9 @@ func benchAttacks(c *cobra.Command, env app.Env, o benchAttacksOptions) (err err
 		return fmt.Errorf("make directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	stop, err := upBeside(c.Context(), dir, library, max(30, victimsPerRound*o.rounds))
+	count := max(30, victimsPerRound*o.rounds)
+	say(env.Stderr, "starting an installation with %d people and their history\n", count)
+	running, stop, err := upBeside(c.Context(), dir, library, count)
 	if err != nil {
 		return err
 	}
@@ -87,35 +90,49 @@ func benchAttacks(c *cobra.Command, env app.Env, o benchAttacksOptions) (err err
 	if err != nil {
 		return err
 	}
-	reports, err := rehearse(c.Context(), env, dir, run, o.attackOptions, attack.Scenarios())
-	if err != nil {
+	reports, err := rehearse(running, env, dir, run, o.attackOptions, attack.Scenarios(), o.write)
+	switch {
+	case len(reports) == 0:
 		return err
+	case asJSON:
+		return errors.Join(err, writeJSON(env.Stdout, reports))
 	}
-	if o.file != "" {
-		b, err := json.MarshalIndent(reports, "", "  ")
-		if err != nil {
-			return fmt.Errorf("encode reports: %w", err)
-		}
-		err = os.WriteFile(o.file, append(b, '\n'), 0o600)
-		if err != nil {
-			return fmt.Errorf("write reports: %w", err)
-		}
-	}
-	if asJSON {
-		return writeJSON(env.Stdout, reports)
-	}
-	return newPrinter(c, env).attacks(reports)
+	return errors.Join(err, newPrinter(c, env).attacks(reports))
 }
 
-// upStopMax bounds how long an installation may take to end.
-const upStopMax = time.Minute
+// write writes what was measured until now to the file that was asked for, if any.
+func (o benchAttacksOptions) write(reports []attack.Report) error {
+	if o.file == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(reports, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode reports: %w", err)
+	}
+	err = os.WriteFile(o.file, append(b, '\n'), 0o600)
+	if err != nil {
+		return fmt.Errorf("write reports: %w", err)
+	}
+	return nil
+}
+
+// upStopMax bounds how long an installation may take to end, and upStartMax how long
+// to serve: people with a history of weeks are made first.
+const (
+	upStopMax  = time.Minute
+	upStartMax = 10 * time.Minute
+)
+
+// errEnded means that an installation ended by itself.
+var errEnded = errors.New("vigil up has ended by itself")
 
 // upBeside runs this program as "vigil up" in a process of its own, so that the
-// attackers do not share its scheduler, and returns what ends it.
-func upBeside(ctx context.Context, dir, library string, count int) (stop func() error, err error) {
+// attackers do not share its scheduler, and returns what ends it. running is done
+// as soon as it has ended: a closed door must not be taken for a verdict.
+func upBeside(ctx context.Context, dir, library string, count int) (running context.Context, stop func() error, err error) {
 	program, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
+		return nil, nil, fmt.Errorf("find this program: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, program, "up", "--enforce", "--people", strconv.Itoa(count), "--data", dir, "--chdb", library) //nolint:gosec // This program itself.
@@ -125,18 +142,28 @@ func upBeside(ctx context.Context, dir, library string, count int) (stop func() 
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("start vigil up: %w", err)
+		return nil, nil, fmt.Errorf("start vigil up: %w", err)
 	}
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	err = cmd.Start()
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("start vigil up: %w", err)
+		return nil, nil, fmt.Errorf("start vigil up: %w", err)
 	}
+	running, ended := context.WithCancelCause(ctx)
+	slow := time.AfterFunc(upStartMax, cancel)
+	ready := bufio.NewScanner(out).Scan()
+	slow.Stop()
+	over := make(chan error, 1)
+	go func() {
+		_, _ = io.Copy(io.Discard, out) // It says nothing more; if it did, nobody must keep it waiting.
+		over <- cmd.Wait()
+		ended(errEnded)
+	}()
 	stop = func() error {
 		cancel()
-		err := cmd.Wait()
+		err := <-over
 		if errors.Is(err, context.Canceled) {
 			return nil // As it was asked to.
 		}
@@ -145,8 +172,8 @@ func upBeside(ctx context.Context, dir, library string, count int) (stop func() 
 		}
 		return nil
 	}
-	if !bufio.NewScanner(out).Scan() {
-		return nil, errors.Join(errors.New("vigil up did not start"), stop())
+	if !ready {
+		return nil, nil, errors.Join(errors.New("vigil up did not start"), stop())
 	}
-	return stop, nil
+	return running, stop, nil
 }

@@ -76,7 +76,10 @@ func roundLine(r attack.Round) string {
 		who = r.Victim + ", " + r.From
 	}
 	end := "got away"
-	if r.Stopped {
+	switch {
+	case r.Failed != "":
+		return fmt.Sprintf("%-13s %3d  %s: not played: %s", r.Scenario, r.Number, clean(who), clean(r.Failed))
+	case r.Stopped:
 		end = "stopped: " + r.Answer
 	}
 	return fmt.Sprintf("%-13s %3d  %s: %d requests, %s; %s", r.Scenario, r.Number, clean(who), r.Served, byteText(r.Bytes), clean(end))
@@ -105,10 +108,20 @@ func (p printer) attacks(reports []attack.Report) error {
 		}
 		rows = append(rows, []string{
 			r.Scenario, r.Promise.String(), figure(r.Median), figure(r.P95), figure(r.Max), byteText(r.BytesMedian), byteText(r.BytesMax),
-			fmt.Sprintf("%d of %d", r.Stopped, len(r.Rounds)), figure(r.EventToCutMS) + " ms", kept, first, strconv.Itoa(r.TurnedAway),
+			stoppedText(r), figure(r.EventToCutMS) + " ms", kept, first, strconv.Itoa(r.TurnedAway),
 		})
 	}
 	return p.table([]string{"SCENARIO", "PROMISED", "MEDIAN", "P95", "MAX", "BYTES", "MAX", "STOPPED", "EVENT TO CUT", "PROMISE", "MOSTLY BY", "TURNED AWAY"}, rows)
+}
+
+// stoppedText says how many of those rounds that were played were stopped, and how
+// many were not played.
+func stoppedText(r *attack.Report) string {
+	text := fmt.Sprintf("%d of %d", r.Stopped, r.Played)
+	if missing := len(r.Rounds) - r.Played; missing > 0 {
+		text += fmt.Sprintf(", %d not played", missing)
+	}
+	return text
 }
 
 // figure is a number with as many digits as are worth reading.

@@ -13,6 +13,9 @@ type Seen struct {
 	Fresh bool
 	// Proven says that the person has proven who he is while he showed it.
 	Proven bool
+	// Settled says that the person has proven who he is since he first showed it, or
+	// that an operator has cleared the session: nobody holds it against him any more.
+	Settled bool
 }
 
 // Kind numbers the categorical habits.
@@ -199,9 +202,27 @@ func (p *Pending) Count(kind Kind) int {
 func (p *Pending) Prove(kind Kind, name string) {
 	for i := range p.Seen {
 		if p.Seen[i].Kind == uint8(kind) && p.Seen[i].Name == name {
-			p.Seen[i].Fresh, p.Seen[i].Proven = true, true
+			p.Seen[i].Fresh, p.Seen[i].Proven, p.Seen[i].Settled = true, true, true
 		}
 	}
+}
+
+// Settle notes that the session has been answered for, with all that it has shown.
+func (p *Pending) Settle() {
+	for i := range p.Seen {
+		p.Seen[i].Settled = true
+	}
+}
+
+// Settled reports whether the session has been answered for since it first showed a
+// value.
+func (p *Pending) Settled(kind Kind, name string) bool {
+	for i := range p.Seen {
+		if p.Seen[i].Kind == uint8(kind) && p.Seen[i].Name == name {
+			return p.Seen[i].Settled
+		}
+	}
+	return false
 }
 
 // Taught begins the next delta. What the session has shown stays known to it.
@@ -222,6 +243,7 @@ func (p *Pending) code(k *snapshot.Codec) {
 		k.U64(&kind)
 		k.Bool(&s.Fresh)
 		k.Bool(&s.Proven)
+		k.Bool(&s.Settled)
 		s.Kind = uint8(min(kind, uint64(Flagged)))
 	})
 	samples := []Sample(p.Samples)

@@ -23,6 +23,8 @@ type Epoch struct {
 	Prior *sequence.Prior
 	// Curves are what clean sessions of each kind of subject reach.
 	Curves [sequence.KindCount]sequence.Curve
+	// Adaptive are those of the adaptive test of the order.
+	Adaptive [sequence.KindCount]sequence.Curve
 	// Steps are the events of Prior by hash.
 	Steps sequence.Marginal
 	// Concentrations are how many observations of a subject's habit the peers' is
@@ -60,7 +62,7 @@ func BuildAfter(previous *Epoch, number uint64, summaries ...*Summary) *Epoch {
 	e := &Epoch{Tenant: list[0].Tenant, Number: number + 1, layout: version}
 	if previous != nil {
 		e.Number = max(e.Number, previous.Number+1)
-		e.Curves, e.Concentrations = previous.Curves, previous.Concentrations
+		e.Curves, e.Adaptive, e.Concentrations = previous.Curves, previous.Adaptive, previous.Concentrations
 		e.Groups = previous.Groups
 	}
 	whole, likelihoods, groups := sequence.NewShared(), [Habits]profile.Likelihood{}, new(GroupLikelihoods)
@@ -78,6 +80,10 @@ func BuildAfter(previous *Epoch, number uint64, summaries ...*Summary) *Epoch {
 		curve, ok := whole.Tails[i].Fit()
 		if ok {
 			e.Curves[i] = curve
+		}
+		curve, ok = whole.Adaptive[i].Fit()
+		if ok {
+			e.Adaptive[i] = curve
 		}
 	}
 	for i := range likelihoods {
@@ -170,4 +176,10 @@ func (e *Epoch) code(k *snapshot.Codec) {
 	k.U64(&e.Origin)
 	codeDetectors(k, &e.Detectors)
 	e.Groups.code(k)
+	if e.layout == versionGroups {
+		return
+	}
+	for i := range e.Adaptive {
+		e.Adaptive[i].Code(k)
+	}
 }

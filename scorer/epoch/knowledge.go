@@ -50,12 +50,13 @@ func (k *Knowledge) Prior() *sequence.Prior {
 	return k.Active.Prior
 }
 
-// Curve is that of the epoch in force; without one it gives no evidence.
-func (k *Knowledge) Curve(kind sequence.Kind) sequence.Curve {
+// Takeover is the evidence of a step by the curves of the epoch in force, in nats;
+// without one there is none.
+func (k *Knowledge) Takeover(kind sequence.Kind, s sequence.Step) float64 {
 	if k.Active == nil {
-		return sequence.Curve{}
+		return 0
 	}
-	return k.Active.Curves[kind]
+	return sequence.NatsOf(k.Active.Curves[kind], k.Active.Adaptive[kind], s)
 }
 
 // Concentration is that of a habit in the epoch in force, else the given one.
@@ -176,6 +177,7 @@ func (k *Knowledge) Code(c *snapshot.Codec) {
 	c.Bool(&has)
 	if has {
 		k.Grow().Code(c)
+		k.Live.CodeAdaptive(c)
 	}
 	codeLearners(c, &k.learners)
 	has = k.Active != nil

@@ -16,11 +16,12 @@ var (
 	ErrChecksum = errors.New("damaged")
 )
 
-// Versions of both layouts. Bytes of the first, which has no detectors, are read,
-// and written again as they were: control records name epochs by their digest.
+// Versions of both layouts. Bytes of the first, which has neither detectors nor peer
+// groups, and of the second, which has no adaptive test of the order, are read, and written again as they were: control records name epochs by their digest.
 const (
-	versionBare = 1
-	version     = 2
+	versionBare   = 1
+	versionGroups = 2
+	version       = 3
 )
 
 // Magics of the two.
@@ -46,8 +47,8 @@ func open(magic string, b []byte) (*snapshot.Codec, byte, error) {
 		return nil, 0, fmt.Errorf("%d B, at most %d: %w", len(b), BytesMax, ErrFormat)
 	case len(b) < sealBytes || string(b[:len(magic)]) != magic:
 		return nil, 0, ErrFormat
-	case b[len(magic)] != version && b[len(magic)] != versionBare:
-		return nil, 0, fmt.Errorf("version %d, want %d or %d: %w", b[len(magic)], versionBare, version, ErrVersion)
+	case b[len(magic)] > version || b[len(magic)] < versionBare:
+		return nil, 0, fmt.Errorf("version %d, want %d to %d: %w", b[len(magic)], versionBare, version, ErrVersion)
 	}
 	payload := b[sealBytes:]
 	sum := xxh3.Hash128(payload).Bytes()

@@ -66,5 +66,8 @@ func (s *Summary) code(k *snapshot.Codec, layout byte) {
 		codeDetectors(k, &s.Detectors)
 		s.Groups.code(k)
 	}
+	if layout > versionGroups {
+		s.Sequence.CodeAdaptive(k)
+	}
 	s.Partition = int32(partition)
 }

@@ -27,7 +27,9 @@ func spreads(kind entity.Kind) bool {
 // arrival is the share of its novelty that a value keeps, given how many
 // independent subjects from how many networks have lately shown it first.
 func (k *Collector) arrival(x *Context, kind entity.Kind, name string) float64 {
-	k.news = append(k.news, arrived{kind, arrivalKey(kind, name)})
+	if k.fresh {
+		k.news = append(k.news, arrived{kind, arrivalKey(kind, name)})
+	}
 	return k.arriving(x, kind, name)
 }
 

@@ -260,7 +260,7 @@ var catalogue = [Count]Description{
 	},
 	Takeover: {
 		ID: "sequence.takeover", Group: Sequence, Technique: "T1550.001", Needs: "subject, template or route; some hundreds of events of the subject, some thousands of the tenant and a hundred days of its sessions",
-		Formula:  "ln(κ·p^(κ-1)), κ = 0.3, p = upper tail, by the shared epoch's fit for the kind of subject, of a session-day's highest CUSUM of ln(p(step|tenant)/p(step|subject)) about the subject's own mean and in spreads of his blocks of a hundred steps; first-order Markov, hierarchical Dirichlet back-off subject → tenant",
+		Formula:  "ln(κ·p^(κ-1)), κ = 0.3, p = upper tail, by the shared epoch's fit for the kind of subject, of a session-day's highest CUSUM of ln(p(step|tenant)/p(step|subject)) about the subject's own mean and in spreads of his blocks of a hundred steps; first-order Markov, hierarchical Dirichlet back-off subject → tenant; and the same with the session's latest 64 steps in place of the tenant's people, who need not do what a thief does: the mean of both e-values",
 		Innocent: "a new job within the company, a week of other work",
 	},
 	ProvenKey: {

@@ -31,31 +31,35 @@ func (k *Collector) client(x *Context) {
 	newFamily := false
 	if family != "" {
 		system := x.Agent.Client
-		firstFamily := k.first(x, entity.Families, family)
-		firstSystem := k.first(x, entity.Systems, system)
+		judgedFamily := k.shown(x, entity.Families, family)
+		firstFamily := k.fresh
+		judgedSystem := k.shown(x, entity.Systems, system)
+		firstSystem := k.fresh
 		switch {
-		case !firstFamily && !firstSystem:
+		case !judgedFamily && !judgedSystem:
 		case k.freshFamily(x):
 			newFamily = firstFamily
-			if newFamily {
+			if judgedFamily {
+				k.fresh = firstFamily
 				raw := k.novelty(x, NewFamily, entity.Families, family, familyAttack)
 				k.sayClient(x, NewFamily, raw, family, entity.Families)
 			}
-		case x.Subject != nil && firstSystem:
+		case x.Subject != nil && judgedSystem:
+			k.fresh = firstSystem
 			raw := min(systemMax, k.novelty(x, NewFamily, entity.Systems, system, systemAttack))
 			k.sayClient(x, NewFamily, raw, system, entity.Systems)
 		}
 	}
 	k.tls(x)
-	if x.Subject != nil {
+	if x.Subject != nil && !k.recalling {
 		k.moved(x, k.newNetwork, newFamily)
 	}
 	if device == "" {
 		k.keyless(x, family)
 		return
 	}
-	first := k.first(x, entity.Devices, device)
-	if x.Subject == nil || !first || x.Subject.Kinds[entity.Devices].Total() == 0 {
+	judged := k.shown(x, entity.Devices, device)
+	if x.Subject == nil || !judged || x.Subject.Kinds[entity.Devices].Total() == 0 {
 		return // Who never showed a device key has no device to miss.
 	}
 	raw := k.novelty(x, NewDevice, entity.Devices, device, deviceAttack)
@@ -82,7 +86,8 @@ func (k *Collector) keyless(x *Context, family string) {
 		return
 	}
 	name := k.Names.pair(noKey, family)
-	if !k.first(x, entity.Devices, name) || x.Subject.Kinds[entity.Devices].Total() == 0 {
+	judged := k.shown(x, entity.Devices, name)
+	if !judged || x.Subject.Kinds[entity.Devices].Total() == 0 {
 		return
 	}
 	n := k.cut(NewDevice, k.novelty(x, NewDevice, entity.Devices, name, deviceAttack))
@@ -115,8 +120,8 @@ func (k *Collector) route(x *Context) {
 	if name == "" || !x.request() {
 		return
 	}
-	first := k.first(x, entity.Routes, name)
-	if x.Subject == nil || !first {
+	k.fresh = k.first(x, entity.Routes, name)
+	if x.Subject == nil || !k.fresh {
 		return
 	}
 	raw := k.novelty(x, NeverSeenRoute, entity.Routes, name, routeAttack)

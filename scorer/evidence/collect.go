@@ -1,6 +1,9 @@
 package evidence
 
 import (
+	"slices"
+	"time"
+
 	"github.com/zeebo/xxh3"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -99,6 +102,10 @@ type Collector struct {
 	plain []byte
 	// news are the values of the current event that its subject never showed.
 	news []arrived
+	// fresh says that the value that shown was asked about last is new to the session.
+	fresh bool
+	// recalling says that what is new about the session is being said again.
+	recalling bool
 	// newNetwork says that the current event brought a network that its subject
 	// never had.
 	newNetwork bool
@@ -139,6 +146,7 @@ func (k *Collector) Collect(x *Context) []Finding {
 	k.credential(x)
 	k.token(x)
 	k.binding(x)
+	k.recall(x)
 	k.notice(x)
 	return k.findings
 }
@@ -176,6 +184,58 @@ func (k *Collector) first(x *Context, kind entity.Kind, name string) bool {
 	}
 	last.Name = k.Names.device(name)
 	return true
+}
+
+// shown notes a value that the session shows and reports whether it is to be judged:
+// the first time, and when what is new is recalled, for as long as nobody has answered
+// for it.
+func (k *Collector) shown(x *Context, kind entity.Kind, name string) (judged bool) {
+	k.fresh = k.first(x, kind, name)
+	return k.fresh || k.recalling && !x.Session.Pending.Settled(kind, name)
+}
+
+// recallFrom is how much an event must say about what is done, in nats, for what is
+// new about who does it to be said again.
+const recallFrom = 1
+
+// recallAfter is after how much silence something new is said again however much of it
+// counts still: what has faded meanwhile is not known yet.
+const recallAfter = int64(time.Minute)
+
+// recall says again what is new about where the event comes from and by what, where
+// the event is strange in what it does. What is new stands as long as the session
+// shows it and nobody has answered for it: who tries a stolen session and waits until
+// that is forgotten is judged by the same sum as who does not wait. The judge counts
+// only as much as has faded since. Alone it is not said again, for the honest who are
+// somewhere new are so all day.
+func (k *Collector) recall(x *Context) {
+	if x.Subject == nil || x.Before == 0 || !x.request() {
+		return
+	}
+	deeds := 0.0
+	for i := range k.findings {
+		switch k.findings[i].Signal.Describe().Group {
+		case Sequence, Volume, Walk, Payload, Credential, Model:
+			deeds += max(0, k.findings[i].Nats)
+		case Network, Client, Binding, Time, Loss, Machine:
+		}
+	}
+	if deeds < recallFrom {
+		return
+	}
+	told, silent := len(k.findings), x.At-x.Before > recallAfter
+	k.recalling = true
+	k.origin(x, k.Names.Prefix(short(x.Event.GetAddress())))
+	k.client(x)
+	k.recalling = false
+	kept := k.findings[:told]
+	for _, f := range k.findings[told:] {
+		first := slices.ContainsFunc(k.findings[:told], func(o Finding) bool { return o.Signal == f.Signal })
+		if !first && (silent || f.Nats > x.Session.Suspicion.Peak(int(f.Signal))+orderMore) {
+			kept = append(kept, f)
+		}
+	}
+	k.findings = kept
 }
 
 // Prove notes that the person has proven who he is while he showed the event's

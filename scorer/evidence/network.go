@@ -75,30 +75,36 @@ func (k *Collector) network(x *Context) {
 // session has shown before, the subject's habits are not asked.
 func (k *Collector) origin(x *Context, prefix string) {
 	ev, country := x.Event, x.Event.GetCountry()
-	firstPrefix := prefix != "" && k.first(x, entity.Prefixes, prefix)
-	firstCountry := country != "" && k.first(x, entity.Countries, short(country))
-	firstNetwork := x.Network != "" && k.first(x, entity.Networks, x.Network)
-	if x.Subject == nil || !firstPrefix && !firstCountry && !firstNetwork {
+	judgedPrefix := prefix != "" && k.shown(x, entity.Prefixes, prefix)
+	firstPrefix := judgedPrefix && k.fresh
+	judgedCountry := country != "" && k.shown(x, entity.Countries, short(country))
+	firstCountry := judgedCountry && k.fresh
+	judgedNetwork := x.Network != "" && k.shown(x, entity.Networks, x.Network)
+	firstNetwork := judgedNetwork && k.fresh
+	if x.Subject == nil || !judgedPrefix && !judgedCountry && !judgedNetwork {
 		return
 	}
 	newCountry := country != "" && !x.Subject.Kinds[entity.Countries].Has(country)
 	knownPrefix := prefix != "" && x.Subject.Kinds[entity.Prefixes].Has(prefix)
-	if firstCountry && newCountry && !knownPrefix {
+	if judgedCountry && newCountry && !knownPrefix {
+		k.fresh = firstCountry
 		k.newCountry(x, country)
 	}
-	if firstNetwork {
+	if judgedNetwork {
 		k.anonymiser(x)
-		k.newNetwork = !x.Subject.Kinds[entity.Networks].Has(x.Network)
+		k.newNetwork = firstNetwork && !x.Subject.Kinds[entity.Networks].Has(x.Network)
 	}
 	if x.Network == "" || newCountry {
 		return
 	}
-	if firstPrefix && ev.GetAsn() != 0 && x.Subject.Kinds[entity.Networks].Has(x.Network) {
+	if judgedPrefix && ev.GetAsn() != 0 && x.Subject.Kinds[entity.Networks].Has(x.Network) {
+		k.fresh = firstPrefix
 		k.newPrefix(x, prefix)
 	}
-	if !firstNetwork {
+	if !judgedNetwork {
 		return
 	}
+	k.fresh = firstNetwork
 	n := k.cut(NewNetwork, veil(k.novelty(x, NewNetwork, entity.Networks, x.Network, networkAttack), ev))
 	if n > 0 {
 		k.add(NewNetwork, n, false, k.sayf("first request from network %s for this subject in %d requests; usual: %s%s",

@@ -25,16 +25,23 @@ func (k *Collector) order(x *Context) {
 	if name == "" {
 		return
 	}
-	step := s.Watch.StepAmong(x.Subject.Sequence, x.Tenant.Shared.Prior(), sequence.SymbolOfRequest(x.Event.GetMethod(), name), func() float64 {
+	symbol := sequence.SymbolOfRequest(x.Event.GetMethod(), name)
+	step := s.Watch.StepAmong(x.Subject.Sequence, x.Tenant.Shared.Prior(), symbol, func() float64 {
 		return k.arriving(x, entity.Routes, name)
 	})
-	if step.Gain <= 0 {
+	if step.Gain <= 0 && step.AdaptiveGain <= 0 {
 		return
 	}
-	n := k.cut(Takeover, x.Tenant.Shared.Curve(SequenceKind(x.Event)).Nats(step.Level))
-	if n > s.Suspicion.Peak(int(Takeover))+orderMore {
-		k.add(Takeover, n, false, k.sayOrder(s, step, name))
+	n := k.cut(Takeover, x.Tenant.Shared.Takeover(SequenceKind(x.Event), step))
+	if n <= s.Suspicion.Peak(int(Takeover))+orderMore {
+		return
 	}
+	if often, of := s.Watch.Recent(symbol, orderWindow); step.AdaptiveNats > max(0, step.Nats) && often > 1 {
+		k.add(Takeover, n, false, k.sayf("%d of the last %d steps are %s %s, which is %.1f %% of what this subject does",
+			often, of, x.Event.GetMethod(), name, 100*x.Subject.Sequence.Share(symbol)))
+		return
+	}
+	k.add(Takeover, n, false, k.sayOrder(s, step, name))
 }
 
 // stepName is what an event is a step to, "" where nobody knows.

@@ -30,8 +30,8 @@ func (k *Collector) tls(x *Context) {
 		return
 	}
 	name := k.Names.pair(x.Agent.Family, ja4)
-	first := k.first(x, entity.JA4s, name)
-	if x.Subject == nil || !first || x.Subject.Kinds[entity.JA4s].Has(name) {
+	judged := k.shown(x, entity.JA4s, name)
+	if x.Subject == nil || !judged || x.Subject.Kinds[entity.JA4s].Has(name) {
 		return
 	}
 	k.contradicts(x, name, ja4)

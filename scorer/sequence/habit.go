@@ -75,14 +75,32 @@ func (h *Habit) Nats(p *Prior, prev, x Symbol) float64 {
 	if !p.Known() {
 		return 0
 	}
-	other := p.p(prev, x)
-	own := (h.slots.count(symbolKey(x)) + float64(toTenant*other)) / (float64(h.total) + toTenant)
+	own, other, _ := h.shares(p, prev, x)
+	return natsOf(other, own)
+}
+
+// shares are the probabilities of x after prev for the subject and for the tenant's
+// people, and that of x after anything for them.
+func (h *Habit) shares(p *Prior, prev, x Symbol) (own, other, single float64) {
+	other, single = p.shares(prev, x)
+	own = (h.slots.count(symbolKey(x)) + float64(toTenant*other)) / (float64(h.total) + toTenant)
 	if prev != 0 {
 		pair := h.slots.count(pairKey(prev, x))
 		n := max(pair, h.slots.count(symbolKey(prev))) // It may have given way to a newer one.
 		own = (pair + float64(toSubject*own)) / (n + toSubject)
 	}
-	return min(natsMax, max(natsMin, exact.Ln(other/own)))
+	return own, other, single
+}
+
+// natsOf is the log-likelihood ratio of two probabilities, cut to what an event may say.
+func natsOf(other, own float64) float64 { return min(natsMax, max(natsMin, exact.Ln(other/own))) }
+
+// Share is how much of what the subject does x is, in [0, 1].
+func (h *Habit) Share(x Symbol) float64 {
+	if h.total == 0 {
+		return 0
+	}
+	return min(1, h.slots.count(symbolKey(x))/float64(h.total))
 }
 
 // normal is an event's nats about the subject's own, in spreads of his blocks.

@@ -36,6 +36,7 @@ const (
 	toTenant     = 5
 	toTenantPair = 10
 	toSubject    = 2
+	toRecent     = 8 // Of the tenant's symbols, against the session's latest.
 )
 
 // Prior is what the people of a tenant do: decayed counts of symbols and of
@@ -99,15 +100,16 @@ func (p *Prior) Decay(num uint8) {
 
 func (p *Prior) halve() { p.Decay(128) }
 
-// p is the probability of x after prev among the tenant's people.
-func (p *Prior) p(prev, x Symbol) float64 {
-	single := (count(p.slots, symbolKey(x)) + toUnseen*unseenShare) / (p.Total() + toUnseen)
+// shares are the probability of x after prev among the tenant's people, and that of
+// x after anything.
+func (p *Prior) shares(prev, x Symbol) (after, single float64) {
+	single = (count(p.slots, symbolKey(x)) + toUnseen*unseenShare) / (p.Total() + toUnseen)
 	if prev == 0 {
-		return single
+		return single, single
 	}
 	pair := count(p.slots, pairKey(prev, x))
 	n := max(pair, count(p.slots, symbolKey(prev))) // It may have given way to a newer one.
-	return (pair + float64(toTenantPair*single)) / (n + toTenantPair)
+	return (pair + float64(toTenantPair*single)) / (n + toTenantPair), single
 }
 
 // Known is whether the prior has seen enough to judge anybody by; nil has seen

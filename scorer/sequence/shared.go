@@ -26,10 +26,12 @@ const MarginalBins = 64
 type Marginal [MarginalBins]uint32
 
 // Shared is what the subjects of a tenant teach each other: it grows in each
-// partition and merges into the next epoch. It takes 109 KiB.
+// partition and merges into the next epoch. It takes 121 KiB.
 type Shared struct {
 	Prior *Prior
 	Tails [KindCount]Tail
+	// Adaptive are the tails of the adaptive test.
+	Adaptive [KindCount]Tail
 	// Steps are the events of Prior, faded as it, and Recent those since the epoch
 	// in force began.
 	Steps, Recent Marginal
@@ -51,6 +53,7 @@ func (s *Shared) Merge(o *Shared) {
 	s.Prior.Merge(o.Prior)
 	for i := range s.Tails {
 		s.Tails[i].Merge(&o.Tails[i])
+		s.Adaptive[i].Merge(&o.Adaptive[i])
 	}
 	for i, n := range o.Steps {
 		s.Steps[i] += min(n, ^uint32(0)-s.Steps[i])
@@ -63,6 +66,7 @@ func (s *Shared) Fade(time, halfLife float64) {
 	s.Prior.Decay(num)
 	for i := range s.Tails {
 		s.Tails[i].Decay(num)
+		s.Adaptive[i].Decay(num)
 	}
 	for i, n := range s.Steps {
 		s.Steps[i] = uint32(uint64(n) * uint64(num) >> 8)
@@ -77,6 +81,14 @@ func (s *Shared) Code(k *snapshot.Codec) {
 	}
 	s.Steps.Code(k)
 	s.Recent.Code(k)
+}
+
+// CodeAdaptive writes or reads the tails of the adaptive test, which Code leaves out:
+// older bytes have none.
+func (s *Shared) CodeAdaptive(k *snapshot.Codec) {
+	for i := range s.Adaptive {
+		s.Adaptive[i].Code(k)
+	}
 }
 
 // Add counts a symbol.

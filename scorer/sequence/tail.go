@@ -161,6 +161,19 @@ func (c Curve) Nats(level float64) float64 {
 	return exact.Ln(kappa) - float64((1-kappa)*exact.Ln(c.P(level)))
 }
 
+// NatsOf is the evidence of a step by the curves of both tests: the logarithm of the
+// mean of their e-values, for they look at the same events (Vovk and Wang 2021).
+// Where only the first has a fit it is that one's.
+func NatsOf(c, adaptive Curve, s Step) float64 {
+	a := c.Nats(s.Level)
+	if adaptive.Scale <= 0 {
+		return a
+	}
+	b := adaptive.Nats(s.Adaptive)
+	high, low := max(a, b), min(a, b)
+	return high + exact.Ln((1+exact.Exp2((low-high)/math.Ln2))/2)
+}
+
 // Threshold is the level that a share risk of clean sessions reaches, in
 // (0, Share]; a larger risk gives From, and no fit a level that none reaches.
 func (c Curve) Threshold(risk float64) float64 {

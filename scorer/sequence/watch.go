@@ -34,14 +34,17 @@ const (
 // strangeNats is from which nats an event counts as unlike its subject.
 const strangeNats = 0.7
 
-// Watch is the sequential test of one session (CUSUM, Page 1954) and the
+// Watch are the sequential tests of one session (CUSUM, Page 1954) and the
 // events that wait to teach. The zero value is a session that begins. It takes
-// 368 B.
+// 384 B.
 type Watch struct {
 	// Level is the evidence for a takeover in spreads of the subject's blocks,
 	// at least 0; Peak the highest since the session began or rested.
 	Level, Peak float64
-	last        Symbol
+	// Adaptive and AdaptivePeak are those of the test whose alternative is not what
+	// the tenant's people do, but what the session has lately done.
+	Adaptive, AdaptivePeak float64
+	last                   Symbol
 	// The ring of pending events begins at from, and before precedes it.
 	before  Symbol
 	from, n uint8
@@ -66,6 +69,8 @@ type Step struct {
 	// Gain is what it adds to the level, in spreads of the subject's blocks and
 	// before the floor at 0; Level is the session's.
 	Gain, Level float64
+	// AdaptiveNats, AdaptiveGain and Adaptive are those of the adaptive test.
+	AdaptiveNats, AdaptiveGain, Adaptive float64
 	// Prev is what was done before, 0 for nothing.
 	Prev Symbol
 }
@@ -78,18 +83,27 @@ func (w *Watch) Step(h *Habit, p *Prior, x Symbol) Step { return w.StepAmong(h, 
 // given, is asked about an event that is unlike the subject, and says how much of
 // that it keeps, in [0, 1]. The way on from what is new is new, too.
 func (w *Watch) StepAmong(h *Habit, p *Prior, x Symbol, arriving func() float64) Step {
-	nats := h.Nats(p, w.last, x)
+	nats, adaptive := 0.0, 0.0
+	if p.Known() {
+		own, other, single := h.shares(p, w.last, x)
+		nats, adaptive = natsOf(other, own), natsOf(w.recent(x, single), own)
+	}
 	before := float64(w.arriving)
 	if w.last == 0 {
 		before = 1
 	}
 	w.arriving = 1
-	if nats >= strangeNats && arriving != nil {
+	if max(nats, adaptive) >= strangeNats && arriving != nil {
 		keeps := arriving()
-		w.arriving = float32(keeps)
-		nats *= min(keeps, before)
+		if adaptive >= strangeNats {
+			adaptive *= min(keeps, before)
+		}
+		if nats >= strangeNats {
+			w.arriving = float32(keeps)
+			nats *= min(keeps, before)
+		}
 	}
-	prev, gain := w.last, 0.0
+	s := Step{Nats: nats, AdaptiveNats: adaptive, Prev: w.last}
 	w.strange <<= 1
 	if nats >= strangeNats {
 		w.strange |= 1
@@ -97,9 +111,9 @@ func (w *Watch) StepAmong(h *Habit, p *Prior, x Symbol, arriving func() float64)
 	w.told = min(w.told+1, 64)
 	if h.Known() && p.Known() {
 		w.judged = min(w.judged+1, math.MaxUint16-1)
-		gain = h.normal(nats)
-		w.Level = Advance(w.Level, gain)
-		w.Peak = max(w.Peak, w.Level)
+		s.Gain, s.AdaptiveGain = h.normal(nats), h.normal(adaptive)
+		w.Level, w.Adaptive = Advance(w.Level, s.Gain), Advance(w.Adaptive, s.AdaptiveGain)
+		w.Peak, w.AdaptivePeak = max(w.Peak, w.Level), max(w.AdaptivePeak, w.Adaptive)
 	}
 	if w.n == PendingMax {
 		w.drop()
@@ -112,7 +126,29 @@ func (w *Watch) StepAmong(h *Habit, p *Prior, x Symbol, arriving func() float64)
 	}
 	w.n++
 	w.last = x
-	return Step{Nats: nats, Gain: gain, Level: w.Level, Prev: prev}
+	s.Level, s.Adaptive = w.Level, w.Adaptive
+	return s
+}
+
+// recent is the probability of x by what the session did last, the pending events,
+// and what the tenant's people do: the alternative of the adaptive test. It is made
+// of the past alone, so it is an alternative like any other (a predictable plug-in,
+// Ramdas et al., Statistical Science 38, 2023).
+func (w *Watch) recent(x Symbol, single float64) float64 {
+	n, of := w.Recent(x, PendingMax)
+	return (float64(n) + float64(toRecent*single)) / (float64(of) + toRecent)
+}
+
+// Recent counts x among the pending events, of which the latest most count, and says
+// how many there are.
+func (w *Watch) Recent(x Symbol, most int) (n, of int) {
+	of = min(most, int(w.n))
+	for j := range of {
+		if w.symbols[(int(w.from)+int(w.n)-1-j)%PendingMax] == x {
+			n++
+		}
+	}
+	return n, of
 }
 
 // Advance is the level after an event that gains so much: it fades, it adds,
@@ -173,18 +209,25 @@ func (w *Watch) Judged() int { return int(w.judged) }
 // stands, so that a new token washes nothing away.
 func (w *Watch) Continue(o *Watch) {
 	w.Level, w.Peak, w.last, w.before = o.Level, o.Level, o.last, o.last
+	w.Adaptive, w.AdaptivePeak = o.Adaptive, o.Adaptive
 	w.strange, w.told, w.arriving = o.strange, o.told, o.arriving
 }
 
 // Renew begins another peak, at the present level.
-func (w *Watch) Renew(day int32) { w.Peak, w.judged, w.day = w.Level, 0, day }
+func (w *Watch) Renew(day int32) {
+	w.Peak, w.AdaptivePeak, w.judged, w.day = w.Level, w.Adaptive, 0, day
+}
 
 // Rest takes the session as begun anew: the person has shown who he is. What
 // is pending may still teach.
-func (w *Watch) Rest() { w.Level, w.Peak, w.judged = 0, 0, 0 }
+func (w *Watch) Rest() { w.Level, w.Peak, w.Adaptive, w.AdaptivePeak, w.judged = 0, 0, 0, 0, 0 }
 
 // Fade lets the level fade to the share f, in [0, 1], as the stream clock says.
-func (w *Watch) Fade(f float64) { w.Level *= min(1, max(0, f)) }
+func (w *Watch) Fade(f float64) {
+	f = min(1, max(0, f))
+	w.Level *= f
+	w.Adaptive *= f
+}
 
 func (w *Watch) drop() {
 	w.before = w.symbols[w.from]
@@ -197,6 +240,8 @@ func (w *Watch) drop() {
 func (w *Watch) Code(k *snapshot.Codec) {
 	k.F64(&w.Level)
 	k.F64(&w.Peak)
+	k.F64(&w.Adaptive)
+	k.F64(&w.AdaptivePeak)
 	codeSymbol(k, &w.last)
 	codeSymbol(k, &w.before)
 	from, judged := uint64(w.from), uint64(w.judged)
@@ -216,6 +261,7 @@ func (w *Watch) Code(k *snapshot.Codec) {
 	n := min(k.Len(int(w.n)), PendingMax)
 	w.from, w.n, w.ripe = uint8(from%PendingMax), uint8(n), uint8(min(ripe, uint64(n)))
 	w.Level, w.Peak = min(levelMax, max(0, w.Level)), max(0, w.Peak)
+	w.Adaptive, w.AdaptivePeak = min(levelMax, max(0, w.Adaptive)), max(0, w.AdaptivePeak)
 	for j := range n {
 		i := (int(w.from) + j) % PendingMax
 		codeSymbol(k, &w.symbols[i])

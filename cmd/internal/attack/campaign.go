@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,41 +128,59 @@ type round struct {
 	targets  []string // Ids by which the books know what was attacked.
 }
 
-// Run plays a scenario as often as was asked. The error wraps [ErrNobodyLeft]
-// where too few people are left.
+// roundMax bounds a round, so that one which never ends does not keep the others'
+// figures: the longest, with every owner turned away, takes eight minutes.
+const roundMax = 12 * time.Minute
+
+// Run plays a scenario as often as was asked. A round that cannot be played says
+// why, and the others go on. The error is that of ctx, of the books, or, where no
+// round could be played, of the first; it wraps [ErrNobodyLeft] where nobody was
+// left for that.
 func (c *Campaign) Run(ctx context.Context, s Scenario) (Report, error) {
 	rounds := make([]*round, c.options.Rounds)
-	group, running := errgroup.WithContext(ctx)
+	failed := make([]error, c.options.Rounds)
+	var group errgroup.Group
 	group.SetLimit(s.beside)
 	for i := range rounds {
 		r := &round{scenario: s, rand: people.Random(c.options.Seed, s.Name, i)}
 		r.Scenario, r.Number = s.Name, i+1
 		rounds[i] = r
 		group.Go(func() error {
-			err := s.play(c, running, r)
-			if err != nil {
-				return fmt.Errorf("attack: %s: round %d: %w", s.Name, r.Number, err)
-			}
-			if c.options.Progress != nil && running.Err() == nil {
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.options.Progress(r.Round)
-			}
+			failed[i] = c.playOne(ctx, s, r)
 			return nil
 		})
 	}
-	err := group.Wait()
-	if err == nil {
-		err = ctx.Err()
+	_ = group.Wait() // What failed says so.
+	if ctx.Err() != nil {
+		return Report{}, context.Cause(ctx)
 	}
-	if err != nil {
-		return Report{}, err
+	if !slices.Contains(failed, nil) {
+		return Report{}, fmt.Errorf("attack: %s: round 1: %w", s.Name, failed[0])
 	}
-	err = c.look(ctx, rounds)
+	err := c.look(ctx, rounds)
 	if err != nil {
 		return Report{}, err
 	}
 	return newReport(s, rounds), nil
+}
+
+// playOne plays one round, and tells of it.
+func (c *Campaign) playOne(ctx context.Context, s Scenario, r *round) error {
+	playing, cancel := context.WithTimeout(ctx, roundMax)
+	defer cancel()
+	err := s.play(c, playing, r)
+	if err == nil {
+		err = playing.Err()
+	}
+	if err != nil {
+		r.Failed = err.Error()
+	}
+	if c.options.Progress != nil && ctx.Err() == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.options.Progress(r.Round)
+	}
+	return err
 }
 
 const (
@@ -181,7 +200,7 @@ func (c *Campaign) look(ctx context.Context, rounds []*round) error {
 		}
 		missing := 0
 		for _, r := range rounds {
-			if r.Stopped && !r.explain(stops) {
+			if r.Stopped && r.Failed == "" && !r.explain(stops) {
 				missing++
 			}
 		}

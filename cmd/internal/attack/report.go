@@ -37,6 +37,9 @@ type Round struct {
 	Usual uint64 `json:"usual_bytes,omitempty"`
 	// Figure is what the promise is about.
 	Figure float64 `json:"figure"`
+	// Failed says why the round could not be played to its end; nothing else of it
+	// counts then.
+	Failed string `json:"failed,omitempty"`
 }
 
 // Report is a scenario with all its rounds.
@@ -44,10 +47,12 @@ type Report struct {
 	Scenario string  `json:"scenario"`
 	Story    string  `json:"story"`
 	Promise  Promise `json:"promise"`
-	// Stopped is how many rounds ended at a shut door.
+	// Played is how many rounds were played to their end, Stopped how many of those
+	// ended at a shut door.
+	Played  int `json:"played"`
 	Stopped int `json:"stopped"`
-	// Median, P95 and Max are over the figures of all rounds, those that were
-	// not stopped included: theirs are as far as they got.
+	// Median, P95 and Max are over the figures of all that were played, those that
+	// were not stopped included: theirs are as far as they got.
 	Median float64 `json:"median"`
 	P95    float64 `json:"p95"`
 	Max    float64 `json:"max"`
@@ -59,7 +64,8 @@ type Report struct {
 	// TurnedAway is how many honest people the gateway turned away before anybody
 	// attacked them.
 	TurnedAway int `json:"turned_away"`
-	// Kept is whether the promise was, and everybody was stopped.
+	// Kept is whether the promise was, and everybody was stopped. What was not
+	// played keeps nothing.
 	Kept   bool    `json:"kept"`
 	Rounds []Round `json:"rounds"`
 }
@@ -69,8 +75,12 @@ func newReport(s Scenario, rounds []*round) Report {
 	var figures, bytes, cuts []float64
 	for _, x := range rounds {
 		r.Rounds = append(r.Rounds, x.Round)
-		figures, bytes = append(figures, x.Figure), append(bytes, float64(x.Bytes))
 		r.TurnedAway += len(x.TurnedAway)
+		if x.Failed != "" {
+			continue
+		}
+		r.Played++
+		figures, bytes = append(figures, x.Figure), append(bytes, float64(x.Bytes))
 		if x.Stopped {
 			r.Stopped++
 			cuts = append(cuts, x.EventToCutMS)

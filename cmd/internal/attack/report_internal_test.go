@@ -32,6 +32,11 @@ func TestReportKeepsOrBreaksThePromise(t *testing.T) {
 			[]*round{one(3, true), one(11, true), one(1, true)},
 			Report{Stopped: 3, Median: 3, P95: 11, Max: 11, BytesMedian: 300, BytesMax: 1100, EventToCutMS: 3, Kept: true},
 		},
+		"one that was not played keeps nothing": {
+			each,
+			[]*round{one(3, true), {Round: Round{Figure: 1, Bytes: 100, Failed: "no answer came"}}, one(1, true)},
+			Report{Stopped: 2, Median: 1, P95: 3, Max: 3, BytesMedian: 100, BytesMax: 300, EventToCutMS: 1},
+		},
 		"one got away with little": {
 			half,
 			[]*round{one(3, true), one(4, false), one(1, true)},
@@ -40,12 +45,16 @@ func TestReportKeepsOrBreaksThePromise(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			tt.want.Played = len(tt.rounds)
+			if name == "one that was not played keeps nothing" {
+				tt.want.Played--
+			}
 			got := newReport(tt.scenario, tt.rounds)
 			if len(got.Rounds) != len(tt.rounds) {
 				t.Errorf("%d rounds", len(got.Rounds))
 			}
 			tt.want.Scenario, tt.want.Promise = "x", tt.scenario.Promise
-			if got.Stopped != tt.want.Stopped || got.Median != tt.want.Median || got.P95 != tt.want.P95 || got.Max != tt.want.Max ||
+			if got.Played != tt.want.Played || got.Stopped != tt.want.Stopped || got.Median != tt.want.Median || got.P95 != tt.want.P95 || got.Max != tt.want.Max ||
 				got.BytesMedian != tt.want.BytesMedian || got.BytesMax != tt.want.BytesMax || got.EventToCutMS != tt.want.EventToCutMS || got.Kept != tt.want.Kept {
 				t.Errorf("report is %+v, want %+v", got, tt.want)
 			}

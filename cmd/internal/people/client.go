@@ -44,8 +44,9 @@ func NewClient(gateway string, from Spot, agent, token string, ledger *Ledger) *
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	source := &net.TCPAddr{IP: from.Address.AsSlice(), Port: 40000}
 	transport := &http.Transport{
-		MaxIdleConnsPerHost: idleMax,
-		IdleConnTimeout:     time.Minute,
+		MaxIdleConnsPerHost:   idleMax,
+		ResponseHeaderTimeout: answerMax,
+		IdleConnTimeout:       time.Minute,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
@@ -64,6 +65,10 @@ func NewClient(gateway string, from Spot, agent, token string, ledger *Ledger) *
 // idleMax is how many connections a client keeps: a thief's script has more
 // than a browser.
 const idleMax = 64
+
+// answerMax is how long a client waits for an answer, and for all of it where it
+// is no stream. Who has waited so long has not been refused: that is an error.
+const answerMax = time.Minute
 
 // Close ends the idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -90,7 +95,8 @@ func (a Answer) Refused() bool {
 }
 
 // Do sends one step and reads its answer to the end. For a stream it returns
-// when the step's time is over, ctx is done, or the stream is cut.
+// when the step's time is over, ctx is done, or the stream is cut. The error is of
+// a request that cannot be made, or that nobody answers within a minute.
 func (c *Client) Do(ctx context.Context, s *Step) (Answer, error) {
 	if s.Stream == event.StreamWebSocket {
 		return c.websocket(ctx, s)
@@ -99,13 +105,17 @@ func (c *Client) Do(ctx context.Context, s *Step) (Answer, error) {
 	// that both sides agree on what was asked.
 	reqCtx, cancel := context.WithCancel(c.traced(context.WithoutCancel(ctx)))
 	defer cancel()
+	if s.Stream == "" {
+		timer := time.AfterFunc(answerMax, cancel)
+		defer timer.Stop()
+	}
 	req, err := c.request(reqCtx, s)
 	if err != nil {
 		return Answer{}, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{Cut: true, Reason: "connection closed", At: time.Now()}, nil // A closed connection is an answer too.
+		return closed(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if s.Stream == "" || resp.StatusCode != s.Status {
@@ -115,6 +125,16 @@ func (c *Client) Do(ctx context.Context, s *Step) (Answer, error) {
 		return c.events(ctx, cancel, resp, s), nil
 	}
 	return c.download(ctx, cancel, resp, s), nil
+}
+
+// closed is an answer that never came: a closed connection says something, silence
+// does not.
+func closed(err error) (Answer, error) {
+	late, ok := errors.AsType[net.Error](err)
+	if ok && late.Timeout() || errors.Is(err, context.Canceled) {
+		return Answer{}, fmt.Errorf("no answer came: %w", err)
+	}
+	return Answer{Cut: true, Reason: "connection closed", At: time.Now()}, nil
 }
 
 // traced counts each attempt that was written, also one that the transport
@@ -231,7 +251,7 @@ func (c *Client) websocket(ctx context.Context, s *Step) (Answer, error) {
 	})
 	if err != nil {
 		if resp == nil {
-			return Answer{Cut: true, Reason: "connection closed", At: time.Now()}, nil
+			return closed(err)
 		}
 		return readAnswer(resp), nil
 	}

@@ -40,7 +40,7 @@ func (n *Narrator) History(p *Population) ([]*event.RequestEvent, error) {
 	var all []*event.RequestEvent
 	r := Random(p.seed, "history", 0)
 	for _, v := range p.past() {
-		events, err := n.tell(r, &v)
+		events, err := n.Tell(r, &v)
 		if err != nil {
 			return nil, err
 		}
@@ -50,8 +50,8 @@ func (n *Narrator) History(p *Population) ([]*event.RequestEvent, error) {
 	return all, nil
 }
 
-// tell returns the events of one visit.
-func (n *Narrator) tell(r *rand.Rand, v *Visit) ([]*event.RequestEvent, error) {
+// Tell returns the events of one visit.
+func (n *Narrator) Tell(r *rand.Rand, v *Visit) ([]*event.RequestEvent, error) {
 	var events []*event.RequestEvent
 	at := v.Start
 	signedIn := at
