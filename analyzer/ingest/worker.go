@@ -35,7 +35,7 @@ type worker struct {
 	topicID    string // Of the topic that is read, "" where the broker gives none.
 	sure       uint64 // The doubts that topicID has answered.
 	fetched    chan fetched
-	usual      int // Records of the read before, the fetcher's own.
+	verified   []record // Reused: the records of one read.
 
 	engine  Engine
 	model   *model.Model // The one that engine has.
@@ -123,7 +123,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 		select {
 		case <-ctx.Done():
 		case b := <-w.fetched:
-			err = w.process(drain, w.verify(drain, b))
+			err = w.process(drain, w.verify(drain, b), b.end)
 		case <-due.C:
 			err = w.tidy(drain)
 		}

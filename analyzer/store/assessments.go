@@ -11,11 +11,11 @@ import (
 
 // decodeAssessments reads a record of vigil.assessments.
 func decodeAssessments(r record) (message any, blank bool, err error) {
-	_, err = cloudevent.ContentType(r.header)
+	_, err = cloudevent.ContentType(r.Header)
 	if err != nil {
 		return nil, false, err
 	}
-	b, err := assessment.Decode(r.value)
+	b, err := assessment.Decode(r.Value)
 	if err != nil {
 		return nil, false, err
 	}

@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/segmentio/kafka-go"
-
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/seal"
@@ -43,7 +42,7 @@ type Dead struct {
 func OpenDead(c Config, via *access.Access, keys Opener, conn driver.Conn) *Dead {
 	transport := via.Transport(clientID)
 	d := &Dead{config: c, conn: conn, kinds: make(map[string]kind), done: transport.CloseIdleConnections}
-	d.broker = broker{access: via, client: &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport}}
+	d.broker = newBroker(c.Brokers, transport, via)
 	for _, k := range kinds(keys, nil, seal.Accept) {
 		if k.topic != topic.Verdicts || keys != nil {
 			d.kinds[k.topic] = k
@@ -65,22 +64,24 @@ func (d *Dead) Walk(ctx context.Context, visit func(*deadletter.Letter) error) (
 	}
 	misses := 0
 	for next := max(first, end-DeadMax); next < end; {
-		records, _, err := d.broker.fetch(ctx, topic.Dead, 0, next, fetchWait)
+		got, err := d.broker.fetch(ctx, topic.Dead, 0, next, fetchWait)
 		if err != nil {
 			return strangers, err
 		}
-		if len(records) == 0 {
+		if got.Next <= next {
 			misses++
 			if misses >= missMax { // A hole in the log, such as a control record.
 				next, misses = next+1, 0
 			}
 			continue
 		}
-		misses = 0
-		for _, r := range records {
-			next = r.offset + 1
+		next, misses = got.Next, 0
+		if got.Broken != nil { // Whole batches, of which the number of records is not known.
+			strangers++
+		}
+		for i := range got.Records {
 			l := new(deadletter.Letter)
-			err = json.Unmarshal(r.value, l)
+			err = json.Unmarshal(got.Records[i].Value, l)
 			if err != nil || l.Topic == "" {
 				strangers++
 				continue
@@ -106,9 +107,9 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 	if l.Bytes != len(l.Value) {
 		return 0, fmt.Errorf("%d of %d bytes: %w", len(l.Value), l.Bytes, ErrNotKept)
 	}
-	r := record{topic: l.Topic, partition: l.Partition, offset: l.Offset, time: l.Time, key: l.Key, value: l.Value}
+	r := record{&fetch.Record{Offset: l.Offset, Millis: l.Time.UnixMilli(), Key: l.Key, Value: l.Value}, l.Topic, l.Partition}
 	for name, value := range l.Headers {
-		r.headers = append(r.headers, kafka.Header{Key: name, Value: value})
+		r.Add(name, value)
 	}
 	i := k.item(r)
 	if i.poison != nil {

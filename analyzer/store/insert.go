@@ -42,11 +42,11 @@ func (s *Store) insert(ctx context.Context, b block, token string, waiting func(
 func (s *Store) bury(ctx context.Context, i item) error {
 	now := s.o.Now()
 	l := &deadletter.Letter{
-		Topic: i.topic, Partition: i.partition, Offset: i.offset, Stage: deadletter.StageStoring,
-		Reason: i.poison.Error(), Time: now, Key: i.key, Value: i.value,
+		Topic: i.topic, Partition: i.partition, Offset: i.Offset, Stage: deadletter.StageStoring,
+		Reason: i.poison.Error(), Time: now, Key: i.Key, Value: i.Value,
 	}
-	for _, h := range i.headers {
-		l.AddHeader(h.Key, h.Value)
+	for name, value := range i.All() {
+		l.AddHeader(name, value)
 	}
 	key, value, attributes, err := l.Seal()
 	if err != nil {
@@ -65,6 +65,6 @@ func (s *Store) bury(ctx context.Context, i item) error {
 	}
 	s.metrics.dead.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", i.topic)))
 	s.o.Logger.WarnContext(ctx, "record is poison: sent to the dead letters", "topic", i.topic, "partition", i.partition,
-		"offset", i.offset, "reason", i.poison)
+		"offset", i.Offset, "reason", i.poison)
 	return nil
 }

@@ -17,16 +17,16 @@ const lossGap = "gap"
 // decodeRequest reads a record of vigil.requests. Opens, ticks and control
 // records are blank: they move the lane positions and are no rows.
 func decodeRequest(r record) (message any, blank bool, err error) {
-	contentType, err := cloudevent.ContentType(r.header)
+	contentType, err := cloudevent.ContentType(r.Header)
 	if err != nil {
 		return nil, false, err
 	}
 	e := new(event.RequestEvent)
 	switch contentType {
 	case cloudevent.Protobuf:
-		err = event.DecodeLent(r.value, e)
+		err = event.DecodeLent(r.Value, e)
 	case cloudevent.JSON:
-		err = event.DecodeJSON(r.value, e)
+		err = event.DecodeJSON(r.Value, e)
 	default:
 		err = fmt.Errorf("content type %q: %w", contentType, event.ErrMalformed)
 	}

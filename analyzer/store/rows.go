@@ -64,7 +64,7 @@ type Opener interface {
 // item decodes a record. Whatever a stranger wrote, it ends in an item: a
 // decoder that panics has met a poison record, not the end of the partition.
 func (k kind) item(r record) (i item) {
-	i = item{record: r, size: int64(len(r.key) + len(r.value))}
+	i = item{record: r, size: int64(len(r.Key) + len(r.Value))}
 	defer func() {
 		fault := recover()
 		if fault != nil {
@@ -77,7 +77,6 @@ func (k kind) item(r record) (i item) {
 		return i
 	}
 	i.message, i.blank = message, blank
-	i.value = nil // The message is all that is needed from here on.
 	return i
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
@@ -151,22 +152,26 @@ func (w *worker) gather(ctx context.Context) error {
 // read adds what one fetch gives to pending. Faults of the broker are waited
 // out; an error means that the partition has to be begun again.
 func (w *worker) read(ctx context.Context, wait time.Duration) error {
-	var records []record
-	var end int64
+	var got fetch.Answer
 	from := max(w.next, w.reached)
 	err := w.store.again(ctx, "fetch", kafka.OffsetOutOfRange, func() (err error) {
-		records, end, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait)
+		got, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait)
 		return err
 	})
 	if err != nil {
 		return w.outOfRange(ctx, err)
 	}
-	for _, r := range records {
-		w.sealed.add(r, w.gathers)
-		w.reached = r.offset + 1
+	if got.Broken != nil {
+		w.store.fault(ctx, "fetch", fmt.Errorf("%s/%d: passed over: %w", w.kind.topic, w.partition, got.Broken))
 	}
+	for i := range got.Records {
+		r := record{&got.Records[i], w.kind.topic, w.partition}
+		w.sealed.add(r, w.gathers)
+		w.reached = r.Offset + 1
+	}
+	w.reached = max(w.reached, got.Next)
 	w.misses++
-	if len(records) > 0 || end <= from {
+	if got.Next > from || got.End <= from {
 		w.misses = 0
 	}
 	if w.misses >= missMax { // A hole at the end of what compaction left, or a control record.
@@ -175,7 +180,7 @@ func (w *worker) read(ctx context.Context, wait time.Duration) error {
 	if !w.sealed.waits() {
 		w.next = max(w.next, w.reached)
 	}
-	w.lag.Store(max(0, end-w.first))
+	w.lag.Store(max(0, got.End-w.first))
 	w.gathered.Store(w.bytes)
 	return nil
 }
@@ -186,7 +191,7 @@ func (w *worker) gathers(head *seal.Head, r record) {
 	i.head = head
 	w.bytes += i.size
 	w.pending = append(w.pending, i)
-	w.next = r.offset + 1
+	w.next = r.Offset + 1
 }
 
 // outOfRange goes on where the partition now begins, if it has been deleted
@@ -210,7 +215,7 @@ func (w *worker) outOfRange(ctx context.Context, err error) error {
 // below is how many items of pending lie below an offset.
 func (w *worker) below(offset int64) int {
 	n := 0
-	for n < len(w.pending) && w.pending[n].offset < offset {
+	for n < len(w.pending) && w.pending[n].Offset < offset {
 		n++
 	}
 	return n
@@ -297,7 +302,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			}
 			continue
 		}
-		to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.offset, at: c.Time})
+		to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.Offset, at: c.Time})
 	}
 	for _, b := range to.blocks() {
 		err := w.store.insert(ctx, b, c.token(b.table), func() { w.fallBehind(ctx) })
@@ -311,7 +316,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 	}
 	w.store.metrics.cuts.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", w.kind.topic), attribute.Bool("redone", redone)))
 	if n := len(items); n > 0 {
-		w.store.metrics.delay.Record(ctx, w.store.o.Now().Sub(items[n-1].time).Seconds(),
+		w.store.metrics.delay.Record(ctx, w.store.o.Now().Sub(items[n-1].Time()).Seconds(),
 			metric.WithAttributes(attribute.String("topic", w.kind.topic)))
 	}
 	return nil
@@ -342,7 +347,7 @@ func (w *worker) commit(next int64) error {
 func links(ctx context.Context, items []item) []trace.Link {
 	var out []trace.Link
 	for _, i := range items {
-		parent, _ := i.header("traceparent")
+		parent, _ := i.Header("traceparent")
 		if len(parent) == 0 {
 			continue
 		}
