@@ -116,7 +116,7 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 		return 0, fmt.Errorf("%w: %w", ErrPoison, i.poison)
 	}
 	// A memory of its own: the lane has gone on, and has counted this number as missing.
-	to := k.collect(newMemory(nil))
+	to := k.collect(newMemory(nil), 1)
 	at := l.Time.UTC().Truncate(time.Millisecond)
 	to.add(i, position{topic: l.Topic, partition: int32(l.Partition), offset: l.Offset, at: at})
 	for _, b := range to.blocks() {

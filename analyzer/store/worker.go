@@ -106,8 +106,9 @@ func (w *worker) recall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		to := w.kind.collect(w.memory)
-		for _, i := range w.take(w.below(w.first)) {
+		known := w.take(w.below(w.first))
+		to := w.kind.collect(w.memory, len(known))
+		for _, i := range known {
 			to.add(i, position{})
 		}
 	}
@@ -243,12 +244,12 @@ func (w *worker) advance(ctx context.Context) error {
 		blank = blank && i.blank
 	}
 	if blank {
-		to := w.kind.collect(w.memory)
+		to := w.kind.collect(w.memory, len(w.pending))
 		for _, i := range w.pending {
 			to.add(i, position{})
 		}
 		if len(to.blocks()) == 0 {
-			w.take(len(w.pending))
+			w.release(w.take(len(w.pending)))
 			return w.commit(w.next)
 		}
 		w.memory = newMemory(&c) // A number that is missing before a blank record is a row after all.
@@ -293,7 +294,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", w.kind.topic),
 			attribute.Int("messaging.batch.message_count", len(items)), attribute.Bool("vigil.cut.redone", redone)))
 	defer span.End()
-	to := w.kind.collect(w.memory)
+	to := w.kind.collect(w.memory, len(items))
 	for _, i := range items {
 		if i.poison != nil {
 			err := w.store.bury(ctx, i)
@@ -310,6 +311,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			return err
 		}
 	}
+	w.release(items)
 	err := w.commit(c.Last + 1)
 	if err != nil {
 		return err
@@ -320,6 +322,17 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			metric.WithAttributes(attribute.String("topic", w.kind.topic)))
 	}
 	return nil
+}
+
+// release gives the messages of items back, of which every row is stored.
+func (w *worker) release(items []item) {
+	if w.kind.release == nil {
+		return
+	}
+	for i := range items {
+		w.kind.release(items[i].message)
+		items[i].message = nil
+	}
 }
 
 // fallBehind looks how far the partition has gone on while its worker, which
