@@ -43,6 +43,8 @@ type worker struct {
 	bytes    int64
 	held     int64 // Bytes of the cut that is being stored.
 	misses   int
+	shrunk   int // How often what a cut may hold is halved.
+	calm     int // Cuts in time since then.
 
 	lag      atomic.Int64 // Records that are not stored yet.
 	gathered atomic.Int64 // Bytes of pending and held.
@@ -130,7 +132,7 @@ func (w *worker) missed(ctx context.Context, from, first int64) {
 func (w *worker) gather(ctx context.Context) error {
 	c := w.store.o.Config
 	var due time.Time
-	for len(w.pending) < c.RecordsMax && w.bytes < c.BatchBytes && ctx.Err() == nil {
+	for len(w.pending) < c.RecordsMax>>w.shrunk && w.bytes < c.BatchBytes>>w.shrunk && ctx.Err() == nil {
 		wait := fetchWait
 		if len(w.pending) > 0 {
 			now := w.store.o.Now()
@@ -305,12 +307,17 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 		}
 		to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.Offset, at: c.Time})
 	}
+	lates := false
 	for _, b := range to.blocks() {
-		err := w.store.insert(ctx, b, c.token(b.table), func() { w.fallBehind(ctx) })
+		err := w.store.insert(ctx, b, c.token(b.table), func(late bool) {
+			lates = lates || late
+			w.fallBehind(ctx)
+		})
 		if err != nil {
 			return err
 		}
 	}
+	w.pace(lates)
 	w.release(items)
 	err := w.commit(c.Last + 1)
 	if err != nil {
@@ -322,6 +329,20 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			metric.WithAttributes(attribute.String("topic", w.kind.topic)))
 	}
 	return nil
+}
+
+// pace decides how large the next cuts are, after one that was late or was not. That
+// one itself was declared as it is, and stays so for everybody.
+func (w *worker) pace(late bool) {
+	switch {
+	case late:
+		w.shrunk, w.calm = min(w.shrunk+1, shrunkMax), 0
+	case w.shrunk > 0:
+		w.calm++
+		if w.calm == calmCuts {
+			w.shrunk, w.calm = w.shrunk-1, 0
+		}
+	}
 }
 
 // release gives the messages of items back, of which every row is stored.
