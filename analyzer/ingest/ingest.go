@@ -120,13 +120,14 @@ type Ingest struct {
 	workers map[int]*worker // The owned ones.
 }
 
-// parked is an engine, the first offset of a topic that it has not seen, and the
-// epoch under which it saw the others.
+// parked is an engine, the first offset of a topic that it has not seen, the epoch
+// under which it saw the others, and how far the chains of batches were then.
 type parked struct {
 	engine  Engine
 	next    int64
 	topicID string
 	epoch   uint64
+	seals   []seal.Entry
 }
 
 // New returns an ingest that has not joined its group yet.

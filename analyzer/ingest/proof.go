@@ -23,7 +23,7 @@ type batch struct {
 // proof finds out who wrote the records of a partition. It belongs to its worker.
 type proof struct {
 	collector *seal.Collector[*fetch.Record]
-	book      seal.Book
+	book      *seal.Book
 	begun     bool
 }
 
@@ -32,9 +32,24 @@ func newProof(keys seal.Keys, partition int) *proof {
 	if keys == nil {
 		return nil
 	}
-	return &proof{collector: seal.NewCollector(keys, int32(partition), func(r *fetch.Record) seal.Record {
+	return &proof{book: new(seal.Book), collector: seal.NewCollector(keys, int32(partition), func(r *fetch.Record) seal.Record {
 		return seal.Record{Key: r.Key, Value: r.Value, Header: r.Header}
 	})}
+}
+
+// chains are how far the chains of batches are, behind the records that are judged.
+func (p *proof) chains() []seal.Entry {
+	if p == nil {
+		return nil
+	}
+	return p.book.Entries()
+}
+
+// resume goes on from where the chains were.
+func (p *proof) resume(chains []seal.Entry) {
+	if p != nil {
+		p.book = seal.NewBook(chains)
+	}
 }
 
 // verify lists the records of a read with each one's batch, from w.next on, until it

@@ -269,7 +269,7 @@ func (w *worker) save(ctx context.Context) error {
 	}
 	h := state.Header{
 		Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Partitions: w.partitions, Next: w.next,
-		Epoch: w.verdict.Epoch(), Model: w.model.Digest(), Saved: now.UTC(),
+		Epoch: w.verdict.Epoch(), Model: w.model.Digest(), Saved: now.UTC(), Seals: w.proof.chains(),
 	}
 	body := buf.Bytes()
 	if archive {
@@ -297,7 +297,9 @@ func (w *worker) profiles(body []byte) func(yield func(*scorer.Profile) bool) er
 }
 
 // park is the engine as it waits for the next generation.
-func (w *worker) park() parked { return parked{w.engine, w.next, w.topicID, w.verdict.Epoch()} }
+func (w *worker) park() parked {
+	return parked{w.engine, w.next, w.topicID, w.verdict.Epoch(), w.proof.chains()}
+}
 
 // report counts a state file that could not be written. Scoring goes on: what
 // a restart then needs is longer replay, not a person at night.
