@@ -50,29 +50,35 @@ var (
 	errLarge   = fmt.Errorf("batch has more than %d B", batchBytesMax)
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // batch is one batch of a record set, whole.
 type batch []byte
 
 // take appends the records of a record set. What is wrong with a batch behind
-// another one is told when that one is asked for.
+// another one is told when that one is asked for: the last may be cut short by what
+// was asked for.
 func (a *Answer) take(set []byte) error {
-	for first := true; len(set) > 0; first = false {
-		b, rest, whole := cut(set)
-		err := ErrAnswer
-		if whole {
-			err = a.add(b)
+	set, err := a.first(set)
+	for err == nil && len(set) > 0 {
+		var later error
+		set, later = a.first(set)
+		if later != nil {
+			break
 		}
-		switch {
-		case err != nil && first:
-			return err
-		case err != nil:
-			return nil // The last one may be cut short by what was asked for.
-		}
-		set = rest
 	}
-	return nil
+	return err
+}
+
+// first appends the records of the first batch of a record set, of which it returns
+// the rest.
+func (a *Answer) first(set []byte) (rest []byte, err error) {
+	if len(set) == 0 {
+		return nil, nil
+	}
+	b, rest, whole := cut(set)
+	if !whole {
+		return nil, ErrAnswer
+	}
+	return rest, a.add(b)
 }
 
 // cut is the first batch of a record set and what is behind it.
@@ -93,7 +99,7 @@ func (a *Answer) add(b batch) error {
 	if b[atMagic] != 2 {
 		return fmt.Errorf("message format %d: %w", b[atMagic], ErrFormat)
 	}
-	if crc32.Checksum(b[checksumEnd:], castagnoli) != be.Uint32(b[atChecksum:]) {
+	if crc32.Checksum(b[checksumEnd:], crc32.MakeTable(crc32.Castagnoli)) != be.Uint32(b[atChecksum:]) {
 		return ErrChecksum
 	}
 	attributes := be.Uint16(b[atAttributes:])

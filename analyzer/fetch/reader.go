@@ -143,7 +143,7 @@ type raw struct {
 }
 
 // ApiKey makes it an answer to kafka-go.
-func (*raw) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive,staticcheck // The name is kafka-go's.
+func (*raw) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive // The name is kafka-go's.
 
 // open reads what stands before the records of the one partition that was asked
 // for, and returns the records.

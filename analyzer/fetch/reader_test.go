@@ -117,7 +117,8 @@ func TestReadWaits(t *testing.T) {
 		done <- outcome{a, err}
 	}()
 	r.write("a")
-	if o := <-done; o.error != nil || values(o.Answer) != "aa " {
+	o := <-done
+	if o.error != nil || values(o.Answer) != "aa " {
 		t.Errorf("waited for %q, %v", values(o.Answer), o.error)
 	}
 }

@@ -3,6 +3,7 @@ package fetch
 import (
 	"encoding/binary"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -69,7 +70,7 @@ func (h Headers) All() iter.Seq2[string, []byte] {
 
 // Add adds a header behind the others.
 func (h *Headers) Add(name string, value []byte) {
-	list := binary.AppendVarint(h.list[:len(h.list):len(h.list)], int64(len(name)))
+	list := binary.AppendVarint(slices.Clip(h.list), int64(len(name)))
 	list = append(list, name...)
 	list = binary.AppendVarint(list, int64(len(value)))
 	h.n, h.list = h.n+1, append(list, value...)

@@ -129,7 +129,7 @@ func (s *spares) take(table string, columns []native.Interface) {
 		spare := reflect.New(of.Type())
 		spare.Elem().Set(of)
 		of.SetZero()
-		kept, ok := spare.Interface().(native.Interface)
+		kept, ok := reflect.TypeAssert[native.Interface](spare)
 		if ok {
 			have[kept.Name()] = kept
 		}

@@ -18,7 +18,7 @@ func newSealed(keys seal.Keys, name string, partition int) *sealed {
 		return nil
 	}
 	return &sealed{seal.NewCollector(keys, int32(partition), func(r record) seal.Record {
-		return seal.Record{Key: r.Key, Value: r.Value, Header: r.Record.Header}
+		return seal.Record{Key: r.Key, Value: r.Value, Header: r.Header}
 	})}
 }
 
