@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -38,6 +37,9 @@ The history should be that of an installation that observes, without incidents:
 what is in it is taken for innocent. --state takes a history that was learnt
 before; without it the first days teach and are counted too. "beyond data" says
 how many times rarer the budget is than anything the history can show.
+
+--ladders writes the sections for the model file. What was fitted stands there as
+a rung's tail, so that from then on the budget alone moves the threshold.
 
 With --labels the weights of the groups of evidence are looked at instead, by
 what people said about verdicts. The file has one verdict a line, as "vigil
@@ -104,6 +106,8 @@ type calibration struct {
 	// BeyondData is by which factor the budget is rarer than anything seen, at least 1.
 	BeyondData float64 `json:"beyond_data,omitempty"`
 	Note       string  `json:"note,omitempty"`
+	// tail is what was fitted, nil where nothing was.
+	tail *budget.Tail
 }
 
 func calibrate(c *cobra.Command, env app.Env, o calibrateOptions, files []string) error {
@@ -147,7 +151,7 @@ func calibrate(c *cobra.Command, env app.Env, o calibrateOptions, files []string
 	case asJSON:
 		err = writeJSON(env.Stdout, found)
 	case o.ladders:
-		err = writeLadders(env.Stdout, m, found)
+		err = writeLadders(env.Stdout, m, found, allowed)
 	default:
 		err = newPrinter(c, env).calibrations(found)
 	}
@@ -217,6 +221,7 @@ func (x *calibration) fit(maxima []float64) {
 		x.Expected = &expected
 		x.Suggested, x.BeyondData = tail.Level(x.Budget / perDays)
 		x.Suggested = math.Ceil(x.Suggested*100) / 100 // Rounded up: never over the budget.
+		x.tail = &tail
 	}
 }
 
@@ -235,41 +240,4 @@ func (p printer) calibrations(found []calibration) error {
 		})
 	}
 	return p.table([]string{"KIND", "ACTION", "BUDGET", "DAYS", "REACHED", "EXPECTED", "NOW", "SUGGESTED", "BEYOND DATA", "NOTE"}, rows)
-}
-
-// writeLadders writes the section of a model file: the model's ladders with
-// the thresholds that were found.
-func writeLadders(w io.Writer, m *model.Model, found []calibration) error {
-	suggested := make(map[[2]string]float64)
-	for i := range found {
-		suggested[[2]string{found[i].Kind, found[i].Action}] = found[i].Suggested
-	}
-	var b strings.Builder
-	b.WriteString("ladders:\n")
-	for _, kind := range model.Kinds() {
-		fmt.Fprintf(&b, "  - kind: %s\n    rungs:\n", kind)
-		for _, rung := range m.Ladder(kind) {
-			threshold, ok := suggested[[2]string{kind, rung.Action}]
-			if !ok {
-				threshold = rung.Threshold
-			}
-			fmt.Fprintf(&b, "      - {action: %s, threshold: %g, for: %s", rung.Action, threshold, rung.For)
-			for i, g := range rung.Groups {
-				if i == 0 {
-					b.WriteString(", groups: [" + g.String())
-				} else {
-					b.WriteString(", " + g.String())
-				}
-			}
-			if len(rung.Groups) > 0 {
-				b.WriteString("]")
-			}
-			b.WriteString("}\n")
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	if err != nil {
-		return fmt.Errorf("write ladders: %w", err)
-	}
-	return nil
 }

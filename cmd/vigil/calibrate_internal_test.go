@@ -67,7 +67,7 @@ func TestFacetsAreCalibrated(t *testing.T) {
 		})
 	}
 	var ladders strings.Builder
-	err = writeLadders(&ladders, m, found)
+	err = writeLadders(&ladders, m, found, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,5 +77,8 @@ func TestFacetsAreCalibrated(t *testing.T) {
 	}
 	if a, b := fitted.Ladder(verdict.TargetAccount)[0].Threshold, m.Ladder(verdict.TargetAccount)[0].Threshold; a >= b {
 		t.Errorf("the section of a model file has %.2f for accounts, want less than %.2f", a, b)
+	}
+	if fitted.Temperature(event.SubjectHuman) != m.Temperature(event.SubjectHuman) {
+		t.Errorf("the section of a model file has temperature %g for people, want %g", fitted.Temperature(event.SubjectHuman), m.Temperature(event.SubjectHuman))
 	}
 }

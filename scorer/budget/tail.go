@@ -16,8 +16,8 @@ var ErrTooFew = errors.New("too few subject-days")
 // Bounds of the fitted shape: beyond them the moments that the fit rests on do
 // not exist, or the tail ends so soon that no budget would ever be exceeded.
 const (
-	shapeMin = -0.5
-	shapeMax = 0.5
+	ShapeMin = -0.5
+	ShapeMax = 0.5
 )
 
 // Tail is the distribution of the day's maximum beyond a high level: above
@@ -65,7 +65,7 @@ func Fit(maxima []float64, days float64) (Tail, error) {
 	}
 	mean, weighted = mean/m, weighted/m
 	t.Shape = 2 - mean/(mean-float64(2*weighted))
-	t.Shape = max(shapeMin, min(t.Shape, shapeMax))
+	t.Shape = max(ShapeMin, min(t.Shape, ShapeMax))
 	t.Scale = float64(mean * (1 - t.Shape)) // The mean excess is scale/(1-shape).
 	return t, nil
 }

@@ -23,6 +23,8 @@
 // replay excepts what was excepted. Parse asks no clock: that one has expired is
 // for [Model.Expired] to say, with a time that the caller brings.
 //
-// The budget moves no threshold by itself: it is what thresholds are calibrated
-// to, and the digest covers it so that a verdict names the budget of its time.
+// The budget moves the threshold of each rung that has a tail, which says how
+// suspicion is distributed on clean subject-days ([budget.Tail]); a rung that
+// names its threshold keeps it whatever the budget. The digest covers thresholds
+// and budget.
 package model

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
+	"github.com/vigil-gateway/vigil/scorer/budget"
 	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
@@ -113,8 +114,12 @@ type Ladder struct {
 // Rung is one action of a ladder.
 type Rung struct {
 	Action string
-	// Threshold is the suspicion at which the action is asked for, in nats.
+	// Threshold is the suspicion at which the action is asked for, in nats. Where
+	// the rung has a Tail it is the level that keeps the kind's budget.
 	Threshold float64
+	// Tail is how the largest suspicion of clean subject-days is distributed, as
+	// "vigil calibrate" found it; nil where the file names the threshold itself.
+	Tail *budget.Tail
 	// For is how long the verdict holds.
 	For time.Duration
 	// Groups limits whose evidence supports the action; empty means all.

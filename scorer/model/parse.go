@@ -55,6 +55,9 @@ func parseOver(m *Model, file string, b []byte, files Files) (*Model, error) {
 	if r.later != nil {
 		r.later()
 	}
+	if len(r.faults) == 0 {
+		r.dial(doc.Content[0], m)
+	}
 	r.consistent(doc.Content[0], m)
 	err = errors.Join(r.faults...)
 	if err != nil {
@@ -178,7 +181,7 @@ func (r *reader) ladders(n *yaml.Node, key string, m *Model) {
 				r.sequence(n, key, func(n *yaml.Node, key string) {
 					m.Ladders[i].Rungs = append(m.Ladders[i].Rungs, r.rung(n, key))
 				})
-				r.ascending(n, key, m.Ladders[i].Rungs)
+				r.weakestFirst(n, key, m.Ladders[i].Rungs)
 			}},
 		})
 	})
@@ -204,7 +207,8 @@ func (r *reader) rung(n *yaml.Node, key string) Rung {
 	var g Rung
 	r.mapping(n, key, []field{
 		{"action", func(n *yaml.Node, key string) { r.oneOf(n, key, &g.Action, actions()) }},
-		{"threshold", r.floatField(&g.Threshold, 0.1, 1000)},
+		{"threshold", r.floatField(&g.Threshold, thresholdMin, thresholdMax)},
+		{"tail", func(n *yaml.Node, key string) { g.Tail = r.tail(n, key) }},
 		{"for", r.durationField(&g.For, 1, "365d")},
 		{"groups", func(n *yaml.Node, key string) {
 			r.sequence(n, key, func(n *yaml.Node, key string) {
@@ -214,13 +218,18 @@ func (r *reader) rung(n *yaml.Node, key string) Rung {
 				}
 			})
 		}},
-	}, "action", "threshold", "for")
+	}, "action", "for")
+	switch {
+	case g.Tail != nil && g.Threshold != 0:
+		r.fault(n, join(key, "threshold"), "is what the tail and the budget say: leave one of threshold and tail out")
+	case g.Tail == nil && g.Threshold == 0:
+		r.fault(n, join(key, "threshold"), "is missing")
+	}
 	return g
 }
 
-// ascending reports rungs that are out of order: a stronger action must need
-// at least as much suspicion.
-func (r *reader) ascending(n *yaml.Node, key string, rungs []Rung) {
+// weakestFirst reports rungs that are out of order.
+func (r *reader) weakestFirst(n *yaml.Node, key string, rungs []Rung) {
 	for i := 1; i < len(rungs); i++ {
 		was, is := slices.Index(actions(), rungs[i-1].Action), slices.Index(actions(), rungs[i].Action)
 		at := n.Content[i]
@@ -228,7 +237,7 @@ func (r *reader) ascending(n *yaml.Node, key string, rungs []Rung) {
 		case was < 0 || is < 0: // Reported where it was read.
 		case is <= was:
 			r.fault(at, fmt.Sprintf("%s[%d].action", key, i), fmt.Sprintf("%s must come before %s: weakest first, each once", rungs[i].Action, rungs[i-1].Action))
-		case rungs[i].Threshold < rungs[i-1].Threshold:
+		case rungs[i].Tail == nil && rungs[i-1].Tail == nil && rungs[i].Threshold < rungs[i-1].Threshold:
 			r.fault(at, fmt.Sprintf("%s[%d].threshold", key, i), fmt.Sprintf("%g is below the %g of the weaker %s", rungs[i].Threshold, rungs[i-1].Threshold, rungs[i-1].Action))
 		}
 	}
