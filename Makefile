@@ -170,12 +170,16 @@ $(LINT): .tools/lint/go.mod .tools/lint/go.sum
 	@echo "building golangci-lint (once) …" >&2
 	@cd .tools/lint && go build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
+# LENT are the schemas that are also read without copying their texts: events and
+# assessments come most often, and a verdict's evidence is part of the latter.
+LENT := event assessment verdict
+
 .PHONY: generate
 generate: ## Generate the Go code of the protobuf schemas.
 	@cd .tools/buf && go build -o ../../$(CACHE)/bin/buf github.com/bufbuild/buf/cmd/buf
 	@cd .tools/gen && go build -o ../../$(CACHE)/bin/ google.golang.org/protobuf/cmd/protoc-gen-go github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto
-	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.yaml --exclude-path schemas/event schemas
-	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.event.yaml --path schemas/event schemas
+	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.yaml $(addprefix --exclude-path schemas/,$(LENT)) schemas
+	@$(CACHE)/bin/buf generate --config .tools/buf.yaml --template .tools/buf.gen.lent.yaml $(addprefix --path schemas/,$(LENT)) schemas
 
 .PHONY: golden
 golden: chdb python ## Write the golden files anew; read the diff before you commit it.

@@ -23,7 +23,7 @@
 // verified (package seal). One that is not believed goes to vigil.dead with the
 // cause, is counted by gateway and cause and told once a minute, and reaches no
 // engine. Names of gateways that no key is listed for are not told apart. How far
-// each gateway's chain is, a worker knows from what it has read: after it has begun,
+// each gateway's chain is stands in the state file. Where a worker goes on from none,
 // the first batch of each chain joins whatever came before.
 //
 // An epoch of a gateway ends when the gateway says so, when a later epoch of it

@@ -28,7 +28,7 @@ type addressed struct {
 // engine alone.
 func (w *worker) takeCut(ctx context.Context, r record, fx *effects) error {
 	begin := w.ingest.o.Now()
-	if kind, _ := r.header("ce_type"); string(kind) == cloudevent.TypeRequest {
+	if kind, _ := r.Header("ce_type"); string(kind) == cloudevent.TypeRequest {
 		return w.takeClear(ctx, r, fx)
 	}
 	cut, err := decodeCut(r)
@@ -36,11 +36,11 @@ func (w *worker) takeCut(ctx context.Context, r record, fx *effects) error {
 	if err == nil {
 		res, err = w.judge(ctx, r, cut)
 	}
-	w.next = r.offset + 1
+	w.next = r.Offset + 1
 	switch {
 	case err != nil:
 		return w.poison(ctx, r, err, fx)
-	case r.offset < w.effective:
+	case r.Offset < w.effective:
 		fx.results[resultReplayed]++
 		return nil
 	case res.Duplicate:
@@ -68,14 +68,14 @@ func (w *worker) takeClear(ctx context.Context, r record, fx *effects) error {
 	if err == nil {
 		op, err = w.verdict.Cleared(&w.event)
 	}
-	w.next = r.offset + 1
+	w.next = r.Offset + 1
 	if err != nil {
 		return w.poison(ctx, r, err, fx)
 	}
 	if engine, ok := w.engine.(Taker); ok {
 		engine.Clear(op.GetTenant(), op.GetTarget())
 	}
-	if r.offset < w.effective {
+	if r.Offset < w.effective {
 		fx.results[resultReplayed]++
 		return nil
 	}
@@ -84,18 +84,18 @@ func (w *worker) takeClear(ctx context.Context, r record, fx *effects) error {
 	if err != nil {
 		return err
 	}
-	return w.verdict.Control(ctx, &w.event, r.offset)
+	return w.verdict.Control(ctx, &w.event, r.Offset)
 }
 
 func decodeCut(r record) (*schema.FacetCut, error) {
-	contentType, err := cloudevent.ContentType(r.header)
+	contentType, err := cloudevent.ContentType(r.Header)
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	if contentType != cloudevent.Protobuf {
 		return nil, fmt.Errorf("content type %q is unknown", contentType)
 	}
-	return schema.Decode(r.value)
+	return schema.Decode(r.Value)
 }
 
 // judge takes a cut. A panic is this record's fault alone.
@@ -109,7 +109,7 @@ func (w *worker) judge(ctx context.Context, r record, cut *schema.FacetCut) (res
 	if !ok {
 		return facet.Result{}, errStage
 	}
-	return engine.Take(facet.Record{Cut: cut, Topic: w.ingest.o.Stage.Topic, Partition: int32(w.partition), Offset: r.offset}), nil
+	return engine.Take(facet.Record{Cut: cut, Topic: w.ingest.o.Stage.Topic, Partition: int32(w.partition), Offset: r.Offset}), nil
 }
 
 // packCuts makes records of cuts, by the partition of their tenant.

@@ -4,33 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
-// record is one record of the stage's topic.
+// record is one record of the stage's topic. It holds the memory of the whole read
+// that it came with.
 type record struct {
-	offset  int64
-	key     []byte
-	value   []byte
-	headers []kafka.Header
-	batch   *batch // Nil where nothing is verified.
-}
+	*fetch.Record
 
-// header looks a header up.
-func (r record) header(name string) ([]byte, bool) {
-	return access.Header(r.headers, name)
+	batch *batch // Nil where nothing is verified.
 }
 
 // fetched is what one read gave.
 type fetched struct {
-	records []record
-	before  []record // Those in front of the wanted offset that came with it.
-	end     int64    // The end of the partition.
+	records []fetch.Record
+	before  []fetch.Record // Those in front of the wanted offset that came with it.
+	next    int64          // Where to read on.
+	end     int64          // The end of the partition.
 }
 
 // errGone means that the wanted offset is not in the partition (any more).
@@ -62,8 +57,8 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 		w.readAt.Store(w.ingest.o.Now().UnixNano())
 		if len(got.records) == 0 {
 			w.end.Store(got.end)
-			if got.end <= offset {
-				misses = 0
+			if got.next > offset || got.end <= offset {
+				offset, misses = got.next, 0 // Behind what compaction or a transaction has left.
 				continue
 			}
 			misses++
@@ -75,7 +70,7 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 			continue
 		}
 		misses = 0
-		offset = got.records[len(got.records)-1].offset + 1
+		offset = got.next
 		select {
 		case w.fetched <- got:
 		case <-ctx.Done():
@@ -110,72 +105,20 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 	c := w.ingest.o.Config
 	ctx, cancel := context.WithTimeout(ctx, c.FetchWait+requestTimeout)
 	defer cancel()
-	resp, err := w.ingest.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Offset: offset,
-		MinBytes: 1, MaxBytes: c.FetchBytes, MaxWait: c.FetchWait,
+	got, err := w.ingest.reader.Read(ctx, fetch.Request{
+		Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Offset: offset, BytesMax: c.FetchBytes, Wait: c.FetchWait,
 	})
-	if err == nil {
-		err = resp.Error
-	}
 	if err != nil {
-		return fetched{}, fmt.Errorf("fetch at %d: %w", offset, w.ingest.o.Access.Explain(err, access.Read, "topic "+w.ingest.o.Stage.Topic))
+		return fetched{}, fmt.Errorf("read at %d: %w", offset, w.ingest.o.Access.Explain(err, access.Read, "topic "+w.ingest.o.Stage.Topic))
 	}
-	out := fetched{end: resp.HighWatermark}
-	for {
-		rec, err := resp.Records.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			w.usual = len(out.records)
-			return out, nil
-		}
-		if err != nil {
-			return fetched{}, fmt.Errorf("read records at %d: %w", offset, err)
-		}
-		if out.records == nil {
-			out.records = make([]record, 0, w.usual)
-		}
-		r, err := copied(rec)
-		if err != nil {
-			return fetched{}, fmt.Errorf("read record %d: %w", rec.Offset, err)
-		}
-		if r.offset >= offset {
-			out.records = append(out.records, r)
-			continue
-		}
-		out.before = append(out.before, r) // A batch may begin before what was asked for.
+	if got.Broken != nil {
+		w.ingest.fault(ctx, "fetch", fmt.Errorf("partition %d: passed over: %w", w.partition, got.Broken))
 	}
-}
-
-// copied takes a record out of the client's buffers, key and value in one piece.
-func copied(rec *kafka.Record) (record, error) {
-	r := record{offset: rec.Offset, headers: rec.Headers}
-	n, key := 0, 0
-	if rec.Key != nil {
-		key = rec.Key.Len()
-		n += key
+	before := 0 // A batch may begin before what was asked for.
+	for before < len(got.Records) && got.Records[before].Offset < offset {
+		before++
 	}
-	if rec.Value != nil {
-		n += rec.Value.Len()
-	}
-	piece := make([]byte, n)
-	for _, part := range []struct {
-		from kafka.Bytes
-		to   *[]byte
-		at   []byte
-	}{{rec.Key, &r.key, piece[:key:key]}, {rec.Value, &r.value, piece[key:]}} {
-		if part.from == nil {
-			continue
-		}
-		_, err := io.ReadFull(part.from, part.at)
-		if err != nil {
-			return record{}, fmt.Errorf("read: %w", err)
-		}
-		err = part.from.Close()
-		if err != nil {
-			return record{}, fmt.Errorf("release: %w", err)
-		}
-		*part.to = part.at
-	}
-	return r, nil
+	return fetched{records: got.Records[before:], before: got.Records[:before], next: got.Next, end: got.End}, nil
 }
 
 // bounds asks for the first offset and the end of the partition, and for the

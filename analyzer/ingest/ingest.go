@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 	"github.com/vigil-gateway/vigil/schemas/access"
@@ -107,6 +108,7 @@ type Ingest struct {
 	o         Options
 	transport *kafka.Transport
 	client    *kafka.Client
+	reader    *fetch.Reader
 	metrics   *metrics
 	refusals  *refusals
 	model     atomic.Pointer[model.Model]
@@ -119,13 +121,14 @@ type Ingest struct {
 	workers map[int]*worker // The owned ones.
 }
 
-// parked is an engine, the first offset of a topic that it has not seen, and the
-// epoch under which it saw the others.
+// parked is an engine, the first offset of a topic that it has not seen, the epoch
+// under which it saw the others, and how far the chains of batches were then.
 type parked struct {
 	engine  Engine
 	next    int64
 	topicID string
 	epoch   uint64
+	seals   []seal.Entry
 	shelf   *cold.Shelf
 }
 
@@ -142,8 +145,9 @@ func New(o Options) (*Ingest, error) {
 	o.Logger = o.Logger.With("topic", o.Stage.Topic) // Both stages have a partition 0.
 	t := o.Access.Transport("vigil-analyzer")
 	t.MetadataTTL = time.Second
+	brokers := kafka.TCP(o.Brokers...)
 	i := &Ingest{
-		o: o, transport: t, client: &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: t}, metrics: m,
+		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), metrics: m,
 		parked: make(map[int]parked), workers: make(map[int]*worker),
 	}
 	i.refusals = &refusals{log: o.Logger, now: o.Now, counted: m.refused, keys: o.Seals}

@@ -69,16 +69,16 @@ type effects struct {
 
 // process scores one read. When it returns nil its verdicts are acknowledged,
 // and its assessments are on their way.
-func (w *worker) process(ctx context.Context, b fetched) error {
-	if len(b.records) == 0 { // All of it waits for the rest of its batch.
-		w.end.Store(b.end)
+func (w *worker) process(ctx context.Context, records []record, end int64) error {
+	if len(records) == 0 { // All of it waits for the rest of its batch.
+		w.end.Store(end)
 		return nil
 	}
 	begin := w.ingest.o.Now()
 	ctx, span := w.ingest.o.Tracer.Start(ctx, "score", trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithLinks(links(ctx, b.records)...), trace.WithAttributes(
+		trace.WithLinks(links(ctx, records)...), trace.WithAttributes(
 			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", w.ingest.o.Stage.Topic),
-			attribute.Int("messaging.destination.partition.id", w.partition), attribute.Int("messaging.batch.message_count", len(b.records)),
+			attribute.Int("messaging.destination.partition.id", w.partition), attribute.Int("messaging.batch.message_count", len(records)),
 		))
 	defer span.End()
 	if m := w.ingest.model.Load(); m != w.model {
@@ -87,7 +87,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 	}
 	w.batch.Reset()
 	fx := effects{results: make(map[string]int64), assessments: &w.batch}
-	for chunk := range slices.Chunk(b.records, chunkRecords) {
+	for chunk := range slices.Chunk(records, chunkRecords) {
 		for _, r := range chunk {
 			err := w.one(ctx, r, &fx)
 			if err != nil {
@@ -103,7 +103,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 		clear(w.lanes)
 		w.awaited = false
 	}
-	w.end.Store(b.end)
+	w.end.Store(end)
 	if w.next >= w.target {
 		w.ready.Store(true)
 	}
@@ -114,7 +114,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 	m.missing.Add(ctx, fx.missing, metric.WithAttributes(attribute.String("cause", causeGap)))
 	m.missing.Add(ctx, fx.dropped, metric.WithAttributes(attribute.String("cause", causeDropped)))
 	m.batches.Add(ctx, 1)
-	err := w.ship(ctx, b.records[0].offset, &fx)
+	err := w.ship(ctx, records[0].Offset, &fx)
 	m.duration.Record(ctx, w.ingest.o.Now().Sub(begin).Seconds())
 	return err
 }
@@ -122,7 +122,7 @@ func (w *worker) process(ctx context.Context, b fetched) error {
 // take scores one record into fx. Records that have had their effect change
 // the engine alone.
 func (w *worker) take(ctx context.Context, r record, fx *effects) error {
-	effective := r.offset >= w.effective
+	effective := r.Offset >= w.effective
 	begin := w.ingest.o.Now()
 	err := w.decode(r)
 	if err == nil {
@@ -132,7 +132,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		err = errors.Join(w.verdict.Believe(&w.event), w.believeEpoch(ctx))
 	}
 	if err == nil && w.event.Kind == event.KindControl {
-		err := w.fetchEpoch(ctx, r.offset)
+		err := w.fetchEpoch(ctx, r.Offset)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 	if err == nil {
 		res, err = w.assess(ctx, r)
 	}
-	w.next = r.offset + 1
+	w.next = r.Offset + 1
 	if err != nil {
 		return w.poison(ctx, r, err, fx)
 	}
@@ -170,7 +170,7 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		if err != nil {
 			return err
 		}
-		return w.verdict.Control(ctx, &w.event, r.offset)
+		return w.verdict.Control(ctx, &w.event, r.Offset)
 	case w.event.Kind == event.KindTick:
 		fx.results[w.event.Kind]++
 		w.lives.tick(epochOf{w.event.Gateway, w.event.Epoch}, w.event.Reason == event.ReasonEpochClosed, w.ingest.o.Now(), w.ended(ctx))
@@ -206,17 +206,17 @@ func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) e
 		result = resultPanic
 	case errors.Is(why, verdict.ErrUnknownKey):
 		fx.results[resultKeyGone]++
-		w.ingest.fault(ctx, resultKeyGone, fmt.Errorf("partition %d offset %d: a control record is passed over, list its key until no such record is retained: %w", w.partition, r.offset, why))
+		w.ingest.fault(ctx, resultKeyGone, fmt.Errorf("partition %d offset %d: a control record is passed over, list its key until no such record is retained: %w", w.partition, r.Offset, why))
 		return nil
 	}
 	fx.results[result]++
-	if r.offset < w.effective {
+	if r.Offset < w.effective {
 		return nil
 	}
 	if refused != nil {
-		w.ingest.refusals.note(ctx, refused, w.partition, r.offset)
+		w.ingest.refusals.note(ctx, refused, w.partition, r.Offset)
 	} else {
-		w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.offset, why))
+		w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.Offset, why))
 	}
 	letter, err := w.dead(r, why)
 	if err != nil {
@@ -228,15 +228,15 @@ func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) e
 
 // decode reads a record into w.event, whose texts are the record's.
 func (w *worker) decode(r record) error {
-	contentType, err := cloudevent.ContentType(r.header)
+	contentType, err := cloudevent.ContentType(r.Header)
 	if err != nil {
 		return fmt.Errorf("headers: %w", err)
 	}
 	switch contentType {
 	case cloudevent.Protobuf:
-		return event.DecodeLent(r.value, &w.event)
+		return event.DecodeLent(r.Value, &w.event)
 	case cloudevent.JSON:
-		return event.DecodeJSON(r.value, &w.event)
+		return event.DecodeJSON(r.Value, &w.event)
 	}
 	return fmt.Errorf("content type %q is unknown", contentType)
 }
@@ -252,11 +252,11 @@ func (w *worker) assess(ctx context.Context, r record) (res scorer.Result, err e
 	if !ok {
 		return scorer.Result{}, errStage
 	}
-	return engine.Assess(scorer.Record{Event: &w.event, Topic: w.ingest.o.Stage.Topic, Partition: int32(w.partition), Offset: r.offset}), nil
+	return engine.Assess(scorer.Record{Event: &w.event, Topic: w.ingest.o.Stage.Topic, Partition: int32(w.partition), Offset: r.Offset}), nil
 }
 
 func (w *worker) panicked(ctx context.Context, r record, p any) error {
-	w.ingest.o.Logger.ErrorContext(ctx, "scoring panicked", "partition", w.partition, "offset", r.offset, "panic", p, "stack", string(debug.Stack()))
+	w.ingest.o.Logger.ErrorContext(ctx, "scoring panicked", "partition", w.partition, "offset", r.Offset, "panic", p, "stack", string(debug.Stack()))
 	return fmt.Errorf("%w: %v", errPanic, p)
 }
 
@@ -266,8 +266,8 @@ func (w *worker) finding(ctx context.Context, f announce.Finding, r record, begi
 	if f.Clock.Unix() == 0 {
 		f.Clock = time.Time{}
 	}
-	within, _ := r.header("traceparent")
-	of, _ := r.header("tracestate")
+	within, _ := r.Header("traceparent")
+	of, _ := r.Header("tracestate")
 	parent := propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": string(within), "tracestate": string(of)})
 	_, span := w.ingest.o.Tracer.Start(parent, "assess", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(begin),
 		trace.WithAttributes(attribute.String("vigil.action", f.Proposal.Action), attribute.Float64("vigil.score", f.Proposal.Score)))
@@ -310,11 +310,11 @@ func (w *worker) pack(first int64, batch *assessment.Batch) ([]announce.Record, 
 // dead is the record for vigil.dead.
 func (w *worker) dead(r record, why error) (announce.Record, error) {
 	l := &deadletter.Letter{
-		Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Offset: r.offset, Stage: deadletter.StageScoring,
-		Reason: why.Error(), Time: w.ingest.o.Now(), Key: r.key, Value: r.value,
+		Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Offset: r.Offset, Stage: deadletter.StageScoring,
+		Reason: why.Error(), Time: w.ingest.o.Now(), Key: r.Key, Value: r.Value,
 	}
-	for _, h := range r.headers {
-		l.AddHeader(h.Key, h.Value)
+	for name, value := range r.All() {
+		l.AddHeader(name, value)
 	}
 	key, value, attributes, err := l.Seal()
 	return announce.Record{Key: key, Value: value, Headers: attributes.Headers()}, err
@@ -324,7 +324,7 @@ func (w *worker) dead(r record, why error) (announce.Record, error) {
 func links(ctx context.Context, records []record) []trace.Link {
 	var out []trace.Link
 	for _, r := range records[:min(len(records), linksMax)] {
-		tp, ok := r.header("traceparent")
+		tp, ok := r.Header("traceparent")
 		if !ok {
 			continue
 		}

@@ -3,12 +3,14 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
@@ -20,8 +22,8 @@ type batch struct {
 
 // proof finds out who wrote the records of a partition. It belongs to its worker.
 type proof struct {
-	collector *seal.Collector[record]
-	book      seal.Book
+	collector *seal.Collector[*fetch.Record]
+	book      *seal.Book
 	begun     bool
 }
 
@@ -30,40 +32,58 @@ func newProof(keys seal.Keys, partition int) *proof {
 	if keys == nil {
 		return nil
 	}
-	return &proof{collector: seal.NewCollector(keys, int32(partition), func(r record) seal.Record {
-		return seal.Record{Key: r.key, Value: r.value, Header: r.header}
+	return &proof{book: new(seal.Book), collector: seal.NewCollector(keys, int32(partition), func(r *fetch.Record) seal.Record {
+		return seal.Record{Key: r.Key, Value: r.Value, Header: r.Header}
 	})}
 }
 
-// verify is a read with each record's batch, from w.next on. The records at its end
-// whose batch is not whole yet come with a later read.
-func (w *worker) verify(ctx context.Context, b fetched) fetched {
+// chains are how far the chains of batches are, behind the records that are judged.
+func (p *proof) chains() []seal.Entry {
+	if p == nil {
+		return nil
+	}
+	return p.book.Entries()
+}
+
+// resume goes on from where the chains were.
+func (p *proof) resume(chains []seal.Entry) {
+	if p != nil {
+		p.book = seal.NewBook(chains)
+	}
+}
+
+// verify lists the records of a read with each one's batch, from w.next on, until it
+// is called again. The records at its end whose batch is not whole yet come with a
+// later read.
+func (w *worker) verify(ctx context.Context, b fetched) []record {
+	w.verified = w.verified[:0]
 	p := w.proof
 	if p == nil {
-		return b
+		for i := range b.records {
+			w.verified = append(w.verified, record{Record: &b.records[i]})
+		}
+		return w.verified
 	}
-	out := fetched{end: b.end, records: make([]record, 0, len(b.records)+p.collector.Held())}
-	found := func(head *seal.Head, records []record) {
+	found := func(head *seal.Head, records []*fetch.Record) {
 		j := p.book.Judge(head)
 		w.ingest.refusals.chained(ctx, head, j)
 		of := &batch{head: head, cause: j.Cause}
 		for _, one := range records {
-			if one.offset >= w.next {
-				one.batch = of
-				out.records = append(out.records, one)
+			if one.Offset >= w.next {
+				w.verified = append(w.verified, record{one, of})
 			}
 		}
 	}
 	if !p.begun {
-		for _, r := range b.before {
-			p.collector.Add(r, found)
+		for i := range b.before {
+			p.collector.Add(&b.before[i], found)
 		}
 		p.begun = true
 	}
-	for _, r := range b.records {
-		p.collector.Add(r, found)
+	for i := range b.records {
+		p.collector.Add(&b.records[i], found)
 	}
-	return out
+	return w.verified
 }
 
 // admit decides whether w.event, which is that of r, is believed.
@@ -150,6 +170,7 @@ func (f *refusals) due(k refusal) (records int, due bool) {
 	s := f.told[k]
 	if s == nil {
 		s = &since{}
+		k.gateway = strings.Clone(k.gateway) // It may be the record's.
 		f.told[k] = s
 	}
 	s.records++

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -31,6 +32,7 @@ type candidate struct {
 	next    int64
 	epoch   uint64
 	topicID string
+	seals   []seal.Entry
 	load    func() error
 }
 
@@ -51,6 +53,7 @@ func (w *worker) restore(ctx context.Context) (from, of string, err error) {
 	}
 	if ok {
 		w.next = best.next
+		w.proof.resume(best.seals)
 		return best.from, best.topicID, nil
 	}
 	if ctx.Err() != nil {
@@ -124,7 +127,7 @@ func (w *worker) believed(ctx context.Context, c candidate) bool {
 func (w *worker) inMemory(ctx context.Context) []candidate {
 	p, ok := w.ingest.takeParked(w.partition)
 	w.idle = p.shelf // Until the engine is in use.
-	c := candidate{from: fromParked, next: p.next, epoch: p.epoch, topicID: p.topicID, load: func() error {
+	c := candidate{from: fromParked, next: p.next, epoch: p.epoch, topicID: p.topicID, seals: p.seals, load: func() error {
 		w.engine = p.engine
 		w.reshelve(p.shelf)
 		w.engine.SwapModel(w.model)
@@ -154,7 +157,7 @@ func (w *worker) inArchive(ctx context.Context) []candidate {
 func (w *worker) candidates(ctx context.Context, from string, found []state.Found) []candidate {
 	var out []candidate
 	for _, f := range found {
-		c := candidate{from: from, next: f.Next, epoch: f.Epoch, topicID: f.TopicID, load: func() error { return w.load(ctx, f, nil) }}
+		c := candidate{from: from, next: f.Next, epoch: f.Epoch, topicID: f.TopicID, seals: f.Seals, load: func() error { return w.load(ctx, f, nil) }}
 		if w.believed(ctx, c) {
 			out = append(out, c)
 		}

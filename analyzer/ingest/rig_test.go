@@ -91,7 +91,7 @@ func (s *shelf) Chunk(ctx context.Context, a state.Archived, _ int) ([]byte, err
 		return nil, err
 	}
 	for _, x := range s.of(a.Topic, a.Partition) {
-		if x.Header == a.Header {
+		if x.Epoch == a.Epoch && x.Next == a.Next {
 			return x.body, nil
 		}
 	}

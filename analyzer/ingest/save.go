@@ -36,7 +36,7 @@ func (w *worker) save() error {
 	}
 	h := state.Header{
 		Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Partitions: w.partitions, Next: w.next,
-		Epoch: w.verdict.Epoch(), Model: w.model.Digest(), Saved: now.UTC(),
+		Epoch: w.verdict.Epoch(), Model: w.model.Digest(), Saved: now.UTC(), Seals: w.proof.chains(),
 	}
 	secure := w.mark(&h)
 	w.taken = &taken{header: h, body: buf.Bytes(), secure: secure, archive: archive}

@@ -376,6 +376,24 @@ func TestReplayFromTheMiddleOfABatchVerifiesIt(t *testing.T) {
 	}
 }
 
+// A batch that comes after its successor is refused, also by an analyzer that was
+// not there when that came.
+func TestARestartForgetsNoChain(t *testing.T) {
+	r := newRig(t)
+	s := r.sealer("gw-1", "k1", 7)
+	dir := t.TempDir()
+	a := r.start(dir, refuse(t))
+	r.write(s.batch(2)...)
+	late := s.batch(2)
+	r.write(s.batch(1)...)
+	eventually(t, "what is there is scored", func() bool { return len(r.assessments(1)) == 3 })
+	a.stop()
+	r.start(dir, refuse(t))
+	r.write(late...)
+	want := map[int64]string{3: string(seal.CauseOrder), 4: string(seal.CauseOrder)}
+	eventually(t, "the batch that is late is dead", func() bool { return cmp.Equal(want, r.causes()) })
+}
+
 // Without keys for a gateway its records are taken as the policy says.
 func TestPolicyForGatewaysWithoutAKey(t *testing.T) {
 	for _, tt := range []struct {

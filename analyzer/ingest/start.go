@@ -52,8 +52,13 @@ func (w *worker) start(ctx context.Context) error {
 	if of != "" && w.topicID != "" && of != w.topicID {
 		w.ingest.fault(ctx, "start", fmt.Errorf("partition %d: the topic is another one than before, its offsets begin anew", w.partition))
 		from, w.next = fromWarm, 0
+		w.proof.resume(nil)
 	}
+	restored := w.next
 	w.place(ctx, from, first, end, at)
+	if w.next != restored {
+		w.proof.resume(nil) // Batches in between are not missing, they are not read.
+	}
 	w.committed, w.acked = w.effective, max(w.effective, w.next)
 	w.target, w.saved, w.savedAt = end, w.next, o.Now()
 	w.archived, w.archivedAt = -1, w.savedAt // Whoever had it before has archived it not long ago.

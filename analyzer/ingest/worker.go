@@ -34,7 +34,7 @@ type worker struct {
 	topicID    string // Of the topic that is read, "" where the broker gives none.
 	sure       uint64 // The doubts that topicID has answered.
 	fetched    chan fetched
-	usual      int // Records of the read before, the fetcher's own.
+	verified   []record // Reused: the records of one read.
 
 	engine  Engine
 	shelf   *cold.Shelf  // Whom engine has no room for, nil for none.
@@ -127,7 +127,7 @@ func (w *worker) loop(ctx, drain context.Context) error {
 		select {
 		case <-ctx.Done():
 		case b := <-w.fetched:
-			err = w.process(drain, w.verify(drain, b))
+			err = w.process(drain, w.verify(drain, b), b.end)
 		case err = <-w.flight:
 			err = w.landed(drain, err)
 		case <-due.C:
@@ -227,7 +227,7 @@ func (w *worker) profiles(body []byte) func(yield func(*scorer.Profile) bool) er
 func (w *worker) park() parked {
 	shelf := w.shelf
 	w.shelf = nil
-	return parked{w.engine, w.next, w.topicID, w.verdict.Epoch(), shelf}
+	return parked{w.engine, w.next, w.topicID, w.verdict.Epoch(), w.proof.chains(), shelf}
 }
 
 // report counts a state file that could not be written. Scoring goes on: what

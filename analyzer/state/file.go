@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/zeebo/xxh3"
+
+	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
 // magic begins every file; its last byte is the version of the layout:
@@ -43,6 +45,9 @@ type Header struct {
 	Cold string `json:"cold,omitempty"`
 	// Saved is the analyzer's wall clock, for people.
 	Saved time.Time `json:"saved"`
+	// Seals are how far the chains of the gateways' batches are. The archive does not
+	// keep them: a chain is then one that is met for the first time.
+	Seals []seal.Entry `json:"seals,omitempty"`
 }
 
 // write writes one file and syncs it.

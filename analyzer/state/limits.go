@@ -3,8 +3,9 @@ package state
 import "time"
 
 const (
-	// headerBytesMax bounds a file's header: a few short fields.
-	headerBytesMax = 64 << 10
+	// headerBytesMax bounds a file's header: a few short fields, and the chains of as
+	// many gateways as a book of seals holds.
+	headerBytesMax = 8 << 20
 	// kept is the number of snapshots per partition: the newest and the one before.
 	kept = 2
 	// BodyBytesMax bounds the body of a snapshot, on disk and in the archive.

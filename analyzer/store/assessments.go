@@ -11,11 +11,11 @@ import (
 
 // decodeAssessments reads a record of vigil.assessments.
 func decodeAssessments(r record) (message any, blank bool, err error) {
-	_, err = cloudevent.ContentType(r.header)
+	_, err = cloudevent.ContentType(r.Header)
 	if err != nil {
 		return nil, false, err
 	}
-	b, err := assessment.Decode(r.value)
+	b, err := assessment.DecodeLent(r.Value)
 	if err != nil {
 		return nil, false, err
 	}
@@ -25,8 +25,8 @@ func decodeAssessments(r record) (message any, blank bool, err error) {
 // assessmentRow is one row of assessments.
 type assessmentRow struct {
 	*assessment.Assessment
-	source source
-	position
+	source *source
+	*position
 }
 
 // evidenceRow is one row of evidence.
@@ -34,7 +34,7 @@ type evidenceRow struct {
 	*verdict.Evidence
 	of      *assessment.Assessment
 	ordinal uint16
-	position
+	*position
 }
 
 // assessments collects assessments and their evidence.
@@ -49,16 +49,17 @@ func (c *assessments) add(i item, at position) {
 	if !ok {
 		return
 	}
-	from := source{b.Topic, b.Partition}
-	seen := c.memory.pass(from, b.LastOffset)
+	from := &source{b.Topic, b.Partition}
+	seen := c.memory.pass(*from, b.LastOffset)
+	c.rows = slices.Grow(c.rows, len(b.Assessments))
 	for _, a := range b.Assessments {
 		if a == nil || a.Offset <= seen {
 			continue // Of a range that was written twice.
 		}
-		c.rows = append(c.rows, assessmentRow{a, from, at})
+		c.rows = append(c.rows, assessmentRow{a, from, &at})
 		for ordinal, e := range a.Evidence {
 			if e != nil {
-				c.evidence = append(c.evidence, evidenceRow{e, a, uint16(ordinal), at})
+				c.evidence = append(c.evidence, evidenceRow{e, a, uint16(ordinal), &at})
 			}
 		}
 	}
@@ -98,7 +99,7 @@ func assessmentColumns() []column[assessmentRow] {
 		col("source_topic", func(r *row) string { return r.source.topic }),
 		col("source_partition", func(r *row) int32 { return r.source.partition }),
 		col("source_offset", func(r *row) int64 { return r.Offset }),
-	}, positions(func(r *row) *position { return &r.position }))
+	}, positions(func(r *row) *position { return r.position }))
 }
 
 func evidenceColumns() []column[evidenceRow] {
@@ -119,5 +120,5 @@ func evidenceColumns() []column[evidenceRow] {
 		col("hard", func(r *row) bool { return r.Hard }),
 		col("technique", func(r *row) string { return r.Technique }),
 		col("model", func(r *row) string { return r.of.Model }),
-	}, positions(func(r *row) *position { return &r.position }))
+	}, positions(func(r *row) *position { return r.position }))
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,11 +95,24 @@ func newBlock[R any](table string, columns []column[R], rows []R) block {
 	return b
 }
 
-// insert sends a block once. Every setting that deduplication depends on is
-// explicit, because servers differ in their defaults.
+// errLate means that an insert ran out of time: ClickHouse may have the block.
+var errLate = errors.New("not answered in time")
+
+// insert sends a block once; the error wraps errLate where it took longer than
+// c.InsertTimeout.
 func (b block) insert(ctx context.Context, conn driver.Conn, spare *spares, token string, c *Config) error {
-	ctx, cancel := context.WithTimeout(ctx, c.InsertTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.InsertTimeout, errLate)
 	defer cancel()
+	err := b.send(ctx, conn, spare, token, c)
+	if err != nil && errors.Is(context.Cause(ctx), errLate) {
+		return fmt.Errorf("%w: %w", errLate, err)
+	}
+	return err
+}
+
+// send is insert as long as ctx lasts. Every setting that deduplication depends on is
+// explicit, because servers differ in their defaults.
+func (b block) send(ctx context.Context, conn driver.Conn, spare *spares, token string, c *Config) error {
 	settings := clickhouse.Settings{
 		"async_insert":               0,
 		"insert_deduplicate":         1,

@@ -52,7 +52,8 @@ type Config struct {
 	RecordsMax int `mapstructure:"records_max"`
 	// BatchBytes is how many bytes of records end a cut.
 	BatchBytes int64 `mapstructure:"batch_bytes"`
-	// InsertTimeout bounds one try of an insert.
+	// InsertTimeout bounds one try of an insert; after tries that took longer, four
+	// times as much does, and later cuts are smaller.
 	InsertTimeout time.Duration `mapstructure:"insert_timeout"`
 	// RetryMax is the longest pause between two tries.
 	RetryMax time.Duration `mapstructure:"retry_max"`

@@ -135,6 +135,7 @@ func (m *memory) pass(s source, offset int64) (seen int64) {
 			delete(m.marks, slices.MinFunc(slices.Collect(maps.Keys(m.marks)), compareSources))
 		}
 	}
+	s.topic = strings.Clone(s.topic) // It is the record's, and a map takes the key's text anew.
 	m.marks[s] = max(seen, offset)
 	return seen
 }

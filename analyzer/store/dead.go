@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,9 +10,12 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
@@ -25,27 +29,39 @@ var (
 	// ErrNotStored means that the letter is not of the storing path: what was not
 	// scored in its time has no score.
 	ErrNotStored = errors.New("not a letter of the storing path")
+	// ErrUnproven means that nobody can say any more that the record is of the gateway
+	// that it names, or that it is not: a seal is of a batch, and the batch is gone
+	// from its topic.
+	ErrUnproven = errors.New("whose record it is cannot be proven")
 )
+
+// DeadOptions are what [Dead] depends on. Config alone is required.
+type DeadOptions struct {
+	Config Config
+	Access *access.Access // Nil is plain text, as nobody.
+	Conn   driver.Conn    // The caller closes it; nil where the letters are only read.
+	Keys   Opener         // Nil where no verdict is stored.
+	// Seals and Unsigned decide whose records are believed, as in [Options].
+	Seals    seal.Keys
+	Unsigned seal.Policy
+}
 
 // Dead reads vigil.dead and stores what can be read now. It is for people's
 // tools: the store itself writes letters and never reads them.
 type Dead struct {
-	config Config
-	conn   driver.Conn // Nil where only the letters are read.
+	o      DeadOptions
 	broker broker
 	kinds  map[string]kind
 	done   func()
 }
 
-// OpenDead returns a reader of the dead letters on the brokers of c. conn may
-// be nil where nothing is replayed, keys where no verdict is. The caller closes
-// it, and conn.
-func OpenDead(c Config, via *access.Access, keys Opener, conn driver.Conn) *Dead {
-	transport := via.Transport(clientID)
-	d := &Dead{config: c, conn: conn, kinds: make(map[string]kind), done: transport.CloseIdleConnections}
-	d.broker = broker{access: via, client: &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport}}
-	for _, k := range kinds(keys, nil, seal.Accept) {
-		if k.topic != topic.Verdicts || keys != nil {
+// OpenDead returns a reader of the dead letters on the brokers of o.Config. The
+// caller closes it.
+func OpenDead(o DeadOptions) *Dead {
+	transport := o.Access.Transport(clientID)
+	d := &Dead{o: o, broker: newBroker(o.Config.Brokers, transport, o.Access), kinds: make(map[string]kind), done: transport.CloseIdleConnections}
+	for _, k := range kinds(o.Keys, o.Seals, o.Unsigned) {
+		if k.topic != topic.Verdicts || o.Keys != nil {
 			d.kinds[k.topic] = k
 		}
 	}
@@ -65,22 +81,24 @@ func (d *Dead) Walk(ctx context.Context, visit func(*deadletter.Letter) error) (
 	}
 	misses := 0
 	for next := max(first, end-DeadMax); next < end; {
-		records, _, err := d.broker.fetch(ctx, topic.Dead, 0, next, fetchWait)
+		got, err := d.broker.fetch(ctx, topic.Dead, 0, next, fetchWait)
 		if err != nil {
 			return strangers, err
 		}
-		if len(records) == 0 {
+		if got.Next <= next {
 			misses++
 			if misses >= missMax { // A hole in the log, such as a control record.
 				next, misses = next+1, 0
 			}
 			continue
 		}
-		misses = 0
-		for _, r := range records {
-			next = r.offset + 1
+		next, misses = got.Next, 0
+		if got.Broken != nil { // Whole batches, of which the number of records is not known.
+			strangers++
+		}
+		for i := range got.Records {
 			l := new(deadletter.Letter)
-			err = json.Unmarshal(r.value, l)
+			err = json.Unmarshal(got.Records[i].Value, l)
 			if err != nil || l.Topic == "" {
 				strangers++
 				continue
@@ -97,7 +115,8 @@ func (d *Dead) Walk(ctx context.Context, visit func(*deadletter.Letter) error) (
 // Replay stores what the record of a letter says, if it can be read now, as of
 // the letter's time and the record's own position: repeated, it finds its rows
 // and adds none. It returns how many rows it has added. The error wraps
-// [ErrPoison], [ErrNotKept] or [ErrNotStored] where the letter is at fault.
+// [ErrPoison], [ErrNotKept], [ErrNotStored], [ErrUnproven] or [seal.RefusedError] where
+// the letter is at fault.
 func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err error) {
 	k, known := d.kinds[l.Topic]
 	if l.Stage != deadletter.StageStoring || !known {
@@ -106,16 +125,20 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 	if l.Bytes != len(l.Value) {
 		return 0, fmt.Errorf("%d of %d bytes: %w", len(l.Value), l.Bytes, ErrNotKept)
 	}
-	r := record{topic: l.Topic, partition: l.Partition, offset: l.Offset, time: l.Time, key: l.Key, value: l.Value}
+	r := record{&fetch.Record{Offset: l.Offset, Millis: l.Time.UnixMilli(), Key: l.Key, Value: l.Value}, l.Topic, l.Partition}
 	for name, value := range l.Headers {
-		r.headers = append(r.headers, kafka.Header{Key: name, Value: value})
+		r.Add(name, value)
 	}
 	i := k.item(r)
 	if i.poison != nil {
 		return 0, fmt.Errorf("%w: %w", ErrPoison, i.poison)
 	}
+	err = d.prove(ctx, &i)
+	if err != nil {
+		return 0, err
+	}
 	// A memory of its own: the lane has gone on, and has counted this number as missing.
-	to := k.collect(newMemory(nil))
+	to := k.collect(newMemory(nil), 1)
 	at := l.Time.UTC().Truncate(time.Millisecond)
 	to.add(i, position{topic: l.Topic, partition: int32(l.Partition), offset: l.Offset, at: at})
 	for _, b := range to.blocks() {
@@ -127,7 +150,7 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 			continue
 		}
 		// The token stops a second person who does the same at the same moment.
-		err = b.insert(ctx, d.conn, newSpares(), fmt.Sprintf("dead-%s-%d-%d-%d-%s", l.Topic, l.Partition, l.Offset, at.UnixMilli(), b.table), &d.config)
+		err = b.insert(ctx, d.o.Conn, newSpares(), fmt.Sprintf("dead-%s-%d-%d-%d-%s", l.Topic, l.Partition, l.Offset, at.UnixMilli(), b.table), &d.o.Config)
 		if err != nil {
 			return added, err
 		}
@@ -136,11 +159,64 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 	return added, nil
 }
 
+// prove gives the event of a letter the batch that it came in, and fails where it is
+// not believed. A letter is no proof: whoever may write letters writes what he likes.
+func (d *Dead) prove(ctx context.Context, i *item) error {
+	e, ok := i.message.(*event.RequestEvent)
+	if !ok || d.o.Seals == nil {
+		return nil
+	}
+	head, err := d.head(ctx, i.record)
+	if err != nil {
+		return err
+	}
+	switch {
+	case head != nil:
+		i.head = head
+	case d.o.Seals.Seals(e.Gateway):
+		return fmt.Errorf("gateway %s seals what it writes, and %s/%d holds no such record at %d: %w", e.Gateway, i.topic, i.partition, i.Offset, ErrUnproven)
+	default:
+		i.head = &seal.Head{Gateway: e.Gateway, Cause: seal.CauseUnsigned}
+	}
+	refused := d.o.Unsigned.Admit(d.o.Seals, i.head, i.head.Cause, e)
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// head is the batch in which a record stands in its topic; nil where it does not.
+func (d *Dead) head(ctx context.Context, r record) (*seal.Head, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchWait+requestTimeout)
+	defer cancel()
+	got, err := d.broker.reader.Read(ctx, fetch.Request{Topic: r.topic, Partition: r.partition, Offset: r.Offset, BytesMax: fetchBytes, Wait: fetchWait})
+	for _, gone := range []error{kafka.OffsetOutOfRange, kafka.UnknownTopicOrPartition, protocol.ErrNoTopic, protocol.ErrNoPartition} {
+		if errors.Is(err, gone) {
+			return nil, nil //nolint:nilnil // No head is an answer.
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s/%d at %d: %w", r.topic, r.partition, r.Offset, d.o.Access.Explain(err, access.Read, "topic "+r.topic))
+	}
+	var of *seal.Head
+	s := newSealed(d.o.Seals, r.topic, r.partition)
+	found := func(head *seal.Head, one record) {
+		if one.Offset == r.Offset && bytes.Equal(one.Key, r.Key) && bytes.Equal(one.Value, r.Value) {
+			of = head
+		}
+	}
+	for i := range got.Records { // From the beginning of the batch, which is one of Kafka's too.
+		s.add(record{&got.Records[i], r.topic, r.partition}, found)
+	}
+	s.end(found)
+	return of, nil
+}
+
 // has reports whether a letter's rows are in a table.
 func (d *Dead) has(ctx context.Context, table string, l *deadletter.Letter, at time.Time) (bool, error) {
 	var n uint64
 	// A table of ours, numbers, and a topic that is one of ours: nothing needs quoting.
-	err := d.conn.QueryRow(ctx, fmt.Sprintf(
+	err := d.o.Conn.QueryRow(ctx, fmt.Sprintf(
 		"SELECT count() FROM %s WHERE ingested_at = fromUnixTimestamp64Milli(%d, 'UTC') AND kafka_topic = '%s' AND kafka_partition = %d AND kafka_offset = %d",
 		table, at.UnixMilli(), l.Topic, l.Partition, l.Offset)).Scan(&n)
 	if err != nil {

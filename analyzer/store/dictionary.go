@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"reflect"
 	"sync"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -82,15 +83,25 @@ func fillWords[R any](to *native.LowCardinality, rows []R, get func(*R) string) 
 	return nil
 }
 
-// spares are the memory of text columns between one block of a table and the next,
-// of one block for each table: growing it anew each time copies every text twice.
+// spares are the memory of plain columns between one block of a table and the next,
+// of one block for each table: growing it anew each time copies every value twice.
 // Safe for concurrent use.
 type spares struct {
 	mu     sync.Mutex
-	tables map[string]map[string]native.String // By column. Guarded by mu.
+	tables map[string]map[string]native.Interface // By column. Guarded by mu.
 }
 
-func newSpares() *spares { return &spares{tables: make(map[string]map[string]native.String)} }
+func newSpares() *spares { return &spares{tables: make(map[string]map[string]native.Interface)} }
+
+// plain reports whether a column is a list of values and nothing else.
+func plain(c native.Interface) bool {
+	switch c.(type) {
+	case *native.String, *native.Bool, *native.DateTime64, *native.Float64,
+		*native.Int32, *native.Int64, *native.UInt8, *native.UInt16, *native.UInt32, *native.UInt64:
+		return true
+	}
+	return false
+}
 
 // lend gives the memory to columns that are still empty.
 func (s *spares) lend(table string, columns []native.Interface) {
@@ -99,26 +110,28 @@ func (s *spares) lend(table string, columns []native.Interface) {
 	delete(s.tables, table)
 	s.mu.Unlock()
 	for _, c := range columns {
-		text, ok := c.(*native.String)
-		if !ok {
-			continue
-		}
-		spare, ok := have[text.Name()]
-		if ok {
-			*text = spare
+		spare, ok := have[c.Name()]
+		if ok && spare.Type() == c.Type() && reflect.TypeOf(spare) == reflect.TypeOf(c) {
+			reflect.ValueOf(c).Elem().Set(reflect.ValueOf(spare).Elem())
 		}
 	}
 }
 
 // take takes the memory of columns that nobody reads any more.
 func (s *spares) take(table string, columns []native.Interface) {
-	have := make(map[string]native.String)
+	have := make(map[string]native.Interface)
 	for _, c := range columns {
-		text, ok := c.(*native.String)
+		if !plain(c) {
+			continue
+		}
+		c.Reset()
+		of := reflect.ValueOf(c).Elem()
+		spare := reflect.New(of.Type())
+		spare.Elem().Set(of)
+		of.SetZero()
+		kept, ok := reflect.TypeAssert[native.Interface](spare)
 		if ok {
-			text.Reset()
-			have[text.Name()] = *text
-			*text = native.String{}
+			have[kept.Name()] = kept
 		}
 	}
 	s.mu.Lock()

@@ -2,9 +2,12 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
+	"time"
 
 	native "github.com/ClickHouse/clickhouse-go/v2/lib/column"
+	"github.com/google/go-cmp/cmp"
 )
 
 type text struct{ s string }
@@ -55,37 +58,44 @@ func TestADictionaryHoldsWhatTheDriverWouldPutThere(t *testing.T) {
 func TestSparesHoldNothingOfTheBlockBefore(t *testing.T) {
 	s := newSpares()
 	for block, texts := range [][]string{{"a long text of the first block", "another"}, {"x"}, {}, {"y", "z"}} {
-		made, err := native.Type("String").Column("path", &native.ServerContext{})
-		if err != nil {
-			t.Fatal(err)
+		made := make([]native.Interface, 0, 3)
+		for i, kind := range []string{"String", "UInt64", "DateTime64(3, 'UTC')", "Array(String)"} {
+			c, err := native.Type(kind).Column(strconv.Itoa(i), &native.ServerContext{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, c)
 		}
-		other, err := native.Type("UInt8").Column("n", &native.ServerContext{})
-		if err != nil {
-			t.Fatal(err)
+		s.lend("requests", made)
+		numbers, times := make([]uint64, len(texts)), make([]time.Time, len(texts))
+		for i := range texts {
+			numbers[i], times[i] = uint64(100*block+i), time.Unix(int64(100*block+i), 0).UTC()
 		}
-		columns := []native.Interface{other, made}
-		s.lend("requests", columns)
-		if made.Rows() != 0 || made.Name() != "path" {
-			t.Fatalf("block %d begins with %d rows in column %q", block, made.Rows(), made.Name())
-		}
-		_, err = made.Append(texts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if made.Rows() != len(texts) {
-			t.Errorf("block %d has %d rows, want %d", block, made.Rows(), len(texts))
-		}
-		for i, want := range texts {
-			if got := made.Row(i, false); got != want {
-				t.Errorf("block %d row %d is %q, want %q", block, i, got, want)
+		for i, values := range []any{texts, numbers, times} {
+			c := made[i]
+			if c.Rows() != 0 || c.Name() != strconv.Itoa(i) {
+				t.Fatalf("block %d begins with %d rows in column %q", block, c.Rows(), c.Name())
+			}
+			_, err := c.Append(values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Rows() != len(texts) {
+				t.Errorf("block %d has %d rows in column %d, want %d", block, c.Rows(), i, len(texts))
 			}
 		}
-		s.take("requests", columns)
-		if made.Rows() != 0 {
+		for i, want := range texts {
+			got := []any{made[0].Row(i, false), made[1].Row(i, false), made[2].Row(i, false)}
+			if diff := cmp.Diff([]any{want, numbers[i], times[i]}, got); diff != "" {
+				t.Errorf("block %d row %d (-want +got):\n%s", block, i, diff)
+			}
+		}
+		s.take("requests", made)
+		if made[0].Rows() != 0 || made[1].Rows() != 0 {
 			t.Errorf("block %d keeps memory that is another's now", block)
 		}
 	}
-	if n := len(s.tables["requests"]); n != 1 {
-		t.Errorf("memory of %d columns is kept, want that of the one of texts", n)
+	if n := len(s.tables["requests"]); n != 3 {
+		t.Errorf("memory of %d columns is kept, want that of the three plain ones", n)
 	}
 }

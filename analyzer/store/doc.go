@@ -47,6 +47,11 @@
 //
 // # Non-obvious
 //
+// An insert that ran out of time is repeated as it is, with more time: its cut is
+// declared, another worker may be inserting it, and ClickHouse may have it already.
+// Only the cuts behind it are halved, down to about one read, and grow again when
+// ClickHouse keeps up.
+//
 // A token is forgotten after non_replicated_deduplication_window blocks of its
 // table, so a cut must not wait for its second insert while thousands of others
 // pass: a partition is taken over within the session timeout, which is seconds.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -20,7 +21,10 @@ type (
 var ErrFenced = errFenced
 
 // NewLedger returns a ledger that has read nothing.
-func NewLedger(c *kafka.Client) *Ledger { return newLedger(broker{client: c}) }
+func NewLedger(c *kafka.Client) *Ledger {
+	transport, _ := c.Transport.(*kafka.Transport)
+	return newLedger(broker{client: c, reader: fetch.New(transport, c.Addr)})
+}
 
 // Declare declares a range.
 func (l *ledger) Declare(ctx context.Context, c Cut) (Cut, error) { return l.declare(ctx, c) }

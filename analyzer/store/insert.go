@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/attribute"
@@ -11,19 +12,24 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
-// insert stores one block, trying again until ClickHouse has it or ctx ends.
-// waiting is called after each try that failed.
-func (s *Store) insert(ctx context.Context, b block, token string, waiting func()) error {
-	began := s.o.Now()
+// insert stores one block, trying again until ClickHouse has it or ctx ends. A try
+// that ran out of time gives the next one twice as much. waiting is called after each
+// try that failed; late says that it ran out of time.
+func (s *Store) insert(ctx context.Context, b block, token string, waiting func(late bool)) error {
+	began, c := s.o.Now(), s.o.Config
 	err := s.again(ctx, "insert", nil, func() error {
 		err := s.migrate(ctx)
 		if err == nil {
 			began = s.o.Now()
-			err = b.insert(ctx, s.conn, s.spare, token, &s.o.Config)
+			err = b.insert(ctx, s.conn, s.spare, token, &c)
 		}
 		s.down.Store(err != nil)
+		late := errors.Is(err, errLate)
+		if late {
+			c.InsertTimeout = min(2*c.InsertTimeout, patienceMax*s.o.Config.InsertTimeout)
+		}
 		if err != nil {
-			waiting()
+			waiting(late)
 		}
 		return err
 	})
@@ -42,11 +48,11 @@ func (s *Store) insert(ctx context.Context, b block, token string, waiting func(
 func (s *Store) bury(ctx context.Context, i item) error {
 	now := s.o.Now()
 	l := &deadletter.Letter{
-		Topic: i.topic, Partition: i.partition, Offset: i.offset, Stage: deadletter.StageStoring,
-		Reason: i.poison.Error(), Time: now, Key: i.key, Value: i.value,
+		Topic: i.topic, Partition: i.partition, Offset: i.Offset, Stage: deadletter.StageStoring,
+		Reason: i.poison.Error(), Time: now, Key: i.Key, Value: i.Value,
 	}
-	for _, h := range i.headers {
-		l.AddHeader(h.Key, h.Value)
+	for name, value := range i.All() {
+		l.AddHeader(name, value)
 	}
 	key, value, attributes, err := l.Seal()
 	if err != nil {
@@ -65,6 +71,6 @@ func (s *Store) bury(ctx context.Context, i item) error {
 	}
 	s.metrics.dead.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", i.topic)))
 	s.o.Logger.WarnContext(ctx, "record is poison: sent to the dead letters", "topic", i.topic, "partition", i.partition,
-		"offset", i.offset, "reason", i.poison)
+		"offset", i.Offset, "reason", i.poison)
 	return nil
 }

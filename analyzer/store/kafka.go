@@ -2,74 +2,53 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
-// record is one record of a topic, out of the client's buffers.
+// record is one record of a topic. It holds the memory of the whole read that it
+// came with.
 type record struct {
+	*fetch.Record
+
 	topic     string
 	partition int
-	offset    int64
-	time      time.Time
-	key       []byte
-	value     []byte // Nil is a tombstone.
-	headers   []kafka.Header
-}
-
-// header looks a header up.
-func (r record) header(name string) ([]byte, bool) {
-	return access.Header(r.headers, name)
 }
 
 // broker reads and writes partitions, one request at a time.
 type broker struct {
 	client *kafka.Client
+	reader *fetch.Reader
 	access *access.Access
 }
 
-// fetch reads on from offset; it waits at most wait for a record to come. end
-// is the end of the partition. The error wraps kafka.OffsetOutOfRange where
-// the offset has been deleted or never was.
-func (b broker) fetch(ctx context.Context, topic string, partition int, offset int64, wait time.Duration) (records []record, end int64, err error) {
+// newBroker reaches the brokers through a transport, which stays the caller's.
+func newBroker(brokers []string, transport *kafka.Transport, via *access.Access) broker {
+	addr := kafka.TCP(brokers...)
+	return broker{client: &kafka.Client{Addr: addr, Transport: transport}, reader: fetch.New(transport, addr), access: via}
+}
+
+// fetch reads on from offset; it waits at most wait for a record to come. The
+// answer has no record in front of offset. The error wraps kafka.OffsetOutOfRange
+// where the offset has been deleted or never was.
+func (b broker) fetch(ctx context.Context, topic string, partition int, offset int64, wait time.Duration) (fetch.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
-	resp, err := b.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: topic, Partition: partition, Offset: offset,
-		MinBytes: 1, MaxBytes: fetchBytes, MaxWait: max(wait, time.Millisecond),
+	a, err := b.reader.Read(ctx, fetch.Request{
+		Topic: topic, Partition: partition, Offset: offset, BytesMax: fetchBytes, Wait: max(wait, time.Millisecond),
 	})
-	if err == nil {
-		err = resp.Error
-	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("fetch %s/%d at %d: %w", topic, partition, offset, b.access.Explain(err, access.Read, "topic "+topic))
+		return a, fmt.Errorf("read %s/%d at %d: %w", topic, partition, offset, b.access.Explain(err, access.Read, "topic "+topic))
 	}
-	for {
-		rec, err := resp.Records.ReadRecord()
-		if err != nil {
-			if errors.Is(err, io.EOF) || len(records) > 0 { // The last batch of an answer may be cut short.
-				return records, resp.HighWatermark, nil
-			}
-			return nil, 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, offset, err)
-		}
-		r := record{topic: topic, partition: partition, offset: rec.Offset, time: rec.Time, headers: rec.Headers}
-		r.key, err = access.Bytes(rec.Key)
-		if err == nil {
-			r.value, err = access.Bytes(rec.Value)
-		}
-		if err != nil {
-			return nil, 0, fmt.Errorf("read record %s/%d/%d: %w", topic, partition, rec.Offset, err)
-		}
-		if r.offset >= offset { // A batch may begin before what was asked for.
-			records = append(records, r)
-		}
+	for len(a.Records) > 0 && a.Records[0].Offset < offset { // A batch may begin before what was asked for.
+		a.Records = a.Records[1:]
 	}
+	return a, nil
 }
 
 // bounds returns the first offset of a partition and its end.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -84,16 +85,15 @@ func (l *ledger) read(ctx context.Context, end int64) error {
 		l.next = max(first, head-cutsScanMax)
 	}
 	for misses := 0; l.next < end; {
-		records, _, err := l.broker.fetch(ctx, topic.Cuts, 0, l.next, fetchWait)
+		got, err := l.broker.fetch(ctx, topic.Cuts, 0, l.next, fetchWait)
 		if err != nil {
 			return err
 		}
-		for _, r := range records {
-			l.take(r)
-			l.next = r.offset + 1
+		for i := range got.Records { // What of them is broken is nobody's declaration.
+			l.take(&got.Records[i])
 		}
-		if len(records) > 0 {
-			misses = 0
+		if got.Next > l.next {
+			l.next, misses = got.Next, 0
 			continue
 		}
 		misses++
@@ -106,11 +106,11 @@ func (l *ledger) read(ctx context.Context, end int64) error {
 
 // take notes one declaration. One that overlaps what is known already has
 // lost; one that cannot be read is nobody's.
-func (l *ledger) take(r record) {
+func (l *ledger) take(r *fetch.Record) {
 	var c cut
-	err := json.Unmarshal(r.value, &c)
-	key := string(r.key)
-	if err != nil || !bytes.Equal(r.key, topic.SourceKey(c.Topic, c.Partition)) || c.Last < c.First || c.ID == "" {
+	err := json.Unmarshal(r.Value, &c)
+	key := string(r.Key)
+	if err != nil || !bytes.Equal(r.Key, topic.SourceKey(c.Topic, c.Partition)) || c.Last < c.First || c.ID == "" {
 		return
 	}
 	known := l.cuts[key]

@@ -1,16 +1,24 @@
 package store_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
+	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
 // lie is what a proxy between the store and ClickHouse does to one insert.
@@ -211,5 +219,58 @@ func TestWhatWaitedIsStoredInLargerBlocks(t *testing.T) {
 	after, _ := l.counts()
 	if after-before > waits/3*partitions {
 		t.Errorf("%d inserts for %d batches that waited", after-before, waits*partitions)
+	}
+}
+
+// A cut that ClickHouse did not take in time is repeated as it was declared, and the
+// one behind it is smaller.
+func TestCutsAreSmallerWhereClickHouseIsLate(t *testing.T) {
+	r := newRig(t)
+	const full = 2000 // More than one read brings.
+	r.config.RecordsMax, r.config.Linger, r.config.InsertTimeout = full, time.Second, time.Second
+	l := r.lie()
+	l.first(1, hangs)
+	values := make([][]byte, 0, 3*full)
+	for seq := range cap(values) {
+		values = append(values, request(t, 0, uint64(seq+1), func(e *event.RequestEvent) { e.UserAgent = strings.Repeat("x", 1000) }))
+	}
+	for some := range slices.Chunk(values, 500) {
+		r.produce(topic.Requests, 0, some...)
+	}
+	r.start()
+	r.eventually("SELECT count(), uniqExact(seq) FROM @requests", fmt.Sprintf("%d\t%[1]d", len(values)))
+	sizes := r.cuts(topic.Requests, 0)
+	if len(sizes) < 2 || sizes[0] < full || sizes[1] >= full {
+		t.Errorf("cuts of %d records: want one of %d, and a smaller one behind it", sizes, full)
+	}
+}
+
+// cuts are how many offsets each cut of a partition has, in their order.
+func (r *rig) cuts(name string, partition int) []int64 {
+	r.t.Helper()
+	resp, err := r.client.Fetch(r.t.Context(), &kafka.FetchRequest{Topic: topic.Cuts, MinBytes: 1, MaxBytes: 8 << 20, MaxWait: time.Second})
+	if err == nil {
+		err = resp.Error
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var out []int64
+	for {
+		rec, err := resp.Records.ReadRecord()
+		if err != nil {
+			return out
+		}
+		value, err := kafka.ReadAll(rec.Value)
+		var c store.Cut
+		if err == nil {
+			err = json.Unmarshal(value, &c)
+		}
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if c.Topic == name && c.Partition == partition {
+			out = append(out, c.Last-c.First+1)
+		}
 	}
 }

@@ -40,6 +40,9 @@ const (
 	retryFirst     = 100 * time.Millisecond
 	stateEvery     = time.Minute
 	faultLogEvery  = 10 * time.Second
+	shrunkMax      = 4  // Halvings of a cut: about one read.
+	calmCuts       = 8  // Cuts in time before the next ones are twice as large again.
+	patienceMax    = 4  // Times insert_timeout that a try may take after others were late.
 	missMax        = 20 // Empty reads below the end of a partition before an offset is passed over.
 
 	// Of incidents: how often they are gathered, and how many findings in one step.

@@ -197,7 +197,7 @@ func TestDeadLettersAreStoredOnceTheyCanBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	dead := store.OpenDead(r.config, nil, nil, conn)
+	dead := store.OpenDead(store.DeadOptions{Config: r.config, Conn: conn})
 	defer dead.Close()
 
 	var letters []deadletter.Letter

@@ -18,7 +18,7 @@ func newSealed(keys seal.Keys, name string, partition int) *sealed {
 		return nil
 	}
 	return &sealed{seal.NewCollector(keys, int32(partition), func(r record) seal.Record {
-		return seal.Record{Key: r.key, Value: r.value, Header: r.header}
+		return seal.Record{Key: r.Key, Value: r.Value, Header: r.Header}
 	})}
 }
 
@@ -28,11 +28,21 @@ func (s *sealed) add(r record, to func(*seal.Head, record)) {
 		to(nil, r)
 		return
 	}
-	s.collector.Add(r, func(head *seal.Head, records []record) {
+	s.collector.Add(r, oneByOne(to))
+}
+
+// end hands on what has come of a batch that is not whole.
+func (s *sealed) end(to func(*seal.Head, record)) {
+	s.collector.End(oneByOne(to))
+}
+
+// oneByOne visits the records of a batch.
+func oneByOne(to func(*seal.Head, record)) func(*seal.Head, []record) {
+	return func(head *seal.Head, records []record) {
 		for _, one := range records {
 			to(head, one)
 		}
-	})
+	}
 }
 
 // waits reports whether records wait for the rest of their batch.

@@ -17,16 +17,16 @@ const lossGap = "gap"
 // decodeRequest reads a record of vigil.requests. Opens, ticks and control
 // records are blank: they move the lane positions and are no rows.
 func decodeRequest(r record) (message any, blank bool, err error) {
-	contentType, err := cloudevent.ContentType(r.header)
+	contentType, err := cloudevent.ContentType(r.Header)
 	if err != nil {
 		return nil, false, err
 	}
-	e := new(event.RequestEvent)
+	e := event.RequestEventFromVTPool()
 	switch contentType {
 	case cloudevent.Protobuf:
-		err = event.DecodeLent(r.value, e)
+		err = event.DecodeLent(r.Value, e)
 	case cloudevent.JSON:
-		err = event.DecodeJSON(r.value, e)
+		err = event.DecodeJSON(r.Value, e)
 	default:
 		err = fmt.Errorf("content type %q: %w", contentType, event.ErrMalformed)
 	}
@@ -34,6 +34,18 @@ func decodeRequest(r record) (message any, blank bool, err error) {
 		return nil, false, err
 	}
 	return e, !e.Terminal() && e.Kind != event.KindSession && e.Kind != event.KindTombstone, nil
+}
+
+// releaseRequest keeps the memory of an event for another one, and nothing of the
+// record that its texts lie in.
+func releaseRequest(message any) {
+	e, ok := message.(*event.RequestEvent)
+	if ok {
+		clear(e.Amr)
+		clear(e.NetworkTags)
+		clear(e.WafRules)
+		e.ReturnToVTPool()
+	}
 }
 
 // requestRow is one row of requests.
@@ -154,7 +166,7 @@ func trafficColumns() []column[requestRow] {
 		col("method", func(r *row) string { return r.Method }),
 		col("host", func(r *row) string { return r.Host }),
 		col("other_path", func(r *row) string {
-			if r.Path == derivedPath(r.Template, r.Resource) {
+			if derives(r.Path, r.Template, r.Resource) {
 				return ""
 			}
 			return r.Path
@@ -175,23 +187,18 @@ func trafficColumns() []column[requestRow] {
 		col("waf_score", func(r *row) float64 { return finite(r.WafScore) }),
 		col("waf_rules", func(r *row) []string { return list(r.WafRules) }),
 		col("trace_id", func(r *row) string { return r.TraceId }),
-		col("attributes", func(r *row) map[string]string {
-			if r.Attributes == nil {
-				return map[string]string{}
-			}
-			return r.Attributes
-		}),
+		col("attributes", func(r *row) map[string]string { return r.Attributes }),
 		col("stream", func(r *row) string { return r.Stream }),
 		col("support_code", func(r *row) string { return r.SupportCode }),
 	}
 }
 
-// derivedPath is what column path reads where other_path is empty: the template
-// with the resource in place of what stands in braces first.
-func derivedPath(template, resource string) string {
+// derives reports whether column path reads as path where other_path is empty: it is
+// the template then, with the resource in place of what stands in braces first.
+func derives(path, template, resource string) bool {
 	open := strings.IndexByte(template, '{')
 	if open < 0 {
-		return template
+		return path == template
 	}
 	end := strings.IndexByte(template[open:], '/')
 	if end < 0 {
@@ -199,9 +206,11 @@ func derivedPath(template, resource string) string {
 	}
 	shut := strings.LastIndexByte(template[open:open+end], '}')
 	if shut < 0 {
-		return "" // Not a template of ours: its path is kept whole.
+		return path == "" // Not a template of ours: its path is kept whole.
 	}
-	return template[:open] + resource + template[open+shut+1:]
+	path, before := strings.CutPrefix(path, template[:open])
+	path, within := strings.CutPrefix(path, resource)
+	return before && within && path == template[open+shut+1:]
 }
 
 func lossColumns() []column[lossRow] {

@@ -38,20 +38,23 @@ type collector interface {
 
 // kind is what the store knows about a topic.
 type kind struct {
-	topic   string
-	decode  func(r record) (message any, blank bool, err error)
-	collect func(m *memory) collector
+	topic  string
+	decode func(r record) (message any, blank bool, err error)
+	// collect returns an empty collector with room for n items.
+	collect func(m *memory, n int) collector
+	// release takes a message that nothing needs any more; nil where none is used again.
+	release func(message any)
 }
 
 // kinds are the topics that the store follows.
 func kinds(keys Opener, seals seal.Keys, unsigned seal.Policy) []kind {
 	return []kind{
-		{topic.Requests, decodeRequest, func(m *memory) collector {
-			return &requests{memory: m, proof: proof{seals: seals, unsigned: unsigned, memory: m}}
-		}},
-		{topic.Assessments, decodeAssessments, func(m *memory) collector { return &assessments{memory: m} }},
-		{topic.Verdicts, decodeVerdict(keys), func(*memory) collector { return new(verdicts) }},
-		{topic.Enforcements, decodeEnforcement, func(*memory) collector { return new(enforcements) }},
+		{topic.Requests, decodeRequest, func(m *memory, n int) collector {
+			return &requests{memory: m, proof: proof{seals: seals, unsigned: unsigned, memory: m}, rows: make([]requestRow, 0, n)}
+		}, releaseRequest},
+		{topic.Assessments, decodeAssessments, func(m *memory, _ int) collector { return &assessments{memory: m} }, nil},
+		{topic.Verdicts, decodeVerdict(keys), func(*memory, int) collector { return new(verdicts) }, nil},
+		{topic.Enforcements, decodeEnforcement, func(*memory, int) collector { return new(enforcements) }, nil},
 	}
 }
 
@@ -64,7 +67,7 @@ type Opener interface {
 // item decodes a record. Whatever a stranger wrote, it ends in an item: a
 // decoder that panics has met a poison record, not the end of the partition.
 func (k kind) item(r record) (i item) {
-	i = item{record: r, size: int64(len(r.key) + len(r.value))}
+	i = item{record: r, size: int64(len(r.Key) + len(r.Value))}
 	defer func() {
 		fault := recover()
 		if fault != nil {
@@ -77,7 +80,6 @@ func (k kind) item(r record) (i item) {
 		return i
 	}
 	i.message, i.blank = message, blank
-	i.value = nil // The message is all that is needed from here on.
 	return i
 }
 

@@ -2,11 +2,14 @@ package store_test
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -106,4 +109,70 @@ func TestUnsignedRowsAreMarked(t *testing.T) {
 	r.start()
 	r.produce(topic.Requests, 0, request(t, 0, 1, func(e *event.RequestEvent) { e.Gateway = "g9" }))
 	r.eventually("SELECT gateway, attributes['"+seal.AttributeProducer+"'] FROM @requests", "g9\tunsigned")
+}
+
+// A letter is stored in the name of a gateway that seals only where the record that
+// it holds stands in its topic, sealed.
+func TestLettersInTheNameOfASealingGatewayAreProven(t *testing.T) {
+	r := newRig(t)
+	g := r.sealing()
+	g.write(g.batch(1, 3)...)
+	forged := request(t, 0, 9, nil)
+	r.produce(topic.Requests, 0, forged)
+	stranger := request(t, 0, 5, func(e *event.RequestEvent) { e.Gateway = "g2" })
+	_, err := store.Migrate(t.Context(), r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := store.Open(t.Context(), r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	dead := store.OpenDead(store.DeadOptions{Config: r.config, Conn: conn, Keys: r.keys, Seals: r.seals, Unsigned: seal.Mark})
+	defer dead.Close()
+	resp, err := r.client.Fetch(t.Context(), &kafka.FetchRequest{Topic: topic.Requests, Offset: 1, MinBytes: 1, MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sealed []byte // The second record of the batch.
+	for sealed == nil {
+		rec, err := resp.Records.ReadRecord()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.Offset == 1 {
+			sealed, _ = kafka.ReadAll(rec.Value)
+		}
+	}
+	var refused *seal.RefusedError
+	for name, tt := range map[string]struct {
+		partition int
+		offset    int64
+		value     []byte
+		want      error
+		refused   bool
+	}{
+		"a record of a sealed batch":               {offset: 1, value: sealed},
+		"another record in its place":              {offset: 1, value: forged, want: store.ErrUnproven},
+		"a record that has gone from the topic":    {offset: 99, value: sealed, want: store.ErrUnproven},
+		"a partition that is not there":            {partition: 99, offset: 1, value: sealed, want: store.ErrUnproven},
+		"a record that stands there without seal":  {offset: 3, value: forged, refused: true},
+		"a record of a gateway that has no key":    {offset: 4, value: stranger},
+		"a sealed record in another one's address": {offset: 2, value: sealed, want: store.ErrUnproven},
+	} {
+		l := deadletter.Letter{
+			Topic: topic.Requests, Partition: tt.partition, Offset: tt.offset, Stage: deadletter.StageStoring,
+			Time: time.Now(), Key: []byte("k"), Value: tt.value, Bytes: len(tt.value),
+		}
+		added, err := dead.Replay(t.Context(), &l)
+		ok := err == nil && added == 1
+		if tt.want != nil || tt.refused {
+			ok = added == 0 && (tt.want != nil && errors.Is(err, tt.want) || tt.refused && errors.As(err, &refused))
+		}
+		if !ok {
+			t.Errorf("%s: Replay = %d, %v", name, added, err)
+		}
+	}
+	r.eventually("SELECT arraySort(groupArray((gateway, seq, attributes['producer']))) FROM @requests", "[('g1',2,''),('g2',5,'unsigned')]")
 }

@@ -95,7 +95,7 @@ func New(o Options) (*Store, error) {
 	}
 	transport := o.Access.Transport(clientID)
 	transport.MetadataTTL, transport.DialTimeout, transport.IdleTimeout = 2*time.Second, 5*time.Second, time.Minute
-	b := broker{access: o.Access, client: &kafka.Client{Addr: kafka.TCP(o.Config.Brokers...), Transport: transport}}
+	b := newBroker(o.Config.Brokers, transport, o.Access)
 	s := &Store{
 		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), spare: newSpares(), metrics: x,
 		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), told: make(map[string]time.Time), migrated: !o.Config.Migrate,

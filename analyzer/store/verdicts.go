@@ -14,11 +14,11 @@ import (
 // by its header before anything is verified: what it says is not stored.
 func decodeVerdict(keys Opener) func(r record) (message any, blank bool, err error) {
 	return func(r record) (message any, blank bool, err error) {
-		kind, _ := r.header("ce_type")
-		if r.value == nil || bytes.Equal(kind, []byte(cloudevent.TypeHeartbeat)) {
+		kind, _ := r.Header("ce_type")
+		if r.Value == nil || bytes.Equal(kind, []byte(cloudevent.TypeHeartbeat)) {
 			return nil, true, nil
 		}
-		m, err := keys.Open(r.value)
+		m, err := keys.Open(r.Value)
 		if err != nil {
 			return nil, false, err
 		}
@@ -31,11 +31,11 @@ func decodeVerdict(keys Opener) func(r record) (message any, blank bool, err err
 
 // decodeEnforcement reads a record of vigil.enforcements.
 func decodeEnforcement(r record) (message any, blank bool, err error) {
-	_, err = cloudevent.ContentType(r.header)
+	_, err = cloudevent.ContentType(r.Header)
 	if err != nil {
 		return nil, false, err
 	}
-	e, err := verdict.DecodeEnforcement(r.value)
+	e, err := verdict.DecodeEnforcement(r.Value)
 	if err != nil {
 		return nil, false, err
 	}

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
@@ -42,6 +43,8 @@ type worker struct {
 	bytes    int64
 	held     int64 // Bytes of the cut that is being stored.
 	misses   int
+	shrunk   int // How often what a cut may hold is halved.
+	calm     int // Cuts in time since then.
 
 	lag      atomic.Int64 // Records that are not stored yet.
 	gathered atomic.Int64 // Bytes of pending and held.
@@ -105,8 +108,9 @@ func (w *worker) recall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		to := w.kind.collect(w.memory)
-		for _, i := range w.take(w.below(w.first)) {
+		known := w.take(w.below(w.first))
+		to := w.kind.collect(w.memory, len(known))
+		for _, i := range known {
 			to.add(i, position{})
 		}
 	}
@@ -128,7 +132,7 @@ func (w *worker) missed(ctx context.Context, from, first int64) {
 func (w *worker) gather(ctx context.Context) error {
 	c := w.store.o.Config
 	var due time.Time
-	for len(w.pending) < c.RecordsMax && w.bytes < c.BatchBytes && ctx.Err() == nil {
+	for len(w.pending) < c.RecordsMax>>w.shrunk && w.bytes < c.BatchBytes>>w.shrunk && ctx.Err() == nil {
 		wait := fetchWait
 		if len(w.pending) > 0 {
 			now := w.store.o.Now()
@@ -151,22 +155,26 @@ func (w *worker) gather(ctx context.Context) error {
 // read adds what one fetch gives to pending. Faults of the broker are waited
 // out; an error means that the partition has to be begun again.
 func (w *worker) read(ctx context.Context, wait time.Duration) error {
-	var records []record
-	var end int64
+	var got fetch.Answer
 	from := max(w.next, w.reached)
 	err := w.store.again(ctx, "fetch", kafka.OffsetOutOfRange, func() (err error) {
-		records, end, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait)
+		got, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait)
 		return err
 	})
 	if err != nil {
 		return w.outOfRange(ctx, err)
 	}
-	for _, r := range records {
-		w.sealed.add(r, w.gathers)
-		w.reached = r.offset + 1
+	if got.Broken != nil {
+		w.store.fault(ctx, "fetch", fmt.Errorf("%s/%d: passed over: %w", w.kind.topic, w.partition, got.Broken))
 	}
+	for i := range got.Records {
+		r := record{&got.Records[i], w.kind.topic, w.partition}
+		w.sealed.add(r, w.gathers)
+		w.reached = r.Offset + 1
+	}
+	w.reached = max(w.reached, got.Next)
 	w.misses++
-	if len(records) > 0 || end <= from {
+	if got.Next > from || got.End <= from {
 		w.misses = 0
 	}
 	if w.misses >= missMax { // A hole at the end of what compaction left, or a control record.
@@ -175,7 +183,7 @@ func (w *worker) read(ctx context.Context, wait time.Duration) error {
 	if !w.sealed.waits() {
 		w.next = max(w.next, w.reached)
 	}
-	w.lag.Store(max(0, end-w.first))
+	w.lag.Store(max(0, got.End-w.first))
 	w.gathered.Store(w.bytes)
 	return nil
 }
@@ -186,7 +194,7 @@ func (w *worker) gathers(head *seal.Head, r record) {
 	i.head = head
 	w.bytes += i.size
 	w.pending = append(w.pending, i)
-	w.next = r.offset + 1
+	w.next = r.Offset + 1
 }
 
 // outOfRange goes on where the partition now begins, if it has been deleted
@@ -210,7 +218,7 @@ func (w *worker) outOfRange(ctx context.Context, err error) error {
 // below is how many items of pending lie below an offset.
 func (w *worker) below(offset int64) int {
 	n := 0
-	for n < len(w.pending) && w.pending[n].offset < offset {
+	for n < len(w.pending) && w.pending[n].Offset < offset {
 		n++
 	}
 	return n
@@ -238,12 +246,12 @@ func (w *worker) advance(ctx context.Context) error {
 		blank = blank && i.blank
 	}
 	if blank {
-		to := w.kind.collect(w.memory)
+		to := w.kind.collect(w.memory, len(w.pending))
 		for _, i := range w.pending {
 			to.add(i, position{})
 		}
 		if len(to.blocks()) == 0 {
-			w.take(len(w.pending))
+			w.release(w.take(len(w.pending)))
 			return w.commit(w.next)
 		}
 		w.memory = newMemory(&c) // A number that is missing before a blank record is a row after all.
@@ -288,7 +296,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			attribute.String("messaging.system", "kafka"), attribute.String("messaging.destination.name", w.kind.topic),
 			attribute.Int("messaging.batch.message_count", len(items)), attribute.Bool("vigil.cut.redone", redone)))
 	defer span.End()
-	to := w.kind.collect(w.memory)
+	to := w.kind.collect(w.memory, len(items))
 	for _, i := range items {
 		if i.poison != nil {
 			err := w.store.bury(ctx, i)
@@ -297,24 +305,55 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			}
 			continue
 		}
-		to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.offset, at: c.Time})
+		to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.Offset, at: c.Time})
 	}
+	lates := false
 	for _, b := range to.blocks() {
-		err := w.store.insert(ctx, b, c.token(b.table), func() { w.fallBehind(ctx) })
+		err := w.store.insert(ctx, b, c.token(b.table), func(late bool) {
+			lates = lates || late
+			w.fallBehind(ctx)
+		})
 		if err != nil {
 			return err
 		}
 	}
+	w.pace(lates)
+	w.release(items)
 	err := w.commit(c.Last + 1)
 	if err != nil {
 		return err
 	}
 	w.store.metrics.cuts.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", w.kind.topic), attribute.Bool("redone", redone)))
 	if n := len(items); n > 0 {
-		w.store.metrics.delay.Record(ctx, w.store.o.Now().Sub(items[n-1].time).Seconds(),
+		w.store.metrics.delay.Record(ctx, w.store.o.Now().Sub(items[n-1].Time()).Seconds(),
 			metric.WithAttributes(attribute.String("topic", w.kind.topic)))
 	}
 	return nil
+}
+
+// pace decides how large the next cuts are, after one that was late or was not. That
+// one itself was declared as it is, and stays so for everybody.
+func (w *worker) pace(late bool) {
+	switch {
+	case late:
+		w.shrunk, w.calm = min(w.shrunk+1, shrunkMax), 0
+	case w.shrunk > 0:
+		w.calm++
+		if w.calm == calmCuts {
+			w.shrunk, w.calm = w.shrunk-1, 0
+		}
+	}
+}
+
+// release gives the messages of items back, of which every row is stored.
+func (w *worker) release(items []item) {
+	if w.kind.release == nil {
+		return
+	}
+	for i := range items {
+		w.kind.release(items[i].message)
+		items[i].message = nil
+	}
 }
 
 // fallBehind looks how far the partition has gone on while its worker, which
@@ -342,7 +381,7 @@ func (w *worker) commit(next int64) error {
 func links(ctx context.Context, items []item) []trace.Link {
 	var out []trace.Link
 	for _, i := range items {
-		parent, _ := i.header("traceparent")
+		parent, _ := i.Header("traceparent")
 		if len(parent) == 0 {
 			continue
 		}

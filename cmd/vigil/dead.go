@@ -17,6 +17,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 
 const deadLong = `Look at the records that could not be read, and store those that now can.
@@ -25,6 +26,10 @@ A record that cannot be read goes to topic vigil.dead and its partition goes on,
 so nothing waits for it. Once a version that reads it runs, retry stores what it
 says in ClickHouse, with the position and time that it had: what was stored
 before is found and not stored again. Letters stay in Kafka until they expire.
+
+A letter does not prove whose record it holds. With a key set, a record of a gateway
+that has a key is stored only where it still stands in its topic, in a batch with
+that gateway's seal; those of other gateways are stored with a mark.
 
 Letters of scoring are listed and not retried: a score is about its moment.`
 
@@ -78,7 +83,7 @@ func newDeadCommand(env app.Env) *cobra.Command {
   vigil dead retry --all`,
 	}
 	to := newDeadLink(retry, env, clickhouseParts(), []part{
-		{"key-set-file", "key set that verdicts are verified with; without it, none is stored", func(r *runfile.Run) *string { return &r.KeySetFile }},
+		{"key-set-file", "key set that verdicts and seals are verified with; without it, no verdict is stored and every record believed", func(r *runfile.Run) *string { return &r.KeySetFile }},
 		{"root-public-file", "public key of the root that signed it (PEM)", func(r *runfile.Run) *string { return &r.RootFile }},
 	})
 	retry.Flags().BoolVar(&all, "all", false, "every letter of the storing path")
@@ -126,7 +131,7 @@ func listDead(c *cobra.Command, env app.Env, at *deadLink) error {
 	if err != nil {
 		return err
 	}
-	dead := store.OpenDead(config, via, nil, nil)
+	dead := store.OpenDead(store.DeadOptions{Config: config, Access: via})
 	defer dead.Close()
 	letters, err := distinct(c.Context(), env, dead)
 	if err != nil {
@@ -199,15 +204,15 @@ func retryDead(c *cobra.Command, env app.Env, to *deadLink, names []string) erro
 		return app.Unreachable(err)
 	}
 	defer func() { _ = db.Close() }()
-	var keys store.Opener
+	o := store.DeadOptions{Config: where, Access: via, Conn: db, Unsigned: seal.Mark}
 	if run.KeySetFile != "" {
 		set, err := keyfile.KeySet(run.RootFile, run.KeySetFile)
 		if err != nil {
 			return app.Usage("%w", err)
 		}
-		keys = set
+		o.Keys, o.Seals = set, set
 	}
-	dead := store.OpenDead(where, via, keys, db)
+	dead := store.OpenDead(o)
 	defer dead.Close()
 	outcome, err := replay(c.Context(), env, dead, names)
 	if err != nil {
@@ -230,7 +235,8 @@ func replay(ctx context.Context, env app.Env, dead *store.Dead, names []string) 
 		rows, err := dead.Replay(ctx, l)
 		why := ""
 		switch {
-		case errors.Is(err, store.ErrPoison), errors.Is(err, store.ErrNotKept), errors.Is(err, store.ErrNotStored):
+		case errors.Is(err, store.ErrPoison), errors.Is(err, store.ErrNotKept), errors.Is(err, store.ErrNotStored),
+			errors.Is(err, store.ErrUnproven), errors.As(err, new(*seal.RefusedError)):
 			why = err.Error()
 		case err != nil:
 			return err

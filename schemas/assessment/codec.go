@@ -100,11 +100,21 @@ func (b *Batch) group(i int) int {
 // Decode reads a record of vigil.assessments. The error wraps [ErrTooLarge] or
 // [ErrMalformed].
 func Decode(record []byte) (*AssessmentBatch, error) {
+	return decode(record, (*AssessmentBatch).UnmarshalVT)
+}
+
+// DecodeLent is [Decode] without a copy of any text: the texts are those of record,
+// which must stay as it is for as long as anything of the batch is used.
+func DecodeLent(record []byte) (*AssessmentBatch, error) {
+	return decode(record, (*AssessmentBatch).UnmarshalVTUnsafe)
+}
+
+func decode(record []byte, unmarshal func(*AssessmentBatch, []byte) error) (*AssessmentBatch, error) {
 	if len(record) > RecordBytesMax {
 		return nil, fmt.Errorf("decode record of %d B: %w", len(record), ErrTooLarge)
 	}
 	b := new(AssessmentBatch)
-	if b.UnmarshalVT(record) != nil || !b.plain() {
+	if unmarshal(b, record) != nil || !b.plain() {
 		b = new(AssessmentBatch)
 		err := proto.Unmarshal(record, b) // Slower, and knows what is well-formed beyond our own fields.
 		if err != nil {

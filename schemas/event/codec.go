@@ -92,22 +92,47 @@ func (x *RequestEvent) Check() error {
 	if len(x.Amr) > ListMax || len(x.NetworkTags) > ListMax || len(x.WafRules) > ListMax || len(x.Attributes) > AttributesMax {
 		return fmt.Errorf("a list has more than %d entries, or there are more than %d attributes: %w", ListMax, AttributesMax, ErrTooLarge)
 	}
-	for _, f := range x.floats() {
-		if !finite(*f) {
-			return fmt.Errorf("a coordinate or score is not a number: %w", ErrMalformed)
+	if !finite(x.AccuracyRadiusKm) || !finite(x.WafScore) || !finite(x.GetLatitude()) || !finite(x.GetLongitude()) {
+		return fmt.Errorf("a coordinate or score is not a number: %w", ErrMalformed)
+	}
+	fields := x.texts()
+	for i := range fields {
+		err := check(fields[i].name, *fields[i].s)
+		if err != nil {
+			return err
 		}
 	}
-	var bad error
-	x.eachText(func(name string, s *string) {
-		switch {
-		case *s == "":
-		case len(*s) > FieldBytesMax:
-			bad = fmt.Errorf("%s has %d B: %w", name, len(*s), ErrTooLarge)
-		case !utf8.ValidString(*s):
-			bad = fmt.Errorf("%s is not UTF-8: %w", name, ErrMalformed)
+	for _, list := range [...][]string{x.Amr, x.NetworkTags, x.WafRules} {
+		for _, s := range list {
+			err := check("list entry", s)
+			if err != nil {
+				return err
+			}
 		}
-	})
-	return bad
+	}
+	for k, v := range x.Attributes {
+		err := check("attribute name", k)
+		if err != nil {
+			return err
+		}
+		err = check("value", v)
+		if err != nil {
+			return fmt.Errorf("attribute %s: %w", k, err)
+		}
+	}
+	return nil
+}
+
+// check reports why a text is not acceptable.
+func check(name, s string) error {
+	switch {
+	case s == "":
+	case len(s) > FieldBytesMax:
+		return fmt.Errorf("%s has %d B: %w", name, len(s), ErrTooLarge)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("%s is not UTF-8: %w", name, ErrMalformed)
+	}
+	return nil
 }
 
 // Clamp cuts every text and list of e to its limit, repairs what is not UTF-8
@@ -120,15 +145,15 @@ func (x *RequestEvent) Clamp() {
 	for _, list := range []*[]string{&x.Amr, &x.NetworkTags, &x.WafRules} {
 		*list = clampList(*list)
 	}
-	x.eachText(func(_ string, s *string) {
-		if cut := clampText(*s); cut != *s {
-			*s = cut
+	for _, f := range x.texts() {
+		if cut := clampText(*f.s); cut != *f.s {
+			*f.s = cut
 		}
-	})
+	}
 	if !finite(x.GetLatitude()) || !finite(x.GetLongitude()) {
 		x.Latitude, x.Longitude = nil, nil // Missing, never zero: that is a place.
 	}
-	for _, f := range x.floats() {
+	for _, f := range [...]*float64{&x.AccuracyRadiusKm, &x.WafScore} {
 		if !finite(*f) {
 			*f = 0
 		}
@@ -182,26 +207,17 @@ func (x *RequestEvent) clampAttributes() {
 	x.Attributes = kept
 }
 
-// floats are the floating-point fields that are set, by address.
-func (x *RequestEvent) floats() []*float64 {
-	all := []*float64{&x.AccuracyRadiusKm, &x.WafScore}
-	for _, f := range []*float64{x.Latitude, x.Longitude} {
-		if f != nil {
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
-// eachText visits every string of e by address. Attribute keys and values are
-// visited as copies: a gateway writes them itself, from constants.
-func (x *RequestEvent) eachText(visit func(name string, s *string)) {
-	for _, f := range []struct {
-		name string
-		s    *string
-	}{
+// text is a field that holds one.
+type text struct {
+	name string
+	s    *string
+}
+
+// texts are the fields that hold a text each.
+func (x *RequestEvent) texts() [36]text {
+	return [...]text{
 		{"kind", &x.Kind},
 		{"id", &x.Id},
 		{"phase", &x.Phase},
@@ -238,17 +254,6 @@ func (x *RequestEvent) eachText(visit func(name string, s *string)) {
 		{"trace_id", &x.TraceId},
 		{"stream", &x.Stream},
 		{"support_code", &x.SupportCode},
-	} {
-		visit(f.name, f.s)
-	}
-	for _, list := range [][]string{x.Amr, x.NetworkTags, x.WafRules} {
-		for i := range list {
-			visit("list entry", &list[i])
-		}
-	}
-	for k, v := range x.Attributes {
-		visit("attribute name", &k)
-		visit("attribute "+k, &v)
 	}
 }
 

@@ -1,0 +1,236 @@
+package fetch
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	wire "github.com/segmentio/kafka-go/protocol/fetch"
+)
+
+// Versions of the fetch request that are spoken: 4 is the first that carries
+// message format 2, 12 the first of another layout.
+const (
+	versionMin = 4
+	versionMax = 11
+)
+
+// Reader reads partitions.
+type Reader struct {
+	transport *kafka.Transport
+	brokers   net.Addr
+}
+
+// New returns a reader that reaches the brokers at an address of [kafka.TCP]
+// through a transport, which stays the caller's.
+func New(transport *kafka.Transport, brokers net.Addr) *Reader {
+	return &Reader{transport: transport, brokers: brokers}
+}
+
+// Request says what is read.
+type Request struct {
+	Topic     string
+	Partition int
+	Offset    int64
+	// BytesMax is the most that is asked for; a first batch that is larger comes whole.
+	BytesMax int64
+	// Wait is how long the broker holds the request open while no record is there, in
+	// whole milliseconds.
+	Wait time.Duration
+}
+
+// Answer is what one read gave.
+type Answer struct {
+	Records []Record
+	// Next is the offset to read on from, End the end of the partition.
+	Next, End int64
+	// Broken says which batches cannot be read and are passed over; nil for none.
+	Broken error
+}
+
+// Read reads once. The error is that of ctx or the transport, or wraps the
+// [kafka.Error] that the broker gives, such as OffsetOutOfRange, or [ErrAnswer],
+// [ErrFormat] or [ErrChecksum].
+func (r *Reader) Read(ctx context.Context, q Request) (Answer, error) {
+	m, err := r.transport.RoundTrip(ctx, r.brokers, &exchange{clientID: r.transport.ClientID, Request: wire.Request{
+		ReplicaID: -1, MaxWaitTime: int32(q.Wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(q.BytesMax), SessionID: -1, SessionEpoch: -1,
+		Topics: []wire.RequestTopic{{Topic: q.Topic, Partitions: []wire.RequestPartition{{
+			Partition: int32(q.Partition), CurrentLeaderEpoch: -1, FetchOffset: q.Offset, LogStartOffset: -1, PartitionMaxBytes: int32(q.BytesMax),
+		}}}},
+	}})
+	if err != nil {
+		return Answer{}, fmt.Errorf("fetch: %w", err)
+	}
+	in, ok := m.(*raw)
+	if !ok {
+		return Answer{}, fmt.Errorf("fetch: %T: %w", m, ErrAnswer)
+	}
+	a := Answer{Next: q.Offset}
+	set, err := in.open(&a)
+	if err == nil {
+		err = a.take(set)
+	}
+	if err != nil {
+		return Answer{}, fmt.Errorf("fetch: %w", err)
+	}
+	return a, nil
+}
+
+// exchange is a request that writes itself and reads its answer.
+type exchange struct {
+	wire.Request
+
+	clientID string
+	version  int16
+}
+
+// Required takes the version that the connection has agreed on.
+func (x *exchange) Required(versions map[protocol.ApiKey]int16) bool {
+	x.version = min(versions[protocol.Fetch], versionMax)
+	return true
+}
+
+// number is the correlation id of every request: a connection carries one at a time.
+const number = 1
+
+// RawExchange sends the request and reads its answer into memory of its own.
+func (x *exchange) RawExchange(conn io.ReadWriter) (protocol.Message, error) {
+	if x.version < versionMin {
+		return nil, fmt.Errorf("the broker speaks version %d: %w", x.version, ErrFormat)
+	}
+	err := protocol.WriteRequest(conn, x.version, number, x.clientID, &x.Request)
+	if err != nil {
+		return nil, fmt.Errorf("send: %w", err)
+	}
+	var head [4]byte
+	_, err = io.ReadFull(conn, head[:])
+	if err != nil {
+		return nil, fmt.Errorf("receive: %w", unexpected(err))
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size < 4 || size > answerBytesMax {
+		return nil, fmt.Errorf("%d B: %w", size, ErrAnswer)
+	}
+	body := make([]byte, size)
+	_, err = io.ReadFull(conn, body)
+	if err != nil {
+		return nil, fmt.Errorf("receive: %w", unexpected(err))
+	}
+	if binary.BigEndian.Uint32(body) != number {
+		return nil, fmt.Errorf("answer to another request: %w", ErrAnswer)
+	}
+	return &raw{version: x.version, body: body[4:]}, nil
+}
+
+// unexpected is the error of a connection that ends in the middle.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// raw is an answer as it came.
+type raw struct {
+	version int16
+	body    []byte
+}
+
+// ApiKey makes it an answer to kafka-go.
+func (*raw) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive // The name is kafka-go's.
+
+// open reads what stands before the records of the one partition that was asked
+// for, and returns the records.
+func (in *raw) open(a *Answer) (set []byte, err error) {
+	c := cursor{b: in.body}
+	c.skip(4) // How long the broker would have us wait, which it does itself.
+	if in.version >= 7 {
+		code := kafka.Error(c.int16())
+		c.skip(4) // The session, which is none.
+		if code != 0 {
+			return nil, code
+		}
+	}
+	if c.int32() != 1 {
+		return nil, fmt.Errorf("other than one topic: %w", ErrAnswer)
+	}
+	c.skip(int(c.int16())) // Its name.
+	if c.int32() != 1 {
+		return nil, fmt.Errorf("other than one partition: %w", ErrAnswer)
+	}
+	c.skip(4) // Its number.
+	code := kafka.Error(c.int16())
+	a.End = c.int64()
+	c.skip(8) // The end of what is decided.
+	if in.version >= 5 {
+		c.skip(8) // The first offset.
+	}
+	c.skip(16 * max(0, int(c.int32()))) // Transactions that were given up.
+	if in.version >= 11 {
+		c.skip(4) // Who else could be read from.
+	}
+	if code != 0 {
+		return nil, code
+	}
+	size := int(c.int32())
+	if c.short {
+		return nil, fmt.Errorf("%d B: %w", len(in.body), ErrAnswer)
+	}
+	if size <= 0 {
+		return nil, nil
+	}
+	set = c.take(size)
+	if c.short {
+		return nil, fmt.Errorf("%d B of records in %d: %w", size, len(in.body), ErrAnswer)
+	}
+	return set, nil
+}
+
+// cursor reads what stands one behind the other. What is beyond the end is zero,
+// and short says so.
+type cursor struct {
+	b     []byte
+	short bool
+}
+
+func (c *cursor) take(n int) []byte {
+	if n < 0 || n > len(c.b) {
+		c.b, c.short = nil, true
+		return nil
+	}
+	taken := c.b[:n]
+	c.b = c.b[n:]
+	return taken
+}
+
+func (c *cursor) skip(n int) { c.take(n) }
+
+func (c *cursor) int16() int16 {
+	b := c.take(2)
+	if b == nil {
+		return 0
+	}
+	return int16(binary.BigEndian.Uint16(b))
+}
+
+func (c *cursor) int32() int32 {
+	b := c.take(4)
+	if b == nil {
+		return 0
+	}
+	return int32(binary.BigEndian.Uint32(b))
+}
+
+func (c *cursor) int64() int64 {
+	b := c.take(8)
+	if b == nil {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(b))
+}
