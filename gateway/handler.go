@@ -132,10 +132,13 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		return
 	}
 	visit := &c.listed
-	err = g.table.List(visit, &session.Entry{
-		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Writes: writes(r),
-		Time: c.began,
-	})
+	entry := session.Entry{
+		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Writes: writes(r), Time: c.began,
+	}
+	if id != nil {
+		entry.Memo = id.Memo
+	}
+	err = g.table.List(visit, &entry)
 	c.visit = visit
 	ctx := visit.Context(r.Context())
 	if err != nil {
@@ -147,7 +150,8 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		wait, c.newUntil = g.newcomer.Wait(id.Session, o.Address, c.event.UserAgent, c.began)
 		g.hold(ctx, wait)
 	}
-	now, standing := g.now(), visit.Standing()
+	now := g.now()
+	standing := visit.StandingAt(now)
 	c.action = standing.Action
 	d := g.limiter.Apply(g.decide(c, admit.Case{
 		Route: m.Route, Method: effect(r), Identity: id, Standing: standing, Feed: g.feedOf(c.event), FreshMax: g.config.Admit.FreshMax, Now: now,
@@ -271,10 +275,11 @@ func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route)
 	if g.login != nil {
 		id, err = c.recognise(r, id, err)
 	}
+	if err == nil {
+		return id, nil
+	}
 	fault, isFault := errors.AsType[*identity.Error](err)
 	switch {
-	case err == nil:
-		return &id, nil
 	case errors.Is(err, identity.ErrNone):
 		return nil, nil //nolint:nilnil // Nobody is not an error here: the route decides.
 	case rt.Public:
