@@ -127,15 +127,15 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = b.startVigil(ctx, vigilWarm, "bench", b.o.Gateway, true)
+	err = b.startVigil(ctx, vigilWarm, warmID, b.o.Gateway, true)
 	if err != nil {
 		return err
 	}
 	if b.o.Silent != "" {
-		err = b.startVigil(ctx, vigilSilent, "bench-silent", b.o.Silent, false)
+		err = b.startVigil(ctx, vigilSilent, silentID, b.o.Silent, false)
 	}
 	for i, program := range b.o.Beside {
-		err = errors.Join(err, b.startVigil(ctx, besideName(program), fmt.Sprintf("bench-%d", i), program, true))
+		err = errors.Join(err, b.startVigil(ctx, besideName(program), besideID(i), program, true))
 	}
 	if err != nil {
 		return err
@@ -303,7 +303,10 @@ func (b *bench) settle(ctx context.Context, t *target) error {
 	if t.vigil == nil || !t.vigil.emits {
 		return nil
 	}
-	_, err := b.rows(ctx, t.vigil)
+	n, err := b.rows(ctx, t.vigil)
+	if err == nil && n < t.vigil.asked {
+		return fmt.Errorf("%s: %d of %d requests are rows after %s: %s", t.name, n, t.vigil.asked, settleMax, b.yielding.tail())
+	}
 	return err
 }
 

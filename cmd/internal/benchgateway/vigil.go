@@ -24,6 +24,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -50,6 +51,7 @@ func (b *bench) startVigil(ctx context.Context, name, id, program string, emits 
 	upstream := "http://" + b.places["UPSTREAM"].String()
 	text, err := json.MarshalIndent(map[string]any{
 		"id": id, "tenant_key_file": b.engines.TenantKeyFile, "kafka": map[string]any{"brokers": b.engines.Kafka},
+		"emit":   map[string]any{"key_file": keys.GatewayKey(b.installation(), id)},
 		"keys":   map[string]any{"key_set_file": b.engines.KeySetFile, "root_public_file": b.engines.RootFile},
 		"revoke": map[string]any{"dir": filepath.Join(dir, "state")},
 		"listen": map[string]any{"address": "127.0.0.1:0"},
@@ -154,8 +156,23 @@ func addressIn(line map[string]string) (netip.AddrPort, error) {
 
 // startEngines starts Kafka, analyzer and ClickHouse: an installation in mode
 // observe, so that nothing that the analyzer finds out changes the work.
+// The gateways beside its own are listed in its key set first, as in any
+// installation: what they write is sealed, and believed.
 func (b *bench) startEngines(ctx context.Context) error {
-	dir := filepath.Join(b.dir, "up")
+	dir := b.installation()
+	_, err := keys.Init(dir)
+	ids := []string{seedID, warmID, silentID}
+	for i := range b.o.Beside {
+		ids = append(ids, besideID(i))
+	}
+	for _, id := range ids {
+		if err == nil {
+			_, err = keys.AddGateway(dir, id, time.Now())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("list gateways: %w", err)
+	}
 	p, first, err := start(b.dir, "engines", b.elsewhere, "nice", "-n", "10", b.o.Up, "up", "--data", dir, "--chdb", b.o.Library)
 	if err != nil {
 		return err
@@ -196,10 +213,20 @@ func (b *bench) seed(ctx context.Context) error {
 	return nil
 }
 
+// The ids of the gateways that are measured, and of the one that writes the
+// verdict file they start with.
 const (
-	seedID      = "bench-seed"
-	verdictFile = "verdicts.log"
+	seedID   = "bench-seed"
+	warmID   = "bench"
+	silentID = "bench-silent"
 )
+
+func besideID(i int) string { return fmt.Sprintf("bench-%d", i) }
+
+// installation is the folder of the engines.
+func (b *bench) installation() string { return filepath.Join(b.dir, "up") }
+
+const verdictFile = "verdicts.log"
 
 // inherit gives a gateway the verdict file of the seed.
 func (b *bench) inherit(state string) error {
