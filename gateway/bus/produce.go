@@ -3,10 +3,8 @@ package bus
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -20,8 +18,9 @@ var ErrApart = errors.New("partitions that need requests of their own")
 // Part is what one partition gets of a request.
 type Part struct {
 	Partition int
-	// Batch is a whole record batch in the form of Kafka's protocol. It may be read
-	// until the request has been answered, and after an error for longer.
+	// Batch is a whole record batch in the form of Kafka's protocol, behind its length in
+	// four bytes. It may be read until the request has been answered, and after an error
+	// for longer.
 	Batch []byte
 }
 
@@ -33,10 +32,7 @@ func (c *Client) Produce(ctx context.Context, topic string, parts []Part) ([]err
 	defer cancel()
 	partitions := make([]rawproduce.RequestPartition, len(parts))
 	for i, p := range parts {
-		size := binary.BigEndian.AppendUint32(nil, uint32(len(p.Batch)))
-		partitions[i] = rawproduce.RequestPartition{Partition: int32(p.Partition), RecordSet: protocol.RawRecordSet{
-			Reader: io.MultiReader(bytes.NewReader(size), bytes.NewReader(p.Batch)),
-		}}
+		partitions[i] = rawproduce.RequestPartition{Partition: int32(p.Partition), RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(p.Batch)}}
 	}
 	m, err := c.transport.RoundTrip(ctx, c.Addr, &rawproduce.Request{
 		Acks: int16(kafka.RequireAll), Timeout: int32((c.Timeout / 2).Milliseconds()), // Leaves time for the answer.

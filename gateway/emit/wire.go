@@ -24,6 +24,7 @@ const (
 	batchCRCAt     = 17
 	batchCoveredAt = 21 // Of what the checksum covers.
 	batchHeader    = 61
+	lengthBytes    = 4 // Before it.
 )
 
 // reset makes room for the next batch.
@@ -68,7 +69,8 @@ func (b *wire) encode(records []*record, first []cloudevent.Header) {
 	for _, r := range records {
 		newest = max(newest, r.queued.UnixMilli())
 	}
-	out := append(b.out[:0], make([]byte, batchHeader)...)
+	all := append(b.out[:0], make([]byte, lengthBytes+batchHeader)...)
+	out := all[lengthBytes:]
 	be.PutUint32(out[12:], ^uint32(0)) // The leader's epoch is not known.
 	out[16] = 2                        // Magic.
 	be.PutUint32(out[23:], uint32(len(records)-1))
@@ -79,12 +81,14 @@ func (b *wire) encode(records []*record, first []cloudevent.Header) {
 	be.PutUint32(out[53:], ^uint32(0)) // and no number.
 	be.PutUint32(out[57:], uint32(len(records)))
 	for n, r := range records {
-		out = appendRecord(out, r, r.queued.UnixMilli()-begin, int64(n), b.of(n), first)
+		all = appendRecord(all, r, r.queued.UnixMilli()-begin, int64(n), b.of(n), first)
 		first = nil
 	}
+	out = all[lengthBytes:]
+	be.PutUint32(all, uint32(len(out)))
 	be.PutUint32(out[batchLengthAt:], uint32(len(out)-batchLengthAt-4))
 	be.PutUint32(out[batchCRCAt:], crc32.Checksum(out[batchCoveredAt:], crc32.MakeTable(crc32.Castagnoli)))
-	b.out = out
+	b.out = all
 }
 
 // appendRecord appends one record.
