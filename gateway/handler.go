@@ -131,15 +131,8 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		g.refuse(w, r, c, event.DecisionDeny, p, nil)
 		return
 	}
-	visit := &c.listed
-	entry := session.Entry{
-		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Writes: writes(r), Time: c.began,
-	}
-	if id != nil {
-		entry.Memo = id.Memo
-	}
-	err = g.table.List(visit, &entry)
-	c.visit = visit
+	err = g.list(r, c, id, o)
+	visit := c.visit
 	ctx := visit.Context(r.Context())
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
@@ -169,6 +162,18 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	}
 	c.renew(w.Header())
 	c.admitted, c.match = ctx, m
+}
+
+// list lists the request's visit, which the call has from then on.
+func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origin.Origin) error {
+	entry := session.Entry{
+		Who: c.who(id, o), Route: c.route.ID, RequestID: c.id, Public: c.route.Public && !g.vouches(c.route), Writes: writes(r), Time: c.began,
+	}
+	if id != nil {
+		entry.Memo = id.Memo
+	}
+	c.visit = &c.listed
+	return g.table.List(c.visit, &entry) //nolint:wrapcheck // Refused as one whatever it says.
 }
 
 // hold lets a request wait, unless a verdict ends it or its client leaves.

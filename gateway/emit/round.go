@@ -13,11 +13,16 @@ import (
 // as to make thirty events. A partition still has one batch in flight at a time, and
 // what a request of several fails with each partition deals with by itself.
 type rounds struct {
-	client *bus.Client
+	client producer
 	topic  string
 
 	mu   sync.Mutex
 	open map[int]*round // By broker: those that still take partitions in.
+}
+
+// producer is [bus.Client] as far as rounds need it.
+type producer interface {
+	Produce(ctx context.Context, topic string, parts []bus.Part) ([]error, error)
 }
 
 // round is one shared request.
@@ -33,7 +38,7 @@ type round struct {
 	err  error
 }
 
-func newRounds(client *bus.Client, topic string) *rounds {
+func newRounds(client producer, topic string) *rounds {
 	return &rounds{client: client, topic: topic, open: make(map[int]*round)}
 }
 

@@ -52,7 +52,7 @@ type group struct {
 func (p *party) same(e *Entry) bool {
 	a, b := &p.entry.Who, &e.Who
 	return p.sameHere(e) && a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.LinkedAccount == b.LinkedAccount &&
-		a.ClientID == b.ClientID && a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant &&
+		a.ClientID == b.ClientID && a.SubjectKind == b.SubjectKind &&
 		a.AuthTime.Equal(b.AuthTime) && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
 }
 
@@ -60,12 +60,12 @@ func (p *party) same(e *Entry) bool {
 func (p *party) sameHere(e *Entry) bool {
 	a, b := &p.entry.Who, &e.Who
 	return a.Address == b.Address && p.entry.Route == e.Route && a.Device == b.Device && a.Account == b.Account && a.JA4 == b.JA4 &&
-		a.ASN == b.ASN && p.entry.Public == e.Public
+		a.ASN == b.ASN && a.Tenant == b.Tenant && p.entry.Public == e.Public
 }
 
 // Memo remembers whoever came last with a token, so that he is not looked up by his
 // names again. It belongs to one token: entries with the same Memo have the same
-// Tenant, Subject, LinkedAccount, Session, TokenID, ClientID, SubjectKind, Aliases,
+// Subject, LinkedAccount, Session, TokenID, ClientID, SubjectKind, Aliases,
 // AuthTime and IssuedAt, and are for the same Table. The zero value remembers nobody.
 type Memo struct{ last atomic.Pointer[party] }
 

@@ -35,8 +35,7 @@ func (u *unreadTracer) Start(ctx context.Context, name string, options ...trace.
 	c := trace.NewSpanStartConfig(options...)
 	parent, under := trace.SpanContextFromContext(ctx), ctx
 	if c.NewRoot() {
-		//nolint:forbidigo // The sampler asks it for a parent, and there shall be none.
-		parent, under = trace.SpanContext{}, context.Background()
+		parent, under = trace.SpanContext{}, context.Background() // The sampler asks it for a parent, and there shall be none.
 	}
 	whole := parent.TraceID()
 	if !whole.IsValid() {
