@@ -131,12 +131,8 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		g.refuse(w, r, c, event.DecisionDeny, p, nil)
 		return
 	}
-	visit := &c.listed
-	err = g.table.List(visit, &session.Entry{
-		Who: c.who(id, o), Route: m.Route.ID, RequestID: c.id, Public: m.Route.Public && !g.vouches(m.Route), Writes: writes(r),
-		Time: c.began,
-	})
-	c.visit = visit
+	err = g.list(r, c, id, o)
+	visit := c.visit
 	ctx := visit.Context(r.Context())
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
@@ -147,7 +143,8 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		wait, c.newUntil = g.newcomer.Wait(id.Session, o.Address, c.event.UserAgent, c.began)
 		g.hold(ctx, wait)
 	}
-	now, standing := g.now(), visit.Standing()
+	now := g.now()
+	standing := visit.StandingAt(now)
 	c.action = standing.Action
 	d := g.limiter.Apply(g.decide(c, admit.Case{
 		Route: m.Route, Method: effect(r), Identity: id, Standing: standing, Feed: g.feedOf(c.event), FreshMax: g.config.Admit.FreshMax, Now: now,
@@ -165,6 +162,18 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	}
 	c.renew(w.Header())
 	c.admitted, c.match = ctx, m
+}
+
+// list lists the request's visit, which the call has from then on.
+func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origin.Origin) error {
+	entry := session.Entry{
+		Who: c.who(id, o), Route: c.route.ID, RequestID: c.id, Public: c.route.Public && !g.vouches(c.route), Writes: writes(r), Time: c.began,
+	}
+	if id != nil {
+		entry.Memo = id.Memo
+	}
+	c.visit = &c.listed
+	return g.table.List(c.visit, &entry) //nolint:wrapcheck // Refused as one whatever it says.
 }
 
 // hold lets a request wait, unless a verdict ends it or its client leaves.
@@ -271,10 +280,11 @@ func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route)
 	if g.login != nil {
 		id, err = c.recognise(r, id, err)
 	}
+	if err == nil {
+		return id, nil
+	}
 	fault, isFault := errors.AsType[*identity.Error](err)
 	switch {
-	case err == nil:
-		return &id, nil
 	case errors.Is(err, identity.ErrNone):
 		return nil, nil //nolint:nilnil // Nobody is not an error here: the route decides.
 	case rt.Public:

@@ -67,29 +67,29 @@ func (c *call) visitor(r *http.Request, o origin.Origin) {
 // of the person's. It becomes the device and gives no right, so that a session with
 // one can do no more, and is judged no less, than without; and a cookie that does
 // not count is refused, and never replaced by it.
-func (c *call) recognise(r *http.Request, id identity.Identity, err error) (identity.Identity, error) {
+func (c *call) recognise(r *http.Request, id *identity.Identity, err error) (*identity.Identity, error) {
 	p, cookieErr := c.gateway.login.Recognise(r, c.from)
 	switch {
 	case errors.Is(cookieErr, identity.ErrNone):
 		return id, err
 	case !errors.Is(err, identity.ErrNone) && !byCertificate(id, err):
-		return identity.Identity{}, &identity.Error{
+		return nil, &identity.Error{
 			Code: identity.CodeMultipleCredentials, Description: "Send a session cookie or another credential, not both",
 		}
 	case cookieErr != nil:
-		return identity.Identity{}, fmt.Errorf("session cookie: %w", cookieErr)
+		return nil, fmt.Errorf("session cookie: %w", cookieErr)
 	}
 	c.presence = p
 	who := *p.Identity
 	if err == nil { // Then by a certificate.
 		who.Device, c.from.Device = id.Device, id.Device
 	}
-	return who, nil
+	return &who, nil
 }
 
 // byCertificate reports whether a certificate alone has been looked at, whether it
 // names somebody or not.
-func byCertificate(id identity.Identity, err error) bool {
+func byCertificate(id *identity.Identity, err error) bool {
 	return err == nil && id.Method == identity.MethodMTLS || errors.Is(err, &identity.Error{Code: identity.CodeCertificate})
 }
 

@@ -59,21 +59,34 @@ func New(o Options) *Client {
 	return c
 }
 
-// Partitions asks the cluster how many partitions a topic has.
-func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
+// Leaders asks the cluster for the leaders of a topic's partitions: ids of brokers,
+// one of each partition, at least one.
+func (c *Client) Leaders(ctx context.Context, topic string) ([]int, error) {
 	md, err := c.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return 0, fmt.Errorf("read metadata: %w", c.access.Explain(err, access.Describe, "topic "+topic))
+		return nil, fmt.Errorf("read metadata: %w", c.access.Explain(err, access.Describe, "topic "+topic))
 	}
 	for _, t := range md.Topics {
 		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
-			return len(t.Partitions), nil
+			leaders := make([]int, len(t.Partitions))
+			for _, p := range t.Partitions {
+				if p.ID >= 0 && p.ID < len(leaders) {
+					leaders[p.ID] = p.Leader.ID
+				}
+			}
+			return leaders, nil
 		}
 		if t.Name == topic && t.Error != nil {
-			return 0, fmt.Errorf("topic %s: %w", topic, c.access.Explain(t.Error, access.Describe, "topic "+topic))
+			return nil, fmt.Errorf("topic %s: %w", topic, c.access.Explain(t.Error, access.Describe, "topic "+topic))
 		}
 	}
-	return 0, fmt.Errorf("topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+	return nil, fmt.Errorf("topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+}
+
+// Partitions asks the cluster how many partitions a topic has.
+func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
+	leaders, err := c.Leaders(ctx, topic)
+	return len(leaders), err
 }
 
 // Explain says in words what an error of Kafka means that turns this gateway

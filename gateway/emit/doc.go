@@ -56,6 +56,14 @@
 // never waits for a sender that waits for a disk; what the spool gives up meanwhile
 // moves the places, and the reader looks again.
 //
+// Partitions that have one leader share a request (see rounds): they linger together
+// and are sent together, each with a batch, a seal and an answer of its own. What a
+// request of several fails with is dealt with by each partition by itself and alone, so
+// that one that cannot be served holds up the others once and no longer.
+//
+// A batch is encoded once, by us: an attempt that timed out may still be reading its
+// bytes, so after an error they are never written to again.
+//
 // Ticks take no number while the lane's previous tick still waits, so an outage
 // of Kafka does not fill the queue with them.
 package emit

@@ -35,6 +35,11 @@ const (
 	// rangesMax bounds the ranges of dropped numbers per lane that wait for
 	// their tombstone: they merge unless their reasons differ.
 	rangesMax = 16
+	// gather is how long partitions that could all send at once wait for each other, so
+	// that they share a request: they become free together, by the answer to the last.
+	gather = 200 * time.Microsecond
+	// wireKeepMax is the largest batch whose memory is kept for the next.
+	wireKeepMax = 1 << 20
 	// watchInterval is how often the number of partitions is looked at.
 	watchInterval = 5 * time.Second
 )

@@ -12,7 +12,7 @@ import (
 // metrics are the instruments of this package: the four figures of a queue,
 // and how long Kafka takes. The only attributes are the topic and the reason.
 type metrics struct {
-	lag metric.Float64Histogram // From emitted to acknowledged, in seconds.
+	lag metric.Float64Histogram // From emitted to acknowledged, of the oldest record of a batch, in seconds.
 
 	// Read from the counters when somebody looks, so that a request pays nothing for them.
 	depth    metric.Int64ObservableGauge   // Records that wait, in flight included.
@@ -31,7 +31,7 @@ func newMetrics(m metric.Meter, streams ...*stream) (metrics, error) {
 		errs [9]error
 	)
 	ms.lag, errs[0] = m.Float64Histogram("vigil.emit.lag", metric.WithUnit("s"),
-		metric.WithDescription("From emitted to acknowledged by Kafka."),
+		metric.WithDescription("From emitted to acknowledged by Kafka, of the oldest record of each batch."),
 		// Linger and one round trip are 5 ms; a restarting broker takes seconds; beyond a minute it is an outage.
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60))
 	ms.depth, errs[1] = m.Int64ObservableGauge("vigil.emit.depth", metric.WithUnit("{record}"),

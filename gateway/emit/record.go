@@ -4,8 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -53,24 +51,12 @@ type record struct {
 // that the queue gets back what it gave.
 func (r *record) weigh() { r.size = int64(len(r.key)+len(r.value)) + recordOverheadBytes }
 
-// headers are those that the record has beside a seal.
-func (r *record) headers(source string) []kafka.Header {
-	attrs := cloudevent.Attributes{
+// attributes are what the record's headers say.
+func (r *record) attributes(source string) cloudevent.Attributes {
+	return cloudevent.Attributes{
 		ID: r.id, Source: source, Type: r.typ, Time: r.time,
 		ContentType: cloudevent.Protobuf, TraceParent: r.traceparent,
 	}
-	headers := attrs.Headers()
-	out := make([]kafka.Header, len(headers), len(headers)+1)
-	for i, h := range headers {
-		out[i] = kafka.Header{Key: h.Key, Value: h.Value}
-	}
-	return out
-}
-
-// message is the record as kafka-go wants it. Its readers are used up by one
-// attempt, so each attempt makes its own.
-func (r *record) message(headers []kafka.Header) kafka.Record {
-	return kafka.Record{Time: r.queued, Key: kafka.NewBytes(r.key), Value: kafka.NewBytes(r.value), Headers: headers}
 }
 
 // bufferKeepMax is the largest buffer that is worth keeping for the next event.

@@ -1,9 +1,7 @@
 package emit
 
 import (
-	"github.com/segmentio/kafka-go"
-
-	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
@@ -25,21 +23,23 @@ func (e *Emitter) chain(s *stream, partition int) *seal.Chain {
 	return c
 }
 
-// prepare makes the headers of the batch's records, with its seal on the first one.
-// Every attempt sends the same.
-func (p *sender) prepare() (headers [][]kafka.Header, sealed seal.Batch) {
-	headers = make([][]kafka.Header, len(p.batch))
-	for i, r := range p.batch {
-		headers[i] = r.headers(p.e.source)
+// prepare makes the batch as it is sent, with its seal on the first record. Every
+// attempt sends the same.
+func (p *sender) prepare() (sealed seal.Batch) {
+	b := &p.wire
+	b.reset()
+	for _, r := range p.batch {
+		b.describe(r.attributes(p.e.source))
 	}
-	if p.chain == nil {
-		return headers, seal.Batch{}
+	var first []cloudevent.Header
+	if p.chain != nil {
+		views := make([]seal.Record, len(p.batch))
+		for i, r := range p.batch {
+			views[i] = seal.Record{Key: r.key, Value: r.value, Header: func(name string) ([]byte, bool) { return b.header(i, name) }}
+		}
+		sealed = p.e.signer.Seal(p.chain, p.e.now(), views)
+		first = []cloudevent.Header{{Key: seal.Header, Value: sealed.Header}}
 	}
-	views := make([]seal.Record, len(p.batch))
-	for i, r := range p.batch {
-		views[i] = seal.Record{Key: r.key, Value: r.value, Header: func(name string) ([]byte, bool) { return access.Header(headers[i], name) }}
-	}
-	sealed = p.e.signer.Seal(p.chain, p.e.now(), views)
-	headers[0] = append(headers[0], kafka.Header{Key: seal.Header, Value: sealed.Header})
-	return headers, sealed
+	b.encode(p.batch, first)
+	return sealed
 }

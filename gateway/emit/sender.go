@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -22,9 +23,12 @@ type sender struct {
 	partition int
 	lanes     []uint32
 	wake      chan struct{}
-	chain     *seal.Chain // Nil where nothing is sealed.
+	rounds    *rounds
+	chain     *seal.Chain  // Nil where nothing is sealed.
+	leader    atomic.Int64 // The broker that has the partition, as far as is known.
 
 	batch []*record
+	wire  wire  // The batch as it is sent.
 	taken []int // Per lane, how many records of the batch are its own.
 	first int   // The lane whose turn it is to be first.
 	limit int   // Records per batch; halved while the broker finds batches too large.
@@ -36,13 +40,13 @@ type sender struct {
 func (e *Emitter) supervise(ctx context.Context, s *stream) {
 	wait := e.backoff()
 	for ctx.Err() == nil {
-		n, err := e.client.Partitions(ctx, s.topic)
+		leaders, err := e.client.Leaders(ctx, s.topic)
 		if err != nil {
 			e.waitForTopic(ctx, s, err, wait)
 			continue
 		}
 		wait.Reset()
-		e.produce(ctx, s, n)
+		e.produce(ctx, s, leaders)
 	}
 }
 
@@ -53,14 +57,16 @@ func (e *Emitter) waitForTopic(ctx context.Context, s *stream, err error, wait *
 	wait.Pause(ctx)
 }
 
-// produce runs n senders until ctx ends or the topic has fewer than n
-// partitions. More of them are left for the next start.
-func (e *Emitter) produce(ctx context.Context, s *stream, n int) {
+// produce runs a sender for each partition, which have these leaders, until ctx ends or
+// the topic has fewer of them. More are left for the next start.
+func (e *Emitter) produce(ctx context.Context, s *stream, leaders []int) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	n, shared := len(leaders), newRounds(e.client, s.topic)
 	senders := make([]*sender, n)
 	for p := range senders {
-		senders[p] = &sender{e: e, s: s, partition: p, wake: make(chan struct{}, 1), limit: e.cfg.BatchRecordsMax, chain: e.chain(s, p)}
+		senders[p] = &sender{e: e, s: s, partition: p, wake: make(chan struct{}, 1), limit: e.cfg.BatchRecordsMax, chain: e.chain(s, p), rounds: shared}
+		senders[p].leader.Store(int64(leaders[p]))
 	}
 	for lane := range s.lanes {
 		p := senders[topic.Partition(lane, n)]
@@ -74,24 +80,29 @@ func (e *Emitter) produce(ctx context.Context, s *stream, n int) {
 	for _, p := range senders {
 		work.Go(func() { p.run(ctx) })
 	}
-	e.watch(ctx, s, n)
+	e.watch(ctx, s, senders)
 	stop()
 	work.Wait()
 	s.senders.Store(nil)
 }
 
-// watch returns when ctx ends or the topic has shrunk.
-func (e *Emitter) watch(ctx context.Context, s *stream, n int) {
+// watch tells the senders where their partitions are, and returns when ctx ends or the
+// topic has shrunk.
+func (e *Emitter) watch(ctx context.Context, s *stream, senders []*sender) {
 	t := time.NewTicker(watchInterval)
 	defer t.Stop()
-	grown := false
+	grown, n := false, len(senders)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		now, err := e.client.Partitions(ctx, s.topic)
+		leaders, err := e.client.Leaders(ctx, s.topic)
+		now := len(leaders)
+		for p := range min(now, n) {
+			senders[p].leader.Store(int64(leaders[p]))
+		}
 		switch {
 		case err != nil:
 		case now < n:
@@ -105,8 +116,6 @@ func (e *Emitter) watch(ctx context.Context, s *stream, n int) {
 }
 
 func (p *sender) run(ctx context.Context) {
-	linger := time.NewTimer(0)
-	defer linger.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,24 +123,26 @@ func (p *sender) run(ctx context.Context) {
 		case <-p.wake:
 		}
 		for ctx.Err() == nil && p.collect() {
-			if wait := p.lingers(); wait > 0 {
-				linger.Reset(wait)
-				select {
-				case <-ctx.Done():
-					return
-				case <-linger.C:
-				}
-				p.collect()
+			if slices.ContainsFunc(p.batch, func(r *record) bool { return r.awaited }) {
+				p.deliver(ctx, nil) // Somebody waits for what is in it.
+				continue
 			}
-			p.deliver(ctx)
+			r := p.rounds.join(int(p.leader.Load()), max(p.lingers(), gather))
+			select {
+			case <-ctx.Done():
+				r.leave(ctx)
+				return
+			case <-r.due:
+			}
+			p.collect()
+			p.deliver(ctx, r)
 		}
 	}
 }
 
-// lingers is how much longer the collected batch should wait for company. It does not
-// where somebody waits for what is in it.
+// lingers is how much longer the collected batch should wait for company.
 func (p *sender) lingers() time.Duration {
-	if len(p.batch) >= p.limit || slices.ContainsFunc(p.batch, func(r *record) bool { return r.awaited }) {
+	if len(p.batch) >= p.limit {
 		return 0
 	}
 	oldest := p.batch[0].queued
@@ -160,10 +171,11 @@ func (p *sender) collect() bool {
 	return len(p.batch) > 0
 }
 
-// deliver sends the batch until it is stored, split, given up or ctx ends.
-func (p *sender) deliver(ctx context.Context) {
+// deliver sends the batch until it is stored, split, given up or ctx ends: for the
+// first time with those of r, nil for alone.
+func (p *sender) deliver(ctx context.Context, r *round) {
 	wait := p.e.backoff()
-	headers, sealed := p.prepare()
+	sealed := p.prepare()
 	taken := false // It is stored, or may be: whatever is put together anew has another number.
 	defer func() {
 		if taken && p.chain != nil {
@@ -171,7 +183,8 @@ func (p *sender) deliver(ctx context.Context) {
 		}
 	}()
 	for {
-		err := p.attempt(ctx, headers)
+		err := p.attempt(ctx, r)
+		r = nil
 		taken = taken || err == nil || !refuses(err)
 		switch {
 		case err == nil:
@@ -193,38 +206,48 @@ func (p *sender) deliver(ctx context.Context) {
 }
 
 // attempt produces the batch once.
-func (p *sender) attempt(ctx context.Context, headers [][]kafka.Header) error {
-	records := make([]kafka.Record, len(p.batch))
-	for i, r := range p.batch {
-		records[i] = r.message(headers[i])
+func (p *sender) attempt(ctx context.Context, r *round) error {
+	for _, r := range p.batch {
 		if r.tried {
 			p.s.count.resent.Add(1)
 		}
 		r.tried = true
 	}
-	p.s.count.sent.Add(uint64(len(records)))
-	res, err := p.e.client.Produce(ctx, &kafka.ProduceRequest{
-		Topic:        p.s.topic,
-		Partition:    p.partition,
-		RequiredAcks: kafka.RequireAll,
-		Records:      kafka.NewRecordReader(records...),
-	})
-	if err == nil {
-		err = res.Error
-	}
+	p.s.count.sent.Add(uint64(len(p.batch)))
+	err := p.send(ctx, r)
+	p.wire.lent = p.wire.lent || err != nil
 	return p.e.client.Explain(err, access.Write, p.s.topic)
+}
+
+func (p *sender) send(ctx context.Context, r *round) error {
+	part := bus.Part{Partition: p.partition, Batch: p.wire.out}
+	if r != nil {
+		err := r.hand(ctx, part)
+		if !apart(err) {
+			return err
+		}
+	}
+	errs, err := p.e.client.Produce(ctx, p.s.topic, []bus.Part{part})
+	if err != nil {
+		return err //nolint:wrapcheck // Explained by attempt.
+	}
+	return errs[0]
 }
 
 // stored takes the batch, which Kafka has acknowledged, from the queue.
 func (p *sender) stored(ctx context.Context) {
 	now := p.e.now()
 	var events uint64
+	oldest := p.batch[0].queued
 	for _, r := range p.batch {
 		if r.sort == sortEvent || r.sort == sortEnforcement {
 			events++
 		}
-		p.e.metrics.lag.Record(ctx, now.Sub(r.queued).Seconds(), p.s.attr)
+		if r.queued.Before(oldest) {
+			oldest = r.queued
+		}
 	}
+	p.e.metrics.lag.Record(ctx, now.Sub(oldest).Seconds(), p.s.attr)
 	n := uint64(len(p.batch))
 	p.limit = min(2*p.limit, p.e.cfg.BatchRecordsMax)
 	p.release() // First: what is counted as acknowledged a restart does not deliver again.

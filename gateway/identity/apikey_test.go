@@ -77,7 +77,7 @@ func TestAPIKey(t *testing.T) {
 		Tenant: "acme", Issuer: us, Subject: n.Subject(us, "billing"), Session: got.Session, TokenID: got.TokenID, ClientID: "vk_billing",
 		Scopes: []string{"read"}, IssuedAt: entry.Issued, Expires: entry.Expires, Binding: event.BindingNone, Method: identity.MethodAPIKey, Kind: event.SubjectAgent,
 	}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil || got.Session == "" {
+	if diff := cmp.Diff(&want, got); diff != "" || err != nil || got.Session == "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	same, err := v.Verify(t.Context(), withKey(other), home)

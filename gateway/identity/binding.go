@@ -49,35 +49,39 @@ func readConfirmation(value []byte) confirmation {
 
 // bind holds a request to the keys that its token is bound to, and returns its
 // identity with what was proven.
-func (v *Verifier) bind(r *http.Request, s scheme, e *verified, from netip.Addr, now time.Time) (Identity, error) {
-	id, c := e.identity, &e.confirm
+func (v *Verifier) bind(r *http.Request, s scheme, e *verified, from netip.Addr, now time.Time) (*Identity, error) {
+	id, c := &e.identity, &e.confirm
+	if c.bound { // What is proven is this request's alone.
+		own := e.identity
+		id = &own
+	}
 	switch {
 	case c.foreign, s == schemeBearer && c.jkt != "":
-		return Identity{}, stolen(e, CodeBound, "The token is bound to a key and cannot be used as a bearer token")
+		return nil, stolen(e, CodeBound, "The token is bound to a key and cannot be used as a bearer token")
 	case s == schemeDPoP && c.jkt == "":
-		return Identity{}, fault(CodeNotBound, "The token is not bound to a DPoP key")
+		return nil, fault(CodeNotBound, "The token is not bound to a DPoP key")
 	}
 	if c.x5t != "" && r.TLS == nil {
 		// Something before us ends TLS: its owner could not show it either.
-		return Identity{}, fault(CodeBound, "The token is bound to a certificate, and this connection can have none")
+		return nil, fault(CodeBound, "The token is bound to a certificate, and this connection can have none")
 	}
 	if c.x5t != "" {
 		x5t := certificateThumbprint(r)
 		if subtle.ConstantTimeCompare([]byte(x5t), []byte(c.x5t)) != 1 {
-			return Identity{}, stolen(e, CodeBound, "The token is bound to a certificate that this connection has not got")
+			return nil, stolen(e, CodeBound, "The token is bound to a certificate that this connection has not got")
 		}
 		id.Binding, id.Device = event.BindingMTLS, x5t
 	}
 	if c.jkt != "" {
 		nonce, err := v.prove(r, e, from, now)
 		if err != nil {
-			return Identity{}, err
+			return nil, err
 		}
 		id.Binding, id.Device, id.Nonce = event.BindingDPoP, c.jkt, nonce
 	}
 	required := e.issuer.spec.Binding
 	if len(required) > 0 && !slices.Contains(required, id.Binding) {
-		return Identity{}, fault(CodeNotBound, "The token must be bound to a key")
+		return nil, fault(CodeNotBound, "The token must be bound to a key")
 	}
 	return id, nil
 }

@@ -83,7 +83,7 @@ func TestCertificateIsAnIdentity(t *testing.T) {
 		Session: n.Session("spiffe://example.org", x5t(cert)), TokenID: n.Token("spiffe://example.org", x5t(cert)), ClientID: id,
 		Scopes: []string{"read"}, IssuedAt: cert.NotBefore, Expires: cert.NotAfter, Binding: event.BindingMTLS, Device: x5t(cert), Method: identity.MethodMTLS, Kind: event.SubjectService,
 	}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+	if diff := cmp.Diff(&want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	agent, err := v.Verify(t.Context(), over(certificate(t, dns("NIGHT.jobs.example")), anonymous()), home)

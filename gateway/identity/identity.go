@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -41,6 +42,9 @@ type Identity struct {
 	// Nonce is a DPoP nonce that the client should use from now on (RFC 9449
 	// section 8.2); empty where it has a recent one.
 	Nonce string
+	// Memo is where gateway/session remembers whoever comes with the token; nil for an
+	// identity that no token is remembered of.
+	Memo *session.Memo
 }
 
 // Methods: what proves an identity.

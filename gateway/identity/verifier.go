@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/vigil-gateway/vigil/gateway/guard"
+	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -155,12 +156,13 @@ func (v *Verifier) InheritKeys(old *Verifier) {
 // other error means that the verifier is at fault, and the gateway fails closed.
 //
 // It says nothing about whether the session has been revoked since: the caller
-// asks gateway/session, on every request.
-func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr) (Identity, error) {
+// asks gateway/session, on every request. The identity is shared between requests of
+// one token, and must not be changed.
+func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr) (*Identity, error) {
 	c, err := v.credentialOf(r)
 	if err != nil {
 		v.metrics.count(ctx, result(err))
-		return Identity{}, err
+		return nil, err
 	}
 	now := v.now()
 	var e *verified
@@ -168,7 +170,7 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr)
 		e = v.cache.get(c.text)
 		if e != nil && !e.binds && e.good(now) {
 			v.metrics.count(ctx, resultCached)
-			return e.identity, nil
+			return &e.identity, nil
 		}
 	}
 	id, err := v.check(ctx, r, c, e, from, now)
@@ -176,21 +178,26 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, from netip.Addr)
 		_ = v.budgets.Spend(ctx, guard.Failures, from) // The next one is told.
 	}
 	v.metrics.count(ctx, result(err))
-	return id, err
+	if err != nil {
+		return nil, err
+	}
+	return id, nil
 }
 
 // check verifies a credential of any kind; e is what the cache has of a bearer
 // token, nil where it was not asked or has nothing.
-func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *verified, from netip.Addr, now time.Time) (Identity, error) {
+func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *verified, from netip.Addr, now time.Time) (*Identity, error) {
 	switch c.scheme {
 	case schemeAPIKey:
 		err := v.budgets.Owes(ctx, guard.Failures, from)
 		if err != nil {
-			return Identity{}, err //nolint:wrapcheck // The caller looks for it.
+			return nil, err //nolint:wrapcheck // The caller looks for it.
 		}
-		return v.apiKeys.verify(c.text, now)
+		id, err := v.apiKeys.verify(c.text, now)
+		return &id, err
 	case schemeCertificate:
-		return v.certificates.verify(r, now)
+		id, err := v.certificates.verify(r, now)
+		return &id, err
 	case schemeBearer, schemeDPoP:
 	}
 	if e == nil {
@@ -199,11 +206,11 @@ func (v *Verifier) check(ctx context.Context, r *http.Request, c credential, e *
 	if e == nil || !e.good(now) {
 		err := v.budgets.Owes(ctx, guard.Failures, from)
 		if err != nil {
-			return Identity{}, err //nolint:wrapcheck // The caller looks for it.
+			return nil, err //nolint:wrapcheck // The caller looks for it.
 		}
 		e, err = v.verify(ctx, c.text, from, now)
 		if err != nil {
-			return Identity{}, err
+			return nil, err
 		}
 		e.binds = e.confirm.bound || len(e.issuer.spec.Binding) > 0
 		v.cache.put(e)
@@ -267,6 +274,7 @@ func (v *Verifier) verify(ctx context.Context, token string, from netip.Addr, no
 		token: strings.Clone(token), identity: is.identity(v.names, MethodJWT, p.signing, c), confirm: c.confirm,
 		from: is.from(c), until: is.until(c), issuer: is, kid: p.kid, key: k,
 	}
+	e.identity.Memo = new(session.Memo)
 	e.set.Store(set)
 	return e, nil
 }

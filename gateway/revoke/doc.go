@@ -59,6 +59,10 @@
 // of the one before is kept: when the file is rewritten meanwhile, that one is copied,
 // so that a crash does not lose both.
 //
+// A start checks every signature of the file anew: whoever can write the file could
+// read a key beside it, so that no mark of our own would tell his lines from ours. They
+// are checked on all processors and taken in the order of the file.
+//
 // kafka-go's Reader is not used: it sleeps between polls, hides the high
 // watermark during catch-up and restarts slowly. One long poll per partition
 // returns as soon as a record is written.

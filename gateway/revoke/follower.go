@@ -151,20 +151,21 @@ func (f *Follower) loadFile() error {
 			f.table.Apply(v, now)
 		}
 	}
-	damaged, torn, err := f.file.load(func(at int64, keep time.Time, raw []byte) {
-		m, err := keys.Open(raw)
-		if err != nil || m.Verdict == nil {
+	some := openings{keys: keys, take: func(o *opening) {
+		if o.err != nil || o.message.Verdict == nil {
 			refused++ // Signed by a key that is gone, for instance.
 			return
 		}
-		out, _ := f.ledger.fold(record{verdict: m.Verdict, raw: raw, keep: keep, at: at}, now)
+		out, _ := f.ledger.fold(record{verdict: o.message.Verdict, raw: o.raw, keep: o.keep, at: o.at}, now)
 		if out == full {
-			apply(m.Verdict)
+			apply(o.message.Verdict)
 		}
-	})
+	}}
+	damaged, torn, err := f.file.load(some.add)
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)
 	}
+	some.flush()
 	err = f.file.live(func(raw []byte) {
 		v, err := verified(raw)
 		if err != nil {

@@ -43,6 +43,11 @@
 // times what the request costs that finds it; which ones stay is bounded. Live and
 // Touched show visits only.
 //
+// A token remembers the party that came last with it ([Memo]), because to find it by
+// its names costs more than all else that a known token needs. What the token does not
+// say is compared each time, and its standing is that of the party: a Memo knows
+// nothing about verdicts.
+//
 // Of a verdict only what a request may need is kept, and its target as a hash: most
 // verdicts never meet anybody. Which target it was is known again from the name by
 // which a visit met it.

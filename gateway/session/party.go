@@ -51,11 +51,38 @@ type group struct {
 // alone decides.
 func (p *party) same(e *Entry) bool {
 	a, b := &p.entry.Who, &e.Who
-	return a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.LinkedAccount == b.LinkedAccount &&
-		a.Address == b.Address && p.entry.Route == e.Route &&
-		a.Device == b.Device && a.ClientID == b.ClientID && a.Account == b.Account && a.JA4 == b.JA4 && a.ASN == b.ASN &&
-		a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant && p.entry.Public == e.Public &&
+	return p.sameHere(e) && a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.LinkedAccount == b.LinkedAccount &&
+		a.ClientID == b.ClientID && a.SubjectKind == b.SubjectKind &&
 		a.AuthTime.Equal(b.AuthTime) && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
+}
+
+// sameHere is the part of same that a token does not say.
+func (p *party) sameHere(e *Entry) bool {
+	a, b := &p.entry.Who, &e.Who
+	return a.Address == b.Address && p.entry.Route == e.Route && a.Device == b.Device && a.Account == b.Account && a.JA4 == b.JA4 &&
+		a.ASN == b.ASN && a.Tenant == b.Tenant && p.entry.Public == e.Public
+}
+
+// Memo remembers whoever came last with a token, so that he is not looked up by his
+// names again. It belongs to one token: entries with the same Memo have the same
+// Subject, LinkedAccount, Session, TokenID, ClientID, SubjectKind, Aliases,
+// AuthTime and IssuedAt, and are for the same Table. The zero value remembers nobody.
+type Memo struct{ last atomic.Pointer[party] }
+
+// rejoin lists v with the party that came last with its token, where it is the same.
+// known is false where it is not, or nobody knows it any more.
+func (t *Table) rejoin(v *Visit, e *Entry) (ok, known bool) {
+	p := e.Memo.last.Load()
+	if p == nil || !p.sameHere(e) {
+		return false, false
+	}
+	g := t.group(p.hash)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !p.kept {
+		return false, false
+	}
+	return p.add(v, t.config.VisitsPerSessionMax), true
 }
 
 // hashOf tells parties apart well enough to find one.
@@ -75,6 +102,21 @@ const hashFactor = 0x9e3779b97f4a7c15
 // join lists v with its party, which it makes where there is none. It reports
 // false where the session has too many visits.
 func (t *Table) join(v *Visit, e *Entry) bool {
+	if e.Memo == nil {
+		return t.joinByNames(v, e)
+	}
+	ok, known := t.rejoin(v, e)
+	if known {
+		return ok
+	}
+	ok = t.joinByNames(v, e)
+	if ok {
+		e.Memo.last.Store(v.party)
+	}
+	return ok
+}
+
+func (t *Table) joinByNames(v *Visit, e *Entry) bool {
 	hash := t.hashOf(e)
 	g := t.group(hash)
 	g.mu.Lock()

@@ -54,6 +54,8 @@ type Entry struct {
 	// something for as long as it is open: a WebSocket, a gRPC call.
 	Writes bool
 	Time   time.Time
+	// Memo is that of the token, nil for none.
+	Memo *Memo
 }
 
 // Standing is the strongest live verdict that matches a visit. The zero value
@@ -165,11 +167,14 @@ func (v *Visit) SetStream(kind string) {
 // Standing returns the strongest verdict that holds now and touches the visit.
 // Among equals the one that lasts longest is returned. A visit that is not listed
 // has none.
-func (v *Visit) Standing() Standing {
+func (v *Visit) Standing() Standing { return v.StandingAt(v.table.now()) }
+
+// StandingAt is Standing for a caller who has just looked at the clock.
+func (v *Visit) StandingAt(now time.Time) Standing {
 	if v.party == nil {
 		return Standing{}
 	}
-	return v.table.standing(v.party, v.table.now())
+	return v.table.standing(v.party, now)
 }
 
 // Leave takes the visit out of the table and frees its context. Only the first

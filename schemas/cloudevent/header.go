@@ -53,17 +53,27 @@ type Attributes struct {
 	TraceState  string
 }
 
+const specVersion = "1.0"
+
 // Headers returns a as record headers. Their values share one piece of memory.
 func (a Attributes) Headers() []Header {
-	const version = "1.0"
-	h := make([]Header, 0, 8)
-	b := make([]byte, 0, len(version)+len(a.ID)+len(a.Source)+len(a.Type)+len(time.RFC3339Nano)+len(a.ContentType)+len(a.TraceParent)+len(a.TraceState))
+	text := len(specVersion) + len(a.ID) + len(a.Source) + len(a.Type) + len(time.RFC3339Nano) + len(a.ContentType) + len(a.TraceParent) + len(a.TraceState)
+	h, _ := a.AppendHeaders(make([]Header, 0, headersMost), make([]byte, 0, text))
+	return h
+}
+
+// headersMost is how many headers a record has at most.
+const headersMost = 8
+
+// AppendHeaders appends a as record headers to h. Their values are appended to b and
+// share its memory, so that a writer of many records needs none for each.
+func (a Attributes) AppendHeaders(h []Header, b []byte) ([]Header, []byte) {
 	add := func(key, value string) {
 		from := len(b)
 		b = append(b, value...)
 		h = append(h, Header{key, b[from:len(b):len(b)]})
 	}
-	add("ce_specversion", version)
+	add("ce_specversion", specVersion)
 	add("ce_id", a.ID)
 	add("ce_source", a.Source)
 	add("ce_type", a.Type)
@@ -77,7 +87,7 @@ func (a Attributes) Headers() []Header {
 	if a.TraceState != "" {
 		add("tracestate", a.TraceState)
 	}
-	return h
+	return h, b
 }
 
 // Read collects the attributes of a record from a look-up of its headers. A

@@ -61,7 +61,7 @@ func hit(tokens, revoked int) (nanoseconds, allocations float64, err error) {
 		err = table.List(&visit, &session.Entry{Route: "orders", Time: now, Who: session.Who{
 			Tenant: id.Tenant, Subject: id.Subject, Session: id.Session, TokenID: id.TokenID, ClientID: id.ClientID,
 			SubjectKind: id.Kind, Aliases: id.Aliases, AuthTime: id.AuthTime, IssuedAt: id.IssuedAt, Address: from,
-		}})
+		}, Memo: id.Memo})
 		if err != nil {
 			return err
 		}

@@ -147,7 +147,7 @@ func (b *bench) prepare(ctx context.Context) error {
 func (b *bench) prove(ctx context.Context) error {
 	for _, t := range b.targets {
 		if t.vigil != nil {
-			k, err := b.books(ctx, t.vigil)
+			k, err := b.caughtUp(ctx, t.vigil)
 			if err != nil {
 				return err
 			}

@@ -338,6 +338,17 @@ func (b *bench) books(ctx context.Context, v *vigil) (books, error) {
 	return out, nil
 }
 
+// caughtUp waits until a gateway has read all verdicts: until then it refuses
+// everybody.
+func (b *bench) caughtUp(ctx context.Context, v *vigil) (books, error) {
+	for deadline := time.Now().Add(startMax); ; time.Sleep(lookGap) {
+		k, err := b.books(ctx, v)
+		if err != nil || k.Feed == "known" || time.Now().After(deadline) {
+			return k, err
+		}
+	}
+}
+
 // sent waits until Kafka has every event of a gateway.
 func (b *bench) sent(ctx context.Context, v *vigil) (books, error) {
 	for deadline := time.Now().Add(settleMax); ; time.Sleep(lookGap / 5) {

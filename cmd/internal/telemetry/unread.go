@@ -33,10 +33,9 @@ type unreadTracer struct {
 // Start implements trace.Tracer.
 func (u *unreadTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	c := trace.NewSpanStartConfig(options...)
-	parent := trace.SpanContextFromContext(ctx)
+	parent, under := trace.SpanContextFromContext(ctx), ctx
 	if c.NewRoot() {
-		parent = trace.SpanContext{}
-		ctx = trace.ContextWithSpanContext(ctx, parent)
+		parent, under = trace.SpanContext{}, context.Background() // The sampler asks it for a parent, and there shall be none.
 	}
 	whole := parent.TraceID()
 	if !whole.IsValid() {
@@ -47,7 +46,7 @@ func (u *unreadTracer) Start(ctx context.Context, name string, options ...trace.
 	var part trace.SpanID
 	binary.LittleEndian.PutUint64(part[:], rand.Uint64()|1) //nolint:gosec // As above; never zero, which is no id.
 	said := u.sampler.ShouldSample(sdktrace.SamplingParameters{
-		ParentContext: ctx, TraceID: whole, Name: name, Kind: c.SpanKind(), Attributes: c.Attributes(), Links: c.Links(),
+		ParentContext: under, TraceID: whole, Name: name, Kind: c.SpanKind(), Attributes: c.Attributes(), Links: c.Links(),
 	})
 	flags := parent.TraceFlags().WithSampled(said.Decision == sdktrace.RecordAndSample)
 	ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{

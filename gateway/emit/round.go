@@ -1,0 +1,110 @@
+package emit
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/bus"
+)
+
+// rounds let the partitions of one broker share a request: to send one costs as much
+// as to make thirty events. A partition still has one batch in flight at a time, and
+// what a request of several fails with each partition deals with by itself.
+type rounds struct {
+	client producer
+	topic  string
+
+	mu   sync.Mutex
+	open map[int]*round // By broker: those that still take partitions in.
+}
+
+// producer is [bus.Client] as far as rounds need it.
+type producer interface {
+	Produce(ctx context.Context, topic string, parts []bus.Part) ([]error, error)
+}
+
+// round is one shared request.
+type round struct {
+	of  *rounds
+	due chan struct{} // Its linger is over: hand over what there is.
+
+	left  int        // Partitions that have neither handed over nor left. Guarded by rounds.mu.
+	parts []bus.Part // Guarded by rounds.mu until left is 0.
+
+	done chan struct{}
+	errs []error // Of parts, nil where err is not. Read after done.
+	err  error
+}
+
+func newRounds(client producer, topic string) *rounds {
+	return &rounds{client: client, topic: topic, open: make(map[int]*round)}
+}
+
+// join takes a partition into the next request to a broker, which is due after wait
+// at the latest. The partition must hand over or leave.
+func (s *rounds) join(broker int, wait time.Duration) *round {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.open[broker]
+	if r == nil {
+		r = &round{of: s, due: make(chan struct{}), done: make(chan struct{})}
+		s.open[broker] = r
+		time.AfterFunc(wait, func() { s.close(broker, r) })
+	}
+	r.left++
+	return r
+}
+
+// close lets nobody else in.
+func (s *rounds) close(broker int, r *round) {
+	s.mu.Lock()
+	delete(s.open, broker)
+	s.mu.Unlock()
+	close(r.due)
+}
+
+// hand sends a partition's batch with those of the others, and returns what has
+// become of it. It is called once the round is due. The error wraps [bus.ErrApart]
+// where nothing was sent, because the partitions have different brokers by now.
+func (r *round) hand(ctx context.Context, part bus.Part) error {
+	r.of.mu.Lock()
+	at := len(r.parts)
+	r.parts = append(r.parts, part)
+	r.left--
+	last := r.left == 0
+	r.of.mu.Unlock()
+	if last {
+		r.send(ctx)
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // The sender's own end.
+	}
+	if r.err != nil {
+		return r.err
+	}
+	return r.errs[at]
+}
+
+// leave takes a partition out that has nothing to send: its sender ends, and the
+// others' with it.
+func (r *round) leave(ctx context.Context) {
+	r.of.mu.Lock()
+	r.left--
+	last := r.left == 0 && len(r.parts) > 0
+	r.of.mu.Unlock()
+	if last {
+		r.send(ctx)
+	}
+}
+
+func (r *round) send(ctx context.Context) {
+	r.errs, r.err = r.of.client.Produce(ctx, r.of.topic, r.parts)
+	close(r.done)
+}
+
+// apart reports whether nothing of a shared request was sent.
+func apart(err error) bool { return errors.Is(err, bus.ErrApart) }
