@@ -140,6 +140,15 @@ func (e *Engine) empty() {
 	e.custom.use(e.model)
 }
 
+// forget drops what was seen before the clock was set back: it would be in the
+// future for ever. What was seen stays so, for the lanes go on.
+func (e *Engine) forget() {
+	gathered := e.facets
+	e.empty()
+	gathered.Restart()
+	e.facets = gathered
+}
+
 // Model is the model in force.
 func (e *Engine) Model() *model.Model { return e.model }
 
@@ -178,7 +187,9 @@ func (e *Engine) Assess(r Record) Result {
 	at := ev.GetTime().AsTime().UnixNano()
 	switch ev.GetKind() {
 	case event.KindTick:
-		e.clock.Tick(ev.GetGateway(), at)
+		if e.clock.Tick(ev.GetGateway(), at) {
+			e.forget()
+		}
 		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
 		return Result{Missing: missing, Cuts: e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())}
 	case event.KindControl:
@@ -187,7 +198,9 @@ func (e *Engine) Assess(r Record) Result {
 	case event.KindTombstone:
 		return Result{Missing: missing}
 	}
-	e.clock.Event(at)
+	if e.clock.Event(at) {
+		e.forget()
+	}
 	res := e.score(r, missing)
 	res.Missing = missing
 	res.Cuts = e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())
