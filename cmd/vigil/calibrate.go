@@ -247,7 +247,11 @@ func writeLadders(w io.Writer, m *model.Model, found []calibration) error {
 	var b strings.Builder
 	b.WriteString("ladders:\n")
 	for _, kind := range model.Kinds() {
-		fmt.Fprintf(&b, "  - kind: %s\n    temperature: %g\n    rungs:\n", kind, m.Temperature(kind))
+		fmt.Fprintf(&b, "  - kind: %s\n", kind)
+		if t := m.Temperature(kind); t > 0 {
+			fmt.Fprintf(&b, "    temperature: %g\n", t)
+		}
+		b.WriteString("    rungs:\n")
 		for _, rung := range m.Ladder(kind) {
 			threshold, ok := suggested[[2]string{kind, rung.Action}]
 			if !ok {
