@@ -80,6 +80,12 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 			s.Walks[i].Best, s.Walks[i].Longest = 0, 0
 		}
 	}
+	if r := s.Rare(); r.Best > 0 {
+		s.Pending.Samples.Add(entity.Runs, profile.Bucket(r.Best))
+		s.Pending.Samples.Add(entity.Strides, profile.Bucket(entity.StrideOdds(int(r.Longest))))
+		own := s.OwnRare()
+		own.Best, own.Longest = 0, 0
+	}
 	l := &e.model.Learning
 	prefix, network := uint64(0), ""
 	if len(s.Places) > 0 {

@@ -34,6 +34,9 @@ const (
 	StreamsMax = 64
 	// WalksMax bounds the path templates of a session whose ids are followed.
 	WalksMax = 4
+	// ParkedMax bounds the path templates of a session, beside them, whose walks may
+	// go on: the ids of one after the other of so many kinds are still in a row.
+	ParkedMax = 16
 	// RecentMax bounds the rings of distinct hashes in a session.
 	RecentMax = 32
 	// AccountsMax bounds the accounts that are told apart at one address.
