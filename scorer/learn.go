@@ -160,7 +160,7 @@ func (e *Engine) prove(x *evidence.Context) bool {
 	}
 	peaked(x, s)
 	absolve(s, verdict.ActionStepUp, x.Now)
-	x.Subject.Carry(x.Agent.Family, 0, x.Now)
+	x.Subject.Answer(e.shown(x, 0))
 	return newer || ev.GetReason() == event.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 

@@ -138,7 +138,7 @@ func TestListsAreBounded(t *testing.T) {
 		p.Note(entity.Countries, fmt.Sprint(i))
 		p.Samples.Add(entity.Rate, i%40)
 		s.Watch(fmt.Sprint(i))
-		s.Carry(fmt.Sprint(i), 5, 1)
+		s.Carry(entity.Carried{Session: fmt.Sprint(i), Nats: 5, At: 1})
 		r.Add(uint64(i), entity.RecentMax)
 	}
 	if p.Count(entity.Countries) > entity.SeenMax || p.Samples.Total(entity.Rate) > 200 || len(s.Open) > entity.OpenSessionsMax || len(s.Carried()) > entity.CarriedMax || r.Len() > entity.RecentMax {

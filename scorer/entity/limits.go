@@ -61,7 +61,7 @@ const (
 	SeenMax = 24
 	// OpenSessionsMax bounds the sessions of a subject that wait to teach.
 	OpenSessionsMax = 16
-	// CarriedMax bounds the clients of a subject whose suspicion is inherited.
+	// CarriedMax bounds the sessions of a subject whose suspicion is inherited.
 	CarriedMax = 4
 
 	// Kept values of a subject's and of a tenant's habits.
