@@ -194,7 +194,7 @@ var catalogue = [Count]Description{
 	UseAfterSignOut: {
 		ID: "credential.use_after_sign_out", Group: Credential, Technique: "T1550.001", Hard: true, Needs: "session, a session event with reason logout, decision",
 		Formula:  "fixed: a session is used with success more than 30 s after it was signed out, and no sign-in came in between",
-		Innocent: "none known: what was sent before, refused, or signed in again does not count",
+		Innocent: "two windows of one session, one of which signs out while the application has no sign-out of its own for the other: the session has ended anyway. What was sent before, refused, or signed in again does not count",
 	},
 	SprayedPrefix: {
 		ID: "credential.spraying", Group: Credential, Technique: "T1110.003", Facet: true, Needs: "address or device or client_id, auth_outcome, account",
