@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
