@@ -18,8 +18,8 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
-// inherited is the most that a new session inherits, as a share of what a
-// step-up needs: inherited suspicion alone asks for nothing.
+// inherited is the most that a session inherits whose person has signed in anew, as
+// a share of what a step-up needs: inherited suspicion alone asks for nothing.
 const inherited = 0.5
 
 // PhaseLearning marks assessments of subjects with too little history for
@@ -142,6 +142,15 @@ func (e *Engine) empty() {
 	e.custom.use(e.model)
 }
 
+// forget drops what was seen before the clock was set back: it would be in the
+// future for ever. What was seen stays so, for the lanes go on.
+func (e *Engine) forget() {
+	gathered := e.facets
+	e.empty()
+	gathered.Restart()
+	e.facets = gathered
+}
+
 // Model is the model in force.
 func (e *Engine) Model() *model.Model { return e.model }
 
@@ -180,7 +189,9 @@ func (e *Engine) Assess(r Record) Result {
 	at := ev.GetTime().AsTime().UnixNano()
 	switch ev.GetKind() {
 	case event.KindTick:
-		e.clock.Tick(ev.GetGateway(), at)
+		if e.clock.Tick(ev.GetGateway(), at) {
+			e.forget()
+		}
 		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
 		return Result{Missing: missing, Cuts: e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())}
 	case event.KindControl:
@@ -189,7 +200,9 @@ func (e *Engine) Assess(r Record) Result {
 	case event.KindTombstone:
 		return Result{Missing: missing}
 	}
-	e.clock.Event(at)
+	if e.clock.Event(at) {
+		e.forget()
+	}
 	res := e.score(r, missing)
 	res.Missing = missing
 	res.Cuts = e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())
@@ -241,7 +254,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	a := e.assessment(r, x, score, &ruling)
 	if x.Subject != nil {
-		x.Subject.Carry(x.Agent.Family, ruling.Total, x.Now)
+		if ruling.Total >= entity.CarriedLeast || len(x.Subject.Carried()) > 0 {
+			x.Subject.Carry(*e.shown(x, ruling.Total))
+		}
 		e.settle(x, ruling.Total)
 	}
 	if taught {
@@ -409,23 +424,50 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 	return s
 }
 
-// inherit gives a new session the decayed suspicion of the last one of the
-// same subject and client, as far as a step-up, so that a refresh washes
-// nothing away.
+// shown is what the event's session shows of whose next it may be, with what it is
+// suspected of.
+func (e *Engine) shown(x *evidence.Context, nats float64) *entity.Carried {
+	name := func(s string) uint64 {
+		if s == "" {
+			return 0
+		}
+		return evidence.Hash(s)
+	}
+	return &entity.Carried{
+		Session: x.Session.Key.ID, Client: name(x.Agent.Family), Device: name(x.Event.GetDevice()),
+		Prefix: name(e.collector.Names.Prefix(x.Event.GetAddress())), Nats: nats, At: x.Now,
+	}
+}
+
+// inherit gives a new session the decayed suspicion of the one that it may follow:
+// of the same subject, and of the same client, device or address prefix. A refresh
+// washes nothing away; what has been counted is not counted again. It supports a
+// step-up at most, which whoever is the owner can answer.
 func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
-	nats := x.Subject.Inherit(x.Agent.Family, x.Now, e.model.Session.HalfLife)
-	if nats < 0.5 {
+	x.Session = s
+	from, nats := x.Subject.Inherit(e.shown(x, 0), x.Now, e.model.Session.HalfLife)
+	if nats < entity.CarriedLeast {
 		return
 	}
 	s.Suspicion.Decay(x.Now, e.model.Pace())
-	most := 0.0
-	for _, g := range e.model.Ladder(model.KindOf(x.Event)) {
-		if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
-			most = max(most, g.Threshold)
+	old := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: from.Session})
+	anew := x.Event.GetAuthTime() != nil && x.Event.GetAuthTime().AsTime().UnixNano() > from.At
+	if old == nil || old == s || old.Subject != s.Subject || anew {
+		most := 0.0
+		for _, g := range e.model.Ladder(model.KindOf(x.Event)) {
+			if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
+				most = max(most, g.Threshold)
+			}
 		}
+		nats = min(nats, float64(inherited*most))
+	} else {
+		old.Suspicion.Decay(x.Now, e.model.Pace())
+		nats = old.Suspicion.Total(e.model.Session.Floor)
+		s.Suspicion.Marks = append(s.Suspicion.Marks[:0], old.Suspicion.Marks...)
+		s.Suspicion.Answered = old.Suspicion.Answered
 	}
 	e.spares.Pile(&s.Suspicion, 1)
-	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), min(nats, float64(inherited*most)))
+	s.Suspicion.Hold(verdict.Strength(verdict.ActionStepUp), int(evidence.Network), nats)
 }
 
 // Stats says how much an engine holds.

@@ -87,6 +87,12 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 			s.Walks[i].Best, s.Walks[i].Longest = 0, 0
 		}
 	}
+	if r := s.Rare(); r.Best > 0 {
+		s.Pending.Samples.Add(entity.Runs, profile.Bucket(r.Best))
+		s.Pending.Samples.Add(entity.Strides, profile.Bucket(entity.StrideOdds(int(r.Longest))))
+		own := s.OwnRare()
+		own.Best, own.Longest = 0, 0
+	}
 	l := &e.model.Learning
 	prefix, network := uint64(0), ""
 	if len(s.Places) > 0 {
@@ -161,7 +167,7 @@ func (e *Engine) prove(x *evidence.Context) bool {
 	}
 	peaked(x, s)
 	absolve(s, verdict.ActionStepUp, x.Now)
-	x.Subject.Carry(x.Agent.Family, 0, x.Now)
+	x.Subject.Answer(e.shown(x, 0))
 	return newer || ev.GetReason() == event.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 

@@ -21,6 +21,8 @@ type metrics struct {
 	fenced   metric.Int64Counter     // States that were not believed.
 	shifted  metric.Int64Counter     // Summaries that have moved away from the epoch in force.
 	cold     metric.Int64Counter     // Entities that the cold stores took and gave, by what became of them.
+	limited  metric.Int64Counter     // What the engines' limits have cost, by limit.
+	held     metric.Int64UpDownCounter
 	lag      metric.Int64ObservableGauge
 	owned    metric.Int64ObservableGauge
 	depth    metric.Int64ObservableGauge
@@ -51,6 +53,10 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.fenced = counter("states_fenced", "{state}", "States of partitions that were not believed: whoever had them may have gone on after the partition was lost.")
 	x.shifted = counter("epoch_shifts", "{summary}", "Summaries of partitions that have moved away from the shared epoch in force.")
 	x.cold = counter("cold_entities", "{entity}", "Entities for which the scorer has no room in memory: put on disk, taken back, dropped at the bound, lost to a fault, damaged.")
+	x.limited = counter("engine_limited", "{case}", "What limits of the scorer have cost, by limit: entities pushed out, events without a detector, rules without an answer, epochs that nobody offered, peer groups forgotten.")
+	var held error
+	x.held, held = m.Int64UpDownCounter("vigil.analyzer.engine_entities", metric.WithUnit("{entity}"), metric.WithDescription("What the engines of the owned partitions hold, by kind."))
+	errs = append(errs, held)
 	x.lag = gauge("lag", "{record}", "Records of a partition that are not scored yet.")
 	x.owned = gauge("partitions", "{partition}", "Partitions that this analyzer owns.")
 	x.depth = gauge("queue_depth", "{batch}", "Reads that wait for a worker.")

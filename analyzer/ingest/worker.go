@@ -56,6 +56,7 @@ type worker struct {
 	archivedAt time.Time
 	countedAt  time.Time // When the active sessions were counted last.
 	published  int64     // Stream time of the last summaries.
+	meter      bounds
 
 	flight  chan error // The write of cuts and assessments under way, nil for none.
 	flying  int64      // What acked becomes when it lands.
@@ -122,6 +123,8 @@ func (w *worker) run(ctx context.Context) error {
 func (w *worker) loop(ctx, drain context.Context) error {
 	due := time.NewTicker(w.ingest.o.Config.CommitEvery)
 	defer due.Stop()
+	w.meter.begin(w.engine)
+	defer w.meter.leave(drain, w.ingest.metrics)
 	var err error
 	for err == nil && ctx.Err() == nil {
 		select {
@@ -149,6 +152,7 @@ func (w *worker) tidy(ctx context.Context) error {
 	engine, counts := w.engine.(counting)
 	if counts && now.Sub(w.countedAt) >= countEvery {
 		w.verdict.Active(engine.Active(announce.ActiveFor))
+		w.meter.count(ctx, w.engine, w.ingest.metrics)
 		w.countedAt = now
 	}
 	if w.taken == nil && (w.diskDue(now) || w.archiveDue(now)) {

@@ -78,7 +78,26 @@ func TestFacetsAreCalibrated(t *testing.T) {
 	if a, b := fitted.Ladder(verdict.TargetAccount)[0].Threshold, m.Ladder(verdict.TargetAccount)[0].Threshold; a >= b {
 		t.Errorf("the section of a model file has %.2f for accounts, want less than %.2f", a, b)
 	}
-	if fitted.Temperature(event.SubjectHuman) != m.Temperature(event.SubjectHuman) {
-		t.Errorf("the section of a model file has temperature %g for people, want %g", fitted.Temperature(event.SubjectHuman), m.Temperature(event.SubjectHuman))
+}
+
+// TestLaddersKeepTheirTemperature reads the section of a model file again.
+func TestLaddersKeepTheirTemperature(t *testing.T) {
+	m, err := model.Parse("own", []byte("ladders:\n  - {kind: human, temperature: 0.17}\n  - {kind: agent, temperature: 0.23}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ladders strings.Builder
+	err = writeLadders(&ladders, m, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := model.Parse("ladders", []byte(ladders.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range model.Kinds() {
+		if a, b := again.Temperature(kind), m.Temperature(kind); a != b {
+			t.Errorf("the temperature of %s is %g, want %g", kind, a, b)
+		}
 	}
 }

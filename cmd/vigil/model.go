@@ -25,7 +25,7 @@ func newModelCommand(env app.Env) *cobra.Command {
 		Args:  noSuchCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newModelShowCommand(env), newModelDiffCommand(env), newModelNamesCommand(env), newModelRowsCommand(env), newModelInitCommand(env))
+	c.AddCommand(newModelShowCommand(env), newModelDiffCommand(env), newModelNamesCommand(env), newModelSignalsCommand(env), newModelRowsCommand(env), newModelInitCommand(env))
 	return c
 }
 

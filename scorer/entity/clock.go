@@ -11,12 +11,27 @@ import (
 // Clock is the stream clock: the running maximum of the median of the live
 // gateways' latest ticks, each jump capped, so that one gateway with a wrong
 // clock moves nothing where there are others. Until the first tick, and in
-// files, which have none, it is the running maximum of the events' own times.
+// files, which have none, it is the running maximum of the events' own times,
+// of which one that is more than FarMax from the others moves nothing.
+//
+// A clock that nobody has confirmed may be wrong: where it begins with one
+// gateway or one event in 2099, it is set back by the first that agree with one
+// another, or that is more than FarMax away. Once it is confirmed it never runs
+// backwards.
 type Clock struct {
 	now     int64
 	ticked  bool
 	ticks   []tick // In the order in which the gateways appeared.
 	offline bool
+	// settled says that two gateways, or a day of one, stand behind the ticks, and
+	// agreed that two events stand behind the events' times.
+	settled, agreed bool
+	// alone counts the ticks of a clock that is not settled.
+	alone int64
+	// far is the latest of the events, farCount in a row, that agree with one
+	// another and not with the clock.
+	far      int64
+	farCount int64
 }
 
 type tick struct {
@@ -30,11 +45,37 @@ func NewClock(offline bool) Clock { return Clock{offline: offline} }
 // Now is the time in nanoseconds since 1970.
 func (c *Clock) Now() int64 { return c.now }
 
-// Tick notes a gateway's tick record.
-func (c *Clock) Tick(gateway string, at int64) {
-	if c.offline {
-		return
+// Tick notes a gateway's tick record. It reports whether it set the clock back:
+// what was seen until now was seen at a wrong time. A tick from before
+// TicksFrom is of a machine that has not learned the time yet, and is none.
+func (c *Clock) Tick(gateway string, at int64) (back bool) {
+	if c.offline || at < TicksFrom {
+		return false
 	}
+	c.note(gateway, at)
+	first := !c.ticked
+	c.ticked = true
+	m := c.median()
+	if c.settled {
+		c.now = max(c.now, min(m, c.now+int64(JumpMax)))
+		return false
+	}
+	c.alone++
+	agreed := c.agree(gateway, at)
+	c.settled = agreed || c.alone >= AloneMax
+	switch {
+	case agreed && !near(at, c.now, SkewMax), first && !near(m, c.now, FarMax):
+		back, c.now = at < c.now, at // Better than what nobody has confirmed.
+	case m < c.now && !near(m, c.now, FarMax):
+		back, c.now = true, m // What is less is waited for.
+	default:
+		c.now = max(c.now, min(m, c.now+int64(JumpMax)))
+	}
+	return back
+}
+
+// note keeps a gateway's latest tick.
+func (c *Clock) note(gateway string, at int64) {
 	i := slices.IndexFunc(c.ticks, func(t tick) bool { return t.Gateway == gateway })
 	switch {
 	case i >= 0:
@@ -50,19 +91,48 @@ func (c *Clock) Tick(gateway string, at int64) {
 	default:
 		c.ticks = append(c.ticks, tick{strings.Clone(gateway), at})
 	}
-	m := c.median()
-	if !c.ticked && c.now == 0 {
-		c.now = m // Nothing to compare with yet.
-	}
-	c.ticked = true
-	c.now = max(c.now, min(m, c.now+int64(JumpMax)))
 }
 
-// Event notes an event's own time.
-func (c *Clock) Event(at int64) {
-	if c.offline || !c.ticked {
+// agree reports whether another gateway's clock shows about the same.
+func (c *Clock) agree(gateway string, at int64) bool {
+	return slices.ContainsFunc(c.ticks, func(t tick) bool {
+		return t.Gateway != gateway && near(t.Time, at, SkewMax)
+	})
+}
+
+// Event notes an event's own time. It reports whether it set the clock back, as
+// [Clock.Tick] does.
+func (c *Clock) Event(at int64) (back bool) {
+	switch {
+	case c.ticked && !c.offline:
+		return false
+	case c.now == 0:
+		c.now = at
+		return false
+	case near(at, c.now, FarMax):
+		c.agreed, c.farCount = true, 0
 		c.now = max(c.now, at)
+		return false
+	case c.agreed && at < c.now:
+		return false // Late.
 	}
+	if c.farCount == 0 || !near(at, c.far, FarMax) {
+		c.farCount = 0
+	}
+	c.far = at
+	c.farCount++
+	if c.farCount < FarLeast {
+		return false
+	}
+	back = at < c.now
+	c.now, c.agreed, c.farCount = at, true, 0
+	return back
+}
+
+// near reports whether two times are within a span of each other. Times may be
+// anything, also further apart than a duration can be.
+func near(a, b int64, within time.Duration) bool {
+	return uint64(max(a, b))-uint64(min(a, b)) <= uint64(within)
 }
 
 // Clamp is an event's own time, cut to within SkewMax of the clock.
@@ -94,6 +164,11 @@ func (c *Clock) Code(k *snapshot.Codec) {
 		k.Str(&t.Gateway)
 		k.I64(&t.Time)
 	})
+	k.Bool(&c.settled)
+	k.Bool(&c.agreed)
+	k.I64(&c.alone)
+	k.I64(&c.far)
+	k.I64(&c.farCount)
 }
 
 // Seconds is a duration of the clock in seconds.

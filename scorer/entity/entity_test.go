@@ -19,15 +19,31 @@ func TestClock(t *testing.T) {
 		move func(c *entity.Clock)
 		want int64
 	}{
-		"one gateway is the clock":               {func(c *entity.Clock) { c.Tick("a", day) }, day},
-		"a clock never runs backwards":           {func(c *entity.Clock) { c.Tick("a", day); c.Tick("a", day-5*second) }, day},
-		"one of three far ahead moves nothing":   {func(c *entity.Clock) { three(c, day); c.Tick("c", day+int64(time.Hour)) }, day},
-		"one of three far behind moves nothing":  {func(c *entity.Clock) { three(c, day); c.Tick("c", 0); c.Tick("a", day+second); c.Tick("b", day+second) }, day + second},
-		"a jump is capped":                       {func(c *entity.Clock) { c.Tick("a", day); c.Tick("a", day+int64(300*time.Hour)) }, day + int64(entity.JumpMax)},
-		"events are the clock before any tick":   {func(c *entity.Clock) { c.Event(day); c.Event(day - second) }, day},
-		"events are nothing after a tick":        {func(c *entity.Clock) { c.Tick("a", day); c.Event(day + 9*second) }, day},
-		"ticks go on from where history ended":   {func(c *entity.Clock) { c.Event(day); c.Tick("a", day-second); c.Tick("a", day+second) }, day + second},
-		"a gateway that went away holds nothing": {func(c *entity.Clock) { three(c, day); a(c, day, 100) }, day + 100*second},
+		"one gateway is the clock":                              {func(c *entity.Clock) { c.Tick("a", day) }, day},
+		"a clock never runs backwards":                          {func(c *entity.Clock) { c.Tick("a", day); c.Tick("a", day-5*second) }, day},
+		"one of three far ahead moves nothing":                  {func(c *entity.Clock) { three(c, day); c.Tick("c", day+int64(time.Hour)) }, day},
+		"one of three far behind moves nothing":                 {func(c *entity.Clock) { three(c, day); c.Tick("c", 0); c.Tick("a", day+second); c.Tick("b", day+second) }, day + second},
+		"a jump is capped":                                      {func(c *entity.Clock) { c.Tick("a", day); c.Tick("a", day+int64(300*time.Hour)) }, day + int64(entity.JumpMax)},
+		"events are the clock before any tick":                  {func(c *entity.Clock) { c.Event(day); c.Event(day - second) }, day},
+		"events are nothing after a tick":                       {func(c *entity.Clock) { c.Tick("a", day); c.Event(day + 9*second) }, day},
+		"ticks go on from where history ended":                  {func(c *entity.Clock) { c.Event(day); c.Tick("a", day-second); c.Tick("a", day+second) }, day + second},
+		"a gateway that went away holds nothing":                {func(c *entity.Clock) { three(c, day); a(c, day, 100) }, day + 100*second},
+		"a first gateway in 2099 is set back by two that agree": {func(c *entity.Clock) { c.Tick("c", y2099); c.Tick("a", day); c.Tick("b", day+second) }, day + second},
+		"a first gateway in 2099 is outvoted by the second":     {func(c *entity.Clock) { c.Tick("c", y2099); c.Tick("a", day) }, day},
+		"a first event in 2099 is corrected by the first tick":  {func(c *entity.Clock) { c.Event(y2099); c.Tick("a", day) }, day},
+		"a first event in 1970 is corrected by the first tick":  {func(c *entity.Clock) { c.Event(second); c.Tick("a", day) }, day},
+		"a lone gateway that learns the time is followed":       {func(c *entity.Clock) { c.Tick("a", y2099); c.Tick("a", day) }, day},
+		"a machine without a battery is no gateway's clock":     {func(c *entity.Clock) { c.Tick("c", second); c.Tick("a", day); c.Tick("c", 2*second) }, day},
+		"who comes when two agree sets nothing back": {func(c *entity.Clock) {
+			three(c, day)
+			c.Tick("d", day-int64(time.Hour))
+			c.Tick("e", day-int64(time.Hour))
+		}, day},
+		"a lone gateway is believed for good after a day of it": {func(c *entity.Clock) { lone(c, day); c.Tick("b", day-int64(time.Hour)) }, day + entity.AloneMax*second},
+		"a first line in 2099 is outvoted by those that follow": {func(c *entity.Clock) { c.Event(y2099); lines(c, day, entity.FarLeast) }, day + entity.FarLeast*second},
+		"a line in 2099 moves nothing":                          {func(c *entity.Clock) { lines(c, day, 2); c.Event(y2099); c.Event(day + 3*second) }, day + 3*second},
+		"a month without a line is caught up with":              {func(c *entity.Clock) { lines(c, day, 2); lines(c, day+2*int64(entity.FarMax), entity.FarLeast) }, day + 2*int64(entity.FarMax) + entity.FarLeast*second},
+		"old lines set no file back":                            {func(c *entity.Clock) { lines(c, day, 2); lines(c, day-2*int64(entity.FarMax), 99) }, day + 2*second},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -43,6 +59,23 @@ func TestClock(t *testing.T) {
 	off.Event(day - second)
 	if off.Now() != day-second {
 		t.Errorf("offline clock took a tick: %d", off.Now())
+	}
+}
+
+// y2099 is a time in 2099.
+const y2099 = int64(4_070_908_800e9)
+
+// lone lets one gateway tick for a day.
+func lone(c *entity.Clock, from int64) {
+	for i := range int64(entity.AloneMax) {
+		c.Tick("a", from+(i+1)*second)
+	}
+}
+
+// lines lets events come one a second.
+func lines(c *entity.Clock, from int64, n int) {
+	for i := range int64(n) {
+		c.Event(from + (i+1)*second)
 	}
 }
 
@@ -105,7 +138,7 @@ func TestListsAreBounded(t *testing.T) {
 		p.Note(entity.Countries, fmt.Sprint(i))
 		p.Samples.Add(entity.Rate, i%40)
 		s.Watch(fmt.Sprint(i))
-		s.Carry(fmt.Sprint(i), 5, 1)
+		s.Carry(entity.Carried{Session: fmt.Sprint(i), Nats: 5, At: 1})
 		r.Add(uint64(i), entity.RecentMax)
 	}
 	if p.Count(entity.Countries) > entity.SeenMax || p.Samples.Total(entity.Rate) > 200 || len(s.Open) > entity.OpenSessionsMax || len(s.Carried()) > entity.CarriedMax || r.Len() > entity.RecentMax {

@@ -180,6 +180,8 @@ type Watermark struct {
 	ID, Before string
 	Partition  int
 	Last       int64
+	// At is the stream time of that partition then.
+	At int64
 }
 
 // Code writes or reads the commons.
@@ -195,5 +197,6 @@ func (m *Commons) Code(k *snapshot.Codec) {
 		k.Str(&w.Before)
 		k.Int(&w.Partition)
 		k.I64(&w.Last)
+		k.I64(&w.At)
 	})
 }

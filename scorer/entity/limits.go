@@ -10,6 +10,17 @@ const (
 	// JumpMax is how far one tick may move the clock; a partition that slept for
 	// a weekend catches up in sixty ticks.
 	JumpMax = time.Hour
+	// TicksFrom is before every true tick: a machine without a battery begins in
+	// 1970, or on the first day of 2000.
+	TicksFrom = int64(946_857_600e9)
+	// AloneMax is from how many ticks on the clock of the only gateway is believed
+	// for good: a day, at one a second.
+	AloneMax = 86_400
+	// FarMax is from where on a time is wrong beyond doubt, or the clock is. Of
+	// events FarLeast in a row must agree to move a clock that far: a line with a
+	// wrong year moves nothing, a month without a line is caught up with.
+	FarMax   = 30 * 24 * time.Hour
+	FarLeast = 5
 	// LiveFor is how long a gateway counts for the clock after its last tick, on
 	// the clock itself.
 	LiveFor = 30 * time.Second
@@ -23,6 +34,9 @@ const (
 	StreamsMax = 64
 	// WalksMax bounds the path templates of a session whose ids are followed.
 	WalksMax = 4
+	// ParkedMax bounds the path templates of a session, beside them, whose walks may
+	// go on: the ids of one after the other of so many kinds are still in a row.
+	ParkedMax = 16
 	// RecentMax bounds the rings of distinct hashes in a session.
 	RecentMax = 32
 	// AccountsMax bounds the accounts that are told apart at one address.
@@ -47,7 +61,7 @@ const (
 	SeenMax = 24
 	// OpenSessionsMax bounds the sessions of a subject that wait to teach.
 	OpenSessionsMax = 16
-	// CarriedMax bounds the clients of a subject whose suspicion is inherited.
+	// CarriedMax bounds the sessions of a subject whose suspicion is inherited.
 	CarriedMax = 4
 
 	// Kept values of a subject's and of a tenant's habits.

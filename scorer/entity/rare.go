@@ -22,6 +22,11 @@ type Rare struct {
 	// SuspendedOn is the hash of the device that showed the session when it was last
 	// suspended, 0 for none.
 	SuspendedOn uint64
+	// Parked are the walks that gave way to others, those that were left longest ago
+	// first, and Best and Longest what they came to since the session last taught.
+	Parked  []Parked
+	Best    float64
+	Longest int32
 	// Group is the peer group whose the session's delta is, empty for none.
 	Group profile.Name
 }
@@ -42,6 +47,16 @@ type Stream struct {
 
 // TokenKey is the key that a token was proven with.
 type TokenKey struct{ Token, Device uint64 }
+
+// Parked is of a walk what it takes to go on with it.
+type Parked struct {
+	Template   uint64
+	LastID     int64
+	Last       int64
+	Refused    float32
+	Run, Climb int32
+	Stride     int32
+}
 
 // Rare is what the session has of it, to be read.
 func (s *Session) Rare() Rare {
@@ -124,4 +139,21 @@ func (s *Session) codeRare(k *snapshot.Codec) {
 	k.I64(&r.SignedOut)
 	k.U64(&r.SuspendedOn)
 	r.Group.Code(k)
+	snapshot.List(k, &r.Parked, func(w *Parked) { w.code(k) })
+	k.F64(&r.Best)
+	longest := int64(r.Longest)
+	k.I64(&longest)
+	r.Longest = int32(longest)
+}
+
+func (w *Parked) code(k *snapshot.Codec) {
+	run, climb, stride := int64(w.Run), int64(w.Climb), int64(w.Stride)
+	k.U64(&w.Template)
+	k.I64(&w.LastID)
+	k.I64(&w.Last)
+	k.F32(&w.Refused)
+	k.I64(&run)
+	k.I64(&climb)
+	k.I64(&stride)
+	w.Run, w.Climb, w.Stride = int32(run), int32(climb), int32(stride)
 }

@@ -210,6 +210,35 @@ func (p *Spares) Begin(w *Walk, template uint64) {
 	*w = Walk{Template: template}
 }
 
+// Park makes room in a session for another walk: w, which has been quiet longest, is
+// kept as far as it takes to go on with it, and begins as the one through the
+// template, or goes on where that was parked after the time since.
+func (p *Spares) Park(s *Session, w *Walk, template uint64, since int64) {
+	r := p.Rare(s)
+	r.Best, r.Longest = max(r.Best, w.Best), max(r.Longest, w.Longest)
+	old := Parked{
+		Template: w.Template, LastID: w.LastID, Last: w.Last, Refused: float32(w.Refused),
+		Run: w.Run, Climb: w.Climb, Stride: int32(w.Stride),
+	}
+	p.Begin(w, template)
+	for i := range r.Parked {
+		k := r.Parked[i]
+		if k.Template != template {
+			continue
+		}
+		r.Parked = slices.Delete(r.Parked, i, i+1)
+		if k.Last >= since {
+			w.LastID, w.Last, w.Refused = k.LastID, k.Last, float64(k.Refused)
+			w.Run, w.Climb, w.Stride = k.Run, k.Climb, int64(k.Stride)
+		}
+		break
+	}
+	if len(r.Parked) >= ParkedMax {
+		r.Parked = slices.Delete(r.Parked, 0, 1)
+	}
+	r.Parked = add(r.Parked, old)
+}
+
 // textStep is of what the room of a text is a multiple, so that others can use it.
 const textStep = 16
 
@@ -319,7 +348,7 @@ func (p *Spares) parts(s *Session) {
 		give(&p.rotations, v)
 	}
 	if v := s.rare; v != nil {
-		*v = Rare{Streams: reuse(v.Streams, keptStreams), Tokens: v.Tokens[:0]}
+		*v = Rare{Streams: reuse(v.Streams, keptStreams), Tokens: v.Tokens[:0], Parked: reuse(v.Parked, keptParked)}
 		give(&p.rares, v)
 	}
 	if v := s.Watch; v != nil {
@@ -332,6 +361,7 @@ func (p *Spares) parts(s *Session) {
 const (
 	keptSamples = 16
 	keptStreams = 4
+	keptParked  = 5
 	keptOpen    = 4
 )
 

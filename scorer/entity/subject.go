@@ -3,6 +3,7 @@ package entity
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -53,8 +54,8 @@ type Subject struct {
 // followed: who comes once costs no memory for it.
 const SequenceFrom = 64
 
-// leftBehind is what most subjects do not have: the suspicion that a new session
-// of the same client inherits, and the decayed number of second factors that
+// leftBehind is what most subjects do not have: the suspicion that the next session
+// of the same use inherits, and the decayed number of second factors that
 // were refused, and what the day has shown.
 type leftBehind struct {
 	carried  []Carried
@@ -82,11 +83,19 @@ func (s *Subject) Refused() Fading {
 	return s.left.refusals
 }
 
-// Carried is suspicion left behind by a session.
+// Carried is suspicion left behind by a session, and by what another may be told to
+// be the next of the same use: hashes, 0 for none.
 type Carried struct {
-	Client string
-	Nats   float64
-	At     int64
+	Session                string
+	Client, Device, Prefix uint64
+	Nats                   float64
+	At                     int64
+}
+
+// follows reports whether a session that shows n may be the next of c's.
+func (c *Carried) follows(n *Carried) bool {
+	same := func(a, b uint64) bool { return a == b && a != 0 }
+	return same(c.Client, n.Client) || same(c.Device, n.Device) || same(c.Prefix, n.Prefix)
 }
 
 // LearnOdd takes the strongest that the test of a clean session has stood at, in
@@ -116,35 +125,37 @@ func (s *Subject) Watch(session string) {
 	s.Open = add(s.Open, session)
 }
 
-// carriedLeast is the least suspicion in nats that is worth inheriting.
-const carriedLeast = 0.5
+// CarriedLeast is the least suspicion in nats that is worth inheriting.
+const CarriedLeast = 0.5
 
-// Carry notes the suspicion of a session by its client.
-func (s *Subject) Carry(client string, nats float64, now int64) {
-	if s.left == nil && nats < carriedLeast {
+// Carry notes the suspicion of a session. Where there are too many, the one that was
+// noted longest ago gives way.
+func (s *Subject) Carry(n Carried) {
+	if s.left == nil && n.Nats < CarriedLeast {
 		return
 	}
 	list := &s.leave().carried
-	for i := range *list {
-		c := &(*list)[i]
-		if c.Client != client {
-			continue
+	i := slices.IndexFunc(*list, func(c Carried) bool { return c.Session == n.Session })
+	switch {
+	case i >= 0 && n.Nats < CarriedLeast:
+		*list = slices.Delete(*list, i, i+1)
+	case i >= 0:
+		n.Session = (*list)[i].Session // That of n is the event's.
+		(*list)[i] = n
+	case n.Nats < CarriedLeast:
+	default:
+		if len(*list) >= CarriedMax {
+			oldest := 0
+			for j := range *list {
+				if (*list)[j].At < (*list)[oldest].At {
+					oldest = j
+				}
+			}
+			*list = slices.Delete(*list, oldest, oldest+1)
 		}
-		if nats < carriedLeast {
-			*list = append((*list)[:i], (*list)[i+1:]...)
-			return
-		}
-		c.Nats, c.At = nats, now
-		return
+		n.Session = strings.Clone(n.Session)
+		*list = add(*list, n)
 	}
-	if nats < carriedLeast {
-		return
-	}
-	if len(*list) >= CarriedMax {
-		copy(*list, (*list)[1:])
-		*list = (*list)[:len(*list)-1]
-	}
-	*list = add(*list, Carried{Client: client, Nats: nats, At: now})
 }
 
 // Carried lists what clients have left behind.
@@ -155,14 +166,24 @@ func (s *Subject) Carried() []Carried {
 	return s.left.carried
 }
 
-// Inherit is the decayed suspicion that a client left behind.
-func (s *Subject) Inherit(client string, now int64, halfLife time.Duration) float64 {
+// Inherit is the most that a session which the next one may follow has left behind,
+// and what is left of its nats. The zero value is nothing.
+func (s *Subject) Inherit(next *Carried, now int64, halfLife time.Duration) (best Carried, nats float64) {
 	for _, c := range s.Carried() {
-		if c.Client == client {
-			return c.Nats * exact.Decay(float64(now-c.At), float64(halfLife))
+		left := c.Nats * exact.Decay(float64(now-c.At), float64(halfLife))
+		if c.follows(next) && left > nats {
+			best, nats = c, left
 		}
 	}
-	return 0
+	return best, nats
+}
+
+// Answer forgets what the sessions have left behind that one may follow in which
+// the subject has proven who he is.
+func (s *Subject) Answer(next *Carried) {
+	if s.left != nil {
+		s.left.carried = slices.DeleteFunc(s.left.carried, func(c Carried) bool { return c.Session == next.Session || c.follows(next) })
+	}
 }
 
 // add appends to a list of which there are many: it grows by a quarter, where
@@ -175,7 +196,7 @@ func add[T any](list []T, v T) []T {
 	return append(list, v)
 }
 
-// Absolve forgets what every client has left behind.
+// Absolve forgets what every session has left behind.
 func (s *Subject) Absolve() {
 	if s.left != nil {
 		s.left.carried = s.left.carried[:0]
@@ -196,7 +217,10 @@ func (s *Subject) Code(k *snapshot.Codec) {
 	k.Bool(&has)
 	if has {
 		snapshot.List(k, &s.leave().carried, func(c *Carried) {
-			k.Str(&c.Client)
+			k.Str(&c.Session)
+			k.U64(&c.Client)
+			k.U64(&c.Device)
+			k.U64(&c.Prefix)
 			k.F64(&c.Nats)
 			k.I64(&c.At)
 		})

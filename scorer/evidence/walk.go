@@ -59,7 +59,7 @@ func (k *Collector) walk(x *Context) {
 	k.walked = 0
 	defer k.breadth(x, template^thing)
 	fresh := x.Spares.Add(&w.IDs, thing, entity.RecentMax*4)
-	if !fresh {
+	if !fresh || w.Run > 0 && id == w.LastID {
 		return // Reading one thing again is not a walk.
 	}
 	if refused(x) {
@@ -190,7 +190,7 @@ func (k *Collector) regular(x *Context, w *entity.Walk) float64 {
 }
 
 // followed returns the walk over a template; the one that has been quiet
-// longest gives way to a new one.
+// longest gives way to another, and goes on when its template comes again.
 func followed(x *Context, template uint64) *entity.Walk {
 	s, quiet := x.Session, 0
 	for i := range s.Walks {
@@ -210,7 +210,7 @@ func followed(x *Context, template uint64) *entity.Walk {
 	if len(s.Walks) < entity.WalksMax {
 		return x.Spares.Follow(s, template)
 	}
-	x.Spares.Begin(&s.Walks[quiet], template)
+	x.Spares.Park(s, &s.Walks[quiet], template, x.At-walkIdle)
 	return &s.Walks[quiet]
 }
 

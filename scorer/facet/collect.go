@@ -67,6 +67,14 @@ type tenantName struct {
 // NewCollector returns an empty collector.
 func NewCollector() *Collector { return &Collector{kept: make(map[tenantName]*gathered)} }
 
+// Restart forgets what has been gathered since the last cut, at a clock that was
+// wrong. The next cut still begins where the last one ended.
+func (c *Collector) Restart() {
+	from := c.from
+	*c = *NewCollector()
+	c.from = from
+}
+
 // Note adds one event, once the first stage has looked at it and before it is
 // counted in its session. names are the engine's: what an event shows has been
 // named there already.

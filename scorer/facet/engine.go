@@ -102,10 +102,15 @@ type suspect struct {
 // Take adds a cut to what is known and judges the facets that it names.
 func (e *Engine) Take(r Record) Result {
 	c := r.Cut
-	e.now = max(e.now, c.GetTime().AsTime().UnixNano())
+	at := c.GetTime().AsTime().UnixNano()
+	e.now = max(e.now, at)
 	commons := e.commons(c.GetTenant())
-	if !advance(commons, c) {
+	fresh, back := advance(commons, c, at)
+	if !fresh {
 		return Result{Duplicate: true}
+	}
+	if back {
+		e.setBack(at)
 	}
 	suspects := e.suspects(c, commons)
 	e.estrange(suspects)
@@ -139,7 +144,7 @@ func (e *Engine) Take(r Record) Result {
 // advance moves the watermark of a cut's source, unless it was taken before. A
 // topic that was made anew has another id: its offsets begin anew, and what a
 // straggler still brings of the one before it counts no more.
-func advance(m *entity.Commons, c *schema.FacetCut) bool {
+func advance(m *entity.Commons, c *schema.FacetCut, at int64) (fresh, back bool) {
 	id, last := c.GetTopicId(), c.GetLastOffset()
 	for i := range m.Marks {
 		w := &m.Marks[i]
@@ -151,17 +156,30 @@ func advance(m *entity.Commons, c *schema.FacetCut) bool {
 		}
 		switch {
 		case id == w.ID && last <= w.Last, id != w.ID && id == w.Before:
-			return false
+			return false, false
 		case id != w.ID:
 			w.ID, w.Before = id, w.ID
 		}
-		w.Last = last
-		return true
+		back = at < w.At-int64(entity.SkewMax)
+		w.Last, w.At = last, at
+		return true, back
 	}
 	if len(m.Marks) < sourcesMax {
-		m.Marks = append(m.Marks, entity.Watermark{Topic: c.GetTopic(), ID: id, Partition: int(c.GetPartition()), Last: last})
+		m.Marks = append(m.Marks, entity.Watermark{Topic: c.GetTopic(), ID: id, Partition: int(c.GetPartition()), Last: last, At: at})
 	}
-	return true
+	return true, false
+}
+
+// setBack begins at another time, because a partition's clock, which never runs
+// backwards otherwise, has been set back: what was seen until now would be in the
+// future for ever.
+func (e *Engine) setBack(now int64) {
+	e.now = now
+	e.facets = entity.NewTable[entity.Facet](e.model.Limits.AddressesMax)
+	e.accounts = entity.NewTable[entity.Facet](e.model.Limits.AddressesMax)
+	for _, m := range e.tenants.All {
+		*m = entity.Commons{Key: m.Key, Since: now, Marks: m.Marks}
+	}
 }
 
 // suspects finds the facets of a cut, narrowest first and those with honest

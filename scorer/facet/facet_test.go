@@ -449,3 +449,40 @@ func TestClearBeginsAgain(t *testing.T) {
 		t.Errorf("verdicts after another attack: %v", s.asked)
 	}
 }
+
+// TestAClockThatIsSetBack takes the cuts of a partition whose clock stood 73 years
+// ahead, and then those from after it was set back: they are judged by their own
+// time, and nothing is left of what was asked for until 2099. A partition that lags
+// sets nothing back.
+func TestAClockThatIsSetBack(t *testing.T) {
+	s := newStory(t, 1)
+	s.settled()
+	s.botnet(40, browser, func(i int) string { return fmt.Sprint("s", i%30) })
+	e, err := facet.New(model.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	offset := int64(0)
+	replay := func(partition int32, years int) (latest time.Time) {
+		for _, old := range s.cuts {
+			offset++
+			c := facet.CloneCut(old)
+			c.Partition, c.LastOffset = partition, offset
+			c.Time = timestamppb.New(old.GetTime().AsTime().AddDate(years, 0, 0))
+			for _, a := range e.Take(facet.Record{Cut: c, Topic: "facets", Offset: offset}).Assessments {
+				latest = a.GetStreamTime().AsTime()
+			}
+		}
+		return latest
+	}
+	ahead := s.now.AddDate(72, 0, 0)
+	if got := replay(0, 73); got.Before(ahead) {
+		t.Fatalf("the clock stands at %s in 2099", got)
+	}
+	if got := replay(1, 0); !got.IsZero() && got.Before(ahead) {
+		t.Errorf("a partition that lags set the clock back to %s", got)
+	}
+	if got := replay(0, 0); got.IsZero() || got.After(s.now) {
+		t.Errorf("the clock was set back, and stands at %s", got)
+	}
+}

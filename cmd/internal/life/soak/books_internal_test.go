@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -112,32 +113,41 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// TestVictims tells whose alarms are no false alarms once an attack has begun.
+// TestVictims tells whose alarms are an attack's doing once it has begun, and for how
+// long.
 func TestVictims(t *testing.T) {
-	r := &run{touched: make(map[string]int)}
-	stolen := &event.RequestEvent{Subject: "ana", Session: "s1", Address: "240.0.0.1"}
-	guess := &event.RequestEvent{Address: "240.0.0.2"}
-	if got := r.mark(stolen, life.Label{Attack: -1}); got != -1 {
+	r := &run{touched: make(map[string]touch)}
+	start := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	at := func(in time.Duration, subject, session, address string) *event.RequestEvent {
+		return &event.RequestEvent{Time: timestamppb.New(start.Add(in)), Subject: subject, Session: session, Address: address}
+	}
+	stolen, guess := at(0, "ana", "s1", "240.0.0.1"), at(0, "", "", "240.0.0.2")
+	if got, _ := r.mark(stolen, life.Label{Attack: -1}); got != -1 {
 		t.Fatalf("before any attack an event belongs to %d", got)
 	}
-	if r.mark(stolen, life.Label{Attack: 4}) != 4 || r.mark(guess, life.Label{Attack: 7}) != 7 {
-		t.Fatal("an attack's own events do not belong to it")
+	for n, ev := range map[int]*event.RequestEvent{4: stolen, 7: guess} {
+		if got, own := r.mark(ev, life.Label{Attack: n}); got != n || !own {
+			t.Fatalf("an attack's own event belongs to %d", got)
+		}
 	}
 	tests := map[string]struct {
-		ev   *event.RequestEvent
-		want int
+		ev     *event.RequestEvent
+		want   int
+		stolen bool
 	}{
-		"the owner in the stolen session":           {&event.RequestEvent{Subject: "ana", Session: "s1", Address: "240.0.0.9"}, 4},
-		"the owner in another session":              {&event.RequestEvent{Subject: "ana", Session: "s2"}, 4},
-		"a stranger at the address of who guesses":  {&event.RequestEvent{Address: "240.0.0.2"}, 7},
-		"somebody signed in at that address":        {&event.RequestEvent{Subject: "ben", Session: "s3", Address: "240.0.0.2"}, -1},
-		"a stranger at the address of a stolen one": {&event.RequestEvent{Address: "240.0.0.1"}, -1},
-		"somebody else altogether":                  {&event.RequestEvent{Subject: "eva", Session: "s4", Address: "240.0.0.5"}, -1},
+		"the owner in the stolen session":             {at(time.Hour, "ana", "s1", "240.0.0.9"), 4, true},
+		"the owner in another session":                {at(time.Hour, "ana", "s2", ""), 4, false},
+		"the owner in the stolen session, days later": {at(72*time.Hour, "ana", "s1", "240.0.0.9"), -1, false},
+		"the owner in another session, days later":    {at(72*time.Hour, "ana", "s9", ""), -1, false},
+		"a stranger at the address of who guesses":    {at(time.Hour, "", "", "240.0.0.2"), 7, true},
+		"somebody signed in at that address":          {at(time.Hour, "ben", "s3", "240.0.0.2"), -1, false},
+		"a stranger at the address of a stolen one":   {at(time.Hour, "", "", "240.0.0.1"), -1, false},
+		"somebody else altogether":                    {at(time.Hour, "eva", "s4", "240.0.0.5"), -1, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := r.mark(tt.ev, life.Label{Attack: -1}); got != tt.want {
-				t.Errorf("belongs to %d, want %d", got, tt.want)
+			if got, own := r.mark(tt.ev, life.Label{Attack: -1}); got != tt.want || own != tt.stolen {
+				t.Errorf("belongs to %d (its own %t), want %d (%t)", got, own, tt.want, tt.stolen)
 			}
 		})
 	}

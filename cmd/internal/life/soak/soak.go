@@ -29,6 +29,16 @@ type Options struct {
 // proofAfter is how long a person needs to confirm that it is he.
 const proofAfter = 45 * time.Second
 
+// aftermath is how long after the last event of an attack an alarm may still be the
+// attack's doing: of what it left behind nothing is left after twelve half-lives.
+const aftermath = 6 * time.Hour
+
+// touch is the attack that had to do with somebody, and until when.
+type touch struct {
+	attack int
+	until  time.Time
+}
+
 // run is one pass of a history through an engine.
 type run struct {
 	options  Options
@@ -41,7 +51,7 @@ type run struct {
 	blocks  *blockBook
 	facets  facetBook
 	cases   []incident
-	touched map[string]int // Sessions, subjects and addresses of attackers: 1 + number.
+	touched map[string]touch // Sessions, subjects and addresses of attackers.
 	proven  map[string]*timestamppb.Timestamp
 	offset  int64
 }
@@ -63,7 +73,7 @@ func Run(o Options) (*Report, error) {
 	r := &run{
 		options: o, pair: pair, gather: gather, measured: o.Life.Start.AddDate(0, 0, o.Warmup), report: newReport(o),
 		days: newDayBook(), blocks: newBlockBook(), cases: make([]incident, len(world.Attacks())),
-		touched: make(map[string]int), proven: make(map[string]*timestamppb.Timestamp),
+		touched: make(map[string]touch), proven: make(map[string]*timestamppb.Timestamp),
 	}
 	ev := new(event.RequestEvent)
 	for {
@@ -108,14 +118,14 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 	if ev.Terminal() {
 		r.report.Requests++
 	}
-	victim := r.mark(ev, label)
+	victim, stolen := r.mark(ev, label)
 	if label.Attack >= 0 {
 		r.cases[label.Attack].see(label, begins, ev.GetTime().AsTime())
 	}
 	for i := range res.Proposals {
 		p := &res.Proposals[i]
 		switch {
-		case victim >= 0:
+		case victim >= 0 && (stolen || p.Target.GetKind() != verdict.TargetSession):
 			r.cases[victim].take(p, label.Attack >= 0)
 		default:
 			r.report.alarm(model.KindOf(ev), actorOf(ev), r.days.traits(ev, label), p)
@@ -144,34 +154,36 @@ func (r *run) meet(ev *event.RequestEvent, label life.Label, victim int) {
 	}
 }
 
-// mark remembers whose sessions and addresses an attack has touched, and
-// returns the attack that an event belongs to, -1 for none. What happens to a
-// victim is no false alarm.
-func (r *run) mark(ev *event.RequestEvent, label life.Label) int {
-	keys := [...]string{ev.GetSession(), ev.GetSubject()}
+// mark remembers whose sessions and addresses an attack has touched, and returns the
+// attack that an event belongs to, -1 for none: it is the attack's own, or its
+// victim's while the attack goes on or in its aftermath. stolen says that it stands in
+// what the attack uses itself; a verdict about another session of the victim stops
+// no thief, and is a false alarm.
+func (r *run) mark(ev *event.RequestEvent, label life.Label) (attack int, stolen bool) {
+	now := ev.GetTime().AsTime()
 	if label.Attack >= 0 {
-		for _, k := range keys {
+		t := touch{label.Attack, now.Add(aftermath)}
+		for _, k := range [...]string{ev.GetSession(), ev.GetSubject()} {
 			if k != "" {
-				r.touched[k] = label.Attack + 1
+				r.touched[k] = t
 			}
 		}
 		if ev.GetSubject() == "" {
-			r.touched[ev.GetAddress()] = label.Attack + 1
+			r.touched[ev.GetAddress()] = t
 		}
-		return label.Attack
+		return label.Attack, true
 	}
-	if len(r.touched) == 0 {
-		return -1
+	own := ev.GetSession()
+	if own == "" && ev.GetSubject() == "" {
+		own = ev.GetAddress()
 	}
-	for _, k := range keys {
-		if n := r.touched[k]; n > 0 {
-			return n - 1
-		}
+	if t, ok := r.touched[own]; ok && own != "" && now.Before(t.until) {
+		return t.attack, true
 	}
-	if ev.GetSubject() == "" {
-		return r.touched[ev.GetAddress()] - 1
+	if t, ok := r.touched[ev.GetSubject()]; ok && ev.GetSubject() != "" && now.Before(t.until) {
+		return t.attack, ev.GetSession() == ""
 	}
-	return -1
+	return -1, false
 }
 
 // answer is what honest people and operators do about a verdict: a person
@@ -188,7 +200,7 @@ func (r *run) answer(ev *event.RequestEvent, label life.Label, proposals []judge
 		case level == verdict.Strength(verdict.ActionStepUp) && ev.GetSubjectKind() == event.SubjectHuman:
 			r.proven[ev.GetSession()] = timestamppb.New(ev.GetTime().AsTime().Add(proofAfter))
 		default:
-			if r.touched[ev.GetSession()] > 0 || r.touched[ev.GetSubject()] > 0 {
+			if attack, _ := r.mark(ev, label); attack >= 0 {
 				continue // Nobody restores what is being attacked.
 			}
 			r.pair.Assess(scorer.Record{Event: &event.RequestEvent{
