@@ -130,13 +130,13 @@ func (c *call) renew(h http.Header) {
 }
 
 // dropped gives a session's refresh token back where a verdict about its holder has
-// revoked it.
+// revoked or blocked it.
 func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
-	if c.presence == nil || v.GetAction() != verdict.ActionRevoke {
+	if c.presence == nil || v.GetAction() != verdict.ActionRevoke && v.GetAction() != verdict.ActionBlock {
 		return
 	}
 	switch v.GetTarget().GetKind() {
-	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetToken:
+	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetAccount, verdict.TargetToken:
 		c.presence.Drop(ctx)
 	}
 }

@@ -305,8 +305,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 		return Answer{}, err
 	}
 	if had && !goesOn {
-		l.endSession(r.Context(), was, "replaced", "Somebody has signed in anew in this browser.")
-		l.tell(event.ReasonLogout, was, v)
+		l.endEverywhere(r.Context(), was, v, "replaced", "Somebody has signed in anew in this browser.")
 	}
 	l.live.put(next, v, now)
 	setCookies(w.Header(), sessionCookies(sealed, parts)...)
