@@ -113,8 +113,9 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		return proof{}, faultOf(CodeIDToken, "at_hash")
 	}
 	out := proof{
-		issuer: p.spec.Issuer, subject: token.Subject, sid: c.SID, acr: c.ACR, amr: c.AMR, authTime: int64(c.AuthTime),
-		scopes: p.scopes(payload),
+		issuer: p.spec.Issuer, subject: token.Subject, sid: c.SID, acr: c.ACR, amr: c.AMR,
+		authTime: int64(min(c.AuthTime, now)), // Not after the verdicts of the next minute.
+		scopes:   p.scopes(payload),
 	}
 	out.email, out.emailSaid = verifiedEmail(payload)
 	if len(raw) <= idTokenBytesMax {

@@ -158,7 +158,8 @@ func (l *Login) believe(ctx context.Context, token string, v Visitor) error {
 	if !l.logouts.first(p.spec.ID+"\x00"+t.ID, logoutAgeMax+2*leeway) {
 		return faultOf(CodeLogoutToken, "jti: used before")
 	}
-	l.signedOutAt(ctx, p, t.SID, t.Subject, time.Unix(t.IssuedAt, 0), v)
+	at := min(t.IssuedAt, l.now().Unix()) // As auth_time is.
+	l.signedOutAt(ctx, p, t.SID, t.Subject, time.Unix(at, 0), v)
 	return nil
 }
 
