@@ -55,7 +55,7 @@ func (p *party) same(e *Entry) bool {
 		a.Address == b.Address && p.entry.Route == e.Route &&
 		a.Device == b.Device && a.ClientID == b.ClientID && a.Account == b.Account && a.JA4 == b.JA4 && a.ASN == b.ASN &&
 		a.SubjectKind == b.SubjectKind && a.Tenant == b.Tenant && p.entry.Public == e.Public &&
-		a.AuthTime.Equal(b.AuthTime) && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
+		a.AuthTime.Equal(b.AuthTime) && a.Assumed == b.Assumed && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
 }
 
 // hashOf tells parties apart well enough to find one.

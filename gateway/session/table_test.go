@@ -221,6 +221,10 @@ func TestVerdictsFold(t *testing.T) {
 			verdicts: []*verdict.Verdict{says(1, "step_up", s, "s")},
 			entry:    func(e *session.Entry) { e.Who.AuthTime = t0.Add(time.Second) },
 		},
+		"came back since from who may not have asked": {
+			verdicts: []*verdict.Verdict{says(1, "step_up", s, "s")},
+			entry:    func(e *session.Entry) { e.Who.AuthTime, e.Who.Assumed = t0.Add(time.Second), true }, want: "step_up",
+		},
 		"a step-up that was done does not hide what is weaker": {
 			verdicts: []*verdict.Verdict{says(1, "step_up", s, "s"), says(1, "read_only", s, "s", by("facet"))},
 			entry:    func(e *session.Entry) { e.Who.AuthTime = t0.Add(time.Second) }, want: "read_only",
