@@ -132,13 +132,19 @@ func (c *call) renew(h http.Header) {
 // dropped gives a session's refresh token back where a verdict about its holder has
 // revoked or blocked it.
 func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
-	if c.presence == nil || v.GetAction() != verdict.ActionRevoke && v.GetAction() != verdict.ActionBlock {
-		return
-	}
-	switch v.GetTarget().GetKind() {
-	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetAccount, verdict.TargetToken:
+	if c.presence != nil && isFinal(v) {
 		c.presence.Drop(ctx)
 	}
+}
+
+// isFinal reports whether a verdict ends the sessions that it meets for good; v may be nil.
+// Who is turned away for his address, device or client may have it for another reason.
+func isFinal(v *verdict.Verdict) bool {
+	switch v.GetTarget().GetKind() {
+	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetAccount, verdict.TargetToken:
+		return v.GetAction() == verdict.ActionRevoke || v.GetAction() == verdict.ActionBlock
+	}
+	return false
 }
 
 // own answers a request for one of our own pages.
