@@ -49,7 +49,8 @@ func newFakePeer(t *testing.T, answer func(n int64) int) *fakePeer {
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		now := p.now.Add(1)
 		defer p.now.Add(-1)
-		for most := p.most.Load(); now > most && !p.most.CompareAndSwap(most, now); most = p.most.Load() {
+		for most := p.most.Load(); now > most; most = p.most.Load() {
+			p.most.CompareAndSwap(most, now)
 		}
 		w.WriteHeader(answer(p.notices.Add(1)))
 	}))
