@@ -38,7 +38,7 @@ func ownedX(name string) bool {
 		"vigil-", "forwarded-", "original-", "rewrite-", "envoy-",
 		"auth-request-", "authenticated-", "remote-", "webauth-", // oauth2-proxy; Kong and others; Kubernetes; Grafana.
 		"ssl-", "client-cert", "client-dn", "client-verify", "tls-client-", "arr-clientcert", "amzn-mtls-", // Whoever ends TLS.
-		"goog-authenticated-user-", "goog-iap-", "amzn-oidc-", "ms-client-principal", "ms-token-", "appengine-", "azure-", // Clouds.
+		"goog-authenticated-user-", "goog-iap-", "amzn-oidc-", "ms-client-principal", "ms-token-", "appengine-", // Clouds.
 		"pomerium-", "authentik-", "consumer-", "credential-", // Identity-aware proxies; Kong.
 	} {
 		if strings.HasPrefix(name, p) {
@@ -46,7 +46,7 @@ func ownedX(name string) bool {
 		}
 	}
 	switch name {
-	case "real-ip", "client-ip", "cluster-client-ip", "originating-ip", "proxyuser-ip", "true-client-ip", "nf-client-connection-ip",
+	case "real-ip", "client-ip", "cluster-client-ip", "originating-ip", "proxyuser-ip", "true-client-ip", "nf-client-connection-ip", "azure-clientip", "azure-socketip",
 		"user", "user-id", "user-name", "user-email", "user-groups", "user-roles", "username", "userinfo", "auth-user", "anonymous-consumer",
 		"endpoint-api-userinfo", "jwt-assertion", "jwt-payload",
 		"request-id", "host", "override-url", "url-scheme", "scheme",
