@@ -366,3 +366,45 @@ func TestConfigPromises(t *testing.T) {
 		}
 	}
 }
+
+// What is allowed and hardly meant is warned of.
+func TestWarnings(t *testing.T) {
+	says := identity.Issuer{Issuer: "https://a.test", ACRValues: []string{"silver"}}
+	silent := identity.Issuer{Issuer: "https://b.test"}
+	social := login.Provider{ID: "s", Type: login.TypeOAuth2, Issuer: "social"}
+	for name, tt := range map[string]struct {
+		change func(*gateway.Config)
+		want   string
+	}{
+		"an acr that nobody says he can give": {func(c *gateway.Config) {
+			c.Identity.Issuers, c.Routes[0].ACR = []identity.Issuer{says, silent}, []string{"gold"}
+		}, `routes[0].acr: nobody says that he can give any of ["gold"]`},
+		"an acr that one says he can give": {func(c *gateway.Config) {
+			c.Identity.Issuers, c.Routes[0].ACR = []identity.Issuer{says, silent}, []string{"silver"}
+		}, ""},
+		"an acr where nobody says anything": {func(c *gateway.Config) {
+			c.Identity.Issuers, c.Routes[0].ACR = []identity.Issuer{silent}, []string{"gold"}
+		}, ""},
+		"a method that nobody can give": {func(c *gateway.Config) {
+			c.Login.Providers, c.Login.SecondFactor.ACR, c.Routes[0].AMR = []login.Provider{social}, "key", []string{"hwk", "otp"}
+		}, `routes[0].amr: nobody can give "otp"`},
+		"a method of our own": {func(c *gateway.Config) {
+			c.Login.Providers, c.Login.SecondFactor.ACR, c.Routes[0].AMR = []login.Provider{social}, "key", []string{"hwk"}
+		}, ""},
+		"a method that an issuer may give": {func(c *gateway.Config) {
+			c.Identity.Issuers, c.Routes[0].AMR = []identity.Issuer{silent}, []string{"otp"}
+		}, ""},
+		"a provider that cannot step up": {func(c *gateway.Config) { c.Login.Providers = []login.Provider{social} }, "login.providers[0].type: it does not say when"},
+		"one beside which our own second factor stands": {func(c *gateway.Config) {
+			c.Login.Providers, c.Login.SecondFactor.CodeACR = []login.Provider{social}, "code"
+		}, ""},
+	} {
+		c := gateway.DefaultConfig()
+		c.Routes = []route.Spec{{ID: "a", Path: "/a", Upstream: "http://a"}}
+		tt.change(&c)
+		got := strings.Join(c.Warnings(), "\n")
+		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) || strings.Count(got, "\n") > 0 {
+			t.Errorf("%s: Warnings() = %s, want %q", name, got, tt.want)
+		}
+	}
+}

@@ -119,7 +119,7 @@ func (c *call) who(id *identity.Identity, o *origin.Origin) session.Who {
 	if id != nil {
 		w.Subject, w.Session, w.TokenID, w.ClientID, w.SubjectKind = id.Subject, id.Session, id.TokenID, id.ClientID, id.Kind
 		w.LinkedAccount = id.LinkedAccount
-		w.Aliases, w.AuthTime, w.IssuedAt = id.Aliases, id.AuthTime, id.IssuedAt
+		w.Aliases, w.AuthTime, w.IssuedAt, w.Assumed = id.Aliases, id.AuthTime, id.IssuedAt, id.Assumed
 	}
 	return w
 }

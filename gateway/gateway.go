@@ -443,6 +443,12 @@ func (g *Gateway) Reload(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
+	if g.signer != nil {
+		err = g.signer.Reload(c.Assertion)
+		if err != nil {
+			return fmt.Errorf("reload: %w", err)
+		}
+	}
 	next.verifier.InheritKeys(g.rules.Load().verifier)
 	g.rules.Store(next)
 	select {

@@ -94,3 +94,58 @@ func (c Config) upstreamSide() proxy.Config {
 	}
 	return p
 }
+
+// Warnings names what is allowed and hardly meant, each by its key: what nobody who says
+// what he can give can give, and what a provider cannot prove.
+func (c Config) Warnings() []string {
+	var out []string
+	warn := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	own := c.Login.SecondFactor
+	given, silent := c.acrSaid()
+	if len(given) > 0 && len(silent) > 0 { // Where nobody says anything there is nothing to compare with.
+		for i, r := range c.Routes {
+			if len(r.ACR) > 0 && !slices.ContainsFunc(r.ACR, func(acr string) bool { return slices.Contains(given, acr) }) {
+				warn("routes[%d].acr: nobody says that he can give any of %q; what is said to be given is %q, and %q say nothing (acr_values)", i, r.ACR, given, silent)
+			}
+		}
+	}
+	methods := len(c.Identity.Issuers) > 0 || slices.ContainsFunc(c.Login.Providers, func(p login.Provider) bool { return p.Type != login.TypeOAuth2 })
+	for i, r := range c.Routes {
+		for _, m := range r.AMR {
+			if !methods && (m != login.MethodKey || own.ACR == "") && (m != login.MethodCode || own.CodeACR == "") {
+				warn("routes[%d].amr: nobody can give %q", i, m)
+			}
+		}
+	}
+	for i, p := range c.Login.Providers {
+		if (p.Type == login.TypeOAuth2 || p.AuthTime == login.AuthTimeCallback) && own.ACR == "" && own.CodeACR == "" {
+			warn("login.providers[%d].type: it does not say when it has asked a person anew, and login.second_factor is off: "+
+				"whom a verdict asks to step up stays refused until it lapses or an operator restores him", i)
+		}
+	}
+	return out
+}
+
+// acrSaid lists the authentication contexts that somebody says he can give, and those
+// issuers and providers that may give some and do not say which.
+func (c Config) acrSaid() (given, silent []string) {
+	for _, is := range c.Identity.Issuers {
+		given = append(given, is.ACRValues...)
+		if len(is.ACRValues) == 0 {
+			silent = append(silent, is.Issuer)
+		}
+	}
+	for _, p := range c.Login.Providers {
+		given = append(given, p.ACRValues...)
+		if len(p.ACRValues) == 0 && p.Type != login.TypeOAuth2 {
+			silent = append(silent, p.Issuer)
+		}
+	}
+	for _, acr := range []string{c.Login.SecondFactor.ACR, c.Login.SecondFactor.CodeACR} {
+		if acr != "" && c.Login.Enabled() {
+			given = append(given, acr)
+		}
+	}
+	slices.Sort(given)
+	return slices.Compact(given), silent
+}

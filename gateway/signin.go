@@ -130,15 +130,21 @@ func (c *call) renew(h http.Header) {
 }
 
 // dropped gives a session's refresh token back where a verdict about its holder has
-// revoked it.
+// revoked or blocked it.
 func (c *call) dropped(ctx context.Context, v *verdict.Verdict) {
-	if c.presence == nil || v.GetAction() != verdict.ActionRevoke {
-		return
-	}
-	switch v.GetTarget().GetKind() {
-	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetToken:
+	if c.presence != nil && isFinal(v) {
 		c.presence.Drop(ctx)
 	}
+}
+
+// isFinal reports whether a verdict ends the sessions that it meets for good; v may be nil.
+// Who is turned away for his address, device or client may have it for another reason.
+func isFinal(v *verdict.Verdict) bool {
+	switch v.GetTarget().GetKind() {
+	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetAccount, verdict.TargetToken:
+		return v.GetAction() == verdict.ActionRevoke || v.GetAction() == verdict.ActionBlock
+	}
+	return false
 }
 
 // own answers a request for one of our own pages.
@@ -166,7 +172,9 @@ func (g *Gateway) challenge(w http.ResponseWriter, r *http.Request, c *call, p p
 	if p.Code == problem.CodeStepUp {
 		id := c.presence.Who()
 		strong := len(c.route.ACR) == 0 || id != nil && slices.Contains(c.route.ACR, id.ACR)
-		d = login.Demand{StepUp: true, ACR: c.route.ACR, MaxAge: c.route.MaxAge, Fresh: v != nil || strong && c.route.MaxAge == 0}
+		d = login.Demand{StepUp: true, ACR: c.route.ACR, AMR: c.route.AMR, MaxAge: c.route.MaxAge, Verdict: v != nil}
+		lacks := id != nil && len(c.route.LacksAMR(id.AMR)) > 0 // For which a provider can only be asked to ask again.
+		d.Fresh = v != nil || strong && (c.route.MaxAge == 0 || lacks)
 	}
 	a, done := g.login.Challenge(w, r, c.presence, d)
 	if done {

@@ -477,8 +477,6 @@ func TestCallbackAttacks(t *testing.T) {
 		b := s.browser(t)
 		first := b.signIn("/.vigil/login?provider=work&return_to=/app/1", "mallory", password).told(t)
 		planted := b.copyOf()
-		ask := b.get("/.vigil/login?provider=work&confirm=0&return_to=/app/1")
-		_ = ask
 		fresh := s.browser(t)
 		u, _ := url.Parse(s.home)
 		var all []*http.Cookie

@@ -119,7 +119,7 @@ func withoutPolicy(routes []route.Spec, seen []routeTraffic) []coverageRow {
 	}
 	for i := range routes {
 		r := &routes[i]
-		if r.Public || len(r.Scopes) > 0 || len(r.ACR) > 0 || r.MaxAge > 0 {
+		if r.Public || len(r.Scopes) > 0 || len(r.ACR) > 0 || len(r.AMR) > 0 || r.MaxAge > 0 {
 			continue
 		}
 		rows = append(rows, coverageRow{

@@ -31,7 +31,7 @@ func TestDecide(t *testing.T) {
 		Throttle         bool
 	}
 	permit := want{Decision: event.DecisionPermit}
-	ann := &identity.Identity{Scopes: []string{"a", "b"}, ACR: "silver", AuthTime: t0.Add(-10 * time.Minute)}
+	ann := &identity.Identity{Scopes: []string{"a", "b"}, ACR: "silver", AMR: []string{"pwd", "otp"}, AuthTime: t0.Add(-10 * time.Minute)}
 	tests := map[string]struct {
 		c    admit.Case
 		want want
@@ -46,6 +46,8 @@ func TestDecide(t *testing.T) {
 		"bound to nothing":             {c: admit.Case{Identity: &identity.Identity{Binding: "none"}, Route: &route.Route{Binding: []string{"dpop"}}}, want: want{"deny", "binding_required", false}},
 		"with a good context":          {c: admit.Case{Identity: ann, Route: &route.Route{ACR: []string{"gold", "silver"}}}, want: permit},
 		"with a weak context":          {c: admit.Case{Identity: ann, Route: &route.Route{ACR: []string{"gold"}}}, want: want{"step_up", "step_up_required", false}},
+		"with the methods":             {c: admit.Case{Identity: ann, Route: &route.Route{AMR: []string{"otp", "pwd"}}}, want: permit},
+		"with one of two methods":      {c: admit.Case{Identity: ann, Route: &route.Route{AMR: []string{"pwd", "hwk"}}}, want: want{"step_up", "step_up_required", false}},
 		"signed in recently enough":    {c: admit.Case{Identity: ann, Route: &route.Route{MaxAge: 10 * time.Minute}}, want: permit},
 		"signed in too long ago":       {c: admit.Case{Identity: ann, Route: &route.Route{MaxAge: 9 * time.Minute}}, want: want{"step_up", "step_up_required", false}},
 		"never said when":              {c: admit.Case{Identity: &identity.Identity{}, Route: &route.Route{MaxAge: time.Hour}}, want: want{"step_up", "step_up_required", false}},
@@ -56,6 +58,7 @@ func TestDecide(t *testing.T) {
 		"read-only, unknown method":    {c: admit.Case{Identity: ann, Standing: standing("read_only"), Method: "PROPFIND"}, want: want{"deny", "read_only", false}},
 		"must step up":                 {c: admit.Case{Identity: ann, Standing: standing("step_up")}, want: want{"step_up", "step_up_required", false}},
 		"has stepped up":               {c: admit.Case{Identity: &identity.Identity{AuthTime: t0}, Standing: standing("step_up")}, want: permit},
+		"came back, asked or not":      {c: admit.Case{Identity: &identity.Identity{AuthTime: t0, Assumed: true}, Standing: standing("step_up")}, want: want{"step_up", "step_up_required", false}},
 		"cannot step up: public, read": {c: admit.Case{Route: &route.Route{Public: true}, Standing: standing("step_up")}, want: permit},
 		"cannot step up: public":       {c: admit.Case{Route: &route.Route{Public: true}, Standing: standing("step_up"), Method: "POST"}, want: want{"deny", "read_only", false}},
 		"revoked":                      {c: admit.Case{Identity: ann, Standing: standing("revoke")}, want: want{"deny", "session_revoked", false}},

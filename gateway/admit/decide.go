@@ -112,7 +112,7 @@ func credential(c Case) (Decision, bool) {
 			return deny(problem.Scope(c.Route.Scopes)), true
 		}
 	}
-	weak := len(c.Route.ACR) > 0 && !slices.Contains(c.Route.ACR, id.ACR)
+	weak := len(c.Route.ACR) > 0 && !slices.Contains(c.Route.ACR, id.ACR) || len(c.Route.LacksAMR(id.AMR)) > 0
 	old := c.Route.MaxAge > 0 && (id.AuthTime.IsZero() || c.Now.Sub(id.AuthTime) > c.Route.MaxAge)
 	if weak || old {
 		return Decision{Decision: event.DecisionStepUp, Problem: problem.StepUp(nil, c.Route.ACR, c.Route.MaxAge)}, true
@@ -128,7 +128,7 @@ func narrow(c Case, v *verdict.Verdict) Decision {
 		if c.Route.Public {
 			return readOnly(c, v)
 		}
-		if c.Identity != nil && session.Satisfied(v, c.Identity.AuthTime) {
+		if c.Identity != nil && !c.Identity.Assumed && session.Satisfied(v, c.Identity.AuthTime) {
 			return permit
 		}
 		return Decision{Decision: event.DecisionStepUp, Problem: problem.StepUp(v, c.Route.ACR, c.Route.MaxAge), Verdict: v}

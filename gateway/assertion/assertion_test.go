@@ -211,3 +211,50 @@ func BenchmarkSign(b *testing.B) {
 		})
 	}
 }
+
+// A key that was changed signs from the next assertion on, without a restart; a file
+// that holds none changes nothing.
+func TestReload(t *testing.T) {
+	old, fresh := ed(t), ed(t)
+	config := assertion.DefaultConfig()
+	config.KeyFiles, config.Issuer = []string{old}, "https://gateway.test"
+	s, err := assertion.New(config, func() time.Time { return t0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, upstream := &identity.Identity{Subject: "s"}, &url.URL{Scheme: "https", Host: "up.test"}
+	sign := func() (token string, verified bool) {
+		t.Helper()
+		token, err := s.Sign(who, "", "", upstream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := jwk.Parse(s.Keys())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = jws.Verify([]byte(token), jws.WithKeySet(set))
+		return token, err == nil
+	}
+	first, good := sign()
+	if !good {
+		t.Fatal("the first key does not verify")
+	}
+	config.KeyFiles = []string{fresh, old}
+	err = s.Reload(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, good := sign()
+	if second == first || !good {
+		t.Errorf("after a reload the same assertion is given (%v), or one that does not verify (%v)", second == first, !good)
+	}
+	for _, files := range [][]string{nil, {filepath.Join(t.TempDir(), "none.pem")}} {
+		config.KeyFiles = files
+		err = s.Reload(config)
+		third, good := sign()
+		if err == nil || third != second || !good {
+			t.Errorf("key files %q: error %v, another assertion: %v", files, err, third != second)
+		}
+	}
+}

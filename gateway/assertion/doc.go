@@ -12,7 +12,8 @@
 // says nothing that the client could not have been told itself; names are the
 // pseudonyms of events. The first key signs, all of them are published: a new key
 // is added last, moved first once every upstream has read the set again, and the
-// old one is removed when its last assertion has expired.
+// old one is removed when its last assertion has expired. Key files are read again with
+// the configuration: no restart is needed for any of the three.
 //
 // # Concurrency
 //

@@ -31,16 +31,21 @@ const (
 
 // Signer makes assertions.
 type Signer struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	with  *signing
+	made  map[statement]string // Made since began, less than half a life ago.
+	began time.Time
+}
+
+// signing is what assertions are made with. Immutable.
+type signing struct {
 	config Config
-	now    func() time.Time
 	key    jwk.Key
 	alg    jwa.SignatureAlgorithm
 	header jws.Headers
 	keys   []byte // The published set.
-
-	mu    sync.Mutex
-	made  map[statement]string // Made since began, less than half a life ago.
-	began time.Time
 }
 
 // New reads the keys. It returns nil, and no error, where c names none.
@@ -55,7 +60,37 @@ func New(c Config, now func() time.Time) (*Signer, error) {
 	if now == nil {
 		return nil, errors.New("assertion: now is required")
 	}
-	s := &Signer{config: c, now: now, made: make(map[statement]string)}
+	with, err := newSigning(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{now: now, with: with, made: make(map[statement]string)}, nil
+}
+
+// Reload reads the keys that c names. Where one of them cannot serve, or none is named,
+// those in force stay; whether there are assertions at all is settled at the start.
+func (s *Signer) Reload(c Config) error {
+	err := c.Validate()
+	if err != nil {
+		return fmt.Errorf("assertion: %w", err)
+	}
+	if len(c.KeyFiles) == 0 {
+		return errors.New("assertion: key_files: none is named; a restart switches assertions off")
+	}
+	with, err := newSigning(c)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.with = with
+	clear(s.made) // By a key that may have been taken away.
+	return nil
+}
+
+// newSigning reads the keys.
+func newSigning(c Config) (*signing, error) {
+	s := &signing{config: c}
 	set := jwk.NewSet()
 	for i, name := range c.KeyFiles {
 		key, err := readKey(name)
@@ -75,7 +110,7 @@ func New(c Config, now func() time.Time) (*Signer, error) {
 	}
 	s.alg = jwa.SignatureAlgorithm(s.key.Algorithm().String())
 	s.header = jws.NewHeaders()
-	err = errors.Join(s.header.Set(jws.TypeKey, Type), s.header.Set(jws.KeyIDKey, s.key.KeyID()))
+	err := errors.Join(s.header.Set(jws.TypeKey, Type), s.header.Set(jws.KeyIDKey, s.key.KeyID()))
 	if err != nil {
 		return nil, fmt.Errorf("assertion: %w", err)
 	}
@@ -128,7 +163,11 @@ func algorithmOf(key jwk.Key) (jwa.SignatureAlgorithm, error) {
 }
 
 // Keys is the published set of public keys, as JSON.
-func (s *Signer) Keys() []byte { return s.keys }
+func (s *Signer) Keys() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.with.keys
+}
 
 // Sign returns an assertion about id towards upstream, valid for at least half
 // of Config.TTL. action is that of the verdict in force, device the device of
@@ -136,7 +175,8 @@ func (s *Signer) Keys() []byte { return s.keys }
 func (s *Signer) Sign(id *identity.Identity, device, action string, upstream *url.URL) (string, error) {
 	what, now := state(id, device, action, upstream), s.now()
 	s.mu.Lock()
-	if since := now.Sub(s.began); since >= s.config.TTL/2 || since < 0 {
+	with := s.with
+	if since := now.Sub(s.began); since >= with.config.TTL/2 || since < 0 {
 		clear(s.made)
 		s.began = now
 	}
@@ -145,18 +185,18 @@ func (s *Signer) Sign(id *identity.Identity, device, action string, upstream *ur
 	if made {
 		return token, nil
 	}
-	payload, err := json.Marshal(what.claims(s.config.Issuer, now, s.config.TTL))
+	payload, err := json.Marshal(what.claims(with.config.Issuer, now, with.config.TTL))
 	if err != nil {
 		return "", fmt.Errorf("assertion: %w", err)
 	}
-	signed, err := jws.Sign(payload, jws.WithKey(s.alg, s.key, jws.WithProtectedHeaders(s.header)))
+	signed, err := jws.Sign(payload, jws.WithKey(with.alg, with.key, jws.WithProtectedHeaders(with.header)))
 	if err != nil {
 		return "", fmt.Errorf("assertion: %w", err)
 	}
 	token = string(signed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.made) < rememberedMax && !now.Before(s.began) {
+	if s.with == with && len(s.made) < rememberedMax && !now.Before(s.began) {
 		s.made[what] = token
 	}
 	return token, nil

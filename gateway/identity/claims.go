@@ -25,6 +25,20 @@ type claims struct {
 	clientGrant         bool
 }
 
+// seen are claims that were verified at now. Whoever has a token now has proved himself
+// by now, whatever a clock that is ahead wrote into it: else he would have done so after
+// a verdict that is made before that time comes, and outlive it.
+func (c claims) seen(now time.Time) claims {
+	now = now.UTC().Truncate(time.Second)
+	if c.authTime.After(now) {
+		c.authTime = now
+	}
+	if c.issuedAt.After(now) {
+		c.issuedAt = now
+	}
+	return c
+}
+
 // reader collects claims and the first thing that is wrong with them.
 type reader struct {
 	o   object

@@ -43,8 +43,9 @@ type DPoP struct {
 	// Window is how far a proof's iat may be from the clock, either way.
 	Window time.Duration `mapstructure:"window"`
 	// ProofsMax bounds the proofs that are remembered so that none is used
-	// twice, about 40 B each. They are remembered for two to four windows;
-	// beyond it proofs are refused.
+	// twice, about 40 B each, and 40 B more for each key. They are remembered for two
+	// to four windows; beyond it proofs are refused, and those of one key when they
+	// take up as much as is left.
 	ProofsMax int `mapstructure:"proofs_max"`
 	// NonceLifetime is how long a nonce is good, at least; at most it is twice
 	// that.

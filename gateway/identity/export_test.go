@@ -85,3 +85,12 @@ func ReadAnswer(answer string) (Claims, error) {
 
 // Reachable reports whether keys may be fetched from an address.
 func Reachable(a netip.Addr, allowPrivate bool) bool { return reachable(a.Unmap(), allowPrivate) }
+
+// NewReplays is a memory of proofs, which reports whether it had room for one.
+func NewReplays(window time.Duration, proofsMax int) func(thumbprint, id string, from netip.Addr, now time.Time) bool {
+	p := newReplays(window, proofsMax)
+	return func(thumbprint, id string, from netip.Addr, now time.Time) bool {
+		_, err := p.seen(thumbprint, id, from, now)
+		return err == nil
+	}
+}

@@ -33,6 +33,9 @@ type Identity struct {
 	ACR      string
 	AMR      []string
 	AuthTime time.Time // Zero where the token does not say.
+	// Assumed says that AuthTime is when the person came back from a provider that may
+	// not have asked him: no step-up that a verdict asks for is done by it.
+	Assumed  bool
 	IssuedAt time.Time // Zero where the token does not say.
 	Expires  time.Time // As the token says, without leeway; zero where it does not.
 	Binding  string    // A constant event.Binding….

@@ -352,6 +352,8 @@ func TestAddressesOfTheHouse(t *testing.T) {
 		"127.0.0.1": {false, true}, "::1": {false, true}, "::ffff:127.0.0.1": {false, true}, "10.1.2.3": {false, true}, "172.16.0.1": {false, true},
 		"192.168.0.1": {false, true}, "100.64.0.1": {false, true}, "fd00::1": {false, true}, "fec0::1": {false, true}, "0.1.2.3": {false, true},
 		"198.18.0.1": {false, true}, "192.0.0.1": {false, true}, "240.0.0.1": {false, true}, "64:ff9b::a00:1": {false, true}, "64:ff9b::7f00:1": {false, true},
+		"64:ff9b:1::5db8:d822": {false, true}, "2002:5db8:d822::1": {true, true}, "2002:a00:1::1": {false, true}, "2002:a9fe:a9fe::1": {},
+		"2001:0:5db8:d822::1": {false, true}, "2001:200::1": {true, true}, "::a00:1": {false, true}, "::5db8:d822": {true, true}, "::a9fe:a9fe": {},
 		"169.254.169.254": {}, "::ffff:169.254.169.254": {}, "64:ff9b::a9fe:a9fe": {}, "fe80::1": {}, "0.0.0.0": {}, "::": {}, "224.0.0.1": {}, "ff02::1": {},
 	} {
 		a := netip.MustParseAddr(text)

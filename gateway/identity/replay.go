@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// errProofsFull means that more proofs are in their window than are remembered.
-// The gateway fails closed: a proof that is forgotten could be used again.
+// errProofsFull means that more proofs are in their window than are remembered, or more
+// of one key than its share. The gateway fails closed: a proof that is forgotten could be
+// used again.
 var errProofsFull = errors.New("too many DPoP proofs at once")
 
 // sighting says whether a proof was seen before.
@@ -27,6 +28,11 @@ const (
 // in two generations per shard. A generation lasts two windows, so that each
 // proof is remembered until it is too old to be accepted. A false match of two
 // hashes refuses a good proof once in 2^64; a replay always matches.
+//
+// A key may hold as many as there is room left: one that sends proofs without end is
+// refused at half of the room, n such keys at n/(n+1) together, and every other key goes
+// on (dynamic thresholds: Choudhury and Hahne, "Dynamic Queue Length Thresholds for
+// Shared-Memory Packet Switches", 1998). Keys are those of tokens: nobody has many.
 type replays struct {
 	seed   maphash.Seed
 	span   atomic.Int64 // Of a generation, nanoseconds.
@@ -38,6 +44,7 @@ type proofShard struct {
 	mu         sync.Mutex
 	began      time.Time         // Of young.
 	young, old map[uint64]uint64 // Hash of the proof to hash of the address.
+	of         map[uint64]int    // Proofs in young, by hash of their key.
 }
 
 func newReplays(window time.Duration, proofsMax int) *replays {
@@ -54,13 +61,13 @@ func (p *replays) widen(window time.Duration) {
 
 // seen remembers a proof and reports whether it was seen before.
 func (p *replays) seen(thumbprint, id string, from netip.Addr, now time.Time) (sighting, error) {
-	proof, address := p.hash(thumbprint, id), maphash.Comparable(p.seed, from)
+	key, proof, address := maphash.String(p.seed, thumbprint), p.hash(thumbprint, id), maphash.Comparable(p.seed, from)
 	s := &p.shards[proof%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	span := time.Duration(p.span.Load())
 	if now.Sub(s.began) >= span {
-		s.old, s.young = s.young, make(map[uint64]uint64)
+		s.old, s.young, s.of = s.young, make(map[uint64]uint64), make(map[uint64]int)
 		if now.Sub(s.began) >= 2*span {
 			s.old = nil
 		}
@@ -75,10 +82,11 @@ func (p *replays) seen(thumbprint, id string, from netip.Addr, now time.Time) (s
 		return seenHere, nil
 	case known:
 		return seenElsewhere, nil
-	case len(s.young) >= p.max:
+	case s.of[key] >= p.max-len(s.young):
 		return seenNever, errProofsFull
 	}
 	s.young[proof] = address
+	s.of[key]++
 	return seenNever, nil
 }
 

@@ -133,11 +133,12 @@ func guardedClient(allowPrivate bool, idle int) *http.Client {
 }
 
 // reachable reports whether keys may be fetched from a. Link-local addresses,
-// where clouds keep their metadata, never are.
+// where clouds keep their metadata, never are. An address that stands for one of
+// version 4 is as reachable as that.
 func reachable(a netip.Addr, allowPrivate bool) bool {
-	if nat64().Contains(a) {
-		b := a.As16()
-		a = netip.AddrFrom4([4]byte(b[12:])) // What a translator would connect to.
+	inner, embedded := embeddedIn(a)
+	if embedded {
+		a = inner
 	}
 	if a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
 		return false
@@ -149,16 +150,35 @@ func reachable(a netip.Addr, allowPrivate bool) bool {
 	return allowPrivate || !private
 }
 
-// nat64 is the well-known prefix of RFC 6052.
-func nat64() netip.Prefix { return netip.MustParsePrefix("64:ff9b::/96") }
+// embeddedIn is the address of version 4 that a translator or a tunnel would connect to
+// for one of version 6: the well-known prefix of RFC 6052, 6to4 (RFC 3056), and those of
+// old that were compatible with version 4 (RFC 4291, section 2.5.5.1).
+func embeddedIn(a netip.Addr) (inner netip.Addr, embedded bool) {
+	if !a.Is6() {
+		return netip.Addr{}, false
+	}
+	b := a.As16()
+	switch {
+	case netip.MustParsePrefix("64:ff9b::/96").Contains(a):
+		return netip.AddrFrom4([4]byte(b[12:])), true
+	case netip.MustParsePrefix("2002::/16").Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6])), true
+	case netip.MustParsePrefix("::/96").Contains(a) && !a.IsUnspecified() && !a.IsLoopback():
+		return netip.AddrFrom4([4]byte(b[12:])), true
+	}
+	return netip.Addr{}, false
+}
 
 // notGlobal are networks beside those of [netip.Addr.IsPrivate] that are not
 // reached over the Internet (RFC 6890): this network, shared addresses of
-// carriers, protocol assignments, benchmarks, what is reserved, and the
-// site-local addresses of old.
+// carriers, protocol assignments, benchmarks, what is reserved, the site-local
+// addresses of old, translation inside of one house (RFC 8215), and the protocol
+// assignments of version 6, in which Teredo's tunnels hide where they lead.
 func notGlobal() []netip.Prefix {
 	var list []netip.Prefix
-	for _, s := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "fec0::/10"} {
+	for _, s := range []string{
+		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "fec0::/10", "64:ff9b:1::/48", "2001::/23",
+	} {
 		list = append(list, netip.MustParsePrefix(s))
 	}
 	return list

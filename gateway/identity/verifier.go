@@ -271,7 +271,7 @@ func (v *Verifier) verify(ctx context.Context, token string, from netip.Addr, no
 		return nil, err
 	}
 	e := &verified{
-		token: strings.Clone(token), identity: is.identity(v.names, MethodJWT, p.signing, c), confirm: c.confirm,
+		token: strings.Clone(token), identity: is.identity(v.names, MethodJWT, p.signing, c.seen(now)), confirm: c.confirm,
 		from: is.from(c), until: is.until(c), issuer: is, kid: p.kid, key: k,
 	}
 	e.identity.Memo = new(session.Memo)

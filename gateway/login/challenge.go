@@ -14,10 +14,12 @@ type Demand struct {
 	StepUp bool
 	// ACR lists the contexts of which one is needed; empty for any.
 	ACR []string
+	// AMR lists the methods that are all needed.
+	AMR []string
 	// MaxAge is how long ago the person may have proved himself; 0 for no limit.
 	MaxAge time.Duration
-	// Fresh asks for a proof that is made now.
-	Fresh bool
+	// Fresh asks for a proof that is made now, Verdict for one that a verdict asks for.
+	Fresh, Verdict bool
 }
 
 // Challenge sends a browser that lacks something to where it gets it, and comes
@@ -30,15 +32,19 @@ func (l *Login) Challenge(w http.ResponseWriter, r *http.Request, p *Presence, d
 	back := returnTo(r.URL.RequestURI(), l.config.Prefix)
 	if d.StepUp && p != nil {
 		pr := l.byID[p.now.Provider]
-		by := l.confirms(pr, d)
+		by := l.confirms(pr, d, p.now.AMR)
 		if by != "" {
 			return l.redirect(w, l.config.Prefix+pageConfirm+"?"+url.Values{"by": {by}, "return_to": {back}}.Encode()), true
 		}
 		if len(d.ACR) > 0 && !pr.gives(d.ACR) {
 			return Answer{}, false
 		}
+		if d.Verdict && pr.spec.AuthTime == AuthTimeCallback {
+			// Whom it still knows it would send back unasked, again and again.
+			return l.refuseWith(w, r, faultOf(CodeUnproven, pr.spec.ID), l.config.Prefix+pageLogout), true
+		}
 		return l.begin(w, r, flow{
-			Provider: p.now.Provider, Return: back, Session: p.now.ID, ACR: d.ACR, MaxAge: int64(d.MaxAge / time.Second), Fresh: d.Fresh,
+			Provider: p.now.Provider, Return: back, Session: p.now.ID, ACR: d.ACR, AMR: d.AMR, MaxAge: int64(d.MaxAge / time.Second), Fresh: d.Fresh,
 		}), true
 	}
 	if d.StepUp {

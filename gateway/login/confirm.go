@@ -23,8 +23,8 @@ form.elements.answer.value=JSON.stringify(c);form.submit();
 
 // Methods of a confirmed session (RFC 8176): a key in hardware, a one-time code.
 const (
-	amrKey  = "hwk"
-	amrCode = "otp"
+	MethodKey  = "hwk"
+	MethodCode = "otp"
 )
 
 // serveConfirm asks for the gateway's own second factor, and takes it.
@@ -136,21 +136,21 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 	var kept *http.Cookie
 	if c.Code != nil {
 		next.ACR = l.config.SecondFactor.CodeACR
-		next.AMR = also(next.AMR, amrCode)
+		next.AMR = also(next.AMR, MethodCode)
 		err = l.checkCode(p.now.ID, c.Code, answer)
 		if err == nil {
 			kept, err = l.sealCode(p.Identity.Subject, c.Code)
 		}
 	} else {
 		next.ACR = l.config.SecondFactor.ACR
-		next.AMR = also(next.AMR, amrKey)
+		next.AMR = also(next.AMR, MethodKey)
 		kept, err = l.confirmKey(r, p, c, answer)
 	}
 	if err != nil {
 		return Answer{}, err
 	}
 	next.Generation++
-	next.AuthTime, next.Seen = now.Unix(), now.Unix()
+	next.AuthTime, next.Assumed, next.Seen = now.Unix(), false, now.Unix()
 	sealed, err := l.ring.sealSession(next)
 	if err != nil {
 		return Answer{}, err

@@ -22,6 +22,16 @@
 // PKCE verifier and an ID token with our nonce. A step-up counts if the same person
 // did what was asked; the session goes on under its name with a new authentication.
 //
+// What ends a session ends it at every gateway that shares the key ring: each is told,
+// with a few tries. Its refresh token is given back (RFC 7009) when the person or the
+// provider ends it, when another sign-in replaces it, when a verdict revokes or blocks
+// it, and when it times out here. What both cost is bounded for each peer and provider.
+//
+// Where a provider does not say when the person proved himself, the time at which he
+// came back counts for his session's age, but lifts no step-up that a verdict asks for:
+// whom the provider still knows it sends back unasked. Our own second factor does, or
+// another provider.
+//
 // A logout token is checked in full before anything is ended, and what it ends is cut
 // before the provider has its answer.
 //

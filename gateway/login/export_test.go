@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"time"
@@ -105,3 +106,34 @@ func FillEndings(file string, now time.Time, later time.Duration) error {
 
 // CodeAt is the code of a step.
 func CodeAt(secret []byte, step uint64) string { return codeAt(secret, step) }
+
+// Limits of calls that nobody waits for, and of one look at open streams.
+const (
+	ErrandsMax       = errandsMax
+	ErrandWorkersMax = errandWorkersMax
+	LookMax          = lookMax
+)
+
+// SetPauses sets the time between two tries of such a call.
+func (l *Login) SetPauses(d time.Duration) {
+	for _, e := range l.returns {
+		e.pauses = []time.Duration{d, d}
+	}
+	for _, e := range l.peers.queues {
+		e.pauses = []time.Duration{d, d}
+	}
+}
+
+// Idle waits for what is done in the background.
+func (l *Login) Idle() { l.background.Wait() }
+
+// Waiting is how many calls wait for a worker.
+func (l *Login) Waiting() int { return l.waiting() }
+
+// TellPeers tells them of a session that was signed out.
+func (l *Login) TellPeers(ctx context.Context, session, provider string) {
+	l.peers.tell(ctx, notice{Session: session, Provider: provider})
+}
+
+// Look looks at the sessions of open streams as Run does each second.
+func (l *Login) Look(ctx context.Context) { l.lookAll(ctx, l.now()) }

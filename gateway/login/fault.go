@@ -26,6 +26,7 @@ const (
 	CodeProvider    = "login_provider_unknown" // No such provider.
 	CodeAway        = "login_provider_away"    // The provider cannot be asked just now.
 	CodeConfirm     = "login_confirmation"     // The second factor is at fault.
+	CodeUnproven    = "login_unproven"         // The provider cannot say that it has asked the person again.
 	CodeLogoutToken = "logout_token"           // The logout token is at fault.
 	CodeMethod      = "method_not_allowed"
 	CodeInternal    = "internal_error"
@@ -53,7 +54,7 @@ func codeOf(err error) (code string, status int) {
 		return CodeInternal, http.StatusInternalServerError
 	}
 	switch f.code {
-	case CodeDenied, CodeForeign, CodeAccount, CodeUnfulfilled, CodeConfirm:
+	case CodeDenied, CodeForeign, CodeAccount, CodeUnfulfilled, CodeConfirm, CodeUnproven:
 		return f.code, http.StatusForbidden
 	case CodeProvider:
 		return f.code, http.StatusNotFound
@@ -80,6 +81,9 @@ func words(code string) (title, text string) {
 		return "Not confirmed", "The provider did not ask for the confirmation that is needed here."
 	case CodeConfirm:
 		return "Not confirmed", "The confirmation could not be accepted. Please try again."
+	case CodeUnproven:
+		return "More is needed than your provider can give", "Something about this session has to be confirmed, and the provider that you have signed in with " +
+			"cannot do that. Please sign out and sign in with another one, or ask whoever runs this service."
 	case CodeAway:
 		return "Provider not available", "The sign-in provider does not answer just now. Please try again in a moment."
 	case CodeForeign:

@@ -22,6 +22,7 @@ type flow struct {
 	Session string `json:"i,omitempty"`
 	// What the provider is asked for.
 	ACR    []string `json:"c,omitempty"`
+	AMR    []string `json:"a,omitempty"` // It cannot be asked for: only looked at afterwards.
 	MaxAge int64    `json:"m,omitempty"` // Seconds; 0 for no demand.
 	Fresh  bool     `json:"f,omitempty"` // The person has to prove himself now.
 }

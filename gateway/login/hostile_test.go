@@ -231,3 +231,23 @@ func wantFault(t *testing.T, err error, code string) {
 		t.Errorf("error %v, want %s", err, code)
 	}
 }
+
+// A provider whose clock is ahead must not put a sign-in after the verdicts of the next
+// minute, which the session would outlive.
+func TestNobodyHasSignedInInTheFuture(t *testing.T) {
+	g := newRig(t)
+	g.op.sign = func(p *fakeOP) string {
+		ahead := noon.Add(50 * time.Second).Unix()
+		return p.token(object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}, p.claims(object{"auth_time": ahead, "iat": ahead}))
+	}
+	p := g.person()
+	p.signIn()
+	g.pass(30 * time.Second)
+	got, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := got.Identity.AuthTime; !at.Equal(noon) {
+		t.Errorf("signed in at %s, want %s", at, noon)
+	}
+}

@@ -70,6 +70,17 @@ const (
 	pagesMax = 128
 	// renewalsMax bounds the calls to providers that renew sessions at a time.
 	renewalsMax = 64
+	// errandsMax bounds the calls to one peer, or to one provider, that wait for a worker,
+	// and errandWorkersMax those under way. Each has three tries within errandFor; while
+	// the gateway ends each has one of errandLast.
+	errandsMax       = 1024
+	errandWorkersMax = 4
+	errandFor        = 30 * time.Second
+	errandLast       = 2 * time.Second
+	// lookMax bounds the sessions of open streams that are looked at under one lock.
+	lookMax = 256
+	// lapsedMax bounds the sessions that are forgotten as over in one look at them.
+	lapsedMax = 64
 	// renewLeast is the least time between two renewals of a session, however short its
 	// tokens live; secondsMax bounds the life that a provider may claim for them.
 	renewLeast = 3 * time.Second
@@ -91,3 +102,7 @@ const (
 	claimBytesMax = 1 << 10
 	listMax       = 64
 )
+
+// errandPauses are the pauses between the tries of an errand: a lost packet, and a
+// restart.
+func errandPauses() []time.Duration { return []time.Duration{time.Second, 5 * time.Second} }

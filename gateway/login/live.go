@@ -16,21 +16,20 @@ type live struct {
 	mu   sync.Mutex
 	byID map[string]*entry
 	by   map[string]map[*entry]struct{} // By what a provider calls them; see names.
-	held map[*entry]struct{}            // With open requests.
+	held *list.List                     // Of *entry, those with open requests, whoever was not looked at for longest in front.
 	used *list.List                     // Of the other *entry, the least recently used in front.
 }
 
 // entry is one session; guarded by live.mu.
 type entry struct {
-	newest   record
-	rotated  time.Time // When a cookie of the newest generation was first seen.
-	used     time.Time
-	visitor  Visitor // Who used it last.
-	open     int     // Requests.
-	ended    bool
-	forsaken bool // Its refresh token was given back.
-	tries    int  // Codes since triedAt.
-	triedAt  time.Time
+	newest  record
+	rotated time.Time // When a cookie of the newest generation was first seen.
+	used    time.Time
+	visitor Visitor // Who used it last.
+	open    int     // Requests.
+	ended   bool
+	tries   int // Codes since triedAt.
+	triedAt time.Time
 
 	renewing bool
 	failures int       // To renew, in a row.
@@ -38,6 +37,7 @@ type entry struct {
 	retryAt  time.Time // Not to be renewed before.
 
 	place *list.Element // Nil while it is held.
+	turn  *list.Element // Nil while it is not.
 }
 
 // bySID and bySubject are what a provider calls a session.
@@ -78,7 +78,7 @@ func (s record) names() []string {
 func newLive(c Config) *live {
 	return &live{
 		max: c.SessionsMax, idle: c.IdleTimeout, staleMost: c.StaleMax, byID: make(map[string]*entry), by: make(map[string]map[*entry]struct{}),
-		held: make(map[*entry]struct{}), used: list.New(),
+		held: list.New(), used: list.New(),
 	}
 }
 
@@ -188,7 +188,7 @@ func (l *live) hold(id string, now func() time.Time) (release func()) {
 	if e.place != nil {
 		l.used.Remove(e.place)
 		e.place = nil
-		l.held[e] = struct{}{}
+		e.turn = l.held.PushBack(e)
 	}
 	return sync.OnceFunc(func() {
 		l.mu.Lock()
@@ -197,7 +197,8 @@ func (l *live) hold(id string, now func() time.Time) (release func()) {
 		e.used = now()
 		if e.open == 0 {
 			e.place = l.used.PushBack(e)
-			delete(l.held, e)
+			l.held.Remove(e.turn)
+			e.turn = nil
 		}
 	})
 }
@@ -208,11 +209,16 @@ func (l *live) claim(id string, now time.Time) (s record, v Visitor, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.byID[id]
-	if e == nil || e.ended || e.renewing || now.Before(e.retryAt) || e.newest.RenewAt == 0 || now.Unix() < e.newest.RenewAt {
+	if e == nil || !e.due(now) {
 		return record{}, Visitor{}, false
 	}
 	e.renewing = true
 	return e.newest, e.visitor, true
+}
+
+// due reports whether a session is to be renewed; live.mu is held.
+func (e *entry) due(now time.Time) bool {
+	return !e.ended && !e.renewing && !now.Before(e.retryAt) && e.newest.RenewAt != 0 && now.Unix() >= e.newest.RenewAt
 }
 
 // settle notes how a renewal went: change is applied to what is known by now, and
@@ -248,20 +254,35 @@ func (l *live) end(id string) {
 	}
 }
 
-// forsake returns the refresh token of a session, the newest that is known, for
-// being given back; empty where that was done, or there is none.
-func (l *live) forsake(s record) string {
+// newestToken is the refresh token of a session, the newest that is known; empty where
+// there is none.
+func (l *live) newestToken(s record) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.byID[s.ID]
 	if e == nil {
 		return s.RefreshToken
 	}
-	if e.forsaken {
-		return ""
-	}
-	e.forsaken = true
 	return e.newest.RefreshToken
+}
+
+// lapsed forgets some of the sessions that were not used for so long, and returns
+// them: their cookies are as old, and do not count either.
+func (l *live) lapsed(now time.Time, after time.Duration) []record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []record
+	for len(out) < lapsedMax && l.used.Len() > 0 {
+		e := l.used.Front().Value.(*entry) //nolint:forcetypeassert // The list holds nothing else.
+		if e.renewing || now.Sub(e.used) < after {
+			break
+		}
+		l.used.Remove(e.place)
+		l.unname(e)
+		delete(l.byID, e.newest.ID)
+		out = append(out, e.newest)
+	}
+	return out
 }
 
 // try reports whether a session may try one more code.
@@ -279,21 +300,31 @@ func (l *live) try(id string, now time.Time) bool {
 	return e.tries <= codeTriesMax
 }
 
-// heldNow returns the sessions of open requests, and those among them whose
-// provider has been away for too long.
-func (l *live) heldNow(now time.Time) (all, stale []record) {
+// look goes over the sessions of open requests whose turn it is, at most lookMax of
+// them: none of the requests that wait for mu meanwhile waits for all. due are to be
+// renewed, over have come to their age, or their provider was away for too long.
+func (l *live) look(now time.Time, absolute time.Duration) (due []string, over []record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for e := range l.held {
-		if e.ended {
-			continue
-		}
-		all = append(all, e.newest)
-		if l.stale(e, now) {
-			stale = append(stale, e.newest)
+	for range min(l.held.Len(), lookMax) {
+		e := l.held.Front().Value.(*entry) //nolint:forcetypeassert // The list holds nothing else.
+		l.held.MoveToBack(e.turn)
+		switch {
+		case e.ended:
+		case l.stale(e, now) || !now.Before(time.Unix(e.newest.Created, 0).Add(absolute)):
+			over = append(over, e.newest)
+		case e.due(now):
+			due = append(due, e.newest.ID)
 		}
 	}
-	return all, stale
+	return due, over
+}
+
+// holds is how many sessions have open requests.
+func (l *live) holds() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held.Len()
 }
 
 // of returns the live sessions of a provider's session, or of a subject where sid

@@ -87,6 +87,10 @@ type Login struct {
 	opened    *openedCache
 	routes    map[string]*route.Route
 
+	closing    chan struct{} // Closed by close, once.
+	close      func()
+	over       *once               // Refresh tokens that were given back, and sessions that a frame has ended.
+	returns    map[string]*errands // Such calls, by provider; immutable.
 	background sync.WaitGroup
 	renewals   chan struct{} // Holds one for each renewal under way.
 	pages      chan struct{} // And one for each page that calls a provider.
@@ -107,7 +111,9 @@ func New(o Options) (*Login, error) {
 		byID: make(map[string]*provider), byIssuer: make(map[string]*provider), live: newLive(o.Config),
 		callbacks: newOnce(onceMax, o.Now), factors: newOnce(onceMax, o.Now), logouts: newOnce(onceMax, o.Now), frames: rate.NewLimiter(20, 20),
 		renewals: make(chan struct{}, renewalsMax), opened: newOpenedCache(openedMax), pages: make(chan struct{}, pagesMax),
+		closing: make(chan struct{}), over: newOnce(onceMax, o.Now), returns: make(map[string]*errands),
 	}
+	l.close = sync.OnceFunc(func() { close(l.closing) })
 	l.origin, err = url.Parse(o.Config.ExternalURL)
 	if err != nil {
 		return nil, fmt.Errorf("login: external_url: %w", err)
@@ -140,6 +146,9 @@ func New(o Options) (*Login, error) {
 	}
 	for _, e := range kept {
 		l.enforce(e, o.Now())
+	}
+	for id := range l.byID {
+		l.returns[id] = l.newErrands("provider", id)
 	}
 	l.authority, err = l.newAuthority()
 	if err != nil {
@@ -178,12 +187,16 @@ func CheckFiles(c Config) error {
 func (l *Login) Run(ctx context.Context) error {
 	l.background.Go(func() { l.ring.follow(ctx, l.log) })
 	l.keep(ctx)
-	l.background.Wait()
-	return l.endings.close()
+	return l.Close()
 }
 
-// Close frees what New has opened. Run does so itself.
-func (l *Login) Close() error { return l.endings.close() }
+// Close waits for what is under way and frees what New has opened. Run does so itself.
+func (l *Login) Close() error {
+	l.close()
+	l.background.Wait()
+	l.peers.client.CloseIdleConnections()
+	return l.endings.close()
+}
 
 // Presence is a request of somebody who has signed in.
 type Presence struct {
@@ -228,6 +241,7 @@ func (l *Login) recognise(r *http.Request, sealed string, v Visitor) (*Presence,
 	}
 	now := l.now()
 	if !now.Before(time.Unix(s.Created, 0).Add(l.config.AbsoluteTimeout)) {
+		l.drop(r.Context(), s)
 		return nil, faultOf(CodeExpired, "absolute")
 	}
 	s, fresh, err := l.live.meet(s, v, now)

@@ -16,11 +16,12 @@ type metrics struct {
 	sessions metric.Int64Counter // Cookies that did not count, by code.
 	renewals metric.Int64Counter // By outcome: ok, away, ended.
 	endings  metric.Int64Counter // Sessions ended, by what ended them.
+	errands  metric.Int64Counter // Calls that nobody waits for, by to (peer, provider) and outcome: ok, given_up, dropped.
 }
 
 func newMetrics(m metric.Meter, l *Login) (metrics, error) {
 	var x metrics
-	var errs [5]error
+	var errs [7]error
 	x.signIns, errs[0] = m.Int64Counter("vigil.gateway.login.sign_ins", metric.WithUnit("{sign_in}"),
 		metric.WithDescription("Sign-ins and step-ups that came back from a provider, by outcome."))
 	x.sessions, errs[1] = m.Int64Counter("vigil.gateway.login.refused_sessions", metric.WithUnit("{request}"),
@@ -33,6 +34,14 @@ func newMetrics(m metric.Meter, l *Login) (metrics, error) {
 		metric.WithDescription("Sessions remembered beside their cookies; login.sessions_max bounds them."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(int64(l.live.size()))
+			return nil
+		}))
+	x.errands, errs[5] = m.Int64Counter("vigil.gateway.login.errands", metric.WithUnit("{call}"),
+		metric.WithDescription("Endings told to peers, and refresh tokens given back to providers, by outcome."))
+	_, errs[6] = m.Int64ObservableGauge("vigil.gateway.login.waiting_errands", metric.WithUnit("{call}"),
+		metric.WithDescription("Calls to peers and providers that wait for a worker; at most 1,024 for each of them."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(int64(l.waiting()))
 			return nil
 		}))
 	err := errors.Join(errs[:]...)

@@ -19,11 +19,13 @@ import (
 )
 
 // notice is what gateways that share a key ring tell each other, sealed under it.
-// Exactly one of Session, Token and Renew is set.
+// Exactly one of Session, SID, Token and Renew is set.
 type notice struct {
 	Made     int64  `json:"t"`           // Unix seconds.
 	Session  string `json:"i,omitempty"` // Has been signed out.
-	Provider string `json:"p,omitempty"`
+	Provider string `json:"p,omitempty"` // Of Session or SID.
+	// SID is a provider's session that has ended there, by the word of a frame.
+	SID string `json:"d,omitempty"`
 	// Token is a provider's logout token, which each gateway checks itself.
 	Token string `json:"l,omitempty"`
 	// Renew is a session that its owner is asked to renew.
@@ -33,13 +35,19 @@ type notice struct {
 // peers are the other gateways. Without any, everything here does nothing.
 type peers struct {
 	login  *Login
-	client *http.Client
+	client *http.Client // Keeps its connections: the next notice follows soon.
 	self   string
 	all    []Peer
+	queues map[string]*errands // By the ids of the others; immutable.
 }
 
 func newPeers(l *Login) (*peers, error) {
-	p := &peers{login: l, self: l.gateway, all: l.config.Peers}
+	p := &peers{login: l, self: l.gateway, all: l.config.Peers, queues: make(map[string]*errands)}
+	for _, one := range p.all {
+		if one.ID != p.self {
+			p.queues[one.ID] = l.newErrands("peer", one.ID)
+		}
+	}
 	roots, err := loadRoots(l.config.PeersCAFile)
 	if err != nil {
 		return nil, err
@@ -48,6 +56,7 @@ func newPeers(l *Login) (*peers, error) {
 	tr, plain := p.client.Transport.(*http.Transport)
 	if plain {
 		tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+		tr.DisableKeepAlives, tr.MaxIdleConnsPerHost = false, errandWorkersMax // Over HTTP/2 it is one.
 	}
 	p.client.Transport, p.client.Timeout = capped{p.client.Transport}, peerTimeout
 	return p, nil
@@ -128,19 +137,21 @@ func (p *peers) renew(ctx context.Context, s record) (newer record, theirs bool,
 	return newer, true, nil
 }
 
-// tell sends a notice to every other gateway, in the background and once: a
-// gateway that is away hears of it from the analyzer, which sees the session event.
+// tell sends a notice to every other gateway, in the background and with a few tries:
+// a gateway that is away for longer hears of it from the analyzer, which sees the
+// session event.
 func (p *peers) tell(ctx context.Context, n notice) {
-	ctx = context.WithoutCancel(ctx)
 	for _, one := range p.all {
-		if one.ID == p.self {
-			continue
+		q := p.queues[one.ID]
+		if q == nil {
+			continue // This gateway.
 		}
-		p.login.background.Go(func() {
+		q.run(ctx, func(ctx context.Context) (again bool, err error) {
 			status, _, err := p.send(ctx, one, n)
-			if err != nil || status != http.StatusOK {
-				p.login.log.WarnContext(ctx, "tell a peer of a logout", "peer", one.ID, "status", status, "error", err)
+			if err == nil && status != http.StatusOK {
+				err = fmt.Errorf("status %d", status)
 			}
+			return status != http.StatusForbidden, err // Another key ring, or clock, stays so.
 		})
 	}
 }
@@ -158,6 +169,9 @@ func (p *peers) send(ctx context.Context, to Peer, n notice) (status int, answer
 		return 0, "", fmt.Errorf("call peer: %w", err)
 	}
 	r.Header.Set("Content-Type", "text/plain")
+	// Each notice may come twice. So net/http sends one again whose kept connection the
+	// peer has closed meanwhile; the header itself is not sent.
+	r.Header["Idempotency-Key"] = nil
 	res, err := p.client.Do(r)
 	if err != nil {
 		return 0, "", fmt.Errorf("call peer: %w", err)
@@ -197,8 +211,17 @@ func (l *Login) servePeer(w http.ResponseWriter, r *http.Request) Answer {
 		if err != nil {
 			l.log.WarnContext(ctx, "logout token of a peer refused", "error", err)
 		}
+	case n.SID != "":
+		p := l.byID[n.Provider]
+		if p != nil {
+			l.signOutNamed(ctx, p, n.SID, Visitor{})
+		}
 	case n.Session != "":
-		l.endSession(ctx, record{ID: n.Session, Provider: n.Provider}, "peer", signedOutText)
+		s := record{ID: n.Session, Provider: n.Provider}
+		l.endSession(ctx, s, "peer", signedOutText)
+		if l.peers.owner(s.ID).ID == l.peers.self {
+			l.drop(ctx, s) // Its owner may know a newer one than who ended it.
+		}
 	}
 	return l.plain(w, http.StatusOK, "")
 }

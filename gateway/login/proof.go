@@ -25,6 +25,7 @@ type proof struct {
 	issuer, subject, sid, acr string
 	amr, scopes               []string
 	authTime                  int64 // Unix seconds; 0 where it does not say.
+	assumed                   bool  // authTime is when the person came back.
 	refreshToken, idToken     string
 	// email is the person's verified address; emailSaid reports whether the provider
 	// speaks of one at all.
@@ -113,15 +114,16 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		return proof{}, faultOf(CodeIDToken, "at_hash")
 	}
 	out := proof{
-		issuer: p.spec.Issuer, subject: token.Subject, sid: c.SID, acr: c.ACR, amr: c.AMR, authTime: int64(c.AuthTime),
-		scopes: p.scopes(payload),
+		issuer: p.spec.Issuer, subject: token.Subject, sid: c.SID, acr: c.ACR, amr: c.AMR,
+		authTime: int64(min(c.AuthTime, now)), // Not after the verdicts of the next minute.
+		scopes:   p.scopes(payload),
 	}
 	out.email, out.emailSaid = verifiedEmail(payload)
 	if len(raw) <= idTokenBytesMax {
 		out.idToken = raw
 	}
 	if out.authTime == 0 && p.spec.AuthTime == AuthTimeCallback {
-		out.authTime = p.now().Unix()
+		out.authTime, out.assumed = p.now().Unix(), true
 	}
 	return out, nil
 }
@@ -173,7 +175,7 @@ func (p *provider) userinfo(ctx context.Context, d *description, accessToken str
 	if subject == "" || len(subject) > claimBytesMax {
 		return proof{}, faultOf(CodeUserinfo, "names nobody")
 	}
-	out := proof{issuer: p.spec.Issuer, subject: subject, scopes: p.scopes(raw), authTime: p.now().Unix()}
+	out := proof{issuer: p.spec.Issuer, subject: subject, scopes: p.scopes(raw), authTime: p.now().Unix(), assumed: true}
 	out.email, out.emailSaid = verifiedEmail(raw)
 	return out, nil
 }

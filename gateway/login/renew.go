@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -28,19 +29,35 @@ func (l *Login) keep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := l.now()
-		held, over := l.live.heldNow(now)
-		for _, s := range held {
-			if !now.Before(time.Unix(s.Created, 0).Add(l.config.AbsoluteTimeout)) {
-				over = append(over, s)
-				continue
-			}
-			l.renewIfDue(ctx, s.ID, now)
+		l.lookAll(ctx, l.now())
+	}
+}
+
+// lookAll looks at each session of an open stream once, and ends or renews it where
+// that is due; and gives back the tokens of some that nobody uses any more.
+func (l *Login) lookAll(ctx context.Context, now time.Time) {
+	for left := l.live.holds(); left > 0; left -= lookMax {
+		due, over := l.live.look(now, l.config.AbsoluteTimeout)
+		for _, id := range due {
+			l.renewIfDue(ctx, id, now)
 		}
 		for _, s := range over {
 			l.endSession(ctx, s, "timeout", "Your session has ended. Please sign in again.")
+			l.drop(ctx, s)
 		}
 	}
+	for _, s := range l.live.lapsed(now, l.lapseAfter()) {
+		l.drop(ctx, s)
+	}
+}
+
+// lapseAfter is how long after its last use here a session is over for certain: other
+// gateways may be using it.
+func (l *Login) lapseAfter() time.Duration {
+	if len(l.peers.queues) > 0 {
+		return l.config.AbsoluteTimeout
+	}
+	return l.config.IdleTimeout
 }
 
 // renewIfDue renews a session in the background where it is due and nobody does so
@@ -206,19 +223,32 @@ func (l *Login) nextSeq(now time.Time) uint64 {
 	}
 }
 
-// drop gives the refresh token of a session back that a verdict has ended, once:
-// with it a thief could go on at the provider.
+// drop gives the refresh token of a session back that is over, once: with it a thief
+// could go on at the provider.
 func (l *Login) drop(ctx context.Context, s record) {
-	token := l.live.forsake(s)
-	if token == "" {
+	p := l.byID[s.Provider]
+	token := l.live.newestToken(s)
+	if p == nil || token == "" {
 		return
 	}
-	p := l.byID[s.Provider]
-	ctx = context.WithoutCancel(ctx)
-	l.background.Go(func() {
-		err := p.forget(ctx, token)
-		if err != nil {
-			l.log.WarnContext(ctx, "give a refresh token back", "provider", p.spec.ID, "error", err)
-		}
+	name := sha256.Sum256([]byte(s.Provider + "\x00" + token))
+	if !l.over.first(string(name[:]), l.config.AbsoluteTimeout) {
+		return
+	}
+	l.returns[s.Provider].run(ctx, func(ctx context.Context) (again bool, err error) {
+		err = p.forget(ctx, token)
+		return errors.Is(err, errAway), err
 	})
+}
+
+// waiting is how many calls wait for a worker.
+func (l *Login) waiting() int {
+	n := 0
+	for _, e := range l.returns {
+		n += e.size()
+	}
+	for _, e := range l.peers.queues {
+		n += e.size()
+	}
+	return n
 }

@@ -48,6 +48,7 @@ type fakeOP struct {
 	sign      func(p *fakeOP) string
 	refreshes int
 	revoked   []string
+	refusals  int // Of refresh tokens that are given back.
 	refresh   func(form url.Values) (int, object)
 }
 
@@ -88,9 +89,14 @@ func newOP(tb testing.TB, now func() time.Time) *fakeOP {
 		}
 		answer(w, 200, body)
 	})
-	mux.HandleFunc("POST /revoke", func(_ http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /revoke", func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if p.refusals > 0 {
+			p.refusals--
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		p.revoked = append(p.revoked, r.FormValue("token"))
 	})
 	p.Server = httptest.NewServer(mux)
@@ -251,6 +257,8 @@ func (g *rig) start(c login.Config, change ...func(*login.Config)) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	l := g.login
+	g.t.Cleanup(func() { _ = l.Close() })
 }
 
 // person is a browser: its cookies.

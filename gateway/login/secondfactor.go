@@ -99,15 +99,25 @@ const (
 	byCode = "code"
 )
 
-// confirms is how a demand is met by our own second factor: by its context, or because
-// the provider cannot say when it has asked a person anew. Empty where it is not.
-func (l *Login) confirms(p *provider, d Demand) string {
+// confirms is how a demand is met by our own second factor: by its context, by its
+// method beside those that a session has, or because the provider cannot say when it has
+// asked a person anew. Empty where it is not.
+func (l *Login) confirms(p *provider, d Demand, has []string) string {
 	c := l.config.SecondFactor
-	anew := len(d.ACR) == 0 && p.spec.AuthTime == AuthTimeCallback
+	var lacks []string
+	for _, m := range d.AMR {
+		if !slices.Contains(has, m) {
+			lacks = append(lacks, m)
+		}
+	}
+	anew := len(d.ACR) == 0 && (p.spec.AuthTime == AuthTimeCallback || len(lacks) > 0)
+	meets := func(acr, amr string) bool {
+		return acr != "" && (anew || slices.Contains(d.ACR, acr)) && !slices.ContainsFunc(lacks, func(m string) bool { return m != amr })
+	}
 	switch {
-	case c.ACR != "" && (anew || slices.Contains(d.ACR, c.ACR)):
+	case meets(c.ACR, MethodKey):
 		return byKey
-	case c.CodeACR != "" && (anew || slices.Contains(d.ACR, c.CodeACR)):
+	case meets(c.CodeACR, MethodCode):
 		return byCode
 	}
 	return ""

@@ -35,6 +35,7 @@ type record struct {
 	AMR      []string `json:"m,omitempty"`
 	Scopes   []string `json:"o,omitempty"`
 	AuthTime int64    `json:"a,omitempty"` // 0 where nobody says.
+	Assumed  bool     `json:"h,omitempty"` // AuthTime is when he came back, no more.
 	// Proved is when the provider vouched for the person: AuthTime without what our
 	// own second factor has added since.
 	Proved int64 `json:"b,omitempty"`
@@ -102,7 +103,7 @@ func (s record) identity(names event.Names, p Provider, absolute time.Duration) 
 		// Another with each cookie that replaces one, so that who goes on with the old
 		// one elsewhere stands out.
 		TokenID:  names.Token(sessionIssuer, fmt.Sprintf("%s.%d.%d", s.ID, s.Generation, s.Renewal)),
-		ClientID: p.ClientID, Scopes: s.Scopes, ACR: s.ACR, AMR: s.AMR, AuthTime: s.authTime(), IssuedAt: created,
+		ClientID: p.ClientID, Scopes: s.Scopes, ACR: s.ACR, AMR: s.AMR, AuthTime: s.authTime(), Assumed: s.Assumed, IssuedAt: created,
 		Expires: created.Add(absolute), Binding: event.BindingCookie, Method: MethodCookie, Kind: event.SubjectHuman,
 	}
 	if s.Person != "" {

@@ -361,6 +361,7 @@ func TestStepUp(t *testing.T) {
 	}
 	strong := login.Demand{StepUp: true, ACR: []string{"mfa"}}
 	fresh := login.Demand{StepUp: true, Fresh: true}
+	methods := login.Demand{StepUp: true, Fresh: true, AMR: []string{"pwd", "otp"}}
 	tests := map[string]struct {
 		demand login.Demand
 		says   object
@@ -373,6 +374,9 @@ func TestStepUp(t *testing.T) {
 		"not asked again":                {fresh, object{"auth_time": noon.Unix()}, login.CodeUnfulfilled},
 		"does not say when":              {fresh, object{"auth_time": nil}, login.CodeUnfulfilled},
 		"too long ago":                   {login.Demand{StepUp: true, MaxAge: time.Minute}, object{"auth_time": noon.Unix()}, login.CodeUnfulfilled},
+		"the methods that are asked for": {methods, object{"amr": []string{"pwd", "otp"}}, ""},
+		"one of two methods":             {methods, object{"amr": []string{"pwd"}}, login.CodeUnfulfilled},
+		"no methods":                     {methods, nil, login.CodeUnfulfilled},
 		"somebody else":                  {strong, object{"acr": "mfa", "sub": "mallory"}, login.CodeAccount},
 	}
 	for name, tt := range tests {
@@ -475,4 +479,95 @@ func TestChallenge(t *testing.T) {
 			t.Error("redirected a browser that is not here")
 		}
 	})
+}
+
+// Whom a provider still knows it sends back without a question: that proves nothing
+// after a verdict, and would lead round and round.
+func TestAProviderThatCannotSayWhenLiftsNoStepUp(t *testing.T) {
+	silent := func(c *login.Config) { c.Providers[0].AuthTime = login.AuthTimeCallback }
+	start := func(t *testing.T, change ...func(*login.Config)) (*rig, *person, *login.Presence) {
+		t.Helper()
+		g := newRig(t, append(change, silent)...)
+		g.op.sign = func(p *fakeOP) string {
+			return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.claims(object{"auth_time": nil}))
+		}
+		p := g.person()
+		p.signIn()
+		got, err := p.use()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g, p, got
+	}
+	asked := login.Demand{StepUp: true, Fresh: true, Verdict: true}
+	t.Run("the person is told", func(t *testing.T) {
+		g, p, got := start(t)
+		w := httptest.NewRecorder()
+		a, done := g.login.Challenge(w, p.request(http.MethodGet, "/page"), got, asked)
+		if !done || a.Code != login.CodeUnproven || w.Code != http.StatusForbidden || w.Header().Get("Location") != "" {
+			t.Errorf("challenge: %v, %+v, status %d to %q; want a page", done, a, w.Code, w.Header().Get("Location"))
+		}
+		if !got.Identity.Assumed {
+			t.Error("the session counts as vouched for")
+		}
+	})
+	t.Run("a new sign-in is no better", func(t *testing.T) {
+		g, p, _ := start(t)
+		g.pass(time.Minute)
+		p.signIn()
+		got, err := p.use()
+		if err != nil || !got.Identity.Assumed {
+			t.Errorf("%+v, %v; want nobody to vouch for it", got, err)
+		}
+	})
+	t.Run("our own second factor does", func(t *testing.T) {
+		g, p, got := start(t, func(c *login.Config) { c.SecondFactor.ACR = keyACR })
+		w := httptest.NewRecorder()
+		_, done := g.login.Challenge(w, p.request(http.MethodGet, "/page"), got, asked)
+		if !done || !strings.HasPrefix(w.Header().Get("Location"), "/.vigil/confirm?by=key") {
+			t.Fatalf("challenge leads to %q", w.Header().Get("Location"))
+		}
+		page, _ := p.confirmPage(t)
+		key := newAuthenticator(t)
+		if a := p.confirm(page, key.make(page.challenge)); a.Status != http.StatusSeeOther {
+			t.Fatalf("set up: %+v", a)
+		}
+		got, err := p.use()
+		if err != nil || got.Identity.Assumed {
+			t.Errorf("after a confirmation %+v, %v", got, err)
+		}
+	})
+}
+
+// A route that asks for a method of our own second factor leads to it.
+func TestAMethodOfOurOwnLeadsToOurOwnPage(t *testing.T) {
+	g := newRig(t, func(c *login.Config) { c.SecondFactor.ACR, c.SecondFactor.CodeACR = keyACR, "urn:vigil:code" })
+	g.op.sign = func(p *fakeOP) string {
+		return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.claims(object{"amr": []string{"pwd"}}))
+	}
+	p := g.person()
+	p.signIn()
+	got, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		demand login.Demand
+		want   string
+	}{
+		"a key":                          {login.Demand{AMR: []string{"hwk"}}, "/.vigil/confirm?by=key"},
+		"a key beside what is there":     {login.Demand{AMR: []string{"pwd", "hwk"}}, "/.vigil/confirm?by=key"},
+		"a code":                         {login.Demand{AMR: []string{"otp"}}, "/.vigil/confirm?by=code"},
+		"more than one of ours gives":    {login.Demand{AMR: []string{"otp", "hwk"}}, g.op.URL},
+		"a method of the provider's":     {login.Demand{AMR: []string{"face"}}, g.op.URL},
+		"our context by another method":  {login.Demand{ACR: []string{keyACR}, AMR: []string{"face"}}, g.op.URL},
+		"a context of a key, and a code": {login.Demand{ACR: []string{keyACR}, AMR: []string{"otp"}}, g.op.URL},
+	} {
+		tt.demand.StepUp, tt.demand.Fresh = true, true
+		w := httptest.NewRecorder()
+		_, _ = g.login.Challenge(w, p.request(http.MethodGet, "/page"), got, tt.demand)
+		if to := w.Header().Get("Location"); !strings.HasPrefix(to, tt.want) {
+			t.Errorf("%s leads to %s, want %s", name, to, tt.want)
+		}
+	}
 }

@@ -259,6 +259,8 @@ func (f flow) fulfilled(got proof) error {
 	switch {
 	case len(f.ACR) > 0 && !slices.Contains(f.ACR, got.acr):
 		return faultOf(CodeUnfulfilled, "acr")
+	case slices.ContainsFunc(f.AMR, func(m string) bool { return !slices.Contains(got.amr, m) }):
+		return faultOf(CodeUnfulfilled, "amr")
 	case f.Fresh && got.authTime < begun:
 		return faultOf(CodeUnfulfilled, "auth_time: not asked again")
 	case f.MaxAge > 0 && got.authTime < begun-f.MaxAge:
@@ -295,7 +297,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 		}
 	}
 	next.SID, next.ACR, next.AMR, next.Scopes, next.AuthTime = got.sid, got.acr, got.amr, got.scopes, got.authTime
-	next.Proved = got.authTime
+	next.Proved, next.Assumed = got.authTime, got.assumed
 	next.Seen, next.RefreshToken, next.IDToken, next.RenewAt = now.Unix(), got.refreshToken, got.idToken, 0
 	if got.refreshToken != "" && got.renewIn > 0 {
 		next.RenewAt = now.Add(got.renewIn).Unix()
@@ -305,8 +307,7 @@ func (l *Login) admit(w http.ResponseWriter, r *http.Request, f flow, p *provide
 		return Answer{}, err
 	}
 	if had && !goesOn {
-		l.endSession(r.Context(), was, "replaced", "Somebody has signed in anew in this browser.")
-		l.tell(event.ReasonLogout, was, v)
+		l.endEverywhere(r.Context(), was, v, "replaced", "Somebody has signed in anew in this browser.")
 	}
 	l.live.put(next, v, now)
 	setCookies(w.Header(), sessionCookies(sealed, parts)...)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -83,10 +84,14 @@ func (l *Login) provenForm(w http.ResponseWriter, r *http.Request, p *Presence) 
 	return err == nil && f.Session == p.now.ID && l.now().Sub(time.Unix(f.Made, 0)) < l.config.AbsoluteTimeout
 }
 
-// signOut ends a session everywhere that we can reach, and gives its refresh token
-// back.
+// signOut ends a session by its person's word.
 func (l *Login) signOut(ctx context.Context, s record, v Visitor) {
-	l.endSession(ctx, s, "person", signedOutText)
+	l.endEverywhere(ctx, s, v, "person", signedOutText)
+}
+
+// endEverywhere ends a session wherever we can reach, and gives its refresh token back.
+func (l *Login) endEverywhere(ctx context.Context, s record, v Visitor, by, text string) {
+	l.endSession(ctx, s, by, text)
 	l.tell(event.ReasonLogout, s, v)
 	l.peers.tell(ctx, notice{Session: s.ID, Provider: s.Provider})
 	l.drop(ctx, s)
@@ -153,7 +158,8 @@ func (l *Login) believe(ctx context.Context, token string, v Visitor) error {
 	if !l.logouts.first(p.spec.ID+"\x00"+t.ID, logoutAgeMax+2*leeway) {
 		return faultOf(CodeLogoutToken, "jti: used before")
 	}
-	l.signedOutAt(ctx, p, t.SID, t.Subject, time.Unix(t.IssuedAt, 0), v)
+	at := min(t.IssuedAt, l.now().Unix()) // As auth_time is.
+	l.signedOutAt(ctx, p, t.SID, t.Subject, time.Unix(at, 0), v)
 	return nil
 }
 
@@ -179,8 +185,10 @@ func (l *Login) signedOutAt(ctx context.Context, p *provider, sid, subject strin
 
 // serveFrontchannel takes the same word from a frame in the browser (OpenID Connect
 // Front-Channel Logout 1.0). Anybody can load it, so it counts only for a session
-// that is known here by the provider's id for it, which nobody else knows. Only those
-// that guess are limited, so that they cannot keep the provider's word out.
+// that is known by the provider's id for it, which nobody else knows: here, by the
+// browser's own cookie, which it hardly ever sends in a frame, or at another gateway,
+// which is asked. Only those that guess are limited, so that they cannot keep the
+// provider's word out.
 func (l *Login) serveFrontchannel(w http.ResponseWriter, r *http.Request, v Visitor) Answer {
 	if r.Method != http.MethodGet {
 		return l.plain(w, http.StatusMethodNotAllowed, CodeMethod)
@@ -194,14 +202,24 @@ func (l *Login) serveFrontchannel(w http.ResponseWriter, r *http.Request, v Visi
 	sealed, parts := sessionParts(r)
 	s, err := l.ring.openSession(sealed)
 	own := err == nil && s.Issuer == p.spec.Issuer && s.SID == q.Get("sid")
-	if len(named) == 0 && !own && !l.frames.AllowN(l.now(), 1) {
+	first := own && l.over.first("frame\x00"+s.ID, l.config.AbsoluteTimeout)
+	if len(named) == 0 && !first && !l.frames.AllowN(l.now(), 1) {
 		return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
 	}
-	for _, s := range named {
-		l.signOut(r.Context(), s, v)
-	}
+	l.signOutNamed(r.Context(), p, q.Get("sid"), v)
 	if own { // Else a link would sign people out.
+		if first && !slices.ContainsFunc(named, func(one record) bool { return one.ID == s.ID }) {
+			l.signOut(r.Context(), s, v) // It has not been used here yet.
+		}
 		setCookies(w.Header(), sessionCookies("", parts)...)
 	}
+	l.peers.tell(r.Context(), notice{Provider: p.spec.ID, SID: q.Get("sid")})
 	return l.plain(w, http.StatusOK, "")
+}
+
+// signOutNamed signs out what is known here of a provider's session.
+func (l *Login) signOutNamed(ctx context.Context, p *provider, sid string, v Visitor) {
+	for _, s := range l.live.of(p.spec.Issuer, sid, "") {
+		l.signOut(ctx, s, v)
+	}
 }

@@ -126,7 +126,7 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 			h["Sec-Websocket-Key"] = []string{x.key}
 		}
 	}
-	values := [3]string{"http", x.r.Host} // One piece of memory for all.
+	values := [4]string{"http", x.r.Host} // One piece of memory for all.
 	if x.r.TLS != nil {
 		values[0] = "https"
 	}
@@ -135,6 +135,8 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 		values[2] = x.call.Client.String()
 		h["X-Forwarded-For"] = values[2:3:3]
 	}
+	values[3] = forwarded(x.r, values[0], x.call.Client)
+	h["Forwarded"] = values[3:4:4]
 	maps.Copy(h, x.call.Header)
 	out := (&http.Request{
 		Method: x.r.Method, URL: target, Host: target.Host, Header: h,

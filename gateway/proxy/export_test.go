@@ -1,6 +1,10 @@
 package proxy
 
-import "sync"
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+)
 
 // Frames and Tail let tests cut streams at every byte.
 type (
@@ -40,3 +44,8 @@ func (s *scratch) Next(n int, rest []byte) int { return s.next(n, rest) }
 
 // Free is free.
 func (s *scratch) Free() { s.free() }
+
+// Forwarded is what the gateway says of a request for a host.
+func Forwarded(host, proto string, client netip.Addr) string {
+	return forwarded(&http.Request{Host: host}, proto, client)
+}

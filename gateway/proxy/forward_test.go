@@ -202,7 +202,7 @@ X-App: kept
 	want := http.Header{
 		"Authorization": {"Bearer t"}, "Cookie": {"a=b"}, "X-App": {"kept"}, "Te": {"trailers"},
 		"X-Forwarded-For": {"203.0.113.9"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"gateway.example"},
-		"X-Vigil-Subject": {"pseudonym"},
+		"Forwarded": {`for=203.0.113.9;host="gateway.example";proto=https`}, "X-Vigil-Subject": {"pseudonym"},
 	}
 	if diff := cmp.Diff(want, r.Header); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)

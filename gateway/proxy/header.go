@@ -23,23 +23,6 @@ func hopByHop(name string) bool {
 	return false
 }
 
-// owned are the headers that only the gateway may set, and those that would
-// change path or method after they were authorised.
-func owned(name string) bool {
-	if strings.HasPrefix(name, "x-vigil-") || strings.HasPrefix(name, "x-forwarded-") {
-		return true
-	}
-	switch name {
-	case "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
-		"dpop", "client-cert", "client-cert-chain", // A proof is for us alone, and RFC 9440's names are ours.
-		"x-request-id", "traceparent", "tracestate", "baggage",
-		"x-original-url", "x-rewrite-url", "x-original-host", "x-host",
-		"x-http-method", "x-http-method-override", "x-method-override":
-		return true
-	}
-	return false
-}
-
 // spelled brings every spelling of a header to one: servers that hand headers on
 // as variables (CGI and what came after it) make the same underscore of a
 // hyphen, a dot and whatever else is neither letter nor digit.

@@ -5,18 +5,36 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"net/textproto"
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/vigil-gateway/vigil/gateway/proxy"
 )
 
-// ownedNames are headers by which an upstream could be told who asks, from
-// where, or for what else than the gateway has authorised.
+// ownedNames are headers by which an upstream could be told who asks, from where, or
+// for what else than the gateway has authorised: some of each family, and one that
+// nobody uses yet.
 var ownedNames = []string{
 	"X-Vigil-Subject", "X-Vigil-Session", "X-Vigil-Assertion", "X-Vigil-Anything", "X-Forwarded-For", "X-Forwarded-Host",
-	"X-Forwarded-Proto", "X-Forwarded-User", "X-Forwarded-Client-Cert", "Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP",
-	"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Request-Id", "Traceparent",
+	"X-Forwarded-Proto", "X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username",
+	"X-Forwarded-Access-Token", "X-Forwarded-Client-Cert", "X-Forwarded-Anything", "Forwarded",
+	"X-User", "X-User-Id", "X-User-Email", "X-User-Groups", "X-Username", "X-Userinfo", "Remote-User", "Remote-Groups", "Remote-Email",
+	"X-Remote-User", "X-Remote-Group", "X-Remote-Extra-Scopes", "X-Auth-User", "X-Auth-Request-User", "X-Auth-Request-Email",
+	"X-Auth-Request-Anything", "X-Authenticated-User", "X-Authenticated-Userid", "X-Authenticated-Scope", "X-WebAuth-User",
+	"X-Consumer-Username", "X-Credential-Identifier", "X-Authentik-Username", "X-Pomerium-Jwt-Assertion", "X-Jwt-Assertion",
+	"X-Ssl-Client-S-Dn", "X-Ssl-Client-Verify", "X-Ssl-Cert", "Ssl-Client-Cert", "X-Client-Cert", "X-Client-Cert-Dn", "X-Client-Certificate",
+	"X-Client-Dn", "X-Tls-Client-Cert", "X-Arr-ClientCert", "X-Amzn-Mtls-Clientcert", "Client-Cert", "Client-Cert-Chain", "DPoP",
+	"X-Goog-Authenticated-User-Email", "X-Goog-Authenticated-User-Id", "X-Goog-Iap-Jwt-Assertion", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity",
+	"X-Amzn-Oidc-Accesstoken", "X-MS-Client-Principal", "X-MS-Client-Principal-Name", "X-MS-Token-Aad-Id-Token", "X-Appengine-User-Ip",
+	"Cf-Access-Authenticated-User-Email", "Cf-Access-Jwt-Assertion", "Tailscale-User-Login",
+	"X-Envoy-External-Address", "X-Envoy-Internal", "X-Envoy-Original-Path", "Fastly-Client-IP", "True-Client-IP", "X-True-Client-IP",
+	"CF-Connecting-IP", "CF-Connecting-IPv6", "Cf-Pseudo-IPv4", "Fly-Client-IP", "X-Azure-ClientIP", "Client-IP", "X-Client-IP", "X-Real-IP",
+	"X-Cluster-Client-Ip", "X-Remote-Addr", "X-Remote-IP", "X-Originating-IP", "X-Original-Forwarded-For", "WL-Proxy-Client-IP",
+	"X-Original-URL", "X-Original-URI", "X-Original-Method", "X-Rewrite-URL", "X-Host", "X-Scheme", "X-HTTP-Method", "X-HTTP-Method-Override",
+	"X-Method-Override", "X-Request-Id", "Traceparent", "Tracestate", "Baggage",
 }
 
 // variable is what an upstream makes of a header's name that hands headers on as
@@ -30,48 +48,105 @@ func variable(name string) string {
 	}, strings.ToUpper(name))
 }
 
+// oneIdentity is what the gateway says of each request of these tests.
+var oneIdentity = map[string]string{
+	"X_VIGIL_SUBJECT": "pseudonym", "X_VIGIL_ASSERTION": "signed", "X_FORWARDED_FOR": "203.0.113.9", "X_FORWARDED_PROTO": "https",
+	"X_FORWARDED_HOST": "gateway.example", "FORWARDED": `for=203.0.113.9;host="gateway.example";proto=https`,
+}
+
+// seesOne fails where an upstream sees another identity than the gateway's, or one of
+// its parts more or less than once. sent is what the client sent.
+func seesOne(t *testing.T, h http.Header, sent string) {
+	t.Helper()
+	owned := make(map[string]bool)
+	for _, n := range ownedNames {
+		owned[variable(n)] = true
+	}
+	for name, values := range h {
+		if v := variable(name); owned[v] && (len(values) != 1 || values[0] != oneIdentity[v]) {
+			t.Fatalf("the upstream sees %s: %q of\n%s", name, values, sent)
+		}
+	}
+	for name, want := range oneIdentity {
+		found := 0
+		for n := range h {
+			if variable(n) == name {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Fatalf("%s is there %d times, want once as %q", name, found, want)
+		}
+	}
+}
+
 // An upstream sees exactly one identity, the gateway's, however a client spells
 // its own: with other hyphens, in any case, several times, beside Connection.
 func TestAnUpstreamSeesOneIdentity(t *testing.T) {
 	seen := make(chan http.Header, 1)
 	url, _ := upstream(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header })
 	g := newRig(t, url)
-	ours := map[string]string{"X_VIGIL_SUBJECT": "pseudonym", "X_FORWARDED_FOR": "203.0.113.9", "X_FORWARDED_PROTO": "https", "X_FORWARDED_HOST": "gateway.example"}
-	owned := map[string]bool{}
-	for _, n := range ownedNames {
-		owned[variable(n)] = true
-	}
+	g.header = http.Header{"X-Vigil-Assertion": {"signed"}}
 	random := rand.New(rand.NewPCG(1, 2)) // Not rapid: each case is a real request, and shrinking one takes minutes.
-	for range 90 {                        // The channels of the rig hold 100.
-		var lines strings.Builder
-		for range 4 + random.IntN(16) {
-			name := spell(random, ownedNames[random.IntN(len(ownedNames))])
-			fmt.Fprintf(&lines, "%s: forged\r\n", name)
-			if random.IntN(2) == 0 {
-				fmt.Fprintf(&lines, "Connection: %s\r\n", name)
-			}
-		}
-		conn := g.dial(t)
-		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: gateway.example\r\n"+lines.String()+"Connection: close\r\n\r\n")
-		h := await(t, seen, "the request")
-		for name, values := range h {
-			if v := variable(name); owned[v] && (len(values) != 1 || values[0] != ours[v]) {
-				t.Fatalf("the upstream sees %s: %q of\n%s", name, values, lines.String())
-			}
-		}
-		for name, want := range ours {
-			found := 0
-			for n := range h {
-				if variable(n) == name {
-					found++
+	// Each name comes in several spellings over the cases of each protocol; the channels
+	// of the rig hold 100.
+	next := func(i int) string { return spell(random, ownedNames[i%len(ownedNames)]) }
+	const cases, each = 45, 12
+	t.Run("over HTTP/1.1", func(t *testing.T) {
+		for i := range cases {
+			var lines strings.Builder
+			for k := range each {
+				name := next(i*each + k)
+				fmt.Fprintf(&lines, "%s: forged\r\n", name)
+				if random.IntN(2) == 0 {
+					fmt.Fprintf(&lines, "Connection: %s\r\n", name)
 				}
 			}
-			if found != 1 {
-				t.Fatalf("%s is there %d times, want once as %q", name, found, want)
-			}
+			conn := g.dial(t)
+			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: gateway.example\r\n"+lines.String()+"Connection: close\r\n\r\n")
+			seesOne(t, await(t, seen, "the request"), lines.String())
+			_ = conn.Close()
+			g.outcome(t)
 		}
-		_ = conn.Close()
-		g.outcome(t)
+	})
+	t.Run("over HTTP/2", func(t *testing.T) {
+		client := g.client(t, true)
+		for i := range cases {
+			r := g.request(t, http.MethodGet, "/", "s", nil)
+			r.Host = "gateway.example"
+			for k := range each {
+				r.Header[next(i*each+k)] = []string{"forged", "forged too"}[:1+random.IntN(2)]
+			}
+			res, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body(t, res)
+			if res.ProtoMajor != 2 {
+				t.Fatalf("the request went over %s", res.Proto)
+			}
+			seesOne(t, await(t, seen, "the request"), fmt.Sprint(r.Header))
+			g.outcome(t)
+		}
+	})
+}
+
+// Forwarded says the same as its older kin, whatever the host is called (RFC 7239).
+func TestForwarded(t *testing.T) {
+	for name, tt := range map[string]struct{ host, client, want string }{
+		"a name":                     {"app.example", "203.0.113.9", `for=203.0.113.9;host="app.example";proto=https`},
+		"a port needs quotes":        {"app.example:8443", "203.0.113.9", `for=203.0.113.9;host="app.example:8443";proto=https`},
+		"version 6 needs brackets":   {"[2001:db8::1]", "2001:db8::9", `for="[2001:db8::9]";host="[2001:db8::1]";proto=https`},
+		"an odd host is left out":    {`a";proto=http;x="`, "203.0.113.9", `for=203.0.113.9;proto=https`},
+		"a list in it is left out":   {"a,for=6.6.6.6", "203.0.113.9", `for=203.0.113.9;proto=https`},
+		"a client that nobody knows": {"app.example", "", `host="app.example";proto=https`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, _ := netip.ParseAddr(tt.client)
+			if got := proxy.Forwarded(tt.host, "https", client); got != tt.want {
+				t.Errorf("Forwarded: %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,7 @@ type rig struct {
 	entered  chan string // Sessions as they enter.
 	observer *observer
 	hold     func(ctx context.Context, bytes int64) *proxy.Refusal // Nil holds nothing back.
+	header   http.Header                                           // That the gateway sets beside the subject.
 	seq      uint64
 }
 
@@ -118,9 +120,11 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 		ctx, visit := g.table.Enter(r.Context(), session.Entry{Who: who, Route: "r", RequestID: "q1", Time: time.Now()})
 		defer visit.Leave()
 		g.entered <- who.Session
+		header := http.Header{"X-Vigil-Subject": {"pseudonym"}}
+		maps.Copy(header, g.header)
 		out := *g.proxy.Serve(w, r.WithContext(ctx), &proxy.Call{
 			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1",
-			Client: netip.MustParseAddr("203.0.113.9"), Header: http.Header{"X-Vigil-Subject": {"pseudonym"}},
+			Client: netip.MustParseAddr("203.0.113.9"), Header: header,
 			Goodbye:  func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).With("q1", "VG-CUT") },
 			Observer: g.observer, Hold: g.hold,
 		})

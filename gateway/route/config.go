@@ -83,6 +83,9 @@ type Spec struct {
 	Posture string `mapstructure:"posture"`
 	// ACR lists the authentication contexts that are good enough; empty for any.
 	ACR []string `mapstructure:"acr"`
+	// AMR lists the authentication methods (RFC 8176) that must all have been used, such
+	// as pwd and otp; empty for any.
+	AMR []string `mapstructure:"amr"`
 	// MaxAge is how long ago the person may have signed in; 0 for no limit.
 	MaxAge time.Duration `mapstructure:"max_age"`
 	// Binding lists the keys that a token may be bound to, of which it must have
@@ -252,14 +255,19 @@ func (s Spec) faults(key string) []error {
 			fault(fmt.Sprintf("acr[%d]", i), "%q is not one authentication context", acr)
 		}
 	}
+	for i, amr := range s.AMR {
+		if amr == "" || strings.ContainsAny(amr, " \"\\") {
+			fault(fmt.Sprintf("amr[%d]", i), "%q is not one authentication method (RFC 8176)", amr)
+		}
+	}
 	for i, b := range s.Binding {
 		err = checkOneOf(b, []string{event.BindingDPoP, event.BindingMTLS, event.BindingCookie})
 		if err != nil {
 			fault(fmt.Sprintf("binding[%d]", i), "%w", err)
 		}
 	}
-	if s.Public && len(s.Scopes)+len(s.ACR)+len(s.Binding) > 0 || s.Public && s.MaxAge > 0 {
-		fault("public", "a public route asks for no credential, so it cannot have scopes, acr, binding or max_age")
+	if s.Public && len(s.Scopes)+len(s.ACR)+len(s.AMR)+len(s.Binding) > 0 || s.Public && s.MaxAge > 0 {
+		fault("public", "a public route asks for no credential, so it cannot have scopes, acr, amr, binding or max_age")
 	}
 	return append(errs, s.sectionFaults(key)...)
 }

@@ -47,6 +47,8 @@ func TestValidateNamesEachFaultByItsKey(t *testing.T) {
 		"upstream with a query":       {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "http://x/?a=1" })}, want: "must not carry a query"},
 		"host with port":              {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Host = "a.example:80" })}, want: "leave the port away"},
 		"wildcard in the middle":      {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Host = "a.*.example" })}, want: "a wildcard stands first"},
+		"two methods in one":          {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.AMR = []string{"pwd otp"} })}, want: "routes[0].amr[0]"},
+		"a public route with methods": {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Public, s.AMR = true, []string{"otp"} })}, want: "routes[0].public"},
 		"negative age":                {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.MaxAge = -time.Second })}, want: "routes[0].max_age"},
 		"two scopes in one":           {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Scopes = []string{"a b"} })}, want: "routes[0].scopes[0]"},
 		"public with scopes":          {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Public, s.Scopes = true, []string{"a"} })}, want: "routes[0].public"},

@@ -46,6 +46,7 @@ type Route struct {
 	Posture     string // A constant Posture…; never empty.
 	Durability  string // A constant Durability…; never empty.
 	ACR         []string
+	AMR         []string      // All of them; empty for any.
 	Binding     []string      // Constants event.Binding…; empty for any.
 	MaxAge      time.Duration // 0 for no limit.
 	Release     *Release      // Nil where no response waits.
@@ -54,6 +55,17 @@ type Route struct {
 
 func (r *Route) takes(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
+}
+
+// LacksAMR lists the methods that the route asks for and that has does not hold.
+func (r *Route) LacksAMR(has []string) []string {
+	var lacks []string
+	for _, m := range r.AMR {
+		if !slices.Contains(has, m) {
+			lacks = append(lacks, m)
+		}
+	}
+	return lacks
 }
 
 // Match is what a request is for.
@@ -125,7 +137,7 @@ func (s Spec) compile() *Route {
 	r := &Route{
 		ID: s.ID, Host: strings.ToLower(s.Host), Template: s.Path, Upstream: upstream,
 		Public: s.Public, Scopes: slices.Clone(s.Scopes), Sensitivity: s.Sensitivity, Posture: s.Posture,
-		ACR: slices.Clone(s.ACR), Binding: slices.Clone(s.Binding), MaxAge: s.MaxAge, SignIn: s.SignIn.compile(),
+		ACR: slices.Clone(s.ACR), AMR: slices.Clone(s.AMR), Binding: slices.Clone(s.Binding), MaxAge: s.MaxAge, SignIn: s.SignIn.compile(),
 	}
 	if len(s.Methods) > 0 {
 		r.Methods = withHead(s.Methods)

@@ -89,7 +89,7 @@ func (h *held) touches(e *Entry) bool {
 	if e.Public && h.kind.personal() {
 		return false
 	}
-	if actionName(h.strength) == verdict.ActionStepUp && proves(e.Who.AuthTime, h.time) {
+	if actionName(h.strength) == verdict.ActionStepUp && !e.Who.Assumed && proves(e.Who.AuthTime, h.time) {
 		return false
 	}
 	if h.notBefore == noCutOff {

@@ -21,6 +21,8 @@ const (
 	idleSample = 8
 	// evictSample is how many verdicts are compared when one has to go.
 	evictSample = 64
+	// evictedEvery is the least time between two log lines about verdicts that had to go.
+	evictedEvery = 10 * time.Second
 	// bucket4 and bucket6 are the prefix lengths under which visits are found by
 	// network. The facet stage judges /24 and /48, so that its verdicts need
 	// one look-up.

@@ -53,7 +53,7 @@ func (p *party) same(e *Entry) bool {
 	a, b := &p.entry.Who, &e.Who
 	return p.sameHere(e) && a.Session == b.Session && a.TokenID == b.TokenID && a.Subject == b.Subject && a.LinkedAccount == b.LinkedAccount &&
 		a.ClientID == b.ClientID && a.SubjectKind == b.SubjectKind &&
-		a.AuthTime.Equal(b.AuthTime) && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
+		a.AuthTime.Equal(b.AuthTime) && a.Assumed == b.Assumed && a.IssuedAt.Equal(b.IssuedAt) && slices.Equal(a.Aliases, b.Aliases)
 }
 
 // sameHere is the part of same that a token does not say.
@@ -66,7 +66,7 @@ func (p *party) sameHere(e *Entry) bool {
 // Memo remembers whoever came last with a token, so that he is not looked up by his
 // names again. It belongs to one token: entries with the same Memo have the same
 // Subject, LinkedAccount, Session, TokenID, ClientID, SubjectKind, Aliases,
-// AuthTime and IssuedAt, and are for the same Table. The zero value remembers nobody.
+// AuthTime, Assumed and IssuedAt, and are for the same Table. The zero value remembers nobody.
 type Memo struct{ last atomic.Pointer[party] }
 
 // rejoin lists v with the party that came last with its token, where it is the same.

@@ -12,6 +12,7 @@ import (
 func TestEveryFieldTellsPartiesApart(t *testing.T) {
 	values := map[reflect.Type]reflect.Value{
 		reflect.TypeFor[string]():     reflect.ValueOf("x"),
+		reflect.TypeFor[bool]():       reflect.ValueOf(true),
 		reflect.TypeFor[uint32]():     reflect.ValueOf(uint32(1)),
 		reflect.TypeFor[[]string]():   reflect.ValueOf([]string{"x"}),
 		reflect.TypeFor[netip.Addr](): reflect.ValueOf(netip.MustParseAddr("192.0.2.1")),

@@ -48,11 +48,23 @@ func (t *Table) evict(s *shard, keep name, now time.Time) {
 	s.say(from, s.said[from].without(worst.authority))
 	t.verdicts.Add(-1)
 	if nanoseconds(now) < worst.until {
-		ctx := noCaller()
-		t.metrics.evicted.Add(ctx, 1)
-		t.logger.ErrorContext(ctx, "live verdict dropped because verdicts_max is reached",
-			"verdict", worst.verdict(&key{}).GetId(), "action", actionName(worst.strength))
+		t.evicted(worst, now)
 	}
+}
+
+// evicted counts a live verdict that had to go, and says so, at most once in
+// evictedEvery: whoever floods the table must not fill the log as well.
+func (t *Table) evicted(h *held, now time.Time) {
+	ctx := noCaller()
+	t.metrics.evicted.Add(ctx, 1)
+	unsaid := t.evictedUnsaid.Add(1)
+	last := t.evictedSaid.Load()
+	if last != 0 && now.UnixNano()-last < int64(evictedEvery) || !t.evictedSaid.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	t.evictedUnsaid.Add(-unsaid)
+	t.logger.ErrorContext(ctx, "live verdicts dropped because verdicts_max is reached",
+		"dropped", unsaid, "last", h.verdict(&key{}).GetId(), "action", actionName(h.strength))
 }
 
 // weaker orders by lapsed, strength, until.

@@ -46,8 +46,10 @@ type Table struct {
 	verdicts   atomic.Int64
 	lengths    [129 + 33]atomic.Bool // Prefix lengths that have had a verdict: 0–128 IPv6, then 0–32 IPv4.
 	prefixes   atomic.Bool           // Whether any has.
-	shards     [shards]shard
-	groups     [shards]group
+	// When a dropped verdict was last told of (Unix nanoseconds), and how many were not.
+	evictedSaid, evictedUnsaid atomic.Int64
+	shards                     [shards]shard
+	groups                     [shards]group
 }
 
 // shard holds a part of the names.

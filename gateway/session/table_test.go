@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -220,6 +223,10 @@ func TestVerdictsFold(t *testing.T) {
 		"stepped up since": {
 			verdicts: []*verdict.Verdict{says(1, "step_up", s, "s")},
 			entry:    func(e *session.Entry) { e.Who.AuthTime = t0.Add(time.Second) },
+		},
+		"came back since from who may not have asked": {
+			verdicts: []*verdict.Verdict{says(1, "step_up", s, "s")},
+			entry:    func(e *session.Entry) { e.Who.AuthTime, e.Who.Assumed = t0.Add(time.Second), true }, want: "step_up",
 		},
 		"a step-up that was done does not hide what is weaker": {
 			verdicts: []*verdict.Verdict{says(1, "step_up", s, "s"), says(1, "read_only", s, "s", by("facet"))},
@@ -456,6 +463,34 @@ func TestLimits(t *testing.T) {
 				t.Errorf("a flood of weak verdicts pushed out the block of session %d", i)
 			}
 			v.Leave()
+		}
+	})
+	t.Run("verdicts that go fill no log", func(t *testing.T) {
+		now, lines := t0, new(strings.Builder)
+		c := session.DefaultConfig()
+		c.VerdictsMax = 100
+		tab, err := session.New(session.Options{
+			Config: c, Tenant: "default", Logger: slog.New(slog.NewTextHandler(lines, nil)), Meter: noop.Meter{}, Now: func() time.Time { return now },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2000 {
+			tab.Apply(says(1, "throttle", "session", fmt.Sprint("flood", i)), t0)
+		}
+		if n := strings.Count(lines.String(), "\n"); n != 1 {
+			t.Errorf("%d lines about verdicts that were dropped at once, want 1", n)
+		}
+		now = t0.Add(time.Minute)
+		for i := range 2000 {
+			tab.Apply(says(1, "throttle", "session", fmt.Sprint("more", i)), t0)
+		}
+		said := regexp.MustCompile(`dropped=(\d+)`).FindAllStringSubmatch(lines.String(), -1)
+		if len(said) != 2 {
+			t.Fatalf("lines %q, want one more after a while", lines)
+		}
+		if n, _ := strconv.Atoi(said[1][1]); n < 1000 {
+			t.Errorf("%d are told of, want all since the last line", n)
 		}
 	})
 	t.Run("lapsed verdicts are swept", func(t *testing.T) {

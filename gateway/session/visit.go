@@ -39,6 +39,8 @@ type Who struct {
 	// AuthTime is when the person proved himself, IssuedAt when the token was
 	// made; zero where the token does not say.
 	AuthTime, IssuedAt time.Time
+	// Assumed says that nobody vouches for AuthTime: it does not lift a step-up.
+	Assumed bool
 }
 
 // Entry is one request as it enters.

@@ -38,7 +38,8 @@ type Sources struct {
 type Loaded[T any] struct {
 	// Config is the result of all sources.
 	Config T
-	// Warnings are for the log: variables that look like a mistyped key.
+	// Warnings are for the log: variables that look like a mistyped key, and what the
+	// configuration itself has doubts about.
 	Warnings []string
 
 	root   *field
@@ -87,6 +88,10 @@ func Load[T any](s Sources, defaults T) (Loaded[T], error) {
 	v, ok := any(out).(interface{ Validate() error })
 	if ok {
 		r.validation(v.Validate(), reflect.ValueOf(out), s.File)
+	}
+	warns, ok := any(out).(interface{ Warnings() []string })
+	if ok {
+		loaded.Warnings = append(loaded.Warnings, warns.Warnings()...)
 	}
 	opens, ok := any(out).(interface{ CheckFiles() error })
 	if ok && !s.SkipFiles {

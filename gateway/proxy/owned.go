@@ -1,0 +1,96 @@
+package proxy
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// owned are the headers that only the gateway may set: those by which some proxy,
+// platform or server tells an upstream who asks or from where, whether the gateway sets
+// them itself or not, and those that would change path or method after they were
+// authorised. An upstream that believes one believes a client otherwise. Spelled as
+// spelled does.
+func owned(name string) bool {
+	if strings.HasPrefix(name, "x-") {
+		return ownedX(name[len("x-"):])
+	}
+	for _, p := range [...]string{
+		"remote-", "ssl-client-", "cf-access-", "tailscale-user-", // Web servers, Authelia; nginx; Cloudflare Access; Tailscale.
+		"client-cert", "cf-connecting-", // RFC 9440; Cloudflare.
+	} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	switch name {
+	case "forwarded", "client-ip", "true-client-ip", "fastly-client-ip", "fly-client-ip", "cf-pseudo-ipv4", "proxy-client-ip", "wl-proxy-client-ip",
+		"dpop", // A proof is for us alone.
+		"traceparent", "tracestate", "baggage", "front-end-https", "auth-user", "authenticated-user":
+		return true
+	}
+	return false
+}
+
+// ownedX is owned for a name without the x- in front.
+func ownedX(name string) bool {
+	for _, p := range [...]string{
+		"vigil-", "forwarded-", "original-", "rewrite-", "envoy-",
+		"auth-request-", "authenticated-", "remote-", "webauth-", // oauth2-proxy; Kong and others; Kubernetes; Grafana.
+		"ssl-", "client-cert", "client-dn", "client-verify", "tls-client-", "arr-clientcert", "amzn-mtls-", // Whoever ends TLS.
+		"goog-authenticated-user-", "goog-iap-", "amzn-oidc-", "ms-client-principal", "ms-token-", "appengine-", // Clouds.
+		"pomerium-", "authentik-", "consumer-", "credential-", // Identity-aware proxies; Kong.
+	} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	switch name {
+	case "real-ip", "client-ip", "cluster-client-ip", "originating-ip", "proxyuser-ip", "true-client-ip", "nf-client-connection-ip", "azure-clientip", "azure-socketip",
+		"user", "user-id", "user-name", "user-email", "user-groups", "user-roles", "username", "userinfo", "auth-user", "anonymous-consumer",
+		"endpoint-api-userinfo", "jwt-assertion", "jwt-payload",
+		"request-id", "host", "override-url", "url-scheme", "scheme",
+		"http-method", "http-method-override", "method-override":
+		return true
+	}
+	return false
+}
+
+// forwarded is what the gateway says of a request in the words of RFC 7239: for, host
+// and proto of the one hop that it has seen. A host that needs more than its quotes is
+// left out: who reads the header might read another one.
+func forwarded(r *http.Request, proto string, client netip.Addr) string {
+	b := make([]byte, 0, 96)
+	if client.IsValid() {
+		b = append(b, "for="...)
+		if client.Is4() {
+			b = client.AppendTo(b)
+		} else {
+			b = append(b, `"[`...)
+			b = client.WithZone("").AppendTo(b)
+			b = append(b, `]"`...)
+		}
+		b = append(b, ';')
+	}
+	if plainHost(r.Host) {
+		b = append(b, `host="`...)
+		b = append(b, r.Host...)
+		b = append(b, `";`...)
+	}
+	b = append(b, "proto="...)
+	b = append(b, proto...)
+	return string(b)
+}
+
+// plainHost reports whether a host has only what names, addresses and ports are made of.
+func plainHost(host string) bool {
+	for i := range len(host) {
+		c := host[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ':', c == '[', c == ']':
+		default:
+			return false
+		}
+	}
+	return host != ""
+}
