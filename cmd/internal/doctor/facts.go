@@ -145,7 +145,9 @@ type GatewayFact struct {
 	URL, ID, Status string
 	Missing         []string
 	// Silent is since when it knows nothing new of verdicts.
-	Silent        time.Duration
+	Silent time.Duration
+	// FacetSilent is the same of the analyzers' facet stage; 0 where it never spoke.
+	FacetSilent   time.Duration
 	Queued, Limit int64
 	Dropped       map[string]uint64
 	Refused       map[string]uint64

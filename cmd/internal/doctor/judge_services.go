@@ -123,6 +123,10 @@ func verdictFeed(f Facts, r *report) {
 			r.red("look at the analyzers and at the way from them to Kafka: routes are at their posture", "%s has heard nothing new of verdicts for %s", g.ID, g.Silent.Round(time.Second))
 		case g.Silent > silentYellow:
 			r.yellow("look at the analyzers' lag", "%s has heard nothing new of verdicts for %s", g.ID, g.Silent.Round(time.Second))
+		case g.FacetSilent > silentRed:
+			r.red("look at the analyzers that run the facet stage: what a subject, client or network does as a whole is not judged", "%s has heard nothing of the facet stage for %s", g.ID, g.FacetSilent.Round(time.Second))
+		case g.FacetSilent > silentYellow:
+			r.yellow("look at the facet stage's lag", "%s has heard nothing of the facet stage for %s", g.ID, g.FacetSilent.Round(time.Second))
 		}
 	}
 	if seen > 0 {

@@ -153,6 +153,20 @@ func TestEveryCheckIsRedOnce(t *testing.T) {
 	}
 }
 
+// A facet stage that is dead is seen, though gateways hear the subject stage.
+func TestADeadFacetStageIsSeen(t *testing.T) {
+	f := healthy()
+	f.Gateways[0].FacetSilent = 5 * time.Minute
+	for _, r := range doctor.Judge(f) {
+		if (r.Level == doctor.Red) != (r.Check == "verdict-feed") {
+			t.Errorf("%+v", r)
+		}
+		if r.Level == doctor.Red && !strings.Contains(r.Text, "gw-1 has heard nothing of the facet stage for 5m0s") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // A broker's certificate is not a file of ours.
 func TestABrokersCertificateIsRenewedThere(t *testing.T) {
 	f := healthy()
