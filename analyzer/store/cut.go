@@ -56,7 +56,7 @@ func newCut(topic string, partition int, first, last int64, at time.Time, before
 		ID: uuid.NewString(), Topic: topic, Partition: partition, First: first, Last: last,
 		Time: at.UTC().Truncate(time.Millisecond), // What a column of milliseconds keeps.
 	}
-	before.lanes.All(func(l event.Lane, seq uint64) bool {
+	before.lanes.Heard(func(l event.Lane, seq uint64) bool {
 		c.Lanes = append(c.Lanes, lane{l.Gateway, l.Epoch, l.Lane, seq})
 		return true
 	})
@@ -67,8 +67,8 @@ func newCut(topic string, partition int, first, last int64, at time.Time, before
 	return c
 }
 
-// encode returns the record's value. Where it would be too large the lanes of
-// the oldest epochs are left out: of those nothing comes any more.
+// encode returns the record's value. Where it would be too large the lanes that
+// were heard least recently are left out: of those hardly anything comes any more.
 func (c cut) encode() ([]byte, error) {
 	for {
 		b, err := json.Marshal(c)
