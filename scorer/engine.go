@@ -201,12 +201,17 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		x.Gateway = e.gateways.Seen(name, false, missing, x.Now)
 	}
 	s := x.Session
+	unproven := r.Event.Unproven()
+	s.Tainted = s.Tainted || unproven
 	e.watch(x)
 	e.dawn(x)
 	taught := e.teach(x)
 	e.join(x)
-	proven := e.prove(x)
+	proven := !unproven && e.prove(x)
 	findings := e.collector.Collect(x)
+	if unproven {
+		discount(findings)
+	}
 	if proven {
 		e.collector.Prove(x)
 		s.Worst = 0
@@ -231,7 +236,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
-	e.remember(x, &ruling)
+	if !unproven {
+		e.remember(x, &ruling)
+	}
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
 	}
