@@ -179,7 +179,7 @@ func (e *Engine) Assess(r Record) Result {
 	switch ev.GetKind() {
 	case event.KindTick:
 		e.clock.Tick(ev.GetGateway(), at)
-		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
+		e.gateways.Seen(ev.GetGateway(), ev.GetEpoch(), true, missing, e.clock.Now())
 		return Result{Missing: missing, Cuts: e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())}
 	case event.KindControl:
 		e.control(ev)
@@ -198,7 +198,7 @@ func (e *Engine) Assess(r Record) Result {
 func (e *Engine) score(r Record, missing uint64) Result {
 	x := e.look(r.Event)
 	if name := r.Event.GetGateway(); name != "" {
-		x.Gateway = e.gateways.Seen(name, false, missing, x.Now)
+		x.Gateway = e.gateways.Seen(name, r.Event.GetEpoch(), false, missing, x.Now)
 	}
 	s := x.Session
 	unproven := r.Event.Unproven()
