@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -118,7 +119,7 @@ type memory struct {
 	marks map[source]int64
 	book  *seal.Book
 	// from is 0 where the partition was read from its beginning, else since when it is
-	// read, in Unix nanoseconds.
+	// read, in Unix nanoseconds; of a memory of nothing it is the end of time.
 	from int64
 }
 
@@ -129,7 +130,7 @@ func (m *memory) whole(epoch uint64) bool { return m.from == 0 || epoch > uint64
 
 // newMemory is the memory before c, or an empty one.
 func newMemory(c *cut) *memory {
-	m := &memory{marks: make(map[source]int64), book: new(seal.Book)}
+	m := &memory{marks: make(map[source]int64), book: new(seal.Book), from: math.MaxInt64}
 	if c == nil {
 		return m
 	}

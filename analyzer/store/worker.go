@@ -84,6 +84,7 @@ func (w *worker) begin(ctx context.Context) error {
 	w.next = w.first
 	if !known {
 		w.memory = newMemory(nil)
+		w.memory.from = 0
 		if w.first > 0 {
 			w.memory.from = w.store.o.Now().UnixNano() // What is before is gone, or not ours.
 		}
