@@ -129,6 +129,11 @@ type ClickHouseFact struct {
 	// Grants are those of the user, one statement each; RightsErr why they are not known.
 	Grants    []string
 	RightsErr error
+	// Archives says that snapshots are to be kept there; ArchiveLacks the rights on their
+	// table that the user does not have, ArchiveErr why that is not known.
+	Archives     bool
+	ArchiveLacks []string
+	ArchiveErr   error
 	// Free and Total are bytes of the fullest disk; DiskErr why they are not known.
 	Free, Total uint64
 	DiskErr     error

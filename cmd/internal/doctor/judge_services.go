@@ -77,6 +77,20 @@ func clickHouseRights(f Facts, r *report) {
 	r.green("%s has no right on everything", orDefault(c.User))
 }
 
+func archive(f Facts, r *report) {
+	c := f.ClickHouse
+	switch {
+	case !c.Configured || c.Err != nil || !c.Archives:
+	case c.ArchiveErr != nil:
+		r.yellow("see that the user has role vigil_archive_role of deploy/clickhouse/users.sql", "whether snapshots can be archived is not known: %s", first(c.ArchiveErr))
+	case len(c.ArchiveLacks) > 0:
+		r.red("give the user role vigil_archive_role of deploy/clickhouse/users.sql: an analyzer whose disk is lost has no snapshot else",
+			"snapshots cannot be archived: %s may not %s on table snapshots", orDefault(c.User), strings.Join(c.ArchiveLacks, ", "))
+	default:
+		r.green("snapshots can be archived")
+	}
+}
+
 func clickHouseDisk(f Facts, r *report) {
 	c := f.ClickHouse
 	switch {
