@@ -61,5 +61,7 @@
 // who claims a batch without end is found out by the next seal.
 //
 // Epochs are clocks and may go back when a clock was corrected, so an epoch that is
-// lower than one before it is another life and not a replay.
+// lower than one before it is another life and not a replay. But it may be one that is
+// played back from before our time, too, so it is not told which of its batches are
+// missing, and it does not push out a later life that is known.
 package seal

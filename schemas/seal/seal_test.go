@@ -441,6 +441,39 @@ func TestWithoutAnyGatewaysKeyAllIsAccepted(t *testing.T) {
 	}
 }
 
+// A life from before our time that is played back reports nothing and pushes no life out,
+// whichever batch of it comes.
+func TestAnOldLifePlayedBackChangesNothing(t *testing.T) {
+	old, one, two := newProducer(t, "gw-1", "gw-1-new", 3), newProducer(t, "gw-1", "gw-1-new", 5), newProducer(t, "gw-1", "gw-1-new", 7)
+	var olds [][]message
+	for range 6 {
+		olds = append(olds, old.batch(1))
+	}
+	first, begun := one.batch(1), two.batch(1)
+	_ = one.batch(1) // Lost.
+	after := one.batch(1)
+	want := []finding{
+		{"gw-1/1", 1, "", false, 0}, {"gw-1/1", 1, "", false, 0}, // The two lives that are known.
+		{"gw-1/4", 1, "", false, 0}, {"gw-1/6", 1, "", false, 0}, // The old one.
+		{"gw-1/3", 1, "", false, 1}, // The earlier of the two is still known.
+	}
+	if diff := cmp.Diff(want, read(t, 3, first, begun, olds[3], olds[5], after)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever has stolen a gateway's key may claim any epoch; the next key ends that.
+func TestALifeThatAStolenKeyInventedEndsWithTheKey(t *testing.T) {
+	thief, more := newProducer(t, "gw-1", "gw-1-old", 1<<62), newProducer(t, "gw-1", "gw-1-old", 1<<62+1)
+	honest := newProducer(t, "gw-1", "gw-1-new", 7)
+	first := honest.batch(1)
+	_ = honest.batch(1) // Lost.
+	want := []finding{{"gw-1/1", 1, "", false, 0}, {"gw-1/1", 1, "", false, 0}, {"gw-1/1", 1, "", false, 0}, {"gw-1/3", 1, "", false, 1}}
+	if diff := cmp.Diff(want, read(t, 3, thief.batch(1), more.batch(1), first, honest.batch(1))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
 func TestBookIsKept(t *testing.T) {
 	var book seal.Book
 	c := seal.NewCollector(keys(t), 3, view)
