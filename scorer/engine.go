@@ -209,9 +209,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.join(x)
 	proven := !unproven && e.prove(x)
 	findings := e.collector.Collect(x)
-	if unproven {
-		discount(findings)
-	}
+	discount(findings, unproven)
 	if proven {
 		e.collector.Prove(x)
 		s.Worst = 0

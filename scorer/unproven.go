@@ -8,7 +8,10 @@ import "github.com/vigil-gateway/vigil/scorer/evidence"
 const unprovenShare = 0.5
 
 // discount takes the findings of such an event for less.
-func discount(findings []evidence.Finding) {
+func discount(findings []evidence.Finding, unproven bool) {
+	if !unproven {
+		return
+	}
 	for i := range findings {
 		findings[i].Nats *= unprovenShare
 	}
