@@ -57,3 +57,6 @@ func (l listed) Gateway(kid string) (verdict.Key, bool) { return l.ring.Listed()
 
 // Seals is [verdict.KeySet.Seals] of the set in force.
 func (l listed) Seals(gateway string) bool { return l.ring.Listed().Seals(gateway) }
+
+// Sealing reports whether a key is listed for any gateway.
+func (l listed) Sealing() bool { return l.ring.Listed().Sealing() }

@@ -171,17 +171,23 @@ type revokeReadiness struct {
 	RefusedRecords  map[string]uint64 `json:"refused_records"`
 	CaughtUp        bool              `json:"caught_up"`
 	StalenessMS     int64             `json:"staleness_ms"`
-	MissingRecords  uint64            `json:"missing_records"`
+	// Stages are the same for each of the analyzer's stages.
+	Stages         map[string]int64 `json:"stages_staleness_ms"`
+	MissingRecords uint64           `json:"missing_records"`
 	// FuseBlown says since when which tenants' verdicts are held.
 	FuseBlown map[string]time.Time `json:"fuse_blown,omitempty"`
 	KeySet    uint64               `json:"key_set_version"`
 }
 
 func revokeReadinessOf(s revoke.Stats) revokeReadiness {
+	stages := make(map[string]int64, len(s.Staleness))
+	for stage, age := range s.Staleness {
+		stages[stage] = age.Milliseconds()
+	}
 	return revokeReadiness{
 		Verdicts: s.Verdicts, UnsavedVerdicts: s.Unsaved, FileBytes: s.FileBytes, AppliedRecords: s.Applied,
 		RepeatedRecords: s.Repeated, DamagedLines: s.Damaged, RefusedRecords: s.Refused,
-		CaughtUp: s.CaughtUp, StalenessMS: s.Staleness.Milliseconds(),
+		CaughtUp: s.CaughtUp, StalenessMS: stages[verdict.AuthoritySubject], Stages: stages,
 		MissingRecords: s.Missing, FuseBlown: s.Blown, KeySet: s.KeySet,
 	}
 }

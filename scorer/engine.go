@@ -192,7 +192,7 @@ func (e *Engine) Assess(r Record) Result {
 		if e.clock.Tick(ev.GetGateway(), at) {
 			e.forget()
 		}
-		e.gateways.Seen(ev.GetGateway(), true, missing, e.clock.Now())
+		e.gateways.Seen(ev.GetGateway(), ev.GetEpoch(), true, missing, e.clock.Now())
 		return Result{Missing: missing, Cuts: e.facets.Cut(r.Topic, r.Partition, r.Offset, e.clock.Now())}
 	case event.KindControl:
 		e.control(ev)
@@ -214,16 +214,19 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.fetch(r.Event)
 	x := e.look(r.Event)
 	if name := r.Event.GetGateway(); name != "" {
-		x.Gateway = e.gateways.Seen(name, false, missing, x.Now)
+		x.Gateway = e.gateways.Seen(name, r.Event.GetEpoch(), false, missing, x.Now)
 	}
 	s := x.Session
+	unproven := r.Event.Unproven()
+	s.Tainted = s.Tainted || unproven
 	e.watch(x)
 	common := e.common(x)
 	e.dawn(x, common)
 	taught := e.teach(x)
 	e.join(x)
-	proven := e.prove(x)
+	proven := !unproven && e.prove(x)
 	findings := e.collector.Collect(x)
+	discount(findings, unproven)
 	if proven {
 		e.collector.Prove(x)
 		s.Worst = 0
@@ -248,7 +251,9 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
 	}
-	e.remember(x, common, &ruling)
+	if !unproven {
+		e.remember(x, common, &ruling)
+	}
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
 	}

@@ -48,17 +48,24 @@ func TestThiefWaitsOutTheQuarantine(t *testing.T) {
 	stepUp := func(e *event.RequestEvent) {
 		e.Kind, e.Reason, e.AuthOutcome = event.KindSession, "step_up", event.AuthSuccess
 	}
+	unproven := func(e *event.RequestEvent) {
+		e.Attributes = map[string]string{event.AttributeProducer: event.ProducerUnsigned}
+	}
 	tests := map[string]struct {
 		days   []int
 		proof  func(*event.RequestEvent)
 		on     int
 		silent bool
 	}{
-		"one clean session is nothing":          {days: []int{1}, on: 2},
-		"two clean weeks less a day":            {days: []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, on: 14},
-		"two days of patience":                  {days: []int{1, 20}, on: 21},
-		"three days of patience, sixteen apart": {days: []int{1, 8, 17}, on: 19, silent: true},
-		"a step-up from there":                  {days: []int{1}, proof: stepUp, on: 2, silent: true},
+		"one clean session is nothing":              {days: []int{1}, on: 2},
+		"two clean weeks less a day":                {days: []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, on: 14},
+		"two days of patience":                      {days: []int{1, 20}, on: 21},
+		"three days of patience, sixteen apart":     {days: []int{1, 8, 17}, on: 19, silent: true},
+		"three days of patience that nobody proves": {days: []int{1, 8, 17}, proof: unproven, on: 19},
+		"a step-up from there that nobody proves": {
+			days: []int{1}, proof: func(e *event.RequestEvent) { stepUp(e); unproven(e) }, on: 2,
+		},
+		"a step-up from there": {days: []int{1}, proof: stepUp, on: 2, silent: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -118,5 +125,23 @@ func TestChaffOfOneSubjectIsBounded(t *testing.T) {
 	clean, led := tool(0), tool(2000)
 	if clean < 3 || led < clean-1 {
 		t.Errorf("the tool says %.2f nats, after a flood by one account %.2f", clean, led)
+	}
+}
+
+// What an event says whose producer nothing proves counts for half.
+func TestWhatNobodyProvesCountsForLess(t *testing.T) {
+	news := func(change func(*event.RequestEvent)) float64 {
+		o := &owner{engine: newEngine(t, true)}
+		for day := range 20 {
+			o.visit(day-20, 3320, "DE", nil)
+		}
+		return o.visit(1, 64500, "BR", change)
+	}
+	proven := news(nil)
+	unproven := news(func(e *event.RequestEvent) {
+		e.Attributes = map[string]string{event.AttributeProducer: event.ProducerUnsigned}
+	})
+	if unproven <= 0 || unproven > 0.51*proven {
+		t.Errorf("a new network says %.2f nats where nobody proves it and %.2f else, want about half", unproven, proven)
 	}
 }

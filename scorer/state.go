@@ -81,7 +81,7 @@ func (e *Engine) codePositions(c *snapshot.Codec) {
 		last uint64
 	}
 	var list []position
-	for l, last := range e.positions.All {
+	for l, last := range e.positions.Heard {
 		list = append(list, position{l, last})
 	}
 	snapshot.List(c, &list, func(p *position) {

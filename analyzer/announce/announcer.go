@@ -59,6 +59,7 @@ type Announcer struct {
 	guard   *guard
 	ledger  *ledger
 	words   words
+	past    past
 }
 
 // New returns an announcer. It connects to nothing.
@@ -96,7 +97,11 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topic
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
-	p.epoch++
+	highest, err := a.past.read(ctx, a, stage)
+	if err != nil {
+		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
+	}
+	p.epoch = max(p.epoch, highest) + 1
 	err = p.recover(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)

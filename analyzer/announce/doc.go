@@ -10,9 +10,10 @@
 // A [Partition] owns what one stage writes to one partition of vigil.verdicts,
 // the one with the number of the partition that is judged. The two stages have
 // kinds of target, heartbeats and epochs of their own, so each key has one
-// writer. An epoch is one above the highest that the stage has written there, so
-// that a predecessor that does not know yet that it has lost the partition
-// loses. The value under a key is the complete folded state of its target and
+// writer. An epoch is one above the highest that the stage has written to any partition,
+// so that a predecessor that does not know yet that it has lost the partition
+// loses, and so that a target which is judged in another partition than before, since
+// there are more of them, goes on where it was: also what stood of it there is folded. The value under a key is the complete folded state of its target and
 // authority: a weaker action never replaces a stronger one that still holds, and
 // comes into force when that one lapses. An id follows from the record that
 // tipped the judge, so that a repeat after a crash is the same verdict.

@@ -50,7 +50,8 @@ const (
 	// writeBackoff, doubled each time, and writeBackoffMax bound the wait between two attempts.
 	writeBackoff    = 20 * time.Millisecond
 	writeBackoffMax = time.Second
-	// readTimeout bounds reading one partition of vigil.verdicts at assignment.
+	// readTimeout is how long reading a partition may go without a record: how long it
+	// takes altogether follows from what stands there.
 	readTimeout = 30 * time.Second
 	// readBytesMax is what one read of it asks for.
 	readBytesMax = 4 << 20

@@ -120,10 +120,7 @@ func (p *Partition) fold(ctx context.Context, f Finding, now time.Time) (*verdic
 		a.metrics.capped.Add(ctx, 1)
 	}
 	key := targetOf(v)
-	e, known := p.entries[key]
-	if !known {
-		e.judged = -1
-	}
+	e, _ := p.entry(key)
 	next, out, reason := e.decide(v, now)
 	if out != nil && !f.Proposal.Hard && !f.released && p.waits(ctx, &f, out, now) {
 		next, out, reason = e.decide(provisional(v, clockOf(&f)), now)
@@ -147,6 +144,20 @@ func (p *Partition) fold(ctx context.Context, f Finding, now time.Time) (*verdic
 	p.place(out, now)
 	p.remember(ctx, key, next.announced(out), now)
 	return out, span
+}
+
+// entry is what is known of a target, which may come from the partition that it was
+// judged in before the number of partitions was raised.
+func (p *Partition) entry(key target) (e entry, known bool) {
+	e, known = p.entries[key]
+	if known {
+		return e, true
+	}
+	v := p.announcer.past.stood(key, p.number)
+	if v == nil || !p.stage.Owns(key.kind) {
+		return entry{judged: -1}, false
+	}
+	return recalled(v, int32(p.number), p.topicID, 0), true
 }
 
 // waits reports whether a verdict that ends sessions has to wait for a person.
@@ -221,7 +232,7 @@ func (p *Partition) Control(ctx context.Context, ev *event.RequestEvent, offset 
 	var out []*verdict.Verdict
 	for _, c := range op.Clears {
 		key := target{op.Tenant, op.Target.GetKind(), op.Target.GetId(), c.Authority}
-		e, known := p.entries[key]
+		e, known := p.entry(key)
 		if !known || e.stands == nil || !p.stage.Owns(key.kind) || verdict.Later(e.stands.Epoch, e.stands.Seq, c.Epoch, c.Seq) || e.judged >= offset {
 			continue // Nothing of ours, or said after the operator looked.
 		}

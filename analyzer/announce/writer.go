@@ -21,6 +21,9 @@ import (
 // or this process may not write there. Every other fault is retried.
 var ErrRefused = errors.New("broker refuses the record")
 
+// errStalled means that a read has gone on without a record for too long.
+var errStalled = errors.New("nothing comes")
+
 // Record is one record to write.
 type Record struct {
 	Key     []byte
@@ -38,6 +41,7 @@ type Writer struct {
 	client    *kafka.Client
 	logger    *slog.Logger
 	metrics   *metrics
+	stall     time.Duration // Within which a read must show a record.
 }
 
 // NewWriter returns a writer to the given brokers ("host:port"), which are reached
@@ -53,7 +57,7 @@ func NewWriter(via *access.Access, brokers []string, logger *slog.Logger, meter 
 	// A short metadata TTL: a moved leader is found within it.
 	t := via.Transport("vigil-analyzer")
 	t.MetadataTTL = time.Second
-	w := &Writer{addr: kafka.TCP(brokers...), brokers: brokers, access: via, transport: t, logger: logger, metrics: m}
+	w := &Writer{addr: kafka.TCP(brokers...), brokers: brokers, access: via, transport: t, logger: logger, metrics: m, stall: readTimeout}
 	w.client = &kafka.Client{Addr: w.addr, Transport: t}
 	return w, nil
 }
@@ -162,10 +166,12 @@ func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 // Read visits every record of a partition, from an offset or where that is gone the
 // first one to the end as it is now, which it returns. It goes through a connection
 // of its own, because only that passes over what compaction has taken from the end
-// of a batch.
+// of a batch. It may take as long as it takes, but must get on.
 func (w *Writer) Read(ctx context.Context, topic string, partition int, from int64, visit func(kafka.Message)) (end int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(w.stall, func() { cancel(errStalled) })
+	defer stalled.Stop()
 	conn, err := w.dialLeader(ctx, topic, partition)
 	if err != nil {
 		return 0, fmt.Errorf("read %s/%d: %w", topic, partition, w.access.Explain(err, access.Read, "topic "+topic))
@@ -190,9 +196,12 @@ func (w *Writer) Read(ctx context.Context, topic string, partition int, from int
 	}
 	end = first
 	for stalls := 0; end < last; {
-		next, err := readBatch(conn, visit)
+		next, err := readBatch(conn, func(m kafka.Message) {
+			visit(m)
+			stalled.Reset(w.stall)
+		})
 		if err != nil {
-			return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, end, errors.Join(w.access.Explain(err, access.Read, "topic "+topic), ctx.Err()))
+			return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, end, errors.Join(w.access.Explain(err, access.Read, "topic "+topic), context.Cause(ctx)))
 		}
 		if next <= end {
 			stalls++

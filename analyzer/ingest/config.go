@@ -29,7 +29,7 @@ type Config struct {
 	CommitEvery time.Duration `mapstructure:"commit_every"`
 	// Drain is how long a worker may take to finish what it holds at the end.
 	Drain time.Duration `mapstructure:"drain"`
-	// Unsigned says what happens to records without a seal of gateways that the key set lists no key for: accept, mark or refuse. A gateway that has a key there is believed with its seal alone.
+	// Unsigned says what happens to records without a seal of gateways that the key set lists no key for: auto, accept, mark or refuse. auto accepts them until the first gateway has a key, and refuses them from then on. mark is for rolling keys out, until the last gateway has one: such records are scored for half of what they say, and nothing is learned from them. A gateway that has a key there is believed with its seal alone.
 	Unsigned seal.Policy `mapstructure:"unsigned"`
 }
 
@@ -37,7 +37,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Group: "vigil-scoring", Heartbeat: 500 * time.Millisecond, SessionTimeout: 6 * time.Second, RebalanceTimeout: 10 * time.Second,
-		FetchWait: 500 * time.Millisecond, FetchBytes: 1 << 20, CommitEvery: time.Second, Drain: 3 * time.Second, Unsigned: seal.Mark,
+		FetchWait: 500 * time.Millisecond, FetchBytes: 1 << 20, CommitEvery: time.Second, Drain: 3 * time.Second, Unsigned: seal.Auto,
 	}
 }
 

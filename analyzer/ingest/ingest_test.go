@@ -368,7 +368,7 @@ func TestProposalBecomesSignedVerdictInItsPartition(t *testing.T) {
 	eventually(t, "a verdict", func() bool { return len(r.verdicts(2)) == 1 })
 	v := r.verdicts(2)[0]
 	if v.Id != "vigil.requests-2-1" || v.Action != verdict.ActionRevoke || v.Target.Id != "alice-session" ||
-		v.Cause.Offset != 1 || v.Epoch != 1 || v.SupportCode != event.SupportCode(v.Id) {
+		v.Cause.Offset != 1 || v.Epoch == 0 || v.SupportCode != event.SupportCode(v.Id) {
 		t.Errorf("verdict = %v", v)
 	}
 	eventually(t, "three assessments", func() bool { return len(r.assessments(2)) == 3 })

@@ -122,17 +122,17 @@ func TestZombieAnalyzerLoses(t *testing.T) {
 	close(p.resume)
 	eventually(t, "the zombie has written its verdict", func() bool { return len(r.verdicts(0)) == 2 })
 	standing, late := r.verdicts(0)[0], r.verdicts(0)[1]
-	if late.Epoch != 1 || standing.Epoch != 2 || !verdict.Later(standing.Epoch, standing.Seq, late.Epoch, late.Seq) {
+	if !verdict.Later(standing.Epoch, standing.Seq, late.Epoch, late.Seq) {
 		t.Errorf("the zombie's verdict has (%d, %d), the owner's (%d, %d): it must be the earlier", late.Epoch, late.Seq, standing.Epoch, standing.Seq)
 	}
 	eventually(t, "both work", func() bool { return len(a.Status()) == partitions/2 && len(b.Status()) == partitions/2 })
 	for _, x := range s.of(topic.Requests, 0) {
-		if x.Epoch == 1 && x.Next > 0 {
+		if x.Epoch == late.Epoch && x.Next > 0 {
 			t.Errorf("the zombie's state up to %d is in the archive", x.Next)
 		}
 	}
 	for _, f := range r.onDisk(dir) {
-		if f.Epoch == 1 && f.Next > 0 {
+		if f.Epoch == late.Epoch && f.Next > 0 {
 			t.Errorf("the zombie's state up to %d is on its disk", f.Next)
 		}
 	}

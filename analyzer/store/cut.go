@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ type cut struct {
 	Time time.Time `json:"time"`
 	// Fresh says that the topic is another one than before: earlier cuts are void.
 	Fresh bool `json:"fresh,omitempty"`
+	// From is [memory.from] before the cut.
+	From int64 `json:"from,omitempty"`
 	// Lanes and Marks are the partition's memory before the cut.
 	Lanes []lane `json:"lanes,omitempty"`
 	Marks []mark `json:"marks,omitempty"`
@@ -56,19 +59,19 @@ func newCut(topic string, partition int, first, last int64, at time.Time, before
 		ID: uuid.NewString(), Topic: topic, Partition: partition, First: first, Last: last,
 		Time: at.UTC().Truncate(time.Millisecond), // What a column of milliseconds keeps.
 	}
-	before.lanes.All(func(l event.Lane, seq uint64) bool {
+	before.lanes.Heard(func(l event.Lane, seq uint64) bool {
 		c.Lanes = append(c.Lanes, lane{l.Gateway, l.Epoch, l.Lane, seq})
 		return true
 	})
 	for _, source := range slices.SortedFunc(maps.Keys(before.marks), compareSources) {
 		c.Marks = append(c.Marks, mark{source.topic, source.partition, before.marks[source]})
 	}
-	c.Seals = before.book.Entries()
+	c.Seals, c.From = before.book.Entries(), before.from
 	return c
 }
 
-// encode returns the record's value. Where it would be too large the lanes of
-// the oldest epochs are left out: of those nothing comes any more.
+// encode returns the record's value. Where it would be too large the lanes that
+// were heard least recently are left out: of those hardly anything comes any more.
 func (c cut) encode() ([]byte, error) {
 	for {
 		b, err := json.Marshal(c)
@@ -78,9 +81,17 @@ func (c cut) encode() ([]byte, error) {
 		if len(b) <= CutBytesMax || len(c.Lanes) == 0 {
 			return b, nil
 		}
-		c.Seals = nil // Each chain is then one that is met for the first time.
+		c.Seals = nil              // Each chain is then one that is met for the first time,
+		c.From = c.Time.UnixNano() // and so is each lane, of which something may have been before.
 		c.Lanes = c.Lanes[(len(c.Lanes)+1)/2:]
 	}
+}
+
+// short reports whether the record of c, as it was read back, had no room for all
+// that its author remembers. It is done with what the record says: whoever does it
+// again knows no more.
+func (c cut) short(declared cut) bool {
+	return len(declared.Lanes) < len(c.Lanes) || len(declared.Seals) < len(c.Seals)
 }
 
 // token is what ClickHouse recognises the cut's block of a table by.
@@ -107,11 +118,19 @@ type memory struct {
 	lanes event.Positions
 	marks map[source]int64
 	book  *seal.Book
+	// from is 0 where the partition was read from its beginning, else since when it is
+	// read, in Unix nanoseconds; of a memory of nothing it is the end of time.
+	from int64
 }
+
+// whole reports whether all of a lane that is met for the first time was there to be
+// read. Of a life that began before the reading it may be gone; an epoch is the Unix
+// nanosecond in which its life began.
+func (m *memory) whole(epoch uint64) bool { return m.from == 0 || epoch > uint64(m.from) }
 
 // newMemory is the memory before c, or an empty one.
 func newMemory(c *cut) *memory {
-	m := &memory{marks: make(map[source]int64), book: new(seal.Book)}
+	m := &memory{marks: make(map[source]int64), book: new(seal.Book), from: math.MaxInt64}
 	if c == nil {
 		return m
 	}
@@ -121,7 +140,7 @@ func newMemory(c *cut) *memory {
 	for _, k := range c.Marks {
 		m.marks[source{k.Topic, k.Partition}] = k.Offset
 	}
-	m.book = seal.NewBook(c.Seals)
+	m.book, m.from = seal.NewBook(c.Seals), c.From
 	return m
 }
 

@@ -87,7 +87,7 @@ func (c *requests) add(i item, at position) {
 	if duplicate {
 		return
 	}
-	if missing > 0 && seen > 0 { // A lane that is met for the first time may be older than the topic.
+	if missing > 0 && (seen > 0 || c.memory.whole(l.Epoch)) {
 		c.losses = append(c.losses, lossRow{moment(e.Time), l, seen + 1, seen + missing, lossGap, at})
 	}
 	switch {

@@ -50,3 +50,11 @@ func TestTopicMadeAgainIsAnother(t *testing.T) {
 	r.start()
 	r.once(21)
 }
+
+// What is lost at the beginning of a life is counted, like any other loss.
+func TestALossAtALivesBeginningIsCounted(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.produce(topic.Requests, 0, request(t, 0, 4, nil))
+	r.eventually("SELECT groupArray((epoch, seq, seq_end, reason)) FROM @losses", "[(7,1,3,'gap')]")
+}

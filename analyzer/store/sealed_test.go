@@ -108,7 +108,7 @@ func TestUnsignedRowsAreMarked(t *testing.T) {
 	r.unsigned = seal.Mark
 	r.start()
 	r.produce(topic.Requests, 0, request(t, 0, 1, func(e *event.RequestEvent) { e.Gateway = "g9" }))
-	r.eventually("SELECT gateway, attributes['"+seal.AttributeProducer+"'] FROM @requests", "g9\tunsigned")
+	r.eventually("SELECT gateway, attributes['"+event.AttributeProducer+"'] FROM @requests", "g9\tunsigned")
 }
 
 // A letter is stored in the name of a gateway that seals only where the record that

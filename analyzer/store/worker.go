@@ -87,6 +87,10 @@ func (w *worker) begin(ctx context.Context) error {
 	w.next = w.first
 	if !known {
 		w.memory = newMemory(nil)
+		w.memory.from = 0
+		if w.first > 0 {
+			w.memory.from = w.store.o.Now().UnixNano() // What is before is gone, or not ours.
+		}
 		w.missed(ctx, w.committed, first)
 		return nil
 	}
@@ -265,7 +269,7 @@ func (w *worker) advance(ctx context.Context) error {
 		return err
 	}
 	w.fresh, w.declared = false, winner.Time
-	if winner.ID != c.ID {
+	if winner.ID != c.ID || c.short(winner) {
 		w.memory = newMemory(&winner)
 	}
 	return w.apply(ctx, winner, false)

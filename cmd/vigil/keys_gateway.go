@@ -19,8 +19,8 @@ it in the key set of DIR, which takes keys/root.pem there.
 
 Roll it out so that nothing is refused on the way: first the gateway gets the new
 keys.jws and keys/gateway-ID.pem (emit.key_file), then the analyzers get keys.jws.
-From then on nothing is believed in its name without its seal. When every gateway
-has a key, set ingest.unsigned: refuse.`,
+From then on nothing is believed without a seal, of any gateway. Where others have
+no key yet, set ingest.unsigned: mark first, and auto again when the last one has one.`,
 		Example: "  vigil keys gateway deploy/compose/installation gateway-1",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -8,8 +8,9 @@
 -- verificationMode relaxed (or strict) and your authority in caConfig.
 
 -- Analyzers (store.username, with store.migrate: false): append rows, and look at
--- nothing but what incidents are made of. Without the second role all is stored and
--- no incident is made.
+-- nothing but what incidents and snapshots are made of. Without the second role all is
+-- stored and no incident is made; without the third no snapshot is archived, so that an
+-- analyzer whose disk is lost begins with what Kafka retains.
 CREATE ROLE IF NOT EXISTS vigil_writer_role;
 GRANT INSERT ON vigil.* TO vigil_writer_role;
 CREATE ROLE IF NOT EXISTS vigil_incidents_role;
@@ -20,8 +21,12 @@ GRANT SELECT ON vigil.assessments TO vigil_incidents_role;
 GRANT SELECT ON vigil.evidence TO vigil_incidents_role;
 GRANT SELECT ON vigil.incident_findings TO vigil_incidents_role;
 GRANT SELECT ON vigil.incident_words TO vigil_incidents_role;
-CREATE USER IF NOT EXISTS vigil_writer IDENTIFIED WITH ssl_certificate CN 'vigil-writer' DEFAULT ROLE vigil_writer_role, vigil_incidents_role;
-GRANT vigil_writer_role, vigil_incidents_role TO vigil_writer;
+-- Snapshots are read when a partition comes without one, and older ones make room:
+-- ALTER DELETE is what DROP PARTITION takes, of this table alone.
+CREATE ROLE IF NOT EXISTS vigil_archive_role;
+GRANT SELECT, ALTER DELETE ON vigil.snapshots TO vigil_archive_role;
+CREATE USER IF NOT EXISTS vigil_writer IDENTIFIED WITH ssl_certificate CN 'vigil-writer' DEFAULT ROLE vigil_writer_role, vigil_incidents_role, vigil_archive_role;
+GRANT vigil_writer_role, vigil_incidents_role, vigil_archive_role TO vigil_writer;
 
 -- People who answer for incidents ("vigil incidents", "vigil label"): read, and say.
 CREATE ROLE IF NOT EXISTS vigil_responder_role;

@@ -7,12 +7,12 @@ set -eu
 grant() { "${KAFKA_ACLS:-kafka-acls.sh}" --bootstrap-server "$BOOTSTRAP" --command-config "$COMMAND_CONFIG" --add --force "$@"; }
 
 # gateway
-grant --allow-principal 'User:gateway-1' --allow-principal 'User:gateway-2' --operation Write --topic vigil.requests --topic vigil.enforcements --topic vigil.sessions --topic vigil.subjects
+grant --allow-principal 'User:gateway-1' --allow-principal 'User:gateway-2' --operation Write --topic vigil.requests --topic vigil.enforcements
 grant --allow-principal 'User:gateway-1' --allow-principal 'User:gateway-2' --operation Read --topic vigil.verdicts
 
 # analyzer
 grant --allow-principal 'User:analyzer-1' --operation Write --topic vigil.requests --topic vigil.facets --topic vigil.assessments --topic vigil.verdicts --topic vigil.control --topic vigil.cuts --topic vigil.dead
-grant --allow-principal 'User:analyzer-1' --operation Read --topic vigil.requests --topic vigil.facets --topic vigil.assessments --topic vigil.verdicts --topic vigil.control --topic vigil.enforcements --topic vigil.sessions --topic vigil.subjects --topic vigil.cuts
+grant --allow-principal 'User:analyzer-1' --operation Read --topic vigil.requests --topic vigil.facets --topic vigil.assessments --topic vigil.verdicts --topic vigil.control --topic vigil.enforcements --topic vigil.cuts
 grant --allow-principal 'User:analyzer-1' --operation Read --group vigil- --resource-pattern-type prefixed
 
 # operator

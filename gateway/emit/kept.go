@@ -27,7 +27,7 @@ func (e *Emitter) openSpool(o Options) (lanes uint32, err error) {
 	}
 	e.spool, err = spool.Open(spool.Options{
 		Config: o.Config.Spool, Disk: disk, Gateway: o.Gateway, Epoch: o.Epoch, Lanes: int(o.Lanes.Count), Boot: boot(), Evict: e.evict,
-		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+		Logger: o.Logger, Meter: o.Meter, Stream: "requests", Now: o.Now,
 	})
 	if err != nil {
 		return 0, err //nolint:wrapcheck // Names its package.

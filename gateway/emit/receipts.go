@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"go.opentelemetry.io/otel/metric/noop"
-
 	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 )
@@ -44,8 +42,8 @@ func (e *Emitter) openReceipts(o Options) error {
 	c.BytesMax, c.SegmentBytes, c.InFlightMax = receiptsBytesMax, spool.SegmentBytesMin, 1
 	e.receipts.spool, err = spool.Open(spool.Options{
 		Config: c, Disk: disk, Gateway: o.Gateway, Epoch: o.Epoch, Lanes: 1, Boot: boot(),
-		Evict:  func(func(spool.Ref) bool, string) {},     // All of them are in memory, too.
-		Logger: o.Logger, Meter: noop.Meter{}, Now: o.Now, // Its figures would be taken for those of events.
+		Evict:  func(func(spool.Ref) bool, string) {}, // All of them are in memory, too.
+		Logger: o.Logger, Meter: o.Meter, Stream: "enforcements", Now: o.Now,
 	})
 	return err //nolint:wrapcheck // Names its package.
 }

@@ -286,6 +286,7 @@ func (f *Follower) SwapKeys(keys *verdict.KeySet) error {
 // takeBack ends what keys have signed that nobody believes any more, and whoever
 // holds one of them: also the places in the order that it took from others.
 func (f *Follower) takeBack(kids []string) {
+	f.beats.takeBack(kids)
 	err := f.file.commit()
 	n := 0
 	if err == nil {
@@ -303,9 +304,12 @@ func (f *Follower) takeBack(kids []string) {
 	f.log.Warn("verdicts of keys that are gone are taken back", "kids", kids, "verdicts", n)
 }
 
-// Staleness is how long the analyzer has been silent in the partition where it
-// has been silent longest, counted from the follower's start where it never spoke.
-func (f *Follower) Staleness(now time.Time) time.Duration { return f.beats.staleness(now) }
+// Staleness is how long the analyzer's subject stage, on which postures rest, has been
+// silent in the partition where it has been silent longest, counted from the follower's
+// start where it never spoke.
+func (f *Follower) Staleness(now time.Time) time.Duration {
+	return f.beats.staleness(now)[verdict.AuthoritySubject]
+}
 
 // Stats are a follower's figures at one moment.
 type Stats struct {
@@ -318,9 +322,12 @@ type Stats struct {
 	// was written.
 	Applied, Repeated, Damaged uint64
 	// Refused counts by reason.
-	Refused   map[string]uint64
-	CaughtUp  bool
-	Staleness time.Duration
+	Refused  map[string]uint64
+	CaughtUp bool
+	// Staleness is for each of the analyzer's stages, by its authority, how long it has
+	// been silent in the partition where it has been silent longest. The facet stage is
+	// in it once it has spoken.
+	Staleness map[string]time.Duration
 	// Missing is how many records of the analyzer never came, by its own numbering.
 	Missing uint64
 	// Blown says since when the fuses of which tenants hold verdicts.

@@ -7,8 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
+	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -180,6 +184,36 @@ func TestWhatAStolenKeyHasSignedIsTakenBack(t *testing.T) {
 	if got := f.table.withdrawn; !slices.Equal(got, []string{"thief's"}) {
 		t.Errorf("taken back: %q, want the thief's", got)
 	}
+}
+
+// Nor does a thief's heartbeat outlive the key: its place in the order goes with it.
+func TestAStolenKeysHeartbeatIsTakenBack(t *testing.T) {
+	r := newRota(t)
+	b := start(t, broker.Options{Partitions: 1})
+	scored := &positions{issued: 100, through: make(map[string]uint64)}
+	f := r.follower(b.Addr(), t.TempDir(), r.set(1, nil, "o-1", "a-1", "a-2"), func(o *revoke.Options) { o.Positions = scored })
+	f.run(t)
+	until(t, "caught up", f.CaughtUp)
+	beat := func(signer verdict.Signer, epoch, seq, through uint64) {
+		record, err := signer.Heartbeat(&verdict.Heartbeat{
+			Time: timestamppb.Now(), Epoch: epoch, Seq: seq, Authority: verdict.AuthoritySubject,
+			ScoredThrough: []*verdict.LanePosition{{Gateway: "gw-1", Epoch: 7, Lane: 3, Seq: through}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, b.Addr(), 0, topic.HeartbeatKey(verdict.AuthoritySubject, 0), record, cloudevent.TypeHeartbeat)
+	}
+	beat(r.signers[0], 1<<62, 1, 1)
+	until(t, "the thief's heartbeat", func() bool { return scored.of("gw-1/7/3") == 1 })
+	beat(r.signers[1], 2, 1, 50)
+	until(t, "the analyzer is outranked", func() bool { return f.Stats().Refused["stale"] == 1 })
+	err := f.SwapKeys(r.set(2, nil, "o-1", "a-2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat(r.signers[1], 2, 2, 60)
+	until(t, "the analyzer is heard again", func() bool { return scored.of("gw-1/7/3") == 60 })
 }
 
 // An operator's later and weaker word does not replace a stronger one that holds; a

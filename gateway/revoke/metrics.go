@@ -20,7 +20,7 @@ type metrics struct {
 	bytes     metric.Int64ObservableGauge   // Size of the verdict file.
 	unsaved   metric.Int64ObservableCounter // Verdicts enforced but not remembered.
 	caughtUp  metric.Int64ObservableGauge   // 1 once every partition was read to its end.
-	staleness metric.Float64ObservableGauge // Age of the oldest partition's last heartbeat, in seconds.
+	staleness metric.Float64ObservableGauge // Age of the oldest partition's last heartbeat, in seconds, by stage.
 	missing   metric.Int64ObservableCounter // Records of the analyzer that never came.
 	blown     metric.Int64ObservableGauge   // Tenants whose fuse has blown.
 	keySet    metric.Int64ObservableGauge   // Version of the key set.
@@ -50,7 +50,7 @@ func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 	ms.caughtUp, errs[7] = m.Int64ObservableGauge("vigil.revoke.caught_up",
 		metric.WithDescription("1 once every partition was read to the end it had at the start."))
 	ms.staleness, errs[8] = m.Float64ObservableGauge("vigil.revoke.staleness", metric.WithUnit("s"),
-		metric.WithDescription("Age of the last heartbeat of the partition that is silent longest."))
+		metric.WithDescription("Age of the last heartbeat of the partition that is silent longest, by stage."))
 	ms.missing, errs[9] = m.Int64ObservableCounter("vigil.revoke.missing", metric.WithUnit("{record}"),
 		metric.WithDescription("Records that the analyzer has numbered and that never came: somebody may withhold verdicts."))
 	ms.blown, errs[10] = m.Int64ObservableGauge("vigil.revoke.fuse.blown", metric.WithUnit("{tenant}"),
@@ -72,7 +72,9 @@ func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 		o.ObserveInt64(ms.bytes, st.FileBytes)
 		o.ObserveInt64(ms.unsaved, int64(st.Unsaved))
 		o.ObserveInt64(ms.caughtUp, truth(st.CaughtUp))
-		o.ObserveFloat64(ms.staleness, st.Staleness.Seconds())
+		for stage, age := range st.Staleness {
+			o.ObserveFloat64(ms.staleness, age.Seconds(), metric.WithAttributes(attribute.String("stage", stage)))
+		}
 		o.ObserveInt64(ms.missing, int64(st.Missing))
 		o.ObserveInt64(ms.blown, int64(len(st.Blown)))
 		o.ObserveInt64(ms.keySet, int64(st.KeySet))

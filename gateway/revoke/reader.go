@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,10 +29,10 @@ type reader struct {
 	offset    int64 // The next to read; unknown at the start and when the broker no longer has it.
 	head      int64 // Where the partition ended when it was first seen.
 	caughtUp  bool
-	skipped   []byte    // The last heartbeat that was skipped while catching up.
-	holes     int       // Polls in a row that had nothing where something should be.
-	again     uint64    // Which of the follower's calls to read again this one has followed.
-	reread    time.Time // When it was last read again because something was missing.
+	skipped   map[string][]byte // The last heartbeat of each stage that was skipped while catching up.
+	holes     int               // Polls in a row that had nothing where something should be.
+	again     uint64            // Which of the follower's calls to read again this one has followed.
+	reread    time.Time         // When it was last read again because something was missing.
 }
 
 // follow runs a reader for each partition, also for those that appear later.
@@ -52,7 +54,7 @@ func (f *Follower) follow(ctx context.Context) {
 		warned = false
 		f.expect(n)
 		for ; running < min(n, PartitionsMax); running++ {
-			r := &reader{f: f, partition: running, offset: unknown, head: unknown}
+			r := &reader{f: f, partition: running, offset: unknown, head: unknown, skipped: make(map[string][]byte)}
 			f.beats.expect(int32(running))
 			readers.Go(func() { r.run(ctx) })
 		}
@@ -199,6 +201,10 @@ func (r *reader) take(ctx context.Context, res *kafka.FetchResponse) error {
 	return nil
 }
 
+// voicesMax bounds the keys of heartbeats that are told apart in a partition: two are the
+// analyzer's, others may be anybody's.
+const voicesMax = 8
+
 // holesMax is how often an answer may be empty before an offset is skipped.
 const holesMax = 3
 
@@ -211,10 +217,10 @@ func (r *reader) check(ctx context.Context) {
 		return
 	}
 	r.caughtUp = true
-	if r.skipped != nil {
-		r.open(ctx, nil, r.skipped, true)
-		r.skipped = nil
+	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
+		r.open(ctx, nil, r.skipped[key], true)
 	}
+	r.skipped = nil
 	r.f.arrived()
 }
 
@@ -233,7 +239,9 @@ func (r *reader) record(ctx context.Context, rec *kafka.Record) {
 		// A compaction marker: unsigned, so it lifts nothing.
 	case rec.Offset < r.head && isHeartbeat(rec.Headers):
 		// The header is not signed, but a lie about it only hides the liar's own record.
-		r.skipped = value
+		if !r.caughtUp && (len(r.skipped) < voicesMax || r.skipped[string(key)] != nil) {
+			r.skipped[string(key)] = value
+		}
 		r.f.gaps.forget(r.partition)
 	case r.f.ledger.has(key, value):
 		r.f.counts.repeated.Add(1) // Known from the file: its signature was checked there.

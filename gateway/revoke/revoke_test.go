@@ -519,6 +519,31 @@ func TestHeartbeats(t *testing.T) {
 	until(t, "the next one", func() bool { return scored.of("gw-1/7/3") == 201 })
 }
 
+// A dead facet stage shows, though the subject stage goes on, and also where it died
+// before the gateway came.
+func TestEachStageHasItsStaleness(t *testing.T) {
+	r := newRing(t)
+	b := start(t, broker.Options{Partitions: 1})
+	beat := func(stage string, seq uint64, at time.Time) {
+		record, err := r.analyzer.Heartbeat(&verdict.Heartbeat{Time: timestamppb.New(at), Epoch: 1, Seq: seq, Authority: stage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, b.Addr(), 0, topic.HeartbeatKey(stage, 0), record, cloudevent.TypeHeartbeat)
+	}
+	beat(verdict.AuthorityFacet, 1, time.Now().Add(-time.Hour))
+	beat(verdict.AuthoritySubject, 1, time.Now())
+	f := newFollower(t, b.Addr(), t.TempDir(), r)
+	f.run(t)
+	until(t, "caught up", f.CaughtUp)
+	got := f.Stats().Staleness
+	if got[verdict.AuthorityFacet] < time.Hour || got[verdict.AuthoritySubject] >= time.Hour {
+		t.Errorf("staleness %v, want an hour of the facet stage alone", got)
+	}
+	beat(verdict.AuthorityFacet, 2, time.Now())
+	until(t, "the facet stage is back", func() bool { return f.Stats().Staleness[verdict.AuthorityFacet] < time.Hour })
+}
+
 // positions believe up to what was issued, and note it.
 type positions struct {
 	issued uint64

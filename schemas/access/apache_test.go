@@ -245,7 +245,7 @@ func TestApacheKafkaTurnsAway(t *testing.T) {
 		"a wrong password":                       {wrongPassword, passwords, read, topic.Verdicts, []string{"refuses User:gateway-1", "kafka.sasl.username and password_file"}},
 		"a mechanism that the broker lacks":      {wrongMechanism, passwords, read, topic.Verdicts, []string{"does not take kafka.sasl.mechanism SCRAM-SHA-256"}},
 		"a user that the broker does not know":   {r.as(t, "ghost", "ghost-password"), passwords, read, topic.Verdicts, []string{"refuses User:ghost"}},
-		"an analyzer that writes as a gateway's": {r.as(t, "analyzer", "analyzer-password"), passwords, write, topic.Sessions, []string{"User:analyzer lacks Write on topic vigil.sessions"}},
+		"an analyzer that writes as a gateway's": {r.as(t, "analyzer", "analyzer-password"), passwords, write, topic.Enforcements, []string{"User:analyzer lacks Write on topic vigil.enforcements"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

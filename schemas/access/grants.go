@@ -67,14 +67,14 @@ func Grants(role Role) []Grant {
 	switch role {
 	case RoleGateway:
 		return []Grant{
-			{Operations: write, Resource: Topic, Names: []string{topic.Requests, topic.Enforcements, topic.Sessions, topic.Subjects}},
+			{Operations: write, Resource: Topic, Names: []string{topic.Requests, topic.Enforcements}},
 			{Operations: read, Resource: Topic, Names: []string{topic.Verdicts}},
 		}
 	case RoleAnalyzer:
 		return []Grant{
 			// Requests too: the point at which a shared epoch comes into force stands among them.
 			{Operations: write, Resource: Topic, Names: []string{topic.Requests, topic.Facets, topic.Assessments, topic.Verdicts, topic.Control, topic.Cuts, topic.Dead}},
-			{Operations: read, Resource: Topic, Names: []string{topic.Requests, topic.Facets, topic.Assessments, topic.Verdicts, topic.Control, topic.Enforcements, topic.Sessions, topic.Subjects, topic.Cuts}},
+			{Operations: read, Resource: Topic, Names: []string{topic.Requests, topic.Facets, topic.Assessments, topic.Verdicts, topic.Control, topic.Enforcements, topic.Cuts}},
 			{Operations: read, Resource: Group, Names: []string{GroupPrefix}, Prefixed: true},
 		}
 	case RoleOperator:

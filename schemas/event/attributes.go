@@ -16,8 +16,19 @@ const (
 	// AttributeRequest is the beginning of what was sent instead of a request,
 	// where a client did not speak HTTP.
 	AttributeRequest = "request"
+	// AttributeProducer is [ProducerUnsigned] where nothing proves who wrote an event: it
+	// is scored for less, and teaches nothing.
+	AttributeProducer = "producer"
 	// AttributeSummarised is, in decimal, how many refused requests beside its own an
 	// event stands for: a gateway does not tell one by one of a flood that has been
 	// judged. Their numbers are covered by tombstones.
 	AttributeSummarised = "summarised"
 )
+
+// ProducerUnsigned is the value of [AttributeProducer] that the analyzer sets.
+const ProducerUnsigned = "unsigned"
+
+// Unproven reports whether nothing proves who wrote the event.
+func (x *RequestEvent) Unproven() bool {
+	return x.GetAttributes()[AttributeProducer] == ProducerUnsigned
+}

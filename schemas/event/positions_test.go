@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,21 +41,47 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-func TestPositionsForgetTheOldestEpochFirst(t *testing.T) {
+// A producer that invents lanes, of whatever epochs, pushes out its own alone.
+func TestLanesThatAreInventedPushOutTheirInventorsAlone(t *testing.T) {
 	var p event.Positions
-	for epoch := range uint64(event.LanesMax) {
-		p.Observe(event.Lane{Gateway: "g", Epoch: epoch + 1}, 1, 1)
+	honest := event.Lane{Gateway: "honest", Epoch: 7}
+	p.Observe(honest, 1, 41)
+	for n := range uint64(2 * event.LanesMax) {
+		p.Observe(event.Lane{Gateway: "liar", Epoch: 1<<62 + n}, 1, 1)
 	}
-	p.Observe(event.Lane{Gateway: "g", Epoch: event.LanesMax + 1}, 1, 1)
-	if p.Last(event.Lane{Gateway: "g", Epoch: 1}) != 0 || p.Last(event.Lane{Gateway: "g", Epoch: 2}) != 1 {
-		t.Error("not the oldest epoch made room")
+	if duplicate, missing := p.Observe(honest, 41, 41); !duplicate || missing != 0 {
+		t.Errorf("a repeat of the honest gateway: duplicate %v, %d missing; want a duplicate", duplicate, missing)
+	}
+	if _, missing := p.Observe(honest, 44, 44); missing != 2 {
+		t.Errorf("%d numbers of the honest gateway are missing, want 2", missing)
 	}
 	n := 0
 	for range p.All {
 		n++
 	}
-	if n != event.LanesMax {
-		t.Errorf("%d lanes are remembered, want %d", n, event.LanesMax)
+	if n != event.GatewayLanesMax+1 {
+		t.Errorf("%d lanes are remembered, want %d", n, event.GatewayLanesMax+1)
+	}
+}
+
+func TestTheLaneThatWasHeardLeastRecentlyMakesRoom(t *testing.T) {
+	lane := func(n int) event.Lane { return event.Lane{Gateway: "g" + strconv.Itoa(n), Epoch: uint64(n) + 1} }
+	var p event.Positions
+	for n := range event.LanesMax {
+		p.Observe(lane(n), 1, 1)
+	}
+	p.Observe(lane(0), 2, 2)
+	p.Observe(lane(event.LanesMax), 1, 1)
+	if p.Last(lane(0)) != 2 || p.Last(lane(1)) != 0 || p.Last(lane(2)) != 1 {
+		t.Error("not the lane that was heard least recently made room")
+	}
+	var restored event.Positions
+	for l, last := range p.Heard {
+		restored.Set(l, last)
+	}
+	restored.Observe(lane(event.LanesMax+1), 1, 1)
+	if restored.Last(lane(2)) != 0 || restored.Last(lane(3)) != 1 || restored.Last(lane(0)) != 2 {
+		t.Error("after a restart another lane makes room")
 	}
 }
 

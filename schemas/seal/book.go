@@ -51,8 +51,13 @@ func (b *Book) Judge(h *Head) Judgement {
 	if h.From.Before(g.from) {
 		return Judgement{Cause: CauseRetired}
 	}
-	l := g.life(h.Seal.Epoch)
-	j := l.judge(h)
+	if h.From.After(g.from) { // What only a retired key has said of later lives is over with it.
+		g.lives = slices.DeleteFunc(g.lives, func(l life) bool { return l.epoch > h.Seal.Epoch })
+	}
+	var j Judgement
+	if l := g.life(h); l != nil {
+		j = l.judge(h)
+	}
 	if j.Cause == "" {
 		g.from = h.From
 	}
@@ -69,14 +74,23 @@ func (b *Book) add(h *Head) {
 	b.gateways[h.Gateway] = &standing{from: h.From, lives: []life{{epoch: h.Seal.Epoch, number: h.Seal.Number, hash: h.Hash}}}
 }
 
-// life is the chain of an epoch, which begins where it is not known. It comes first.
-func (g *standing) life(epoch uint64) *life {
+// life is the chain of a batch, which begins where it is not known; it comes first then.
+// Of a life that is older than one that is known nobody knows how much was before our
+// time: it begins with this batch, and pushes no other out. nil means that there is no
+// room for it.
+func (g *standing) life(h *Head) *life {
+	epoch := h.Seal.Epoch
 	i := slices.IndexFunc(g.lives, func(l life) bool { return l.epoch == epoch })
+	older := slices.ContainsFunc(g.lives, func(l life) bool { return l.epoch > epoch })
 	one := life{epoch: epoch}
 	switch {
 	case i >= 0:
 		one = g.lives[i]
 		g.lives = slices.Delete(g.lives, i, i+1)
+	case older && len(g.lives) == livesMax:
+		return nil
+	case older:
+		one.number, one.hash = h.Seal.Number-1, h.Seal.Previous
 	case len(g.lives) == livesMax:
 		g.lives = g.lives[:livesMax-1]
 	}
@@ -148,11 +162,12 @@ func NewBook(entries []Entry) *Book {
 			b.gateways[e.Gateway] = new(standing)
 		}
 		g := b.gateways[e.Gateway]
-		l := g.life(e.Epoch)
-		l.number, l.hash = e.Number, e.Hash
+		l := life{epoch: e.Epoch, number: e.Number, hash: e.Hash}
 		for _, s := range e.Missing[:min(len(e.Missing), spansMax)] {
 			l.missing = append(l.missing, span{s[0], s[1]})
 		}
+		g.lives = slices.Insert(g.lives, 0, l)
+		g.lives = g.lives[:min(len(g.lives), livesMax)]
 		if e.From.After(g.from) {
 			g.from = e.From
 		}

@@ -14,6 +14,8 @@ type Keys interface {
 	Gateway(kid string) (key verdict.Key, ok bool)
 	// Seals reports whether any key is listed for a gateway.
 	Seals(gateway string) bool
+	// Sealing reports whether any key is listed for any gateway.
+	Sealing() bool
 }
 
 // Cause is why records are refused. The zero Cause is none.

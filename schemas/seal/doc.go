@@ -33,7 +33,11 @@
 // its numbers count as lost by then.
 //
 // A key speaks for one gateway. Where a key set lists a key for a gateway, nothing
-// without a seal is believed in its name, whatever the [Policy] for others is. Once
+// without a seal is believed in its name, whatever the [Policy] for others is. By default that policy is [Auto]: as soon as any
+// key is listed for any gateway, nothing without a seal is believed at all, since whoever
+// may write to the topic could invent gateways. [Mark] is for the time between the first
+// gateway's key and the last one's: what is not proven is scored for half of what it says
+// and never taught, confirms nobody, and keeps its session from teaching. Once
 // a batch of a newer key has been accepted, older keys of the gateway are retired.
 //
 // Layout of the header, numbers big-endian:
@@ -57,5 +61,7 @@
 // who claims a batch without end is found out by the next seal.
 //
 // Epochs are clocks and may go back when a clock was corrected, so an epoch that is
-// lower than one before it is another life and not a replay.
+// lower than one before it is another life and not a replay. But it may be one that is
+// played back from before our time, too, so it is not told which of its batches are
+// missing, and it does not push out a later life that is known.
 package seal

@@ -14,27 +14,25 @@ type Policy string
 const (
 	// Accept takes them like others.
 	Accept Policy = "accept"
-	// Mark takes them, and marks their events with [AttributeProducer].
+	// Mark takes them, and marks their events with [event.AttributeProducer]: they are
+	// scored for half of what they say and teach nothing. It is for the time in which
+	// some gateways have a key and others do not yet.
 	Mark Policy = "mark"
 	// Refuse refuses them.
 	Refuse Policy = "refuse"
+	// Auto accepts them for as long as no gateway has a key, and refuses them from
+	// the first key on.
+	Auto Policy = "auto"
 )
 
 // Validate reports a policy that is none.
 func (p Policy) Validate() error {
 	switch p {
-	case Accept, Mark, Refuse:
+	case Accept, Mark, Refuse, Auto:
 		return nil
 	}
-	return fmt.Errorf("must be %q, %q or %q, is %q", Accept, Mark, Refuse, string(p))
+	return fmt.Errorf("must be %q, %q, %q or %q, is %q", Auto, Accept, Mark, Refuse, string(p))
 }
-
-// AttributeProducer is the attribute of events whose producer is not proven; its
-// value is then [ProducerUnsigned].
-const (
-	AttributeProducer = "producer"
-	ProducerUnsigned  = "unsigned"
-)
 
 // RefusedError says why a record is refused.
 type RefusedError struct {
@@ -70,7 +68,7 @@ func (p Policy) Admit(keys Keys, h *Head, cause Cause, ev *event.RequestEvent) *
 		return refused
 	case ev.Kind == event.KindControl && ev.Gateway == "" && cause == CauseUnsigned:
 		return nil
-	case p == Refuse, keys.Seals(ev.Gateway), keys.Seals(h.Gateway):
+	case p == Refuse, p == Auto && keys.Sealing(), keys.Seals(ev.Gateway), keys.Seals(h.Gateway):
 		refused.Gateway = ev.Gateway
 		return refused
 	case p == Mark:
@@ -79,13 +77,11 @@ func (p Policy) Admit(keys Keys, h *Head, cause Cause, ev *event.RequestEvent) *
 	return nil
 }
 
-// mark sets the attribute where there is room for one.
+// mark sets the attribute. Where there is no room for one more the others make it: a
+// forger would bring as many as there may be.
 func mark(ev *event.RequestEvent) {
-	if len(ev.Attributes) >= event.AttributesMax {
-		return
-	}
-	if ev.Attributes == nil {
+	if ev.Attributes == nil || len(ev.Attributes) >= event.AttributesMax {
 		ev.Attributes = make(map[string]string, 1)
 	}
-	ev.Attributes[AttributeProducer] = ProducerUnsigned
+	ev.Attributes[event.AttributeProducer] = event.ProducerUnsigned
 }

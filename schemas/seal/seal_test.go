@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 	"testing"
 	"time"
 
@@ -395,6 +396,8 @@ func TestAdmit(t *testing.T) {
 		"no seal where nobody has a key, accepted":            {policy: seal.Accept, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9"}},
 		"no seal where nobody has a key, marked":              {policy: seal.Mark, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9"}, marked: true},
 		"no seal where nobody has a key, refused":             {policy: seal.Refuse, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9"}, want: seal.CauseUnsigned},
+		"no seal, no key, but another gateway has one":        {policy: seal.Auto, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9"}, want: seal.CauseUnsigned},
+		"no room for the mark":                                {policy: seal.Mark, head: bare("gw-9"), cause: seal.CauseUnsigned, event: &event.RequestEvent{Gateway: "gw-9", Attributes: crowd()}, marked: true},
 		"a key that is not listed yet counts as no seal":      {policy: seal.Mark, head: &seal.Head{Gateway: "gw-9", Seal: &seal.Seal{Kid: "new"}}, cause: seal.CauseKey, event: &event.RequestEvent{Gateway: "gw-9"}, marked: true},
 		"a wrong signature is never accepted":                 {policy: seal.Accept, head: sealed("gw-9"), cause: seal.CauseSignature, event: &event.RequestEvent{Gateway: "gw-9"}, want: seal.CauseSignature},
 		"a control record has a signature of its own":         {policy: seal.Refuse, head: bare(""), cause: seal.CauseUnsigned, event: &event.RequestEvent{Kind: event.KindControl}},
@@ -413,10 +416,61 @@ func TestAdmit(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("Admit() = %q, want %q", got, tt.want)
 			}
-			if marked := tt.event.Attributes[seal.AttributeProducer] == seal.ProducerUnsigned; marked != tt.marked {
+			if marked := tt.event.Attributes[event.AttributeProducer] == event.ProducerUnsigned; marked != tt.marked {
 				t.Errorf("marked = %t, want %t", marked, tt.marked)
 			}
 		})
+	}
+}
+
+// crowd is as many attributes as an event may have.
+func crowd() map[string]string {
+	all := make(map[string]string)
+	for i := range event.AttributesMax {
+		all[strconv.Itoa(i)] = "x"
+	}
+	return all
+}
+
+// Until a gateway has a key nothing can be proven, and nothing is held against anybody.
+func TestWithoutAnyGatewaysKeyAllIsAccepted(t *testing.T) {
+	ev := &event.RequestEvent{Gateway: "gw-9"}
+	refused := seal.Auto.Admit(new(verdict.KeySet), &seal.Head{Gateway: "gw-9", Cause: seal.CauseUnsigned}, seal.CauseUnsigned, ev)
+	if refused != nil || ev.Unproven() {
+		t.Errorf("Admit() = %v, marked %t; want it accepted", refused, ev.Unproven())
+	}
+}
+
+// A life from before our time that is played back reports nothing and pushes no life out,
+// whichever batch of it comes.
+func TestAnOldLifePlayedBackChangesNothing(t *testing.T) {
+	old, one, two := newProducer(t, "gw-1", "gw-1-new", 3), newProducer(t, "gw-1", "gw-1-new", 5), newProducer(t, "gw-1", "gw-1-new", 7)
+	var olds [][]message
+	for range 6 {
+		olds = append(olds, old.batch(1))
+	}
+	first, begun := one.batch(1), two.batch(1)
+	_ = one.batch(1) // Lost.
+	after := one.batch(1)
+	want := []finding{
+		{"gw-1/1", 1, "", false, 0}, {"gw-1/1", 1, "", false, 0}, // The two lives that are known.
+		{"gw-1/4", 1, "", false, 0}, {"gw-1/6", 1, "", false, 0}, // The old one.
+		{"gw-1/3", 1, "", false, 1}, // The earlier of the two is still known.
+	}
+	if diff := cmp.Diff(want, read(t, 3, first, begun, olds[3], olds[5], after)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever has stolen a gateway's key may claim any epoch; the next key ends that.
+func TestALifeThatAStolenKeyInventedEndsWithTheKey(t *testing.T) {
+	thief, more := newProducer(t, "gw-1", "gw-1-old", 1<<62), newProducer(t, "gw-1", "gw-1-old", 1<<62+1)
+	honest := newProducer(t, "gw-1", "gw-1-new", 7)
+	first := honest.batch(1)
+	_ = honest.batch(1) // Lost.
+	want := []finding{{"gw-1/1", 1, "", false, 0}, {"gw-1/1", 1, "", false, 0}, {"gw-1/1", 1, "", false, 0}, {"gw-1/3", 1, "", false, 1}}
+	if diff := cmp.Diff(want, read(t, 3, thief.batch(1), more.batch(1), first, honest.batch(1))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
 

@@ -15,8 +15,6 @@ const (
 	Verdicts     = "vigil.verdicts"
 	Control      = "vigil.control"
 	Enforcements = "vigil.enforcements"
-	Sessions     = "vigil.sessions"
-	Subjects     = "vigil.subjects"
 	Cuts         = "vigil.cuts"
 	Dead         = "vigil.dead"
 )
@@ -47,8 +45,6 @@ func All(partitions int) []Spec {
 		{Name: Verdicts, Compact: true, Key: "tenant, target, authority"},
 		{Name: Control, Partitions: 1, Compact: true, Key: "tenant, kind, id"},
 		{Name: Enforcements, Partitions: 1, Retention: 7 * 24 * time.Hour, Key: "verdict id"},
-		{Name: Sessions, Partitions: 1, Compact: true, Key: "gateway, session"},
-		{Name: Subjects, Partitions: 1, Compact: true, Key: "tenant, subject"},
 		{Name: Cuts, Partitions: 1, Retention: 7 * 24 * time.Hour, Key: "source topic, partition"},
 		{Name: Dead, Partitions: 1, Retention: 30 * 24 * time.Hour, Key: "source topic, partition, offset"},
 	}

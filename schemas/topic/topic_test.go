@@ -24,7 +24,7 @@ func TestTopicsAreComplete(t *testing.T) {
 	}
 	for _, name := range []string{
 		topic.Requests, topic.Facets, topic.Assessments, topic.Verdicts, topic.Control, topic.Enforcements,
-		topic.Sessions, topic.Subjects, topic.Cuts, topic.Dead,
+		topic.Cuts, topic.Dead,
 	} {
 		if !seen[name] {
 			t.Errorf("%s is not listed", name)

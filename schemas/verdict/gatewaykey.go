@@ -31,6 +31,16 @@ func (k *KeySet) Seals(gateway string) bool {
 	return false
 }
 
+// Sealing reports whether any key is listed for any gateway.
+func (k *KeySet) Sealing() bool {
+	for _, key := range k.keys {
+		if key.Class == ClassGateway && key.Gateway != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // GatewayKid is the id under which a gateway's public key is listed.
 func (k *KeySet) GatewayKid(gateway string, public ed25519.PublicKey) (kid string, ok bool) {
 	for _, key := range k.keys {

@@ -1,6 +1,7 @@
 package entity
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -16,6 +17,9 @@ const (
 	// clock, and silentFor how long that is held against it.
 	silentFrom, silentFor = int64(time.Minute), int64(5 * time.Minute)
 )
+
+// bornWithin is how old a life may be of which all is expected to be seen.
+const bornWithin = int64(time.Minute)
 
 // Gateway is what the records of one gateway lack.
 type Gateway struct {
@@ -48,12 +52,15 @@ func (g *Gateway) Missing(now int64) float64 { return g.Lost.To(now, lostHalfLif
 type Gateways struct{ list []Gateway }
 
 // Seen notes a record of a gateway and how many were missing in front of it.
-// What is missing before the first record of a gateway was before our time.
-func (g *Gateways) Seen(name string, tick bool, missing uint64, now int64) *Gateway {
+// What is missing before the first record of a gateway was before our time, unless its
+// epoch, the Unix nanosecond in which its life began, is from just now.
+func (g *Gateways) Seen(name string, epoch uint64, tick bool, missing uint64, now int64) *Gateway {
 	i := slices.IndexFunc(g.list, func(w Gateway) bool { return w.Name.String() == name })
 	if i < 0 {
 		i = g.add(name)
-		missing = 0
+		if epoch > math.MaxInt64 || now-int64(epoch) > bornWithin {
+			missing = 0
+		}
 	}
 	w := &g.list[i]
 	if w.Ticks && now-w.Last >= silentFrom {

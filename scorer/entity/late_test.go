@@ -153,7 +153,7 @@ func TestForgingGatewayTeachesLittle(t *testing.T) {
 	var g entity.Gateways
 	l, now := learning(), int64(1e18)
 	for _, name := range []string{"a", "b", "c", "forger"} {
-		g.Seen(name, true, 0, now)
+		g.Seen(name, 0, true, 0, now)
 	}
 	honest, forged := 0.0, 0.0
 	for range 200 {
@@ -215,7 +215,7 @@ func TestWhatIsFollowedIsBounded(t *testing.T) {
 			h := uint64(i) * 0x9E3779B97F4A7C15
 			tenant.Arrivals.Note(h, h, h, int64(i))
 			tenant.Sizes.Learn(h, i%40, 1)
-			gateways.Seen(fmt.Sprintf("g%07d", i), true, 1, int64(1e18)+int64(i))
+			gateways.Seen(fmt.Sprintf("g%07d", i), 0, true, 1, int64(1e18)+int64(i))
 			s.Mark(i).Peak = float64(i)
 		}
 	}
@@ -245,5 +245,27 @@ func TestHabitGrowsByOneBucketASpan(t *testing.T) {
 	}
 	if top := s.MinuteBytes.Top(0.5); top != 11 {
 		t.Errorf("the largest bucket is %d after four days, want 11", top)
+	}
+}
+
+// Of a life that has just begun what is missing in front of its first record is lost;
+// of one that is older it may have been before our time.
+func TestWhatIsMissingAtALivesBeginning(t *testing.T) {
+	now := int64(1e18)
+	for name, tt := range map[string]struct {
+		epoch uint64
+		want  float64
+	}{
+		"a life that has just begun":   {uint64(now) - 1e9, 3},
+		"a life that is an hour old":   {uint64(now) - 3600e9, 0},
+		"a number that is no time":     {1 << 63, 0},
+		"a gateway without any epochs": {0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var g entity.Gateways
+			if got := g.Seen("g", tt.epoch, true, 3, now).Missing(now); got != tt.want {
+				t.Errorf("%v records are missing, want %v", got, tt.want)
+			}
+		})
 	}
 }

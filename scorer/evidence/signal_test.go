@@ -116,7 +116,7 @@ func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 		Agent: w.agents.Of(s.ev.GetUserAgent()), Network: evidence.NetworkOf(s.ev),
 	}
 	if s.ev.GetGateway() != "" {
-		x.Gateway = w.gateways.Seen(s.ev.GetGateway(), s.ev.GetKind() == event.KindTick, s.ev.GetSeq(), w.now)
+		x.Gateway = w.gateways.Seen(s.ev.GetGateway(), 0, s.ev.GetKind() == event.KindTick, s.ev.GetSeq(), w.now)
 	}
 	if s.ev.GetAuthOutcome() != "" {
 		x.Account = w.account(s.ev.GetAccount())

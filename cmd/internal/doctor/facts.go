@@ -129,6 +129,11 @@ type ClickHouseFact struct {
 	// Grants are those of the user, one statement each; RightsErr why they are not known.
 	Grants    []string
 	RightsErr error
+	// Archives says that snapshots are to be kept there; ArchiveLacks the rights on their
+	// table that the user does not have, ArchiveErr why that is not known.
+	Archives     bool
+	ArchiveLacks []string
+	ArchiveErr   error
 	// Free and Total are bytes of the fullest disk; DiskErr why they are not known.
 	Free, Total uint64
 	DiskErr     error
@@ -145,7 +150,9 @@ type GatewayFact struct {
 	URL, ID, Status string
 	Missing         []string
 	// Silent is since when it knows nothing new of verdicts.
-	Silent        time.Duration
+	Silent time.Duration
+	// FacetSilent is the same of the analyzers' facet stage; 0 where it never spoke.
+	FacetSilent   time.Duration
 	Queued, Limit int64
 	Dropped       map[string]uint64
 	Refused       map[string]uint64

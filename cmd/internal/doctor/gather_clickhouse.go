@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 // clickHouse looks at the database; it returns its clock.
 func (e *examiner) clickHouse(ctx context.Context, f *Facts) []ClockFact {
 	c := e.in.ClickHouse
+	archives := false
 	if len(c.Addresses) == 0 && len(e.analyzers) > 0 {
 		c = e.analyzers[0].config.Store
+		archives = e.analyzers[0].config.State.ArchiveEvery > 0
 	}
 	if len(c.Addresses) == 0 {
 		return nil
@@ -24,7 +27,7 @@ func (e *examiner) clickHouse(ctx context.Context, f *Facts) []ClockFact {
 	fact := &f.ClickHouse
 	*fact = ClickHouseFact{
 		Configured: true, Address: strings.Join(c.Addresses, ", "), User: c.Username, Secure: c.TLS.Enabled(),
-		Loopback: !slices.ContainsFunc(c.Addresses, func(a string) bool { return !loopback(a) }),
+		Loopback: !slices.ContainsFunc(c.Addresses, func(a string) bool { return !loopback(a) }), Archives: archives,
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -64,7 +67,29 @@ func (e *examiner) clickHouse(ctx context.Context, f *Facts) []ClockFact {
 		err = errors.Join(err, rows.Err())
 	}
 	fact.RightsErr = err
+	if archives {
+		fact.ArchiveLacks, fact.ArchiveErr = archiveLacks(ctx, conn)
+	}
 	return e.clockOf(ctx, fact.Address, conn)
+}
+
+// archiveLacks are the rights that archiving snapshots takes and that the user does not
+// have.
+func archiveLacks(ctx context.Context, conn selecter) ([]string, error) {
+	var lacks []string
+	for _, right := range []string{"INSERT", "SELECT", "ALTER DELETE"} {
+		var granted []struct {
+			Result uint8 `ch:"result"`
+		}
+		err := conn.Select(ctx, &granted, "CHECK GRANT "+right+" ON snapshots")
+		if err != nil {
+			return nil, fmt.Errorf("check grant: %w", err)
+		}
+		if len(granted) != 1 || granted[0].Result == 0 {
+			lacks = append(lacks, right)
+		}
+	}
+	return lacks, nil
 }
 
 // selecter is the part of a connection that tells the time.

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // answerBytesMax bounds an answer.
@@ -57,13 +59,15 @@ func (e *examiner) admin(ctx context.Context, f *Facts) []ClockFact {
 			} `json:"emit"`
 			Revoke struct {
 				StalenessMS int64             `json:"staleness_ms"`
+				Stages      map[string]int64  `json:"stages_staleness_ms"`
 				Refused     map[string]uint64 `json:"refused_records"`
 			} `json:"revoke"`
 		}
 		clock, err := e.get(ctx, base+page, &said)
 		f.Gateways = append(f.Gateways, GatewayFact{
 			URL: base, ID: said.Gateway, Status: said.Status, Missing: said.Missing, Silent: time.Duration(said.Revoke.StalenessMS) * time.Millisecond,
-			Queued: said.Emit.Requests.Queued, Limit: said.Emit.Requests.Limit, Dropped: said.Emit.Requests.Dropped, Refused: said.Revoke.Refused, Err: err,
+			FacetSilent: time.Duration(said.Revoke.Stages[verdict.AuthorityFacet]) * time.Millisecond,
+			Queued:      said.Emit.Requests.Queued, Limit: said.Emit.Requests.Limit, Dropped: said.Emit.Requests.Dropped, Refused: said.Revoke.Refused, Err: err,
 		})
 		if clock.Host != "" {
 			clocks = append(clocks, clock)

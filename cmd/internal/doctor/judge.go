@@ -36,6 +36,7 @@ func checks() []check {
 		{"clickhouse", clickHouseReached},
 		{"schema", schemaThere},
 		{"clickhouse-rights", clickHouseRights},
+		{"archive", archive},
 		{"clickhouse-disk", clickHouseDisk},
 		{"clocks", clocks},
 		{"gateways", gatewaysReady},

@@ -77,6 +77,20 @@ func clickHouseRights(f Facts, r *report) {
 	r.green("%s has no right on everything", orDefault(c.User))
 }
 
+func archive(f Facts, r *report) {
+	c := f.ClickHouse
+	switch {
+	case !c.Configured || c.Err != nil || !c.Archives:
+	case c.ArchiveErr != nil:
+		r.yellow("see that the user has role vigil_archive_role of deploy/clickhouse/users.sql", "whether snapshots can be archived is not known: %s", first(c.ArchiveErr))
+	case len(c.ArchiveLacks) > 0:
+		r.red("give the user role vigil_archive_role of deploy/clickhouse/users.sql: an analyzer whose disk is lost has no snapshot else",
+			"snapshots cannot be archived: %s may not %s on table snapshots", orDefault(c.User), strings.Join(c.ArchiveLacks, ", "))
+	default:
+		r.green("snapshots can be archived")
+	}
+}
+
 func clickHouseDisk(f Facts, r *report) {
 	c := f.ClickHouse
 	switch {
@@ -123,6 +137,10 @@ func verdictFeed(f Facts, r *report) {
 			r.red("look at the analyzers and at the way from them to Kafka: routes are at their posture", "%s has heard nothing new of verdicts for %s", g.ID, g.Silent.Round(time.Second))
 		case g.Silent > silentYellow:
 			r.yellow("look at the analyzers' lag", "%s has heard nothing new of verdicts for %s", g.ID, g.Silent.Round(time.Second))
+		case g.FacetSilent > silentRed:
+			r.red("look at the analyzers that run the facet stage: what a subject, client or network does as a whole is not judged", "%s has heard nothing of the facet stage for %s", g.ID, g.FacetSilent.Round(time.Second))
+		case g.FacetSilent > silentYellow:
+			r.yellow("look at the facet stage's lag", "%s has heard nothing of the facet stage for %s", g.ID, g.FacetSilent.Round(time.Second))
 		}
 	}
 	if seen > 0 {

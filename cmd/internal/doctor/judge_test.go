@@ -33,7 +33,7 @@ func healthy() doctor.Facts {
 		Topics: doctor.TopicFacts{Known: make(map[string]doctor.TopicFact)},
 		Groups: []doctor.GroupFact{{Name: "vigil-scoring", Members: 2, Lag: 10}},
 		ClickHouse: doctor.ClickHouseFact{
-			Configured: true, Address: "ch-1:9440", User: "vigil_writer", Secure: true, Free: 100 << 30, Total: 200 << 30, Grants: []string{"GRANT INSERT ON vigil.* TO vigil_writer"},
+			Configured: true, Archives: true, Address: "ch-1:9440", User: "vigil_writer", Secure: true, Free: 100 << 30, Total: 200 << 30, Grants: []string{"GRANT INSERT ON vigil.* TO vigil_writer"},
 		},
 		Clocks:      []doctor.ClockFact{{"gw-1", 400 * time.Millisecond, 500 * time.Millisecond}, {"ch-1", time.Second, time.Millisecond}},
 		Gateways:    []doctor.GatewayFact{{URL: "http://gw-1", ID: "gw-1", Status: "ready", Silent: time.Second, Queued: 5, Limit: 1000, Dropped: map[string]uint64{"queue_full": 0, "summarised": 9}}},
@@ -116,6 +116,7 @@ func TestEveryCheckIsRedOnce(t *testing.T) {
 		"clickhouse-rights": {func(f *doctor.Facts) {
 			f.ClickHouse.Grants = append(f.ClickHouse.Grants, "GRANT SHOW, SELECT, CREATE USER ON *.* TO vigil_writer")
 		}, "vigil_writer may CREATE USER on everything", "users.sql"},
+		"archive":          {func(f *doctor.Facts) { f.ClickHouse.ArchiveLacks = []string{"SELECT", "ALTER DELETE"} }, "vigil_writer may not SELECT, ALTER DELETE on table snapshots", "vigil_archive_role"},
 		"clickhouse-disk":  {func(f *doctor.Facts) { f.ClickHouse.Free = 500 << 20 }, "500 MiB", "shorten the tables' TTL"},
 		"clocks":           {func(f *doctor.Facts) { f.Clocks[0].Offset = -time.Minute }, "the clock of gw-1 is -1m0s off", "time synchronisation"},
 		"gateways":         {func(f *doctor.Facts) { f.Gateways[0].Status = "starting" }, "gw-1 is starting", "its log"},
@@ -150,6 +151,20 @@ func TestEveryCheckIsRedOnce(t *testing.T) {
 				t.Errorf("no red result says %q with the hint %q: %+v", tt.text, tt.hint, doctor.Judge(f))
 			}
 		})
+	}
+}
+
+// A facet stage that is dead is seen, though gateways hear the subject stage.
+func TestADeadFacetStageIsSeen(t *testing.T) {
+	f := healthy()
+	f.Gateways[0].FacetSilent = 5 * time.Minute
+	for _, r := range doctor.Judge(f) {
+		if (r.Level == doctor.Red) != (r.Check == "verdict-feed") {
+			t.Errorf("%+v", r)
+		}
+		if r.Level == doctor.Red && !strings.Contains(r.Text, "gw-1 has heard nothing of the facet stage for 5m0s") {
+			t.Errorf("%+v", r)
+		}
 	}
 }
 
@@ -188,6 +203,7 @@ func TestWhatIsNotSeenIsYellow(t *testing.T) {
 		"group-lag":         func(f *doctor.Facts) { f.Groups[0].Err = errAway },
 		"schema":            func(f *doctor.Facts) { f.ClickHouse.Schema = errAway },
 		"clickhouse-rights": func(f *doctor.Facts) { f.ClickHouse.RightsErr = errAway },
+		"archive":           func(f *doctor.Facts) { f.ClickHouse.ArchiveErr = errAway },
 		"clickhouse-disk":   func(f *doctor.Facts) { f.ClickHouse.DiskErr = errAway },
 		"descriptors":       func(f *doctor.Facts) { f.Descriptors[0].Err = errAway },
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -21,15 +22,16 @@ type counts struct {
 	torn        atomic.Uint64 // Segments and places that end in the middle.
 }
 
-// metrics are the instruments of this package. They have no attributes.
+// metrics are the instruments of this package. Their attribute is the stream that is kept.
 type metrics struct {
+	stream metric.MeasurementOption
 	window metric.Float64Histogram
 	took   metric.Float64Histogram
 }
 
-func newMetrics(m metric.Meter, s *Spool) (metrics, error) {
+func newMetrics(m metric.Meter, s *Spool, stream string) (metrics, error) {
 	var (
-		ms   metrics
+		ms   = metrics{stream: metric.WithAttributeSet(attribute.NewSet(attribute.String("stream", stream)))}
 		errs []error
 	)
 	seconds := metric.WithUnit("s")
@@ -52,7 +54,7 @@ func newMetrics(m metric.Meter, s *Spool) (metrics, error) {
 	} {
 		_, err = m.Int64ObservableGauge("vigil.spool."+g.name, metric.WithUnit(g.unit), metric.WithDescription(g.text),
 			metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-				o.Observe(g.read())
+				o.Observe(g.read(), ms.stream)
 				return nil
 			}))
 		errs = append(errs, err)
@@ -72,7 +74,7 @@ func newMetrics(m metric.Meter, s *Spool) (metrics, error) {
 	} {
 		_, err = m.Int64ObservableCounter("vigil.spool."+c.name, metric.WithUnit(c.unit), metric.WithDescription(c.text),
 			metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-				o.Observe(int64(c.count.Load()))
+				o.Observe(int64(c.count.Load()), ms.stream)
 				return nil
 			}))
 		errs = append(errs, err)
@@ -87,8 +89,8 @@ func newMetrics(m metric.Meter, s *Spool) (metrics, error) {
 // committed notes a sync and how old the oldest record was that it saved.
 func (ms *metrics) committed(window, took float64) {
 	ctx := context.Background() //nolint:forbidigo // A measurement belongs to no request.
-	ms.window.Record(ctx, window+took)
-	ms.took.Record(ctx, took)
+	ms.window.Record(ctx, window+took, ms.stream)
+	ms.took.Record(ctx, took, ms.stream)
 }
 
 func flag(on bool) int64 {

@@ -31,6 +31,8 @@ type Options struct {
 	Evict  func(gone func(Ref) bool, reason string)
 	Logger *slog.Logger
 	Meter  metric.Meter
+	// Stream is the attribute by which the figures of several spools are told apart.
+	Stream string
 	Now    func() time.Time
 }
 
@@ -143,7 +145,7 @@ func (s *Spool) begin(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.metrics, err = newMetrics(o.Meter, s)
+	s.metrics, err = newMetrics(o.Meter, s, o.Stream)
 	if err != nil {
 		return err
 	}
