@@ -260,7 +260,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	a := e.assessment(r, x, score, &ruling)
 	if x.Subject != nil {
 		if ruling.Total >= entity.CarriedLeast || len(x.Subject.Carried()) > 0 {
-			x.Subject.Carry(*e.shown(x, ruling.Total))
+			x.Subject.Carry(e.shown(x, ruling.Total))
 		}
 		e.settle(x, ruling.Total)
 	}
@@ -431,14 +431,14 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 
 // shown is what the event's session shows of whose next it may be, with what it is
 // suspected of.
-func (e *Engine) shown(x *evidence.Context, nats float64) *entity.Carried {
+func (e *Engine) shown(x *evidence.Context, nats float64) entity.Carried {
 	name := func(s string) uint64 {
 		if s == "" {
 			return 0
 		}
 		return evidence.Hash(s)
 	}
-	return &entity.Carried{
+	return entity.Carried{
 		Session: x.Session.Key.ID, Client: name(x.Agent.Family), Device: name(x.Event.GetDevice()),
 		Prefix: name(e.collector.Names.Prefix(x.Event.GetAddress())), Nats: nats, At: x.Now,
 	}
@@ -450,12 +450,13 @@ func (e *Engine) shown(x *evidence.Context, nats float64) *entity.Carried {
 // step-up at most, which whoever is the owner can answer.
 func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 	x.Session = s
-	from, nats := x.Subject.Inherit(e.shown(x, 0), x.Now, e.model.Session.HalfLife)
+	next := e.shown(x, 0)
+	from, nats := x.Subject.Inherit(&next, x.Now, e.model.Session.HalfLife)
 	if nats < entity.CarriedLeast {
 		return
 	}
 	s.Suspicion.Decay(x.Now, e.model.Pace())
-	old := e.sessions.Peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: from.Session})
+	old := e.peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: from.Session})
 	anew := x.Event.GetAuthTime() != nil && x.Event.GetAuthTime().AsTime().UnixNano() > from.At
 	if old == nil || old == s || old.Subject != s.Subject || anew {
 		most := 0.0

@@ -167,7 +167,8 @@ func (e *Engine) prove(x *evidence.Context) bool {
 	}
 	peaked(x, s)
 	absolve(s, verdict.ActionStepUp, x.Now)
-	x.Subject.Answer(e.shown(x, 0))
+	next := e.shown(x, 0)
+	x.Subject.Answer(&next)
 	return newer || ev.GetReason() == event.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 

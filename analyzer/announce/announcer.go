@@ -59,7 +59,7 @@ type Announcer struct {
 	guard   *guard
 	ledger  *ledger
 	words   words
-	past    past
+	past    *past
 }
 
 // New returns an announcer. It connects to nothing.
@@ -75,7 +75,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
-		ledger: &ledger{mu: newGate()},
+		ledger: &ledger{mu: newGate()}, past: newPast(),
 	}, nil
 }
 

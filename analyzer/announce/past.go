@@ -17,8 +17,10 @@ import (
 // higher, and what was said must be folded on. The topic is read on from where it was
 // read to.
 type past struct {
-	mu     sync.Mutex
-	next   map[int]int64
+	turn gate // Of who reads.
+	next map[int]int64
+
+	mu     sync.Mutex        // Held for as long as a look takes: who judges does not wait for Kafka.
 	epochs map[string]uint64 // The highest of each stage, by authority.
 	stands map[target]*verdict.Verdict
 }
@@ -26,17 +28,21 @@ type past struct {
 // pastMax bounds the targets that are known of all partitions.
 const pastMax = 2 * targetsMax
 
+func newPast() *past {
+	return &past{
+		turn: newGate(), next: make(map[int]int64),
+		epochs: make(map[string]uint64), stands: make(map[target]*verdict.Verdict),
+	}
+}
+
 // read reads on, and returns the highest epoch of a stage.
 func (s *past) read(ctx context.Context, a *Announcer, stage Stage) (epoch uint64, err error) {
 	n, err := a.writer.Partitions(ctx, topic.Verdicts)
 	if err != nil {
 		return 0, fmt.Errorf("read what was said: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next == nil {
-		s.next, s.epochs, s.stands = make(map[int]int64), make(map[string]uint64), make(map[target]*verdict.Verdict)
-	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	for i := range n {
 		beats := make(map[string][]byte) // Of a day there may be 86,400, and the last one says it all.
 		next, err := a.writer.Read(ctx, topic.Verdicts, i, s.next[i], func(m kafka.Message) {
@@ -56,15 +62,19 @@ func (s *past) read(ctx context.Context, a *Announcer, stage Stage) (epoch uint6
 		}
 		s.next[i] = next
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.epochs[stage.Authority], nil
 }
 
-// take notes a record where it is an analyzer's, with the lock held.
+// take notes a record where it is an analyzer's.
 func (s *past) take(a *Announcer, record []byte) {
 	msg, err := a.keys.Listed().Open(record)
 	if err != nil {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if h := msg.Heartbeat; h != nil {
 		s.epochs[h.Authority] = max(s.epochs[h.Authority], h.Epoch)
 		return

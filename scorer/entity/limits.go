@@ -20,7 +20,7 @@ const (
 	// events FarLeast in a row must agree to move a clock that far: a line with a
 	// wrong year moves nothing, a month without a line is caught up with.
 	FarMax   = 30 * 24 * time.Hour
-	FarLeast = 5
+	FarLeast = 2
 	// LiveFor is how long a gateway counts for the clock after its last tick, on
 	// the clock itself.
 	LiveFor = 30 * time.Second

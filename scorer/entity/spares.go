@@ -22,6 +22,7 @@ type Spares struct {
 	hashes  shelf[uint32]
 	places  shelf[Place]
 	walks   shelf[Walk]
+	parked  shelf[Parked]
 	seen    shelf[Seen]
 	piles   shelf[Pile]
 	marks   shelf[Mark]
@@ -236,8 +237,14 @@ func (p *Spares) Park(s *Session, w *Walk, template uint64, since int64) {
 	if len(r.Parked) >= ParkedMax {
 		r.Parked = slices.Delete(r.Parked, 0, 1)
 	}
-	r.Parked = add(r.Parked, old)
+	if len(r.Parked) == cap(r.Parked) {
+		r.Parked = p.parked.grow(r.Parked, max(parkedLeast, 2*len(r.Parked)), p.most)
+	}
+	r.Parked = append(r.Parked, old)
 }
+
+// parkedLeast is for how many parked walks there is room at first.
+const parkedLeast = 4
 
 // textStep is of what the room of a text is a multiple, so that others can use it.
 const textStep = 16
@@ -348,7 +355,8 @@ func (p *Spares) parts(s *Session) {
 		give(&p.rotations, v)
 	}
 	if v := s.rare; v != nil {
-		*v = Rare{Streams: reuse(v.Streams, keptStreams), Tokens: v.Tokens[:0], Parked: reuse(v.Parked, keptParked)}
+		p.parked.give(v.Parked, p.most)
+		*v = Rare{Streams: reuse(v.Streams, keptStreams), Tokens: v.Tokens[:0]}
 		give(&p.rares, v)
 	}
 	if v := s.Watch; v != nil {
@@ -361,7 +369,6 @@ func (p *Spares) parts(s *Session) {
 const (
 	keptSamples = 16
 	keptStreams = 4
-	keptParked  = 5
 	keptOpen    = 4
 )
 

@@ -3,7 +3,6 @@ package entity
 import (
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vigil-gateway/vigil/scorer/exact"
@@ -129,7 +128,7 @@ func (s *Subject) Watch(session string) {
 const CarriedLeast = 0.5
 
 // Carry notes the suspicion of a session. Where there are too many, the one that was
-// noted longest ago gives way.
+// noted longest ago gives way. The name of the session is kept: it is no event's.
 func (s *Subject) Carry(n Carried) {
 	if s.left == nil && n.Nats < CarriedLeast {
 		return
@@ -140,7 +139,6 @@ func (s *Subject) Carry(n Carried) {
 	case i >= 0 && n.Nats < CarriedLeast:
 		*list = slices.Delete(*list, i, i+1)
 	case i >= 0:
-		n.Session = (*list)[i].Session // That of n is the event's.
 		(*list)[i] = n
 	case n.Nats < CarriedLeast:
 	default:
@@ -153,8 +151,10 @@ func (s *Subject) Carry(n Carried) {
 			}
 			*list = slices.Delete(*list, oldest, oldest+1)
 		}
-		n.Session = strings.Clone(n.Session)
-		*list = add(*list, n)
+		if *list == nil {
+			*list = make([]Carried, 0, CarriedMax)
+		}
+		*list = append(*list, n)
 	}
 }
 
