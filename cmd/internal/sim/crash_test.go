@@ -22,7 +22,7 @@ import (
 const (
 	// crashSeeds is how many runs TestCrashesLeaveTheStateOfOneLife has;
 	// VIGIL_RUNS asks for another number, VIGIL_SEED for the one run of that seed.
-	crashSeeds, crashSeedsShort = 20, 5
+	crashSeeds = 5
 	// crashLoad is how long requests come.
 	crashLoad = 30 * time.Second
 	// step is the time between two batches of them.
@@ -39,9 +39,6 @@ const (
 // are those of an analyzer that has read the same topics in one life.
 func TestCrashesLeaveTheStateOfOneLife(t *testing.T) {
 	first, n := rand.Uint64(), crashSeeds
-	if testing.Short() {
-		n = crashSeedsShort
-	}
 	for name, to := range map[string]func(uint64){
 		"VIGIL_RUNS": func(v uint64) { n = int(v) },
 		"VIGIL_SEED": func(v uint64) { first, n = v, 1 },
@@ -131,6 +128,7 @@ type crash struct {
 	blow    *blow
 	traffic *crashTraffic
 	life    *twoStages
+	calm    bool           // No life is to be ended any more.
 	ended   sync.WaitGroup // What earlier lives still do.
 }
 
@@ -155,7 +153,7 @@ func (c *crash) run(t *testing.T) {
 	}
 	for i := range steps {
 		if due[i] {
-			c.blow.arm(c.rand, c.life.node, c.network)
+			c.blow.arm(c.rand, c.life.node, c.network, instants())
 		}
 		for p, records := range c.traffic.next(time.Now()) {
 			c.kafka.write(t, topic.Requests, p, records)
@@ -164,11 +162,10 @@ func (c *crash) run(t *testing.T) {
 		time.Sleep(step)
 		c.mourn(t)
 	}
-	if c.blow.armed() {
-		c.blow.strike("while nothing was under way")
-		c.mourn(t)
-	}
-	c.rest(t)
+	c.calm = true
+	c.blow.strike("while nothing was under way")
+	c.mourn(t)
+	c.life.finish(t, c.kafka)
 	got := c.remains(t, c.kafka, c.life.dir)
 	want := c.oneLife(t)
 	if diff := cmp.Diff(want.verdicts, got.verdicts); diff != "" {
@@ -221,7 +218,10 @@ func (c *crash) folder(t *testing.T) string {
 func (c *crash) start(t *testing.T, dir string) {
 	t.Helper()
 	node := fmt.Sprint("analyzer#", 1+sum(c.kills))
-	c.life = startStages(t, stagesOptions{network: c.network, kafka: c.kafka, ring: c.ring, node: node, dir: dir, stages: both()})
+	if sum(c.kills) > 0 && !c.calm && c.rand.IntN(4) == 0 { // Lives may also end before they have begun to work.
+		c.blow.arm(c.rand, node, c.network, takeovers())
+	}
+	c.life = startStages(t, stagesOptions{network: c.network, kafka: c.kafka, ring: c.ring, node: node, dir: dir, stages: both(), often: c.rand.IntN(2) == 0})
 }
 
 // mourn begins the next life where the last one has been ended.
@@ -230,6 +230,10 @@ func (c *crash) mourn(t *testing.T) {
 	how, dead := c.blow.struck()
 	if !dead {
 		return
+	}
+	if c.rand.IntN(2) == 0 { // It lives on for a while, cut off, and may save what nobody has heard of.
+		time.Sleep(time.Duration(c.rand.IntN(4000)) * time.Millisecond)
+		how += ", cut off first"
 	}
 	synctest.Wait()
 	next := c.folder(t)
@@ -284,12 +288,6 @@ func (c *crash) spoil(t *testing.T, dir string) string {
 		}
 	}
 	return []string{"some newest files missing", "some newest files torn"}[n-4]
-}
-
-// rest waits until all is scored by the last life, and ends it as an operator does.
-func (c *crash) rest(t *testing.T) {
-	t.Helper()
-	c.life.finish(t, c.kafka)
 }
 
 // oneLife gives what one life makes of the records as they stand: each stage alone

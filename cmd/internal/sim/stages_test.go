@@ -55,6 +55,7 @@ type stagesOptions struct {
 	node    string
 	dir     string
 	stages  []stageOf
+	often   bool // It commits and saves so often that hardly an instant is far from a snapshot.
 }
 
 // twoStages is one life of an analyzer.
@@ -95,6 +96,9 @@ func startStages(t *testing.T, o stagesOptions) *twoStages {
 		c := ingest.DefaultConfig()
 		c.Group, c.SessionTimeout, c.Heartbeat, c.RebalanceTimeout = s.group, sessionTimeout, 300*time.Millisecond, 4*time.Second
 		c.Drain = time.Second
+		if o.often {
+			c.CommitEvery, keep.Every = 50*time.Millisecond, 100*time.Millisecond
+		}
 		one, err := ingest.New(ingest.Options{
 			Config: c, Brokers: o.kafka.addrs, Access: via, Stage: s.stage, Model: model.Default().WithMode(model.ModeEnforce), NewEngine: s.engine,
 			Lanes: lanes(), State: kept, Keep: keep, Announcer: speaker, Writer: writer,
@@ -207,8 +211,12 @@ func instants() []instant {
 		{"writing cuts", kmsg.Produce, topic.Facets, ""},
 		{"writing assessments", kmsg.Produce, topic.Assessments, ""},
 		{"committing", kmsg.OffsetCommit, "", ""},
-		{"taking a partition over", kmsg.ListOffsets, "", ""},
 	}
+}
+
+// takeovers are the instants of a life that begins.
+func takeovers() []instant {
+	return []instant{{"taking a partition over", kmsg.ListOffsets, "", ""}, {"reading to catch up", kmsg.Fetch, topic.Requests, ""}}
 }
 
 func newBlow(k *cluster) *blow {
@@ -225,25 +233,21 @@ func newBlow(k *cluster) *blow {
 	return b
 }
 
-// arm lets the next request of some kind be its last.
-func (b *blow) arm(r *rand.Rand, node string, n *network) {
+// arm lets the next request of one of some kinds be its last.
+func (b *blow) arm(r *rand.Rand, node string, n *network, all []instant) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := instants()
 	b.node, b.network, b.how = node, n, ""
 	b.at, b.left, b.after = all[r.IntN(len(all))], r.IntN(3), r.IntN(2) == 0
 }
 
-func (b *blow) armed() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.node != ""
-}
-
-// strike ends it now.
+// strike ends now who was to be ended and was not.
 func (b *blow) strike(how string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.node == "" {
+		return
+	}
 	b.network.end(b.node)
 	b.node, b.how = "", how
 }
@@ -357,14 +361,17 @@ func (r *remains) readStates(t *testing.T, k *cluster, dir string) {
 	_, kept := keeping(t, dir)
 	for _, name := range []string{topic.Requests, topic.Facets} {
 		for p := range len(k.PartitionInfos(name)) {
-			for _, f := range kept.Find(t.Context(), name, p)[:min(1, len(kept.Find(t.Context(), name, p)))] {
-				err := f.Restore(t.Context(), func(body *bytes.Buffer) error {
-					r.states[fmt.Sprintf("%s/%d", name, p)] = fmt.Appendf(nil, "%d %s %s", f.Next, f.Model, body.Bytes())
-					return nil
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
+			found := kept.Find(t.Context(), name, p)
+			if len(found) == 0 {
+				continue // Nothing has ever been in the partition.
+			}
+			f := found[0]
+			err := f.Restore(t.Context(), func(body *bytes.Buffer) error {
+				r.states[fmt.Sprintf("%s/%d", name, p)] = fmt.Appendf(nil, "%d %s %s", f.Next, f.Model, body.Bytes())
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
