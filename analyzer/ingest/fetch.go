@@ -108,7 +108,6 @@ func (w *worker) readOf(ctx context.Context, offset int64) (fetched, error) {
 // read is one read.
 func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 	c := w.ingest.o.Config
-	w.ingest.await(ctx)
 	ctx, cancel := context.WithTimeout(ctx, c.FetchWait+requestTimeout)
 	defer cancel()
 	resp, err := w.ingest.client.Fetch(ctx, &kafka.FetchRequest{
@@ -121,7 +120,6 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 	if err != nil {
 		return fetched{}, fmt.Errorf("fetch at %d: %w", offset, w.ingest.o.Access.Explain(err, access.Read, "topic "+w.ingest.o.Stage.Topic))
 	}
-	w.ingest.obey(resp.Throttle)
 	out := fetched{end: resp.HighWatermark}
 	for {
 		rec, err := resp.Records.ReadRecord()
@@ -144,27 +142,6 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 			continue
 		}
 		out.before = append(out.before, r) // A batch may begin before what was asked for.
-	}
-}
-
-// obey notes for how long a broker wants to hear no more reads of this client. It
-// is deaf meanwhile on the connection that it told so, which the client shares among
-// all partitions: who asks all the same is timed out and reads the same bytes again,
-// for which the quota pays again.
-func (i *Ingest) obey(throttle time.Duration) {
-	if throttle <= 0 {
-		return
-	}
-	until := i.o.Now().Add(min(throttle, throttleMax)).UnixNano()
-	for old := i.throttled.Load(); until > old && !i.throttled.CompareAndSwap(old, until); old = i.throttled.Load() {
-	}
-}
-
-// await waits as long as a broker has asked for.
-func (i *Ingest) await(ctx context.Context) {
-	left := time.Unix(0, i.throttled.Load()).Sub(i.o.Now())
-	if left > 0 {
-		pause(ctx, left)
 	}
 }
 

@@ -112,7 +112,6 @@ type Ingest struct {
 	joined    atomic.Bool
 	facets    atomic.Int64  // Partitions of vigil.facets, 0 for not known yet.
 	doubts    atomic.Uint64 // Faults of reading: after one, the topic may be another.
-	throttled atomic.Int64  // Until when brokers want to hear no reads, in Unix nanoseconds.
 
 	mu      sync.Mutex
 	parked  map[int]parked  // Engines of partitions that are not owned at the moment.

@@ -26,8 +26,6 @@ const (
 	leaveTimeout    = 2 * time.Second
 	fetchBackoff    = 10 * time.Millisecond
 	fetchBackoffMax = 500 * time.Millisecond
-	// throttleMax bounds how long a broker's word can keep reads away.
-	throttleMax = 30 * time.Second
 
 	// countEvery is how often the active sessions of a partition are counted.
 	countEvery = 10 * time.Second

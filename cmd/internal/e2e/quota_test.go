@@ -11,10 +11,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// TestThrottledByApacheKafka gives the gateway a quota of bytes that it may write, and
-// then the analyzer one of bytes that it may read, each below what the load needs.
-// What cannot go out waits where it is, a thief is cut all the same, and once the
-// quota is gone nothing waits any more and nothing was lost.
+// TestThrottledByApacheKafka gives the gateway a quota of bytes that it may write, below
+// what the load needs. What cannot go out waits, no request does, a thief is cut all the
+// same, and once the quota is gone nothing waits any more and nothing was lost.
 func TestThrottledByApacheKafka(t *testing.T) {
 	seed := seedOf(t)
 	s := newSite(t, newApacheKafka(t))
@@ -28,47 +27,30 @@ func TestThrottledByApacheKafka(t *testing.T) {
 		}
 		return n
 	}
-	lags := func() int {
-		var said struct {
-			Lag int `json:"lag"`
-		}
-		err := s.analyzer.tell(&said)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return said.Lag
+	const (
+		client, key = "vigil-gateway-gateway-1", "producer_byte_rate"
+		rate        = 40 << 10 // Bytes a second, about half of the load.
+		backlog     = 400      // Records, about a second of load.
+	)
+	before := waits()
+	s.limit(t, client, kafka.AlterClientQuotaOps{Key: key, Value: rate})
+	began, most := time.Now(), 0
+	await(t, "a backlog", func() bool {
+		most = max(most, waits())
+		return most > backlog
+	})
+	behind, sent := time.Since(began), s.ledger.sent.Load()
+	s.theft(t)
+	cut := time.Since(began) - behind
+	most = max(most, waits())
+	if s.ledger.sent.Load() < sent+100 {
+		t.Errorf("%d requests while the thief was looked for: somebody waits", s.ledger.sent.Load()-sent)
 	}
-	for _, quota := range []struct {
-		client, key string
-		bytes       float64 // A second.
-		backlog     func() int
-	}{
-		{"vigil-gateway-gateway-1", "producer_byte_rate", 40 << 10, waits},
-		{"vigil-analyzer", "consumer_byte_rate", 40 << 10, lags},
-	} {
-		before := quota.backlog()
-		s.limit(t, quota.client, kafka.AlterClientQuotaOps{Key: quota.key, Value: quota.bytes})
-		const backlog = 400 // A second of load.
-		began := time.Now()
-		most := 0
-		await(t, "a backlog by "+quota.key, func() bool {
-			most = max(most, quota.backlog())
-			return most > backlog
-		})
-		behind := time.Since(began)
-		sent := s.ledger.sent.Load()
-		s.theft(t)
-		cut := time.Since(began) - behind
-		most = max(most, quota.backlog())
-		if s.ledger.sent.Load() < sent+100 {
-			t.Errorf("%s: %d requests while the thief was looked for: somebody waits", quota.key, s.ledger.sent.Load()-sent)
-		}
-		s.limit(t, quota.client, kafka.AlterClientQuotaOps{Key: quota.key, Remove: true})
-		began = time.Now()
-		await(t, "no backlog after "+quota.key, func() bool { return quota.backlog() < backlog/4 })
-		t.Logf("%s of %s: %d waited before it, more than %d after %v, %d after a theft that was cut in %v; none %v after its end",
-			quota.key, quota.client, before, backlog, behind.Round(time.Millisecond), most, cut.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	}
+	s.limit(t, client, kafka.AlterClientQuotaOps{Key: key, Remove: true})
+	began = time.Now()
+	await(t, "no backlog without the quota", func() bool { return waits() < backlog/4 })
+	t.Logf("%d records waited before the quota, more than %d after %v, %d after a theft that was cut in %v; none %v after its end",
+		before, backlog, behind.Round(time.Millisecond), most, cut.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	leave()
 	s.ledger.check(t, http.StatusSwitchingProtocols, http.StatusOK, http.StatusUnauthorized)
 	s.reckon(t)
