@@ -145,10 +145,10 @@ func (m *mill) balance(t *testing.T) {
 		books: &m.books, copies: uncounted, rows: make(map[string]int), losses: make(map[string]uint64), others: int(m.ledger.sent.Load()), // The stories of theft are in the other ledger.
 		unfinished: m.number(t, "SELECT count() FROM db.requests WHERE kind = 'request' AND reason = 'gateway_ended'"),
 	}
-	for id := range strings.FieldsSeq(m.site.ask(t, "SELECT request_id FROM db.requests WHERE kind = 'request' FORMAT TSV")) {
+	for id := range strings.FieldsSeq(m.ask(t, "SELECT request_id FROM db.requests WHERE kind = 'request' FORMAT TSV")) {
 		balance.rows[id]++
 	}
-	for line := range strings.Lines(m.site.ask(t, "SELECT reason, sum(n) FROM db.losses GROUP BY reason FORMAT TSV")) {
+	for line := range strings.Lines(m.ask(t, "SELECT reason, sum(n) FROM db.losses GROUP BY reason FORMAT TSV")) {
 		cause, n, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		count, err := strconv.ParseUint(n, 10, 64)
 		if err != nil {
