@@ -250,6 +250,10 @@ chaos: engines ## Gateway, analyzer, Kafka and ClickHouse fail at random under l
 sim: ## The line on a network, brokers and a clock of its own, with faults of every kind; VIGIL_SEED repeats a run.
 	@go test -count=1 -timeout 10m -run TestTheLineUnderFaults -v ./cmd/internal/sim
 
+.PHONY: oracle
+oracle: ## An analyzer killed at random instants, RUNS (default 100) times: its state, scores and verdicts must be those of one life, byte for byte; VIGIL_SEED repeats a run.
+	@VIGIL_RUNS=$(or $(RUNS),100) go test -count=1 -timeout 30m -run TestCrashesLeaveTheStateOfOneLife -v ./cmd/internal/sim
+
 .PHONY: bench-poison
 bench-poison: ## Attacks on what the scorer learns, with and without each defence; POISON_JSON.
 	@go test -count=1 -timeout 60m -tags soak -run TestPoison -v ./cmd/internal/life/poison

@@ -49,6 +49,7 @@ func TestKillBothLosesNothing(t *testing.T) {
 			m.gateway.kill()
 			killed["gateway"]++
 			m.startGateway(t)
+			m.books.examine(t, m.gateway)
 		}
 		if whom > 2 || whom == 1 || i == 0 {
 			m.analyzer.kill()

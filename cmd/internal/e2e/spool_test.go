@@ -33,14 +33,6 @@ import (
 // another number.
 const spoolKills = 10
 
-// books are what both sides of a gateway have seen of requests, by their ids.
-type books struct {
-	mu       sync.Mutex
-	served   map[string]bool // The upstream was called.
-	answered map[string]bool // The client has an answer.
-	broken   int             // The client has none: the gateway died, or was not there.
-}
-
 // bench is a gateway between a client and an upstream that keep books, without an
 // analyzer.
 type gatewayBench struct {
@@ -54,7 +46,7 @@ type gatewayBench struct {
 func newBench(t *testing.T) *gatewayBench {
 	t.Helper()
 	b := &gatewayBench{dir: t.TempDir(), kafka: newEmbeddedKafka(t)}
-	b.books.served, b.books.answered = make(map[string]bool), make(map[string]bool)
+	b.books = newBooks()
 	_, err := keys.Init(b.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -73,9 +65,7 @@ func newBench(t *testing.T) *gatewayBench {
 	}
 	t.Cleanup(func() { _ = provider.Close() })
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b.books.mu.Lock()
-		b.books.served[r.Header.Get("X-Request-Id")] = true
-		b.books.mu.Unlock()
+		b.books.serve(r.Header.Get("X-Request-Id"), r.URL.Path)
 		_, _ = io.WriteString(w, "served\n")
 	}))
 	t.Cleanup(server.Close)
@@ -110,6 +100,7 @@ routes:
 func (b *gatewayBench) start(t *testing.T) {
 	t.Helper()
 	b.gateway = start(t, b.dir, "vigil-gateway", "--config", filepath.Join(b.dir, "gateway.yaml"))
+	b.books.examine(t, b.gateway)
 }
 
 // load sends requests from n clients until ctx ends.
@@ -127,7 +118,7 @@ func (b *gatewayBench) load(ctx context.Context, n int) (wait func()) {
 				case i%7 == 0:
 					path = "/inside" // Refused: nobody has a token.
 				}
-				b.books.note(ctx, c, "http://"+b.address+path)
+				b.books.note(ctx, c, "http://"+b.address, path)
 			}
 		})
 	}
@@ -136,21 +127,15 @@ func (b *gatewayBench) load(ctx context.Context, n int) (wait func()) {
 
 // note asks for a page and writes down what becomes of it. A request is not broken
 // off when the load ends, else nobody would know whether it was answered.
-func (b *books) note(ctx context.Context, c *http.Client, url string) {
-	resp, err := c.Get(url)
+func (b *books) note(ctx context.Context, c *http.Client, url, path string) {
+	resp, err := c.Get(url + path)
 	id := ""
 	if err == nil {
 		_, err = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
 		id = resp.Header.Get("X-Request-Id")
 	}
-	b.mu.Lock()
-	if err == nil {
-		b.answered[id] = true
-	} else {
-		b.broken++
-	}
-	b.mu.Unlock()
+	b.answer(id, path, err)
 	if err != nil {
 		pause := time.NewTimer(5 * time.Millisecond)
 		defer pause.Stop()
@@ -274,36 +259,9 @@ func TestKillGatewayLosesNoEvent(t *testing.T) {
 	wait()
 	b.gateway.stop(t)
 	a := b.read(t)
-	rows, unexplained, twice := len(a.rows), 0, 0
-	var losses uint64
-	for _, n := range a.covered {
-		losses += n
-	}
-	for id, n := range a.rows {
-		if n > 1 {
-			twice++
-		}
-		if !b.books.answered[id] && !b.books.served[id] {
-			unexplained++
-		}
-	}
-	absent := 0
-	for id := range union(b.books.served, b.books.answered) {
-		if a.rows[id] == 0 {
-			absent++
-		}
-	}
-	t.Logf("%d kills: %d answered, %d served by the upstream, %d broken; %d rows, %d of them unfinished, %v lost, %d missing, %d records there twice, %d epochs, %d closed",
-		n, len(b.books.answered), len(b.books.served), b.books.broken, rows, a.unfinished, a.covered, a.missing, a.duplicates, len(a.epochs), len(a.closed))
-	if uint64(absent) > losses || a.missing > 0 {
-		t.Errorf("%d requests have no row, %d numbers are counted as lost, %d are missing without a word", absent, losses, a.missing)
-	}
-	if twice > 0 {
-		t.Errorf("%d requests have two rows", twice)
-	}
-	if unexplained > b.books.broken {
-		t.Errorf("%d rows are of requests that nobody knows, and the client saw %d broken off", unexplained, b.books.broken)
-	}
+	t.Logf("%d kills, %d epochs, %d closed", n, len(a.epochs), len(a.closed))
+	balance := sheet{books: &b.books, rows: a.rows, unfinished: a.unfinished, losses: a.covered, missing: a.missing, copies: a.duplicates}
+	balance.check(t)
 	if a.unfinished == 0 && n >= spoolKills {
 		t.Error("no request was under way when the gateway was killed: the test has seen nothing")
 	}

@@ -117,6 +117,7 @@ type found struct {
 	offset    int64
 	key       []byte
 	value     []byte
+	headers   []kafka.Header
 }
 
 // read reads a topic to its end.
@@ -144,7 +145,7 @@ func (k *cluster) read(t *testing.T, name string) []found {
 					continue
 				}
 				offset = r.Offset + 1
-				all = append(all, found{p, r.Offset, whole(t, r.Key), whole(t, r.Value)})
+				all = append(all, found{p, r.Offset, whole(t, r.Key), whole(t, r.Value), r.Headers})
 			}
 			if offset == before {
 				offset++ // Compaction has taken what was here.

@@ -5,6 +5,8 @@
 //	seed --> faults, kills, leaders that move
 //	gateways (emit, revoke) <--net.Pipe--> kfake <--net.Pipe--> analyzers (ingest, announce, state)
 //	in the end: ledger of the gateways = topic = assessments of an engine that never stopped
+//	analyzer of both stages, killed at each step of its work --> snapshots, cuts,
+//	assessments, verdicts = those of one life, byte for byte
 //
 // # Contract
 //
