@@ -258,12 +258,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		e.note(r.Event, kind, rungs, s, &ruling)
 	}
 	a := e.assessment(r, x, score, &ruling)
-	if x.Subject != nil {
-		if ruling.Total >= entity.CarriedLeast || len(x.Subject.Carried()) > 0 {
-			x.Subject.Carry(e.shown(x, ruling.Total))
-		}
-		e.settle(x, ruling.Total)
-	}
+	e.carry(x, ruling.Total)
 	if taught {
 		e.custom.anomaly.Spare()
 	}
@@ -427,6 +422,17 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 		e.inherit(x, s)
 	}
 	return s
+}
+
+// carry notes with the subject what its session is suspected of.
+func (e *Engine) carry(x *evidence.Context, nats float64) {
+	if x.Subject == nil {
+		return
+	}
+	if nats >= entity.CarriedLeast || len(x.Subject.Carried()) > 0 {
+		x.Subject.Carry(e.shown(x, nats))
+	}
+	e.settle(x, nats)
 }
 
 // shown is what the event's session shows of whose next it may be, with what it is
