@@ -89,15 +89,15 @@ func (r *round) hand(ctx context.Context, part bus.Part) error {
 	return r.errs[at]
 }
 
-// leave takes a partition out that has nothing to send: its sender ends, and the
-// others' with it.
+// leave takes a partition out that sends nothing with the others: its sender ends, or
+// its batch goes alone. It does not wait for theirs.
 func (r *round) leave(ctx context.Context) {
 	r.of.mu.Lock()
 	r.left--
 	last := r.left == 0 && len(r.parts) > 0
 	r.of.mu.Unlock()
 	if last {
-		r.send(ctx)
+		go r.send(ctx) // Whoever has handed over waits for it, unless ctx ends, which ends it, too.
 	}
 }
 

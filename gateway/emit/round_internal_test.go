@@ -126,3 +126,40 @@ func TestBatchIsReadByKafkaGo(t *testing.T) {
 		}
 	}
 }
+
+// busyProducer answers once it is told to.
+type busyProducer struct{ release chan struct{} }
+
+func (t *busyProducer) Produce(_ context.Context, _ string, parts []bus.Part) ([]error, error) {
+	<-t.release
+	return make([]error, len(parts)), nil
+}
+
+// A record that a response waits for comes while its partition waits for others: it
+// goes without them, and does not wait for their answer.
+func TestWhatSomebodyWaitsForDoesNotWaitForOtherPartitions(t *testing.T) {
+	to := &busyProducer{release: make(chan struct{})}
+	all, q := newRounds(to, "topic"), newRing(1, 10, 1<<20, nil, nil)
+	p := &sender{
+		e: &Emitter{cfg: Config{Linger: 50 * time.Millisecond, BatchBytesMax: 1 << 20}, now: time.Now},
+		s: &stream{queue: q}, rounds: all, lanes: []uint32{0}, taken: make([]int, 1), limit: 10,
+	}
+	q.push(&record{queued: time.Now(), size: 1})
+	p.collect()
+	r := all.join(0, 50*time.Millisecond)
+	answered := make(chan error, 1)
+	go func() {
+		<-r.due
+		answered <- r.hand(t.Context(), bus.Part{Partition: 1}) // The test's end ends it, too.
+	}()
+	q.push(&record{queued: time.Now(), size: 1, awaited: true})
+	with, ok := p.company(t.Context()) // Returns while the others' request is not answered.
+	if with != nil || !ok || len(p.batch) != 2 {
+		t.Fatalf("%d records go with others: %t, %t; want 2 that go alone", len(p.batch), with != nil, ok)
+	}
+	close(to.release)
+	err := <-answered
+	if err != nil {
+		t.Errorf("the others' batch: %v", err)
+	}
+}

@@ -123,21 +123,36 @@ func (p *sender) run(ctx context.Context) {
 		case <-p.wake:
 		}
 		for ctx.Err() == nil && p.collect() {
-			if slices.ContainsFunc(p.batch, func(r *record) bool { return r.awaited }) {
-				p.deliver(ctx, nil) // Somebody waits for what is in it.
-				continue
-			}
-			r := p.rounds.join(int(p.leader.Load()), max(p.lingers(), gather))
-			select {
-			case <-ctx.Done():
-				r.leave(ctx)
+			r, ok := p.company(ctx)
+			if !ok {
 				return
-			case <-r.due:
 			}
-			p.collect()
 			p.deliver(ctx, r)
 		}
 	}
+}
+
+// company waits for the request that the collected batch goes with, and takes in what
+// has come meanwhile. nil means that it goes alone: somebody waits for what is in it,
+// and must not wait for other partitions. It is false where ctx has ended.
+func (p *sender) company(ctx context.Context) (r *round, ok bool) {
+	awaited := func(r *record) bool { return r.awaited }
+	if slices.ContainsFunc(p.batch, awaited) {
+		return nil, true
+	}
+	r = p.rounds.join(int(p.leader.Load()), max(p.lingers(), gather))
+	select {
+	case <-ctx.Done():
+		r.leave(ctx)
+		return nil, false
+	case <-r.due:
+	}
+	p.collect()
+	if slices.ContainsFunc(p.batch, awaited) {
+		r.leave(ctx)
+		return nil, true
+	}
+	return r, true
 }
 
 // lingers is how much longer the collected batch should wait for company.

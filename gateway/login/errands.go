@@ -110,7 +110,7 @@ func (e *errands) once(ctx context.Context, do errand) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, errandLast)
 	defer cancel()
 	again, err = do(ctx)
-	if err != nil {
+	if err != nil && again { // Who says no to one call is there for the next.
 		e.mu.Lock()
 		e.away = true
 		e.mu.Unlock()

@@ -136,6 +136,56 @@ func TestAPeerThatHangsCostsABoundedQueue(t *testing.T) {
 	}
 }
 
+// While the gateway ends, a peer that says no to one notice is told the others.
+func TestWhoSaysNoAtTheEndIsNotAway(t *testing.T) {
+	release := make(chan struct{})
+	const refused, all = login.ErrandWorkersMax + 1, 5 * login.ErrandWorkersMax // One more than is under way before the end.
+	peer := newFakePeer(t, func(n int64) int {
+		<-release
+		if n <= refused {
+			return http.StatusForbidden
+		}
+		return http.StatusOK
+	})
+	g := withPeer(t, peer)
+	for range all {
+		g.login.TellPeers(t.Context(), "s", "op")
+	}
+	await(t, "no call", func() bool { return peer.now.Load() == login.ErrandWorkersMax })
+	g.login.Ends()
+	close(release)
+	g.login.Idle()
+	if n := peer.notices.Load(); n != all {
+		t.Errorf("told %d notices, want %d", n, all)
+	}
+}
+
+// What a provider gives for a session that is signed out meanwhile goes back, too.
+func TestATokenThatComesAfterTheSignOutIsGivenBack(t *testing.T) {
+	g := newRig(t)
+	p := g.person()
+	p.signIn()
+	asked, release := make(chan struct{}), make(chan struct{})
+	g.op.refresh = func(url.Values) (int, object) {
+		close(asked)
+		<-release
+		return 200, object{"access_token": "a", "token_type": "Bearer", "expires_in": 600, "refresh_token": "rt-2"}
+	}
+	g.pass(9 * time.Minute)
+	_, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	p.signOut()
+	close(release)
+	await(t, "the new refresh token was not given back", func() bool {
+		g.op.mu.Lock()
+		defer g.op.mu.Unlock()
+		return slices.Contains(g.op.revoked, "rt-1") && slices.Contains(g.op.revoked, "rt-2")
+	})
+}
+
 // A provider that is away for a moment is given the refresh token back all the same.
 func TestARefreshTokenIsGivenBackAgain(t *testing.T) {
 	g := newRig(t)

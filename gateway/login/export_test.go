@@ -124,6 +124,9 @@ func (l *Login) SetPauses(d time.Duration) {
 	}
 }
 
+// Ends lets such calls be the last ones, as Close does.
+func (l *Login) Ends() { l.close() }
+
 // Idle waits for what is done in the background.
 func (l *Login) Idle() { l.background.Wait() }
 

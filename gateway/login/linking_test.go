@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -239,6 +240,12 @@ func TestALinkEndsWithItsAddress(t *testing.T) {
 				_, err := p.use()
 				return err != nil
 			})
+			g.login.Idle()
+			op.mu.Lock()
+			defer op.mu.Unlock()
+			if !slices.Contains(op.revoked, "rt-9") {
+				t.Errorf("given back are %v, want what the renewal has brought", op.revoked)
+			}
 		})
 	}
 }

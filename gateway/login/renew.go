@@ -115,6 +115,7 @@ func (l *Login) renewHere(ctx context.Context, s record) (record, error) {
 	got, err := p.renew(ctx, s)
 	if err == nil && s.Person != "" && got.emailSaid && l.linking.person(p.spec, got.email) != s.Person {
 		err = fmt.Errorf("%w: its account has another address, or one that is not verified", errEnded)
+		l.giveBack(ctx, s.Provider, got.refreshToken)
 	}
 	now := l.now()
 	if err != nil {
@@ -131,6 +132,9 @@ func (l *Login) renewHere(ctx context.Context, s record) (record, error) {
 	l.metrics.count(ctx, l.metrics.renewals, "ok")
 	next, alive := l.live.settle(s.ID, now, func(was record) record { return was.renewed(got, now) })
 	if !alive {
+		if next.ID != "" { // It was signed out meanwhile, and the token from before given back.
+			l.giveBack(ctx, s.Provider, next.RefreshToken)
+		}
 		return record{}, errOver
 	}
 	return next, nil
@@ -226,16 +230,20 @@ func (l *Login) nextSeq(now time.Time) uint64 {
 // drop gives the refresh token of a session back that is over, once: with it a thief
 // could go on at the provider.
 func (l *Login) drop(ctx context.Context, s record) {
-	p := l.byID[s.Provider]
-	token := l.live.newestToken(s)
+	l.giveBack(ctx, s.Provider, l.live.newestToken(s))
+}
+
+// giveBack gives a refresh token back, once.
+func (l *Login) giveBack(ctx context.Context, provider, token string) {
+	p := l.byID[provider]
 	if p == nil || token == "" {
 		return
 	}
-	name := sha256.Sum256([]byte(s.Provider + "\x00" + token))
+	name := sha256.Sum256([]byte(provider + "\x00" + token))
 	if !l.over.first(string(name[:]), l.config.AbsoluteTimeout) {
 		return
 	}
-	l.returns[s.Provider].run(ctx, func(ctx context.Context) (again bool, err error) {
+	l.returns[provider].run(ctx, func(ctx context.Context) (again bool, err error) {
 		err = p.forget(ctx, token)
 		return errors.Is(err, errAway), err
 	})

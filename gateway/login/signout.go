@@ -195,7 +195,7 @@ func (l *Login) serveFrontchannel(w http.ResponseWriter, r *http.Request, v Visi
 	}
 	q := r.URL.Query()
 	p := l.byIssuer[q.Get("iss")]
-	if p == nil || q.Get("sid") == "" {
+	if p == nil || q.Get("sid") == "" || len(q.Get("sid")) > claimBytesMax { // No session has a longer one.
 		return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
 	}
 	named := l.live.of(p.spec.Issuer, q.Get("sid"), "")

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,7 +137,7 @@ func TestFrontchannelLogout(t *testing.T) {
 		return a.Status
 	}
 	iss := url.QueryEscape(g.op.URL)
-	for _, query := range []string{"", "iss=" + iss, "sid=op-1", "iss=https://evil.test&sid=op-1"} {
+	for _, query := range []string{"", "iss=" + iss, "sid=op-1", "iss=https://evil.test&sid=op-1", "iss=" + iss + "&sid=" + strings.Repeat("x", 1025)} {
 		if got := send(query); got != http.StatusBadRequest {
 			t.Errorf("%q: %d, want 400", query, got)
 		}

@@ -20,7 +20,7 @@ import (
 var ownedNames = []string{
 	"X-Vigil-Subject", "X-Vigil-Session", "X-Vigil-Assertion", "X-Vigil-Anything", "X-Forwarded-For", "X-Forwarded-Host",
 	"X-Forwarded-Proto", "X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username",
-	"X-Forwarded-Access-Token", "X-Forwarded-Client-Cert", "X-Forwarded-Anything", "Forwarded",
+	"X-Forwarded-Access-Token", "X-Forwarded-Client-Cert", "X-Forwarded-Anything", "Forwarded", "X-Forwarded", "Forwarded-For",
 	"X-User", "X-User-Id", "X-User-Email", "X-User-Groups", "X-Username", "X-Userinfo", "Remote-User", "Remote-Groups", "Remote-Email",
 	"X-Remote-User", "X-Remote-Group", "X-Remote-Extra-Scopes", "X-Auth-User", "X-Auth-Request-User", "X-Auth-Request-Email",
 	"X-Auth-Request-Anything", "X-Authenticated-User", "X-Authenticated-Userid", "X-Authenticated-Scope", "X-WebAuth-User",

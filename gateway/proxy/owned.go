@@ -24,7 +24,7 @@ func owned(name string) bool {
 		}
 	}
 	switch name {
-	case "forwarded", "client-ip", "true-client-ip", "fastly-client-ip", "fly-client-ip", "cf-pseudo-ipv4", "proxy-client-ip", "wl-proxy-client-ip",
+	case "forwarded", "forwarded-for", "client-ip", "true-client-ip", "fastly-client-ip", "fly-client-ip", "cf-pseudo-ipv4", "proxy-client-ip", "wl-proxy-client-ip",
 		"dpop", // A proof is for us alone.
 		"traceparent", "tracestate", "baggage", "front-end-https", "auth-user", "authenticated-user":
 		return true
@@ -46,7 +46,7 @@ func ownedX(name string) bool {
 		}
 	}
 	switch name {
-	case "real-ip", "client-ip", "cluster-client-ip", "originating-ip", "proxyuser-ip", "true-client-ip", "nf-client-connection-ip", "azure-clientip", "azure-socketip",
+	case "forwarded", "real-ip", "client-ip", "cluster-client-ip", "originating-ip", "proxyuser-ip", "true-client-ip", "nf-client-connection-ip", "azure-clientip", "azure-socketip",
 		"user", "user-id", "user-name", "user-email", "user-groups", "user-roles", "username", "userinfo", "auth-user", "anonymous-consumer",
 		"endpoint-api-userinfo", "jwt-assertion", "jwt-payload",
 		"request-id", "host", "override-url", "url-scheme", "scheme",

@@ -33,9 +33,10 @@
 // its numbers count as lost by then.
 //
 // A key speaks for one gateway. Where a key set lists a key for a gateway, nothing
-// without a seal is believed in its name, whatever the [Policy] for others is. By default that policy is [Auto]: as soon as any
-// key is listed for any gateway, nothing without a seal is believed at all, since whoever
-// may write to the topic could invent gateways. [Mark] is for the time between the first
+// without a seal is believed in its name, whatever the [Policy] for others is. By
+// default that policy is [Auto]: as soon as any key is listed for any gateway, nothing
+// without a seal is believed at all, since whoever may write to the topic could invent
+// gateways. [Mark] is for the time between the first
 // gateway's key and the last one's: what is not proven is scored for half of what it says
 // and never taught, confirms nobody, and keeps its session from teaching. Once
 // a batch of a newer key has been accepted, older keys of the gateway are retired.
