@@ -38,7 +38,9 @@ type account struct {
 }
 
 // New returns a guard that has seen nothing.
-func New(l Limits) *Guard { return &Guard{limits: l, tenants: make(map[string]*tenant), known: make(map[int]struct{})} }
+func New(l Limits) *Guard {
+	return &Guard{limits: l, tenants: make(map[string]*tenant), known: make(map[int]struct{})}
+}
 
 func (g *Guard) tenant(name string) *tenant {
 	t := g.tenants[name]
