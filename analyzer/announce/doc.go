@@ -18,7 +18,12 @@
 // comes into force when that one lapses. An id follows from the record that
 // tipped the judge, so that a repeat after a crash is the same verdict.
 //
-// What would end more sessions than [BlastRadius] allows, or is beyond
+// [BlastRadius] bounds all analyzers together: a process may end the part of the
+// allowance that the partitions that it scores are of all, and the facet stage, which
+// judges a tenant in one place, all of it, reckoned from the partitions that are scored
+// in the same process (package blast). Where none is, it has the least alone.
+//
+// What would end more sessions than it allows, or is beyond
 // RevokesPerMinute, waits for a person: at most [heldMax] findings of a partition,
 // and none that has lapsed meanwhile or whose target an operator has restored. They
 // stand in vigil.control, under tenant, "held" and stage, partition and id, in an

@@ -59,11 +59,12 @@ func newGuard(c BlastRadius) *guard {
 	}
 }
 
-// allow reports whether a verdict that ends sessions may go out.
-func (g *guard) allow(v *verdict.Verdict, group string, clock time.Time) bool {
+// allow reports whether a verdict that ends sessions may go out. The facet stage judges
+// a tenant as a whole.
+func (g *guard) allow(stage Stage, v *verdict.Verdict, group string, clock time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.blast.End(v.Tenant, group, v.Target.GetKind()+"\x00"+v.Target.GetId(), clock.UnixNano())
+	return g.blast.End(v.Tenant, group, v.Target.GetKind()+"\x00"+v.Target.GetId(), stage.Authority == verdict.AuthorityFacet, clock.UnixNano())
 }
 
 // holds reports whether a finding still waits.
@@ -110,12 +111,13 @@ func (g *guard) note(at slot, held []Finding) {
 	}
 }
 
-// Active notes how many sessions of each tenant are active in the partition; nil
-// says that it is scored elsewhere from now on.
-func (p *Partition) Active(sessions map[string]int) {
+// Active notes how many sessions of each tenant are active in the partition, one of so
+// many; nil says that it is scored elsewhere from now on.
+func (p *Partition) Active(sessions map[string]int, partitions int) {
 	g := p.announcer.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.blast.Of(partitions)
 	g.blast.Active(p.number, sessions)
 }
 

@@ -107,8 +107,8 @@ func TestTheBlastRadiusHoldsRevokesUntilTheyAreReleased(t *testing.T) {
 	r := newRig(t)
 	a := r.announcer(60, func(c *announce.Config) { c.BlastRadius.Least, c.BlastRadius.Share = 1, 0.1 })
 	p, q := r.adopt(a, 0), r.adopt(a, 1)
-	p.Active(map[string]int{"default": 10, "other": 1000})
-	q.Active(map[string]int{"default": 20})
+	p.Active(map[string]int{"default": 10, "other": 1000}, partitions)
+	q.Active(map[string]int{"default": 20}, partitions)
 	walk := func(offset int64, hard bool) announce.Finding {
 		f := r.revoke(offset, "walk")
 		f.Proposal.Hard = hard

@@ -168,7 +168,7 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 	}
 	group := groupOf(f)
 	switch {
-	case !a.guard.allow(out, group, clockOf(f)):
+	case !a.guard.allow(p.stage, out, group, clockOf(f)):
 		p.hold(ctx, *f, LimitBlastRadius, now)
 		a.logger.ErrorContext(ctx, "alarm: too many of the active sessions would end, a verdict waits for a person",
 			"partition", p.number, "tenant", out.Tenant, "group", group, "verdict", out.Id, "share", a.config.BlastRadius.Share)

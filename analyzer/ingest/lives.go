@@ -33,7 +33,8 @@ type epochOf struct {
 	epoch   uint64
 }
 
-// lives follow which gateways of a partition tick. They belong to its worker.
+// lives follow which gateways of a partition tick, for metrics and the log; the lasting
+// record is made by storing. They belong to its worker.
 type lives struct{ last map[epochOf]time.Time }
 
 // tick notes a sign of life, and the lives that end by it; closing is the last one

@@ -151,7 +151,7 @@ func (w *worker) tidy(ctx context.Context) error {
 	now := w.ingest.o.Now()
 	engine, counts := w.engine.(counting)
 	if counts && now.Sub(w.countedAt) >= countEvery {
-		w.verdict.Active(engine.Active(announce.ActiveFor))
+		w.verdict.Active(engine.Active(announce.ActiveFor), w.partitions)
 		w.meter.count(ctx, w.engine, w.ingest.metrics)
 		w.countedAt = now
 	}
@@ -188,7 +188,7 @@ func (w *worker) archiveDue(now time.Time) bool {
 // finish lands what is under way, saves, commits. whole says that the engine is fit to be kept.
 func (w *worker) finish(ctx context.Context, whole bool) error {
 	if _, counts := w.engine.(counting); counts {
-		w.verdict.Active(nil)
+		w.verdict.Active(nil, w.partitions)
 	}
 	err := w.land(ctx)
 	w.commit(ctx)

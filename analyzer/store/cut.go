@@ -44,6 +44,9 @@ type lane struct {
 	Epoch   uint64 `json:"epoch"`
 	Lane    uint32 `json:"lane"`
 	Seq     uint64 `json:"seq"`
+	// Heard and End are its [life]; no Heard is of an author that followed none.
+	Heard int64  `json:"heard,omitempty"`
+	End   string `json:"end,omitempty"`
 }
 
 // mark is how far assessments of a source partition have been seen.
@@ -59,8 +62,10 @@ func newCut(topic string, partition int, first, last int64, at time.Time, before
 		ID: uuid.NewString(), Topic: topic, Partition: partition, First: first, Last: last,
 		Time: at.UTC().Truncate(time.Millisecond), // What a column of milliseconds keeps.
 	}
+	before.lives.keep(&before.lanes)
 	before.lanes.Heard(func(l event.Lane, seq uint64) bool {
-		c.Lanes = append(c.Lanes, lane{l.Gateway, l.Epoch, l.Lane, seq})
+		of := before.lives.of[l]
+		c.Lanes = append(c.Lanes, lane{l.Gateway, l.Epoch, l.Lane, seq, of.heard, of.end})
 		return true
 	})
 	for _, source := range slices.SortedFunc(maps.Keys(before.marks), compareSources) {
@@ -116,6 +121,7 @@ func compareSources(a, b source) int {
 // what it has seen.
 type memory struct {
 	lanes event.Positions
+	lives lives
 	marks map[source]int64
 	book  *seal.Book
 	// from is 0 where the partition was read from its beginning, else since when it is
@@ -135,7 +141,11 @@ func newMemory(c *cut) *memory {
 		return m
 	}
 	for _, l := range c.Lanes {
-		m.lanes.Set(event.Lane{Gateway: l.Gateway, Epoch: l.Epoch, Lane: l.Lane}, l.Seq)
+		at := event.Lane{Gateway: l.Gateway, Epoch: l.Epoch, Lane: l.Lane}
+		m.lanes.Set(at, l.Seq)
+		if l.Heard > 0 {
+			m.lives.set(at, life{l.Heard, l.End})
+		}
 	}
 	for _, k := range c.Marks {
 		m.marks[source{k.Topic, k.Partition}] = k.Offset

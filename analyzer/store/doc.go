@@ -22,7 +22,11 @@
 // Rows of requests are finished requests and session events. Opens and ticks
 // are numbered but are no rows. Tombstones, and numbers that never came, go to
 // table losses, so that requests served = rows + losses can be asked of
-// ClickHouse alone. A record that is not believed to be of the gateway that it names
+// ClickHouse alone. How each life of a gateway ends in each of its lanes goes to table
+// gateway_epochs: by its last tick, by a later life, or by silence of half a minute on
+// the clock of the partition's records; where the whole partition is silent nobody's
+// life ends. When a lane was heard is state that a cut carries, so that each end is
+// one row, also over a restart. A record that is not believed to be of the gateway that it names
 // (package seal) is no row and no loss; table refusals counts it, and batches that
 // are missing in a chain, by gateway, key and cause. Where the chains are is part of
 // the state that a cut carries. Verdicts are verified before they are stored, heartbeats

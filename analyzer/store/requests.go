@@ -70,6 +70,7 @@ type requests struct {
 	proof  proof
 	rows   []requestRow
 	losses []lossRow
+	ends   []endRow
 }
 
 func (c *requests) add(i item, at position) {
@@ -84,6 +85,12 @@ func (c *requests) add(i item, at position) {
 	}
 	seen := c.memory.lanes.Last(l)
 	duplicate, missing := c.memory.lanes.Observe(l, e.Seq, last)
+	closing := e.Kind == event.KindTick && e.Reason == event.ReasonEpochClosed
+	if e.Seq > 0 && (!duplicate || closing) { // After a power loss the number of a last tick may be one that is here already.
+		c.memory.lives.hear(l, closing, i.Time(), func(l event.Lane, end string) {
+			c.ends = append(c.ends, endRow{i.Time(), l, c.memory.lanes.Last(l), end, at})
+		})
+	}
 	if duplicate {
 		return
 	}
@@ -105,6 +112,9 @@ func (c *requests) blocks() []block {
 	}
 	if len(c.losses) > 0 {
 		blocks = append(blocks, newBlock("losses", lossColumns(), c.losses))
+	}
+	if len(c.ends) > 0 {
+		blocks = append(blocks, newBlock("gateway_epochs", endColumns(), c.ends))
 	}
 	if len(c.proof.rows) > 0 {
 		blocks = append(blocks, newBlock("refusals", refusalColumns(), c.proof.rows))

@@ -153,7 +153,7 @@ func TestMigrationThatBrokeOffIsAppliedAgain(t *testing.T) {
 	for _, m := range all {
 		before += len(m.Statements) + 2 // Begin and end are noted.
 	}
-	for back, executed := range map[int]bool{len(last.Statements): false, len(last.Statements) - 2: true, 1: false} {
+	for back, executed := range map[int]bool{len(last.Statements): false, max(2, len(last.Statements)-2): true, 1: false} {
 		t.Run(fmt.Sprintf("%d statements before the end, executed %v", back, executed), func(t *testing.T) {
 			conn := open(t)
 			applied, err := clickhouse.Migrate(t.Context(), &lossy{Conn: conn, left: before + 1 - back, answer: executed}, clickhouse.Form{})

@@ -23,8 +23,15 @@
 //
 // # Non-obvious
 //
-// Sessions are counted where they are scored, so a process that owns a share
-// of the partitions bounds that share of the sessions, and all processes
-// together bound the whole. A partition that has said nothing yet counts for
-// none: right after a start the guard is strict, not lax.
+// Sessions are counted where they are scored. A partition has the sessions that a hash
+// gives it, so the partitions of one process are a fair sample of all. A process that
+// judges k of n partitions bounds the verdicts of these: it may end the share of the
+// sessions that it sees, or k/n of the least, rounded up; all processes together end
+// the share of the whole, or the least and at most one more for each process. What is
+// judged over a tenant as a whole is judged in one place: it may end the share of n/k
+// times the sessions that are seen there, or the least.
+//
+// A partition that has said nothing yet counts for none: right after a start the
+// guard is strict, not lax. Where no partition is scored, as where facets alone
+// are judged, no session is known and the least is all that may be ended.
 package blast

@@ -19,8 +19,10 @@ type Limits struct {
 
 // Guard counts what automatic verdicts end.
 type Guard struct {
-	limits  Limits
-	tenants map[string]*tenant
+	limits     Limits
+	tenants    map[string]*tenant
+	known      map[int]struct{} // Partitions that are scored here and have said how many are active.
+	partitions int              // How many there are anywhere, 0 where nobody has said.
 }
 
 type tenant struct {
@@ -36,7 +38,9 @@ type account struct {
 }
 
 // New returns a guard that has seen nothing.
-func New(l Limits) *Guard { return &Guard{limits: l, tenants: make(map[string]*tenant)} }
+func New(l Limits) *Guard {
+	return &Guard{limits: l, tenants: make(map[string]*tenant), known: make(map[int]struct{})}
+}
 
 func (g *Guard) tenant(name string) *tenant {
 	t := g.tenants[name]
@@ -74,23 +78,41 @@ func (g *Guard) Active(partition int, sessions map[string]int) {
 	for _, t := range g.tenants {
 		delete(t.active, partition)
 	}
+	delete(g.known, partition)
+	if sessions != nil {
+		g.known[partition] = struct{}{}
+	}
 	for _, name := range slices.Sorted(maps.Keys(sessions)) {
 		g.tenant(name).active[partition] += sessions[name]
 	}
 }
 
-// Allowed is how many sessions of a tenant one group may end within the window.
-func (g *Guard) Allowed(name string) int {
+// Of notes how many partitions there are, those that are scored elsewhere among them.
+func (g *Guard) Of(partitions int) { g.partitions = partitions }
+
+// Allowed is how many sessions of a tenant one group may end within the window. Who
+// judges partitions has the part of the allowance that his partitions are of all; who
+// judges the tenant as a whole has all of it, for as many sessions as there would be
+// if all partitions were like those that are known.
+func (g *Guard) Allowed(name string, whole bool) int {
 	active := 0
 	for _, n := range g.tenant(name).active {
 		active += n
 	}
-	return max(g.limits.Least, int(g.limits.Share*float64(active)))
+	known := len(g.known)
+	of := max(g.partitions, known, 1)
+	if known == 0 {
+		known = of
+	}
+	if whole {
+		return max(g.limits.Least, int(g.limits.Share*float64(active)*float64(of)/float64(known)))
+	}
+	return max((g.limits.Least*known+of-1)/of, int(g.limits.Share*float64(active)))
 }
 
 // End reports whether a verdict that rests on a group of evidence may end a
-// target at stream time now, in nanoseconds since 1970.
-func (g *Guard) End(name, group, target string, now int64) bool {
+// target at stream time now, in nanoseconds since 1970; whole as for [Guard.Allowed].
+func (g *Guard) End(name, group, target string, whole bool, now int64) bool {
 	a := g.tenant(name).account(group)
 	for t, at := range a.ended {
 		if now-at >= int64(g.limits.Window) {
@@ -101,7 +123,7 @@ func (g *Guard) End(name, group, target string, now int64) bool {
 	switch {
 	case a.tripped == 0 && again:
 		return true
-	case a.tripped == 0 && len(a.ended) < min(g.Allowed(name), endedMax):
+	case a.tripped == 0 && len(a.ended) < min(g.Allowed(name, whole), endedMax):
 		a.ended[target] = now
 		return true
 	case a.tripped == 0:

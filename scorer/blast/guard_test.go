@@ -50,7 +50,7 @@ func TestGuard(t *testing.T) {
 				allowed = 0
 				for i := range c.n {
 					now += int64(time.Second)
-					if g.End(c.tenant, c.group, fmt.Sprint("s", c.first+i), now) {
+					if g.End(c.tenant, c.group, fmt.Sprint("s", c.first+i), false, now) {
 						allowed++
 					}
 				}
@@ -66,7 +66,7 @@ func TestAPersonReleases(t *testing.T) {
 	g := blast.New(blast.Limits{Share: 0.05, Least: 1, Window: time.Minute})
 	at := time.Date(2026, time.March, 2, 8, 0, 0, 0, time.UTC)
 	for i := range 4 {
-		g.End("a", "walk", fmt.Sprint(i), at.UnixNano())
+		g.End("a", "walk", fmt.Sprint(i), false, at.UnixNano())
 	}
 	want := []blast.Trip{{Tenant: "a", Group: "walk", Since: at, Held: 3}}
 	if diff := cmp.Diff(want, g.Trips()); diff != "" || !g.Tripped("a", "walk") {
@@ -75,7 +75,7 @@ func TestAPersonReleases(t *testing.T) {
 	if g.Release("a", "network") || !g.Release("a", "walk") || len(g.Trips()) != 0 {
 		t.Errorf("after the release %v wait", g.Trips())
 	}
-	if !g.End("a", "walk", "x", at.UnixNano()) || g.End("a", "walk", "y", at.UnixNano()) {
+	if !g.End("a", "walk", "x", false, at.UnixNano()) || g.End("a", "walk", "y", false, at.UnixNano()) {
 		t.Error("the account does not begin anew")
 	}
 }
@@ -85,10 +85,10 @@ func TestTheGuardIsBounded(t *testing.T) {
 	g := blast.New(blast.Limits{Share: 1, Least: 1, Window: time.Hour})
 	const tenants, groups = 5000, 200
 	for i := range tenants {
-		g.End(fmt.Sprint("t", i), "walk", "x", 1)
+		g.End(fmt.Sprint("t", i), "walk", "x", false, 1)
 	}
 	for i := range groups {
-		g.End("t0", fmt.Sprint("g", i), fmt.Sprint("x", i), 1)
+		g.End("t0", fmt.Sprint("g", i), fmt.Sprint("x", i), false, 1)
 	}
 	trips := g.Trips()
 	if len(trips) != 1 || trips[0].Tenant != "t0" || trips[0].Group != "" {
@@ -112,8 +112,38 @@ func TestOnlyActiveSessionsCount(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g.Active(tt.partition, tt.sessions)
-		if got := g.Allowed("a"); got != tt.want {
+		if got := g.Allowed("a", false); got != tt.want {
 			t.Errorf("%s: %d may be ended, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+// What one process may end is its part of what all may, and what is judged in one place
+// may end of all sessions, not of those that are scored there.
+func TestTheAllowanceIsThatOfAllPartitions(t *testing.T) {
+	tests := map[string]struct {
+		partitions  int
+		active      []int // By partition that is scored here.
+		part, whole int
+	}{
+		"one process has all of it":                           {4, []int{100, 100, 100, 100}, 40, 40},
+		"a quarter of the sessions has a quarter":             {4, []int{100}, 10, 40},
+		"of the least, too":                                   {4, []int{8}, 2, 8},
+		"a part of the least is rounded up":                   {48, []int{0}, 1, 8},
+		"facets alone know of no session":                     {4, nil, 8, 8},
+		"partitions that nobody has counted are those here":   {0, []int{100, 100}, 20, 20},
+		"a count that is older than what is here is not less": {1, []int{100, 100}, 20, 20},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := blast.New(blast.Limits{Share: 0.1, Least: 8, Window: time.Hour})
+			g.Of(tt.partitions)
+			for p, n := range tt.active {
+				g.Active(p, map[string]int{"a": n})
+			}
+			if part, whole := g.Allowed("a", false), g.Allowed("a", true); part != tt.part || whole != tt.whole {
+				t.Errorf("%d may be ended here and %d of a whole, want %d and %d", part, whole, tt.part, tt.whole)
+			}
+		})
 	}
 }

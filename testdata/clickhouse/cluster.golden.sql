@@ -924,3 +924,22 @@ GROUP BY
     subject,
     session;
 
+CREATE TABLE IF NOT EXISTS gateway_epochs ON CLUSTER `{cluster}`
+(
+    `time` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    `gateway` LowCardinality(String),
+    `epoch` UInt64,
+    `lane` UInt32,
+    `seq` UInt64,
+    `ended` LowCardinality(String),
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(ingested_at)
+ORDER BY (gateway, epoch, lane, kafka_offset)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS ttl_only_drop_parts = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800;
+

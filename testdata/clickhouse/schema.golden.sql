@@ -100,6 +100,25 @@ ORDER BY (tenant, toStartOfHour(time), signal, time)
 TTL toDateTime(ingested_at) + toIntervalDay(30)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192;
 
+CREATE TABLE gateway_epochs
+(
+    `time` DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    `gateway` LowCardinality(String),
+    `epoch` UInt64,
+    `lane` UInt32,
+    `seq` UInt64,
+    `ended` LowCardinality(String),
+    `kafka_topic` LowCardinality(String),
+    `kafka_partition` Int32,
+    `kafka_offset` Int64,
+    `ingested_at` DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(ingested_at)
+ORDER BY (gateway, epoch, lane, kafka_offset)
+TTL toDateTime(ingested_at) + toIntervalDay(400)
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192;
+
 CREATE TABLE incident_findings
 (
     `tenant` LowCardinality(String),

@@ -8,6 +8,7 @@
 -- column: missing  Events whose numbers never came and that nobody has owned up to.
 -- column: reasons  Why, with numbers.
 -- column: repeated  Rows beyond the first of a number: more than 0 is a fault of Vigil.
+-- column: ended  How this life ended: closed by the gateway, succeeded by its next life, or timeout, nothing having come of it for half a minute: a gateway whose last life says so has disappeared. Empty while it goes on.
 -- column: first_seen  The first event's time.
 -- column: last_seen  The last event's time.
 SELECT
@@ -19,6 +20,7 @@ SELECT
     sum(missing) AS missing,
     groupUniqArrayArray(reasons) AS reasons,
     sum(repeated) AS repeated,
+    max(ends) AS ended, -- In the order of the alphabet a timeout comes last: one lane is enough.
     min(first_time) AS first_seen,
     max(last_time) AS last_seen
 FROM
@@ -32,6 +34,7 @@ FROM
         0 AS missing,
         CAST([], 'Array(String)') AS reasons,
         sum(of_numbered - different) AS repeated,
+        '' AS ends,
         min(since) AS first_time,
         max(till) AS last_time
     FROM
@@ -55,6 +58,7 @@ FROM
         sumIf(lost, reason = 'gap') AS missing,
         groupArray(concat(reason, ': ', toString(lost))) AS reasons,
         0 AS repeated,
+        '' AS ends,
         min(since) AS first_time,
         max(till) AS last_time
     FROM
@@ -74,6 +78,30 @@ FROM
         ) AS late ON late.gateway = n.gateway AND late.epoch = n.epoch AND late.lane = n.lane
         GROUP BY gateway, epoch, reason
         HAVING lost > 0
+    )
+    GROUP BY gateway, epoch
+    UNION ALL
+    SELECT
+        gateway,
+        epoch,
+        0 AS requests,
+        0 AS sessions,
+        0 AS dropped,
+        0 AS missing,
+        CAST([], 'Array(String)') AS reasons,
+        0 AS repeated,
+        max(last_end) AS ends,
+        min(since) AS first_time,
+        max(till) AS last_time
+    FROM
+    (
+        SELECT
+            toString(g.gateway) AS gateway, g.epoch AS epoch, g.lane AS lane,
+            replaceOne(toString(argMax(g.ended, g.kafka_offset)), 'resumed', '') AS last_end,
+            toDateTime64(min(g.time), 6, 'UTC') AS since, toDateTime64(max(g.time), 6, 'UTC') AS till
+        FROM gateway_epochs AS g
+        WHERE g.ingested_at >= toDate(now('UTC')) - {days:UInt32}
+        GROUP BY gateway, epoch, lane
     )
     GROUP BY gateway, epoch
 )

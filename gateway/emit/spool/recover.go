@@ -161,7 +161,7 @@ func (l *Life) spoilt(seg *segment, fault error) error {
 // read adds what a segment holds to the life's records.
 func (l *Life) read(seg *segment) error {
 	seg.sealed.Store(true)
-	seg.born, seg.last = l.s.now(), l.s.now() // Older, and by how much nobody says: from now on it ages.
+	seg.born, seg.last = l.s.now(), l.s.now()
 	f, err := seg.disk.Open(seg.name)
 	if err != nil {
 		return err //nolint:wrapcheck // Names the file.
@@ -172,6 +172,10 @@ func (l *Life) read(seg *segment) error {
 	err = seg.check(b, l.s.gateway)
 	if errors.Is(err, ErrForeign) {
 		return errors.Join(err, seg.park())
+	}
+	if err == nil {
+		seg.last = seg.newest(b, seg.last) // It has aged while nobody ran.
+		seg.born = seg.last
 	}
 	seg.damaged = err != nil
 	from := min(segmentHeader, len(b))

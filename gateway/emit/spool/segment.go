@@ -25,15 +25,17 @@ const (
 
 // A segment begins with a header:
 //
-//	magic 8 | version 4 | class 4 | epoch 8 | number 4 | size 4 | owner 16 | crc 4 | … 64: synced 8 | synced, inverted 8
+//	magic 8 | version 4 | class 4 | epoch 8 | number 4 | size 4 | owner 16 | crc 4 | … 64: synced 8 | synced, inverted 8 | newest 8 | newest, inverted 8
 //
 // What is below synced was on the disk once: bytes that are wrong there are
-// damage, above they are what a power loss has torn.
+// damage, above they are what a power loss has torn. newest is the time of the
+// newest record then, in Unix nanoseconds, 0 for none.
 const (
 	segmentMagic   = "vigilseg"
 	segmentVersion = 1
 	segmentHeader  = 128
 	syncedAt       = 64
+	newestAt       = 80
 	// segmentsMin is what a spool cannot do without: per class one that is
 	// written and one that is ready to follow.
 	segmentsMin = 2 * classes
@@ -113,8 +115,15 @@ func (s *segment) head(f File, gateway string) {
 	s.note(b)
 }
 
-// note writes how far the segment is synced; the next sync makes that durable.
+// note writes how far the segment is synced, and of when its newest record is; the
+// next sync makes that durable.
 func (s *segment) note(b []byte) {
+	var newest uint64
+	if !s.last.IsZero() {
+		newest = uint64(s.last.UnixNano())
+	}
+	binary.LittleEndian.PutUint64(b[newestAt:], newest)
+	binary.LittleEndian.PutUint64(b[newestAt+8:], ^newest)
 	binary.LittleEndian.PutUint64(b[syncedAt:], uint64(s.synced))
 	binary.LittleEndian.PutUint64(b[syncedAt+8:], ^uint64(s.synced))
 }
@@ -134,6 +143,21 @@ func (s *segment) check(b []byte, gateway string) error {
 		s.synced = int(synced)
 	}
 	return nil
+}
+
+// newest is the time of the segment's newest record as its header notes it: that of
+// the last note, so that records after it may be younger. Where the header says
+// nothing, or something that cannot be, it is now.
+func (s *segment) newest(b []byte, now time.Time) time.Time {
+	if len(b) < segmentHeader {
+		return now
+	}
+	noted := binary.LittleEndian.Uint64(b[newestAt:])
+	at := time.Unix(0, int64(noted))
+	if noted == 0 || noted != ^binary.LittleEndian.Uint64(b[newestAt+8:]) || at.After(now) {
+		return now
+	}
+	return at
 }
 
 // open maps the file where it is not. Callers hold s.mu.

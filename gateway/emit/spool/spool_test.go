@@ -289,6 +289,37 @@ func TestWhatIsTooOldIsGivenUp(t *testing.T) {
 	}
 }
 
+// The age of what an ended life has left goes on over starts, however many.
+func TestWhatIsTooOldIsGivenUpAfterAStartToo(t *testing.T) {
+	disk := spooltest.NewDisk(1)
+	now := time.Unix(1_700_000_000, 0)
+	reasons := map[string]int{}
+	start := func(epoch uint64) *spool.Spool {
+		o := options(disk, epoch)
+		o.Now = func() time.Time { return now }
+		o.Evict = func(_ func(spool.Ref) bool, reason string) { reasons[reason]++ }
+		return open(t, o)
+	}
+	limit := spool.DefaultConfig().AgeMax
+	s := start(1)
+	write(s, spool.Vital, 1, 100)
+	s.Commit()
+	for epoch := range uint64(3) {
+		disk = disk.Kill()
+		now = now.Add(limit / 3)
+		s = start(epoch + 2)
+		s.Tend()
+	}
+	if len(reasons) != 0 {
+		t.Errorf("given up at the limit: %v", reasons)
+	}
+	now = now.Add(time.Second)
+	s.Tend()
+	if reasons[spool.ReasonExpired] != 1 {
+		t.Errorf("given up beyond it: %v", reasons)
+	}
+}
+
 func TestADamagedSegmentIsSetAsideAndTheRestDelivered(t *testing.T) {
 	damaged := 0
 	for seed := range uint64(30) {
