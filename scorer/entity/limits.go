@@ -36,7 +36,7 @@ const (
 	WalksMax = 4
 	// ParkedMax bounds the path templates of a session, beside them, whose walks may
 	// go on: the ids of one after the other of so many kinds are still in a row.
-	ParkedMax = 16
+	ParkedMax = 8
 	// RecentMax bounds the rings of distinct hashes in a session.
 	RecentMax = 32
 	// AccountsMax bounds the accounts that are told apart at one address.

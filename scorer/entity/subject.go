@@ -151,10 +151,7 @@ func (s *Subject) Carry(n Carried) {
 			}
 			*list = slices.Delete(*list, oldest, oldest+1)
 		}
-		if *list == nil {
-			*list = make([]Carried, 0, CarriedMax)
-		}
-		*list = append(*list, n)
+		*list = add(*list, n)
 	}
 }
 
