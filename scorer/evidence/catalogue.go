@@ -95,9 +95,6 @@ type Description struct {
 	Technique string
 	// Hard marks cryptographic facts, which floor a revoke and never teach.
 	Hard bool
-	// Seconded marks strong evidence that is no fact: alone it supports at most a
-	// step-up, whatever its ceiling, and more only where another group speaks, too.
-	Seconded bool
 	// Renews says that each block of a session is a fresh sample, as a rate is,
 	// and not the same fact seen again, as a country is.
 	Renews bool
@@ -132,7 +129,7 @@ var catalogue = [Count]Description{
 		Innocent: "VPN switched on, wrong geolocation, a dual-homed phone",
 	},
 	ConcurrentPlaces: {
-		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Seconded: true, Needs: "session, address",
+		ID: "net.concurrent_places", Group: Network, Technique: "T1550.001", Needs: "session, address",
 		Formula:  "fixed likelihood ratios by distance of the two places and by client family, more with an open stream, with each alternation and, for one program, where no network is known to hide anybody or to be a carrier's; less within a country, and a quarter where both networks and clients are habits of the subject",
 		Innocent: "a phone between Wi-Fi and mobile network, a relay for some requests only",
 	},

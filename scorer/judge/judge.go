@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"slices"
-
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/ensemble"
 	"github.com/vigil-gateway/vigil/scorer/entity"
@@ -309,18 +307,12 @@ func Supports(rungs []model.Rung, s *entity.Suspicion, dst []float64) []float64 
 	return dst
 }
 
-// seconded is from how many nats of other groups on a signal that supports only a
-// step-up alone is seconded: an attack is ten times as likely by them, too.
-const seconded = 2.3
-
 // support is the suspicion whose ceiling and group allow a rung's action, as far
 // as no proof has answered it.
 func support(s *entity.Suspicion, g *model.Rung) float64 {
 	sum := 0.0
 	if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
 		sum = -s.Answered
-	} else {
-		sum = -unseconded(s, g)
 	}
 	for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
 		if len(g.Groups) == 0 {
@@ -332,36 +324,6 @@ func support(s *entity.Suspicion, g *model.Rung) float64 {
 		for _, group := range g.Groups {
 			sum += s.Held(c, int(group))
 		}
-	}
-	return sum
-}
-
-// unseconded is what signals that support only a step-up alone have put on the
-// piles of a rung above it while no other group says enough.
-func unseconded(s *entity.Suspicion, g *model.Rung) float64 {
-	sum := 0.0
-	for i := range s.Marks {
-		m := &s.Marks[i]
-		if !(m.Strong > 0) || m.Signal >= evidence.Count || !evidence.Signal(m.Signal).Describe().Seconded {
-			continue
-		}
-		own, others := evidence.Signal(m.Signal).Describe().Group, 0.0
-		if len(g.Groups) > 0 && !slices.Contains(g.Groups, own) {
-			continue
-		}
-		for j := range s.Piles {
-			if s.Piles[j].Group != uint8(own) {
-				others += s.Piles[j].Nats
-			}
-		}
-		if others >= seconded {
-			continue
-		}
-		held := 0.0
-		for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
-			held += s.Held(c, int(own))
-		}
-		sum += min(m.Strong, held)
 	}
 	return sum
 }

@@ -33,12 +33,7 @@ func TestLadder(t *testing.T) {
 		"suspicion fades":                             {"human", []act{{0, evidence.NewCountry, 5.5, false}, {2 * time.Hour, evidence.ImpossibleTravel, 5, false}}, verdict.ActionObserve, false},
 		"novelty never revokes, however much":         {"human", []act{{0, evidence.NewCountry, 40, false}, {0, evidence.ImpossibleTravel, 40, false}, {0, evidence.NewFamily, 40, false}, {0, evidence.NewDevice, 40, false}}, verdict.ActionStepUp, false},
 		"concurrency that is weak never revokes":      {"human", []act{{0, evidence.ConcurrentPlaces, 20, false}}, verdict.ActionStepUp, true},
-		"strong concurrency alone asks who it is":     {"human", []act{{0, evidence.ConcurrentPlaces, 40, true}}, verdict.ActionStepUp, true},
-		"with its own group it does no more":          {"human", []act{{0, evidence.ConcurrentPlaces, 20, true}, {0, evidence.ImpossibleTravel, 5, false}}, verdict.ActionStepUp, false},
-		"with another group it revokes":               {"human", []act{{0, evidence.ConcurrentPlaces, 16, true}, {0, evidence.NewFamily, 4, false}}, verdict.ActionRevoke, true},
-		"and so it does when the other speaks later":  {"human", []act{{0, evidence.ConcurrentPlaces, 16, true}, {time.Second, evidence.ConcurrentPlaces, 16, true}, {time.Second, evidence.NewFamily, 4, false}}, verdict.ActionRevoke, true},
-		"another that says next to nothing does not":  {"human", []act{{0, evidence.ConcurrentPlaces, 16, true}, {0, evidence.NewFamily, 2, false}}, verdict.ActionStepUp, false},
-		"a walk needs no second":                      {"human", []act{{0, evidence.SequentialIDs, 16, true}}, verdict.ActionRevoke, true},
+		"concurrency that is strong does":             {"human", []act{{0, evidence.ConcurrentPlaces, 16, true}}, verdict.ActionRevoke, true},
 		"weak first, strong then, counted once":       {"human", []act{{0, evidence.ConcurrentPlaces, 12, false}, {time.Second, evidence.ConcurrentPlaces, 12, true}}, verdict.ActionStepUp, false},
 		"volume slows down before it asks":            {"human", []act{{0, evidence.BytesOut, 7.8, false}}, verdict.ActionThrottle, true},
 		"novelty does not slow down":                  {"human", []act{{0, evidence.ImpossibleTravel, 7.8, false}}, verdict.ActionObserve, false},
@@ -52,7 +47,7 @@ func TestLadder(t *testing.T) {
 		"it is renewed before it lapses":              {"human", []act{{0, evidence.ConcurrentPlaces, 15, false}, {25 * time.Minute, evidence.ConcurrentPlaces, 15, false}}, verdict.ActionStepUp, true},
 		"hysteresis holds what is in force":           {"human", []act{{0, evidence.ConcurrentPlaces, 11, false}, {15 * time.Minute, evidence.NewDevice, 0.1, false}}, verdict.ActionStepUp, false},
 		"and lets go of what has lapsed":              {"human", []act{{0, evidence.ConcurrentPlaces, 11, false}, {31 * time.Minute, evidence.NewDevice, 0.1, false}}, verdict.ActionObserve, false},
-		"an unknown kind is treated as human":         {"alien", []act{{0, evidence.SequentialIDs, 16, true}}, verdict.ActionRevoke, true},
+		"an unknown kind is treated as human":         {"alien", []act{{0, evidence.ConcurrentPlaces, 16, true}}, verdict.ActionRevoke, true},
 	}
 	m := model.Default()
 	for name, tt := range tests {
