@@ -72,19 +72,11 @@ func signalRows() []signalRow {
 	for i := range rows {
 		d, s := evidence.Signal(i).Describe(), m.Signals[i]
 		rows[i] = signalRow{
-			ID: d.ID, Group: d.Group.String(), Max: s.Max, Reassures: evidence.Signal(i) == evidence.ProvenKey, Ceiling: alone(d, s.Ceiling),
+			ID: d.ID, Group: d.Group.String(), Max: s.Max, Reassures: evidence.Signal(i) == evidence.ProvenKey, Ceiling: s.Ceiling,
 			Hard: d.Hard, Facet: d.Facet, Technique: d.Technique, Needs: d.Needs, Formula: d.Formula, Innocent: d.Innocent,
 		}
 	}
 	return rows
-}
-
-// alone is the strongest action that a signal supports without another.
-func alone(d *evidence.Description, ceiling string) string {
-	if d.Seconded {
-		return "step_up (" + ceiling + " where another group speaks, too)"
-	}
-	return ceiling
 }
 
 func (r *signalRow) print(env app.Env) {

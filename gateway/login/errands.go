@@ -20,7 +20,7 @@ type errand func(ctx context.Context) (again bool, err error)
 // without end. Safe for concurrent use.
 type errands struct {
 	to, name   string // To what kind of party, and which one.
-	background *sync.WaitGroup
+	background *background
 	closing    <-chan struct{} // Closed when the gateway ends: each gets one more try.
 	pauses     []time.Duration // Between tries.
 	log        *slog.Logger

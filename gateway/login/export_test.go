@@ -128,7 +128,7 @@ func (l *Login) SetPauses(d time.Duration) {
 func (l *Login) Ends() { l.close() }
 
 // Idle waits for what is done in the background.
-func (l *Login) Idle() { l.background.Wait() }
+func (l *Login) Idle() { l.background.group.Wait() }
 
 // Waiting is how many calls wait for a worker.
 func (l *Login) Waiting() int { return l.waiting() }

@@ -91,7 +91,7 @@ type Login struct {
 	close      func()
 	over       *once               // Refresh tokens that were given back, and sessions that a frame has ended.
 	returns    map[string]*errands // Such calls, by provider; immutable.
-	background sync.WaitGroup
+	background background
 	renewals   chan struct{} // Holds one for each renewal under way.
 	pages      chan struct{} // And one for each page that calls a provider.
 }
@@ -193,7 +193,7 @@ func (l *Login) Run(ctx context.Context) error {
 // Close waits for what is under way and frees what New has opened. Run does so itself.
 func (l *Login) Close() error {
 	l.close()
-	l.background.Wait()
+	l.background.Close()
 	l.peers.client.CloseIdleConnections()
 	return l.endings.close()
 }
