@@ -237,7 +237,7 @@ func (p *Spares) Park(s *Session, w *Walk, template uint64, since int64) {
 	if len(r.Parked) >= ParkedMax {
 		r.Parked = slices.Delete(r.Parked, 0, 1)
 	}
-	if len(r.Parked) == cap(r.Parked) {
+	if p != nil && len(r.Parked) == cap(r.Parked) {
 		r.Parked = p.parked.grow(r.Parked, max(parkedLeast, 2*len(r.Parked)), p.most)
 	}
 	r.Parked = append(r.Parked, old)
