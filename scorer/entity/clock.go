@@ -121,10 +121,10 @@ func (c *Clock) Event(at int64) (back bool) {
 	}
 	c.far = at
 	c.farCount++
-	if c.farCount < FarLeast {
+	back = at < c.now
+	if c.farCount < FarLeast || back && c.farCount < BackLeast {
 		return false
 	}
-	back = at < c.now
 	c.now, c.agreed, c.farCount = at, true, 0
 	return back
 }

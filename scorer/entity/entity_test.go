@@ -40,7 +40,7 @@ func TestClock(t *testing.T) {
 			c.Tick("e", day-int64(time.Hour))
 		}, day},
 		"a lone gateway is believed for good after a day of it": {func(c *entity.Clock) { lone(c, day); c.Tick("b", day-int64(time.Hour)) }, day + entity.AloneMax*second},
-		"a first line in 2099 is outvoted by those that follow": {func(c *entity.Clock) { c.Event(y2099); lines(c, day, entity.FarLeast) }, day + entity.FarLeast*second},
+		"a first line in 2099 is outvoted by those that follow": {func(c *entity.Clock) { c.Event(y2099); lines(c, day, entity.BackLeast) }, day + entity.BackLeast*second},
 		"a line in 2099 moves nothing":                          {func(c *entity.Clock) { lines(c, day, 2); c.Event(y2099); c.Event(day + 3*second) }, day + 3*second},
 		"a month without a line is caught up with":              {func(c *entity.Clock) { lines(c, day, 2); lines(c, day+2*int64(entity.FarMax), entity.FarLeast) }, day + 2*int64(entity.FarMax) + entity.FarLeast*second},
 		"old lines set no file back":                            {func(c *entity.Clock) { lines(c, day, 2); lines(c, day-2*int64(entity.FarMax), 99) }, day + 2*second},

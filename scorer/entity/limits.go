@@ -17,10 +17,12 @@ const (
 	// for good: a day, at one a second.
 	AloneMax = 86_400
 	// FarMax is from where on a time is wrong beyond doubt, or the clock is. Of
-	// events FarLeast in a row must agree to move a clock that far: a line with a
-	// wrong year moves nothing, a month without a line is caught up with.
-	FarMax   = 30 * 24 * time.Hour
-	FarLeast = 2
+	// events FarLeast in a row must agree to move a clock that far, and BackLeast to
+	// set it back, which costs what was seen until then: a line with a wrong year
+	// moves nothing, a month without a line is caught up with.
+	FarMax    = 30 * 24 * time.Hour
+	FarLeast  = 2
+	BackLeast = 5
 	// LiveFor is how long a gateway counts for the clock after its last tick, on
 	// the clock itself.
 	LiveFor = 30 * time.Second
