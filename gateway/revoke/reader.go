@@ -27,9 +27,10 @@ type reader struct {
 	f         *Follower
 	partition int
 	offset    int64 // The next to read; unknown at the start and when the broker no longer has it.
-	head      int64 // Where the partition ended when it was first seen.
+	head      int64 // Where the partition ended when it was located.
+	heard     int64 // Behind the last record that was ever taken.
 	caughtUp  bool
-	skipped   map[string][]byte // The last heartbeat of each stage that was skipped while catching up.
+	skipped   map[string][]byte // The last heartbeat of each stage that was skipped on the way to head.
 	holes     int               // Polls in a row that had nothing where something should be.
 	again     uint64            // Which of the follower's calls to read again this one has followed.
 	reread    time.Time         // When it was last read again because something was missing.
@@ -183,6 +184,7 @@ func (r *reader) take(ctx context.Context, res *kafka.FetchResponse) error {
 			}
 			r.record(ctx, rec)
 			r.offset = rec.Offset + 1
+			r.heard = max(r.heard, r.offset)
 		}
 		closeBytes(rec.Key)
 		closeBytes(rec.Value)
@@ -211,17 +213,21 @@ const holesMax = 3
 // errHole means that nothing came where the broker says that there is something.
 var errHole = errors.New("no records below the high watermark")
 
-// check notes when the partition's old end has been reached.
+// check takes the last heartbeats that were skipped once the partition's old end has
+// been reached, and notes the first time.
 func (r *reader) check(ctx context.Context) {
-	if r.caughtUp || r.offset == unknown || r.offset < r.head || ctx.Err() != nil {
+	if r.offset == unknown || r.offset < r.head || ctx.Err() != nil {
 		return
 	}
+	first := !r.caughtUp
 	r.caughtUp = true
 	for _, key := range slices.Sorted(maps.Keys(r.skipped)) {
 		r.open(ctx, nil, r.skipped[key], true)
 	}
-	r.skipped = nil
-	r.f.arrived()
+	clear(r.skipped)
+	if first {
+		r.f.arrived()
+	}
 }
 
 // record takes one record.
@@ -239,7 +245,7 @@ func (r *reader) record(ctx context.Context, rec *kafka.Record) {
 		// A compaction marker: unsigned, so it lifts nothing.
 	case rec.Offset < r.head && isHeartbeat(rec.Headers):
 		// The header is not signed, but a lie about it only hides the liar's own record.
-		if !r.caughtUp && (len(r.skipped) < voicesMax || r.skipped[string(key)] != nil) {
+		if rec.Offset >= r.heard && (len(r.skipped) < voicesMax || r.skipped[string(key)] != nil) {
 			r.skipped[string(key)] = value
 		}
 		r.f.gaps.forget(r.partition)
