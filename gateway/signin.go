@@ -173,7 +173,7 @@ func (g *Gateway) challenge(w http.ResponseWriter, r *http.Request, c *call, p p
 		id := c.presence.Who()
 		strong := len(c.route.ACR) == 0 || id != nil && slices.Contains(c.route.ACR, id.ACR)
 		d = login.Demand{StepUp: true, ACR: c.route.ACR, AMR: c.route.AMR, MaxAge: c.route.MaxAge, Verdict: v != nil}
-		lacks := id != nil && len(c.route.LacksAMR(id.AMR)) > 0 // For which a provider can only be asked to ask again.
+		lacks := id != nil && len(route.LackingAMR(c.route.AMR, id.AMR)) > 0 // For which a provider can only be asked to ask again.
 		d.Fresh = v != nil || strong && (c.route.MaxAge == 0 || lacks)
 	}
 	a, done := g.login.Challenge(w, r, c.presence, d)

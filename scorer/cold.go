@@ -87,8 +87,8 @@ func makeRoom[V any, P coded[V]](s *shelf, table byte, from *entity.Table[V], la
 	}
 }
 
-// fill makes an entity what it was, and reports false where its bytes say nothing.
-func fill[V any, P coded[V]](s *shelf, v P, from []byte) bool {
+// read makes an entity what its bytes say, and reports false where they say nothing.
+func read[V any, P coded[V]](s *shelf, v P, from []byte) bool {
 	if from == nil {
 		return false
 	}
@@ -100,8 +100,16 @@ func fill[V any, P coded[V]](s *shelf, v P, from []byte) bool {
 		*v = none
 		return false
 	}
-	s.returned++
 	return true
+}
+
+// fill is read for an entity that is back in its table.
+func fill[V any, P coded[V]](s *shelf, v P, from []byte) bool {
+	ok := read(s, v, from)
+	if ok {
+		s.returned++
+	}
+	return ok
 }
 
 // taught reports whether a subject has habits that are worth more than those of
@@ -110,7 +118,11 @@ func taught(s *entity.Subject) bool { return s.N > 0 || s.Sequence != nil }
 
 // admitSubject adds a subject to its table.
 func (e *Engine) admitSubject(key entity.Key) *entity.Subject {
-	back := e.shelf.take(coldSubjects, key)
+	return e.seatSubject(key, e.shelf.take(coldSubjects, key))
+}
+
+// seatSubject adds a subject to its table, as its bytes say where there are any.
+func (e *Engine) seatSubject(key entity.Key, back []byte) *entity.Subject {
 	makeRoom(&e.shelf, coldSubjects, e.subjects, taught)
 	s := e.subjects.Take(key)
 	e.spares.Subject(s)
@@ -193,11 +205,7 @@ func (e *Engine) peekSubject(key entity.Key) *entity.Subject {
 	if back == nil {
 		return nil
 	}
-	makeRoom(&e.shelf, coldSubjects, e.subjects, taught)
-	s = e.subjects.Take(mine(key))
-	e.spares.Subject(s)
-	fill(&e.shelf, s, back)
-	return s
+	return e.seatSubject(mine(key), back)
 }
 
 // mine is a key that keeps nothing of the caller's texts, which may be an event's.
@@ -220,9 +228,7 @@ func (e *Engine) visit(key entity.Key, look func(*entity.Session)) {
 		return
 	}
 	var away entity.Session
-	c := e.shelf.reader.Read(back)
-	away.Code(c)
-	if c.Err() != nil {
+	if !read(&e.shelf, &away, back) {
 		return
 	}
 	look(&away)

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/segmentio/kafka-go/compress"
+
+	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
 // Where the fields of a batch begin, of message format 2; numbers are big-endian.
@@ -40,7 +42,7 @@ const (
 
 var (
 	// ErrAnswer means that what a broker sends is not an answer to what was asked.
-	ErrAnswer = errors.New("answer is malformed")
+	ErrAnswer = access.ErrAnswer
 	// ErrFormat means that a batch is of a format or compression that is not read.
 	ErrFormat = errors.New("format of the batch is unknown")
 	// ErrChecksum means that a batch is not what was written.

@@ -12,6 +12,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	wire "github.com/segmentio/kafka-go/protocol/fetch"
+
+	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
 // Versions of the fetch request that are spoken: 4 is the first that carries
@@ -52,6 +54,16 @@ type Answer struct {
 	Next, End int64
 	// Broken says which batches cannot be read and are passed over; nil for none.
 	Broken error
+}
+
+// Split parts the records in front of an offset from the others: a batch may begin
+// before what was asked for.
+func (a *Answer) Split(offset int64) (before, from []Record) {
+	n := 0
+	for n < len(a.Records) && a.Records[n].Offset < offset {
+		n++
+	}
+	return a.Records[:n], a.Records[n:]
 }
 
 // Read reads once. The error is that of ctx or the transport, or wraps the
@@ -108,17 +120,7 @@ func (x *exchange) RawExchange(conn io.ReadWriter) (protocol.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
-	var head [4]byte
-	_, err = io.ReadFull(conn, head[:])
-	if err != nil {
-		return nil, fmt.Errorf("receive: %w", unexpected(err))
-	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size < 4 || size > answerBytesMax {
-		return nil, fmt.Errorf("%d B: %w", size, ErrAnswer)
-	}
-	body := make([]byte, size)
-	_, err = io.ReadFull(conn, body)
+	body, err := access.ReadAnswer(conn, answerBytesMax)
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", unexpected(err))
 	}

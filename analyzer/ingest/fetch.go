@@ -114,11 +114,8 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 	if got.Broken != nil {
 		w.ingest.fault(ctx, "fetch", fmt.Errorf("partition %d: passed over: %w", w.partition, got.Broken))
 	}
-	before := 0 // A batch may begin before what was asked for.
-	for before < len(got.Records) && got.Records[before].Offset < offset {
-		before++
-	}
-	return fetched{records: got.Records[before:], before: got.Records[:before], next: got.Next, end: got.End}, nil
+	before, records := got.Split(offset)
+	return fetched{records: records, before: before, next: got.Next, end: got.End}, nil
 }
 
 // bounds asks for the first offset and the end of the partition, and for the

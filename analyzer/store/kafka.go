@@ -45,9 +45,7 @@ func (b broker) fetch(ctx context.Context, topic string, partition int, offset i
 	if err != nil {
 		return a, fmt.Errorf("read %s/%d at %d: %w", topic, partition, offset, b.access.Explain(err, access.Read, "topic "+topic))
 	}
-	for len(a.Records) > 0 && a.Records[0].Offset < offset { // A batch may begin before what was asked for.
-		a.Records = a.Records[1:]
-	}
+	_, a.Records = a.Split(offset)
 	return a, nil
 }
 

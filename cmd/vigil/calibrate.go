@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -219,8 +218,7 @@ func (x *calibration) fit(maxima []float64) {
 	default:
 		expected := perDays * tail.Probability(x.Threshold)
 		x.Expected = &expected
-		x.Suggested, x.BeyondData = tail.Level(x.Budget / perDays)
-		x.Suggested = math.Ceil(x.Suggested*100) / 100 // Rounded up: never over the budget.
+		x.Suggested, x.BeyondData = tail.Threshold(x.Budget / perDays)
 		x.tail = &tail
 	}
 }

@@ -112,7 +112,7 @@ func credential(c Case) (Decision, bool) {
 			return deny(problem.Scope(c.Route.Scopes)), true
 		}
 	}
-	weak := len(c.Route.ACR) > 0 && !slices.Contains(c.Route.ACR, id.ACR) || len(c.Route.LacksAMR(id.AMR)) > 0
+	weak := len(c.Route.ACR) > 0 && !slices.Contains(c.Route.ACR, id.ACR) || len(route.LackingAMR(c.Route.AMR, id.AMR)) > 0
 	old := c.Route.MaxAge > 0 && (id.AuthTime.IsZero() || c.Now.Sub(id.AuthTime) > c.Route.MaxAge)
 	if weak || old {
 		return Decision{Decision: event.DecisionStepUp, Problem: problem.StepUp(nil, c.Route.ACR, c.Route.MaxAge)}, true

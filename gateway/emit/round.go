@@ -2,7 +2,6 @@ package emit
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -105,6 +104,3 @@ func (r *round) send(ctx context.Context) {
 	r.errs, r.err = r.of.client.Produce(ctx, r.of.topic, r.parts)
 	close(r.done)
 }
-
-// apart reports whether nothing of a shared request was sent.
-func apart(err error) bool { return errors.Is(err, bus.ErrApart) }

@@ -78,7 +78,7 @@ func TestWhoComesAfterARoundIsDueIsInTheNext(t *testing.T) {
 		t.Fatal("a round takes partitions in after it was due")
 	}
 	err := first.hand(t.Context(), bus.Part{})
-	if !apart(err) {
+	if !errors.Is(err, bus.ErrApart) {
 		t.Errorf("a request that was not sent says %v", err)
 	}
 	<-second.due

@@ -238,7 +238,7 @@ func (p *sender) send(ctx context.Context, r *round) error {
 	part := bus.Part{Partition: p.partition, Batch: p.wire.out}
 	if r != nil {
 		err := r.hand(ctx, part)
-		if !apart(err) {
+		if !errors.Is(err, bus.ErrApart) { // Else nothing was sent.
 			return err
 		}
 	}

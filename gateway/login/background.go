@@ -10,13 +10,14 @@ type background struct {
 	group  sync.WaitGroup
 }
 
-// Go runs f, unless it is too late for that.
-func (b *background) Go(f func()) {
+// Go runs f, and reports false where it is too late for that.
+func (b *background) Go(f func()) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.closed {
 		b.group.Go(f)
 	}
+	return !b.closed
 }
 
 // Close lets nothing begin any more and waits for what has begun.

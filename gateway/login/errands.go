@@ -39,13 +39,16 @@ func (l *Login) newErrands(to, name string) *errands {
 	}
 }
 
-// run has an errand done in the background. One that finds no place is dropped, and one
-// that is not done within errandFor is given up; both are counted.
+// run has an errand done in the background. One that finds no place, or comes when the
+// gateway has ended, is dropped, and one that is not done within errandFor is given up; both are counted.
 func (e *errands) run(ctx context.Context, do errand) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), errandFor)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.waiting) >= errandsMax {
+	if e.workers < errandWorkersMax && e.background.Go(e.work) { // It waits for mu.
+		e.workers++
+	}
+	if len(e.waiting) >= errandsMax || e.workers == 0 {
 		cancel()
 		e.count(ctx, "dropped")
 		return
@@ -54,10 +57,6 @@ func (e *errands) run(ctx context.Context, do errand) {
 		defer cancel()
 		e.try(ctx, do)
 	})
-	if e.workers < errandWorkersMax {
-		e.workers++
-		e.background.Go(e.work)
-	}
 }
 
 // work does what waits until nothing does.

@@ -73,10 +73,13 @@ func (l *Login) renewIfDue(ctx context.Context, id string, now time.Time) {
 		<-l.renewals
 		return
 	}
-	l.background.Go(func() {
+	began := l.background.Go(func() {
 		defer func() { <-l.renewals }()
 		l.renew(context.WithoutCancel(ctx), s, v)
 	})
+	if !began {
+		<-l.renewals
+	}
 }
 
 // renew asks for a session's next tokens: its owner among the peers where there is

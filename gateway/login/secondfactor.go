@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/vigil-gateway/vigil/gateway/route"
 )
 
 // cookieKey holds the public half of the key by which a person confirms in this
@@ -104,12 +106,7 @@ const (
 // asked a person anew. Empty where it is not.
 func (l *Login) confirms(p *provider, d Demand, has []string) string {
 	c := l.config.SecondFactor
-	var lacks []string
-	for _, m := range d.AMR {
-		if !slices.Contains(has, m) {
-			lacks = append(lacks, m)
-		}
-	}
+	lacks := route.LackingAMR(d.AMR, has)
 	anew := len(d.ACR) == 0 && (p.spec.AuthTime == AuthTimeCallback || len(lacks) > 0)
 	meets := func(acr, amr string) bool {
 		return acr != "" && (anew || slices.Contains(d.ACR, acr)) && !slices.ContainsFunc(lacks, func(m string) bool { return m != amr })

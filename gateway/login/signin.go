@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -259,7 +260,7 @@ func (f flow) fulfilled(got proof) error {
 	switch {
 	case len(f.ACR) > 0 && !slices.Contains(f.ACR, got.acr):
 		return faultOf(CodeUnfulfilled, "acr")
-	case slices.ContainsFunc(f.AMR, func(m string) bool { return !slices.Contains(got.amr, m) }):
+	case len(route.LackingAMR(f.AMR, got.amr)) > 0:
 		return faultOf(CodeUnfulfilled, "amr")
 	case f.Fresh && got.authTime < begun:
 		return faultOf(CodeUnfulfilled, "auth_time: not asked again")

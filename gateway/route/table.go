@@ -57,10 +57,10 @@ func (r *Route) takes(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }
 
-// LacksAMR lists the methods that the route asks for and that has does not hold.
-func (r *Route) LacksAMR(has []string) []string {
+// LackingAMR lists the methods that are asked for and that has does not hold.
+func LackingAMR(asked, has []string) []string {
 	var lacks []string
-	for _, m := range r.AMR {
+	for _, m := range asked {
 		if !slices.Contains(has, m) {
 			lacks = append(lacks, m)
 		}

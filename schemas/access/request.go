@@ -27,17 +27,7 @@ func Ask(conn net.Conn, clientID string, req kmsg.Request) (kmsg.Response, error
 	if err != nil {
 		return nil, err
 	}
-	var head [4]byte
-	_, err = io.ReadFull(conn, head[:])
-	if err != nil {
-		return nil, err
-	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size < 4 || size > answerBytesMax {
-		return nil, fmt.Errorf("%d B: %w", size, ErrAnswer)
-	}
-	body := make([]byte, size)
-	_, err = io.ReadFull(conn, body)
+	body, err := ReadAnswer(conn, answerBytesMax)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +45,26 @@ func Ask(conn net.Conn, clientID string, req kmsg.Request) (kmsg.Response, error
 		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
 	}
 	return resp, nil
+}
+
+// ReadAnswer reads an answer of at most so many bytes: the number of the request, in
+// four bytes, and what it says. The error is that of conn, or wraps [ErrAnswer].
+func ReadAnswer(conn io.Reader, most uint32) ([]byte, error) {
+	var head [4]byte
+	_, err := io.ReadFull(conn, head[:])
+	if err != nil {
+		return nil, err //nolint:wrapcheck // The connection's own.
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size < 4 || size > most {
+		return nil, fmt.Errorf("%d B: %w", size, ErrAnswer)
+	}
+	body := make([]byte, size)
+	_, err = io.ReadFull(conn, body)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // As above.
+	}
+	return body, nil
 }
 
 // withoutTags passes over the tagged fields that begin a newer answer: their

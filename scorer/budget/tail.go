@@ -86,6 +86,13 @@ func (t Tail) Level(per float64) (nats, extrapolated float64) {
 	return t.Start + float64(t.Scale/t.Shape*(exact.Exp2(t.Shape*ln/math.Ln2)-1)), extrapolated
 }
 
+// Threshold is [Tail.Level] in hundredths of a nat, rounded up: as a threshold it never
+// goes over the budget.
+func (t Tail) Threshold(per float64) (nats, extrapolated float64) {
+	nats, extrapolated = t.Level(per)
+	return math.Ceil(nats*100) / 100, extrapolated
+}
+
 // Probability returns how probable it is that a subject-day exceeds a level in
 // nats, as far as the tail reaches: at most Beyond/Days.
 func (t Tail) Probability(nats float64) float64 {

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -43,8 +42,7 @@ func (r *reader) dial(n *yaml.Node, m *Model) {
 				least = g.Threshold
 				continue
 			}
-			nats, _ := g.Tail.Level(m.Budget(l.Kind, g.Action) / BudgetDays)
-			nats = math.Ceil(nats*hundredths) / hundredths // Rounded up: never over the budget.
+			nats, _ := g.Tail.Threshold(m.Budget(l.Kind, g.Action) / BudgetDays)
 			g.Threshold = max(least, thresholdMin, min(nats, thresholdMax))
 			least, weaker = g.Threshold, g.Action
 		}
@@ -56,5 +54,4 @@ const (
 	thresholdMin = 0.1
 	thresholdMax = 1000
 	tailDaysMax  = 1e9
-	hundredths   = 100
 )
