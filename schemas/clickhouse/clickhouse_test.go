@@ -122,58 +122,86 @@ func TestMigrateIsRepeatable(t *testing.T) {
 	}
 }
 
-// lossy fails the nth statement and all after it: before it reached the server,
-// or after, when only the answer is lost.
+// lossy loses the answer of the statement of a migration that follows the first
+// one whose end was noted, and all after it.
 type lossy struct {
 	driver.Conn
 
-	left   int
-	answer bool
+	noted, lost bool
 }
 
 var errLost = errors.New("connection lost")
 
 func (l *lossy) Exec(ctx context.Context, query string, args ...any) error {
-	l.left--
-	if l.left > 0 || l.left == 0 && l.answer {
-		err := l.Conn.Exec(ctx, query, args...)
-		if err != nil || l.left > 0 {
-			return err //nolint:wrapcheck // As the connection says it.
-		}
+	if l.lost {
+		return errLost
 	}
-	return errLost
+	err := l.Conn.Exec(ctx, query, args...)
+	if err != nil {
+		return err //nolint:wrapcheck // As the connection says it.
+	}
+	switch {
+	case strings.HasPrefix(query, "INSERT INTO migration_statements "):
+		l.noted = true
+	case l.noted && !strings.HasPrefix(query, "INSERT INTO migrations "):
+		l.lost = true
+		return errLost
+	}
+	return nil
 }
 
-// A migration that breaks off at any statement, or at the answer of any, is
-// told, and applied again to the same tables.
-func TestMigrationThatBrokeOffIsAppliedAgain(t *testing.T) {
+// A migration that breaks off at any statement is told, and goes on there: each
+// one is executed twice here, and none of those before it again.
+func TestMigrationsThatBreakOffAtEveryStatement(t *testing.T) {
+	conn := open(t)
 	all := clickhouse.Migrations()
-	last := all[len(all)-1]
-	before := 2 // The journal's own statements.
+	statements, applied := 0, 0
 	for _, m := range all {
-		before += len(m.Statements) + 2 // Begin and end are noted.
+		statements += len(m.Statements)
 	}
-	for back, executed := range map[int]bool{len(last.Statements): false, max(2, len(last.Statements)-2): true, 1: false} {
-		t.Run(fmt.Sprintf("%d statements before the end, executed %v", back, executed), func(t *testing.T) {
-			conn := open(t)
-			applied, err := clickhouse.Migrate(t.Context(), &lossy{Conn: conn, left: before + 1 - back, answer: executed}, clickhouse.Form{})
-			if !errors.Is(err, errLost) || applied != len(all)-1 {
-				t.Fatalf("Migrate = %d, %v", applied, err)
-			}
-			pending, err := clickhouse.Plan(t.Context(), conn)
-			if err != nil || len(pending) != 1 || !pending[0].BrokeOff() {
-				t.Fatalf("Plan = %+v, %v, want one that broke off", pending, err)
-			}
-			err = clickhouse.Verify(t.Context(), conn)
-			if !errors.Is(err, clickhouse.ErrDrift) || !strings.Contains(err.Error(), "broke off") {
-				t.Errorf("Verify = %v, want one that broke off", err)
-			}
-			migrate(t, conn, 1)
-			err = clickhouse.Verify(t.Context(), conn)
-			if err != nil {
-				t.Errorf("Verify = %v", err)
-			}
-		})
+	for i := range statements - 1 {
+		n, err := clickhouse.Migrate(t.Context(), &lossy{Conn: conn}, clickhouse.Form{})
+		if !errors.Is(err, errLost) {
+			t.Fatalf("Migrate for the %dth time = %v", i+1, err)
+		}
+		applied += n
+		pending, err := clickhouse.Plan(t.Context(), conn)
+		if err != nil || len(pending) != len(all)-applied || !pending[0].BrokeOff() {
+			t.Fatalf("Plan = %+v, %v, want %d of which one broke off", pending, err, len(all)-applied)
+		}
+	}
+	err := clickhouse.Verify(t.Context(), conn)
+	if !errors.Is(err, clickhouse.ErrDrift) || !strings.Contains(err.Error(), "broke off") {
+		t.Errorf("Verify = %v, want one that broke off", err)
+	}
+	migrate(t, conn, len(all)-applied)
+	migrate(t, conn, 0)
+	err = clickhouse.Verify(t.Context(), conn)
+	if err != nil {
+		t.Errorf("Verify = %v", err)
+	}
+}
+
+// A process that is behind another one notes a begin after its end: nothing is
+// executed again.
+func TestABeginThatComesLate(t *testing.T) {
+	conn := open(t)
+	all := clickhouse.Migrations()
+	migrate(t, conn, len(all))
+	for _, m := range all {
+		err := conn.Exec(t.Context(), fmt.Sprintf("INSERT INTO migrations (version, name, checksum, finished) SELECT %d, '%s', '%s', false", m.Version, m.Name, m.Checksum))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	counting := &lossy{Conn: conn}
+	applied, err := clickhouse.Migrate(t.Context(), counting, clickhouse.Form{})
+	if err != nil || applied != len(all) || counting.noted {
+		t.Errorf("Migrate = %d, %v; executed a statement again: %v", applied, err, counting.noted)
+	}
+	err = clickhouse.Verify(t.Context(), conn)
+	if err != nil {
+		t.Errorf("Verify = %v", err)
 	}
 }
 

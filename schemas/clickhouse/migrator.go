@@ -42,7 +42,10 @@ type Status struct {
 func (s *Status) BrokeOff() bool { return !s.Begun.IsZero() }
 
 // The journal has a row for the begin and one for the end of each migration; of
-// each version the last one counts.
+// each version the last one counts. Beside it stands how far each migration has
+// come: one that broke off goes on there, since a later statement may have taken
+// away what an earlier one reads. Those rows are only added to, so that another
+// process that is behind takes nothing back.
 var journal = []string{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
 	`CREATE TABLE IF NOT EXISTS migrations
 (
@@ -55,6 +58,15 @@ var journal = []string{ //nolint:gochecknoglobals // A constant: Go has no const
 ENGINE = ReplacingMergeTree(applied_at)
 ORDER BY version`,
 	"ALTER TABLE migrations ADD COLUMN IF NOT EXISTS finished Bool DEFAULT true",
+	`CREATE TABLE IF NOT EXISTS migration_statements
+(
+    version UInt32,
+    checksum String,
+    done UInt32,
+    executed_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY (version, done)`,
 }
 
 // entry is what the journal says of one version.
@@ -96,19 +108,42 @@ func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
 	return applied, nil
 }
 
-// apply executes every statement of one migration, between two notes.
+// apply executes the statements of one migration that are left, between two
+// notes. Only the one at which it broke off can be executed twice.
 func (s *Status) apply(ctx context.Context, conn Conn, f Form) error {
-	err := s.note(ctx, conn, false)
+	done, err := s.done(ctx, conn)
 	if err != nil {
 		return err
 	}
-	for i, statement := range s.Statements {
-		err = conn.Exec(ctx, f.Render(statement))
+	err = s.note(ctx, conn, false)
+	if err != nil {
+		return err
+	}
+	for i := min(done, len(s.Statements)); i < len(s.Statements); i++ {
+		err = conn.Exec(ctx, f.Render(s.Statements[i]))
+		if err == nil {
+			err = conn.Exec(ctx, fmt.Sprintf("INSERT INTO migration_statements (version, checksum, done) SELECT %d, '%s', %d", s.Version, s.Checksum, i+1))
+		}
 		if err != nil {
 			return fmt.Errorf("apply migration %d %s, statement %d of %d: %w", s.Version, s.Name, i+1, len(s.Statements), err)
 		}
 	}
 	return s.note(ctx, conn, true)
+}
+
+// done is how many statements of the migration have been executed so far, by whomever.
+func (s *Status) done(ctx context.Context, conn Conn) (int, error) {
+	var rows []struct {
+		Done uint32 `ch:"done"`
+	}
+	err := conn.Select(ctx, &rows, fmt.Sprintf("SELECT max(done) AS done FROM migration_statements WHERE version = %d AND checksum = '%s'", s.Version, s.Checksum))
+	if err != nil {
+		return 0, fmt.Errorf("read how far migration %d %s has come: %w", s.Version, s.Name, err)
+	}
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	return int(rows[0].Done), nil
 }
 
 func (s *Status) note(ctx context.Context, conn Conn, finished bool) error {

@@ -406,6 +406,17 @@ ORDER BY (gateway, epoch, lane, seq)
 TTL toDateTime(ingested_at) + toIntervalDay(400)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192;
 
+CREATE TABLE migration_statements
+(
+    `version` UInt32,
+    `checksum` String,
+    `done` UInt32,
+    `executed_at` DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY (version, done)
+SETTINGS index_granularity = 8192;
+
 CREATE TABLE migrations
 (
     `version` UInt32,
