@@ -51,8 +51,8 @@ const (
 // last byte that the owner's client reads of its open stream. Beside it, in
 // the same run on the same broker, the least that two hops through Kafka take.
 func TestLoop(t *testing.T) {
-	// A theft every 60 ms is more than the announcer's fuse lets out as revokes.
-	s := startStack(t, stackOptions{rate: 64 << 10, analyzer: map[string]any{
+	// A theft every 60 ms is more than the announcer lets out as revokes, and the gateway lets in.
+	s := startStack(t, stackOptions{rate: 64 << 10, unfused: true, analyzer: map[string]any{
 		"announce": map[string]any{"revokes_per_minute": 100_000, "blast_radius": map[string]any{"share": 1, "least": 100_000}},
 		"store":    map[string]any{"linger": loopStore.String()},
 	}})
