@@ -103,13 +103,14 @@ func (s *past) readOn(ctx context.Context, a *Announcer, i int) error {
 		default:
 			s.take(a, i, m.Value)
 		}
+		s.next[i] = m.Offset + 1
 		stalled.Reset(pastStall)
 	})
-	if err != nil {
-		return fmt.Errorf("read what was said: %w", err)
-	}
 	for _, record := range beats {
 		s.take(a, i, record)
+	}
+	if err != nil {
+		return fmt.Errorf("read what was said: %w", err) // What was read of it is read.
 	}
 	s.next[i] = next
 	return nil
