@@ -91,7 +91,11 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topic
 	}
 	refused := 0
 	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
-		if len(m.Value) > 0 && p.recall(m.Value, end) != nil {
+		authority := heartbeatOf(m, partition)
+		if len(m.Value) == 0 || authority != "" && (authority != stage.Authority || outdated(m.Value, p.epoch)) {
+			return
+		}
+		if p.recall(m.Value, end) != nil {
 			refused++
 		}
 	})

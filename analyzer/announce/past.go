@@ -94,26 +94,49 @@ func (s *past) readOn(ctx context.Context, a *Announcer, i int) error {
 	defer cancel(nil)
 	stalled := time.AfterFunc(pastStall, func() { cancel(errStalled) })
 	defer stalled.Stop()
-	beats := make(map[string][]byte) // Of a day there may be 86,400, and the last one says it all.
 	next, err := a.writer.Read(ctx, topic.Verdicts, i, s.next[i], func(m kafka.Message) {
-		switch key := string(m.Key); {
-		case len(m.Value) == 0:
-		case key == string(topic.HeartbeatKey(verdict.AuthoritySubject, i)), key == string(topic.HeartbeatKey(verdict.AuthorityFacet, i)):
-			beats[key] = m.Value
-		default:
+		if len(m.Value) > 0 && !s.stale(m, i) {
 			s.take(a, i, m.Value)
 		}
 		s.next[i] = m.Offset + 1
 		stalled.Reset(pastStall)
 	})
-	for _, record := range beats {
-		s.take(a, i, record)
-	}
 	if err != nil {
 		return fmt.Errorf("read what was said: %w", err) // What was read of it is read.
 	}
 	s.next[i] = next
 	return nil
+}
+
+// stale reports whether a record is a heartbeat of no higher epoch than is known of
+// its stage: it says nothing, and a day has a million of them.
+func (s *past) stale(m kafka.Message, partition int) bool {
+	authority := heartbeatOf(m, partition)
+	if authority == "" {
+		return false
+	}
+	s.mu.Lock()
+	known := s.epochs[slot{authority, partition}]
+	s.mu.Unlock()
+	return outdated(m.Value, known)
+}
+
+// heartbeatOf is the authority of the stage under whose key for heartbeats a record
+// stands, "" under any other key.
+func heartbeatOf(m kafka.Message, partition int) string {
+	for _, authority := range []string{verdict.AuthoritySubject, verdict.AuthorityFacet} {
+		if string(m.Key) == string(topic.HeartbeatKey(authority, partition)) {
+			return authority
+		}
+	}
+	return ""
+}
+
+// outdated reports whether a heartbeat says an epoch that is no higher than a known one.
+// Whether it is authentic need not be asked then, which takes the most time by far.
+func outdated(heartbeat []byte, known uint64) bool {
+	epoch, ok := verdict.ClaimedEpoch(heartbeat)
+	return ok && epoch <= known
 }
 
 // take notes a record of a partition where it is an analyzer's.

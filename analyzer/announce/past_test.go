@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -183,5 +184,32 @@ func TestAnEpochThatTurnsOutTooLowIsLeft(t *testing.T) {
 	}
 	if again := r.adopt(a, 1); again.Epoch() <= 5 {
 		t.Errorf("adopted again with epoch %d, want more than 5", again.Epoch())
+	}
+}
+
+// A takeover is above the highest heartbeat that is authentic, wherever it stands: a
+// predecessor who does not know that he is one may have written the last, and a stranger
+// any.
+func TestAnEpochIsAboveEveryAuthenticHeartbeat(t *testing.T) {
+	r := newRig(t)
+	for _, b := range []struct {
+		epoch uint64
+		by    verdict.Signer
+	}{{3, r.analyzer}, {3, r.analyzer}, {90, r.stranger}, {7, r.analyzer}, {3, r.analyzer}, {8, r.stranger}, {7, r.analyzer}} {
+		record, err := b.by.Heartbeat(&verdict.Heartbeat{Time: timestamppb.Now(), Epoch: b.epoch, Seq: 1, Authority: verdict.AuthoritySubject, Kid: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.writer.Write(t.Context(), topic.Verdicts, 0, announce.Record{Key: topic.HeartbeatKey(verdict.AuthoritySubject, 0), Value: record})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.adopt(r.announcer(60), 0).Epoch(); got != 8 {
+		t.Errorf("epoch %d, want 8", got)
+	}
+	// Partition 2's keys were in partition 0 while there was one.
+	if got := r.adopt(r.announcer(60), 2).Epoch(); got != 9 {
+		t.Errorf("epoch %d of a partition whose keys were there, want 9", got)
 	}
 }
