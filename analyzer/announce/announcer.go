@@ -80,9 +80,10 @@ func New(o Options) (*Announcer, error) {
 }
 
 // Adopt takes what a stage writes to a partition over: it reads what stands in it
-// and begins an epoch of its own. topicID is that of the stage's topic, "" where
-// it is not known, and end the end of the partition there with the same number. The caller runs [Partition.Run] and stops using
-// the partition when it is revoked.
+// and in the partitions that its keys were judged in before, and begins an epoch of its
+// own. topicID is that of the stage's topic, "" where it is not known, and end the end
+// of the partition there with the same number. The caller runs [Partition.Run] and stops
+// using the partition when it is revoked.
 func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
 		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
@@ -90,18 +91,21 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topic
 	}
 	refused := 0
 	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
-		if len(m.Value) > 0 && p.recall(m.Value, end) != nil {
+		authority := heartbeatOf(m, partition)
+		if len(m.Value) == 0 || authority != "" && (authority != stage.Authority || outdated(m.Value, p.epoch)) {
+			return
+		}
+		if p.recall(m.Value, end) != nil {
 			refused++
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
-	highest, err := a.past.read(ctx, a, stage)
+	err = p.succeed(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
-	p.epoch = max(p.epoch, highest) + 1
 	err = p.recover(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
@@ -117,6 +121,28 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topic
 	}
 	a.logger.InfoContext(ctx, "partition adopted", "stage", stage.Authority, "partition", partition, "epoch", p.epoch, "targets", len(p.entries))
 	return p, nil
+}
+
+// succeed begins the epoch behind all that was said of the partition's keys.
+func (p *Partition) succeed(ctx context.Context) error {
+	a := p.announcer
+	n, err := a.writer.Partitions(ctx, p.stage.Topic)
+	if err != nil {
+		return err
+	}
+	of := forebears(p.number, n)
+	highest, err := a.past.read(ctx, a, p.stage, of)
+	if err != nil && (ctx.Err() != nil || p.epoch == 0) {
+		return err // Whoever has it first must be above them.
+	}
+	if err != nil {
+		p.unread = of
+		a.metrics.unread.Add(ctx, 1)
+		a.logger.ErrorContext(ctx, "alarm: what stood before the number of partitions was raised cannot be read, a weaker verdict may replace it",
+			"stage", p.stage.Authority, "partition", p.number, "error", err)
+	}
+	p.epoch = max(p.epoch, highest) + 1
+	return nil
 }
 
 // Relay writes an operator's signed envelope to the topic as it is. Clears in

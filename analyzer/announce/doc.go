@@ -10,13 +10,24 @@
 // A [Partition] owns what one stage writes to one partition of vigil.verdicts,
 // the one with the number of the partition that is judged. The two stages have
 // kinds of target, heartbeats and epochs of their own, so each key has one
-// writer. An epoch is one above the highest that the stage has written to any partition,
-// so that a predecessor that does not know yet that it has lost the partition
-// loses, and so that a target which is judged in another partition than before, since
-// there are more of them, goes on where it was: also what stood of it there is folded. The value under a key is the complete folded state of its target and
+// writer. The value under a key is the complete folded state of its target and
 // authority: a weaker action never replaces a stronger one that still holds, and
 // comes into force when that one lapses. An id follows from the record that
 // tipped the judge, so that a repeat after a crash is the same verdict.
+//
+// An epoch is one above the highest that the stage has written to the partition and to
+// those that its keys can have been judged in before the number of partitions was raised
+// to a multiple (forebears). The first is what fences: all that a predecessor says, who
+// does not know yet that he has lost the partition, stands in that one partition, under
+// an epoch that its first heartbeat has said there before. The second is for targets
+// that moved: gateways order what is said of a target over all partitions, so whoever
+// judges it now must be above that, and folds on what stood of it. No other partition
+// matters, and whether one can be read delays nobody whose keys were never in it. One
+// that can matter is waited for where nobody has had the partition before. Else its
+// first owner was above all that was said before the move, and the partition is taken
+// over without: an alarm says that a weaker verdict may replace a stronger one of before
+// the move, until the other can be read again; where the epoch then turns out to be too
+// low after all, the partition is adopted once more.
 //
 // [BlastRadius] bounds all analyzers together: a process may end the part of the
 // allowance that the partitions that it scores are of all, and the facet stage, which

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
@@ -20,9 +21,18 @@ import (
 // Heartbeat, one with the lanes that moved soon after each batch, at once where a
 // gateway waits for it. With it goes
 // what time alone brings about: weaker verdicts that come into force, and
-// tombstones. It returns an error only for a record that the broker refuses.
+// tombstones. It returns an error for a record that the broker refuses, and where the
+// epoch turns out to be too low.
 func (p *Partition) Run(ctx context.Context) error {
 	defer p.announcer.guard.note(slot{p.stage.Authority, p.number}, nil) // Whoever has it next says what waits in it.
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.live(ctx) })
+	g.Go(func() error { return p.learn(ctx) })
+	return g.Wait()
+}
+
+// live gives the signs of life.
+func (p *Partition) live(ctx context.Context) error {
 	full := time.NewTicker(p.announcer.config.Heartbeat)
 	defer full.Stop()
 	for {

@@ -53,6 +53,9 @@ const (
 	// readTimeout is how long reading a partition may go without a record: how long it
 	// takes altogether follows from what stands there.
 	readTimeout = 30 * time.Second
+	// pastStall is the same for what was said in other partitions: a partition that
+	// somebody has had waits no longer for them. pastRetry is until they are tried again.
+	pastStall, pastRetry = 3 * time.Second, 5 * time.Second
 	// readBytesMax is what one read of it asks for.
 	readBytesMax = 4 << 20
 	// stallsMax is how many reads without progress mean that something is wrong.

@@ -20,6 +20,7 @@ type metrics struct {
 	resigned    metric.Int64Counter     // Verdicts written again under a new key.
 	forgotten   metric.Int64Counter     // Targets dropped at targetsMax.
 	disbelieved metric.Int64Counter     // Clears without an operator's signature.
+	unread      metric.Int64Counter     // Partitions adopted without all that stood of their keys elsewhere.
 	retries     metric.Int64Counter     // Writes that had to be repeated, by topic.
 }
 
@@ -36,6 +37,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.held = counter("verdicts_held", "{verdict}", "Verdicts beyond the fuse that wait for a person.")
 	x.gaveWay = counter("verdicts_held_dropped", "{verdict}", "Verdicts that waited for a person and gave way because too many do.")
 	x.capped = counter("verdicts_capped", "{verdict}", "Verdicts weakened to step_up because their event is old.")
+	x.unread = counter("past_unread", "{partition}", "Partitions taken over without what stood of their keys in others before the number of partitions was raised, which could not be read.")
 	x.beats = counter("heartbeats", "{heartbeat}", "Heartbeats written.")
 	x.relayed = counter("relayed", "{verdict}", "Operators' verdicts received for relaying, by result.")
 	x.tombstones = counter("verdict_tombstones", "{verdict}", "Lapsed verdicts removed from the topic.")

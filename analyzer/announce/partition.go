@@ -43,6 +43,7 @@ type Partition struct {
 	number    int
 	topicID   string // Of the topic that is judged, "" where the broker gives none.
 	epoch     uint64
+	unread    []int         // The partitions of which some could not be read at adoption.
 	wake      chan struct{} // A lane has moved.
 	awaited   chan struct{} // And somebody waits to hear of it.
 

@@ -1,10 +1,21 @@
 package announce_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/vigil-gateway/vigil/analyzer/announce"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -51,5 +62,154 @@ func TestATargetThatHasMovedGoesOnWhereItWas(t *testing.T) {
 				t.Errorf("%d verdicts after the old one has lapsed, want 2", len(after))
 			}
 		})
+	}
+}
+
+// leaderless is a broker whose partition 0 of vigil.verdicts can be read by nobody for
+// as long as lost says so.
+func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for _, spec := range topic.All(partitions) {
+		err := c.CreateTopic(spec.Name, int32(spec.Partitions), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lost = new(atomic.Bool)
+	c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		q, ok := req.(*kmsg.ListOffsetsRequest)
+		if !ok || !lost.Load() || q.Topics[0].Topic != topic.Verdicts || q.Topics[0].Partitions[0].Partition != 0 {
+			return nil, nil, false
+		}
+		resp := q.ResponseKind().(*kmsg.ListOffsetsResponse)
+		of := kmsg.NewListOffsetsResponseTopic()
+		of.Topic = topic.Verdicts
+		p := kmsg.NewListOffsetsResponseTopicPartition()
+		p.ErrorCode = int16(kafka.LeaderNotAvailable)
+		of.Partitions = append(of.Partitions, p)
+		resp.Topics = append(resp.Topics, of)
+		return resp, nil, true
+	})
+	return rigOn(t, c.ListenAddrs()[0]), lost
+}
+
+// A partition of vigil.verdicts without a leader stops no other one that somebody has had
+// before, and what stands in it counts again once it can be read.
+func TestAPartitionThatCannotBeReadStopsNoOther(t *testing.T) {
+	r, lost := leaderless(t)
+	name := func(i int) string { return fmt.Sprintf("moved%d", i) }
+	const targets = 300
+	var stands []announce.Finding
+	for i := range targets {
+		stands = append(stands, r.finding(int64(i), verdict.TargetSession, name(i), verdict.ActionStepUp, 0))
+	}
+	old := r.adopt(r.announcer(60), 0)
+	r.announce(old, stands...)
+	before := r.adopt(r.announcer(60), 1)
+	if before.Epoch() <= old.Epoch() {
+		t.Errorf("the first owner of a partition has epoch %d, what was said elsewhere of its keys has %d", before.Epoch(), old.Epoch())
+	}
+	lost.Store(true)
+	a := r.announcer(60)
+	a.RetryPast(20 * time.Millisecond)
+	p := r.adopt(a, 1)
+	if p.Epoch() != before.Epoch()+1 {
+		t.Errorf("epoch %d behind %d", p.Epoch(), before.Epoch())
+	}
+	stop := r.run(p)
+	next := 0
+	weaker := func() bool {
+		next++
+		r.announce(p, r.finding(int64(1000+next), verdict.TargetSession, name(next), verdict.ActionThrottle, 0))
+		list, _ := r.said(1)
+		return slices.ContainsFunc(list, func(v *verdict.Verdict) bool { return v.Target.Id == name(next) })
+	}
+	if !weaker() {
+		t.Error("nothing is announced while what stood cannot be read")
+	}
+	lost.Store(false)
+	eventually(t, "a weaker word is withheld", func() bool { return next < targets-1 && !weaker() })
+	stop()
+}
+
+// A partition that nobody has had waits until it is known what was said of its keys; one
+// whose keys were never in another waits for none.
+func TestAnEpochIsAboveWhatCannotBeRead(t *testing.T) {
+	r, lost := leaderless(t)
+	var old *announce.Partition
+	for range 5 {
+		old = r.adopt(r.announcer(60), 0)
+	}
+	lost.Store(true)
+	a := r.announcer(60)
+	a.RetryPast(0)
+	_, err := a.Adopt(t.Context(), announce.SubjectStage(), 2, "", 1<<40)
+	if !errors.Is(err, kafka.LeaderNotAvailable) {
+		t.Errorf("Adopt() = %v, want it to wait for partition 0", err)
+	}
+	lost.Store(false)
+	p := r.adopt(a, 2)
+	if p.Epoch() <= old.Epoch() {
+		t.Errorf("epoch %d, what was said of its keys has %d", p.Epoch(), old.Epoch())
+	}
+	if first := r.adopt(r.announcer(60), 0); first.Epoch() != old.Epoch()+1 {
+		t.Errorf("partition 0 goes on with epoch %d behind %d: its keys were in no other", first.Epoch(), old.Epoch())
+	}
+}
+
+// Where what could not be read says in the end that the epoch is too low, the partition
+// has to be adopted again.
+func TestAnEpochThatTurnsOutTooLowIsLeft(t *testing.T) {
+	r, lost := leaderless(t)
+	r.adopt(r.announcer(60), 1)
+	for range 5 {
+		r.adopt(r.announcer(60), 0)
+	}
+	lost.Store(true)
+	a := r.announcer(60)
+	a.RetryPast(time.Millisecond)
+	p := r.adopt(a, 1)
+	lost.Store(false)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err := p.Run(ctx)
+	if !errors.Is(err, announce.ErrEpoch) {
+		t.Errorf("Run() = %v, want ErrEpoch", err)
+	}
+	if again := r.adopt(a, 1); again.Epoch() <= 5 {
+		t.Errorf("adopted again with epoch %d, want more than 5", again.Epoch())
+	}
+}
+
+// A takeover is above the highest heartbeat that is authentic, wherever it stands: a
+// predecessor who does not know that he is one may have written the last, and a stranger
+// any.
+func TestAnEpochIsAboveEveryAuthenticHeartbeat(t *testing.T) {
+	r := newRig(t)
+	for _, b := range []struct {
+		epoch uint64
+		by    verdict.Signer
+	}{{3, r.analyzer}, {3, r.analyzer}, {90, r.stranger}, {7, r.analyzer}, {3, r.analyzer}, {8, r.stranger}, {7, r.analyzer}} {
+		record, err := b.by.Heartbeat(&verdict.Heartbeat{Time: timestamppb.Now(), Epoch: b.epoch, Seq: 1, Authority: verdict.AuthoritySubject, Kid: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.writer.Write(t.Context(), topic.Verdicts, 0, announce.Record{Key: topic.HeartbeatKey(verdict.AuthoritySubject, 0), Value: record})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.adopt(r.announcer(60), 0).Epoch(); got != 8 {
+		t.Errorf("epoch %d, want 8", got)
+	}
+	// Partition 2's keys were in partition 0 while there was one.
+	if got := r.adopt(r.announcer(60), 2).Epoch(); got != 9 {
+		t.Errorf("epoch %d of a partition whose keys were there, want 9", got)
 	}
 }

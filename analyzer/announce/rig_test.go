@@ -44,6 +44,12 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
+	return rigOn(t, b.Addr())
+}
+
+// rigOn uses a broker.
+func rigOn(t *testing.T, addr string) *rig {
+	t.Helper()
 	key := func(text string) ed25519.PrivateKey {
 		return ed25519.NewKeyFromSeed([]byte(fmt.Sprintf("%-32s", text)))
 	}
@@ -59,13 +65,13 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := announce.NewWriter(nil, []string{b.Addr()}, slog.New(slog.DiscardHandler), noop.Meter{})
+	w, err := announce.NewWriter(nil, []string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
 	return &rig{
-		t: t, addr: b.Addr(), keys: keys, writer: w, analyzer: verdict.NewSigner("a", a),
+		t: t, addr: addr, keys: keys, writer: w, analyzer: verdict.NewSigner("a", a),
 		operator: verdict.NewSigner("o", o), stranger: verdict.NewSigner("a", key("stranger")),
 	}
 }

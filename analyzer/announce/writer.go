@@ -1,18 +1,18 @@
 package announce
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 )
@@ -34,11 +34,12 @@ type Record struct {
 // Writer appends records to a given partition, without linger, acknowledged by
 // all replicas. Safe for concurrent use.
 type Writer struct {
-	addr      net.Addr
 	brokers   []string
 	access    *access.Access
 	transport *kafka.Transport
 	client    *kafka.Client
+	reader    *fetch.Reader
+	throttle  *fetch.Throttle
 	logger    *slog.Logger
 	metrics   *metrics
 	stall     time.Duration // Within which a read must show a record.
@@ -57,8 +58,16 @@ func NewWriter(via *access.Access, brokers []string, logger *slog.Logger, meter 
 	// A short metadata TTL: a moved leader is found within it.
 	t := via.Transport("vigil-analyzer")
 	t.MetadataTTL = time.Second
-	w := &Writer{addr: kafka.TCP(brokers...), brokers: brokers, access: via, transport: t, logger: logger, metrics: m, stall: readTimeout}
-	w.client = &kafka.Client{Addr: w.addr, Transport: t}
+	throttle, err := fetch.NewThrottle(t.ClientID, logger, meter)
+	if err != nil {
+		return nil, fmt.Errorf("announce: %w", err)
+	}
+	addr := kafka.TCP(brokers...)
+	w := &Writer{
+		brokers: brokers, access: via, transport: t, reader: fetch.New(t, addr), throttle: throttle,
+		logger: logger, metrics: m, stall: readTimeout,
+	}
+	w.client = &kafka.Client{Addr: addr, Transport: t}
 	return w, nil
 }
 
@@ -164,78 +173,81 @@ func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 }
 
 // Read visits every record of a partition, from an offset or where that is gone the
-// first one to the end as it is now, which it returns. It goes through a connection
-// of its own, because only that passes over what compaction has taken from the end
-// of a batch. It may take as long as it takes, but must get on.
+// first one to the end as it is now, which it returns. It may take as long as it takes,
+// also because a quota holds it back, but must get on.
 func (w *Writer) Read(ctx context.Context, topic string, partition int, from int64, visit func(kafka.Message)) (end int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stalled := time.AfterFunc(w.stall, func() { cancel(errStalled) })
 	defer stalled.Stop()
-	conn, err := w.dialLeader(ctx, topic, partition)
+	first, last, err := w.bounds(ctx, topic, partition)
 	if err != nil {
-		return 0, fmt.Errorf("read %s/%d: %w", topic, partition, w.access.Explain(err, access.Read, "topic "+topic))
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // Ends a read that waits.
-	defer func() {
-		if stop() {
-			_ = conn.Close() // Nothing was written: there is nothing to lose.
-		}
-	}()
-	first, last, err := conn.ReadOffsets()
-	if err != nil {
-		return 0, fmt.Errorf("read offsets of %s/%d: %w", topic, partition, err)
+		return 0, fmt.Errorf("read offsets of %s/%d: %w", topic, partition, errors.Join(w.access.Explain(err, access.Describe, "topic "+topic), context.Cause(ctx)))
 	}
 	if from > last {
 		from = first // The topic was made anew.
 	}
-	first = max(first, from)
-	_, err = conn.Seek(first, kafka.SeekAbsolute|kafka.SeekDontCheck)
-	if err != nil {
-		return 0, fmt.Errorf("seek in %s/%d: %w", topic, partition, err)
-	}
-	end = first
+	end = max(first, from)
 	for stalls := 0; end < last; {
-		next, err := readBatch(conn, func(m kafka.Message) {
-			visit(m)
-			stalled.Reset(w.stall)
-		})
+		a, err := w.fetch(ctx, topic, partition, end)
 		if err != nil {
 			return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, end, errors.Join(w.access.Explain(err, access.Read, "topic "+topic), context.Cause(ctx)))
 		}
-		if next <= end {
+		if a.Throttle > 0 {
+			stalled.Stop()
+			w.throttle.Wait(ctx, topic, partition, a.Throttle)
+			stalled.Reset(w.stall)
+			continue
+		}
+		_, records := a.Split(end)
+		for i := range records {
+			if ctx.Err() != nil {
+				return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, records[i].Offset, context.Cause(ctx))
+			}
+			visit(message(&records[i]))
+			stalled.Reset(w.stall)
+		}
+		if a.Next <= end {
 			stalls++
 		}
 		if stalls > stallsMax {
 			return 0, fmt.Errorf("read %s/%d at %d of %d: no progress", topic, partition, end, last)
 		}
-		end = max(end, next)
+		end = max(end, a.Next)
 	}
 	return end, nil
 }
 
-func readBatch(conn *kafka.Conn, visit func(kafka.Message)) (next int64, err error) {
-	batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: 1, MaxBytes: readBytesMax, MaxWait: writeBackoffMax})
-	for {
-		msg, err := batch.ReadMessage()
-		if err != nil {
-			break // The end, or what Close reports.
-		}
-		visit(msg)
-	}
-	next = batch.Offset()
-	return next, batch.Close()
+// message is a record that may be kept: it shares no memory with those that came with it.
+func message(r *fetch.Record) kafka.Message {
+	return kafka.Message{Offset: r.Offset, Time: r.Time(), Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
 }
 
-func (w *Writer) dialLeader(ctx context.Context, topic string, partition int) (*kafka.Conn, error) {
-	var errs []error
-	for _, broker := range w.brokers {
-		d := w.access.Dialer(w.transport.ClientID, writeTimeout)
-		conn, err := d.DialLeader(ctx, "tcp", broker, topic, partition)
-		if err == nil {
-			return conn, nil
-		}
-		errs = append(errs, err)
+// fetch is one read.
+func (w *Writer) fetch(ctx context.Context, topic string, partition int, offset int64) (fetch.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.stall)
+	defer cancel()
+	a, err := w.reader.Read(ctx, fetch.Request{Topic: topic, Partition: partition, Offset: offset, BytesMax: readBytesMax, Wait: writeBackoffMax})
+	if err == nil && a.Broken != nil {
+		w.logger.WarnContext(ctx, "batches that cannot be read are passed over", "topic", topic, "partition", partition, "error", a.Broken)
 	}
-	return nil, fmt.Errorf("dial leader through %s: %w", strings.Join(w.brokers, ","), errors.Join(errs...))
+	return a, err
+}
+
+// bounds are the first offset of a partition and its end.
+func (w *Writer) bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	resp, err := w.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+		topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)},
+	}})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, p := range resp.Topics[topic] {
+		if p.Partition == partition {
+			return p.FirstOffset, p.LastOffset, p.Error
+		}
+	}
+	return 0, 0, kafka.UnknownTopicOrPartition
 }

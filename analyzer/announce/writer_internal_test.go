@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
@@ -44,5 +46,44 @@ func TestAReadThatGetsOnIsNotEnded(t *testing.T) {
 	_, err = w.Read(t.Context(), topic.Verdicts, 0, 0, func(kafka.Message) { time.Sleep(2 * w.stall) })
 	if !errors.Is(err, errStalled) {
 		t.Errorf("Read() that stands still = %v, want errStalled", err)
+	}
+}
+
+// A quota that holds reading back for longer than a read may stand still does not end it,
+// and what was read is not read again.
+func TestAReadThatIsHeldBackGoesOn(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic.Verdicts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	w, err := NewWriter(nil, c.ListenAddrs(), slog.New(slog.DiscardHandler), noop.Meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	const n = 20
+	for range n {
+		err = w.Write(t.Context(), topic.Verdicts, 0, Record{Key: []byte("k"), Value: make([]byte, 500<<10)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.stall = 200 * time.Millisecond
+	asked := 0 // By one reader, one read after the other.
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		asked++
+		resp, ok := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ThrottleMillis = 300
+		return resp, nil, ok && asked%2 == 1
+	})
+	seen := 0
+	end, err := w.Read(t.Context(), topic.Verdicts, 0, 0, func(kafka.Message) { seen++ })
+	if err != nil || seen != n || end != n {
+		t.Errorf("Read() = %v after %d of %d records, up to %d", err, seen, n, end)
+	}
+	if asked < 4 {
+		t.Errorf("held back %d times, want twice at least", asked/2)
 	}
 }

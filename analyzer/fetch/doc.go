@@ -17,9 +17,14 @@
 // records cannot be read all the same was written so: it is passed over and told in
 // Answer.Broken. A wrong checksum is an error, since a second read may be right.
 //
+// A broker whose quota a client goes beyond gives it nothing and then answers nothing on
+// that connection for a while. Answer.Throttle says how long; it is no fault. Whoever
+// reads has to wait as long, which [Throttle] does, counts and logs. The connection is
+// closed, so that no other request waits behind it.
+//
 // # Concurrency
 //
-// A [Reader] is safe for concurrent use; what it returns is the caller's.
+// A [Reader] and a [Throttle] are safe for concurrent use; what a Reader returns is the caller's.
 //
 // # Non-obvious
 //

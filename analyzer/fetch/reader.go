@@ -52,6 +52,10 @@ type Answer struct {
 	Records []Record
 	// Next is the offset to read on from, End the end of the partition.
 	Next, End int64
+	// Throttle is how long the broker answers nothing more to this client, because of a
+	// quota; it has given no records then, and End is not known. Whoever reads has to wait
+	// as long.
+	Throttle time.Duration
 	// Broken says which batches cannot be read and are passed over; nil for none.
 	Broken error
 }
@@ -66,16 +70,14 @@ func (a *Answer) Split(offset int64) (before, from []Record) {
 	return a.Records[:n], a.Records[n:]
 }
 
-// Read reads once. The error is that of ctx or the transport, or wraps the
-// [kafka.Error] that the broker gives, such as OffsetOutOfRange, or [ErrAnswer],
-// [ErrFormat] or [ErrChecksum].
-func (r *Reader) Read(ctx context.Context, q Request) (Answer, error) {
-	m, err := r.transport.RoundTrip(ctx, r.brokers, &exchange{clientID: r.transport.ClientID, Request: wire.Request{
+// once is Read, and a heldBackError.
+func (r *Reader) once(ctx context.Context, q Request) (Answer, error) {
+	m, err := r.transport.RoundTrip(ctx, r.brokers, &patient{exchange{clientID: r.transport.ClientID, Request: wire.Request{
 		ReplicaID: -1, MaxWaitTime: int32(q.Wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(q.BytesMax), SessionID: -1, SessionEpoch: -1,
 		Topics: []wire.RequestTopic{{Topic: q.Topic, Partitions: []wire.RequestPartition{{
 			Partition: int32(q.Partition), CurrentLeaderEpoch: -1, FetchOffset: q.Offset, LogStartOffset: -1, PartitionMaxBytes: int32(q.BytesMax),
 		}}}},
-	}})
+	}}})
 	if err != nil {
 		return Answer{}, fmt.Errorf("fetch: %w", err)
 	}

@@ -19,6 +19,7 @@ const name = "t"
 // rig is a broker with one partition.
 type rig struct {
 	t         *testing.T
+	cluster   *kfake.Cluster
 	transport *kafka.Transport
 	client    *kafka.Client
 	reader    *fetch.Reader
@@ -34,7 +35,7 @@ func newRig(t *testing.T, opts ...kfake.Opt) *rig {
 	tr := &kafka.Transport{ClientID: "test"}
 	t.Cleanup(tr.CloseIdleConnections)
 	addr := kafka.TCP(c.ListenAddrs()...)
-	return &rig{t: t, transport: tr, client: &kafka.Client{Addr: addr, Transport: tr}, reader: fetch.New(tr, addr)}
+	return &rig{t: t, cluster: c, transport: tr, client: &kafka.Client{Addr: addr, Transport: tr}, reader: fetch.New(tr, addr)}
 }
 
 func (r *rig) write(values ...string) {

@@ -62,3 +62,32 @@ func TestAnAwaitedEventIsToldAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A batch that was delivered again lies behind what came after it, in one read: what was
+// scored is told all the same, since nothing may ever come that tells it later.
+func TestARepeatedBatchHoldsNoPositionBack(t *testing.T) {
+	r := newRig(t)
+	var batch []*event.RequestEvent
+	for _, seq := range []uint64{1, 2, 3, 4, 1, 2} {
+		ev := request(int(seq), "ann", "/")
+		ev.Gateway, ev.Epoch, ev.Lane, ev.Seq = "gw-1", 7, 0, seq
+		batch = append(batch, ev)
+	}
+	r.send(0, batch...)
+	a := r.start(t.TempDir())
+	eventually(t, "all is scored", func() bool {
+		list := a.Status()
+		return len(list) == partitions && list[0].Next == int64(len(batch))
+	})
+	n := len(r.heartbeats(0))
+	eventually(t, "a heartbeat more", func() bool { return len(r.heartbeats(0)) > n+1 })
+	told := uint64(0)
+	for _, h := range r.heartbeats(0) {
+		for _, l := range h.ScoredThrough {
+			told = max(told, l.Seq)
+		}
+	}
+	if told != 4 {
+		t.Errorf("told that event %d is scored, want 4", told)
+	}
+}

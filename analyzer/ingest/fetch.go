@@ -26,6 +26,8 @@ type fetched struct {
 	before  []fetch.Record // Those in front of the wanted offset that came with it.
 	next    int64          // Where to read on.
 	end     int64          // The end of the partition.
+
+	throttle time.Duration // How long the broker holds back; then there is nothing else.
 }
 
 // errGone means that the wanted offset is not in the partition (any more).
@@ -54,6 +56,10 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 			continue
 		}
 		backoff = fetchBackoff
+		if got.throttle > 0 {
+			w.ingest.throttle.Wait(ctx, w.ingest.o.Stage.Topic, w.partition, got.throttle)
+			continue
+		}
 		w.readAt.Store(w.ingest.o.Now().UnixNano())
 		if len(got.records) == 0 {
 			w.end.Store(got.end)
@@ -115,7 +121,7 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 		w.ingest.fault(ctx, "fetch", fmt.Errorf("partition %d: passed over: %w", w.partition, got.Broken))
 	}
 	before, records := got.Split(offset)
-	return fetched{records: records, before: before, next: got.Next, end: got.End}, nil
+	return fetched{records: records, before: before, next: got.Next, end: got.End, throttle: got.Throttle}, nil
 }
 
 // bounds asks for the first offset and the end of the partition, and for the

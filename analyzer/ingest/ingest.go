@@ -109,6 +109,7 @@ type Ingest struct {
 	transport *kafka.Transport
 	client    *kafka.Client
 	reader    *fetch.Reader
+	throttle  *fetch.Throttle
 	metrics   *metrics
 	refusals  *refusals
 	model     atomic.Pointer[model.Model]
@@ -144,10 +145,14 @@ func New(o Options) (*Ingest, error) {
 	}
 	o.Logger = o.Logger.With("topic", o.Stage.Topic) // Both stages have a partition 0.
 	t := o.Access.Transport("vigil-analyzer")
+	throttle, err := fetch.NewThrottle(t.ClientID, o.Logger, o.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
 	t.MetadataTTL = time.Second
 	brokers := kafka.TCP(o.Brokers...)
 	i := &Ingest{
-		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), metrics: m,
+		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), throttle: throttle, metrics: m,
 		parked: make(map[int]parked), workers: make(map[int]*worker),
 	}
 	i.refusals = &refusals{log: o.Logger, now: o.Now, counted: m.refused, keys: o.Seals}

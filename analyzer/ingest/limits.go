@@ -28,6 +28,7 @@ const (
 	partitionsMax = 4096
 
 	joinBackoff     = 200 * time.Millisecond
+	startBackoffMax = 2 * time.Second
 	requestTimeout  = 5 * time.Second
 	leaveTimeout    = 2 * time.Second
 	fetchBackoff    = 10 * time.Millisecond

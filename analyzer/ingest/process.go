@@ -146,7 +146,8 @@ func (w *worker) take(ctx context.Context, r record, fx *effects) error {
 		return w.poison(ctx, r, err, fx)
 	}
 	if w.event.Gateway != "" && w.event.Seq > 0 {
-		w.lanes[event.Lane{Gateway: w.event.Gateway, Epoch: w.event.Epoch, Lane: w.event.Lane}] = max(w.event.Seq, w.event.SeqEnd)
+		lane := event.Lane{Gateway: w.event.Gateway, Epoch: w.event.Epoch, Lane: w.event.Lane}
+		w.lanes[lane] = max(w.lanes[lane], w.event.Seq, w.event.SeqEnd) // One that was delivered again does not step back.
 		w.awaited = w.awaited || w.event.Attributes[event.AttributeHeld] != ""
 	}
 	if !effective {

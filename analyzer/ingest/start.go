@@ -10,6 +10,23 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
+// begin starts until it works or ctx ends. A partition that cannot be begun, because a
+// broker is away that only it needs, must not take the others from their workers, as the
+// end of the generation would.
+func (w *worker) begin(ctx context.Context) error {
+	wait := joinBackoff
+	for {
+		err := w.start(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		w.unshelve()
+		w.ingest.fault(ctx, "start", fmt.Errorf("partition %d: %w", w.partition, err))
+		pause(ctx, wait)
+		wait = min(2*wait, startBackoffMax)
+	}
+}
+
 // start brings the engine to a known offset and takes the verdicts partition
 // over. State comes from this process's memory, its disk or the archive, whichever
 // is furthest; else from the partition that its keys were in before, or the warm

@@ -89,7 +89,7 @@ func newWorker(i *Ingest, gen committer, a kafka.PartitionAssignment) *worker {
 // run works until ctx, the generation's, ends. It returns nil where the engine
 // is whole: it has seen every record below next and no other.
 func (w *worker) run(ctx context.Context) error {
-	err := w.start(ctx)
+	err := w.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

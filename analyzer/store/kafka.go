@@ -22,9 +22,10 @@ type record struct {
 
 // broker reads and writes partitions, one request at a time.
 type broker struct {
-	client *kafka.Client
-	reader *fetch.Reader
-	access *access.Access
+	client   *kafka.Client
+	reader   *fetch.Reader
+	throttle *fetch.Throttle // Nil says nothing where it waits.
+	access   *access.Access
 }
 
 // newBroker reaches the brokers through a transport, which stays the caller's.
@@ -33,20 +34,29 @@ func newBroker(brokers []string, transport *kafka.Transport, via *access.Access)
 	return broker{client: &kafka.Client{Addr: addr, Transport: transport}, reader: fetch.New(transport, addr), access: via}
 }
 
-// fetch reads on from offset; it waits at most wait for a record to come. The
-// answer has no record in front of offset. The error wraps kafka.OffsetOutOfRange
-// where the offset has been deleted or never was.
+// fetch reads on from offset; it waits at most wait for a record to come, and for as
+// long as a quota holds reading back. The answer has no record in front of offset. The
+// error wraps kafka.OffsetOutOfRange where the offset has been deleted or never was.
 func (b broker) fetch(ctx context.Context, topic string, partition int, offset int64, wait time.Duration) (fetch.Answer, error) {
+	for {
+		a, err := b.once(ctx, topic, partition, offset, wait)
+		if err != nil {
+			return a, fmt.Errorf("read %s/%d at %d: %w", topic, partition, offset, b.access.Explain(err, access.Read, "topic "+topic))
+		}
+		if a.Throttle == 0 {
+			_, a.Records = a.Split(offset)
+			return a, nil
+		}
+		b.throttle.Wait(ctx, topic, partition, a.Throttle)
+	}
+}
+
+func (b broker) once(ctx context.Context, topic string, partition int, offset int64, wait time.Duration) (fetch.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
-	a, err := b.reader.Read(ctx, fetch.Request{
+	return b.reader.Read(ctx, fetch.Request{
 		Topic: topic, Partition: partition, Offset: offset, BytesMax: fetchBytes, Wait: max(wait, time.Millisecond),
 	})
-	if err != nil {
-		return a, fmt.Errorf("read %s/%d at %d: %w", topic, partition, offset, b.access.Explain(err, access.Read, "topic "+topic))
-	}
-	_, a.Records = a.Split(offset)
-	return a, nil
 }
 
 // bounds returns the first offset of a partition and its end.

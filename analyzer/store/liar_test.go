@@ -245,6 +245,19 @@ func TestCutsAreSmallerWhereClickHouseIsLate(t *testing.T) {
 	}
 }
 
+// A cut of one record cannot be halved: what comes behind a late one is stored all the same.
+func TestTheSmallestCutsAreNotHalved(t *testing.T) {
+	r := newRig(t)
+	r.config.RecordsMax, r.config.InsertTimeout = 1, 500*time.Millisecond
+	l := r.lie()
+	l.first(partitions, hangs)
+	r.start()
+	r.requests(1, 1)
+	r.once(1)
+	r.requests(2, 3)
+	r.once(4)
+}
+
 // cuts are how many offsets each cut of a partition has, in their order.
 func (r *rig) cuts(name string, partition int) []int64 {
 	r.t.Helper()

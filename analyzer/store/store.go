@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
@@ -96,6 +97,10 @@ func New(o Options) (*Store, error) {
 	transport := o.Access.Transport(clientID)
 	transport.MetadataTTL, transport.DialTimeout, transport.IdleTimeout = 2*time.Second, 5*time.Second, time.Minute
 	b := newBroker(o.Config.Brokers, transport, o.Access)
+	b.throttle, err = fetch.NewThrottle(clientID, o.Logger, o.Meter)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %w", err), conn.Close())
+	}
 	s := &Store{
 		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), spare: newSpares(), metrics: x,
 		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), told: make(map[string]time.Time), migrated: !o.Config.Migrate,

@@ -135,8 +135,9 @@ func (w *worker) missed(ctx context.Context, from, first int64) {
 // gather reads until a cut is full, or its first record has waited for the linger.
 func (w *worker) gather(ctx context.Context) error {
 	c := w.store.o.Config
+	records, size := max(1, c.RecordsMax>>w.shrunk), c.BatchBytes>>w.shrunk // Of none nothing would ever be stored.
 	var due time.Time
-	for len(w.pending) < c.RecordsMax>>w.shrunk && w.bytes < c.BatchBytes>>w.shrunk && ctx.Err() == nil {
+	for len(w.pending) < records && w.bytes < size && ctx.Err() == nil {
 		wait := fetchWait
 		if len(w.pending) > 0 {
 			now := w.store.o.Now()

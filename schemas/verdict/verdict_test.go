@@ -314,3 +314,31 @@ func TestLiveEndsAtUntil(t *testing.T) {
 		t.Error("a verdict is live before until and not from then on")
 	}
 }
+
+// The claim is what the envelope says once it is verified; whatever is no heartbeat of
+// ours claims nothing.
+func TestClaimedEpoch(t *testing.T) {
+	signer := verdict.NewSigner("analyzer-1", key(analyzer))
+	for _, epoch := range []uint64{1, 127, 128, 1 << 40, math.MaxUint64} {
+		h := &verdict.Heartbeat{Time: timestamppb.New(noon), Epoch: epoch, Seq: 9, Authority: verdict.AuthoritySubject, Kid: "analyzer-1"}
+		for lane := range 300 {
+			h.ScoredThrough = append(h.ScoredThrough, &verdict.LanePosition{Gateway: "g", Epoch: 7, Lane: uint32(lane), Seq: 5})
+		}
+		record, err := signer.Heartbeat(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := verdict.ClaimedEpoch(record)
+		if !ok || got != epoch {
+			t.Errorf("claimed %d (%v), want %d", got, ok, epoch)
+		}
+	}
+	for name, record := range map[string]string{
+		"nothing": "", "no dots": "abc", "a header alone": "e30.", "no base64": "e30.!!!!.x", "no protobuf": "e30._____w.x",
+		"an epoch that is cut off": "e30." + base64.RawURLEncoding.EncodeToString([]byte{0x10, 0x80}) + ".x",
+	} {
+		if epoch, ok := verdict.ClaimedEpoch([]byte(record)); ok {
+			t.Errorf("%s claims %d", name, epoch)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package ingest_test
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/vigil-gateway/vigil/analyzer/ingest"
+)
+
+// faults counts what is logged as a fault of the scoring path.
+type faults struct {
+	slog.Handler
+
+	n *atomic.Int32
+}
+
+func (f faults) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "scoring path fault" {
+		f.n.Add(1)
+	}
+	return nil
+}
+
+func (faults) Enabled(context.Context, slog.Level) bool { return true }
+func (f faults) WithAttrs([]slog.Attr) slog.Handler     { return f }
+
+// A quota of the brokers that holds every second read back is no fault: all is scored
+// once, in the generation in which it began.
+func TestAQuotaDelaysAndIsNoFault(t *testing.T) {
+	r, _, cluster := newFaultyCluster(t)
+	var asked, joined atomic.Int32
+	cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		resp, ok := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ThrottleMillis = 20
+		return resp, nil, ok && asked.Add(1)%2 == 1
+	})
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		joined.Add(1)
+		return nil, nil, false
+	})
+	seen := faults{slog.DiscardHandler, new(atomic.Int32)}
+	a := r.start(t.TempDir(), func(o *ingest.Options) { o.Logger = slog.New(seen) })
+	eventually(t, "it owns all", func() bool { return len(a.Status()) == partitions })
+	before := joined.Load()
+	const n = 40
+	for i := range n {
+		r.send(0, request(i, "alice", "/"))
+	}
+	eventually(t, "all is assessed", func() bool { return a.Status()[0].Next == n })
+	if n := seen.n.Load(); n != 0 {
+		t.Errorf("%d faults of a quota", n)
+	}
+	if more := joined.Load() - before; more != 0 {
+		t.Errorf("the group was joined %d times more", more)
+	}
+}
