@@ -5,42 +5,100 @@ import (
 	"slices"
 )
 
-// Member is one member of a group and what it claims to hold.
+// Member is one member of a group and what it says about itself.
 type Member struct {
-	ID     string
+	ID string
+	// Standby says that it works only while fewer than so many others do; 0 that it
+	// always works.
+	Standby int
+	// Claims are what it holds.
 	Claims []Claim
 }
 
-// Divide gives each partition to a member, by its ID. Every member is in the
-// result, also one that gets nothing; without members it is empty. Members of the
-// same ID and repeated partitions count once, and claims of partitions that are
+// Divide gives each partition to a member that works, by its ID. Every member is in
+// the result, also one that gets nothing; without members it is empty. Members of
+// the same ID and repeated partitions count once, and claims of partitions that are
 // none have no effect.
 func Divide(members []Member, partitions []int) map[string][]int {
 	members = slices.Clone(members)
 	slices.SortStableFunc(members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	members = slices.CompactFunc(members, func(a, b Member) bool { return a.ID == b.ID })
+	out := make(map[string][]int, len(members))
+	for _, m := range members {
+		out[m.ID] = nil
+	}
 	if len(members) == 0 {
-		return map[string][]int{}
+		return out
 	}
 	partitions = slices.Clone(partitions)
 	slices.Sort(partitions)
+	partitions = slices.Compact(partitions)
+	members = working(members, partitions)
 	d := &division{
-		partitions: slices.Compact(partitions), claims: claimsOf(members),
+		partitions: partitions, claims: claimsOf(members),
 		loads: make([]int, len(members)), owners: make(map[int]int),
 	}
 	d.least, d.extras = len(d.partitions)/len(members), len(d.partitions)%len(members)
 	d.keep()
 	d.recall()
 	d.fill()
-	out := make(map[string][]int, len(members))
-	for _, m := range members {
-		out[m.ID] = nil
-	}
 	for _, p := range d.partitions {
 		id := members[d.owners[p]].ID
 		out[id] = append(out[id], p)
 	}
 	return out
+}
+
+// working are the members that get partitions, in the order of their IDs: all that
+// are no standbys, and of these as many as are lacking. Those that work go on with
+// it, then those count that hold most on disk. At least one works, for a standby of
+// one or more does where nobody else does.
+func working(members []Member, partitions []int) []Member {
+	type standby struct {
+		Member
+
+		live, disk int
+	}
+	var out []Member
+	var standbys []standby
+	for _, m := range members {
+		if m.Standby > 0 {
+			live, disk := held(m, partitions)
+			standbys = append(standbys, standby{m, live, disk})
+		} else {
+			out = append(out, m)
+		}
+	}
+	slices.SortStableFunc(standbys, func(a, b standby) int {
+		return cmp.Or(cmp.Compare(b.live, a.live), cmp.Compare(b.disk, a.disk))
+	})
+	for _, s := range standbys {
+		if len(out) < s.Standby {
+			out = append(out, s.Member)
+		}
+	}
+	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// held is of how many partitions a member has state in memory, and on disk alone.
+// partitions are in order, and a partition that is claimed twice counts once.
+func held(m Member, partitions []int) (live, disk int) {
+	seen := make(map[int]bool, len(m.Claims)) // Whether it is live.
+	for _, c := range m.Claims {
+		_, there := slices.BinarySearch(partitions, c.Partition)
+		if there {
+			seen[c.Partition] = seen[c.Partition] || c.Live
+		}
+	}
+	for _, isLive := range seen {
+		if isLive {
+			live++
+		} else {
+			disk++
+		}
+	}
+	return live, disk
 }
 
 // division is one under way. Members are numbered by the order of their IDs.
