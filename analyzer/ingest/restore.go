@@ -45,7 +45,7 @@ type candidate struct {
 func (w *worker) restore(ctx context.Context) (from, of string, err error) {
 	w.model = w.ingest.model.Load()
 	list := append(w.inMemory(ctx), w.onDisk(ctx)...)
-	alone := w.current() || slices.ContainsFunc(list, w.unsurpassed)
+	alone := w.current(w.partition) || slices.ContainsFunc(list, w.unsurpassed)
 	here := len(list)
 	if !alone {
 		list = append(list, w.inArchive(ctx)...)
@@ -104,10 +104,11 @@ func (w *worker) here(topicID string) bool {
 	return topicID == "" || w.topicID == "" || topicID == w.topicID
 }
 
-// current reports whether the archive is known to have nothing that is not here.
-func (w *worker) current() bool {
+// current reports whether the archive is known to have nothing of a partition that is
+// not here.
+func (w *worker) current(partition int) bool {
 	o := w.ingest.o
-	return o.Copies != nil && o.Copies.Current(o.Stage.Topic, w.partition)
+	return o.Copies != nil && o.Copies.Current(o.Stage.Topic, partition)
 }
 
 // unsurpassed reports whether no archive can have a state that is worth the question:
@@ -199,12 +200,14 @@ func (w *worker) inherit(ctx context.Context) bool {
 		}
 		o, parent := w.ingest.o, w.partition%before
 		found := o.State.Find(ctx, o.Stage.Topic, parent)
-		archived, err := o.State.FindArchived(ctx, o.Stage.Topic, parent)
-		if err != nil {
-			w.ingest.fault(ctx, "archive", err)
-			return false // It is down: asking it for others takes as long again.
+		if !w.current(parent) {
+			archived, err := o.State.FindArchived(ctx, o.Stage.Topic, parent)
+			if err != nil {
+				w.ingest.fault(ctx, "archive", err)
+				return false // It is down: asking it for others takes as long again.
+			}
+			found = append(found, archived...)
 		}
-		found = append(found, archived...)
 		slices.SortStableFunc(found, func(a, b state.Found) int { return cmp.Compare(b.Next, a.Next) })
 		for _, f := range found {
 			if f.Partitions == before && w.here(f.TopicID) && w.load(ctx, f, keep) == nil {
