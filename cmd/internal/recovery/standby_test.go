@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -14,8 +15,10 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/vigil-gateway/vigil/analyzer/standby"
+	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -25,7 +28,8 @@ import (
 
 // The verdict gap when an analyzer is killed beside its standby, which has another disk,
 // while ClickHouse is down: every partition goes on from the standby's own copy, and
-// every assessment of either is that of an engine which never stopped.
+// every assessment of either, and the state at the end, is that of an engine which
+// never stopped.
 func TestStandbyTakesOverWithoutClickHouse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a process and waits out a session")
@@ -40,7 +44,8 @@ func TestStandbyTakesOverWithoutClickHouse(t *testing.T) {
 	r.send()
 	r.scored(p)
 	r.config.Standby.Workers, r.config.Standby.Every = 1, 200*time.Millisecond
-	q := r.start(filepath.Join(r.dir, "there"))
+	there := filepath.Join(r.dir, "there")
+	q := r.start(there)
 	begin := time.Now()
 	r.copied(q)
 	t.Logf("copied %v later, %v of a core", time.Since(begin).Round(time.Millisecond), q.used(t))
@@ -62,7 +67,7 @@ func TestStandbyTakesOverWithoutClickHouse(t *testing.T) {
 		t.Errorf("whoever took over asked ClickHouse:\n%s", strings.Join(said, "\n"))
 	}
 	for n := range *partitions {
-		r.sameAsOneLife(n)
+		r.sameAsOneLife(n, there)
 	}
 }
 
@@ -112,9 +117,9 @@ func (p *process) copies() []standby.Copy {
 	return nil
 }
 
-// sameAsOneLife compares the assessments of a partition with those of an engine that
-// begins from the same state and never stops.
-func (r *rig) sameAsOneLife(partition int) {
+// sameAsOneLife compares the assessments of a partition, and the state that is saved of
+// it, with those of an engine that begins from the same state and never stops.
+func (r *rig) sameAsOneLife(partition int, stateDir string) {
 	r.t.Helper()
 	oracle, err := scorer.New(scorer.Options{Model: model.Default()})
 	if err != nil {
@@ -160,6 +165,41 @@ func (r *rig) sameAsOneLife(partition int) {
 	})
 	if err != nil || got < len(want) || len(want) != r.sent {
 		r.t.Errorf("partition %d: %d assessments of %d, %d were sent (%v)", partition, got, len(want), r.sent, err)
+	}
+	var whole bytes.Buffer
+	err = oracle.Snapshot(&whole)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if !bytes.Equal(whole.Bytes(), r.saved(partition, stateDir)) {
+		r.t.Errorf("partition %d: the state is another than after one life", partition)
+	}
+}
+
+// saved waits until all that was sent is in the state that is saved of a partition, and
+// returns it.
+func (r *rig) saved(partition int, stateDir string) (body []byte) {
+	r.t.Helper()
+	c := r.config.State
+	c.Dir = stateDir
+	s, err := state.New(state.Options{Config: c, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for end := time.Now().Add(*patience); ; time.Sleep(20 * time.Millisecond) {
+		for _, f := range s.Find(r.t.Context(), topic.Requests, partition) {
+			if f.Next != int64(r.sent) || f.Copied {
+				continue
+			}
+			err = f.Restore(r.t.Context(), func(b *bytes.Buffer) error { body = b.Bytes(); return nil })
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return body
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("partition %d: no state up to %d is saved", partition, r.sent)
+		}
 	}
 }
 
