@@ -18,14 +18,14 @@ type Config struct {
 	// BytesMax bounds what the state files of all partitions take on this disk. What
 	// does not fit is not copied.
 	BytesMax int64 `mapstructure:"bytes_max"`
-	// Rate bounds how many bytes a second are copied. ClickHouse drops a snapshot when
+	// BytesPerSecond bounds how many bytes a second are copied. ClickHouse drops a snapshot when
 	// two newer ones are there: a copy must not take longer than state.archive_every.
-	Rate int64 `mapstructure:"rate"`
+	BytesPerSecond int64 `mapstructure:"bytes_per_second"`
 }
 
 // DefaultConfig is no standby.
 func DefaultConfig() Config {
-	return Config{Every: 10 * time.Second, BytesMax: 64 << 30, Rate: 64 << 20}
+	return Config{Every: 10 * time.Second, BytesMax: 64 << 30, BytesPerSecond: 64 << 20}
 }
 
 // Validate reports every fault at once, each named by its key.
@@ -40,8 +40,8 @@ func (c Config) Validate() error {
 	if c.BytesMax < bytesMin {
 		errs = append(errs, fmt.Errorf("bytes_max: must be at least %d, is %d", bytesMin, c.BytesMax))
 	}
-	if c.Rate < rateMin {
-		errs = append(errs, fmt.Errorf("rate: must be at least %d, is %d", rateMin, c.Rate))
+	if c.BytesPerSecond < rateMin {
+		errs = append(errs, fmt.Errorf("bytes_per_second: must be at least %d, is %d", rateMin, c.BytesPerSecond))
 	}
 	return errors.Join(errs...)
 }

@@ -238,7 +238,7 @@ func (k *Keeper) copy(ctx context.Context, f state.Found) error {
 	if size+f.BodyBytes() > k.o.Config.BytesMax {
 		return fmt.Errorf("partition %d: %d B beside %d B: %w", f.Partition, f.BodyBytes(), size, errFull)
 	}
-	return k.o.Store.Copy(ctx, f, k.o.Config.Rate)
+	return k.o.Store.Copy(ctx, f, k.o.Config.BytesPerSecond)
 }
 
 // at is what is known of a partition, for the one who looks to change.

@@ -377,8 +377,8 @@ func TestADiskThatIsFull(t *testing.T) {
 
 // Every key has a bound that is said with its name.
 func TestConfigFaultsAreNamed(t *testing.T) {
-	err := standby.Config{Workers: -1, Every: time.Millisecond, BytesMax: 1, Rate: 1}.Validate()
-	for _, key := range []string{"workers: ", "every: ", "bytes_max: ", "rate: "} {
+	err := standby.Config{Workers: -1, Every: time.Millisecond, BytesMax: 1, BytesPerSecond: 1}.Validate()
+	for _, key := range []string{"workers: ", "every: ", "bytes_max: ", "bytes_per_second: "} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s is not said in %v", key, err)
 		}
