@@ -34,8 +34,8 @@ func (c Config) Validate() error {
 	if c.Workers < 0 || c.Workers > WorkersMax {
 		errs = append(errs, fmt.Errorf("workers: must be between 0 and %d, is %d", WorkersMax, c.Workers))
 	}
-	if c.Every < everyMin || c.Every > everyMax {
-		errs = append(errs, fmt.Errorf("every: must be between %v and %v, is %v", everyMin, everyMax, c.Every))
+	if c.Every < everyLeast || c.Every > everyMost {
+		errs = append(errs, fmt.Errorf("every: must be between %v and %v, is %v", everyLeast, everyMost, c.Every))
 	}
 	if c.BytesMax < bytesMin {
 		errs = append(errs, fmt.Errorf("bytes_max: must be at least %d, is %d", bytesMin, c.BytesMax))

@@ -104,7 +104,7 @@ const every = 10 * time.Second
 
 // inBubble runs a test beside a keeper that has begun; prepare may put things in place
 // before.
-func inBubble(t *testing.T, c standby.Config, prepare func(r *rig), test func(r *rig)) {
+func inBubble(t *testing.T, c standby.Config, prepare, test func(r *rig)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -383,7 +383,8 @@ func TestConfigFaultsAreNamed(t *testing.T) {
 			t.Errorf("%s is not said in %v", key, err)
 		}
 	}
-	if err = standby.DefaultConfig().Validate(); err != nil {
+	err = standby.DefaultConfig().Validate()
+	if err != nil {
 		t.Error(err)
 	}
 	_, err = standby.New(standby.Options{})

@@ -157,12 +157,14 @@ func TestACopyThatFailsLeavesWhatIsThere(t *testing.T) {
 			c.stored[0].Chunks, c.stored[0].Bytes, c.bodies[0] = 1<<30, 4, ""
 		}, state.ErrDamaged},
 		{"the disk is full", func(t *testing.T, dir string, _ *state.Store, _ *cabinet) {
+			t.Helper()
 			err := os.Symlink("/dev/full", filepath.Join(dir, file+".copy"))
 			if err != nil {
 				t.Fatal(err)
 			}
 		}, syscall.ENOSPC},
 		{"the partition is taken over meanwhile", func(t *testing.T, _ string, s *state.Store, c *cabinet) {
+			t.Helper()
 			c.before = func(i int) error {
 				if i == 1 {
 					t.Cleanup(s.Own("requests", 3))
@@ -171,6 +173,7 @@ func TestACopyThatFailsLeavesWhatIsThere(t *testing.T) {
 			}
 		}, state.ErrOwned},
 		{"there is something newer meanwhile", func(t *testing.T, _ string, s *state.Store, c *cabinet) {
+			t.Helper()
 			c.before = func(i int) error {
 				if i == 1 {
 					return save(t, s, 9, 8, "newer")
@@ -259,7 +262,8 @@ func TestHalfCopiesAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := copying(t, dir, c)
-	if _, err = os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+	_, err = os.Stat(half)
+	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a half copy is there: %v", err)
 	}
 	if got := s.Epochs("requests"); len(got) != 0 || s.Size() != 0 {

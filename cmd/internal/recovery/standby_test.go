@@ -101,7 +101,7 @@ func (p *process) copies() []standby.Copy {
 		if found == nil {
 			continue
 		}
-		resp, err := http.Get("http://" + found[1] + "/readyz?verbose") //nolint:noctx // Of this machine, and it answers at once.
+		resp, err := http.Get("http://" + found[1] + "/readyz?verbose")
 		if err != nil {
 			return nil
 		}
@@ -216,7 +216,7 @@ type gate struct {
 
 func newGate(t *testing.T, to string) *gate {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Opening a port does not wait.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func (g *gate) serve() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", g.to) //nolint:noctx // Of this machine.
+		out, err := net.Dial("tcp", g.to)
 		if err != nil {
 			_ = in.Close()
 			continue
