@@ -75,7 +75,8 @@ type known struct {
 type Copy struct {
 	Topic     string `json:"topic"`
 	Partition int    `json:"partition"`
-	// Next is the first offset that the copy has not seen, Epoch its owner's.
+	// Next is the first offset that the copy has not seen, Epoch its owner's; both are 0
+	// where there is none.
 	Next  int64  `json:"next"`
 	Epoch uint64 `json:"epoch"`
 	// Saved is when the owner took it.
@@ -125,13 +126,13 @@ func (k *Keeper) Current(topic string, partition int) bool {
 	return at != nil && at.current
 }
 
-// Copies lists what is copied, by topic and partition.
+// Copies lists what is copied, and what should be, by topic and partition.
 func (k *Keeper) Copies() []Copy {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []Copy
 	for p, at := range k.known {
-		if at.has {
+		if at.has || !at.current {
 			out = append(out, Copy{p.topic, p.partition, at.copied.Next, at.copied.Epoch, at.copied.Saved, at.current})
 		}
 	}
