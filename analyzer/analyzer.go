@@ -141,7 +141,7 @@ func (a *Analyzer) scoring(o Options) error {
 	stage := ingest.Options{
 		Config: c.Ingest, Brokers: c.Kafka.Brokers, Access: via, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: a.kept, Keep: c.State, Profiles: scorer.ReadProfiles,
-		Standby: c.Standby.Workers, Announcer: a.announcer, Seals: listed{a.keys}, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Standby: c.Standby.Workers, Began: o.Now(), Announcer: a.announcer, Seals: listed{a.keys}, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
 	}
 	if a.standby != nil {
 		stage.Copies = a.standby

@@ -54,11 +54,10 @@ func TestDivide(t *testing.T) {
 		{"a standby for two works beside the one that is left, and takes what lost its owner", []assign.Member{{ID: "a", Standby: 2, Claims: onDisk(7, 0, 1, 2, 3)}, {ID: "b", Claims: live(7, 1, 2)}}, four, map[string][]int{"a": {0, 3}, "b": {1, 2}}},
 		{"a standby for two waits while two work", []assign.Member{{ID: "a", Standby: 2, Claims: onDisk(7, 0, 1, 2, 3)}, {ID: "b"}, {ID: "c"}}, four, map[string][]int{"a": nil, "b": {0, 2}, "c": {1, 3}}},
 		{"who is no standby takes back what a standby has done", []assign.Member{{ID: "a", Standby: 1, Claims: live(8, 0, 1, 2, 3)}, {ID: "b", Claims: onDisk(7, 0, 1, 2, 3)}}, four, map[string][]int{"a": nil, "b": four}},
-		{"of equal standbys the one that works goes on", []assign.Member{{ID: "a", Standby: 1, Claims: onDisk(7, 0, 1, 2, 3)}, {ID: "b", Standby: 1, Claims: live(8, 0, 1, 2, 3)}}, four, map[string][]int{"a": nil, "b": four}},
-		{"of equal standbys without work the one with more copies begins", []assign.Member{{ID: "a", Standby: 1, Claims: onDisk(9, 0)}, {ID: "b", Standby: 1, Claims: onDisk(7, 0, 1)}}, four, map[string][]int{"a": nil, "b": four}},
-		{"of two equal workers and a spare the spare takes the place of who is gone", []assign.Member{{ID: "a", Standby: 2, Claims: live(7, 0, 3)}, {ID: "c", Standby: 2, Claims: onDisk(7, 1, 2)}}, four, map[string][]int{"a": {0, 3}, "c": {1, 2}}},
-		{"a partition that is claimed again and again counts once", []assign.Member{{ID: "a", Standby: 1, Claims: live(9, 0, 0, 0)}, {ID: "b", Standby: 1, Claims: live(7, 1, 2)}}, four, map[string][]int{"a": nil, "b": four}},
-		{"claims of what is no partition make nobody work", []assign.Member{{ID: "a", Standby: 1, Claims: live(9, 7, 8, 9)}, {ID: "b", Standby: 1, Claims: live(7, 1)}}, four, map[string][]int{"a": nil, "b": four}},
+		{"of equal standbys the older works, whatever the other holds", []assign.Member{{ID: "a", Standby: 1, Since: 9, Claims: live(8, 0, 1, 2, 3)}, {ID: "b", Standby: 1, Since: 5}}, four, map[string][]int{"a": nil, "b": four}},
+		{"of standbys that are as old the first by name works", []assign.Member{{ID: "b", Standby: 1}, {ID: "a", Standby: 1}}, four, map[string][]int{"a": four, "b": nil}},
+		{"of two equal workers and a spare the spare takes the place of who is gone", []assign.Member{{ID: "a", Standby: 2, Claims: live(7, 0, 3)}, {ID: "c", Standby: 2, Since: 3, Claims: onDisk(7, 1, 2)}}, four, map[string][]int{"a": {0, 3}, "c": {1, 2}}},
+		{"who comes back as a standby waits", []assign.Member{{ID: "a", Standby: 2, Claims: live(7, 0, 3)}, {ID: "b", Standby: 2, Since: 8, Claims: onDisk(6, 0, 1, 2, 3)}, {ID: "c", Standby: 2, Since: 3, Claims: live(7, 1, 2)}}, four, map[string][]int{"a": {0, 3}, "b": nil, "c": {1, 2}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, assign.Divide(tt.members, tt.partitions)); diff != "" {
@@ -152,7 +151,7 @@ func TestStandbysWorkOnlyWhereOthersLack(t *testing.T) {
 	for range 2000 {
 		var members []assign.Member
 		for i := range 1 + random.IntN(6) {
-			m := assign.Member{ID: fmt.Sprint("member-", i), Standby: random.IntN(4)}
+			m := assign.Member{ID: fmt.Sprint("member-", i), Standby: random.IntN(4), Since: random.Int64N(3)}
 			for range random.IntN(5) {
 				m.Claims = append(m.Claims, assign.Claim{Partition: random.IntN(24), Epoch: random.Uint64N(3), Live: random.IntN(2) == 0})
 			}
@@ -215,8 +214,8 @@ func TestClaimsSurviveTheWire(t *testing.T) {
 		want assign.Member
 	}{
 		"a member":                      {assign.Encode(assign.Member{ID: "a", Claims: claims}), assign.Member{Claims: claims}},
-		"a standby":                     {assign.Encode(assign.Member{Standby: 300, Claims: claims}), assign.Member{Standby: 300, Claims: claims}},
-		"a standby for less than none":  {assign.Encode(assign.Member{Standby: -1}), assign.Member{}},
+		"a standby":                     {assign.Encode(assign.Member{Standby: 300, Since: 1 << 50, Claims: claims}), assign.Member{Standby: 300, Since: 1 << 50, Claims: claims}},
+		"a standby for less than none":  {assign.Encode(assign.Member{Standby: -1, Since: -1}), assign.Member{}},
 		"claims alone, as once":         {assign.EncodeClaims(claims), assign.Member{Claims: claims}},
 		"no more claims than one makes": {assign.Encode(assign.Member{Claims: many}), assign.Member{Claims: many[1:]}},
 	} {
@@ -232,7 +231,7 @@ func TestClaimsSurviveTheWire(t *testing.T) {
 	tooMany := slices.Concat(assign.EncodeClaims(many), one[1:])
 	for name, b := range map[string][]byte{
 		"nothing": nil, "another version": {9}, "cut": one[:len(one)-1], "too many": tooMany, "neither live nor not": {1, 1, 1, 2},
-		"no word about standby": {2}, "a standby for too many": {2, 255, 255, 255, 255, 255, 255, 1},
+		"no word about standby": {2}, "no word about age": {2, 1}, "an age without end": {2, 1, 255, 255}, "a standby for too many": {2, 255, 255, 255, 255, 255, 255, 1},
 	} {
 		_, err := assign.Decode(b)
 		if err == nil {

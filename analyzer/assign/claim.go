@@ -14,7 +14,7 @@ const ClaimsMax = 4096
 // The first byte of what a member announces.
 const (
 	claimsVersion = 1 // Claims alone.
-	memberVersion = 2 // Before them, how far the member is a standby.
+	memberVersion = 2 // Before them, how far the member is a standby and since when.
 )
 
 // ErrFormat means that what a member says is cut or not of a version that is known.
@@ -31,11 +31,12 @@ type Claim struct {
 }
 
 // Encode writes what a member says about itself, without its ID; claims beyond
-// [ClaimsMax] are left out. The form is a byte for the version, [Member.Standby] as
-// an unsigned varint and then, for each claim, three of them: partition, epoch, and
+// [ClaimsMax] are left out. The form is a byte for the version, then as unsigned
+// varints [Member.Standby], [Member.Since] and, for each claim, partition, epoch, and
 // 1 where it is live.
 func Encode(m Member) []byte {
-	return appendClaims(binary.AppendUvarint([]byte{memberVersion}, uint64(max(0, m.Standby))), m.Claims)
+	out := binary.AppendUvarint([]byte{memberVersion}, uint64(max(0, m.Standby)))
+	return appendClaims(binary.AppendUvarint(out, uint64(max(0, m.Since))), m.Claims)
 }
 
 // EncodeClaims writes the form before it, which knows no standby: a byte for the
@@ -63,10 +64,11 @@ func Decode(b []byte) (Member, error) {
 		b = b[1:]
 	case len(b) > 0 && b[0] == memberVersion:
 		standby, n := binary.Uvarint(b[1:])
-		if n <= 0 || standby > math.MaxInt32 {
-			return Member{}, fmt.Errorf("standby of %d: %w", standby, ErrFormat)
+		since, k := binary.Uvarint(b[1+max(0, n):])
+		if n <= 0 || k <= 0 || standby > math.MaxInt32 || since > math.MaxInt64 {
+			return Member{}, fmt.Errorf("standby of %d since %d: %w", standby, since, ErrFormat)
 		}
-		m.Standby, b = int(standby), b[1+n:]
+		m.Standby, m.Since, b = int(standby), int64(since), b[1+n+k:]
 	default:
 		return Member{}, ErrFormat
 	}

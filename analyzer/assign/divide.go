@@ -11,6 +11,9 @@ type Member struct {
 	// Standby says that it works only while fewer than so many others do; 0 that it
 	// always works.
 	Standby int
+	// Since is when its process began, in milliseconds since 1970. Of standbys those
+	// work first that began first.
+	Since int64
 	// Claims are what it holds.
 	Claims []Claim
 }
@@ -33,7 +36,7 @@ func Divide(members []Member, partitions []int) map[string][]int {
 	partitions = slices.Clone(partitions)
 	slices.Sort(partitions)
 	partitions = slices.Compact(partitions)
-	members = working(members, partitions)
+	members = working(members)
 	d := &division{
 		partitions: partitions, claims: claimsOf(members),
 		loads: make([]int, len(members)), owners: make(map[int]int),
@@ -50,55 +53,25 @@ func Divide(members []Member, partitions []int) map[string][]int {
 }
 
 // working are the members that get partitions, in the order of their IDs: all that
-// are no standbys, and of these as many as are lacking. Those that work go on with
-// it, then those count that hold most on disk. At least one works, for a standby of
-// one or more does where nobody else does.
-func working(members []Member, partitions []int) []Member {
-	type standby struct {
-		Member
-
-		live, disk int
-	}
-	var out []Member
-	var standbys []standby
+// are no standbys, and of these as many as are lacking, the oldest first. At least one
+// works, for a standby of one or more does where nobody else does.
+func working(members []Member) []Member {
+	var out, standbys []Member
 	for _, m := range members {
 		if m.Standby > 0 {
-			live, disk := held(m, partitions)
-			standbys = append(standbys, standby{m, live, disk})
+			standbys = append(standbys, m)
 		} else {
 			out = append(out, m)
 		}
 	}
-	slices.SortStableFunc(standbys, func(a, b standby) int {
-		return cmp.Or(cmp.Compare(b.live, a.live), cmp.Compare(b.disk, a.disk))
-	})
-	for _, s := range standbys {
-		if len(out) < s.Standby {
-			out = append(out, s.Member)
+	slices.SortStableFunc(standbys, func(a, b Member) int { return cmp.Compare(a.Since, b.Since) })
+	for _, m := range standbys {
+		if len(out) < m.Standby {
+			out = append(out, m)
 		}
 	}
 	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	return out
-}
-
-// held is of how many partitions a member has state in memory, and on disk alone.
-// partitions are in order, and a partition that is claimed twice counts once.
-func held(m Member, partitions []int) (live, disk int) {
-	seen := make(map[int]bool, len(m.Claims)) // Whether it is live.
-	for _, c := range m.Claims {
-		_, there := slices.BinarySearch(partitions, c.Partition)
-		if there {
-			seen[c.Partition] = seen[c.Partition] || c.Live
-		}
-	}
-	for _, isLive := range seen {
-		if isLive {
-			live++
-		} else {
-			disk++
-		}
-	}
-	return live, disk
 }
 
 // division is one under way. Members are numbered by the order of their IDs.

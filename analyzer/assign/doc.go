@@ -28,6 +28,10 @@
 // somebody leaves. Where some are none, those go first, and take back what a standby
 // has done for them.
 //
+// Standbys are chosen by age and not by what they hold, so that the groups of both
+// stages, which are divided apart, choose the same: who works on facets alone does
+// not know how many sessions there are.
+//
 // What a member says about itself is believed only as a preference. Nonsense costs
 // it its partitions, nobody else.
 package assign

@@ -14,7 +14,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{3, 1, 1, 1})
 	claims := []assign.Claim{{Partition: 3, Epoch: 7, Live: true}, {Partition: 1 << 20, Epoch: 1 << 60}}
 	f.Add(assign.EncodeClaims(claims))
-	f.Add(assign.Encode(assign.Member{Standby: 2, Claims: claims}))
+	f.Add(assign.Encode(assign.Member{Standby: 2, Since: 1 << 40, Claims: claims}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := assign.Decode(b)
 		if err != nil {

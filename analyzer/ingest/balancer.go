@@ -24,7 +24,7 @@ func (sticky) ProtocolName() string { return stickyProtocol }
 
 // UserData implements [kafka.GroupBalancer]: it says what this process holds.
 func (s sticky) UserData() ([]byte, error) {
-	return assign.Encode(assign.Member{Standby: s.ingest.o.Standby, Claims: s.ingest.claims()}), nil
+	return assign.Encode(assign.Member{Standby: s.ingest.o.Standby, Since: s.ingest.o.Began.UnixMilli(), Claims: s.ingest.claims()}), nil
 }
 
 // AssignGroups implements [kafka.GroupBalancer].

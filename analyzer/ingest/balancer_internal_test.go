@@ -24,7 +24,7 @@ func TestTheGroupDividesAsItsMembersKnow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &Ingest{o: Options{Stage: announce.SubjectStage(), State: s, Standby: 1, Logger: slog.New(slog.DiscardHandler)}, parked: map[int]parked{1: {epoch: 5}}}
+	i := &Ingest{o: Options{Stage: announce.SubjectStage(), State: s, Standby: 1, Began: time.UnixMilli(77), Logger: slog.New(slog.DiscardHandler)}, parked: map[int]parked{1: {epoch: 5}}}
 	partitions := []kafka.Partition{{Topic: topic.Requests, ID: 0}, {Topic: topic.Requests, ID: 1}, {Topic: topic.Facets, ID: 0}}
 	for _, tt := range []struct {
 		balancer kafka.GroupBalancer
@@ -35,7 +35,7 @@ func TestTheGroupDividesAsItsMembersKnow(t *testing.T) {
 		{
 			sticky{i},
 			"vigil-sticky-2",
-			assign.Member{Standby: 1, Claims: []assign.Claim{{Partition: 1, Epoch: 5, Live: true}}},
+			assign.Member{Standby: 1, Since: 77, Claims: []assign.Claim{{Partition: 1, Epoch: 5, Live: true}}},
 			kafka.GroupMemberAssignments{"standby": {topic.Requests: nil}, "worker": {topic.Requests: {0, 1}}},
 		},
 		{

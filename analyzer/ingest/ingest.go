@@ -78,7 +78,7 @@ type Copies interface {
 }
 
 // Options are what an [Ingest] depends on. All but Epochs, Seals, Access, Profiles,
-// Standby and Copies are required.
+// Standby, Began and Copies are required.
 type Options struct {
 	Config  Config
 	Brokers []string
@@ -96,6 +96,9 @@ type Options struct {
 	// Standby says that this process works only while fewer than so many other members
 	// of the group do, 0 that it always does.
 	Standby int
+	// Began is when this process began: of standbys the oldest work first. It is the
+	// same for both stages.
+	Began time.Time
 	// Copies says what is known of the copies that a standby keeps; nil for none.
 	Copies Copies
 	// Profiles lists what a snapshot that NewEngine's engines wrote says about

@@ -182,7 +182,7 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	o := ingest.Options{
 		Config: c, Brokers: []string{r.addr}, Stage: announce.SubjectStage(), Model: model.Default(), NewEngine: newTally,
 		Lanes: topic.Lanes{Count: 16, Seed: 1}, Keep: keep, Announcer: ann, Writer: w,
-		Logger: logger, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
+		Began: time.Now(), Logger: logger, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
 	}
 	for _, f := range tweaks {
 		f(&o)

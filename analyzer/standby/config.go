@@ -25,7 +25,7 @@ type Config struct {
 
 // DefaultConfig is no standby.
 func DefaultConfig() Config {
-	return Config{Every: 10 * time.Second, BytesMax: 64 << 30, BytesPerSecond: 64 << 20}
+	return Config{Every: 30 * time.Second, BytesMax: 64 << 30, BytesPerSecond: 64 << 20}
 }
 
 // Validate reports every fault at once, each named by its key.
