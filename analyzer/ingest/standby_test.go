@@ -209,6 +209,7 @@ func TestEqualStandbysSwapOnlyWhenOneLeaves(t *testing.T) {
 	b.copied(t, 2)
 	a.stop()
 	eventually(t, "the second works", func() bool { return len(b.Status()) == partitions })
+	eventually(t, "what it works on is its own", func() bool { return len(b.copies.Copies()) == 0 })
 	c := r.start(dir, r.shelving(s), standbyFor(1))
 	eventually(t, "the first is back in the group", c.Joined)
 	for p := range busy {

@@ -225,6 +225,11 @@ func TestNoCopyTakesThePlaceOfAnOwnersState(t *testing.T) {
 	if !errors.Is(err, state.ErrOwned) {
 		t.Errorf("Copy beside an owner = %v, want %v", err, state.ErrOwned)
 	}
+	c.stored[0].Chunks, c.stored[0].Bytes = 0, 0 // It is whole before anybody looks for an owner.
+	err = copyNewest(t, s, fast)
+	if !errors.Is(err, state.ErrOwned) || s.Size() != 0 {
+		t.Errorf("Copy beside an owner = %v with %d B on disk, want %v and nothing", err, s.Size(), state.ErrOwned)
+	}
 	release()
 	err = copyNewest(t, s, fast)
 	if err != nil {
