@@ -68,6 +68,7 @@ type known struct {
 	has     bool         // There is one.
 	current bool         // The archive had nothing newer when it last answered.
 	result  string       // Of the last look.
+	// refused are snapshots that the archive lists and has damaged.
 	refused []state.Header
 }
 

@@ -62,10 +62,13 @@ func (s *Store) Newest(topic string, partition int) (newest Header, ok bool) {
 
 // Size is how many bytes the files of all partitions take on disk, without cold stores.
 func (s *Store) Size() int64 {
+	if s.dir == "" {
+		return 0
+	}
 	sum := int64(0)
 	for i := range kept {
 		files, err := filepath.Glob(slot(filepath.Join(s.dir, "*", "partition-*.state"), i))
-		if err != nil || s.dir == "" {
+		if err != nil {
 			return 0 // The folder's own name is a bad pattern.
 		}
 		for _, name := range files {
@@ -87,18 +90,7 @@ func (s *Store) Copy(ctx context.Context, f Found, rate int64) error {
 	if err == nil {
 		h := f.Header
 		h.Copied = true
-		_, err = write(part, h, func(w io.Writer) error {
-			return s.chunks(ctx, f.archived, func(chunk []byte, took time.Duration) error {
-				if s.Owned(f.Topic, f.Partition) {
-					return ErrOwned // There is no use for the rest.
-				}
-				_, err := w.Write(chunk)
-				if err == nil {
-					err = sleep(ctx, time.Duration(float64(len(chunk))/float64(rate)*float64(time.Second))-took)
-				}
-				return err
-			})
-		})
+		_, err = write(part, h, func(w io.Writer) error { return s.stream(ctx, f, rate, w) })
 	}
 	if err == nil {
 		err = s.place(f, path, part)
@@ -108,6 +100,21 @@ func (s *Store) Copy(ctx context.Context, f Found, rate int64) error {
 		return fmt.Errorf("copy the state of partition %d: %w", f.Partition, err)
 	}
 	return nil
+}
+
+// stream writes a body to w at a rate, as long as nobody works on the partition here.
+func (s *Store) stream(ctx context.Context, f Found, rate int64, w io.Writer) error {
+	return s.chunks(ctx, f.archived, func(chunk []byte, took time.Duration) error {
+		if s.Owned(f.Topic, f.Partition) {
+			return ErrOwned // There is no use for the rest.
+		}
+		_, err := w.Write(chunk)
+		if err != nil {
+			return fmt.Errorf("write a chunk: %w", err)
+		}
+		due := time.Duration(float64(len(chunk)) / float64(rate) * float64(time.Second))
+		return sleep(ctx, due-took)
+	})
 }
 
 // place puts a copy that is whole where it is found.
