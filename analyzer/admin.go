@@ -18,6 +18,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -110,6 +111,8 @@ type readiness struct {
 	Partitions []ingest.Status `json:"partitions"`
 	// Facets are the partitions of the facet stage.
 	Facets []ingest.Status `json:"facets"`
+	// Copies are what a standby has of other analyzers' state.
+	Copies []standby.Copy `json:"copies,omitempty"`
 	// ClickHouse is ok or down; storing that is down is lag, not unreadiness.
 	ClickHouse  string `json:"clickhouse"`
 	RowsStored  int64  `json:"rows_stored"`
@@ -126,6 +129,9 @@ func (a *Analyzer) readyz(w http.ResponseWriter, r *http.Request) {
 	out.ClickHouse, out.RowsStored, out.StoreLag, out.StoreShares = "ok", rows.Rows, rows.Lag, rows.Partitions
 	if rows.Down {
 		out.ClickHouse = "down"
+	}
+	if a.standby != nil {
+		out.Copies = a.standby.Copies()
 	}
 	code := http.StatusOK
 	for _, p := range slices.Concat(out.Partitions, out.Facets) {

@@ -18,6 +18,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/epochs"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/schemas/access"
@@ -53,7 +54,8 @@ type Analyzer struct {
 	signing   *announce.Signing
 	epochs    *epochs.Exchange
 	kept      *state.Store
-	archive   *store.Archive // nil for none.
+	archive   *store.Archive  // nil for none.
+	standby   *standby.Keeper // nil where this is no standby.
 	ingest    *ingest.Ingest
 	facets    *ingest.Ingest // The second stage.
 	storing   store.Options
@@ -139,7 +141,10 @@ func (a *Analyzer) scoring(o Options) error {
 	stage := ingest.Options{
 		Config: c.Ingest, Brokers: c.Kafka.Brokers, Access: via, Stage: announce.SubjectStage(), Model: m, NewEngine: newEngine,
 		Lanes: topic.Lanes{Count: uint32(c.Lanes), Seed: topic.SeedOf(key)}, State: a.kept, Keep: c.State, Profiles: scorer.ReadProfiles,
-		Announcer: a.announcer, Seals: listed{a.keys}, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+		Standby: c.Standby.Workers, Began: o.Now(), Announcer: a.announcer, Seals: listed{a.keys}, Epochs: a.epochs, Writer: a.writer, Logger: o.Logger, Meter: o.Meter, Tracer: o.Tracer, Now: o.Now,
+	}
+	if a.standby != nil {
+		stage.Copies = a.standby
 	}
 	a.ingest, err = ingest.New(stage)
 	if err != nil {
@@ -172,6 +177,13 @@ func (a *Analyzer) keeping(o Options) error {
 	}
 	kept, err := state.New(keep)
 	a.kept = kept
+	if err != nil || c.Standby.Workers == 0 {
+		return err
+	}
+	a.standby, err = standby.New(standby.Options{
+		Config: c.Standby, Store: kept, Topics: []string{topic.Requests, topic.Facets}, Partitions: a.writer.Partitions,
+		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+	})
 	return err
 }
 
@@ -216,6 +228,9 @@ func (a *Analyzer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.epochs.Run(ctx) })
 	g.Go(func() error { return a.kept.Run(ctx) })
+	if a.standby != nil {
+		g.Go(func() error { return a.standby.Run(ctx) })
+	}
 	g.Go(func() error { return a.ingest.Run(ctx) })
 	g.Go(func() error { return a.facets.Run(ctx) })
 	g.Go(func() error { a.storeRows(ctx); return nil })

@@ -8,6 +8,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/epochs"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/schemas/access"
@@ -30,6 +31,8 @@ type Config struct {
 	Ingest ingest.Config `mapstructure:"ingest"`
 	// State says where the scorer's state is kept.
 	State state.Config `mapstructure:"state"`
+	// Standby says whether this analyzer waits to take over from others.
+	Standby standby.Config `mapstructure:"standby"`
 	// Epochs says how often what partitions share is renewed.
 	Epochs epochs.Config `mapstructure:"epochs"`
 	// Announce says how verdicts are signed.
@@ -78,7 +81,7 @@ func DefaultConfig() Config {
 	rows.Brokers = nil
 	return Config{
 		Lanes:  topic.LanesDefault,
-		Ingest: ingest.DefaultConfig(), State: state.DefaultConfig(), Epochs: epochs.DefaultConfig(), Announce: announce.DefaultConfig(), Store: rows,
+		Ingest: ingest.DefaultConfig(), State: state.DefaultConfig(), Standby: standby.DefaultConfig(), Epochs: epochs.DefaultConfig(), Announce: announce.DefaultConfig(), Store: rows,
 		Admin: Admin{Address: "127.0.0.1:8081"},
 	}
 }
@@ -124,7 +127,10 @@ func (c Config) Validate() error {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("admin.address: %w", err))
 	}
-	errs = append(errs, under("ingest", c.Ingest.Validate()), under("state", c.State.Validate()), under("epochs", c.Epochs.Validate()), under("announce", c.Announce.Validate()))
+	errs = append(errs, under("ingest", c.Ingest.Validate()), under("state", c.State.Validate()), under("standby", c.Standby.Validate()), under("epochs", c.Epochs.Validate()), under("announce", c.Announce.Validate()))
+	if c.Standby.Workers > 0 && (c.State.Dir == "" || c.State.ArchiveEvery == 0) {
+		errs = append(errs, errors.New("standby.workers: needs state.dir, where copies are kept, and state.archive_every above 0"))
+	}
 	if len(c.Kafka.Brokers) > 0 { // Else one fault would be told twice.
 		errs = append(errs, under("store", c.storing().Validate()))
 	}

@@ -49,6 +49,15 @@ func TestDivide(t *testing.T) {
 		{"disk counts more than nothing", []assign.Member{{ID: "a"}, {ID: "b", Claims: onDisk(1, 0, 1)}}, four, map[string][]int{"a": {2, 3}, "b": {0, 1}}},
 		{"a claim of what is no partition has no effect", []assign.Member{{ID: "a", Claims: live(9, 7, 8, 9)}, {ID: "b"}}, []int{0, 1}, map[string][]int{"a": {0}, "b": {1}}},
 		{"a member counts once", []assign.Member{{ID: "a"}, {ID: "a"}, {ID: "b"}}, []int{0, 0, 1}, map[string][]int{"a": {0}, "b": {1}}},
+		{"a standby waits while another works", []assign.Member{{ID: "a", Standby: 1, Claims: onDisk(7, 0, 1, 2, 3)}, {ID: "b"}}, four, map[string][]int{"a": nil, "b": four}},
+		{"a standby alone works", []assign.Member{{ID: "a", Standby: 1}}, four, map[string][]int{"a": four}},
+		{"a standby for two works beside the one that is left, and takes what lost its owner", []assign.Member{{ID: "a", Standby: 2, Claims: onDisk(7, 0, 1, 2, 3)}, {ID: "b", Claims: live(7, 1, 2)}}, four, map[string][]int{"a": {0, 3}, "b": {1, 2}}},
+		{"a standby for two waits while two work", []assign.Member{{ID: "a", Standby: 2, Claims: onDisk(7, 0, 1, 2, 3)}, {ID: "b"}, {ID: "c"}}, four, map[string][]int{"a": nil, "b": {0, 2}, "c": {1, 3}}},
+		{"who is no standby takes back what a standby has done", []assign.Member{{ID: "a", Standby: 1, Claims: live(8, 0, 1, 2, 3)}, {ID: "b", Claims: onDisk(7, 0, 1, 2, 3)}}, four, map[string][]int{"a": nil, "b": four}},
+		{"of equal standbys the older works, whatever the other holds", []assign.Member{{ID: "a", Standby: 1, Since: 9, Claims: live(8, 0, 1, 2, 3)}, {ID: "b", Standby: 1, Since: 5}}, four, map[string][]int{"a": nil, "b": four}},
+		{"of standbys that are as old the first by name works", []assign.Member{{ID: "b", Standby: 1}, {ID: "a", Standby: 1}}, four, map[string][]int{"a": four, "b": nil}},
+		{"of two equal workers and a spare the spare takes the place of who is gone", []assign.Member{{ID: "a", Standby: 2, Claims: live(7, 0, 3)}, {ID: "c", Standby: 2, Since: 3, Claims: onDisk(7, 1, 2)}}, four, map[string][]int{"a": {0, 3}, "c": {1, 2}}},
+		{"who comes back as a standby waits", []assign.Member{{ID: "a", Standby: 2, Claims: live(7, 0, 3)}, {ID: "b", Standby: 2, Since: 8, Claims: onDisk(6, 0, 1, 2, 3)}, {ID: "c", Standby: 2, Since: 3, Claims: live(7, 1, 2)}}, four, map[string][]int{"a": {0, 3}, "b": nil, "c": {1, 2}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, assign.Divide(tt.members, tt.partitions)); diff != "" {
@@ -133,6 +142,49 @@ func rebalance(t *testing.T, random *rand.Rand, owned map[string][]int, partitio
 	return got
 }
 
+// Members of any kind: whatever they say, every partition has one owner, no standby
+// works beside as many others as it names, and nobody that is none waits.
+func TestStandbysWorkOnlyWhereOthersLack(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 3))
+	for range 2000 {
+		var members []assign.Member
+		for i := range 1 + random.IntN(6) {
+			m := assign.Member{ID: fmt.Sprint("member-", i), Standby: random.IntN(4), Since: random.Int64N(3)}
+			for range random.IntN(5) {
+				m.Claims = append(m.Claims, assign.Claim{Partition: random.IntN(24), Epoch: random.Uint64N(3), Live: random.IntN(2) == 0})
+			}
+			members = append(members, m)
+		}
+		all := make([]int, 20) // More than members: whoever works has one.
+		for p := range all {
+			all[p] = p
+		}
+		got := assign.Divide(members, all)
+		works, given := 0, 0
+		for _, list := range got {
+			given += len(list)
+			if len(list) > 0 {
+				works++
+			}
+		}
+		if given != len(all) || len(got) != len(members) {
+			t.Fatalf("%d of %d partitions to %d of %d members", given, len(all), len(got), len(members))
+		}
+		for _, m := range members {
+			switch {
+			case m.Standby == 0 && len(got[m.ID]) == 0:
+				t.Fatalf("%s waits and is no standby: %+v became %v", m.ID, members, got)
+			case m.Standby > 0 && len(got[m.ID]) > 0 && works > m.Standby && !slices.ContainsFunc(members, func(o assign.Member) bool { return o.Standby > m.Standby && len(got[o.ID]) > 0 }):
+				t.Fatalf("%s works as one of %d: %+v became %v", m.ID, works, members, got)
+			case m.Standby > works && len(got[m.ID]) == 0:
+				t.Fatalf("%s waits beside %d: %+v became %v", m.ID, works, members, got)
+			}
+		}
+	}
+}
+
 // keptAtMost is how many partitions can stay at most, by trying every number of
 // members that get one more, the largest holders first.
 func keptAtMost(owned map[string][]int, partitions int) int {
@@ -156,22 +208,32 @@ func keptAtMost(owned map[string][]int, partitions int) int {
 // What is announced is read as it was meant, and no more than is allowed.
 func TestClaimsSurviveTheWire(t *testing.T) {
 	claims := append(live(1<<63, 0, 5, 4000), onDisk(0, 7)...)
-	got, err := assign.Decode(assign.Encode(claims))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(claims, got); diff != "" {
-		t.Error(diff)
-	}
 	many := make([]assign.Claim, assign.ClaimsMax+1)
-	got, err = assign.Decode(assign.Encode(many))
-	if err != nil || len(got) != assign.ClaimsMax {
-		t.Errorf("%d of %d claims were announced (%v), want %d", len(got), len(many), err, assign.ClaimsMax)
+	for name, tt := range map[string]struct {
+		said []byte
+		want assign.Member
+	}{
+		"a member":                      {assign.Encode(assign.Member{ID: "a", Claims: claims}), assign.Member{Claims: claims}},
+		"a standby":                     {assign.Encode(assign.Member{Standby: 300, Since: 1 << 50, Claims: claims}), assign.Member{Standby: 300, Since: 1 << 50, Claims: claims}},
+		"a standby for less than none":  {assign.Encode(assign.Member{Standby: -1, Since: -1}), assign.Member{}},
+		"claims alone, as once":         {assign.EncodeClaims(claims), assign.Member{Claims: claims}},
+		"no more claims than one makes": {assign.Encode(assign.Member{Claims: many}), assign.Member{Claims: many[1:]}},
+	} {
+		got, err := assign.Decode(tt.said)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
-	one := assign.Encode(live(1, 1))
-	tooMany := slices.Concat(assign.Encode(many), one[1:])
-	for name, b := range map[string][]byte{"nothing": nil, "another version": {9}, "cut": one[:len(one)-1], "too many": tooMany, "neither live nor not": {1, 1, 1, 2}} {
-		_, err = assign.Decode(b)
+	one := assign.EncodeClaims(live(1, 1))
+	tooMany := slices.Concat(assign.EncodeClaims(many), one[1:])
+	for name, b := range map[string][]byte{
+		"nothing": nil, "another version": {9}, "cut": one[:len(one)-1], "too many": tooMany, "neither live nor not": {1, 1, 1, 2},
+		"no word about standby": {2}, "no word about age": {2, 1}, "an age without end": {2, 1, 255, 255}, "a standby for too many": {2, 255, 255, 255, 255, 255, 255, 1},
+	} {
+		_, err := assign.Decode(b)
 		if err == nil {
 			t.Errorf("%s was read as claims", name)
 		}

@@ -5,41 +5,72 @@ import (
 	"slices"
 )
 
-// Member is one member of a group and what it claims to hold.
+// Member is one member of a group and what it says about itself.
 type Member struct {
-	ID     string
+	ID string
+	// Standby says that it works only while fewer than so many others do; 0 that it
+	// always works.
+	Standby int
+	// Since is when its process began, in milliseconds since 1970. Of standbys those
+	// work first that began first.
+	Since int64
+	// Claims are what it holds.
 	Claims []Claim
 }
 
-// Divide gives each partition to a member, by its ID. Every member is in the
-// result, also one that gets nothing; without members it is empty. Members of the
-// same ID and repeated partitions count once, and claims of partitions that are
+// Divide gives each partition to a member that works, by its ID. Every member is in
+// the result, also one that gets nothing; without members it is empty. Members of
+// the same ID and repeated partitions count once, and claims of partitions that are
 // none have no effect.
 func Divide(members []Member, partitions []int) map[string][]int {
 	members = slices.Clone(members)
 	slices.SortStableFunc(members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	members = slices.CompactFunc(members, func(a, b Member) bool { return a.ID == b.ID })
+	out := make(map[string][]int, len(members))
+	for _, m := range members {
+		out[m.ID] = nil
+	}
 	if len(members) == 0 {
-		return map[string][]int{}
+		return out
 	}
 	partitions = slices.Clone(partitions)
 	slices.Sort(partitions)
+	partitions = slices.Compact(partitions)
+	members = working(members)
 	d := &division{
-		partitions: slices.Compact(partitions), claims: claimsOf(members),
+		partitions: partitions, claims: claimsOf(members),
 		loads: make([]int, len(members)), owners: make(map[int]int),
 	}
 	d.least, d.extras = len(d.partitions)/len(members), len(d.partitions)%len(members)
 	d.keep()
 	d.recall()
 	d.fill()
-	out := make(map[string][]int, len(members))
-	for _, m := range members {
-		out[m.ID] = nil
-	}
 	for _, p := range d.partitions {
 		id := members[d.owners[p]].ID
 		out[id] = append(out[id], p)
 	}
+	return out
+}
+
+// working are the members that get partitions, in the order of their IDs: all that
+// are no standbys, and of these as many as are lacking, the oldest first. At least one
+// works, for a standby of one or more does where nobody else does.
+func working(members []Member) []Member {
+	var out, standbys []Member
+	for _, m := range members {
+		if m.Standby > 0 {
+			standbys = append(standbys, m)
+		} else {
+			out = append(out, m)
+		}
+	}
+	slices.SortStableFunc(standbys, func(a, b Member) int { return cmp.Compare(a.Since, b.Since) })
+	for _, m := range standbys {
+		if len(out) < m.Standby {
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	return out
 }
 

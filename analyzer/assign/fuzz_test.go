@@ -11,20 +11,23 @@ import (
 // Whatever a member announces, reading it ends, and what is read is written the same.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
-	f.Add([]byte{2, 1, 1, 1})
-	f.Add(assign.Encode([]assign.Claim{{Partition: 3, Epoch: 7, Live: true}, {Partition: 1 << 20, Epoch: 1 << 60}}))
+	f.Add([]byte{3, 1, 1, 1})
+	claims := []assign.Claim{{Partition: 3, Epoch: 7, Live: true}, {Partition: 1 << 20, Epoch: 1 << 60}}
+	f.Add(assign.EncodeClaims(claims))
+	f.Add(assign.Encode(assign.Member{Standby: 2, Since: 1 << 40, Claims: claims}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		claims, err := assign.Decode(b)
+		m, err := assign.Decode(b)
 		if err != nil {
 			return
 		}
-		again, err := assign.Decode(assign.Encode(claims))
+		again, err := assign.Decode(assign.Encode(m))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(claims, again); diff != "" {
+		if diff := cmp.Diff(m, again); diff != "" {
 			t.Error(diff)
 		}
-		assign.Divide([]assign.Member{{ID: "a", Claims: claims}, {ID: "b"}}, []int{0, 1, 2})
+		m.ID = "a"
+		assign.Divide([]assign.Member{m, {ID: "b"}}, []int{0, 1, 2})
 	})
 }

@@ -11,7 +11,10 @@ import (
 
 // stickyProtocol names how partitions are divided. Another way of dividing them, or
 // of saying what is held, takes another name: members of a group agree by it.
-const stickyProtocol = "vigil-sticky-1"
+const (
+	stickyProtocol          = "vigil-sticky-2"
+	withoutStandbysProtocol = "vigil-sticky-1"
+)
 
 // sticky divides partitions so that those whose state a member holds stay with it.
 type sticky struct{ ingest *Ingest }
@@ -20,7 +23,9 @@ type sticky struct{ ingest *Ingest }
 func (sticky) ProtocolName() string { return stickyProtocol }
 
 // UserData implements [kafka.GroupBalancer]: it says what this process holds.
-func (s sticky) UserData() ([]byte, error) { return assign.Encode(s.ingest.claims()), nil }
+func (s sticky) UserData() ([]byte, error) {
+	return assign.Encode(assign.Member{Standby: s.ingest.o.Standby, Since: s.ingest.o.Began.UnixMilli(), Claims: s.ingest.claims()}), nil
+}
 
 // AssignGroups implements [kafka.GroupBalancer].
 func (s sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
@@ -33,17 +38,30 @@ func (s sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Par
 	}
 	list := make([]assign.Member, len(members))
 	for i, m := range members {
-		claims, err := assign.Decode(m.UserData)
+		said, err := assign.Decode(m.UserData)
 		if err != nil {
 			s.ingest.o.Logger.Warn("a member says nothing about its state that can be read", "member", m.ID, "error", err)
 		}
-		list[i] = assign.Member{ID: m.ID, Claims: claims}
+		said.ID = m.ID
+		list[i] = said
 	}
 	out := make(kafka.GroupMemberAssignments, len(members))
 	for id, assigned := range assign.Divide(list, numbers) {
 		out[id] = map[string][]int{name: assigned}
 	}
 	return out
+}
+
+// withoutStandbys is how a group divides as long as one of its members is of a version
+// that knows no standby: there is none then.
+type withoutStandbys struct{ sticky }
+
+// ProtocolName implements [kafka.GroupBalancer].
+func (withoutStandbys) ProtocolName() string { return withoutStandbysProtocol }
+
+// UserData implements [kafka.GroupBalancer].
+func (s withoutStandbys) UserData() ([]byte, error) {
+	return assign.EncodeClaims(s.ingest.claims()), nil
 }
 
 // claims are the partitions whose state is here: in memory, or on disk from an

@@ -59,6 +59,10 @@
 // its own of the state of the partition that its keys were in before. What that one
 // learns after the new one has begun stays there.
 //
+// A standby is a member of the group that gets no partition while enough others work.
+// Until then its disk is kept up to date by package standby, and what it takes over it
+// restores from there as from state of its own.
+//
 // The two stages are two of these, with groups of their own: a partition of
 // vigil.facets is worked where it is assigned, whoever has the requests.
 //

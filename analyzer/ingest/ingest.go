@@ -71,8 +71,14 @@ type Epochs interface {
 	Believe(ctx context.Context, ev *event.RequestEvent) error
 }
 
-// Options are what an [Ingest] depends on. All but Epochs, Seals, Access and Profiles
-// are required.
+// Copies is the part of [standby.Keeper] that workers need.
+type Copies interface {
+	// Current reports whether the archive has nothing newer of a partition than this disk.
+	Current(topic string, partition int) bool
+}
+
+// Options are what an [Ingest] depends on. All but Epochs, Seals, Access, Profiles,
+// Standby, Began and Copies are required.
 type Options struct {
 	Config  Config
 	Brokers []string
@@ -87,6 +93,14 @@ type Options struct {
 	Lanes topic.Lanes
 	State *state.Store
 	Keep  state.Config
+	// Standby says that this process works only while fewer than so many other members
+	// of the group do, 0 that it always does.
+	Standby int
+	// Began is when this process began: of standbys the oldest work first. It is the
+	// same for both stages.
+	Began time.Time
+	// Copies says what is known of the copies that a standby keeps; nil for none.
+	Copies Copies
 	// Profiles lists what a snapshot that NewEngine's engines wrote says about
 	// subjects, for people to read in the archive; nil for nothing.
 	Profiles  func(m *model.Model, snapshot io.Reader, yield func(*scorer.Profile) bool) error
@@ -188,9 +202,9 @@ func (i *Ingest) Run(ctx context.Context) error {
 		HeartbeatInterval: c.Heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.RebalanceTimeout,
 		JoinGroupBackoff: joinBackoff, StartOffset: kafka.FirstOffset,
 		WatchPartitionChanges: true, Timeout: requestTimeout,
-		// The last two are what members before the first one offer: a group agrees on
+		// All but the first are what members of earlier versions offer: a group agrees on
 		// what all of its members know.
-		GroupBalancers: []kafka.GroupBalancer{sticky{i}, kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
+		GroupBalancers: []kafka.GroupBalancer{sticky{i}, withoutStandbys{sticky{i}}, kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: join group: %w", err)
@@ -269,6 +283,7 @@ func (i *Ingest) unpark(assigned []int) {
 // own works one partition until ctx, the generation's, ends.
 func (i *Ingest) own(ctx context.Context, gen *kafka.Generation, a kafka.PartitionAssignment) error {
 	w := newWorker(i, gen, a)
+	defer i.o.State.Own(i.o.Stage.Topic, a.ID)()
 	i.mu.Lock()
 	i.workers[a.ID] = w
 	i.mu.Unlock()

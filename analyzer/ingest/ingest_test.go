@@ -23,6 +23,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
+	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
@@ -148,6 +149,9 @@ func rigOn(tb testing.TB, addr string) *rig {
 type running struct {
 	*ingest.Ingest
 	stop func()
+	// copies are those of a standby, and rest ends its looking for newer ones.
+	copies *standby.Keeper
+	rest   func()
 }
 
 type tweak func(*ingest.Options)
@@ -178,7 +182,7 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	o := ingest.Options{
 		Config: c, Brokers: []string{r.addr}, Stage: announce.SubjectStage(), Model: model.Default(), NewEngine: newTally,
 		Lanes: topic.Lanes{Count: 16, Seed: 1}, Keep: keep, Announcer: ann, Writer: w,
-		Logger: logger, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
+		Began: time.Now(), Logger: logger, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
 	}
 	for _, f := range tweaks {
 		f(&o)
@@ -187,17 +191,19 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(r.t.Context())
+	copies, rest := r.copying(ctx, &o)
 	in, err := ingest.New(o)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- in.Run(ctx) }()
 	archived := make(chan error, 1)
 	go func() { archived <- o.State.Run(ctx) }()
 	stop := sync.OnceFunc(func() {
 		cancel()
+		rest()
 		err := errors.Join(<-done, <-archived)
 		if err != nil {
 			r.t.Errorf("Run = %v", err)
@@ -205,7 +211,28 @@ func (r *rig) start(dir string, tweaks ...tweak) *running {
 		w.Close()
 	})
 	r.t.Cleanup(stop)
-	return &running{in, stop}
+	return &running{in, stop, copies, rest}
+}
+
+// copying begins to keep copies where a standby is to be started.
+func (r *rig) copying(ctx context.Context, o *ingest.Options) (copies *standby.Keeper, rest func()) {
+	r.t.Helper()
+	if o.Standby == 0 {
+		return nil, func() {}
+	}
+	c := standby.DefaultConfig()
+	c.Workers, c.Every = o.Standby, 100*time.Millisecond
+	copies, err := standby.New(standby.Options{
+		Config: c, Store: o.State, Topics: []string{o.Stage.Topic}, Partitions: o.Writer.Partitions, Logger: o.Logger, Meter: o.Meter, Now: o.Now,
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	o.Copies = copies
+	ctx, cancel := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	work.Go(func() { _ = copies.Run(ctx) }) // Its one error would be ctx's.
+	return copies, func() { cancel(); work.Wait() }
 }
 
 // event is a request of one subject.

@@ -33,22 +33,25 @@ type candidate struct {
 	epoch   uint64
 	topicID string
 	seals   []seal.Entry
+	copied  bool // A standby has it from the archive.
 	load    func() error
 }
 
 // restore gives w an engine and next; it says where from, and of which topic the
 // offset is. Of memory, disk and archive that is taken which is furthest ahead.
 // The archive is asked where it can be further than what is here, or nothing that
-// is here can be read.
+// is here can be read; a standby knows what the archive has, and does not ask it
+// where nothing is there.
 func (w *worker) restore(ctx context.Context) (from, of string, err error) {
 	w.model = w.ingest.model.Load()
 	list := append(w.inMemory(ctx), w.onDisk(ctx)...)
-	alone := slices.ContainsFunc(list, w.unsurpassed)
+	alone := w.current(w.partition) || slices.ContainsFunc(list, w.unsurpassed)
+	here := len(list)
 	if !alone {
 		list = append(list, w.inArchive(ctx)...)
 	}
 	best, ok := w.furthest(ctx, list)
-	if !ok && alone {
+	if !ok && alone && here > 0 {
 		best, ok = w.furthest(ctx, w.inArchive(ctx))
 	}
 	if ok {
@@ -101,11 +104,18 @@ func (w *worker) here(topicID string) bool {
 	return topicID == "" || w.topicID == "" || topicID == w.topicID
 }
 
+// current reports whether the archive is known to have nothing of a partition that is
+// not here.
+func (w *worker) current(partition int) bool {
+	o := w.ingest.o
+	return o.Copies != nil && o.Copies.Current(o.Stage.Topic, partition)
+}
+
 // unsurpassed reports whether no archive can have a state that is worth the question:
-// nobody else has owned the partition since it was written, or what is committed
+// nobody else has owned the partition since it was written here, or what is committed
 // beyond it is scored again in less time.
 func (w *worker) unsurpassed(c candidate) bool {
-	return w.here(c.topicID) && (c.epoch+1 == w.verdict.Epoch() || w.effective >= 0 && c.next >= max(w.first, w.effective-replayedSoon))
+	return w.here(c.topicID) && (c.epoch+1 == w.verdict.Epoch() && !c.copied || w.effective >= 0 && c.next >= max(w.first, w.effective-replayedSoon))
 }
 
 // believed reports whether every record that a state has seen has had its effects.
@@ -157,7 +167,7 @@ func (w *worker) inArchive(ctx context.Context) []candidate {
 func (w *worker) candidates(ctx context.Context, from string, found []state.Found) []candidate {
 	var out []candidate
 	for _, f := range found {
-		c := candidate{from: from, next: f.Next, epoch: f.Epoch, topicID: f.TopicID, seals: f.Seals, load: func() error { return w.load(ctx, f, nil) }}
+		c := candidate{from: from, next: f.Next, epoch: f.Epoch, topicID: f.TopicID, seals: f.Seals, copied: f.Copied, load: func() error { return w.load(ctx, f, nil) }}
 		if w.believed(ctx, c) {
 			out = append(out, c)
 		}
@@ -190,12 +200,14 @@ func (w *worker) inherit(ctx context.Context) bool {
 		}
 		o, parent := w.ingest.o, w.partition%before
 		found := o.State.Find(ctx, o.Stage.Topic, parent)
-		archived, err := o.State.FindArchived(ctx, o.Stage.Topic, parent)
-		if err != nil {
-			w.ingest.fault(ctx, "archive", err)
-			return false // It is down: asking it for others takes as long again.
+		if !w.current(parent) {
+			archived, err := o.State.FindArchived(ctx, o.Stage.Topic, parent)
+			if err != nil {
+				w.ingest.fault(ctx, "archive", err)
+				return false // It is down: asking it for others takes as long again.
+			}
+			found = append(found, archived...)
 		}
-		found = append(found, archived...)
 		slices.SortStableFunc(found, func(a, b state.Found) int { return cmp.Compare(b.Next, a.Next) })
 		for _, f := range found {
 			if f.Partitions == before && w.here(f.TopicID) && w.load(ctx, f, keep) == nil {

@@ -151,26 +151,45 @@ func (s *Store) FindArchived(ctx context.Context, topic string, partition int) (
 // fetch reads a body chunk by chunk: each within archive_wait, so that one that
 // hangs is noticed soon, and all within restoreTimeout.
 func (s *Store) fetch(ctx context.Context, a Archived) ([]byte, error) {
-	if a.Bytes < 0 || a.Bytes > BodyBytesMax {
-		return nil, fmt.Errorf("snapshot of %d B: %w", a.Bytes, ErrDamaged)
-	}
 	ctx, cancel := context.WithTimeout(ctx, restoreTimeout)
 	defer cancel()
-	body := make([]byte, 0, a.Bytes)
-	for i := range a.Chunks {
-		chunk, err := s.chunk(ctx, a, i)
-		if err != nil {
-			return nil, fmt.Errorf("chunk %d of %d: %w", i, a.Chunks, err)
-		}
-		if int64(len(body)+len(chunk)) > a.Bytes {
-			return nil, fmt.Errorf("chunks hold more than %d B: %w", a.Bytes, ErrDamaged)
-		}
+	body := make([]byte, 0, min(max(0, a.Bytes), BodyBytesMax))
+	err := s.chunks(ctx, a, func(chunk []byte, _ time.Duration) error {
 		body = append(body, chunk...)
-	}
-	if int64(len(body)) != a.Bytes {
-		return nil, fmt.Errorf("chunks hold %d of %d B: %w", len(body), a.Bytes, ErrDamaged)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return body, nil
+}
+
+// chunks hands a body over chunk by chunk, with how long each took to come. Its
+// length is checked, and each chunk where it is read.
+func (s *Store) chunks(ctx context.Context, a Archived, take func(chunk []byte, took time.Duration) error) error {
+	if a.Bytes < 0 || a.Bytes > BodyBytesMax {
+		return fmt.Errorf("snapshot of %d B: %w", a.Bytes, ErrDamaged)
+	}
+	sum := int64(0)
+	for i := range a.Chunks {
+		begin := s.now()
+		chunk, err := s.chunk(ctx, a, i)
+		if err != nil {
+			return fmt.Errorf("chunk %d of %d: %w", i, a.Chunks, err)
+		}
+		sum += int64(len(chunk))
+		if sum > a.Bytes || len(chunk) == 0 && a.Chunks > 1 { // Nothing, again and again, would never end.
+			return fmt.Errorf("chunk %d of %d makes %d B of %d: %w", i, a.Chunks, sum, a.Bytes, ErrDamaged)
+		}
+		err = take(chunk, s.now().Sub(begin))
+		if err != nil {
+			return err
+		}
+	}
+	if sum != a.Bytes {
+		return fmt.Errorf("chunks hold %d of %d B: %w", sum, a.Bytes, ErrDamaged)
+	}
+	return nil
 }
 
 func (s *Store) chunk(ctx context.Context, a Archived, i int) ([]byte, error) {

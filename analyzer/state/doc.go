@@ -4,6 +4,7 @@
 //
 //	ingest --Save-----> partition-N.state --Find------> Restore --> ingest
 //	       --Reserve, Offer--> Run --> archive --FindArchived--^
+//	partition-N.state of a standby <--Copy--'
 //
 // # Contract
 //
@@ -28,10 +29,15 @@
 // is bounded by archive_wait: an archive that is down or slow costs a longer
 // replay and delays nothing else.
 //
+// A standby copies the archive's snapshots to its own disk ([Store.Copy]), where they
+// are found as its own are. They are whole and checked before they are found, and fence
+// nobody: their epochs are the archive's word alone.
+//
 // # Concurrency
 //
 // A [Store] is safe for concurrent use for different partitions; one partition
-// is saved and loaded by its one owner at a time. [Store.Run] is called once.
+// is saved and loaded by its one owner at a time, who says so with [Store.Own]: no copy
+// takes a place among its files meanwhile. [Store.Run] is called once.
 //
 // # Non-obvious
 //

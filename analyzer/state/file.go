@@ -45,9 +45,18 @@ type Header struct {
 	Cold string `json:"cold,omitempty"`
 	// Saved is the analyzer's wall clock, for people.
 	Saved time.Time `json:"saved"`
+	// Copied says that a standby has it from the archive. Its owner may have got
+	// further under the same epoch, and it fences nobody.
+	Copied bool `json:"copied,omitempty"`
 	// Seals are how far the chains of the gateways' batches are. The archive does not
 	// keep them: a chain is then one that is met for the first time.
 	Seals []seal.Entry `json:"seals,omitempty"`
+}
+
+// LaterThan reports whether it is of a later owner than another of its partition, or
+// of the same one later on.
+func (h Header) LaterThan(o Header) bool {
+	return h.Epoch > o.Epoch || h.Epoch == o.Epoch && h.Next > o.Next
 }
 
 // write writes one file and syncs it.

@@ -20,6 +20,9 @@ type Found struct {
 // Archived reports whether it is in the archive and not on this disk.
 func (f Found) Archived() bool { return f.file == "" }
 
+// BodyBytes is the length of the body of one in the archive.
+func (f Found) BodyBytes() int64 { return f.archived.Bytes }
+
 // Restore reads the body and hands it to restore, whole and checked. An error is
 // counted as damage where the snapshot or restore is at fault; the caller then
 // goes on with the next one. body is restore's own.

@@ -44,6 +44,9 @@ type Store struct {
 	offers  chan offer    // Of the one snapshot for which it is.
 	growth  growth
 	members sync.Mutex // Guards the file of members, which both stages write.
+
+	owning sync.Mutex     // Held where a copy takes its place.
+	owned  map[string]int // How many work on a partition here, by its path. Guarded by owning.
 }
 
 // New returns a store over c.Dir, which it creates. With an empty Dir nothing
@@ -63,11 +66,11 @@ func New(o Options) (*Store, error) {
 			return nil, fmt.Errorf("state: dir: %w", err)
 		}
 	}
-	s := &Store{dir: o.Config.Dir, cold: o.Config.ColdBytes, logger: o.Logger, metrics: m, now: o.Now, wait: o.Config.ArchiveWait, slot: make(chan struct{}, 1), offers: make(chan offer, 1)}
+	s := &Store{dir: o.Config.Dir, cold: o.Config.ColdBytes, logger: o.Logger, metrics: m, now: o.Now, wait: o.Config.ArchiveWait, slot: make(chan struct{}, 1), offers: make(chan offer, 1), owned: make(map[string]int)}
 	if o.Config.ArchiveEvery > 0 {
 		s.archive = o.Archive
 	}
-	return s, nil
+	return s, s.sweep()
 }
 
 // OnDisk reports whether state is kept on this machine's disk.
@@ -108,15 +111,16 @@ func (s *Store) Save(ctx context.Context, h Header, snapshot func(io.Writer) err
 	}
 	for i := range kept {
 		old, err := headerOf(slot(path, i))
-		if err == nil && old.Epoch > h.Epoch {
+		if err == nil && !old.Copied && old.Epoch > h.Epoch {
 			return fmt.Errorf("save state of partition %d: epoch %d, on disk %d: %w", h.Partition, h.Epoch, old.Epoch, ErrFenced)
 		}
 	}
-	n, err := write(path+".tmp", h, snapshot)
+	n, err := write(path+temporarySuffix, h, snapshot)
 	if err != nil {
+		_ = os.Remove(path + temporarySuffix) // A disk that is full needs the room.
 		return fmt.Errorf("save state of partition %d: %w", h.Partition, err)
 	}
-	err = rotate(path)
+	err = rotate(path, path+temporarySuffix)
 	if err != nil {
 		return fmt.Errorf("save state of partition %d: %w", h.Partition, err)
 	}
@@ -168,15 +172,17 @@ func (s *Store) Epochs(topic string) map[int]uint64 {
 	if s.dir == "" {
 		return nil
 	}
-	files, err := filepath.Glob(filepath.Join(s.dir, topic, "partition-*.state*"))
-	if err != nil {
-		return nil // The folder's own name is a bad pattern: preferences alone are lost.
-	}
 	out := make(map[int]uint64)
-	for _, name := range files {
-		h, err := headerOf(name)
-		if err == nil && h.Topic == topic {
-			out[h.Partition] = max(out[h.Partition], h.Epoch)
+	for i := range kept {
+		files, err := filepath.Glob(slot(filepath.Join(s.dir, topic, "partition-*.state"), i))
+		if err != nil {
+			return nil // The folder's own name is a bad pattern: preferences alone are lost.
+		}
+		for _, name := range files {
+			h, err := headerOf(name)
+			if err == nil && h.Topic == topic {
+				out[h.Partition] = max(out[h.Partition], h.Epoch)
+			}
 		}
 	}
 	return out
@@ -200,14 +206,17 @@ func slot(path string, i int) string {
 	return path + ".previous"
 }
 
-// rotate puts the temporary file in place. A crash between the two renames
-// leaves the previous file alone, which Load finds.
-func rotate(path string) error {
+// temporarySuffix ends the name of a file that is being saved.
+const temporarySuffix = ".tmp"
+
+// rotate puts a whole file in place. A crash between the two renames leaves the
+// previous file alone, which Find finds.
+func rotate(path, whole string) error {
 	err := os.Rename(path, slot(path, 1))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("keep previous file: %w", err)
 	}
-	err = os.Rename(path+".tmp", path)
+	err = os.Rename(whole, path)
 	if err != nil {
 		return fmt.Errorf("put new file in place: %w", err)
 	}

@@ -64,6 +64,10 @@
 // A batch is encoded once, by us: an attempt that timed out may still be reading its
 // bytes, so after an error they are never written to again.
 //
+// A life that ends as it should closes its lanes itself, once all else is delivered:
+// its last ticks say so, and nobody waits for what no longer comes. One that could not
+// deliver leaves that to the next.
+//
 // Ticks take no number while the lane's previous tick still waits, so an outage
 // of Kafka does not fill the queue with them.
 package emit

@@ -239,8 +239,8 @@ func (e *Emitter) Stats() Stats {
 	return st
 }
 
-// Run sends until ctx ends, and then what is queued for at most Config.Drain.
-// What could not be sent by then is in the spool for the next start, else counted
+// Run sends until ctx ends, and then what is queued for at most Config.Drain, and
+// last of all in each lane a tick that says that it has ended. What could not be sent by then is in the spool for the next start, else counted
 // and logged. Emitting goes on during the drain and is refused after it. Its error
 // is that of closing the spool.
 func (e *Emitter) Run(ctx context.Context) error {
@@ -252,7 +252,12 @@ func (e *Emitter) Run(ctx context.Context) error {
 	}
 	e.runSpool(send, &work)
 	e.tick(ctx)
-	e.drain()
+	limit := time.NewTimer(e.cfg.Drain)
+	defer limit.Stop()
+	if e.drain(limit.C) {
+		e.end()
+		e.drain(limit.C)
+	}
 	stop()
 	e.client.Close()
 	work.Wait()
@@ -260,22 +265,34 @@ func (e *Emitter) Run(ctx context.Context) error {
 	return e.Close()
 }
 
-// drain waits until both queues are empty or the time is up.
-func (e *Emitter) drain() {
-	limit := time.NewTimer(e.cfg.Drain)
-	defer limit.Stop()
+// drain waits until both queues are empty, which it reports, or the time is up.
+func (e *Emitter) drain(limit <-chan time.Time) bool {
 	for {
 		settled := e.settled() // First: it may queue tombstones.
 		e.requests.wakeAll()
 		if settled && e.requests.empty() && e.enforcements.empty() {
-			return
+			return true
 		}
 		select {
 		case <-e.requests.popped:
 		case <-e.enforcements.popped:
-		case <-limit.C:
-			return
+		case <-limit:
+			return false
 		}
+	}
+}
+
+// end closes every lane with its last tick. Where Kafka was not there in time, lanes
+// stay open: the next start delivers what is left, and closes them behind it.
+func (e *Emitter) end() {
+	for n := range e.lane {
+		l := &e.lane[n]
+		l.mu.Lock()
+		if !l.closed && e.settle(uint32(n), e.now()) {
+			e.say(uint32(n), event.ReasonEpochClosed)
+		}
+		l.closed = true
+		l.mu.Unlock()
 	}
 }
 

@@ -165,15 +165,19 @@ func (e *Emitter) tick(ctx context.Context) {
 // is no room. A tick that is left out takes no number.
 func (e *Emitter) beat(n uint32) {
 	l := &e.lane[n]
-	now := e.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ticking.Load() || !e.settle(n, now) {
-		return
+	if !l.ticking.Load() && e.settle(n, e.now()) {
+		e.say(n, "")
 	}
+}
+
+// say queues a tick of a lane that is settled. Callers hold the lane's mutex.
+func (e *Emitter) say(n uint32, reason string) {
+	l, now := &e.lane[n], e.now()
 	ev := &event.RequestEvent{
 		Kind: event.KindTick, Id: newID(), Time: timestamppb.New(now), Gateway: e.gateway, Epoch: e.life.epoch,
-		Lane: n, Seq: l.next + 1,
+		Lane: n, Seq: l.next + 1, Reason: reason,
 	}
 	r, err := e.control(e.life, n, sortTick, ev, now)
 	if err != nil {

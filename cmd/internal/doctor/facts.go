@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
@@ -163,7 +164,9 @@ type GatewayFact struct {
 type AnalyzerFact struct {
 	URL, Status, Model, Mode, ClickHouse string
 	Lag, StoreLag                        int64
-	Err                                  error
+	// Copies are what a standby has of others' state, nil where it is none.
+	Copies []standby.Copy
+	Err    error
 }
 
 // IssuerFact is whether an issuer's keys can be had.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -75,16 +76,17 @@ func (e *examiner) admin(ctx context.Context, f *Facts) []ClockFact {
 	}
 	for _, base := range e.in.AnalyzerAdmin {
 		var said struct {
-			Status     string `json:"status"`
-			Model      string `json:"model"`
-			Mode       string `json:"mode"`
-			Lag        int64  `json:"lag"`
-			StoreLag   int64  `json:"store_lag"`
-			ClickHouse string `json:"clickhouse"`
+			Status     string         `json:"status"`
+			Model      string         `json:"model"`
+			Mode       string         `json:"mode"`
+			Lag        int64          `json:"lag"`
+			StoreLag   int64          `json:"store_lag"`
+			ClickHouse string         `json:"clickhouse"`
+			Copies     []standby.Copy `json:"copies"`
 		}
 		clock, err := e.get(ctx, base+page, &said)
 		f.Analyzers = append(f.Analyzers, AnalyzerFact{
-			URL: base, Status: said.Status, Model: said.Model, Mode: said.Mode, ClickHouse: said.ClickHouse, Lag: said.Lag, StoreLag: said.StoreLag, Err: err,
+			URL: base, Status: said.Status, Model: said.Model, Mode: said.Mode, ClickHouse: said.ClickHouse, Lag: said.Lag, StoreLag: said.StoreLag, Copies: said.Copies, Err: err,
 		})
 		if clock.Host != "" {
 			clocks = append(clocks, clock)

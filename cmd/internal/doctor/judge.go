@@ -44,6 +44,7 @@ func checks() []check {
 		{"events", eventsLeave},
 		{"refused-verdicts", refusedVerdicts},
 		{"analyzers", analyzersReady},
+		{"standby", standbys},
 		{"models", models},
 		{"issuers", issuers},
 		{"disks", disks},

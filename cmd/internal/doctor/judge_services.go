@@ -8,6 +8,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	schema "github.com/vigil-gateway/vigil/schemas/clickhouse"
+	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
 func clickHouseReached(f Facts, r *report) {
@@ -204,6 +205,37 @@ func analyzersReady(f Facts, r *report) {
 	}
 	if len(f.Analyzers) > 0 {
 		r.green("%d analyzers do their share", len(f.Analyzers))
+	}
+}
+
+// copyOld is from which age on a copy says that nobody archives any more: gateways
+// tick, so that no partition of vigil.requests is ever idle.
+const copyOld = 30 * time.Minute
+
+func standbys(f Facts, r *report) {
+	n := 0
+	for _, a := range f.Analyzers {
+		behind, oldest := 0, time.Duration(0)
+		for _, c := range a.Copies {
+			switch {
+			case !c.Current:
+				behind++
+			case c.Topic == topic.Requests:
+				oldest = max(oldest, f.Now.Sub(c.Saved))
+			}
+		}
+		n += len(a.Copies)
+		if behind > 0 {
+			r.red("look at its log, at the room in state.dir and at standby.bytes_max: whoever takes over reads what is lacking from ClickHouse, or scores it again",
+				"%s, a standby, does not have the newest state of %d partitions", a.URL, behind)
+		}
+		if oldest > copyOld {
+			r.yellow("see what the check archive says, and look at the log of the analyzers that work: what has come since is scored again at a takeover",
+				"the state that %s, a standby, has copied is up to %s old", a.URL, oldest.Round(time.Second))
+		}
+	}
+	if n > 0 {
+		r.green("standbys have the newest state of %d partitions", n)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/cmd/internal/doctor"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	schema "github.com/vigil-gateway/vigil/schemas/clickhouse"
@@ -37,7 +38,7 @@ func healthy() doctor.Facts {
 		},
 		Clocks:      []doctor.ClockFact{{"gw-1", 400 * time.Millisecond, 500 * time.Millisecond}, {"ch-1", time.Second, time.Millisecond}},
 		Gateways:    []doctor.GatewayFact{{URL: "http://gw-1", ID: "gw-1", Status: "ready", Silent: time.Second, Queued: 5, Limit: 1000, Dropped: map[string]uint64{"queue_full": 0, "summarised": 9}}},
-		Analyzers:   []doctor.AnalyzerFact{{URL: "http://an-1", Status: "ready", Model: "0123456789abcdef", Mode: "enforce"}, {URL: "http://an-2", Status: "ready", Model: "0123456789abcdef"}},
+		Analyzers:   []doctor.AnalyzerFact{{URL: "http://an-1", Status: "ready", Model: "0123456789abcdef", Mode: "enforce"}, {URL: "http://an-2", Status: "ready", Model: "0123456789abcdef", Copies: copies(now)}},
 		Issuers:     []doctor.IssuerFact{{Issuer: "https://idp.example.com", Keys: 2}},
 		Disks:       []doctor.DiskFact{{Key: "revoke.dir", Path: "/var/lib/vigil", Free: 50 << 30, Total: 100 << 30}},
 		Descriptors: []doctor.DescriptorFact{{Process: "gateway", Limit: 1 << 20, Needs: 20_000}},
@@ -51,6 +52,14 @@ func healthy() doctor.Facts {
 		}
 	}
 	return f
+}
+
+// copies are those of a standby: one of each stage, of which the facets' may be idle.
+func copies(now time.Time) []standby.Copy {
+	return []standby.Copy{
+		{Topic: topic.Requests, Partition: 3, Next: 900, Epoch: 7, Saved: now.Add(-5 * time.Minute), Current: true},
+		{Topic: topic.Facets, Partition: 1, Next: 9, Epoch: 2, Saved: now.Add(-24 * time.Hour), Current: true},
+	}
 }
 
 // needs is what a role may do with a topic.
@@ -124,6 +133,7 @@ func TestEveryCheckIsRedOnce(t *testing.T) {
 		"events":           {func(f *doctor.Facts) { f.Gateways[0].Queued = 900 }, "900 of at most 1000 events waiting", "look at Kafka"},
 		"refused-verdicts": {func(f *doctor.Facts) { f.Gateways[0].Refused = map[string]uint64{"wrong_signature": 3} }, "gw-1 has refused verdicts: 3 wrong_signature", "who wrote them"},
 		"analyzers":        {func(f *doctor.Facts) { f.Analyzers[0].Status = "not in the group" }, "http://an-1 is not in the group", "its log"},
+		"standby":          {func(f *doctor.Facts) { f.Analyzers[1].Copies[1].Current = false }, "http://an-2, a standby, does not have the newest state of 1 partitions", "standby.bytes_max"},
 		"models":           {func(f *doctor.Facts) { f.Analyzers[1].Model = "fedcba9876543210" }, "http://an-2 has model fedcba987654, http://an-1 has 0123456789ab", "same model file"},
 		"issuers":          {func(f *doctor.Facts) { f.Issuers[0].Err = errAway }, "https://idp.example.com: nobody", "jwks_url"},
 		"disks":            {func(f *doctor.Facts) { f.Disks[0].Free = 1 << 20 }, "revoke.dir /var/lib/vigil", "make room"},
@@ -163,6 +173,20 @@ func TestADeadFacetStageIsSeen(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		if r.Level == doctor.Red && !strings.Contains(r.Text, "gw-1 has heard nothing of the facet stage for 5m0s") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Copies that are old though nothing newer is archived are told of.
+func TestCopiesThatGrowOldAreSeen(t *testing.T) {
+	f := healthy()
+	f.Analyzers[1].Copies[0].Saved = f.Now.Add(-time.Hour)
+	for _, r := range doctor.Judge(f) {
+		if (r.Level == doctor.Yellow) != (r.Check == "standby") {
+			t.Errorf("%+v", r)
+		}
+		if r.Level == doctor.Yellow && !strings.Contains(r.Text, "http://an-2, a standby, has copied is up to 1h0m0s old") {
 			t.Errorf("%+v", r)
 		}
 	}

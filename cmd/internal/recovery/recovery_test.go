@@ -95,6 +95,7 @@ type rig struct {
 	config analyzer.Config
 	writer *announce.Writer
 	sent   int
+	begun  []byte // The state from which every partition begins.
 }
 
 func newRig(t *testing.T) *rig {
@@ -164,6 +165,12 @@ func (r *rig) prepare(stateDir string) (bytesEach int) {
 			offset++
 		}
 	}
+	var begun bytes.Buffer
+	err = e.Snapshot(&begun)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.begun = begun.Bytes()
 	c := r.config.State
 	c.Dir = stateDir
 	s, err := state.New(state.Options{Config: c, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now})
@@ -172,7 +179,10 @@ func (r *rig) prepare(stateDir string) (bytesEach int) {
 	}
 	for p := range *partitions {
 		h := state.Header{Topic: topic.Requests, Partition: p, Partitions: *partitions, Model: model.Default().Digest()}
-		err = s.Save(r.t.Context(), h, e.Snapshot)
+		err = s.Save(r.t.Context(), h, func(w io.Writer) error {
+			_, err := w.Write(r.begun)
+			return err
+		})
 		if err != nil {
 			r.t.Fatal(err)
 		}
