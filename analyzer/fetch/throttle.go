@@ -78,24 +78,25 @@ type Throttle struct {
 	clientID string
 	logger   *slog.Logger
 	waited   metric.Float64Counter
+	now      func() time.Time
 
 	mu     sync.Mutex
 	unsaid time.Duration // What was waited since it was logged.
-	said   bool
+	said   time.Time     // When that was.
 }
 
 // NewThrottle returns one for readers of a client id.
-func NewThrottle(clientID string, logger *slog.Logger, meter metric.Meter) (*Throttle, error) {
+func NewThrottle(clientID string, logger *slog.Logger, meter metric.Meter, now func() time.Time) (*Throttle, error) {
 	waited, err := meter.Float64Counter("vigil.analyzer.fetch_throttled", metric.WithUnit("s"),
 		metric.WithDescription("How long reads have waited because a broker's quota held them back, by topic."))
 	if err != nil {
 		return nil, fmt.Errorf("metrics of reading: %w", err)
 	}
-	return &Throttle{clientID: clientID, logger: logger, waited: waited}, nil
+	return &Throttle{clientID: clientID, logger: logger, waited: waited, now: now}, nil
 }
 
-// Wait waits for [Answer.Throttle], or until ctx ends. It is logged the first time, and
-// each time that throttleLogEvery has been waited.
+// Wait waits for [Answer.Throttle], or until ctx ends. It is logged once in
+// throttleLogEvery.
 func (t *Throttle) Wait(ctx context.Context, topic string, partition int, by time.Duration) {
 	if by <= 0 {
 		return
@@ -116,7 +117,7 @@ func (t *Throttle) say(ctx context.Context, topic string, partition int, by time
 	t.waited.Add(ctx, by.Seconds(), metric.WithAttributes(attribute.String("topic", topic)))
 	if waited, due := t.due(by); due {
 		t.logger.WarnContext(ctx, "a quota of the brokers holds reading back: raise consumer_byte_rate or request_percentage of this client id or user, or what is read lags",
-			"client_id", t.clientID, "topic", topic, "partition", partition, "waits", by, "waited", waited)
+			"client_id", t.clientID, "topic", topic, "partition", partition, "waits", by, "all_waited", waited)
 	}
 }
 
@@ -125,10 +126,11 @@ func (t *Throttle) due(by time.Duration) (waited time.Duration, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unsaid += by
-	if t.said && t.unsaid < throttleLogEvery {
+	now := t.now()
+	if now.Sub(t.said) < throttleLogEvery {
 		return 0, false
 	}
-	waited, t.unsaid, t.said = t.unsaid, 0, true
+	waited, t.unsaid, t.said = t.unsaid, 0, now
 	return waited, true
 }
 
@@ -136,6 +138,6 @@ const (
 	// throttleMax bounds what a broker may have a reader wait: its windows are of a
 	// second, eleven of them by default.
 	throttleMax = time.Minute
-	// throttleLogEvery is how much is waited between two lines in the log.
-	throttleLogEvery = 30 * time.Second
+	// throttleLogEvery is the time between two lines in the log.
+	throttleLogEvery = time.Minute
 )

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -33,8 +34,9 @@ func TestAQuotaDelaysReading(t *testing.T) {
 		resp.ThrottleMillis = 10
 		return resp, nil, ok && asked <= 3
 	})
-	got, err := b.fetch(t.Context(), topic.Cuts, 0, 0, time.Second)
-	if err != nil || len(got.Records) != 1 || got.End != 1 || asked != 4 {
-		t.Errorf("%d records up to %d after %d reads, %v", len(got.Records), got.End, asked, err)
+	held := 0
+	got, err := b.fetch(t.Context(), topic.Cuts, 0, 0, time.Second, func(context.Context) { held++ })
+	if err != nil || len(got.Records) != 1 || got.End != 1 || asked != 4 || held != 3 {
+		t.Errorf("%d records up to %d after %d reads, %d of them held back, %v", len(got.Records), got.End, asked, held, err)
 	}
 }
