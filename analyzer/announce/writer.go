@@ -58,7 +58,7 @@ func NewWriter(via *access.Access, brokers []string, logger *slog.Logger, meter 
 	// A short metadata TTL: a moved leader is found within it.
 	t := via.Transport("vigil-analyzer")
 	t.MetadataTTL = time.Second
-	throttle, err := fetch.NewThrottle(t.ClientID, logger, meter, time.Now)
+	throttle, err := fetch.NewThrottle(t.ClientID, logger, meter)
 	if err != nil {
 		return nil, fmt.Errorf("announce: %w", err)
 	}

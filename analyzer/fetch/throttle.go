@@ -20,8 +20,8 @@ import (
 // [ErrFormat] or [ErrChecksum].
 func (r *Reader) Read(ctx context.Context, q Request) (Answer, error) {
 	a, err := r.once(ctx, q)
-	var held *heldBackError
-	if errors.As(err, &held) {
+	held, ok := errors.AsType[*heldBackError](err)
+	if ok {
 		return Answer{Next: q.Offset, End: endUnknown, Throttle: held.by}, nil
 	}
 	return a, err
@@ -78,21 +78,20 @@ type Throttle struct {
 	clientID string
 	logger   *slog.Logger
 	waited   metric.Float64Counter
-	now      func() time.Time
 
 	mu     sync.Mutex
 	unsaid time.Duration // What was waited since it was logged.
-	said   time.Time     // When that was.
+	quiet  bool          // That is not long ago.
 }
 
 // NewThrottle returns one for readers of a client id.
-func NewThrottle(clientID string, logger *slog.Logger, meter metric.Meter, now func() time.Time) (*Throttle, error) {
+func NewThrottle(clientID string, logger *slog.Logger, meter metric.Meter) (*Throttle, error) {
 	waited, err := meter.Float64Counter("vigil.analyzer.fetch_throttled", metric.WithUnit("s"),
 		metric.WithDescription("How long reads have waited because a broker's quota held them back, by topic."))
 	if err != nil {
 		return nil, fmt.Errorf("metrics of reading: %w", err)
 	}
-	return &Throttle{clientID: clientID, logger: logger, waited: waited, now: now}, nil
+	return &Throttle{clientID: clientID, logger: logger, waited: waited}, nil
 }
 
 // Wait waits for [Answer.Throttle], or until ctx ends. It is logged once in
@@ -126,12 +125,18 @@ func (t *Throttle) due(by time.Duration) (waited time.Duration, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unsaid += by
-	now := t.now()
-	if now.Sub(t.said) < throttleLogEvery {
+	if t.quiet {
 		return 0, false
 	}
-	waited, t.unsaid, t.said = t.unsaid, 0, now
+	time.AfterFunc(throttleLogEvery, t.speak)
+	waited, t.unsaid, t.quiet = t.unsaid, 0, true
 	return waited, true
+}
+
+func (t *Throttle) speak() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.quiet = false
 }
 
 const (

@@ -72,7 +72,7 @@ func TestABrokerThatHoldsBack(t *testing.T) {
 func TestThrottleWaitsAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		throttle, err := fetch.NewThrottle("vigil", slog.New(slog.NewTextHandler(&log, nil)), noop.Meter{}, time.Now)
+		throttle, err := fetch.NewThrottle("vigil", slog.New(slog.NewTextHandler(&log, nil)), noop.Meter{})
 		if err != nil {
 			t.Fatal(err)
 		}

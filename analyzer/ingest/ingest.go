@@ -143,7 +143,7 @@ func New(o Options) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingest: metrics: %w", err)
 	}
-	throttle, err := fetch.NewThrottle(clientID, o.Logger, o.Meter, o.Now)
+	throttle, err := fetch.NewThrottle(clientID, o.Logger, o.Meter)
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}

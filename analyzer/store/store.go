@@ -97,7 +97,7 @@ func New(o Options) (*Store, error) {
 	transport := o.Access.Transport(clientID)
 	transport.MetadataTTL, transport.DialTimeout, transport.IdleTimeout = 2*time.Second, 5*time.Second, time.Minute
 	b := newBroker(o.Config.Brokers, transport, o.Access)
-	b.throttle, err = fetch.NewThrottle(clientID, o.Logger, o.Meter, o.Now)
+	b.throttle, err = fetch.NewThrottle(clientID, o.Logger, o.Meter)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), conn.Close())
 	}
