@@ -20,8 +20,8 @@ import (
 // [ErrFormat] or [ErrChecksum].
 func (r *Reader) Read(ctx context.Context, q Request) (Answer, error) {
 	a, err := r.once(ctx, q)
-	var held *heldBackError
-	if errors.As(err, &held) {
+	held, ok := errors.AsType[*heldBackError](err)
+	if ok {
 		return Answer{Next: q.Offset, End: endUnknown, Throttle: held.by}, nil
 	}
 	return a, err
@@ -81,7 +81,7 @@ type Throttle struct {
 
 	mu     sync.Mutex
 	unsaid time.Duration // What was waited since it was logged.
-	said   bool
+	quiet  bool          // That is not long ago.
 }
 
 // NewThrottle returns one for readers of a client id.
@@ -94,8 +94,8 @@ func NewThrottle(clientID string, logger *slog.Logger, meter metric.Meter) (*Thr
 	return &Throttle{clientID: clientID, logger: logger, waited: waited}, nil
 }
 
-// Wait waits for [Answer.Throttle], or until ctx ends. It is logged the first time, and
-// each time that throttleLogEvery has been waited.
+// Wait waits for [Answer.Throttle], or until ctx ends. It is logged once in
+// throttleLogEvery.
 func (t *Throttle) Wait(ctx context.Context, topic string, partition int, by time.Duration) {
 	if by <= 0 {
 		return
@@ -116,7 +116,7 @@ func (t *Throttle) say(ctx context.Context, topic string, partition int, by time
 	t.waited.Add(ctx, by.Seconds(), metric.WithAttributes(attribute.String("topic", topic)))
 	if waited, due := t.due(by); due {
 		t.logger.WarnContext(ctx, "a quota of the brokers holds reading back: raise consumer_byte_rate or request_percentage of this client id or user, or what is read lags",
-			"client_id", t.clientID, "topic", topic, "partition", partition, "waits", by, "waited", waited)
+			"client_id", t.clientID, "topic", topic, "partition", partition, "waits", by, "all_waited", waited)
 	}
 }
 
@@ -125,17 +125,24 @@ func (t *Throttle) due(by time.Duration) (waited time.Duration, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unsaid += by
-	if t.said && t.unsaid < throttleLogEvery {
+	if t.quiet {
 		return 0, false
 	}
-	waited, t.unsaid, t.said = t.unsaid, 0, true
+	time.AfterFunc(throttleLogEvery, t.speak)
+	waited, t.unsaid, t.quiet = t.unsaid, 0, true
 	return waited, true
+}
+
+func (t *Throttle) speak() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.quiet = false
 }
 
 const (
 	// throttleMax bounds what a broker may have a reader wait: its windows are of a
 	// second, eleven of them by default.
 	throttleMax = time.Minute
-	// throttleLogEvery is how much is waited between two lines in the log.
-	throttleLogEvery = 30 * time.Second
+	// throttleLogEvery is the time between two lines in the log.
+	throttleLogEvery = time.Minute
 )

@@ -57,7 +57,7 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 		}
 		backoff = fetchBackoff
 		if got.throttle > 0 {
-			w.ingest.throttle.Wait(ctx, w.ingest.o.Stage.Topic, w.partition, got.throttle)
+			w.heldBack(ctx, got.throttle)
 			continue
 		}
 		w.readAt.Store(w.ingest.o.Now().UnixNano())
@@ -84,6 +84,16 @@ func (w *worker) fetch(ctx context.Context, offset int64) error {
 		}
 	}
 	return nil
+}
+
+// heldBack waits out a quota. How far the partition goes on meanwhile no read says, and
+// nobody would see that it lags.
+func (w *worker) heldBack(ctx context.Context, by time.Duration) {
+	_, end, _, err := w.bounds(ctx, time.Time{})
+	if err == nil {
+		w.end.Store(end)
+	}
+	w.ingest.throttle.Wait(ctx, w.ingest.o.Stage.Topic, w.partition, by)
 }
 
 // readOf is one read. Where a fault of any partition has made it doubtful that the

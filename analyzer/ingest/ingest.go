@@ -157,12 +157,12 @@ func New(o Options) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingest: metrics: %w", err)
 	}
-	o.Logger = o.Logger.With("topic", o.Stage.Topic) // Both stages have a partition 0.
-	t := o.Access.Transport("vigil-analyzer")
-	throttle, err := fetch.NewThrottle(t.ClientID, o.Logger, o.Meter)
+	throttle, err := fetch.NewThrottle(clientID, o.Logger, o.Meter)
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
+	o.Logger = o.Logger.With("topic", o.Stage.Topic) // Both stages have a partition 0.
+	t := o.Access.Transport(clientID)
 	t.MetadataTTL = time.Second
 	brokers := kafka.TCP(o.Brokers...)
 	i := &Ingest{

@@ -3,6 +3,7 @@ package ingest
 import "time"
 
 const (
+	clientID      = "vigil-analyzer" // For the brokers' logs and quotas.
 	fetchBytesMin = 4 << 10
 	fetchBytesMax = 64 << 20
 	// prefetch is how many reads wait in front of a worker.

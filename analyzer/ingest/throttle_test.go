@@ -29,15 +29,16 @@ func (faults) Enabled(context.Context, slog.Level) bool { return true }
 func (f faults) WithAttrs([]slog.Attr) slog.Handler     { return f }
 
 // A quota of the brokers that holds every second read back is no fault: all is scored
-// once, in the generation in which it began.
+// once, in the generation in which it began, and until then the lag shows.
 func TestAQuotaDelaysAndIsNoFault(t *testing.T) {
 	r, _, cluster := newFaultyCluster(t)
 	var asked, joined atomic.Int32
+	var all atomic.Bool // Every read is held back.
 	cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		resp, ok := req.ResponseKind().(*kmsg.FetchResponse)
 		resp.ThrottleMillis = 20
-		return resp, nil, ok && asked.Add(1)%2 == 1
+		return resp, nil, ok && (all.Load() || asked.Add(1)%2 == 1)
 	})
 	cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
@@ -49,9 +50,12 @@ func TestAQuotaDelaysAndIsNoFault(t *testing.T) {
 	eventually(t, "it owns all", func() bool { return len(a.Status()) == partitions })
 	before := joined.Load()
 	const n = 40
+	all.Store(true)
 	for i := range n {
 		r.send(0, request(i, "alice", "/"))
 	}
+	eventually(t, "the lag shows", func() bool { return a.Status()[0].Lag() >= n-1 }) // One read may have been under way.
+	all.Store(false)
 	eventually(t, "all is assessed", func() bool { return a.Status()[0].Next == n })
 	if n := seen.n.Load(); n != 0 {
 		t.Errorf("%d faults of a quota", n)

@@ -81,7 +81,7 @@ func (d *Dead) Walk(ctx context.Context, visit func(*deadletter.Letter) error) (
 	}
 	misses := 0
 	for next := max(first, end-DeadMax); next < end; {
-		got, err := d.broker.fetch(ctx, topic.Dead, 0, next, fetchWait)
+		got, err := d.broker.fetch(ctx, topic.Dead, 0, next, fetchWait, nil)
 		if err != nil {
 			return strangers, err
 		}

@@ -35,9 +35,10 @@ func newBroker(brokers []string, transport *kafka.Transport, via *access.Access)
 }
 
 // fetch reads on from offset; it waits at most wait for a record to come, and for as
-// long as a quota holds reading back. The answer has no record in front of offset. The
-// error wraps kafka.OffsetOutOfRange where the offset has been deleted or never was.
-func (b broker) fetch(ctx context.Context, topic string, partition int, offset int64, wait time.Duration) (fetch.Answer, error) {
+// long as a quota holds reading back, before which it calls held where that is not nil.
+// The answer has no record in front of offset. The error wraps kafka.OffsetOutOfRange
+// where the offset has been deleted or never was.
+func (b broker) fetch(ctx context.Context, topic string, partition int, offset int64, wait time.Duration, held func(context.Context)) (fetch.Answer, error) {
 	for {
 		a, err := b.once(ctx, topic, partition, offset, wait)
 		if err != nil {
@@ -46,6 +47,9 @@ func (b broker) fetch(ctx context.Context, topic string, partition int, offset i
 		if a.Throttle == 0 {
 			_, a.Records = a.Split(offset)
 			return a, nil
+		}
+		if held != nil {
+			held(ctx)
 		}
 		b.throttle.Wait(ctx, topic, partition, a.Throttle)
 	}

@@ -85,7 +85,7 @@ func (l *ledger) read(ctx context.Context, end int64) error {
 		l.next = max(first, head-cutsScanMax)
 	}
 	for misses := 0; l.next < end; {
-		got, err := l.broker.fetch(ctx, topic.Cuts, 0, l.next, fetchWait)
+		got, err := l.broker.fetch(ctx, topic.Cuts, 0, l.next, fetchWait, nil)
 		if err != nil {
 			return err
 		}

@@ -163,7 +163,7 @@ func (w *worker) read(ctx context.Context, wait time.Duration) error {
 	var got fetch.Answer
 	from := max(w.next, w.reached)
 	err := w.store.again(ctx, "fetch", kafka.OffsetOutOfRange, func() (err error) {
-		got, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait)
+		got, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait, w.fallBehind)
 		return err
 	})
 	if err != nil {
@@ -361,8 +361,8 @@ func (w *worker) release(items []item) {
 	}
 }
 
-// fallBehind looks how far the partition has gone on while its worker, which
-// reads nothing then, waits for ClickHouse: else the lag would stand still.
+// fallBehind looks how far the partition has gone on while its worker, which reads
+// nothing then, waits for ClickHouse or for a quota: else the lag would stand still.
 func (w *worker) fallBehind(ctx context.Context) {
 	_, end, err := w.store.broker.bounds(ctx, w.kind.topic, w.partition)
 	if err == nil {
