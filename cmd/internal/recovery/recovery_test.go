@@ -148,8 +148,8 @@ func (r *rig) file(name string, content []byte) string {
 	return path
 }
 
-// prepare writes a state file of as many entities for each partition.
-func (r *rig) prepare(stateDir string) (bytesEach int) {
+// prepare writes a state file of as many entities for each partition into each folder.
+func (r *rig) prepare(stateDirs ...string) (bytesEach int) {
 	r.t.Helper()
 	e, err := scorer.New(scorer.Options{Model: model.Default()})
 	if err != nil {
@@ -171,6 +171,19 @@ func (r *rig) prepare(stateDir string) (bytesEach int) {
 		r.t.Fatal(err)
 	}
 	r.begun = begun.Bytes()
+	for _, dir := range stateDirs {
+		r.keep(dir)
+	}
+	fi, err := os.Stat(filepath.Join(stateDirs[0], topic.Requests, "partition-0.state"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return int(fi.Size()) / (2 * subjects)
+}
+
+// keep writes the state from which everything begins for each partition.
+func (r *rig) keep(stateDir string) {
+	r.t.Helper()
 	c := r.config.State
 	c.Dir = stateDir
 	s, err := state.New(state.Options{Config: c, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Now: time.Now})
@@ -187,11 +200,6 @@ func (r *rig) prepare(stateDir string) (bytesEach int) {
 			r.t.Fatal(err)
 		}
 	}
-	fi, err := os.Stat(filepath.Join(stateDir, topic.Requests, "partition-0.state"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return int(fi.Size()) / (2 * subjects)
 }
 
 // life is the n-th request of a subject.
