@@ -12,4 +12,6 @@ type Cold interface {
 	// Take gives back what was put under a key last and forgets it, nil where there
 	// is nothing. It is valid until the next call of Take.
 	Take(key []byte) []byte
+	// Clear forgets all that was put.
+	Clear()
 }
