@@ -160,7 +160,7 @@ func TestHostileBatches(t *testing.T) {
 		"snappy: chunks each of which is not too large":      {packed(compress.Snappy, 1, snappyFrame(0, slices.Repeat([][]byte{snappy.Encode(nil, make([]byte, 1<<20))}, 33)...)), -1, 11, much},
 		"snappy: half a head":                                {packed(compress.Snappy, 1, snappyFrame(0)[:11]), -1, 11, little},
 		"a batch of which the head alone has come":           {plainly(4, 5, tooLarge)[:atRecords], -1, 15, little},
-		"a batch that is too large, and whole":               {plainly(4, 5, tooLarge), -1, 15, little},
+		"a batch that is too large, and whole":               {plainly(0, 1, tooLarge), -1, 11, little},
 		"a batch that is as large as one may be, and is not": {plainly(0, 1, large), 1, 11, little},
 	}
 	for name, tt := range tests {

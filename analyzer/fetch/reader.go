@@ -81,7 +81,7 @@ func (r *Reader) Read(ctx context.Context, q Request) (Answer, error) {
 	in, ok := m.(*raw)
 	switch {
 	case errors.As(err, &part):
-		in = part.raw
+		in = part.in
 	case err != nil:
 		return Answer{}, fmt.Errorf("fetch: %w", err)
 	case !ok:
@@ -162,7 +162,7 @@ type raw struct {
 
 // partial is the begin of an answer that is not read to its end: an error, so that the
 // transport gives its connection up.
-type partial struct{ *raw }
+type partial struct{ in *raw } // Not embedded: it would be an answer.
 
 func (*partial) Error() string { return "answer is too large" }
 

@@ -63,6 +63,9 @@ func readAll(from io.Reader, packed, most int) ([]byte, error) {
 		out = out[:len(out)+n]
 		switch {
 		case errors.Is(err, io.EOF):
+			if 2*len(out) < cap(out) {
+				out = bytes.Clone(out) // Whoever keeps a record keeps it all.
+			}
 			return out, nil
 		case err != nil:
 			return out, err
