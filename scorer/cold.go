@@ -19,7 +19,7 @@ const (
 
 // shelvedLeast is how many entities a table has room for at least where there is
 // a cold store: one event brings back all sessions of its subject, and must not
-// push out those that it has in hand.
+// push out those that it has in hand, which are the last that were used.
 const shelvedLeast = 4 * entity.OpenSessionsMax
 
 // shelf is the engine's side of its cold store.
@@ -38,6 +38,13 @@ type shelf struct {
 func (e *Engine) Shelve(c entity.Cold) {
 	e.shelf = shelf{cold: c, reader: snapshot.Reader(nil)}
 	e.empty()
+}
+
+// clear forgets whoever is in the store.
+func (s *shelf) clear() {
+	if s.cold != nil {
+		s.cold.Clear()
+	}
 }
 
 // room is how many entities a table has room for.
@@ -180,7 +187,8 @@ func (e *Engine) actors(key entity.Key) (*entity.Table[entity.Session], byte) {
 }
 
 // peek is a session or an address that is known, nil for none, without marking it
-// as used. One that was pushed out comes back.
+// as used. One that was pushed out comes back, perhaps into the place of one that was
+// peeked at before: whoever keeps several in hand holds them.
 func (e *Engine) peek(key entity.Key) *entity.Session {
 	table, kind := e.actors(key)
 	s := table.Peek(key)
@@ -193,6 +201,19 @@ func (e *Engine) peek(key entity.Key) *entity.Session {
 	}
 	s, _ = e.seat(mine(key), e.clock.Now(), back)
 	return s
+}
+
+// hold is peek for one that stays in hand while others come back: it counts as used,
+// and so as many as shelvedLeast stay where they are.
+func (e *Engine) hold(key entity.Key) *entity.Session {
+	if e.shelf.cold != nil {
+		table, _ := e.actors(key)
+		s := table.Get(key)
+		if s != nil {
+			return s
+		}
+	}
+	return e.peek(key)
 }
 
 // peekSubject is peek for subjects.

@@ -147,6 +147,7 @@ func (e *Engine) empty() {
 func (e *Engine) forget() {
 	gathered := e.facets
 	e.empty()
+	e.shelf.clear()
 	gathered.Restart()
 	e.facets = gathered
 }
@@ -306,7 +307,7 @@ func (e *Engine) company(x *evidence.Context, action string) judge.Company {
 	}
 	var list []*entity.Session
 	for _, id := range x.Subject.Open {
-		s := e.peek(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
+		s := e.hold(entity.Key{Tenant: x.Event.GetTenant(), Kind: verdict.TargetSession, ID: id})
 		if s != nil && s.Subject == x.Event.GetSubject() {
 			list = append(list, s)
 		}

@@ -1,6 +1,7 @@
 package announce
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -81,10 +82,11 @@ func (p *Partition) Scored(lanes map[event.Lane]uint64, awaited bool) {
 		return
 	}
 	p.lanes.Lock()
+	p.reads++
 	for lane, seq := range lanes {
 		if seq > p.positions.Last(lane) {
 			p.positions.Set(lane, seq)
-			p.changed[lane] = seq
+			p.move(lane)
 		}
 	}
 	p.lanes.Unlock()
@@ -92,6 +94,20 @@ func (p *Partition) Scored(lanes map[event.Lane]uint64, awaited bool) {
 	if awaited {
 		signal(p.awaited)
 	}
+}
+
+// move notes that a lane has moved. Lanes that the positions have no room for any more are
+// not worth a heartbeat, and whoever writes can make up as many as he likes.
+func (p *Partition) move(lane event.Lane) {
+	_, there := p.changed[lane]
+	if there {
+		return
+	}
+	if len(p.changed) >= 2*event.LanesMax {
+		maps.DeleteFunc(p.changed, func(l event.Lane, _ uint64) bool { return p.positions.Last(l) == 0 })
+	}
+	lane.Gateway = strings.Clone(lane.Gateway) // It may be a part of what was read.
+	p.changed[lane] = p.reads
 }
 
 // signal sends unless a signal is waiting already.
@@ -135,20 +151,25 @@ func (p *Partition) beat(ctx context.Context, full bool) error {
 }
 
 // through lists the lanes that a heartbeat names, at most beatLanesMax: first those
-// that moved, of which the rest makes for another heartbeat, then where it is a full
-// one those whose turn it is to be repeated.
+// that moved, the longest ago first, of which the rest makes for another heartbeat, then
+// where it is a full one those whose turn it is to be repeated.
 func (p *Partition) through(full bool) []*verdict.LanePosition {
 	p.lanes.Lock()
 	defer p.lanes.Unlock()
-	moved := slices.SortedFunc(maps.Keys(p.changed), event.Lane.Compare)
+	moved := slices.SortedFunc(maps.Keys(p.changed), func(a, b event.Lane) int {
+		return cmp.Or(cmp.Compare(p.changed[a], p.changed[b]), a.Compare(b))
+	})
 	if len(moved) > beatLanesMax {
 		moved = moved[:beatLanesMax]
 		signal(p.wake)
 	}
 	var out []*verdict.LanePosition
 	for _, lane := range moved {
-		out = append(out, position(lane, p.changed[lane]))
 		delete(p.changed, lane)
+		seq := p.positions.Last(lane)
+		if seq > 0 { // It may have made room for others.
+			out = append(out, position(lane, seq))
+		}
 	}
 	if full {
 		out = p.repeated(out)

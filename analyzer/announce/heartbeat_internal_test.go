@@ -56,6 +56,43 @@ func TestHeartbeatsAreBoundedAndLeaveNothingOut(t *testing.T) {
 	}
 }
 
+// A gateway that moves more lanes than a heartbeat has room for, real ones or made up,
+// keeps no other's from being told, and takes no memory without end.
+func TestAGatewayOfManyLanesKeepsNobodyBack(t *testing.T) {
+	tests := map[string]struct{ lanes, epochs int }{
+		"as many as it may have":   {event.GatewayLanesMax, 1},
+		"new ones again and again": {event.GatewayLanesMax, 1000},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := &Partition{wake: make(chan struct{}, 1), awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64)}
+			quiet, seq, beats := event.Lane{Gateway: "z", Epoch: 1}, uint64(0), 0
+			for round := range 40 {
+				many := make(map[event.Lane]uint64)
+				for i := range tt.lanes {
+					seq++
+					many[event.Lane{Gateway: "a", Epoch: uint64(round % tt.epochs), Lane: uint32(i)}] = seq
+				}
+				p.Scored(many, false)
+				if round == 0 {
+					p.Scored(map[event.Lane]uint64{quiet: 7}, false)
+				}
+				for _, at := range p.through(false) {
+					if at.Gateway == quiet.Gateway && at.Seq == 7 {
+						beats = round + 1
+					}
+				}
+				if len(p.changed) > 2*event.LanesMax {
+					t.Fatalf("%d lanes wait to be told", len(p.changed))
+				}
+			}
+			if beats == 0 || beats > 2+event.GatewayLanesMax/beatLanesMax {
+				t.Errorf("the other gateway was told of in heartbeat %d of 40", beats)
+			}
+		})
+	}
+}
+
 // Where a gateway waits the next heartbeat does not take its time.
 func TestAwaitedHeartbeatsComeSooner(t *testing.T) {
 	tests := map[string]struct {

@@ -58,8 +58,9 @@ type Partition struct {
 
 	lanes     sync.Mutex // Guards what follows.
 	positions event.Positions
-	changed   map[event.Lane]uint64
-	told      event.Lane // The last lane that a full heartbeat has named.
+	reads     uint64                // Counts the calls of Scored.
+	changed   map[event.Lane]uint64 // Since which of them lanes wait to be told.
+	told      event.Lane            // The last lane that a full heartbeat has named.
 }
 
 // Epoch is the epoch of this ownership.

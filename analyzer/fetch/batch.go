@@ -1,12 +1,11 @@
 package fetch
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
+	"unsafe"
 
 	"github.com/segmentio/kafka-go/compress"
 
@@ -49,38 +48,73 @@ var (
 	ErrChecksum = errors.New("checksum of the batch is wrong")
 
 	errRecords = errors.New("records of the batch are malformed")
-	errLarge   = fmt.Errorf("batch has more than %d B", batchBytesMax)
+	errLarge   = fmt.Errorf("batch has more than %d B or %d records", batchBytesMax, batchRecordsMax)
 )
 
 // batch is one batch of a record set, whole.
 type batch []byte
 
-// take appends the records of a record set. What is wrong with a batch behind
-// another one is told when that one is asked for: the last may be cut short by what
-// was asked for.
-func (a *Answer) take(set []byte) error {
-	set, err := a.first(set)
-	for err == nil && len(set) > 0 {
+// taker appends the records of one record set to an answer.
+type taker struct {
+	*Answer
+
+	unpacker *unpacker
+	spent    int // Bytes that what is unpacked takes, and the list of records.
+	broken   []error
+	more     int // Batches that are broken, too.
+}
+
+// take appends the records of a record set, as far as most bytes of memory last. What
+// is wrong with a batch behind another one is told when that one is asked for: the
+// last may be cut short by what was asked for.
+func (a *Answer) take(u *unpacker, set []byte, most int) error {
+	t := taker{Answer: a, unpacker: u}
+	set, err := t.first(set)
+	for err == nil && len(set) > 0 && t.spent < most {
 		var later error
-		set, later = a.first(set)
+		set, later = t.first(set)
 		if later != nil {
 			break
 		}
 	}
+	if t.more > 0 {
+		t.broken = append(t.broken, fmt.Errorf("and %d batches more", t.more))
+	}
+	a.Broken = errors.Join(t.broken...)
 	return err
 }
 
 // first appends the records of the first batch of a record set, of which it returns
 // the rest.
-func (a *Answer) first(set []byte) (rest []byte, err error) {
+func (t *taker) first(set []byte) (rest []byte, err error) {
 	if len(set) == 0 {
 		return nil, nil
 	}
 	b, rest, whole := cut(set)
-	if !whole {
+	if whole {
+		return rest, t.add(b)
+	}
+	if len(set) < atRecords || set[atMagic] != 2 || binary.BigEndian.Uint32(set[atSize:]) <= batchBytesMax+atRecords {
 		return nil, ErrAnswer
 	}
-	return rest, a.add(b)
+	t.passOver(set, errLarge) // The answer has its head alone.
+	return nil, nil
+}
+
+// passOver goes on behind a batch that cannot be read, of which b has the head.
+func (t *taker) passOver(b []byte, why error) {
+	t.behind(b)
+	if len(t.broken) == brokenMax {
+		t.more++
+		return
+	}
+	t.broken = append(t.broken, fmt.Errorf("batch at offset %d: %w", int64(binary.BigEndian.Uint64(b[atOffset:])), why))
+}
+
+// behind goes on behind a batch.
+func (t *taker) behind(b []byte) {
+	last := int64(max(0, int32(binary.BigEndian.Uint32(b[atLastDelta:]))))
+	t.Next = max(t.Next, int64(binary.BigEndian.Uint64(b[atOffset:]))+last+1)
 }
 
 // cut is the first batch of a record set and what is behind it.
@@ -96,7 +130,7 @@ func cut(set []byte) (b batch, rest []byte, whole bool) {
 }
 
 // add appends the records of one batch.
-func (a *Answer) add(b batch) error {
+func (t *taker) add(b batch) error {
 	be := binary.BigEndian
 	if b[atMagic] != 2 {
 		return fmt.Errorf("message format %d: %w", b[atMagic], ErrFormat)
@@ -104,68 +138,71 @@ func (a *Answer) add(b batch) error {
 	if crc32.Checksum(b[checksumEnd:], crc32.MakeTable(crc32.Castagnoli)) != be.Uint32(b[atChecksum:]) {
 		return ErrChecksum
 	}
-	attributes := be.Uint16(b[atAttributes:])
-	packing := compress.Compression(attributes & bitsCodec)
-	if packing != compress.None && packing.Codec() == nil {
-		return fmt.Errorf("compression %d: %w", attributes&bitsCodec, ErrFormat)
-	}
-	first := int64(be.Uint64(b[atOffset:]))
-	a.Next = max(a.Next, first+int64(be.Uint32(b[atLastDelta:]))+1)
-	if attributes&bitControl != 0 {
+	t.behind(b)
+	if be.Uint16(b[atAttributes:])&bitControl != 0 {
 		return nil
 	}
-	have := len(a.Records)
-	err := a.read(b, packing)
+	have := len(t.Records)
+	err := t.read(b)
 	if err != nil {
-		a.Records = a.Records[:have]
-		a.Broken = errors.Join(a.Broken, fmt.Errorf("batch at offset %d: %w", first, err))
+		t.Records = t.Records[:have]
+		t.passOver(b, err)
 	}
 	return nil
 }
 
 // read appends the records of a batch, all of which lie in b or in what is
 // unpacked from it.
-func (a *Answer) read(b batch, packing compress.Compression) error {
+func (t *taker) read(b batch) error {
 	be := binary.BigEndian
-	records := []byte(b[atRecords:])
-	if packing != compress.None {
-		var err error
-		records, err = unpacked(packing, records)
-		if err != nil {
-			return err
-		}
+	count, last := int(be.Uint32(b[atCount:])), int64(int32(be.Uint32(b[atLastDelta:])))
+	if len(b)-atRecords > batchBytesMax || count > batchRecordsMax {
+		return errLarge
 	}
-	count := int(be.Uint32(b[atCount:]))
+	attributes := be.Uint16(b[atAttributes:])
+	packing := compress.Compression(attributes & bitsCodec)
+	records, err := t.unpacker.unpack(packing, b[atRecords:], batchBytesMax)
+	if packing != compress.None {
+		t.spent += cap(records) // Also of one that is broken: it has cost time.
+	}
+	if err != nil {
+		return err
+	}
 	if count > len(records)/recordBytesMin {
 		return fmt.Errorf("%d records in %d B: %w", count, len(records), errRecords)
 	}
 	first, at := int64(be.Uint64(b[atOffset:])), int64(be.Uint64(b[atFirstTime:]))
-	appended := be.Uint16(b[atAttributes:])&bitAppendTime != 0
-	a.room(count)
+	t.room(count)
+	before := int64(-1)
 	for range count {
 		one, rest, whole := text(records)
 		if !whole {
 			return errRecords
 		}
 		r, ok := parse(one)
-		if !ok {
+		if !ok || r.Offset <= before || r.Offset > last {
 			return errRecords
 		}
+		before = r.Offset
 		r.Offset += first
 		r.Millis += at
-		if appended {
+		if attributes&bitAppendTime != 0 {
 			r.Millis = int64(be.Uint64(b[atLastTime:]))
 		}
-		a.Records = append(a.Records, r)
+		t.Records = append(t.Records, r)
 		records = rest
+	}
+	if len(records) > 0 {
+		return fmt.Errorf("%d B behind the last record: %w", len(records), errRecords)
 	}
 	return nil
 }
 
 // room makes room for n records more.
-func (a *Answer) room(n int) {
-	if a.Records == nil {
-		a.Records = make([]Record, 0, n)
+func (t *taker) room(n int) {
+	t.spent += n * int(unsafe.Sizeof(Record{}))
+	if t.Records == nil {
+		t.Records = make([]Record, 0, n)
 	}
 }
 
@@ -199,20 +236,4 @@ func parse(b []byte) (r Record, ok bool) {
 	}
 	r.n, r.list = int(headers), b[n:len(b):len(b)]
 	return r, true
-}
-
-// unpacked is what was compressed.
-func unpacked(packing compress.Compression, packed []byte) ([]byte, error) {
-	from := packing.Codec().NewReader(bytes.NewReader(packed))
-	defer func() { _ = from.Close() }() // It reads from memory.
-	var out bytes.Buffer
-	out.Grow(4 * len(packed)) // What events are compressed to is a quarter of them.
-	_, err := out.ReadFrom(io.LimitReader(from, batchBytesMax+1))
-	if err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", packing, err)
-	}
-	if out.Len() > batchBytesMax {
-		return nil, errLarge
-	}
-	return out.Bytes(), nil
 }

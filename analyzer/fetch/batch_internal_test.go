@@ -119,7 +119,7 @@ func TestRecordsAreThoseThatKafkaGoReads(t *testing.T) {
 				next += int64(n)
 			}
 			a := Answer{Next: 100}
-			err := a.take(all)
+			err := a.take(new(unpacker), all, answerBytesLeast)
 			if err != nil || a.Broken != nil {
 				t.Fatalf("seed %d: %v, broken %v", seed, err, a.Broken)
 			}
@@ -164,7 +164,7 @@ func TestBatchesThatAreNotPlain(t *testing.T) {
 		"its checksum is wrong":               {wrong(good()), nil, 0, false, ErrChecksum},
 		"that of the second is":               {next(wrong), []string{"good"}, 11, false, nil},
 		"an old format":                       {func() []byte { b := good(); b[atMagic] = 1; return b }(), nil, 0, false, ErrFormat},
-		"an unknown compression":              {attributes(7)(good()), nil, 0, false, ErrFormat},
+		"an unknown compression":              {next(attributes(7)), []string{"good"}, 13, true, nil},
 		"the end of a transaction":            {next(attributes(bitControl)), []string{"good"}, 13, false, nil},
 		"what compaction leaves of a batch":   {next(func(b []byte) []byte { binary.BigEndian.PutUint32(b[atLastDelta:], 9); return sum(b) }), []string{"good", "one", "two"}, 21, false, nil},
 		"more records than there are":         {next(func(b []byte) []byte { binary.BigEndian.PutUint32(b[atCount:], 3); return sum(b) }), []string{"good"}, 13, true, nil},
@@ -177,7 +177,7 @@ func TestBatchesThatAreNotPlain(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := Answer{Next: 10}
-			err := a.take(tt.set)
+			err := a.take(new(unpacker), tt.set, answerBytesLeast)
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("take() = %v, want %v", err, tt.err)
 			}
@@ -206,7 +206,7 @@ func TestTimeOfAppending(t *testing.T) {
 	binary.BigEndian.PutUint64(b[atLastTime:], 99)
 	binary.BigEndian.PutUint16(b[atAttributes:], bitAppendTime)
 	var a Answer
-	err := a.take(sum(b))
+	err := a.take(new(unpacker), sum(b), answerBytesLeast)
 	if err != nil || len(a.Records) != 1 || !a.Records[0].Time().Equal(time.UnixMilli(99)) {
 		t.Errorf("%v, records %v", err, a.Records)
 	}
@@ -246,6 +246,7 @@ func FuzzRecordSet(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 1))
 	f.Add(set(f, 0, 0, some(r, 3)...), false)
 	f.Add(set(f, 5, protocol.Attributes(compress.Lz4), some(r, 3)...), true)
+	u := new(unpacker)
 	f.Fuzz(func(t *testing.T, b []byte, right bool) {
 		if right && len(b) >= atRecords {
 			size := int64(binary.BigEndian.Uint32(b[atSize:])) + sizeEnd
@@ -254,7 +255,7 @@ func FuzzRecordSet(f *testing.F) {
 			}
 		}
 		a := Answer{Next: 3}
-		err := a.take(b)
+		err := a.take(u, b, answerBytesLeast)
 		if err == nil && a.Next < 3 {
 			t.Errorf("Next = %d", a.Next)
 		}
@@ -282,10 +283,11 @@ func BenchmarkRecordSet(b *testing.B) {
 		records = append(records, one)
 	}
 	whole := set(b, 0, 0, records...)
+	u := new(unpacker)
 	b.ReportAllocs()
 	for b.Loop() {
 		var a Answer
-		err := a.take(whole)
+		err := a.take(u, whole, answerBytesLeast)
 		if err != nil || len(a.Records) != 500 {
 			b.Fatal(err)
 		}

@@ -27,6 +27,7 @@ const (
 type Reader struct {
 	transport *kafka.Transport
 	brokers   net.Addr
+	unpacker  unpacker
 }
 
 // New returns a reader that reaches the brokers at an address of [kafka.TCP]
@@ -78,17 +79,20 @@ func (r *Reader) once(ctx context.Context, q Request) (Answer, error) {
 			Partition: int32(q.Partition), CurrentLeaderEpoch: -1, FetchOffset: q.Offset, LogStartOffset: -1, PartitionMaxBytes: int32(q.BytesMax),
 		}}}},
 	}}})
-	if err != nil {
-		return Answer{}, fmt.Errorf("fetch: %w", err)
-	}
+	var part *partial
 	in, ok := m.(*raw)
-	if !ok {
+	switch {
+	case errors.As(err, &part):
+		in = part.in
+	case err != nil:
+		return Answer{}, fmt.Errorf("fetch: %w", err)
+	case !ok:
 		return Answer{}, fmt.Errorf("fetch: %T: %w", m, ErrAnswer)
 	}
 	a := Answer{Next: q.Offset}
 	set, err := in.open(&a)
 	if err == nil {
-		err = a.take(set)
+		err = a.take(&r.unpacker, set, max(askedShare*int(q.BytesMax), answerBytesLeast))
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("fetch: %w", err)
@@ -113,7 +117,8 @@ func (x *exchange) Required(versions map[protocol.ApiKey]int16) bool {
 // number is the correlation id of every request: a connection carries one at a time.
 const number = 1
 
-// RawExchange sends the request and reads its answer into memory of its own.
+// RawExchange sends the request and reads its answer into memory of its own. The error
+// of an answer that is too large is a [partial] one.
 func (x *exchange) RawExchange(conn io.ReadWriter) (protocol.Message, error) {
 	if x.version < versionMin {
 		return nil, fmt.Errorf("the broker speaks version %d: %w", x.version, ErrFormat)
@@ -122,14 +127,24 @@ func (x *exchange) RawExchange(conn io.ReadWriter) (protocol.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
-	body, err := access.ReadAnswer(conn, answerBytesMax)
+	most := answerHeadBytes + max(x.MaxBytes, batchBytesMax+atRecords)
+	body, err := access.ReadAnswer(conn, uint32(most))
+	large := errors.Is(err, access.ErrLarge)
+	if large {
+		body = make([]byte, answerHeadBytes)
+		_, err = io.ReadFull(conn, body)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", unexpected(err))
 	}
 	if binary.BigEndian.Uint32(body) != number {
 		return nil, fmt.Errorf("answer to another request: %w", ErrAnswer)
 	}
-	return &raw{version: x.version, body: body[4:]}, nil
+	in := &raw{version: x.version, body: body[4:], begin: large}
+	if large {
+		return nil, &partial{in}
+	}
+	return in, nil
 }
 
 // unexpected is the error of a connection that ends in the middle.
@@ -144,7 +159,14 @@ func unexpected(err error) error {
 type raw struct {
 	version int16
 	body    []byte
+	begin   bool // That is all there is of it.
 }
+
+// partial is the begin of an answer that is not read to its end: an error, so that the
+// transport gives its connection up.
+type partial struct{ in *raw } // Not embedded: it would be an answer.
+
+func (*partial) Error() string { return "answer is too large" }
 
 // ApiKey makes it an answer to kafka-go.
 func (*raw) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive // The name is kafka-go's.
@@ -188,6 +210,9 @@ func (in *raw) open(a *Answer) (set []byte, err error) {
 	}
 	if size <= 0 {
 		return nil, nil
+	}
+	if in.begin {
+		return c.b, nil
 	}
 	set = c.take(size)
 	if c.short {

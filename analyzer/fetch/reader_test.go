@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -141,5 +142,55 @@ func TestReadFails(t *testing.T) {
 	_, err = fetch.New(other, kafka.TCP("127.0.0.1:1")).Read(t.Context(), fetch.Request{Topic: name, BytesMax: 1 << 20, Wait: time.Millisecond})
 	if err == nil {
 		t.Error("no broker: no error")
+	}
+}
+
+// Whoever may write to a topic cannot keep others from being read, with a batch that
+// unpacks to more than is read or one that is more.
+func TestABatchThatIsTooLargeIsPassedOver(t *testing.T) {
+	tests := map[string]struct {
+		packing kafka.Compression
+		bytes   int
+		broken  bool
+	}{
+		"a bomb":                     {kafka.Zstd, 40 << 20, true},
+		"one that is just not":       {kafka.Zstd, 30 << 20, false},
+		"one that is large as it is": {0, 40 << 20, true},
+		"one that is not too large":  {0, 30 << 20, false},
+	}
+	for which, tt := range tests {
+		t.Run(which, func(t *testing.T) {
+			r := newRig(t, kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(64 << 20)}))
+			r.write("before")
+			resp, err := r.client.Produce(t.Context(), &kafka.ProduceRequest{
+				Topic: name, RequiredAcks: kafka.RequireAll, Compression: tt.packing,
+				Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes(make([]byte, tt.bytes))}),
+			})
+			if err == nil {
+				err = resp.Error
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.write("behind")
+			all, large, broken := "", 0, error(nil)
+			for next, reads := int64(0), 0; next < 3; reads++ {
+				got, err := r.read(t.Context(), next, time.Second)
+				if err != nil || got.Next <= next && reads > 9 {
+					t.Fatalf("at %d: up to %d, %v", next, got.Next, err)
+				}
+				next, broken = got.Next, errors.Join(broken, got.Broken)
+				for _, rec := range got.Records {
+					if len(rec.Value) > 99 {
+						large++
+						continue
+					}
+					all += string(rec.Value) + " "
+				}
+			}
+			if all != "before behind " || (broken != nil) != tt.broken || (large == 1) == tt.broken {
+				t.Errorf("read %q and %d large ones, broken: %v", all, large, broken)
+			}
+		})
 	}
 }

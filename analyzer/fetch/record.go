@@ -28,6 +28,9 @@ type Headers struct {
 	list []byte
 }
 
+// Size is how many bytes they take.
+func (h Headers) Size() int { return len(h.list) }
+
 // Header looks a header up; the first of a name counts. A header without a value
 // has a nil one.
 func (h Headers) Header(name string) (value []byte, ok bool) {

@@ -128,7 +128,7 @@ func (w *worker) read(ctx context.Context, offset int64) (fetched, error) {
 		return fetched{}, fmt.Errorf("read at %d: %w", offset, w.ingest.o.Access.Explain(err, access.Read, "topic "+w.ingest.o.Stage.Topic))
 	}
 	if got.Broken != nil {
-		w.ingest.fault(ctx, "fetch", fmt.Errorf("partition %d: passed over: %w", w.partition, got.Broken))
+		w.ingest.often(ctx, "batch", fmt.Errorf("partition %d: passed over: %w", w.partition, got.Broken))
 	}
 	before, records := got.Split(offset)
 	return fetched{records: records, before: before, next: got.Next, end: got.End, throttle: got.Throttle}, nil

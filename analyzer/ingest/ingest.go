@@ -132,8 +132,9 @@ type Ingest struct {
 	doubts    atomic.Uint64 // Faults of reading: after one, the topic may be another.
 
 	mu      sync.Mutex
-	parked  map[int]parked  // Engines of partitions that are not owned at the moment.
-	workers map[int]*worker // The owned ones.
+	parked  map[int]parked       // Engines of partitions that are not owned at the moment.
+	workers map[int]*worker      // The owned ones.
+	told    map[string]time.Time // When often has told of a stage.
 }
 
 // parked is an engine, the first offset of a topic that it has not seen, the epoch
@@ -167,7 +168,7 @@ func New(o Options) (*Ingest, error) {
 	brokers := kafka.TCP(o.Brokers...)
 	i := &Ingest{
 		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), throttle: throttle, metrics: m,
-		parked: make(map[int]parked), workers: make(map[int]*worker),
+		parked: make(map[int]parked), workers: make(map[int]*worker), told: make(map[string]time.Time),
 	}
 	i.refusals = &refusals{log: o.Logger, now: o.Now, counted: m.refused, keys: o.Seals}
 	i.model.Store(o.Model)
@@ -355,6 +356,24 @@ func (i *Ingest) observe(_ context.Context, o metric.Observer) error {
 func (i *Ingest) fault(ctx context.Context, stage string, err error) {
 	i.metrics.errors.Add(ctx, 1, metric.WithAttributes(attribute.String("stage", stage)))
 	i.o.Logger.WarnContext(ctx, "scoring path fault", "stage", stage, "error", err)
+}
+
+// often is fault for what whoever may write can bring about as often as he likes: all of
+// it is counted, and told once in a while.
+func (i *Ingest) often(ctx context.Context, stage string, err error) {
+	now := i.o.Now()
+	i.mu.Lock()
+	last, known := i.told[stage]
+	quiet := known && now.Sub(last) < oftenLogEvery
+	if !quiet {
+		i.told[stage] = now
+	}
+	i.mu.Unlock()
+	if quiet {
+		i.metrics.errors.Add(ctx, 1, metric.WithAttributes(attribute.String("stage", stage)))
+		return
+	}
+	i.fault(ctx, stage, err)
 }
 
 func pause(ctx context.Context, d time.Duration) {

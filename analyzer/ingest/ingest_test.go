@@ -464,6 +464,10 @@ func TestPoisonGoesToDeadAndThePartitionGoesOn(t *testing.T) {
 		"structured mode":      {Value: kafka.NewBytes([]byte("{}")), Headers: []kafka.Header{{Key: "content-type", Value: []byte("application/cloudevents+json")}}},
 		"an unsigned clear":    {Value: kafka.NewBytes(unsignedClear(t))},
 		"too large":            {Value: kafka.NewBytes(make([]byte, event.RecordBytesMax+1))},
+		"large in all its parts": {
+			Key: kafka.NewBytes(make([]byte, 300<<10)), Value: kafka.NewBytes(make([]byte, 300<<10)),
+			Headers: []kafka.Header{{Key: strings.Repeat("\x01", 200<<10), Value: make([]byte, 40<<10)}},
+		},
 	}
 	n := 0
 	for _, p := range poison {

@@ -35,6 +35,8 @@ const (
 	fetchBackoff    = 10 * time.Millisecond
 	fetchBackoffMax = 500 * time.Millisecond
 
+	// oftenLogEvery is how often the log tells of records of a kind that cannot be taken.
+	oftenLogEvery = 10 * time.Second
 	// countEvery is how often the active sessions of a partition are counted.
 	countEvery = 10 * time.Second
 )

@@ -207,7 +207,7 @@ func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) e
 		result = resultPanic
 	case errors.Is(why, verdict.ErrUnknownKey):
 		fx.results[resultKeyGone]++
-		w.ingest.fault(ctx, resultKeyGone, fmt.Errorf("partition %d offset %d: a control record is passed over, list its key until no such record is retained: %w", w.partition, r.Offset, why))
+		w.ingest.often(ctx, resultKeyGone, fmt.Errorf("partition %d offset %d: a control record is passed over, list its key until no such record is retained: %w", w.partition, r.Offset, why))
 		return nil
 	}
 	fx.results[result]++
@@ -217,7 +217,7 @@ func (w *worker) poison(ctx context.Context, r record, why error, fx *effects) e
 	if refused != nil {
 		w.ingest.refusals.note(ctx, refused, w.partition, r.Offset)
 	} else {
-		w.ingest.fault(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.Offset, why))
+		w.ingest.often(ctx, result, fmt.Errorf("partition %d offset %d: %w", w.partition, r.Offset, why))
 	}
 	letter, err := w.dead(r, why)
 	if err != nil {

@@ -86,7 +86,7 @@ func (w *worker) count(ctx context.Context) {
 	}
 	w.counted = now
 	for result, n := range map[string]uint64{
-		"put": now.Put - before.Put, "taken": now.Taken - before.Taken, "dropped": now.Dropped - before.Dropped,
+		"put": now.Put - before.Put, "taken": now.Taken - before.Taken, "cleared": now.Cleared - before.Cleared, "dropped": now.Dropped - before.Dropped,
 		"lost": now.Lost - before.Lost, "damaged": now.Damaged - before.Damaged,
 	} {
 		w.ingest.metrics.cold.Add(ctx, int64(n), metric.WithAttributes(attribute.String("result", result)))

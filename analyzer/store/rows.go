@@ -67,7 +67,7 @@ type Opener interface {
 // item decodes a record. Whatever a stranger wrote, it ends in an item: a
 // decoder that panics has met a poison record, not the end of the partition.
 func (k kind) item(r record) (i item) {
-	i = item{record: r, size: int64(len(r.Key) + len(r.Value))}
+	i = item{record: r, size: int64(len(r.Key) + len(r.Value) + r.Size())}
 	defer func() {
 		fault := recover()
 		if fault != nil {

@@ -1,6 +1,10 @@
 package emit
 
-import "time"
+import (
+	"time"
+
+	"github.com/vigil-gateway/vigil/schemas/topic"
+)
 
 // Limits of a configuration: beyond them a value is a mistake.
 const (
@@ -9,9 +13,9 @@ const (
 	// QueueBytesLimit bounds a queue's bytes.
 	QueueBytesLimit = 16 << 30
 	// BatchRecordsLimit bounds one produce request.
-	BatchRecordsLimit = 100_000
+	BatchRecordsLimit = topic.BatchRecordsMax
 	// BatchBytesLimit bounds one produce request; brokers refuse 1 MiB by default.
-	BatchBytesLimit = 32 << 20
+	BatchBytesLimit = topic.BatchBytesMax
 	// LingerLimit bounds how long a batch may wait for company.
 	LingerLimit = time.Second
 	// ProduceTimeoutLimit bounds the time to notice a half-open connection.

@@ -17,8 +17,12 @@ const (
 	tagsMax = 16
 )
 
-// ErrAnswer means that a broker's answer is not one to what was asked.
-var ErrAnswer = errors.New("answer is malformed")
+var (
+	// ErrAnswer means that a broker's answer is not one to what was asked.
+	ErrAnswer = errors.New("answer is malformed")
+	// ErrLarge means that it is larger than it may be; it wraps [ErrAnswer].
+	ErrLarge = fmt.Errorf("too large: %w", ErrAnswer)
+)
 
 // Ask sends one request over a connection of [Access.Connect] and reads its
 // answer. The error wraps [ErrAnswer] where what comes is none.
@@ -48,7 +52,8 @@ func Ask(conn net.Conn, clientID string, req kmsg.Request) (kmsg.Response, error
 }
 
 // ReadAnswer reads an answer of at most so many bytes: the number of the request, in
-// four bytes, and what it says. The error is that of conn, or wraps [ErrAnswer].
+// four bytes, and what it says. The error is that of conn, or wraps [ErrAnswer], or
+// [ErrLarge]: then the answer can still be read.
 func ReadAnswer(conn io.Reader, most uint32) ([]byte, error) {
 	var head [4]byte
 	_, err := io.ReadFull(conn, head[:])
@@ -56,8 +61,11 @@ func ReadAnswer(conn io.Reader, most uint32) ([]byte, error) {
 		return nil, err //nolint:wrapcheck // The connection's own.
 	}
 	size := binary.BigEndian.Uint32(head[:])
-	if size < 4 || size > most {
+	switch {
+	case size < 4:
 		return nil, fmt.Errorf("%d B: %w", size, ErrAnswer)
+	case size > most:
+		return nil, fmt.Errorf("%d B: %w", size, ErrLarge)
 	}
 	body := make([]byte, size)
 	_, err = io.ReadFull(conn, body)

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -16,11 +17,15 @@ const (
 	StageStoring = "storing"
 )
 
-// Limits of a letter. In JSON bytes take a third more room, so that a letter
-// stays below Kafka's default of 1 MiB.
+// Limits of a letter. In JSON bytes take a third more room, and a text up to six times
+// as much, so that a letter stays well below Kafka's default of 1 MiB, whatever is in
+// the record: one that no broker takes would hold its partition up for ever.
 const (
-	// ValueMax is how many bytes of a record's value, key and headers are kept, each.
+	// ValueMax is how many bytes of a record's value are kept.
 	ValueMax = 256 << 10
+	// HeadMax is how many of its key are, and of its headers together, as they
+	// stand in JSON.
+	HeadMax = 64 << 10
 	// ReasonMax is how many bytes of a reason are kept.
 	ReasonMax = 1 << 10
 )
@@ -45,8 +50,9 @@ type Letter struct {
 
 // AddHeader keeps a header of the record if it still fits.
 func (l *Letter) AddHeader(key string, value []byte) {
-	size := l.headerBytes + len(key) + len(value)
-	if size > ValueMax {
+	const punctuation, escaped = 8, 6
+	size := l.headerBytes + escaped*len(key) + base64.StdEncoding.EncodedLen(len(value)) + punctuation
+	if size > HeadMax {
 		return
 	}
 	if l.Headers == nil {
@@ -58,7 +64,7 @@ func (l *Letter) AddHeader(key string, value []byte) {
 // Seal cuts l to its limits and returns the record for vigil.dead.
 func (l *Letter) Seal() (key, value []byte, attributes cloudevent.Attributes, err error) {
 	l.Bytes = len(l.Value)
-	l.Key, l.Value = l.Key[:min(len(l.Key), ValueMax)], l.Value[:min(len(l.Value), ValueMax)]
+	l.Key, l.Value = l.Key[:min(len(l.Key), HeadMax)], l.Value[:min(len(l.Value), ValueMax)]
 	l.Reason = l.Reason[:min(len(l.Reason), ReasonMax)]
 	value, err = json.Marshal(l)
 	if err != nil {

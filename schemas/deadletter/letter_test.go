@@ -3,6 +3,7 @@ package deadletter_test
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,27 +47,43 @@ func TestALetterTellsWhereWhoAndWhy(t *testing.T) {
 	}
 }
 
-// The largest letter still fits a Kafka record of the default size.
+// The largest letter still fits a Kafka record of the default size, whatever the record
+// is made of.
 func TestALetterIsBounded(t *testing.T) {
 	huge := bytes.Repeat([]byte{0xff}, 4*deadletter.ValueMax)
-	l := &deadletter.Letter{Topic: "t", Stage: deadletter.StageStoring, Reason: strings.Repeat("r", 1<<20), Value: huge}
-	for range 3 {
-		l.AddHeader("small", []byte("x"))
-		l.AddHeader("huge", huge)
+	names := func(each, n int) func(l *deadletter.Letter) {
+		return func(l *deadletter.Letter) {
+			for i := range n {
+				l.AddHeader(strings.Repeat("\x01", each)+strconv.Itoa(i), nil)
+			}
+		}
 	}
-	_, value, _, err := l.Seal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(value) > 1<<19 {
-		t.Errorf("a letter of %d bytes", len(value))
-	}
-	var got deadletter.Letter
-	err = json.Unmarshal(value, &got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.Bytes != len(huge) || len(got.Value) != deadletter.ValueMax || len(got.Reason) != deadletter.ReasonMax || len(got.Headers) != 1 {
-		t.Errorf("letter says %d bytes, keeps %d, a reason of %d, %d headers", got.Bytes, len(got.Value), len(got.Reason), len(got.Headers))
+	for name, headers := range map[string]func(l *deadletter.Letter){
+		"large headers":           func(l *deadletter.Letter) { l.AddHeader("huge", huge); l.AddHeader("huge too", huge) },
+		"a name that is escaped":  names(200<<10, 1),
+		"names that are escaped":  names(1000, 500),
+		"many headers of no size": names(0, 100_000),
+		"one that just fits":      func(l *deadletter.Letter) { l.AddHeader("huge", huge[:deadletter.HeadMax*3/4-200]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &deadletter.Letter{Topic: "t", Stage: deadletter.StageStoring, Reason: strings.Repeat("\x01", 1<<20), Key: huge, Value: huge}
+			l.AddHeader("small", []byte("x"))
+			headers(l)
+			_, value, _, err := l.Seal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(value) > 600<<10 {
+				t.Errorf("a letter of %d bytes", len(value))
+			}
+			var got deadletter.Letter
+			err = json.Unmarshal(value, &got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Bytes != len(huge) || len(got.Value) != deadletter.ValueMax || len(got.Key) != deadletter.HeadMax || len(got.Reason) != deadletter.ReasonMax || string(got.Headers["small"]) != "x" {
+				t.Errorf("letter says %d bytes, keeps %d, a key of %d, a reason of %d, %d headers", got.Bytes, len(got.Value), len(got.Key), len(got.Reason), len(got.Headers))
+			}
+		})
 	}
 }

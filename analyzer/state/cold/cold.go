@@ -19,6 +19,8 @@ type Shelf struct {
 type Counts struct {
 	// Put and Taken are entities that came and went.
 	Put, Taken uint64
+	// Cleared are those that were forgotten at once.
+	Cleared uint64
 	// Dropped made room for others at the bound, Lost were forgotten because the disk
 	// failed or they were too large, Damaged could not be read.
 	Dropped, Lost, Damaged uint64
@@ -107,14 +109,22 @@ func (s *Shelf) Take(key []byte) []byte {
 	return value
 }
 
+// Clear implements [entity.Cold].
+func (s *Shelf) Clear() {
+	for _, l := range s.logs() {
+		l.clear()
+	}
+	s.agree()
+}
+
 // Mark names the point at which the shelf is. It is worth something once secure
-// has returned nil: then what is before it is on the disk. secure may be called beside
-// whatever the shelf does next.
+// has returned nil: then what is before it is on the disk, whatever has become of the
+// marks before it. secure may be called beside whatever the shelf does next.
 func (s *Shelf) Mark() (mark string, secure func() error) {
-	var files []*os.File
+	var list []pending
 	for _, l := range s.logs() {
 		l.flush()
-		files = append(files, l.unsynced()...)
+		list = append(list, l.unsynced()...)
 	}
 	a, b := s.lasting.point(), s.passing.point()
 	if s.unsafe.Load() {
@@ -128,9 +138,12 @@ func (s *Shelf) Mark() (mark string, secure func() error) {
 		if fault != nil {
 			return fault
 		}
+		if s.unsafe.Load() {
+			return errUnsafe // Since the mark.
+		}
 		var errs []error
-		for _, f := range files {
-			errs = append(errs, f.Sync())
+		for _, p := range list {
+			errs = append(errs, p.sync())
 		}
 		err := errors.Join(errs...)
 		if err != nil {
@@ -153,7 +166,7 @@ func (s *Shelf) Entities() int { return s.lasting.entities() + s.passing.entitie
 func (s *Shelf) Counts() Counts {
 	a, b := s.lasting.counts, s.passing.counts
 	return Counts{
-		Put: a.Put + b.Put, Taken: a.Taken + b.Taken, Dropped: a.Dropped + b.Dropped, Lost: a.Lost + b.Lost, Damaged: a.Damaged + b.Damaged,
+		Put: a.Put + b.Put, Taken: a.Taken + b.Taken, Cleared: a.Cleared + b.Cleared, Dropped: a.Dropped + b.Dropped, Lost: a.Lost + b.Lost, Damaged: a.Damaged + b.Damaged,
 	}
 }
 

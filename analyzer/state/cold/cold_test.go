@@ -46,11 +46,20 @@ func value(i int) []byte { return bytes.Repeat([]byte(fmt.Sprintf("v%d.", i)), 1
 
 func key(i int) []byte { return fmt.Appendf(nil, "key-%d", i) }
 
+// clearedEvery is how many steps there are from one at which all are forgotten to the
+// next.
+const clearedEvery = 1300
+
 // steps plays operations from one to another, all drawn by their number, to a shelf
 // and to a map of what it holds.
 func steps(t *testing.T, s *cold.Shelf, holds map[int]int, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
+		if i%clearedEvery == clearedEvery-1 {
+			s.Clear()
+			clear(holds)
+			continue
+		}
 		rng := rand.New(rand.NewPCG(5, uint64(i)))
 		who := rng.IntN(300)
 		is, there := holds[who]
@@ -154,6 +163,56 @@ func remove(t *testing.T, dir, pattern string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Whoever was cleared is forgotten, in full segments and in the one that is written,
+// and is there again for a mark from before that.
+func TestWhoWasClearedIsForgotten(t *testing.T) {
+	const many = 4000
+	dir := t.TempDir()
+	s := openOf(t, dir, ample, "")
+	put := func(from, to int) {
+		for i := from; i < to; i++ {
+			s.Put(key(i), value(i), i%2 == 0)
+		}
+	}
+	put(0, many)
+	before := marked(t, s)
+	s.Clear()
+	if s.Entities() != 0 || s.Take(key(many-1)) != nil || s.Counts().Cleared != many {
+		t.Errorf("%d entities are there, %+v", s.Entities(), s.Counts())
+	}
+	empty := marked(t, s)
+	s.Clear()
+	if again := marked(t, s); again != empty {
+		t.Error("what is empty was cleared again")
+	}
+	put(many-9, many+9)
+	after := marked(t, s)
+	put(many+9, 2*many) // The segment in which it was cleared is full.
+	late := marked(t, s)
+	s.Close()
+	for mark, want := range map[string]int{late: many + 9, after: 18, empty: 0, before: many} { // One can go back, and not forth.
+		dir := copied(t, dir)
+		s := openOf(t, dir, ample, mark)
+		if s.Entities() != want {
+			t.Errorf("at %s there are %d, want %d", mark, s.Entities(), want)
+		}
+		if there := s.Take(key(1)) != nil; there != (mark == before) {
+			t.Errorf("at %s the first is there: %t", mark, there)
+		}
+	}
+}
+
+// copied is a copy of a shelf's folder.
+func copied(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	err := os.CopyFS(to, os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
 }
 
 // A burst of strangers pushes out strangers, and the files stay within their bound.

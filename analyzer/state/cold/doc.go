@@ -6,8 +6,8 @@
 //
 // # Contract
 //
-// A [Shelf] is an [entity.Cold]: what it gives back is a function of what was put
-// and taken, in that order, and of its bound. It is a log of both. A mark names a
+// A [Shelf] is an [entity.Cold]: what it gives back is a function of what was put,
+// taken and cleared, in that order, and of its bound. It is a log of these. A mark names a
 // point of the log; whoever opens the shelf with the mark that was taken together
 // with a snapshot of the scorer has it as it was then, also where it went on since:
 // replay from the snapshot writes the same log again. A mark that is not one of
@@ -30,7 +30,12 @@
 //
 // # Non-obvious
 //
-// Nothing waits for the disk to sync but a snapshot: a crash goes back to one.
+// Nothing waits for the disk to sync but a snapshot: a crash goes back to one. Its
+// mark is secure by what has been synced, whoever asked for it, and by nothing that an
+// earlier mark meant to sync: that one's snapshot may never have been written. What a
+// life before has left may be in no more than its kernel's memory.
+//
+// What is cleared stays in its segments until they are dropped, for marks from before.
 //
 // A disk that fails empties the shelf and stops it until it is opened again:
 // scoring goes on, and knows less.

@@ -17,6 +17,9 @@ const (
 	bufferBytes = 64 << 10
 	// readBytes are read at once of a record whose length is not known yet.
 	readBytes = 4 << 10
+	// foldersMade is how many folders there are above a segment that Open may have made:
+	// that of the log, of the shelf and of the topic.
+	foldersMade = 3
 	// indexLeast is the room of the smallest index.
 	indexLeast = 1 << 10
 )

@@ -2,8 +2,10 @@ package cold
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 )
@@ -19,7 +21,8 @@ type log struct {
 	buffer  []byte     // The end of the last one, not written yet.
 	read    []byte     // What take has returned.
 	sealing sync.WaitGroup
-	fault   error // Why it is of no use until it is opened again.
+	sync    func(*os.File) error // Brings a file to the disk.
+	fault   error                // Why it is of no use until it is opened again.
 	counts  Counts
 }
 
@@ -27,6 +30,7 @@ func newLog(dir string, bytesMax int64) *log {
 	l := &log{dir: dir, segmentBytes: bytesMax / segmentsLive}
 	l.operations = int(l.segmentBytes / entitiesPer)
 	l.live = []*segment{{}}
+	l.sync = (*os.File).Sync
 	return l
 }
 
@@ -77,6 +81,21 @@ func (l *log) take(key []byte) []byte {
 		return value
 	}
 	return nil
+}
+
+// clear forgets everything, and notes that.
+func (l *log) clear() {
+	if l.fault != nil || l.entities() == 0 || !l.room(headBytes) {
+		return
+	}
+	for _, s := range l.live {
+		l.counts.Cleared += uint64(s.index.live)
+		s.index = index{}
+	}
+	begin := len(l.buffer)
+	l.buffer = appendClear(l.buffer)
+	l.head().clear()
+	l.appended(begin)
 }
 
 // appended counts the record that begins there in the buffer, and writes what is
@@ -202,7 +221,6 @@ func (l *log) flush() {
 		l.fail(fmt.Errorf("write: %w", err))
 		return
 	}
-	s.synced = false
 	l.buffer = l.buffer[:0]
 }
 
@@ -224,16 +242,58 @@ func (l *log) entities() (n int) {
 	return n
 }
 
-// unsynced are the files that are not on the disk for certain.
-func (l *log) unsynced() []*os.File {
-	var files []*os.File
+// unsynced are the segments that are not on the disk for certain. Nothing waits to be
+// written.
+func (l *log) unsynced() []pending {
+	var list []pending
 	for _, s := range l.live {
-		if s.file != nil && !s.synced {
-			files = append(files, s.file)
-			s.synced = true
+		if s.file != nil && s.synced.Load() < s.size {
+			list = append(list, pending{l, s, s.file, s.size})
 		}
 	}
-	return files
+	return list
+}
+
+// pending is a segment of which so much is to be brought to the disk.
+type pending struct {
+	of   *log
+	to   *segment
+	file *os.File
+	size int64
+}
+
+// sync brings it there, and with it, the first time, its name. It may be called beside
+// the work. What a mark before it wanted there may be there already.
+func (p pending) sync() error {
+	before := p.to.synced.Load()
+	if before >= p.size {
+		return nil
+	}
+	err := p.of.sync(p.file)
+	if err == nil && before == 0 {
+		err = p.of.syncFolder()
+	}
+	if err != nil {
+		return err
+	}
+	for before < p.size && !p.to.synced.CompareAndSwap(before, p.size) {
+		before = p.to.synced.Load()
+	}
+	return nil
+}
+
+// syncFolder brings the names of the files to the disk, and those of the folders that
+// may have been made for them.
+func (l *log) syncFolder() error {
+	var errs []error
+	for dir, n := l.dir, 0; n < foldersMade; dir, n = filepath.Dir(dir), n+1 {
+		d, err := os.Open(dir) //nolint:gosec // The operator chooses it.
+		if err != nil {
+			return fmt.Errorf("open folder: %w", err)
+		}
+		errs = append(errs, l.sync(d), d.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (l *log) close() {

@@ -13,11 +13,13 @@ import (
 //
 // and then, of a put, the length of the key as a uvarint, key and value; of a take,
 // 8 B segment, 4 B offset and 4 B fingerprint of the record that was taken; of what
-// begins every segment but the first, the chain before it. Integers are little-endian.
+// begins every segment but the first, the chain before it; of what clears everything,
+// nothing. Integers are little-endian.
 const (
 	opPut byte = 1 + iota
 	opTake
 	opBegin
+	opClear
 )
 
 const (
@@ -66,6 +68,15 @@ func appendBegin(buf []byte, chain uint64) []byte {
 	buf = append(buf, make([]byte, headBytes-1)...)
 	buf = append(buf, opBegin)
 	buf = binary.LittleEndian.AppendUint64(buf, chain)
+	finish(buf[at:])
+	return buf
+}
+
+// appendClear writes what clears everything behind buf.
+func appendClear(buf []byte) []byte {
+	at := len(buf)
+	buf = append(buf, make([]byte, headBytes-1)...)
+	buf = append(buf, opClear)
 	finish(buf[at:])
 	return buf
 }

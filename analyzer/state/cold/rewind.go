@@ -44,6 +44,14 @@ func (l *log) rewind(to point) error {
 	if l.head().after != to.chain {
 		return errElsewhere
 	}
+	for i, s := range l.live {
+		if !s.cleared {
+			continue
+		}
+		for _, before := range l.live[:i] {
+			before.index, before.takes = index{}, nil
+		}
+	}
 	for _, s := range l.live {
 		for _, t := range s.takes {
 			l.retake(t)
@@ -64,7 +72,7 @@ func (l *log) reopen(s *segment, to point) error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	s.file, s.synced = f, true // It was with the mark.
+	s.file = f
 	fi, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("stat: %w", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/zeebo/xxh3"
 )
@@ -19,12 +20,16 @@ type segment struct {
 	size   int64 // With what is not written yet.
 	index  index
 
-	// What has happened in it, in order, as it is written beside it.
-	puts  []uint64
-	takes []taking
+	// What has happened in it, in order, as it is written beside it: since everything was
+	// cleared, where cleared says that it was.
+	puts    []uint64
+	takes   []taking
+	cleared bool
 	// before and after are the chain where it begins and ends.
 	before, after uint64
-	synced        bool
+	// synced is up to where the file is on the disk for certain. Whoever has brought it
+	// there says so, which may be beside the work.
+	synced atomic.Int64
 }
 
 func segmentName(dir string, number uint64) string {
@@ -51,6 +56,11 @@ func (s *segment) note(record []byte, offset int64) error {
 			return err
 		}
 		s.takes = append(s.takes, t)
+	case opClear:
+		if len(record) != headBytes {
+			return errRecord
+		}
+		s.clear()
 	case opBegin:
 		if offset != 0 || len(record) != beginBytes {
 			return errRecord
@@ -65,10 +75,13 @@ func (s *segment) note(record []byte, offset int64) error {
 	return nil
 }
 
+// clear notes that everything was cleared.
+func (s *segment) clear() { s.puts, s.takes, s.cleared = nil, nil, true }
+
 // scan reads a segment from its file, up to an offset.
 func (s *segment) scan(end int64) error {
 	in := bufio.NewReaderSize(io.NewSectionReader(s.file, 0, end), 1<<20)
-	s.puts, s.takes, s.before, s.after = nil, nil, 0, 0
+	s.puts, s.takes, s.cleared, s.before, s.after = nil, nil, false, 0, 0
 	var record []byte
 	for offset := int64(0); offset < end; offset += int64(len(record)) {
 		head, err := in.Peek(headBytes)
@@ -98,11 +111,16 @@ func (s *segment) scan(end int64) error {
 
 // summary is the file of a full segment's index:
 //
-//	8 B chain before, 8 B chain after, 8 B size, 8 B puts, 8 B takes,
-//	8 B a put, 16 B a take, 8 B XXH3-64 of everything before.
+//	8 B chain before, 8 B chain after, 8 B size, 8 B puts, 8 B takes, 8 B whether
+//	everything was cleared before them, 8 B a put, 16 B a take, 8 B XXH3-64 of
+//	everything before.
 func (s *segment) summary() []byte {
-	b := make([]byte, 0, 48+8*len(s.puts)+16*len(s.takes))
-	for _, v := range []uint64{s.before, s.after, uint64(s.size), uint64(len(s.puts)), uint64(len(s.takes))} {
+	b := make([]byte, 0, summaryBytes+8*len(s.puts)+16*len(s.takes))
+	cleared := uint64(0)
+	if s.cleared {
+		cleared = 1
+	}
+	for _, v := range []uint64{s.before, s.after, uint64(s.size), uint64(len(s.puts)), uint64(len(s.takes)), cleared} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
 	for _, p := range s.puts {
@@ -116,21 +134,24 @@ func (s *segment) summary() []byte {
 	return binary.LittleEndian.AppendUint64(b, xxh3.Hash(b))
 }
 
+// summaryBytes is the length of a summary of nothing.
+const summaryBytes = 7 * 8
+
 // recall reads a segment's summary; false where it cannot be used.
 func (s *segment) recall(b []byte, size int64) bool {
-	if len(b) < 48 || binary.LittleEndian.Uint64(b[len(b)-8:]) != xxh3.Hash(b[:len(b)-8]) {
+	if len(b) < summaryBytes || binary.LittleEndian.Uint64(b[len(b)-8:]) != xxh3.Hash(b[:len(b)-8]) {
 		return false
 	}
-	var head [5]uint64
+	var head [6]uint64
 	for i := range head {
 		head[i] = binary.LittleEndian.Uint64(b[8*i:])
 	}
-	b = b[40 : len(b)-8]
+	b = b[8*len(head) : len(b)-8]
 	room := uint64(len(b))
-	if head[3] > room/8 || head[4] > room/16 || 8*head[3]+16*head[4] != room || head[2] != uint64(size) {
+	if head[3] > room/8 || head[4] > room/16 || 8*head[3]+16*head[4] != room || head[2] != uint64(size) || head[5] > 1 {
 		return false
 	}
-	s.before, s.after, s.size = head[0], head[1], size
+	s.before, s.after, s.size, s.cleared = head[0], head[1], size, head[5] == 1
 	s.puts, s.takes = make([]uint64, head[3]), make([]taking, head[4])
 	for i := range s.puts {
 		s.puts[i] = binary.LittleEndian.Uint64(b[8*i:])
