@@ -55,12 +55,13 @@ func connect(c Config, wait time.Duration, files tlsfile.Options) (driver.Conn, 
 		protocol, compression = clickhouse.HTTP, clickhouse.CompressionNone // The embedded engine: loopback has room.
 	}
 	conn, err := clickhouse.Open(&clickhouse.Options{
-		Protocol:      protocol,
-		Addr:          c.Addresses,
-		Auth:          clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
-		Compression:   &clickhouse.Compression{Method: compression},
-		DialTimeout:   5 * time.Second,
-		ReadTimeout:   wait,
+		Protocol:    protocol,
+		Addr:        c.Addresses,
+		Auth:        clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
+		Compression: &clickhouse.Compression{Method: compression},
+		DialTimeout: 5 * time.Second,
+		ReadTimeout: wait,
+		// HTTP, too, gets a connection that is TLS already, with the same checks.
 		DialContext:   func(ctx context.Context, address string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", address) },
 		TransportFunc: func(t *http.Transport) (http.RoundTripper, error) { return inBand{t}, nil },
 		MaxOpenConns:  32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.
