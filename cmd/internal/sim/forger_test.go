@@ -23,7 +23,8 @@ const forged = "forged"
 // rights at the broker and not its key: that somebody is signed out who goes on, and a
 // number far ahead, behind which all that is true would look like a repetition. The
 // record has no seal, or one by another key.
-func (w *world) forge() string {
+func (w *world) forge(t *testing.T) string {
+	t.Helper()
 	g := w.gateways[w.rand.IntN(len(w.gateways))]
 	ev := describe(fmt.Sprint(g.id, "-subject-", w.rand.IntN(peopleOfOne)), "")
 	ev.Kind, ev.Reason, ev.Phase = event.KindSession, event.ReasonLogout, ""
@@ -59,7 +60,7 @@ func (w *world) forge() string {
 		record.Headers = append(record.Headers, kafka.Header{Key: seal.Header, Value: b.Header})
 	}
 	w.ended.Go(func() { // It may fail, or be there without an answer: the topic says which.
-		_, _ = w.kafka.client.Produce(w.life, &kafka.ProduceRequest{
+		_, _ = w.kafka.client.Produce(t.Context(), &kafka.ProduceRequest{
 			Topic: topic.Requests, Partition: p, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(record),
 		})
 	})

@@ -42,7 +42,6 @@ type world struct {
 	gateways  []*gateway
 	analyzers []*analyzer
 	rested    map[string]time.Time // When a group of the analyzers was seen to be at rest last.
-	life      context.Context      // Of the whole run.
 	books     books
 	requests  atomic.Int64
 	ended     sync.WaitGroup // What earlier lives still do.
@@ -114,7 +113,6 @@ func (w *world) run(t *testing.T) {
 		a.start(t)
 	}
 	ctx, leave := context.WithCancel(context.Background())
-	w.life = context.WithoutCancel(ctx)
 	var crowd sync.WaitGroup
 	for _, g := range w.gateways {
 		for n := range peopleOfOne {
@@ -174,7 +172,7 @@ func (w *world) fault(t *testing.T) string {
 		w.network.setRates(rates{})
 		return "network well"
 	case n < 20:
-		return w.forge()
+		return w.forge(t)
 	default:
 		return w.kafka.misanswer(r)
 	}
