@@ -30,7 +30,7 @@ type Archive struct {
 // NewArchive returns an archive that has dialled nobody yet. The caller closes it.
 // The tables are made by the migrations, before a [Store] first inserts.
 func NewArchive(c Config, now func() time.Time) (*Archive, error) {
-	conn, err := connect(c, tlsfile.Options{Now: now})
+	conn, err := connect(c, answerMax, tlsfile.Options{Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}

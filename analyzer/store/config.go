@@ -43,8 +43,8 @@ type Config struct {
 	// PasswordFile holds the user's password; a line end at its end is ignored. Only
 	// its owner and group may be able to read it.
 	PasswordFile string `mapstructure:"password_file"`
-	// TLS secures the connections, which needs protocol native; without ca_file
-	// they are plain text.
+	// TLS secures the connections, of either protocol; without ca_file they are
+	// plain text.
 	TLS tlsfile.Client `mapstructure:"tls"`
 	// Linger is how long a cut waits to fill.
 	Linger time.Duration `mapstructure:"linger"`
@@ -126,9 +126,6 @@ func (c Config) ValidateClickHouse() error {
 	}
 	if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`).MatchString(c.Database) {
 		errs = append(errs, fmt.Errorf("database: must be a plain name, is %q", c.Database))
-	}
-	if c.TLS.Enabled() && c.Protocol != ProtocolNative {
-		errs = append(errs, errors.New("tls: needs protocol native"))
 	}
 	return errors.Join(append(errs, c.TLS.Validate(), c.Form().Validate())...)
 }

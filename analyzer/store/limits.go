@@ -29,6 +29,11 @@ const (
 	// and its profile still be written again.
 	lateMax = time.Hour
 
+	// answerMax is how long an answer is waited for where nothing shorter is said, and
+	// migrateMax the same for a statement of a migration, which may write a table anew:
+	// one that was given up would begin again from the start.
+	answerMax, migrateMax = 5 * time.Minute, 24 * time.Hour
+
 	clientID       = "vigil-storing" // For the brokers' logs.
 	fetchBytes     = 1 << 20
 	cutsScanMax    = 100_000  // How far back a start looks for declared cuts.

@@ -18,8 +18,11 @@ import (
 
 // Open connects to ClickHouse, by the protocol that c names, and makes sure
 // that it answers. The caller closes the connection.
-func Open(ctx context.Context, c Config) (driver.Conn, error) {
-	conn, err := connect(c, tlsfile.Options{Now: time.Now}) //nolint:forbidigo // It says when certificates are looked at again; nothing is scored by it.
+func Open(ctx context.Context, c Config) (driver.Conn, error) { return openFor(ctx, c, answerMax) }
+
+// openFor is Open where an answer may take so long.
+func openFor(ctx context.Context, c Config, wait time.Duration) (driver.Conn, error) {
+	conn, err := connect(c, wait, tlsfile.Options{Now: time.Now}) //nolint:forbidigo // It says when certificates are looked at again; nothing is scored by it.
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +33,8 @@ func Open(ctx context.Context, c Config) (driver.Conn, error) {
 	return conn, nil
 }
 
-// connect prepares a connection pool without dialing.
-func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
+// connect prepares a connection pool without dialing; answers are waited for so long.
+func connect(c Config, wait time.Duration, files tlsfile.Options) (driver.Conn, error) {
 	err := c.ValidateClickHouse()
 	if err != nil {
 		return nil, err
@@ -52,11 +55,13 @@ func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
 		protocol, compression = clickhouse.HTTP, clickhouse.CompressionNone // The embedded engine: loopback has room.
 	}
 	conn, err := clickhouse.Open(&clickhouse.Options{
-		Protocol:      protocol,
-		Addr:          c.Addresses,
-		Auth:          clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
-		Compression:   &clickhouse.Compression{Method: compression},
-		DialTimeout:   5 * time.Second,
+		Protocol:    protocol,
+		Addr:        c.Addresses,
+		Auth:        clickhouse.Auth{Database: c.Database, Username: c.Username, Password: string(password)},
+		Compression: &clickhouse.Compression{Method: compression},
+		DialTimeout: 5 * time.Second,
+		ReadTimeout: wait,
+		// HTTP, too, gets a connection that is TLS already, with the same checks.
 		DialContext:   func(ctx context.Context, address string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", address) },
 		TransportFunc: func(t *http.Transport) (http.RoundTripper, error) { return inBand{t}, nil },
 		MaxOpenConns:  32, // One per worker that inserts at the same moment; the default of 10 makes the others wait.
@@ -72,7 +77,8 @@ func connect(c Config, files tlsfile.Options) (driver.Conn, error) {
 }
 
 // Migrate makes the database, where it is missing, and applies the migrations
-// that are pending. It returns how many those were.
+// that are pending. It returns how many those were. The error wraps
+// [schema.ErrBusy] where another process is at it.
 func Migrate(ctx context.Context, c Config) (applied int, err error) {
 	err = c.Form().Validate() // A cluster's name becomes part of a statement.
 	if err != nil {
@@ -80,7 +86,7 @@ func Migrate(ctx context.Context, c Config) (applied int, err error) {
 	}
 	first := c
 	first.Database = "default"
-	conn, err := Open(ctx, first)
+	conn, err := openFor(ctx, first, migrateMax)
 	if err != nil {
 		return 0, err
 	}
@@ -89,7 +95,7 @@ func Migrate(ctx context.Context, c Config) (applied int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("create database %s: %w", c.Database, err)
 	}
-	conn, err = Open(ctx, c)
+	conn, err = openFor(ctx, c, migrateMax)
 	if err != nil {
 		return 0, err
 	}

@@ -84,7 +84,7 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	conn, err := connect(o.Config, tlsfile.Options{Now: o.Now, Changed: func(err error) {
+	conn, err := connect(o.Config, answerMax, tlsfile.Options{Now: o.Now, Changed: func(err error) {
 		if err != nil {
 			o.Logger.Error("new certificate for clickhouse cannot be used, the old one stays", "error", err)
 			return

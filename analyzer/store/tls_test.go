@@ -6,15 +6,22 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
+	"log"
 	"net"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
@@ -24,9 +31,8 @@ type hello struct {
 	said   []byte
 }
 
-// nativeServer takes one TLS connection after the other, reads what is said first
-// and hangs up.
-func nativeServer(t *testing.T, a *broker.Authority) (addr string, hellos <-chan hello) {
+// serverTLS is that of a server that wants certificates of an authority.
+func serverTLS(t *testing.T, a *broker.Authority) *tls.Config {
 	t.Helper()
 	cert, key, err := a.Issue("clickhouse", "127.0.0.1")
 	if err != nil {
@@ -42,6 +48,16 @@ func nativeServer(t *testing.T, a *broker.Authority) (addr string, hellos <-chan
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
+	}
+}
+
+// nativeServer takes one TLS connection after the other, reads what is said first
+// and hangs up.
+func nativeServer(t *testing.T, a *broker.Authority) (addr string, hellos <-chan hello) {
+	t.Helper()
+	config := serverTLS(t, a)
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -54,9 +70,7 @@ func nativeServer(t *testing.T, a *broker.Authority) (addr string, hellos <-chan
 			if err != nil {
 				return
 			}
-			secured := tls.Server(conn, &tls.Config{
-				MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
-			})
+			secured := tls.Server(conn, config)
 			b := make([]byte, 4096)
 			n, err := secured.Read(b)
 			if err == nil {
@@ -131,9 +145,57 @@ func TestNativeProtocolOverTLS(t *testing.T) {
 	if len(hellos) > 0 {
 		t.Errorf("plain text came through: %v", err)
 	}
-	c.Protocol, c.TLS = store.ProtocolHTTP, tlsfile.Client{CAFile: a.CAFile()}
-	err = open(c)
-	if !strings.Contains(err.Error(), "tls: needs protocol native") {
-		t.Errorf("HTTP: %v", err)
+}
+
+// TestHTTPOverTLS stores through a server that speaks TLS alone and wants a certificate:
+// every row arrives, and neither another authority nor plain text comes through.
+func TestHTTPOverTLS(t *testing.T) {
+	a, err := broker.NewAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := broker.NewAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := a.Issue("vigil-writer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := url.Parse(olaptest.Server(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var holders sync.Map
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		holders.Store(r.In.TLS.PeerCertificates[0].Subject.CommonName, true)
+		r.SetURL(back)
+		r.Out.Host = r.In.Host
+	}}
+	server := httptest.NewUnstartedServer(proxy)
+	server.TLS = serverTLS(t, a)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // It is spoken to wrongly on purpose.
+	server.StartTLS()
+	t.Cleanup(server.Close)
+
+	r := newRig(t)
+	r.config.Addresses = []string{server.Listener.Addr().String()}
+	r.config.TLS = tlsfile.Client{CAFile: a.CAFile(), CertFile: cert, KeyFile: key}
+	r.start()
+	r.requests(1, 50)
+	r.once(50)
+	if _, seen := holders.Load("vigil-writer"); !seen {
+		t.Error("the server has not seen the certificate")
+	}
+	c := r.config
+	c.TLS.CAFile = other.CAFile()
+	_, err = store.Open(t.Context(), c)
+	if !errors.Is(err, tlsfile.ErrHandshake) {
+		t.Errorf("another authority: %v, want %v", err, tlsfile.ErrHandshake)
+	}
+	c.TLS = tlsfile.Client{}
+	_, err = store.Open(t.Context(), c)
+	if err == nil {
+		t.Error("plain text came through")
 	}
 }

@@ -148,7 +148,33 @@ SELECT 'default', concat('vd-i', toString(number)), number + 1, if(number = 1, '
 			t.Fatal(err)
 		}
 	}
+	leaveHalfway(t, c)
 	return "http://" + s.Addr()
+}
+
+// leaveHalfway makes a database whose seventh migration broke off after its second
+// statement.
+func leaveHalfway(t *testing.T, c store.Config) {
+	t.Helper()
+	c.Database = "halfway"
+	_, err := store.Migrate(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := store.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for _, statement := range []string{
+		"ALTER TABLE migration_turns DELETE WHERE version = 7 AND done > 2 SETTINGS mutations_sync = 2",
+		"INSERT INTO migrations (version, name, checksum, finished) SELECT version, name, checksum, false FROM migrations WHERE version = 7",
+	} {
+		err = conn.Exec(t.Context(), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 const testToken = "an-admin-token-of-some-length"

@@ -18,7 +18,8 @@ const migrateLong = `Plan, apply and verify the tables in ClickHouse.
 
 Migrations are numbered and go forward only. A migration that was applied is
 never changed; verify and status say so where a database disagrees. One that
-broke off is told, and up applies it again.
+broke off is told, and up goes on at the statement where it broke off. Of several
+processes one applies them; where it was killed, another may half a minute later.
 
 With --replicated every table is a replica of the same table on the other nodes
 of its shard, by ClickHouse Keeper and the macros {shard} and {replica}; with
@@ -99,8 +100,11 @@ func migratePlan(c *cobra.Command, env app.Env, l *link, f schema.Form) error {
 		}
 		for _, p := range plan {
 			say(env.Stdout, "-- %d %s\n", p.Version, p.Name)
-			if p.BrokeOff {
-				sayln(env.Stdout, "-- was begun and broke off: it is applied again")
+			switch {
+			case p.Holder != "":
+				say(env.Stdout, "-- is being applied by %s, done so far: %d statements\n", p.Holder, p.Done)
+			case p.BrokeOff:
+				say(env.Stdout, "-- was begun and broke off: it goes on after %d statements\n", p.Done)
 			}
 			for _, s := range p.Statements {
 				say(env.Stdout, "%s;\n", s)
@@ -116,12 +120,14 @@ type planned struct {
 	Name       string   `json:"name"`
 	Checksum   string   `json:"checksum"`
 	BrokeOff   bool     `json:"broke_off"`
+	Done       int      `json:"done"`             // Statements that have been executed, and are not among these.
+	Holder     string   `json:"holder,omitempty"` // Who applies it at this moment.
 	Statements []string `json:"statements"`
 }
 
 func newPlanned(s *schema.Status, f schema.Form) planned {
-	p := planned{Version: s.Version, Name: s.Name, Checksum: s.Checksum, BrokeOff: s.BrokeOff(), Statements: []string{}}
-	for _, statement := range s.Statements {
+	p := planned{Version: s.Version, Name: s.Name, Checksum: s.Checksum, BrokeOff: s.BrokeOff(), Done: s.Done, Holder: s.Holder, Statements: []string{}}
+	for _, statement := range s.Left() {
 		p.Statements = append(p.Statements, f.Render(statement))
 	}
 	return p
@@ -145,7 +151,7 @@ func migrateUp(c *cobra.Command, env app.Env, l *link, f schema.Form) error {
 	switch {
 	case errors.Is(err, schema.ErrForm):
 		return app.Usage("%w (--replicated, --cluster)", err)
-	case errors.Is(err, schema.ErrChanged):
+	case errors.Is(err, schema.ErrChanged), errors.Is(err, schema.ErrBusy):
 		return err
 	case err != nil:
 		return app.Unreachable(err)
@@ -172,15 +178,19 @@ func migrateStatus(c *cobra.Command, env app.Env, l *link, _ schema.Form) error 
 			Name     string     `json:"name"`
 			Applied  *time.Time `json:"applied"`
 			BrokeOff bool       `json:"broke_off"`
+			Done     int        `json:"done"`             // Statements.
+			Holder   string     `json:"holder,omitempty"` // Who applies it at this moment.
 		}
 		var rows []row
 		var cells [][]string
 		for i := range all {
 			s := &all[i]
-			r, when := row{Version: s.Version, Name: s.Name, BrokeOff: s.BrokeOff()}, "pending"
+			r, when := row{Version: s.Version, Name: s.Name, BrokeOff: s.BrokeOff(), Done: s.Done, Holder: s.Holder}, "pending"
 			switch {
 			case s.BrokeOff():
-				when = "broke off, begun " + s.Begun.UTC().Format(time.RFC3339)
+				when = fmt.Sprintf("broke off after %d of %d statements, begun %s", s.Done, len(s.Statements), s.Begun.UTC().Format(time.RFC3339))
+			case s.Holder != "":
+				when = fmt.Sprintf("%d of %d statements, at work: %s", s.Done, len(s.Statements), s.Holder)
 			case !s.Applied.IsZero():
 				r.Applied, when = &s.Applied, s.Applied.UTC().Format(time.RFC3339)
 			}

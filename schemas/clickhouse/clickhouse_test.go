@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap/olaptest"
 	"github.com/vigil-gateway/vigil/schemas/clickhouse"
@@ -123,7 +126,7 @@ func TestMigrateIsRepeatable(t *testing.T) {
 }
 
 // lossy loses the answer of the statement of a migration that follows the first
-// one whose end was noted, and all after it.
+// one whose end was noted, and all after it, but for the word that its turn is over.
 type lossy struct {
 	driver.Conn
 
@@ -133,7 +136,10 @@ type lossy struct {
 var errLost = errors.New("connection lost")
 
 func (l *lossy) Exec(ctx context.Context, query string, args ...any) error {
-	if l.lost {
+	switch {
+	case strings.Contains(query, "migration_turns (turn, holder)") || strings.Contains(query, "(turn, holder, ended)"):
+		return l.Conn.Exec(ctx, query, args...) //nolint:wrapcheck // As the connection says it.
+	case l.lost:
 		return errLost
 	}
 	err := l.Conn.Exec(ctx, query, args...)
@@ -141,7 +147,7 @@ func (l *lossy) Exec(ctx context.Context, query string, args ...any) error {
 		return err //nolint:wrapcheck // As the connection says it.
 	}
 	switch {
-	case strings.HasPrefix(query, "INSERT INTO migration_statements "):
+	case strings.HasPrefix(query, "INSERT INTO migration_turns "):
 		l.noted = true
 	case l.noted && !strings.HasPrefix(query, "INSERT INTO migrations "):
 		l.lost = true
@@ -170,7 +176,11 @@ func TestMigrationsThatBreakOffAtEveryStatement(t *testing.T) {
 			t.Fatalf("Plan = %+v, %v, want %d of which one broke off", pending, err, len(all)-applied)
 		}
 	}
-	err := clickhouse.Verify(t.Context(), conn)
+	pending, err := clickhouse.Plan(t.Context(), conn)
+	if err != nil || len(pending) != 1 || len(pending[0].Left()) != 1 {
+		t.Errorf("Plan = %+v, %v, want the last statement of one", pending, err)
+	}
+	err = clickhouse.Verify(t.Context(), conn)
 	if !errors.Is(err, clickhouse.ErrDrift) || !strings.Contains(err.Error(), "broke off") {
 		t.Errorf("Verify = %v, want one that broke off", err)
 	}
@@ -198,6 +208,107 @@ func TestABeginThatComesLate(t *testing.T) {
 	applied, err := clickhouse.Migrate(t.Context(), counting, clickhouse.Form{})
 	if err != nil || applied != len(all) || counting.noted {
 		t.Errorf("Migrate = %d, %v; executed a statement again: %v", applied, err, counting.noted)
+	}
+	err = clickhouse.Verify(t.Context(), conn)
+	if err != nil {
+		t.Errorf("Verify = %v", err)
+	}
+}
+
+// watched sees the statements of migrations, before they are executed.
+type watched struct {
+	driver.Conn
+
+	see func(statement string)
+}
+
+func (w watched) Exec(ctx context.Context, query string, args ...any) error {
+	if !strings.Contains(query, "migration") {
+		w.see(query)
+	}
+	return w.Conn.Exec(ctx, query, args...) //nolint:wrapcheck // As the connection says it.
+}
+
+// Analyzers that start together apply each statement once, whoever does it.
+func TestOfManyWhoMigrateAtOnceOneDoes(t *testing.T) {
+	conn := open(t)
+	var mu sync.Mutex
+	times, applied, busy := make(map[string]int), 0, 0
+	var all errgroup.Group
+	for range 4 {
+		all.Go(func() error {
+			for {
+				n, err := clickhouse.Migrate(t.Context(), watched{conn, func(statement string) {
+					mu.Lock()
+					times[statement]++
+					mu.Unlock()
+				}}, clickhouse.Form{})
+				mu.Lock()
+				applied += n
+				if err != nil {
+					busy++
+				}
+				mu.Unlock()
+				if !errors.Is(err, clickhouse.ErrBusy) {
+					return err //nolint:wrapcheck // Told below.
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+	}
+	err := all.Wait()
+	if err != nil || applied != len(clickhouse.Migrations()) || busy == 0 {
+		t.Errorf("applied %d, somebody was busy %d times, %v", applied, busy, err)
+	}
+	for statement, n := range times {
+		if n != 1 {
+			t.Errorf("executed %d times: %s", n, statement)
+		}
+	}
+	err = clickhouse.Verify(t.Context(), conn)
+	if err != nil {
+		t.Errorf("Verify = %v", err)
+	}
+}
+
+// claim writes what a process that began so many seconds ago has left.
+func claim(t *testing.T, conn clickhouse.Conn, turn, ago int) {
+	t.Helper()
+	err := conn.Exec(t.Context(), fmt.Sprintf("INSERT INTO migration_turns (turn, holder, at) SELECT %d, 'another', now64(3) - %d", turn, ago))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Nobody waits for ever for a process that was killed, and who was only held up
+// executes nothing any more once another one has taken over.
+func TestATurnLapsesAndIsLost(t *testing.T) {
+	conn := open(t)
+	_, err := clickhouse.Migrate(t.Context(), &lossy{Conn: conn}, clickhouse.Form{})
+	if !errors.Is(err, errLost) {
+		t.Fatal(err)
+	}
+	claim(t, conn, 2, 20)
+	_, err = clickhouse.Migrate(t.Context(), conn, clickhouse.Form{})
+	if !errors.Is(err, clickhouse.ErrBusy) || !strings.Contains(err.Error(), "another, heard of 20 s ago") {
+		t.Errorf("Migrate while somebody is at it = %v", err)
+	}
+	err = clickhouse.Verify(t.Context(), conn)
+	if !errors.Is(err, clickhouse.ErrDrift) || !strings.Contains(err.Error(), "is being applied by another") {
+		t.Errorf("Verify while somebody is at it = %v", err)
+	}
+	claim(t, conn, 3, 40)
+	seen := 0
+	_, err = clickhouse.Migrate(t.Context(), watched{conn, func(string) {
+		seen++
+		claim(t, conn, 5, 40)
+	}}, clickhouse.Form{})
+	if !errors.Is(err, clickhouse.ErrBusy) || seen != 1 {
+		t.Errorf("Migrate in spite of another = %v, executed %d statements", err, seen)
+	}
+	_, err = clickhouse.Migrate(t.Context(), conn, clickhouse.Form{})
+	if err != nil {
+		t.Errorf("Migrate = %v", err)
 	}
 	err = clickhouse.Verify(t.Context(), conn)
 	if err != nil {

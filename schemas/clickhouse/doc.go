@@ -7,8 +7,9 @@
 //
 // A file that has been released is never edited: its checksum is in the
 // journal, and [Verify] and [Migrate] refuse a database whose journal differs.
-// Every statement is idempotent, also after those that follow it. Begin and end
-// of a migration are noted: one that broke off is told, and simply applied again.
+// Every statement may be executed twice in a row. Begin and end of a migration
+// are noted, and each statement that was executed: one that broke off is told,
+// and goes on there.
 // Statements name no database: the connection's own is meant.
 //
 // A [Form] renders the same files for a cluster: every statement on every node,
@@ -24,8 +25,10 @@
 //
 // # Concurrency
 //
-// All functions are safe for concurrent use; two migrators at once do the same
-// work twice and end in the same schema.
+// All functions are safe for concurrent use. Of several processes that migrate at
+// once one has its turn, the others get [ErrBusy]: two that execute the same
+// statements in turn could drop what the other one has made. A process that is
+// killed has its turn for half a minute more.
 //
 // # Non-obvious
 //
@@ -36,6 +39,9 @@
 // not at all; a repeated block meets its token in the same partition also after
 // midnight; and a gateway with a wrong clock can neither open a thousand
 // partitions nor have its rows expire at once.
+//
+// The journal is read from one replica. Where that lags behind the one that was
+// written to, more statements than one may be executed twice.
 //
 // Requests and session events share table requests and are told apart by kind.
 // Opens, ticks and tombstones are no rows: one row is one finished request.

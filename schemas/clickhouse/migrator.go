@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,18 +35,22 @@ type Status struct {
 	Migration
 	// Applied is when it was finished; zero where it is pending or has broken off.
 	Applied time.Time
-	// Begun is when a migration that has broken off was begun, else zero.
+	// Begun is when a migration that is not finished was begun, else zero.
 	Begun time.Time
+	// Done is how many of its statements have been executed.
+	Done int
+	// Holder is who is migrating at this moment, where this one is begun; else empty.
+	Holder string
 }
 
-// BrokeOff reports whether the migration was begun and not finished.
-func (s *Status) BrokeOff() bool { return !s.Begun.IsZero() }
+// BrokeOff reports whether the migration was begun, is not finished, and nobody is at it.
+func (s *Status) BrokeOff() bool { return !s.Begun.IsZero() && s.Holder == "" }
+
+// Left are the statements that have not been executed.
+func (s *Status) Left() []string { return s.Statements[min(s.Done, len(s.Statements)):] }
 
 // The journal has a row for the begin and one for the end of each migration; of
-// each version the last one counts. Beside it stands how far each migration has
-// come: one that broke off goes on there, since a later statement may have taken
-// away what an earlier one reads. Those rows are only added to, so that another
-// process that is behind takes nothing back.
+// each version the last one counts.
 var journal = []string{ //nolint:gochecknoglobals // A constant: Go has no constant lists.
 	`CREATE TABLE IF NOT EXISTS migrations
 (
@@ -58,15 +63,7 @@ var journal = []string{ //nolint:gochecknoglobals // A constant: Go has no const
 ENGINE = ReplacingMergeTree(applied_at)
 ORDER BY version`,
 	"ALTER TABLE migrations ADD COLUMN IF NOT EXISTS finished Bool DEFAULT true",
-	`CREATE TABLE IF NOT EXISTS migration_statements
-(
-    version UInt32,
-    checksum String,
-    done UInt32,
-    executed_at DateTime64(3, 'UTC') DEFAULT now64(3)
-)
-ENGINE = MergeTree
-ORDER BY (version, done)`,
+	turns,
 }
 
 // entry is what the journal says of one version.
@@ -77,9 +74,10 @@ type entry struct {
 	Finished  bool      `ch:"finished"`
 }
 
-// Migrate applies what is pending, and again what broke off. It returns how many migrations it has finished. The error
-// wraps [ErrChanged] or [ErrForm] where the database does not fit; nothing has
-// been applied then.
+// Migrate applies what is pending, and goes on where a migration broke off. It
+// returns how many it has finished. The error wraps [ErrChanged] or [ErrForm]
+// where the database does not fit, and nothing has been applied then; it wraps
+// [ErrBusy] where another process is at it.
 func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
 	err = f.Validate()
 	if err != nil {
@@ -98,8 +96,25 @@ func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
 			return 0, fmt.Errorf("create the migration journal: %w", err)
 		}
 	}
+	if len(pending) == 0 {
+		return 0, nil
+	}
+	t, err := take(ctx, conn)
+	if err != nil {
+		return 0, err
+	}
+	defer t.end(ctx)
+	held, release := context.WithCancel(ctx)
+	var beats sync.WaitGroup
+	beats.Go(func() { t.hold(held) })
+	defer beats.Wait()
+	defer release()
+	pending, err = Plan(ctx, conn) // Another process may have finished some before it was our turn.
+	if err != nil {
+		return 0, err
+	}
 	for i := range pending {
-		err = pending[i].apply(ctx, conn, f)
+		err = pending[i].apply(ctx, t, f)
 		if err != nil {
 			return applied, err
 		}
@@ -110,40 +125,27 @@ func Migrate(ctx context.Context, conn Conn, f Form) (applied int, err error) {
 
 // apply executes the statements of one migration that are left, between two
 // notes. Only the one at which it broke off can be executed twice.
-func (s *Status) apply(ctx context.Context, conn Conn, f Form) error {
-	done, err := s.done(ctx, conn)
-	if err != nil {
-		return err
+func (s *Status) apply(ctx context.Context, t *turn, f Form) error {
+	if len(s.Left()) > 0 { // Two notes in a row would be told apart by the clocks of two replicas.
+		err := s.note(ctx, t.conn, false)
+		if err != nil {
+			return err
+		}
 	}
-	err = s.note(ctx, conn, false)
-	if err != nil {
-		return err
-	}
-	for i := min(done, len(s.Statements)); i < len(s.Statements); i++ {
-		err = conn.Exec(ctx, f.Render(s.Statements[i]))
+	for i, statement := range s.Left() {
+		done := s.Done + i + 1
+		err := t.check(ctx)
 		if err == nil {
-			err = conn.Exec(ctx, fmt.Sprintf("INSERT INTO migration_statements (version, checksum, done) SELECT %d, '%s', %d", s.Version, s.Checksum, i+1))
+			err = t.conn.Exec(ctx, f.Render(statement))
+		}
+		if err == nil {
+			err = t.executed(ctx, &s.Migration, done)
 		}
 		if err != nil {
-			return fmt.Errorf("apply migration %d %s, statement %d of %d: %w", s.Version, s.Name, i+1, len(s.Statements), err)
+			return fmt.Errorf("apply migration %d %s, statement %d of %d: %w", s.Version, s.Name, done, len(s.Statements), err)
 		}
 	}
-	return s.note(ctx, conn, true)
-}
-
-// done is how many statements of the migration have been executed so far, by whomever.
-func (s *Status) done(ctx context.Context, conn Conn) (int, error) {
-	var rows []struct {
-		Done uint32 `ch:"done"`
-	}
-	err := conn.Select(ctx, &rows, fmt.Sprintf("SELECT max(done) AS done FROM migration_statements WHERE version = %d AND checksum = '%s'", s.Version, s.Checksum))
-	if err != nil {
-		return 0, fmt.Errorf("read how far migration %d %s has come: %w", s.Version, s.Name, err)
-	}
-	if len(rows) == 0 {
-		return 0, nil
-	}
-	return int(rows[0].Done), nil
+	return s.note(ctx, t.conn, true)
 }
 
 func (s *Status) note(ctx context.Context, conn Conn, finished bool) error {
@@ -175,6 +177,10 @@ func List(ctx context.Context, conn Conn) ([]Status, error) {
 	for i, m := range all {
 		statuses[i].Migration = m
 	}
+	steps, err := readSteps(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
 	for _, row := range rows {
 		if int(row.Version) > len(all) || row.Version == 0 {
 			return nil, fmt.Errorf("migration %d is unknown to this version: %w", row.Version, ErrChanged)
@@ -187,8 +193,12 @@ func List(ctx context.Context, conn Conn) ([]Status, error) {
 		if row.Finished {
 			s.Applied = row.AppliedAt
 		} else {
-			s.Begun = row.AppliedAt
+			s.Begun, s.Holder = row.AppliedAt, steps.holder
 		}
+	}
+	for i := range statuses {
+		s := &statuses[i]
+		s.Done = steps.done[s.Checksum]
 	}
 	return statuses, nil
 }
@@ -205,8 +215,11 @@ func Verify(ctx context.Context, conn Conn) error {
 	for i := range pending {
 		s := &pending[i]
 		text := "is pending"
-		if s.BrokeOff() {
+		switch {
+		case s.BrokeOff():
 			text = "was begun at " + s.Begun.UTC().Format(time.RFC3339) + " and broke off"
+		case s.Holder != "":
+			text = "is being applied by " + s.Holder
 		}
 		faults = append(faults, fmt.Errorf("migration %d %s %s: %w", s.Version, s.Name, text, ErrDrift))
 	}
@@ -279,4 +292,42 @@ func readJournal(ctx context.Context, conn Conn) ([]entry, error) {
 		return nil, fmt.Errorf("read the migration journal: %w", err)
 	}
 	return rows, nil
+}
+
+// steps is how far migrations have come.
+type steps struct {
+	done   map[string]int // Statements by the checksum of their migration.
+	holder string         // Who is migrating now.
+}
+
+// readSteps returns how far migrations have come; a database that was last
+// migrated before that was noted has nothing.
+func readSteps(ctx context.Context, conn Conn) (steps, error) {
+	var there []struct {
+		Name string `ch:"name"`
+	}
+	err := conn.Select(ctx, &there, "SELECT name FROM system.tables WHERE database = currentDatabase() AND name = 'migration_turns'")
+	if err != nil || len(there) == 0 {
+		return steps{}, err
+	}
+	var rows []struct {
+		Checksum string `ch:"checksum"`
+		Done     uint32 `ch:"done"`
+	}
+	err = conn.Select(ctx, &rows, "SELECT checksum, max(done) AS done FROM migration_turns GROUP BY checksum")
+	if err != nil {
+		return steps{}, fmt.Errorf("read how far migrations have come: %w", err)
+	}
+	now, err := last(ctx, conn)
+	if err != nil {
+		return steps{}, err
+	}
+	s := steps{done: make(map[string]int)}
+	for _, row := range rows {
+		s.done[row.Checksum] = int(row.Done)
+	}
+	if now.alive() {
+		s.holder = now.Holder
+	}
+	return s, nil
 }

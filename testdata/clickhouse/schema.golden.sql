@@ -406,16 +406,19 @@ ORDER BY (gateway, epoch, lane, seq)
 TTL toDateTime(ingested_at) + toIntervalDay(400)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192;
 
-CREATE TABLE migration_statements
+CREATE TABLE migration_turns
 (
+    `turn` UInt32,
+    `holder` String,
     `version` UInt32,
     `checksum` String,
     `done` UInt32,
-    `executed_at` DateTime64(3, 'UTC') DEFAULT now64(3)
+    `ended` Bool,
+    `at` DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = MergeTree
-ORDER BY (version, done)
-SETTINGS index_granularity = 8192;
+ORDER BY (turn, at)
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 8192;
 
 CREATE TABLE migrations
 (

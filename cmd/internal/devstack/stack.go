@@ -23,6 +23,7 @@ import (
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
 	"github.com/vigil-gateway/vigil/deploy/devstack/olap"
 	"github.com/vigil-gateway/vigil/deploy/devstack/upstream"
+	schema "github.com/vigil-gateway/vigil/schemas/clickhouse"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
@@ -299,6 +300,10 @@ func (s *Stack) startClickHouse(ctx context.Context) error {
 	s.run.ClickHouse = s.olap.URL()
 	s.run.ClickHouseDatabase, s.run.ClickHouseUser, s.run.ClickHousePasswordFile = clickHouseDatabase, clickHouseUser, s.places.ClickHousePassword
 	_, err = store.Migrate(ctx, s.storeConfig())
+	for errors.Is(err, schema.ErrBusy) && ctx.Err() == nil { // The engine is ours alone: whoever began was killed, and his turn lapses.
+		time.Sleep(time.Second)
+		_, err = store.Migrate(ctx, s.storeConfig())
+	}
 	return err
 }
 

@@ -29,6 +29,11 @@ func (e *examiner) files(f *Facts) {
 		f.secret(g.file, "tenant_key_file", c.TenantKeyFile)
 		f.secret(g.file, "admin.token_file", c.Admin.TokenFile)
 		f.secret(g.file, "listen.tls.key_file", c.Listen.TLS.KeyFile)
+		f.secret(g.file, "emit.key_file", c.Emit.KeyFile)
+		f.secret(g.file, "login.key_ring_file", c.Login.KeyRingFile)
+		for i, path := range c.Assertion.KeyFiles {
+			f.secret(g.file, "assertion.key_files["+strconv.Itoa(i)+"]", path)
+		}
 		f.secret(g.file, "kafka.tls.key_file", c.Kafka.TLS.KeyFile)
 		f.secret(g.file, "kafka.sasl.password_file", c.Kafka.SASL.PasswordFile)
 		f.certificate(g.file, "listen.tls.cert_file", c.Listen.TLS.CertFile)

@@ -1,9 +1,14 @@
 package doctor_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -86,6 +91,32 @@ func (p *place) write(t *testing.T, name, text string) {
 	}
 }
 
+// lapsed gives the gateway a certificate whose time is over.
+func lapsed(t *testing.T, p *place) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := time.Now().Add(-time.Hour)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: over.Add(-time.Hour), NotAfter: over},
+		&x509.Certificate{SerialNumber: big.NewInt(1)}, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, "gateway.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	p.write(t, "gateway.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	b, err := os.ReadFile(p.file("gateway.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, "gateway.yaml", string(b)+fmt.Sprintf("listen: {tls: {cert_file: %s, key_file: %s}}\n", p.file("gateway.pem"), p.file("gateway.key")))
+}
+
 // machine are checks about the machine that the test runs on.
 var machine = []string{"disks", "descriptors"}
 
@@ -147,6 +178,19 @@ func TestGatherSeesWhatIsBroken(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, map[string]string{"secret-files": "(mode 0644)"}},
+		"the key of an assertion for everybody": {topic.All(3), func(t *testing.T, p *place) {
+			t.Helper()
+			b, err := os.ReadFile(keys.In(p.dir).AnalyzerKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.write(t, "assertion.key", string(b))
+			more("gateway.yaml", fmt.Sprintf("assertion: {issuer: \"https://gw.example.com\", key_files: [%s]}\n", p.file("assertion.key")))(t, p)
+			err = os.Chmod(p.file("assertion.key"), 0o644)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, map[string]string{"secret-files": "assertion.key (mode 0644)"}},
 		"other lanes":             {topic.All(3), more("gateway.yaml", "lanes: 8\n"), map[string]string{"agreement": "gateway.yaml has 8"}},
 		"a topic that is missing": {without, func(*testing.T, *place) {}, map[string]string{"topics": "topic vigil.dead is missing"}},
 		"a topic that is another": {wrong, func(*testing.T, *place) {}, map[string]string{
@@ -172,6 +216,21 @@ func TestGatherSeesWhatIsBroken(t *testing.T) {
 		"a wrong clock": {topic.All(3), func(_ *testing.T, p *place) {
 			p.in.Now = func() time.Time { return time.Now().Add(time.Hour) }
 		}, map[string]string{"clocks": "-1h0m0s off"}},
+		"a gateway whose events wait": {topic.All(3), func(_ *testing.T, p *place) {
+			p.gateway = strings.Replace(p.gateway, `"queued_records":1`, `"queued_records":95`, 1)
+		}, map[string]string{"events": "95 of at most 100 events waiting"}},
+		"two analyzers with two models": {topic.All(3), func(t *testing.T, p *place) {
+			t.Helper()
+			other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, strings.Replace(p.analyzer, "0123456789abcdef", "fedcba9876543210", 1)) // A doctor that has gone needs no answer.
+			}))
+			t.Cleanup(other.Close)
+			p.in.AnalyzerAdmin = append(p.in.AnalyzerAdmin, other.URL)
+		}, map[string]string{"models": "has model fedcba987654"}},
+		"a certificate that has expired": {topic.All(3), func(t *testing.T, p *place) {
+			t.Helper()
+			lapsed(t, p)
+		}, map[string]string{"certificates": "gateway.pem has expired"}},
 		"nobody at the admin port": {topic.All(3), func(_ *testing.T, p *place) { p.in.GatewayAdmin = []string{"http://127.0.0.1:1"} }, map[string]string{"gateways": "connection refused"}},
 	}
 	for name, tt := range tests {

@@ -33,9 +33,9 @@ type analyzer struct {
 	dir   string
 	node  string
 
-	ingest *ingest.Ingest
-	stop   func()
-	ended  *sync.WaitGroup
+	ingests []*ingest.Ingest // By stage, as both has them.
+	stop    func()
+	ended   *sync.WaitGroup
 }
 
 func newEngine(m *model.Model) (ingest.Engine, error) { return scorer.New(scorer.Options{Model: m}) }
@@ -50,10 +50,8 @@ func (a *analyzer) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ac := announce.DefaultConfig()
-	ac.KeyFile, ac.KeyID = "unused", "a"
 	speaker, err := announce.New(announce.Options{
-		Config: ac, Writer: writer, Signer: a.w.ring.signer, Keys: a.w.ring.keys, Logger: log, Meter: noop.Meter{},
+		Config: speaking(), Writer: writer, Signer: a.w.ring.signer, Keys: a.w.ring.keys, Logger: log, Meter: noop.Meter{},
 		Tracer: tracenoop.Tracer{}, Now: time.Now,
 	})
 	if err != nil {
@@ -65,25 +63,32 @@ func (a *analyzer) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := ingest.DefaultConfig()
-	c.Group, c.SessionTimeout, c.Heartbeat, c.RebalanceTimeout = groupOfScoring, sessionTimeout, 300*time.Millisecond, 4*time.Second
-	c.Drain = time.Second
-	a.ingest, err = ingest.New(ingest.Options{
-		Config: c, Brokers: a.w.kafka.addrs, Access: via, Stage: announce.SubjectStage(), Model: a.w.model, NewEngine: newEngine,
-		Lanes: lanes(), State: kept, Keep: keep, Announcer: speaker, Writer: writer,
-		Logger: log, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a.stop, a.ended = cancel, new(sync.WaitGroup)
-	one, node := a.ingest, a.node
-	a.ended.Go(func() {
-		err := one.Run(ctx)
+	a.ingests, a.stop, a.ended = nil, cancel, new(sync.WaitGroup)
+	var working sync.WaitGroup
+	for _, s := range both() {
+		c := ingest.DefaultConfig()
+		c.Group, c.SessionTimeout, c.Heartbeat, c.RebalanceTimeout = s.group, sessionTimeout, 300*time.Millisecond, 4*time.Second
+		c.Drain = time.Second
+		one, err := ingest.New(ingest.Options{
+			Config: c, Brokers: a.w.kafka.addrs, Access: via, Stage: s.stage, Model: a.w.model, NewEngine: s.engine, Seals: s.seals(a.w.ring.keys),
+			Lanes: lanes(), State: kept, Keep: keep, Announcer: speaker, Writer: writer,
+			Logger: log, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
+		})
 		if err != nil {
-			t.Errorf("%s: %v", node, err)
+			t.Fatal(err)
 		}
+		a.ingests = append(a.ingests, one)
+		node := a.node
+		working.Go(func() {
+			err := one.Run(ctx)
+			if err != nil {
+				t.Errorf("%s: %v", node, err)
+			}
+		})
+	}
+	a.ended.Go(func() {
+		working.Wait()
 		writer.Close()
 	})
 }
@@ -99,23 +104,30 @@ func (a *analyzer) kill(t *testing.T) {
 	a.start(t)
 }
 
-// bury empties the group where it has not come to rest for long: this broker keeps
+// bury empties a group where it has not come to rest for long: this broker keeps
 // members for ever that died while they joined, which Apache Kafka does not. They may
 // hold up a rebalance, or have partitions that nobody works.
 func (w *world) bury(t *testing.T) {
 	t.Helper()
-	info := w.kafka.GroupInfo(groupOfScoring)
+	for _, s := range both() {
+		w.buryOf(t, s.group)
+	}
+}
+
+func (w *world) buryOf(t *testing.T, group string) {
+	t.Helper()
+	info := w.kafka.GroupInfo(group)
 	if info == nil || w.atRest(info) {
-		w.rested = time.Now()
+		w.rested[group] = time.Now()
 		return
 	}
-	if time.Since(w.rested) < 5*sessionTimeout {
+	if time.Since(w.rested[group]) < 5*sessionTimeout {
 		return
 	}
-	w.rested = time.Now()
+	w.rested[group] = time.Now()
 	for _, m := range info.Members {
 		_, err := w.kafka.client.LeaveGroup(t.Context(), &kafka.LeaveGroupRequest{
-			GroupID: groupOfScoring, Members: []kafka.LeaveGroupRequestMember{{ID: m.MemberID}},
+			GroupID: group, Members: []kafka.LeaveGroupRequestMember{{ID: m.MemberID}},
 		})
 		if err != nil {
 			t.Logf("bury %s of %s: %v", m.MemberID, m.ClientHost, err) // The next look tries again.
@@ -141,13 +153,16 @@ func (w *world) atRest(info *kfake.GroupInfo) bool {
 // scored reports that the analyzers own every partition and have scored all of it.
 func (w *world) scored() bool {
 	owned := 0
-	for _, a := range w.analyzers {
-		for _, s := range a.ingest.Status() {
-			if !s.Ready || s.Lag() > 0 {
-				return false
+	for i, stage := range both() {
+		owned -= len(w.kafka.PartitionInfos(stage.stage.Topic))
+		for _, a := range w.analyzers {
+			for _, s := range a.ingests[i].Status() {
+				if !s.Ready || s.Lag() > 0 {
+					return false
+				}
+				owned++
 			}
-			owned++
 		}
 	}
-	return owned == partitions
+	return owned == 0
 }

@@ -2,6 +2,10 @@ package sim_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,8 +22,11 @@ import (
 func (w *world) check(t *testing.T) {
 	t.Helper()
 	records := w.kafka.read(t, topic.Requests)
+	w.checkForged(t, records)
+	records = slices.DeleteFunc(records, found.forged)
 	w.checkAccounts(t, records)
 	w.checkAssessments(t, records)
+	w.checkOneLife(t)
 	w.checkVerdicts(t)
 }
 
@@ -127,6 +134,9 @@ func (w *world) checkAssessments(t *testing.T, records []found) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if b.Topic != topic.Requests {
+			continue // See checkOneLife.
+		}
 		for _, a := range b.Assessments {
 			value, err := a.MarshalVT()
 			if err != nil {
@@ -157,6 +167,36 @@ func (w *world) checkAssessments(t *testing.T, records []found) {
 	if facts == 0 {
 		t.Error("nobody was found out: the run has seen no verdict")
 	}
+}
+
+// checkOneLife compares what the analyzers have left, also of the second stage, with
+// what each stage leaves that reads the same topic in one life.
+func (w *world) checkOneLife(t *testing.T) {
+	t.Helper()
+	root := filepath.Join(w.root, "one life")
+	err := os.Mkdir(root, 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &crash{seed: w.seed, root: root, ring: w.ring, seals: w.ring.keys, network: w.network, kafka: w.kafka}
+	var dirs []string
+	for _, a := range w.analyzers {
+		dirs = append(dirs, filepath.Join(a.dir, "state"))
+	}
+	got, want := c.remains(t, w.kafka, dirs...), c.oneLife(t)
+	compare(t, "assessments of", want.assessments, got.assessments)
+	compare(t, "cut", want.cuts, got.cuts)
+	compare(t, "snapshot of", want.states, got.states)
+	second := 0
+	for key := range got.verdicts {
+		if strings.HasSuffix(key, "/"+verdict.AuthorityFacet) {
+			second++
+		}
+	}
+	if second == 0 {
+		t.Error("the second stage has found nobody out")
+	}
+	t.Logf("%d cuts, %d verdicts of authority facet", len(got.cuts), second)
 }
 
 // mustStand checks that every gateway enforces what a fact has brought about.

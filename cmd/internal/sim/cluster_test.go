@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -173,11 +174,16 @@ type ring struct {
 	signer verdict.Signer
 }
 
-func newRing(t *testing.T) ring {
+// newRing makes keys for the analyzers, and for gateways.
+func newRing(t *testing.T, gateways ...string) ring {
 	t.Helper()
 	root := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	key := ed25519.NewKeyFromSeed([]byte("analyzer key for tests, 32 bytes"))
-	file, err := verdict.SignKeySet(root, []verdict.Key{{ID: "a", Class: verdict.ClassAnalyzer, Public: key.Public().(ed25519.PublicKey)}})
+	listed := []verdict.Key{{ID: "a", Class: verdict.ClassAnalyzer, Public: key.Public().(ed25519.PublicKey)}}
+	for _, id := range gateways {
+		listed = append(listed, verdict.Key{ID: id, Class: verdict.ClassGateway, Gateway: id, Public: gatewayKey(id).Public().(ed25519.PublicKey)})
+	}
+	file, err := verdict.SignKeySet(root, listed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,4 +192,10 @@ func newRing(t *testing.T) ring {
 		t.Fatal(err)
 	}
 	return ring{keys, verdict.NewSigner("a", key)}
+}
+
+// gatewayKey is the key by which a gateway seals.
+func gatewayKey(id string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(id))
+	return ed25519.NewKeyFromSeed(seed[:])
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -123,6 +124,7 @@ type crash struct {
 	root    string
 	folders int
 	ring    ring
+	seals   seal.Keys // Nil where the requests bear none.
 	network *network
 	kafka   *cluster
 	blow    *blow
@@ -302,7 +304,7 @@ func (c *crash) oneLife(t *testing.T) *remains {
 		for p, records := range c.kafka.copied(t, stage.stage.Topic) {
 			k.write(t, stage.stage.Topic, p, records)
 		}
-		l := startStages(t, stagesOptions{network: net, kafka: k, ring: c.ring, node: "one life", dir: c.folder(t), stages: []stageOf{stage}})
+		l := startStages(t, stagesOptions{network: net, kafka: k, ring: c.ring, node: "one life", dir: c.folder(t), stages: []stageOf{stage}, seals: c.seals})
 		l.finish(t, k)
 		one := c.remains(t, k, l.dir)
 		out.take(one, stage.stage.Topic)

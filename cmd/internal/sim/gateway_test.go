@@ -22,6 +22,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -130,9 +131,12 @@ func (g *gateway) start(t *testing.T) {
 	g.lives++
 	l := &life{node: fmt.Sprint(g.id, "#", g.lives), dir: g.dir, table: newTable()}
 	via := access.Through(g.w.network.dialer(l.node))
-	var err error
+	signer, err := seal.NewSigner(g.id, g.id, gatewayKey(g.id))
+	if err != nil {
+		t.Fatal(err)
+	}
 	l.emitter, err = emit.New(emit.Options{
-		Config: emitting(g.dir), Brokers: g.w.kafka.addrs, Access: via, Gateway: g.id, Epoch: uint64(g.lives), Lanes: lanes(),
+		Config: emitting(g.dir), Brokers: g.w.kafka.addrs, Access: via, Gateway: g.id, Epoch: uint64(g.lives), Lanes: lanes(), Signer: signer,
 		Logger: g.w.log(l.node), Meter: noop.Meter{}, Now: time.Now,
 	})
 	if err != nil {
@@ -239,8 +243,31 @@ func (g *gateway) request(ctx context.Context, r *rand.Rand, subject, session st
 		return
 	}
 	ev := describe(subject, session)
-	ev.RequestId = fmt.Sprint(g.id, "-", g.w.requests.Add(1))
 	ev.Resource = fmt.Sprint(r.IntN(3))
+	g.serve(ctx, r, l, ev)
+}
+
+// machine tries passwords until ctx ends, each time at another account and from
+// another address of one network: what only the second stage sees.
+func (g *gateway) machine(ctx context.Context) {
+	r := rand.New(rand.NewPCG(g.w.seed, hash(g.id)-1))
+	for try := 0; ctx.Err() == nil; try++ {
+		g.pause(ctx, time.Duration(50+r.IntN(300))*time.Millisecond)
+		l := g.life.Load()
+		if ctx.Err() != nil || l.dead.Load() {
+			continue
+		}
+		ev := describe("", "")
+		ev.Address, ev.UserAgent = fmt.Sprintf("198.51.100.%d", r.IntN(200)), "python-requests/2.32"
+		ev.Method, ev.Path, ev.Route, ev.Template = "POST", "/login", "login", "/login"
+		ev.AuthOutcome, ev.Account = event.AuthFailure, fmt.Sprint(g.id, "-account-", try)
+		g.serve(ctx, r, l, ev)
+	}
+}
+
+// serve is one request in a life, from its begin to its end or to that of the life.
+func (g *gateway) serve(ctx context.Context, r *rand.Rand, l *life, ev *event.RequestEvent) {
+	ev.RequestId = fmt.Sprint(g.id, "-", g.w.requests.Add(1))
 	g.w.books.note(ev.RequestId, false)
 	care := []emit.Care{emit.Batched, emit.Batched, emit.Strict, emit.BestEffort}[r.IntN(4)]
 	ev.Status, ev.Decision = 0, "" // Nobody knows yet.
@@ -254,6 +281,9 @@ func (g *gateway) request(ctx context.Context, r *rand.Rand, subject, session st
 	}
 	g.w.books.note(ev.RequestId, true)
 	ev.Status, ev.Decision = 200, event.DecisionPermit
+	if ev.AuthOutcome == event.AuthFailure {
+		ev.Status = 401
+	}
 	l.emitter.Conclude(in, ev, "")
 }
 

@@ -41,7 +41,7 @@ type world struct {
 	model     *model.Model
 	gateways  []*gateway
 	analyzers []*analyzer
-	rested    time.Time // When the group of the analyzers was seen to be at rest last.
+	rested    map[string]time.Time // When a group of the analyzers was seen to be at rest last.
 	books     books
 	requests  atomic.Int64
 	ended     sync.WaitGroup // What earlier lives still do.
@@ -78,14 +78,11 @@ func TestTheLineUnderFaults(t *testing.T) {
 
 func newWorld(t *testing.T, seed uint64, root string) *world {
 	t.Helper()
-	m, err := model.Parse("model.yaml", []byte("version: 1\nname: sim\nmode: enforce\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &world{
 		seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), root: root, verbose: testing.Verbose(), out: t.Output(),
-		network: newNetwork(seed), ring: newRing(t), model: m, rested: time.Now(),
-		books: books{begun: make(map[string]bool)},
+		network: newNetwork(seed), ring: newRing(t, "gateway-1", "gateway-2"), model: model.Default().WithMode(model.ModeEnforce),
+		rested: make(map[string]time.Time),
+		books:  books{begun: make(map[string]bool)},
 	}
 	w.kafka = newCluster(t, w.network)
 	for i := range 2 {
@@ -121,6 +118,7 @@ func (w *world) run(t *testing.T) {
 		for n := range peopleOfOne {
 			crowd.Go(func() { g.person(ctx, n) })
 		}
+		crowd.Go(func() { g.machine(ctx) })
 	}
 	did := make(map[string]int)
 	for begin := time.Now(); time.Since(begin) < trouble; {
@@ -144,7 +142,7 @@ func (w *world) run(t *testing.T) {
 func (w *world) fault(t *testing.T) string {
 	t.Helper()
 	r := w.rand
-	switch n := r.IntN(20); {
+	switch n := r.IntN(22); {
 	case n < 3:
 		w.gateways[r.IntN(len(w.gateways))].kill(t)
 		return "gateway killed"
@@ -173,6 +171,8 @@ func (w *world) fault(t *testing.T) string {
 	case n < 18:
 		w.network.setRates(rates{})
 		return "network well"
+	case n < 20:
+		return w.forge(t)
 	default:
 		return w.kafka.misanswer(r)
 	}
@@ -222,7 +222,8 @@ func (w *world) recover(t *testing.T) {
 		w.bury(t)
 		return w.scored()
 	})
-	time.Sleep(5 * time.Second) // What they have said is on its way to the gateways.
+	time.Sleep(5 * time.Second) // What they have said is on its way to the gateways, and what one stage has to the other.
+	w.await(t, "the analyzers have scored what they wrote themselves", w.scored)
 	for _, a := range w.analyzers {
 		a.stop()
 		a.ended.Wait()
@@ -240,9 +241,10 @@ func (w *world) await(t *testing.T, what string, done func() bool) {
 			t.Logf("%s: %+v", g.id, g.life.Load().emitter.Stats())
 		}
 		for _, a := range w.analyzers {
-			t.Logf("%s: %+v", a.node, a.ingest.Status())
+			for i, s := range both() {
+				t.Logf("%s: %+v; group: %+v", a.node, a.ingests[i].Status(), w.kafka.GroupInfo(s.group))
+			}
 		}
-		t.Logf("group: %+v", w.kafka.GroupInfo(groupOfScoring))
 		t.Errorf("waited %v in vain until %s", recovery, what)
 		return
 	}

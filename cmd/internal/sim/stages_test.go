@@ -26,6 +26,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/facet"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	second "github.com/vigil-gateway/vigil/scorer/facet"
@@ -47,6 +48,24 @@ func both() []stageOf {
 	}
 }
 
+// seals are the keys by which the stage believes records: cuts bear no seals.
+func (s stageOf) seals(keys seal.Keys) seal.Keys {
+	if s.stage.Topic == topic.Requests {
+		return keys
+	}
+	return nil
+}
+
+// speaking is how analyzers announce. What depends on the wall clock or on a process's
+// memory by design, the caps on old events and on the number of revokes, is out of
+// reach: what is left is a function of the records.
+func speaking() announce.Config {
+	c := announce.DefaultConfig()
+	c.KeyFile, c.KeyID = "unused", "a"
+	c.CatchUpAge, c.RevokesPerMinute, c.BlastRadius = 24*time.Hour, 1_000_000, announce.BlastRadius{Share: 1, Least: 1_000_000, Window: time.Second}
+	return c
+}
+
 // stagesOptions say where an analyzer lives.
 type stagesOptions struct {
 	network *network
@@ -55,7 +74,8 @@ type stagesOptions struct {
 	node    string
 	dir     string
 	stages  []stageOf
-	often   bool // It commits and saves so often that hardly an instant is far from a snapshot.
+	seals   seal.Keys // Nil where the requests bear none.
+	often   bool      // It commits and saves so often that hardly an instant is far from a snapshot.
 }
 
 // twoStages is one life of an analyzer.
@@ -67,9 +87,7 @@ type twoStages struct {
 	ended   sync.WaitGroup
 }
 
-// startStages begins a life. What depends on the wall clock or on a process's memory
-// by design, the caps on old events and on the number of revokes, is out of reach:
-// what is left is a function of the records.
+// startStages begins a life.
 func startStages(t *testing.T, o stagesOptions) *twoStages {
 	t.Helper()
 	l := &twoStages{stagesOptions: o}
@@ -78,11 +96,8 @@ func startStages(t *testing.T, o stagesOptions) *twoStages {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ac := announce.DefaultConfig()
-	ac.KeyFile, ac.KeyID = "unused", "a"
-	ac.CatchUpAge, ac.RevokesPerMinute, ac.BlastRadius = 24*time.Hour, 1_000_000, announce.BlastRadius{Share: 1, Least: 1_000_000, Window: time.Second}
 	speaker, err := announce.New(announce.Options{
-		Config: ac, Writer: writer, Signer: o.ring.signer, Keys: o.ring.keys, Logger: log, Meter: noop.Meter{},
+		Config: speaking(), Writer: writer, Signer: o.ring.signer, Keys: o.ring.keys, Logger: log, Meter: noop.Meter{},
 		Tracer: tracenoop.Tracer{}, Now: time.Now,
 	})
 	if err != nil {
@@ -100,7 +115,7 @@ func startStages(t *testing.T, o stagesOptions) *twoStages {
 			c.CommitEvery, keep.Every = 50*time.Millisecond, 100*time.Millisecond
 		}
 		one, err := ingest.New(ingest.Options{
-			Config: c, Brokers: o.kafka.addrs, Access: via, Stage: s.stage, Model: model.Default().WithMode(model.ModeEnforce), NewEngine: s.engine,
+			Config: c, Brokers: o.kafka.addrs, Access: via, Stage: s.stage, Model: model.Default().WithMode(model.ModeEnforce), NewEngine: s.engine, Seals: s.seals(o.seals),
 			Lanes: lanes(), State: kept, Keep: keep, Announcer: speaker, Writer: writer,
 			Logger: log, Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
 		})
@@ -317,14 +332,17 @@ func (r *remains) take(of *remains, name string) {
 	}
 }
 
-// remains reads what is left on a broker and in a folder.
-func (c *crash) remains(t *testing.T, k *cluster, dir string) *remains {
+// remains reads what is left on a broker and in the folders of analyzers.
+func (c *crash) remains(t *testing.T, k *cluster, dirs ...string) *remains {
 	t.Helper()
 	out := newRemains()
-	out.readStates(t, k, dir)
+	newest := make(map[string]int64) // The last who had a partition has read the most of it.
+	for _, dir := range dirs {
+		out.readStates(t, k, dir, newest)
+	}
 	out.readAssessments(t, k)
 	out.readCuts(t, k)
-	newest := make(map[string]*verdict.Verdict)
+	latest := make(map[string]*verdict.Verdict)
 	for _, r := range k.read(t, topic.Verdicts) {
 		if len(r.value) == 0 {
 			continue
@@ -338,19 +356,19 @@ func (c *crash) remains(t *testing.T, k *cluster, dir string) *remains {
 			continue
 		}
 		key := keyOf(v)
-		before := newest[key]
+		before := latest[key]
 		if before == nil || verdict.Later(v.Epoch, v.Seq, before.Epoch, before.Seq) {
-			newest[key] = v
+			latest[key] = v
 		}
 	}
-	for key, v := range newest {
+	for key, v := range latest {
 		v.Epoch, v.Seq, v.Time, v.Cause.TopicId, v.Cause.Traceparent = 0, 0, nil, "", "" // Of the life, not of what was judged.
 		out.verdicts[key] = prototext.MarshalOptions{Multiline: true}.Format(v)
 	}
 	return out
 }
 
-func (r *remains) readStates(t *testing.T, k *cluster, dir string) {
+func (r *remains) readStates(t *testing.T, k *cluster, dir string, newest map[string]int64) {
 	t.Helper()
 	_, kept := keeping(t, dir)
 	for _, name := range []string{topic.Requests, topic.Facets} {
@@ -359,9 +377,13 @@ func (r *remains) readStates(t *testing.T, k *cluster, dir string) {
 			if len(found) == 0 {
 				continue // Nothing has ever been in the partition.
 			}
-			f := found[0]
+			f, key := found[0], fmt.Sprintf("%s/%d", name, p)
+			if last, there := newest[key]; there && last >= f.Next {
+				continue
+			}
+			newest[key] = f.Next
 			err := f.Restore(t.Context(), func(body *bytes.Buffer) error {
-				r.states[fmt.Sprintf("%s/%d", name, p)] = fmt.Appendf(nil, "%d %s %s", f.Next, f.Model, body.Bytes())
+				r.states[key] = fmt.Appendf(nil, "%d %s %s", f.Next, f.Model, body.Bytes())
 				return nil
 			})
 			if err != nil {
