@@ -152,6 +152,7 @@ func newSchedulesRig(t *testing.T) *schedulesRig {
 	conf.Keys.RootPublicFile = write("root", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	conf.Kafka.Brokers, conf.Listen.Address = []string{"127.0.0.1:1"}, "127.0.0.1:0"
 	conf.StaleMax, conf.Admit.ColdStartMax, conf.Admit.NewcomerHold, conf.Revoke.Fuse.Share = 0, time.Nanosecond, 0, 1
+	conf.Emit.Drain = 0 // There is no Kafka.
 	conf.Identity.Issuers = []identity.Issuer{{
 		Issuer: c.issuer, Audiences: []string{"app"}, JWKSFile: write("jwks", jwks), KindClaim: "kind", ServiceValues: []string{"service"},
 	}}
