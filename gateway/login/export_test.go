@@ -113,6 +113,7 @@ const (
 	ErrandsMax       = errandsMax
 	ErrandWorkersMax = errandWorkersMax
 	LookMax          = lookMax
+	LapsedMax        = lapsedMax
 )
 
 // SetPauses sets the time between two tries of such a call.

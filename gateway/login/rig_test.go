@@ -46,6 +46,7 @@ type fakeOP struct {
 	mu        sync.Mutex
 	nonce     string // Of the last sign-in.
 	sign      func(p *fakeOP) string
+	first     string // The refresh token that a sign-in brings.
 	refreshes int
 	revoked   []string
 	refusals  int // Of refresh tokens that are given back.
@@ -54,7 +55,7 @@ type fakeOP struct {
 
 func newOP(tb testing.TB, now func() time.Time) *fakeOP {
 	tb.Helper()
-	p := &fakeOP{now: now}
+	p := &fakeOP{now: now, first: "rt-1"}
 	_, p.key, _ = ed25519.GenerateKey(rand.Reader)
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, status int, v any) {
@@ -83,7 +84,7 @@ func newOP(tb testing.TB, now func() time.Time) *fakeOP {
 			answer(w, status, body)
 			return
 		}
-		body := object{"access_token": "at", "token_type": "Bearer", "expires_in": 600, "refresh_token": "rt-1"}
+		body := object{"access_token": "at", "token_type": "Bearer", "expires_in": 600, "refresh_token": p.first}
 		if token := p.sign(p); token != "" {
 			body["id_token"] = token
 		}
