@@ -232,6 +232,35 @@ func wantFault(t *testing.T, err error, code string) {
 	}
 }
 
+// What a provider's description says is not believed about whom we call: it must not
+// lead us into the house, nor to somebody who speaks for another issuer.
+func TestHostileDescriptions(t *testing.T) {
+	for name, change := range map[string]object{
+		"tokens at the cloud's metadata service": {"token_endpoint": "http://169.254.169.254/latest/meta-data/"},
+		"keys at the cloud's metadata service":   {"jwks_uri": "http://169.254.169.254/latest/meta-data/"},
+		"keys in a file":                         {"jwks_uri": "file:///etc/passwd"},
+		"tokens in a file":                       {"token_endpoint": "file:///etc/passwd"},
+		"another issuer":                         {"issuer": "https://evil.test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t)
+			g.op.describes = change
+			p := g.person()
+			r := p.request(http.MethodGet, "/.vigil/login")
+			w, a := p.visit(r)
+			if to, err := url.Parse(w.Header().Get("Location")); err == nil && a.Status == http.StatusSeeOther {
+				g.op.mu.Lock()
+				g.op.nonce = to.Query().Get("nonce")
+				g.op.mu.Unlock()
+				_, a = p.answer(to.Query())
+			}
+			if a.Status < 400 || p.cookies["__Host-vigil"] != "" {
+				t.Errorf("answer %+v, cookies %v; want no session", a, p.cookies)
+			}
+		})
+	}
+}
+
 // A provider whose clock is ahead must not put a sign-in after the verdicts of the next
 // minute, which the session would outlive.
 func TestNobodyHasSignedInInTheFuture(t *testing.T) {
