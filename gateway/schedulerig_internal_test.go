@@ -313,7 +313,7 @@ func (c *schedulesRig) signIn(g *gatewayUnderTest, name, sid string) []*http.Coo
 		}
 		w := httptest.NewRecorder()
 		a := g.login.Serve(w, r, m.Route, login.Visitor{}, nil)
-		for _, k := range w.Result().Cookies() { //nolint:bodyclose // A recorder's.
+		for _, k := range w.Result().Cookies() {
 			jar[k.Name] = k
 		}
 		to, err := url.Parse(w.Header().Get("Location"))

@@ -253,7 +253,8 @@ func TestHostileDescriptions(t *testing.T) {
 			p := g.person()
 			r := p.request(http.MethodGet, "/.vigil/login")
 			w, a := p.visit(r)
-			if to, err := url.Parse(w.Header().Get("Location")); err == nil && a.Status == http.StatusSeeOther {
+			to, err := url.Parse(w.Header().Get("Location"))
+			if err == nil && a.Status == http.StatusSeeOther {
 				g.op.mu.Lock()
 				g.op.nonce = to.Query().Get("nonce")
 				g.op.mu.Unlock()

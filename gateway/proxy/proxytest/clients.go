@@ -322,10 +322,11 @@ func (c *Clients) ending(err error, trailer metadata.MD) (Told, error) {
 const service = "/grpc.testing.TestService/"
 
 func (c *Clients) calling(ctx context.Context, v *Case, method string) context.Context {
+	var pairs []string
 	for name, values := range v.header(http.MethodPost, "http://"+c.addr+service+method) {
-		ctx = metadata.AppendToOutgoingContext(ctx, name, values[0])
+		pairs = append(pairs, name, values[0])
 	}
-	return ctx
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
 }
 
 func (c *Clients) unary(ctx context.Context, v *Case) (Told, error) {
