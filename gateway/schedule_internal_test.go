@@ -17,7 +17,7 @@ import (
 
 const (
 	gateways       = 3
-	schedules      = 500 // Where VIGIL_SCHEDULES does not say.
+	schedules      = 200 // Where VIGIL_SCHEDULES does not say.
 	schedulesShort = 60
 	sessionsMax    = 4
 	streamsMax     = 8
