@@ -140,8 +140,9 @@ test-faults: ## The spool on disks that forget, tear, fill up, fail and are slow
 	@go test -count=1 -timeout 10m -tags faults ./cmd/internal/chaos
 
 .PHONY: full-size
-full-size: chdb ## What the race detector is too slow for, at its full size; nothing in it is concurrent.
+full-size: chdb ## What the race detector is too slow for, at its full size.
 	@go test -timeout 20m -tags $(TAGS) -run 'TestLife$$|TestMemoryOfASubject|TestStateIsBounded|TestEntitiesInUsedMemory|TestReplayIsByteEqual|TestHonestAreLeftAlone|TestAttacksAreMet' ./scorer ./cmd/internal/life/soak
+	@VIGIL_SCHEDULES=10000 go test -timeout 20m -run '^TestSchedulesAreLinearizable$$' ./gateway
 
 .PHONY: e2e
 e2e: engines build h2spec keycloak ## The whole line on embedded engines and on Apache Kafka; signing in at Keycloak.

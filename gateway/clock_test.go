@@ -45,7 +45,7 @@ func stepped(t *testing.T, by time.Duration) time.Time {
 func TestAClockThatStepsUnderARunningGateway(t *testing.T) {
 	g := newRig(t, app)
 	var off atomic.Int64
-	g.now = func() time.Time { return stepped(t, time.Duration(off.Load())) }
+	g.clock = func() time.Time { return stepped(t, time.Duration(off.Load())) }
 	token := func(user string) string {
 		return g.provider.Mint(idp.Claims{
 			Subject: user, SessionID: "sid-" + user, Scope: "read", ClientID: "app",

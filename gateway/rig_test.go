@@ -49,13 +49,13 @@ type rig struct {
 	config   gateway.Config
 	tracer   trace.Tracer
 	log      slog.Handler
+	clock    func() time.Time
 	broker   *broker.Broker
 	provider *idp.Provider
 	names    event.Names
 	operator verdict.Signer
 	analyzer verdict.Signer
 	seq      uint64
-	now      func() time.Time // The clock of the gateway alone.
 
 	gateway *gateway.Gateway
 	stop    func() error
@@ -65,7 +65,7 @@ type rig struct {
 func newRig(t *testing.T, upstream http.HandlerFunc) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	g := &rig{tracer: tracenoop.Tracer{}, log: slog.DiscardHandler, now: time.Now}
+	g := &rig{tracer: tracenoop.Tracer{}, log: slog.DiscardHandler, clock: time.Now}
 	var err error
 	g.broker, err = broker.Start(broker.Options{Partitions: 2})
 	if err != nil {
@@ -144,7 +144,7 @@ func (g *rig) start(t *testing.T, ready bool) {
 	t.Helper()
 	var err error
 	g.gateway, err = gateway.New(gateway.Options{
-		Config: g.config, Logger: slog.New(g.log), Meter: noop.Meter{}, Tracer: g.tracer, Now: g.now,
+		Config: g.config, Logger: slog.New(g.log), Meter: noop.Meter{}, Tracer: g.tracer, Now: g.clock,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics\n") }),
 	})
 	if err != nil {

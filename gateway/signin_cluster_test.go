@@ -17,11 +17,12 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
-// Two gateways behind one address share nothing but the key ring: sessions go on
-// whichever a connection reaches, refresh tokens are used once, and a sign-out at one
-// ends what is open at the other.
-func TestTwoGatewaysBehindOneAddress(t *testing.T) {
-	s := newSignInRig(t, func(s *signInRig) { s.opts.AccessTokenFor = 4 * time.Second })
+// twoGateways are gateways behind one address that share nothing but the key ring, and
+// a browser whose connections reach both in turn, or only the one that only names.
+// Access tokens live for so long until they are renewed.
+func twoGateways(t *testing.T, renewed time.Duration) (s *signInRig, b *browser, only *atomic.Int64) {
+	t.Helper()
+	s = newSignInRig(t, func(s *signInRig) { s.opts.AccessTokenFor = renewed })
 	second := *s.rig
 	second.config.ID, second.config.Revoke.Dir = "gw-two", filepath.Join(t.TempDir(), "state")
 	second.config.Listen.Address = fmt.Sprintf("127.0.0.1:%d", freePort(t))
@@ -34,9 +35,10 @@ func TestTwoGatewaysBehindOneAddress(t *testing.T) {
 	s.start(t, true)
 	second.start(t, true)
 
-	b := s.browser(t)
+	b = s.browser(t)
 	tr := b.client.Transport.(*http.Transport)
-	var turn, only atomic.Int64
+	var turn atomic.Int64
+	only = new(atomic.Int64)
 	only.Store(-1)
 	tr.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		u, _ := url.Parse(s.home)
@@ -51,7 +53,13 @@ func TestTwoGatewaysBehindOneAddress(t *testing.T) {
 		return d.DialContext(ctx, network, address)
 	}
 	tr.DisableKeepAlives = true // Each request takes its turn.
+	return s, b, only
+}
 
+// Two gateways behind one address: sessions go on whichever a connection reaches,
+// refresh tokens are used once, and a sign-out at one ends what is open at the other.
+func TestTwoGatewaysBehindOneAddress(t *testing.T) {
+	s, b, only := twoGateways(t, 4*time.Second)
 	page := b.signIn("/app/1", "alice", password).told(t)
 	only.Store(1)
 	ws, _, err := b.socket()
@@ -67,7 +75,7 @@ func TestTwoGatewaysBehindOneAddress(t *testing.T) {
 	echoes(t, ws)
 	s.awaitHappening(t, event.ReasonRefresh, 2)
 	copied := b.copyOf()
-	copied.client.Transport = tr
+	copied.client.Transport = b.client.Transport
 
 	only.Store(0) // The sign-out reaches the gateway that does not have the stream.
 	got := b.do(http.MethodPost, "/.vigil/logout", url.Values{}, true, "Sec-Fetch-Site", "same-origin")
@@ -81,6 +89,35 @@ func TestTwoGatewaysBehindOneAddress(t *testing.T) {
 		only.Store(at)
 		if got := copied.get("/app/1", "Accept", "application/json"); got.Status != http.StatusUnauthorized {
 			t.Errorf("gateway %d takes a copied cookie after the sign-out: %d", at+1, got.Status)
+		}
+	}
+}
+
+// A provider tells one gateway that a session has ended, and each cuts what it has open
+// of it: the token is passed on, and checked by each.
+func TestALogoutTokenReachesEveryGateway(t *testing.T) {
+	s, b, only := twoGateways(t, time.Hour) // Else a renewal would find out, too.
+	b.signIn("/app/1", "alice", password).told(t)
+	sockets := make([]*websocket.Conn, 2)
+	for at := range sockets {
+		only.Store(int64(at))
+		var err error
+		sockets[at], _, err = b.socket()
+		if err != nil {
+			t.Fatal(err)
+		}
+		echoes(t, sockets[at])
+	}
+	copied := b.copyOf()
+	copied.client.Transport = b.client.Transport
+	b.submit(b.get(s.op.Issuer()+"/session/end"), url.Values{"logout": {"yes"}})
+	for at, ws := range sockets {
+		if code := closed(t, ws); code != websocket.StatusPolicyViolation {
+			t.Errorf("the stream at gateway %d ended with %d, want 1008", at+1, code)
+		}
+		only.Store(int64(at))
+		if got := copied.get("/app/1", "Accept", "application/json"); got.Status != http.StatusUnauthorized {
+			t.Errorf("gateway %d takes a copied cookie after the provider's word: %d", at+1, got.Status)
 		}
 	}
 }

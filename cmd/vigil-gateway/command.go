@@ -40,15 +40,17 @@ func open(_ context.Context, p app.Parts[config.Gateway]) (app.Service[config.Ga
 	if err != nil {
 		return app.Service[config.Gateway]{}, err
 	}
-	scheme := "http://"
-	if p.Config.Listen.TLS.CertFile != "" {
-		scheme = "https://"
+	scheme := func(certFile string) string {
+		if certFile != "" {
+			return "https://"
+		}
+		return "http://"
 	}
 	return app.Service[config.Gateway]{
 		Run: g.Run,
 		Addresses: []app.Address{
-			{Name: "gateway", URL: scheme + g.Addr().String()},
-			{Name: "admin", URL: "http://" + g.AdminAddr().String()},
+			{Name: "gateway", URL: scheme(p.Config.Listen.TLS.CertFile) + g.Addr().String()},
+			{Name: "admin", URL: scheme(p.Config.Admin.TLS.CertFile) + g.AdminAddr().String()},
 		},
 		Reload: func(ctx context.Context, c config.Gateway) error { return g.Reload(ctx, c.Config) },
 	}, nil

@@ -28,6 +28,16 @@ type claims struct {
 // seen are claims that were verified at now. Whoever has a token now has proved himself
 // by now, whatever a clock that is ahead wrote into it: else he would have done so after
 // a verdict that is made before that time comes, and outlive it.
+//
+// It is said at the first sight of a token and kept with it. A gateway that sees it for
+// the first time after the time in it has come, or has forgotten it by then, cannot tell
+// it from one that is true: at such a gateway whoever signed in at a provider whose clock
+// is ahead outlives the verdicts of as many seconds, [Issuer.Leeway] at the most, since a
+// token from further ahead is refused. To take the leeway off every token would close
+// that, and would refuse for a minute each person who has just done what a verdict asked
+// for, at every provider whose clock is right. So the leeway is the measure: it should be
+// what the clocks of the house really differ by. What a session cookie says was settled
+// once, at the sign-in, and is the same at all gateways.
 func (c claims) seen(now time.Time) claims {
 	now = now.UTC().Truncate(time.Second)
 	if c.authTime.After(now) {

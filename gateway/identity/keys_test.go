@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -117,7 +118,11 @@ func TestKeysByDiscovery(t *testing.T) {
 	if got := discover(); !strings.Contains(got, "openid configuration is that of") {
 		t.Errorf("with a foreign configuration: %q", got)
 	}
-	document["issuer"], document["jwks_uri"] = p.URL, "file:///etc/passwd"
+	document["issuer"], document["jwks_uri"] = p.URL, "http://169.254.169.254/latest/meta-data/"
+	if got := discover(); !strings.Contains(got, "address is private") {
+		t.Errorf("with keys at the cloud's metadata service: %q", got)
+	}
+	document["jwks_uri"] = "file:///etc/passwd"
 	if got := discover(); !strings.Contains(got, "must be https") {
 		t.Errorf("with keys in a file: %q", got)
 	}
@@ -283,6 +288,12 @@ func TestKeySetsThatAreRefused(t *testing.T) {
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, redirected.URL, http.StatusFound) }, "status 302"},
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(append(k.jwks(), make([]byte, identity.KeySetBytesMax)...))
+		}, "more than"},
+		"a gzip bomb": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = z.Write(append(k.jwks(), make([]byte, 64*identity.KeySetBytesMax)...)) // Some 16 KiB on the wire.
+			_ = z.Close()
 		}, "more than"},
 		"no json":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "decode key set"},
 		"no usable key": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(only(t, k, "rsa-1024", "rsa-enc", "oct")) }, "no usable key"},

@@ -60,6 +60,9 @@ func TestMalformedFraming(t *testing.T) {
 		"unknown expectation":                 {"GET / HTTP/1.1\r\n" + host + "Expect: miracle\r\n\r\n", 417},
 		"chunk size that is no number":        {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n-1\r\na\r\n0\r\n\r\n", 422},
 		"chunk without its end":               {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", 422},
+		"chunk size of more than 64 bits":     {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n10000000000000001\r\na\r\n0\r\n\r\n", 422},
+		"chunk extension with a line feed":    {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1;x\n2\r\na\r\n0\r\n\r\n", 422},
+		"chunk extension without an end":      {"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 64<<10) + "\r\na\r\n0\r\n\r\n", 422},
 	}
 	var seen atomic.Int64
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -71,6 +71,14 @@
 // was replaced by a refresh is given the newer one: its refresh token has been used
 // up, and another tab may have been faster.
 //
+// Which cookie is the newest is known where the session is remembered, and there alone.
+// At another gateway, after a restart, and where too many sessions came since, a cookie
+// from before a step-up counts again until it has been idle for too long: with the
+// rights and the auth_time that it had, which the step-up has added to and taken nothing
+// from, so that no more can be done by it than before. It is the same session, so that
+// whatever ends that ends it too, and its token has another name, so that two at once
+// stand out. To refuse it everywhere would take a store that all gateways share.
+//
 // An answer that carries a session cookie is marked no-store whatever its upstream
 // said: a shared cache must not hand a session out.
 //

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -324,6 +325,46 @@ func TestASessionThatTimedOutGivesItsRefreshTokenBack(t *testing.T) {
 			t.Error("a session that another gateway may be using has lost its refresh token")
 		}
 	})
+}
+
+// Sessions that lapse together give their refresh tokens back one look after the other:
+// none of them is dropped because a queue is full, and none of a provider that is away
+// leaves the list before those in front of it are done.
+func TestManySessionsThatLapseTogetherGiveAllTokensBack(t *testing.T) {
+	g := newRig(t)
+	g.login.SetPauses(time.Millisecond)
+	const n = 3 * login.LapsedMax / 2
+	for i := range n {
+		g.op.mu.Lock()
+		g.op.first = fmt.Sprint("first-", i)
+		g.op.mu.Unlock()
+		g.person().signIn()
+	}
+	g.pass(31 * time.Minute)
+	release := g.op.hang()
+	g.login.Look(t.Context())
+	left := g.login.Known()
+	for range 3 {
+		g.login.Look(t.Context())
+	}
+	if left != n-login.LapsedMax || g.login.Known() != left {
+		t.Errorf("%d sessions are left after one look, %d after three more at a provider that hangs; want %d", left, g.login.Known(), n-login.LapsedMax)
+	}
+	release()
+	g.login.Idle()
+	g.login.Look(t.Context())
+	g.login.Idle()
+	g.op.mu.Lock()
+	defer g.op.mu.Unlock()
+	if len(g.op.revoked) != n || g.login.Known() != 0 {
+		t.Errorf("%d of %d refresh tokens were given back, %d sessions are left", len(g.op.revoked), n, g.login.Known())
+	}
+}
+
+// hang lets the provider answer no revocation until release is called.
+func (p *fakeOP) hang() (release func()) {
+	p.mu.Lock()
+	return p.mu.Unlock
 }
 
 // Each session of an open stream is looked at in each round, however many there are.

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -112,6 +113,7 @@ const (
 	ErrandsMax       = errandsMax
 	ErrandWorkersMax = errandWorkersMax
 	LookMax          = lookMax
+	LapsedMax        = lapsedMax
 )
 
 // SetPauses sets the time between two tries of such a call.
@@ -136,6 +138,12 @@ func (l *Login) Waiting() int { return l.waiting() }
 // TellPeers tells them of a session that was signed out.
 func (l *Login) TellPeers(ctx context.Context, session, provider string) {
 	l.peers.tell(ctx, notice{Session: session, Provider: provider})
+}
+
+// SealedToken is a logout token as a gateway with this one's key ring passes it on.
+func (l *Login) SealedToken(token string) string {
+	b, _ := json.Marshal(notice{Made: l.now().Unix(), Token: token}) // Texts and numbers only.
+	return l.ring.seal(purposePeer, b)
 }
 
 // Look looks at the sessions of open streams as Run does each second.

@@ -232,6 +232,41 @@ func wantFault(t *testing.T, err error, code string) {
 	}
 }
 
+// What a provider's description says is not believed about whom we call: it must not
+// lead us into the house, nor to somebody who speaks for another issuer.
+func TestHostileDescriptions(t *testing.T) {
+	// Link-local and unspecified addresses are refused even where a provider in the same
+	// house is allowed. Who connects to the latter reaches this very machine.
+	ourselves := func(p *fakeOP, path string) string { return strings.Replace(p.URL, "127.0.0.1", "0.0.0.0", 1) + path }
+	for name, change := range map[string]func(*fakeOP) object{
+		"tokens at the cloud's metadata service": func(*fakeOP) object { return object{"token_endpoint": "http://169.254.169.254/latest/meta-data/"} },
+		"keys at the cloud's metadata service":   func(*fakeOP) object { return object{"jwks_uri": "http://169.254.169.254/latest/meta-data/"} },
+		"tokens at no address":                   func(p *fakeOP) object { return object{"token_endpoint": ourselves(p, "/token")} },
+		"keys at no address":                     func(p *fakeOP) object { return object{"jwks_uri": ourselves(p, "/jwks")} },
+		"keys in a file":                         func(*fakeOP) object { return object{"jwks_uri": "file:///etc/passwd"} },
+		"tokens in a file":                       func(*fakeOP) object { return object{"token_endpoint": "file:///etc/passwd"} },
+		"another issuer":                         func(*fakeOP) object { return object{"issuer": "https://evil.test"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t)
+			g.op.describes = change(g.op)
+			p := g.person()
+			r := p.request(http.MethodGet, "/.vigil/login")
+			w, a := p.visit(r)
+			to, err := url.Parse(w.Header().Get("Location"))
+			if err == nil && a.Status == http.StatusSeeOther {
+				g.op.mu.Lock()
+				g.op.nonce = to.Query().Get("nonce")
+				g.op.mu.Unlock()
+				_, a = p.answer(to.Query())
+			}
+			if a.Status < 400 || p.cookies["__Host-vigil"] != "" {
+				t.Errorf("answer %+v, cookies %v; want no session", a, p.cookies)
+			}
+		})
+	}
+}
+
 // A provider whose clock is ahead must not put a sign-in after the verdicts of the next
 // minute, which the session would outlive.
 func TestNobodyHasSignedInInTheFuture(t *testing.T) {

@@ -267,15 +267,24 @@ func (l *live) newestToken(s record) string {
 }
 
 // lapsed forgets some of the sessions that were not used for so long, and returns
-// them: their cookies are as old, and do not count either.
-func (l *live) lapsed(now time.Time, after time.Duration) []record {
+// them: their cookies are as old, and do not count either. One whose provider takes
+// nothing just now stays for a later look, and holds up few of the others.
+func (l *live) lapsed(now time.Time, after time.Duration, takes func(provider string) bool) []record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []record
-	for len(out) < lapsedMax && l.used.Len() > 0 {
-		e := l.used.Front().Value.(*entry) //nolint:forcetypeassert // The list holds nothing else.
-		if e.renewing || now.Sub(e.used) < after {
+	at := l.used.Front()
+	for range lookMax {
+		if at == nil || len(out) == lapsedMax {
 			break
+		}
+		e := at.Value.(*entry) //nolint:forcetypeassert // The list holds nothing else.
+		if now.Sub(e.used) < after {
+			break
+		}
+		at = at.Next()
+		if e.renewing || e.newest.RefreshToken != "" && !takes(e.newest.Provider) {
+			continue
 		}
 		l.used.Remove(e.place)
 		l.unname(e)

@@ -207,10 +207,7 @@ func (l *Login) servePeer(w http.ResponseWriter, r *http.Request) Answer {
 	case n.Renew != nil:
 		return l.renewFor(ctx, w, *n.Renew)
 	case n.Token != "":
-		err = l.believe(ctx, n.Token, Visitor{})
-		if err != nil {
-			l.log.WarnContext(ctx, "logout token of a peer refused", "error", err)
-		}
+		return l.takeRelayed(ctx, w, n.Token)
 	case n.SID != "":
 		p := l.byID[n.Provider]
 		if p != nil {
@@ -224,6 +221,22 @@ func (l *Login) servePeer(w http.ResponseWriter, r *http.Request) Answer {
 		}
 	}
 	return l.plain(w, http.StatusOK, "")
+}
+
+// takeRelayed does what a logout token says that another gateway has passed on. The
+// key ring proves who passes it on and nothing more: the provider's signature, the
+// token's age and its jti are checked here again. Who could not be asked for his keys
+// may be there for the next try; one that is refused stays so.
+func (l *Login) takeRelayed(ctx context.Context, w http.ResponseWriter, token string) Answer {
+	err := l.believe(ctx, token, Visitor{})
+	if err == nil || errors.Is(err, errLogoutKnown) { // Another may have passed it on, too.
+		return l.plain(w, http.StatusOK, "")
+	}
+	l.log.WarnContext(ctx, "logout token of a peer refused", "error", err)
+	if _, theirs := errors.AsType[*fault](err); theirs {
+		return l.plain(w, http.StatusForbidden, CodeLogoutToken)
+	}
+	return l.plain(w, http.StatusServiceUnavailable, CodeAway)
 }
 
 // renewFor renews a session for another gateway, and answers with its newest state.

@@ -1,6 +1,8 @@
 package login_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -204,6 +206,65 @@ func TestLogoutIsToldToPeers(t *testing.T) {
 		}
 		await(t, there, login.CodeEnded)
 	})
+}
+
+// A logout token that another gateway passes on is checked like one of the provider's
+// own: the key ring makes nobody the provider, and each token counts once, by whichever
+// way it comes first.
+func TestALogoutTokenIsCheckedByEachGateway(t *testing.T) {
+	c := newCluster(t, 2)
+	there := c.rigs[1]
+	p := there.person()
+	p.signIn()
+	relay := func(token string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/.vigil/peer", strings.NewReader(c.rigs[0].login.SealedToken(token)))
+		_, a := there.person().visit(r)
+		return a.Status
+	}
+	typed := object{"alg": "EdDSA", "kid": "k1", "typ": "logout+jwt"}
+	_, key, _ := ed25519.GenerateKey(rand.Reader)
+	for name, token := range map[string]string{
+		"a forged relay, signed by somebody else":    (&fakeOP{key: key}).token(typed, c.op.logout(nil)),
+		"a relayed token for another client":         c.op.token(typed, c.op.logout(object{"aud": "other"})),
+		"a relayed token of yesterday":               c.op.token(typed, c.op.logout(object{"iat": noon.Add(-24 * time.Hour).Unix()})),
+		"a relayed ID token":                         c.op.token(object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}, c.op.claims(nil)),
+		"a relayed token of a provider nobody knows": c.op.token(typed, c.op.logout(object{"iss": "https://evil.test"})),
+	} {
+		t.Run(name, func(t *testing.T) {
+			status := relay(token)
+			_, err := p.use()
+			if status != http.StatusForbidden || err != nil || there.cuts() != 0 {
+				t.Errorf("answered with %d, session %v, %d verdicts; want 403 and nothing", status, err, there.cuts())
+			}
+		})
+	}
+	token := c.op.token(typed, c.op.logout(nil))
+	for range 3 { // Told again, for the first answer may have been lost.
+		if status := relay(token); status != http.StatusOK {
+			t.Errorf("the provider's word, passed on: %d, want 200", status)
+		}
+	}
+	_, err := p.use()
+	wantFault(t, err, login.CodeEnded)
+	if n := there.cuts(); n != 2 {
+		t.Errorf("%d verdicts, want one on our session and one on the provider's", n)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/.vigil/backchannel-logout", strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if _, a := there.person().visit(r); a.Status != http.StatusBadRequest {
+		t.Errorf("replayed at the back channel after it was passed on: %+v, want 400", a)
+	}
+}
+
+// A gateway that cannot ask the provider for its keys says so, and is told again.
+func TestALogoutTokenThatCannotBeCheckedYet(t *testing.T) {
+	c := newCluster(t, 2)
+	token := c.op.token(object{"alg": "EdDSA", "kid": "k1", "typ": "logout+jwt"}, c.op.logout(nil))
+	c.op.Close()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/.vigil/peer", strings.NewReader(c.rigs[0].login.SealedToken(token)))
+	if _, a := c.rigs[1].person().visit(r); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("answer %+v, want 503", a)
+	}
 }
 
 // cuts is how many verdicts a gateway was given.

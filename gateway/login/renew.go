@@ -46,9 +46,18 @@ func (l *Login) lookAll(ctx context.Context, now time.Time) {
 			l.drop(ctx, s)
 		}
 	}
-	for _, s := range l.live.lapsed(now, l.lapseAfter()) {
+	for _, s := range l.live.lapsed(now, l.lapseAfter(), l.takesBack) {
 		l.drop(ctx, s)
 	}
+}
+
+// takesBack reports whether a provider has taken all that it was given back. Sessions
+// that lapse together, as a whole house does in the evening, so come to it one look
+// after the other, instead of filling a queue whose calls are given up while they wait;
+// and a provider that is away loses those of one look in thirty seconds.
+func (l *Login) takesBack(provider string) bool {
+	q := l.returns[provider]
+	return q == nil || q.size() == 0
 }
 
 // lapseAfter is how long after its last use here a session is over for certain: other

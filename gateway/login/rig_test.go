@@ -46,6 +46,8 @@ type fakeOP struct {
 	mu        sync.Mutex
 	nonce     string // Of the last sign-in.
 	sign      func(p *fakeOP) string
+	describes object // Changes its description; before anybody has read it.
+	first     string // The refresh token that a sign-in brings.
 	refreshes int
 	revoked   []string
 	refusals  int // Of refresh tokens that are given back.
@@ -54,7 +56,7 @@ type fakeOP struct {
 
 func newOP(tb testing.TB, now func() time.Time) *fakeOP {
 	tb.Helper()
-	p := &fakeOP{now: now}
+	p := &fakeOP{now: now, first: "rt-1"}
 	_, p.key, _ = ed25519.GenerateKey(rand.Reader)
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, status int, v any) {
@@ -63,11 +65,11 @@ func newOP(tb testing.TB, now func() time.Time) *fakeOP {
 		_ = json.NewEncoder(w).Encode(v)
 	}
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, object{
+		answer(w, 200, merge(object{
 			"issuer": p.URL, "authorization_endpoint": p.URL + "/auth", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/jwks",
 			"revocation_endpoint": p.URL + "/revoke", "end_session_endpoint": p.URL + "/end",
 			"authorization_response_iss_parameter_supported": true,
-		})
+		}, p.describes))
 	})
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
 		x := base64.RawURLEncoding.EncodeToString(p.key.Public().(ed25519.PublicKey))
@@ -83,7 +85,7 @@ func newOP(tb testing.TB, now func() time.Time) *fakeOP {
 			answer(w, status, body)
 			return
 		}
-		body := object{"access_token": "at", "token_type": "Bearer", "expires_in": 600, "refresh_token": "rt-1"}
+		body := object{"access_token": "at", "token_type": "Bearer", "expires_in": 600, "refresh_token": p.first}
 		if token := p.sign(p); token != "" {
 			body["id_token"] = token
 		}

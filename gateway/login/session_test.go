@@ -441,6 +441,48 @@ func TestSupersededCookie(t *testing.T) {
 	}
 }
 
+// Where nobody remembers that a cookie was replaced it counts again, and gains nothing
+// by that; nor does it outlive its session.
+func TestASupersededCookieThatIsForgottenGainsNothing(t *testing.T) {
+	g := newRig(t, func(c *login.Config) { c.SessionsMax = 3 })
+	p := g.person()
+	p.signIn()
+	thief := p.clone()
+	unused := p.clone()
+	g.pass(time.Minute)
+	asked := p.demand(login.Demand{StepUp: true, ACR: []string{"mfa"}})
+	g.op.sign = func(p *fakeOP) string {
+		return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.claims(object{"acr": "mfa"}))
+	}
+	_, a := p.answer(asked)
+	if a.Code != "" {
+		t.Fatalf("step-up: %+v", a)
+	}
+	g.pass(2 * time.Minute)
+	_, err := thief.use()
+	wantFault(t, err, login.CodeSuperseded)
+	for range 10 {
+		g.person().signIn()
+	}
+	old, err := thief.use()
+	if err != nil || old.Identity.ACR != "pwd" || !old.Identity.AuthTime.Equal(noon) {
+		t.Fatalf("the cookie from before: %v, %v; want the rights that it had", old, err)
+	}
+	owner, err := p.use()
+	if err != nil || owner.Identity.ACR != "mfa" || owner.Identity.Session != old.Identity.Session || owner.Identity.TokenID == old.Identity.TokenID {
+		t.Errorf("the owner: %v, %v; want the same session by another token", owner, err)
+	}
+	g.pass(2 * time.Minute)
+	_, err = thief.use()
+	wantFault(t, err, login.CodeSuperseded) // His cookie is remembered again.
+	for range 10 {
+		g.person().signIn()
+	}
+	g.pass(31 * time.Minute)
+	_, err = unused.use()
+	wantFault(t, err, login.CodeExpired)
+}
+
 // A challenge is for people who wait for a page, and leads to our own pages only.
 func TestChallenge(t *testing.T) {
 	g := newRig(t)

@@ -145,7 +145,10 @@ func (l *Login) serveBackchannel(w http.ResponseWriter, r *http.Request, v Visit
 	return l.plain(w, http.StatusOK, "")
 }
 
-// believe checks a logout token and does what it says.
+// errLogoutKnown means that a logout token has come before: what it says is done.
+var errLogoutKnown = faultOf(CodeLogoutToken, "jti: used before")
+
+// believe checks a logout token and does what it says, once.
 func (l *Login) believe(ctx context.Context, token string, v Visitor) error {
 	p, err := l.authorOf(token)
 	if err != nil {
@@ -156,7 +159,7 @@ func (l *Login) believe(ctx context.Context, token string, v Visitor) error {
 		return err
 	}
 	if !l.logouts.first(p.spec.ID+"\x00"+t.ID, logoutAgeMax+2*leeway) {
-		return faultOf(CodeLogoutToken, "jti: used before")
+		return errLogoutKnown
 	}
 	at := min(t.IssuedAt, l.now().Unix()) // As auth_time is.
 	l.signedOutAt(ctx, p, t.SID, t.Subject, time.Unix(at, 0), v)

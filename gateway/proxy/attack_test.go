@@ -1,7 +1,9 @@
 package proxy_test
 
 import (
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +77,31 @@ func TestAPlantedCookieWithoutAName(t *testing.T) {
 	_ = body(t, res)
 	if got := res.Header["Set-Cookie"]; len(got) != 1 || got[0] != "a=b" {
 		t.Errorf("cookies = %q", got)
+	}
+}
+
+// What a client says in the trailer of its request no check of headers has seen: an
+// upstream gets none of it, and no identity by it.
+func TestAnIdentitySmuggledInATrailerOfTheRequest(t *testing.T) {
+	type sent struct{ header, trailer http.Header }
+	seen := make(chan sent, 1)
+	url, _ := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		seen <- sent{r.Header, r.Trailer}
+	})
+	g := newRig(t, url)
+	for _, h2 := range []bool{false, true} {
+		r := g.request(t, http.MethodPost, "/", "s", struct{ io.Reader }{strings.NewReader("body")}) // Of no known length.
+		r.Trailer = http.Header{"X-Vigil-Subject": {"forged"}, "X-Forwarded-For": {"203.0.113.66"}, "X-Sum": {"1"}}
+		res, err := g.client(t, h2).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body(t, res)
+		got := await(t, seen, "the request")
+		if len(got.trailer) > 0 || len(got.header["Trailer"]) > 0 || !slices.Equal(got.header["X-Vigil-Subject"], []string{"pseudonym"}) || got.header.Get("X-Forwarded-For") == "203.0.113.66" {
+			t.Errorf("over HTTP/2 %t: the upstream sees %v with the trailer %v", h2, got.header, got.trailer)
+		}
+		g.outcome(t)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
+	"github.com/vigil-gateway/vigil/gateway/proxy/proxytest"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -34,8 +35,8 @@ var answering = map[string]string{
 // as if the upstream had said nothing, and who is not gets all of it.
 func TestResponsesOfEveryKindAreHeldBack(t *testing.T) {
 	l := newLine(t)
-	c := newClients(t, l)
-	kinds := c.kinds()
+	c := proxytest.NewClients(t, l.addr)
+	kinds := c.Kinds()
 	const (
 		revoked = "revoked while it is held"
 		refused = "refused because nobody knows"
@@ -58,36 +59,36 @@ func TestResponsesOfEveryKindAreHeldBack(t *testing.T) {
 						t.Errorf("reported as %s, want %s", seen, stream)
 					}
 					select {
-					case <-v.open:
+					case <-v.Open:
 						t.Error("the client has seen something")
 					case <-time.After(5 * time.Millisecond):
 					}
 					switch how {
 					case revoked:
-						l.revoke(names["session"](v.id))
+						l.revoke(v)
 						<-ctx.Done()
 					case refused:
 						return &proxy.Refusal{Decision: event.DecisionDeny, Problem: problem.Posture().Spread(0.5)}
 					}
 					return nil
 				}
-				want := map[string]told{revoked: kind.refused, gone: kind.cut, refused: {"503 standing_unknown", true}}[how]
+				want := map[string]proxytest.Told{revoked: kind.Refused, gone: kind.Cut, refused: {Words: "503 standing_unknown", Hint: true}}[how]
 				if stream == event.StreamGRPC && how == refused {
-					want = told{"gRPC status 14", true}
+					want = proxytest.Told{Words: "gRPC status 14", Hint: true}
 				}
 				if how == gone {
 					go func() {
-						<-v.open
-						l.revoke(names["session"](v.id))
+						<-v.Open
+						l.revoke(v)
 					}()
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
-				got, err := kind.run(ctx, v)
+				got, err := kind.Run(ctx, v.Case)
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("the client was told (-want +got):\n%s(%v)", diff, err)
 				}
-				v.opened() // Nobody is left who waits for it.
+				v.Opened() // Nobody is left who waits for it.
 				await(t, held, "the response to be held")
 				out := await(t, v.outcomes, "the call to end")
 				if how != gone && out.BytesOut > 0 || !out.Lasted || out.Stream != stream {
@@ -96,7 +97,7 @@ func TestResponsesOfEveryKindAreHeldBack(t *testing.T) {
 				if (out.Cut == nil) != (how == refused) || (out.Decision == event.DecisionDeny) != (how == refused) {
 					t.Errorf("outcome %+v after %s", out, how)
 				}
-				await(t, v.left, "the upstream to be left")
+				await(t, v.Left, "the upstream to be left")
 				open := v.observer.(*observer).open
 				if len(open) != 1 || !open[0].Awaited || open[0].BytesOut != 0 || open[0].Status != statusOf(stream) {
 					t.Errorf("opened with %+v", open)

@@ -17,6 +17,8 @@ import (
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/vigil-gateway/vigil/gateway/proxy/proxytest"
 )
 
 // interop is the service of gRPC's interoperability tests
@@ -112,7 +114,7 @@ func (interop) FullDuplexCall(stream testgrpc.TestService_FullDuplexCallServer) 
 	}
 }
 
-func newInterop(t *testing.T) *clients {
+func newInterop(t *testing.T) (*line, *proxytest.Clients) {
 	t.Helper()
 	l := newLine(t)
 	s := grpc.NewServer()
@@ -131,7 +133,7 @@ func newInterop(t *testing.T) *clients {
 		<-done
 	})
 	l.streams.Host = listener.Addr().String()
-	return newClients(t, l)
+	return l, proxytest.NewClients(t, l.addr)
 }
 
 // requestSizes and responseSizes are those of the interoperability tests.
@@ -140,19 +142,19 @@ var requestSizes, responseSizes = []int32{27182, 8, 1828, 45904}, []int32{31415,
 // Each of gRPC's interoperability tests that needs no credentials of a cloud passes
 // through the gateway.
 func TestGRPCInterop(t *testing.T) {
-	c := newInterop(t)
+	l, c := newInterop(t)
 	const message = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
 	tests := map[string]func(ctx context.Context) error{
 		"empty_unary": func(ctx context.Context) error {
-			_, err := c.grpc.EmptyCall(ctx, &testgrpc.Empty{})
+			_, err := c.GRPC.EmptyCall(ctx, &testgrpc.Empty{})
 			return err
 		},
 		"large_unary": func(ctx context.Context) error {
-			r, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 314159, Payload: payload(271828)})
+			r, err := c.GRPC.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 314159, Payload: payload(271828)})
 			return errors.Join(err, counts(len(r.GetPayload().GetBody()), 314159))
 		},
 		"client_streaming": func(ctx context.Context) error {
-			s, err := c.grpc.StreamingInputCall(ctx)
+			s, err := c.GRPC.StreamingInputCall(ctx)
 			for _, n := range requestSizes {
 				if err == nil {
 					err = s.Send(&testgrpc.StreamingInputCallRequest{Payload: payload(n)})
@@ -169,7 +171,7 @@ func TestGRPCInterop(t *testing.T) {
 			for _, n := range responseSizes {
 				r.ResponseParameters = append(r.ResponseParameters, &testgrpc.ResponseParameters{Size: n})
 			}
-			s, err := c.grpc.StreamingOutputCall(ctx, r)
+			s, err := c.GRPC.StreamingOutputCall(ctx, r)
 			if err != nil {
 				return err
 			}
@@ -182,7 +184,7 @@ func TestGRPCInterop(t *testing.T) {
 			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
 		},
 		"ping_pong": func(ctx context.Context) error {
-			s, err := c.grpc.FullDuplexCall(ctx)
+			s, err := c.GRPC.FullDuplexCall(ctx)
 			for i, n := range requestSizes {
 				if err != nil {
 					return err
@@ -199,7 +201,7 @@ func TestGRPCInterop(t *testing.T) {
 			return ended(s.RecvMsg(new(testgrpc.StreamingOutputCallResponse)))
 		},
 		"empty_stream": func(ctx context.Context) error {
-			s, err := c.grpc.FullDuplexCall(ctx)
+			s, err := c.GRPC.FullDuplexCall(ctx)
 			if err != nil {
 				return err
 			}
@@ -209,7 +211,7 @@ func TestGRPCInterop(t *testing.T) {
 		"timeout_on_sleeping_server": func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 			defer cancel()
-			s, err := c.grpc.FullDuplexCall(ctx)
+			s, err := c.GRPC.FullDuplexCall(ctx)
 			if err == nil {
 				_ = s.Send(&testgrpc.StreamingOutputCallRequest{Payload: payload(27182)})
 				_, err = s.Recv()
@@ -218,7 +220,7 @@ func TestGRPCInterop(t *testing.T) {
 		},
 		"cancel_after_begin": func(ctx context.Context) error {
 			ctx, cancel := context.WithCancel(ctx)
-			s, err := c.grpc.StreamingInputCall(ctx)
+			s, err := c.GRPC.StreamingInputCall(ctx)
 			cancel()
 			if err != nil {
 				return err
@@ -229,7 +231,7 @@ func TestGRPCInterop(t *testing.T) {
 		"cancel_after_first_response": func(ctx context.Context) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
-			s, err := c.grpc.FullDuplexCall(ctx)
+			s, err := c.GRPC.FullDuplexCall(ctx)
 			if err != nil {
 				return err
 			}
@@ -244,9 +246,9 @@ func TestGRPCInterop(t *testing.T) {
 		},
 		"status_code_and_message": func(ctx context.Context) error {
 			asked := &testgrpc.EchoStatus{Code: int32(codes.Unknown), Message: "test status message"}
-			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: asked})
+			_, err := c.GRPC.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: asked})
 			err = wants(err, codes.Unknown, asked.GetMessage())
-			s, err2 := c.grpc.FullDuplexCall(ctx)
+			s, err2 := c.GRPC.FullDuplexCall(ctx)
 			if err2 != nil {
 				return err2
 			}
@@ -255,13 +257,13 @@ func TestGRPCInterop(t *testing.T) {
 			return errors.Join(err, wants(err2, codes.Unknown, asked.GetMessage()))
 		},
 		"special_status_message": func(ctx context.Context) error {
-			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: &testgrpc.EchoStatus{Code: int32(codes.Unknown), Message: message}})
+			_, err := c.GRPC.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseStatus: &testgrpc.EchoStatus{Code: int32(codes.Unknown), Message: message}})
 			return wants(err, codes.Unknown, message)
 		},
 		"custom_metadata": func(ctx context.Context) error {
 			ctx = metadata.AppendToOutgoingContext(ctx, initialKey, "test_initial_metadata_value", trailingKey, "\x0a\x0b\x0a\x0b\x0a\x0b")
 			var header, trailer metadata.MD
-			_, err := c.grpc.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 1}, grpc.Header(&header), grpc.Trailer(&trailer))
+			_, err := c.GRPC.UnaryCall(ctx, &testgrpc.SimpleRequest{ResponseSize: 1}, grpc.Header(&header), grpc.Trailer(&trailer))
 			got := append(header.Get(initialKey), trailer.Get(trailingKey)...)
 			if !slices.Equal(got, []string{"test_initial_metadata_value", "\x0a\x0b\x0a\x0b\x0a\x0b"}) {
 				err = fmt.Errorf("metadata %q (%w)", got, err)
@@ -269,11 +271,11 @@ func TestGRPCInterop(t *testing.T) {
 			return err
 		},
 		"unimplemented_method": func(ctx context.Context) error {
-			_, err := c.grpc.UnimplementedCall(ctx, &testgrpc.Empty{})
+			_, err := c.GRPC.UnimplementedCall(ctx, &testgrpc.Empty{})
 			return wants(err, codes.Unimplemented, "method UnimplementedCall not implemented")
 		},
 		"unimplemented_service": func(ctx context.Context) error {
-			conn, err := grpc.NewClient(c.line.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+			conn, err := grpc.NewClient(l.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 			if err != nil {
 				return err
 			}
@@ -286,8 +288,8 @@ func TestGRPCInterop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			v := c.line.newCase()
-			err := run(metadata.AppendToOutgoingContext(ctx, headerCase, strconv.Itoa(v.id)))
+			v := l.newCase()
+			err := run(metadata.AppendToOutgoingContext(ctx, proxytest.HeaderCase, strconv.Itoa(v.ID)))
 			if err != nil {
 				t.Error(err)
 			}

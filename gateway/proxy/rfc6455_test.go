@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/proxy/proxytest"
 )
 
 // Opcodes of RFC 6455, section 5.2.
@@ -125,7 +127,7 @@ func webSocketCases() map[string][][]byte {
 // what it is without.
 func TestWebSocketThroughTheGatewayIsAsWithout(t *testing.T) {
 	l := newLine(t)
-	c := newClients(t, l)
+	c := proxytest.NewClients(t, l.addr)
 	answered := 0
 	for name, frames := range webSocketCases() {
 		t.Run(name, func(t *testing.T) {
@@ -142,7 +144,7 @@ func TestWebSocketThroughTheGatewayIsAsWithout(t *testing.T) {
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("over HTTP/1.1: %s, want %s (%v)", brief(got), brief(want), err)
 			}
-			got, err = c.speak(ctx, frames)
+			got, err = l.speakHTTP2(ctx, c, frames)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("over HTTP/2: %s, want %s (%v)", brief(got), brief(want), err)
 			}
@@ -166,7 +168,7 @@ func (l *line) speak(ctx context.Context, addr string, frames [][]byte) ([]byte,
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	_, _ = fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: a\r\n%s: %d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", headerCase, v.id)
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", proxytest.HeaderCase, v.ID)
 	in := bufio.NewReader(conn)
 	res, err := http.ReadResponse(in, nil) //nolint:bodyclose // It ends with the connection.
 	if err != nil {
@@ -184,13 +186,13 @@ func (l *line) speak(ctx context.Context, addr string, frames [][]byte) ([]byte,
 	return b, nil
 }
 
-func (c *clients) speak(ctx context.Context, frames [][]byte) ([]byte, error) {
+func (l *line) speakHTTP2(ctx context.Context, c *proxytest.Clients, frames [][]byte) ([]byte, error) {
 	out, in := io.Pipe()
 	defer func() { _ = in.Close() }()
-	r := c.request(ctx, http.MethodConnect, "/socket", c.line.newCase(), out)
+	r := c.Request(ctx, http.MethodConnect, "/socket", l.newCase().Case, out)
 	r.Header[":protocol"] = []string{"websocket"}
 	r.Header.Set("Sec-Websocket-Version", strconv.Itoa(13))
-	res, err := c.http2.Do(r)
+	res, err := c.HTTP2.Do(r)
 	if err != nil {
 		return nil, err
 	}
