@@ -109,6 +109,7 @@ type Ingest struct {
 	transport *kafka.Transport
 	client    *kafka.Client
 	reader    *fetch.Reader
+	roots     *seal.Roots
 	metrics   *metrics
 	refusals  *refusals
 	model     atomic.Pointer[model.Model]
@@ -147,7 +148,7 @@ func New(o Options) (*Ingest, error) {
 	t.MetadataTTL = time.Second
 	brokers := kafka.TCP(o.Brokers...)
 	i := &Ingest{
-		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), metrics: m,
+		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), roots: seal.NewRoots(), metrics: m,
 		parked: make(map[int]parked), workers: make(map[int]*worker),
 	}
 	i.refusals = &refusals{log: o.Logger, now: o.Now, counted: m.refused, keys: o.Seals}

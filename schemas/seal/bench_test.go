@@ -75,7 +75,7 @@ func BenchmarkVerify(b *testing.B) {
 				return bare(name)
 			}
 			var book seal.Book
-			c := seal.NewCollector(keys(b), 3, func(r seal.Record) seal.Record { return r })
+			c := seal.NewCollector(keys(b), seal.NewRoots(), 3, func(r seal.Record) seal.Record { return r })
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
