@@ -32,7 +32,8 @@
 // permitted is told of in full.
 //
 // With a signer each batch of events bears the seal of this gateway, and the batches of
-// one request share its signature: see package seal. A life has one chain per partition, also for what earlier lives have left.
+// one request share its signature: see package seal. A life has one chain per partition,
+// also for what earlier lives have left.
 //
 // Enforcements are receipts: with a spool they survive as events do, and one that a
 // crash has made double has the same id twice. They have no numbers that a reader
