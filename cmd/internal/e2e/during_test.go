@@ -95,12 +95,13 @@ func TestLoopDuring(t *testing.T) {
 		row(p.name+"  request sent → its event emitted", alike(parts.served))
 		row(p.name+"  event emitted → verdict made", alike(parts.judged))
 		row(p.name+"  verdict made → victim's last byte", alike(parts.cut))
+		row(p.name+"  event emitted → victim's last byte", alike(parts.enforced))
 		row(p.name+"facet stage, offending request sent → first refusal", refusals)
 		say("%-62s %9.1f %9.1f %9.1f %9.1f %12s %6d", p.name+"bare two-hop loop beside", ms(p.of.bare, .5), ms(p.of.bare, .99), ms(p.of.bare, .999), ms(p.of.bare, 1), "", len(p.of.bare))
 		for _, stage := range []struct {
 			name string
 			of   []took
-		}{{"subject stage", thefts}, {"facet stage", refusals}} {
+		}{{"subject stage", thefts}, {"subject stage from the event on", alike(parts.enforced)}, {"facet stage", refusals}} {
 			d := durations(stage.of)
 			say("%-62s %9.2f %9.2f %9.2f %9.2f", p.name+"ratio to the bare loop beside, "+stage.name,
 				ms(d, .5)/ms(p.of.bare, .5), ms(d, .99)/ms(p.of.bare, .99), ms(d, .999)/ms(p.of.bare, .999), ms(d, 1)/ms(p.of.bare, 1))

@@ -43,6 +43,7 @@ type stackOptions struct {
 	analyzer map[string]any // Section analyzer.
 	rate     int64          // Bytes per second of a download.
 	release  map[string]any // The barrier of routes that are asked for as releaseHost; nil for none.
+	unfused  bool           // The gateway ends as many sessions as it is told to.
 }
 
 // releaseHost is the host of the routes with a release barrier.
@@ -155,6 +156,9 @@ func (s *stack) config(grpcAddr string, o stackOptions) map[string]any {
 	}
 	if o.analyzer != nil {
 		c["analyzer"] = o.analyzer
+	}
+	if o.unfused {
+		c["gateway"].(map[string]any)["revoke"] = map[string]any{"fuse": map[string]any{"share": 1}}
 	}
 	if o.release != nil {
 		gateway := c["gateway"].(map[string]any)
