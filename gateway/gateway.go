@@ -56,6 +56,7 @@ type Gateway struct {
 	logger  *slog.Logger
 	meter   metric.Meter
 	tracer  trace.Tracer
+	span    []trace.SpanStartOption // Of every request's, which begins a trace.
 	metrics metrics
 	now     func() time.Time
 	names   event.Names
@@ -102,7 +103,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.New("gateway: logger, meter, tracer and now are required")
 	}
 	g := &Gateway{
-		config: o.Config, logger: o.Logger, meter: o.Meter, tracer: o.Tracer, now: o.Now, started: o.Now(), swapped: make(chan struct{}, 1),
+		config: o.Config, logger: o.Logger, meter: o.Meter, tracer: o.Tracer, span: rootSpan(), now: o.Now, started: o.Now(), swapped: make(chan struct{}, 1),
 	}
 	err = g.build(o)
 	if err != nil {

@@ -20,10 +20,10 @@ import (
 // write into somebody else's trace.
 func (g *Gateway) startSpan(r *http.Request, at time.Time) (context.Context, trace.Span) {
 	ctx := r.Context()
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(at)}
 	if len(r.Header["Traceparent"]) == 0 {
-		return g.tracer.Start(ctx, "gateway.request", append(options, trace.WithNewRoot())...) //nolint:spancheck // Ended by call.endSpan.
+		return g.tracer.Start(ctx, "gateway.request", g.span...) //nolint:spancheck // Ended by call.endSpan.
 	}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(at)}
 	remote := propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	switch sc := trace.SpanContextFromContext(remote); {
 	case g.config.TrustTrace:
@@ -34,6 +34,12 @@ func (g *Gateway) startSpan(r *http.Request, at time.Time) (context.Context, tra
 		options = append(options, trace.WithNewRoot())
 	}
 	return g.tracer.Start(ctx, "gateway.request", options...) //nolint:spancheck // Ended by call.endSpan.
+}
+
+// rootSpan are the options of a span that begins a trace. They are the same for every
+// request; it begins when it is made.
+func rootSpan() []trace.SpanStartOption {
+	return []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithNewRoot()}
 }
 
 // endSpan closes the request's span. It holds no name of anybody: the event has

@@ -124,6 +124,7 @@ type Ingest struct {
 	client    *kafka.Client
 	reader    *fetch.Reader
 	throttle  *fetch.Throttle
+	roots     *seal.Roots
 	metrics   *metrics
 	refusals  *refusals
 	model     atomic.Pointer[model.Model]
@@ -167,7 +168,7 @@ func New(o Options) (*Ingest, error) {
 	t.MetadataTTL = time.Second
 	brokers := kafka.TCP(o.Brokers...)
 	i := &Ingest{
-		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), throttle: throttle, metrics: m,
+		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), throttle: throttle, roots: seal.NewRoots(), metrics: m,
 		parked: make(map[int]parked), workers: make(map[int]*worker), told: make(map[string]time.Time),
 	}
 	i.refusals = &refusals{log: o.Logger, now: o.Now, counted: m.refused, keys: o.Seals}

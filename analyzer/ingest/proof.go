@@ -28,11 +28,11 @@ type proof struct {
 }
 
 // newProof returns nil where nothing is verified.
-func newProof(keys seal.Keys, partition int) *proof {
+func newProof(keys seal.Keys, roots *seal.Roots, partition int) *proof {
 	if keys == nil {
 		return nil
 	}
-	return &proof{book: new(seal.Book), collector: seal.NewCollector(keys, int32(partition), func(r *fetch.Record) seal.Record {
+	return &proof{book: new(seal.Book), collector: seal.NewCollector(keys, roots, int32(partition), func(r *fetch.Record) seal.Record {
 		return seal.Record{Key: r.Key, Value: r.Value, Header: r.Header}
 	})}
 }

@@ -82,7 +82,7 @@ type worker struct {
 func newWorker(i *Ingest, gen committer, a kafka.PartitionAssignment) *worker {
 	return &worker{
 		ingest: i, gen: gen, partition: a.ID, effective: a.Offset,
-		fetched: make(chan fetched, prefetch), lanes: make(map[event.Lane]uint64), proof: newProof(i.o.Seals, a.ID),
+		fetched: make(chan fetched, prefetch), lanes: make(map[event.Lane]uint64), proof: newProof(i.o.Seals, i.roots, a.ID),
 	}
 }
 

@@ -199,7 +199,7 @@ func (d *Dead) head(ctx context.Context, r record) (*seal.Head, error) {
 		return nil, fmt.Errorf("read %s/%d at %d: %w", r.topic, r.partition, r.Offset, d.o.Access.Explain(err, access.Read, "topic "+r.topic))
 	}
 	var of *seal.Head
-	s := newSealed(d.o.Seals, r.topic, r.partition)
+	s := newSealed(d.o.Seals, seal.NewRoots(), r.topic, r.partition)
 	found := func(head *seal.Head, one record) {
 		if one.Offset == r.Offset && bytes.Equal(one.Key, r.Key) && bytes.Equal(one.Value, r.Value) {
 			of = head

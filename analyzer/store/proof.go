@@ -13,11 +13,11 @@ import (
 type sealed struct{ collector *seal.Collector[record] }
 
 // newSealed returns nil where no batch is verified.
-func newSealed(keys seal.Keys, name string, partition int) *sealed {
+func newSealed(keys seal.Keys, roots *seal.Roots, name string, partition int) *sealed {
 	if keys == nil || name != topic.Requests {
 		return nil
 	}
-	return &sealed{seal.NewCollector(keys, int32(partition), func(r record) seal.Record {
+	return &sealed{seal.NewCollector(keys, roots, int32(partition), func(r record) seal.Record {
 		return seal.Record{Key: r.Key, Value: r.Value, Header: r.Header}
 	})}
 }

@@ -48,6 +48,7 @@ type Store struct {
 	broker    broker
 	ledger    *ledger
 	spare     *spares
+	roots     *seal.Roots
 	metrics   *metrics
 	observed  metric.Registration
 	kinds     map[string]kind
@@ -102,7 +103,7 @@ func New(o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), conn.Close())
 	}
 	s := &Store{
-		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), spare: newSpares(), metrics: x,
+		o: o, conn: conn, transport: transport, broker: b, ledger: newLedger(b), spare: newSpares(), roots: seal.NewRoots(), metrics: x,
 		kinds: make(map[string]kind), workers: make(map[*worker]struct{}), told: make(map[string]time.Time), migrated: !o.Config.Migrate,
 	}
 	for _, k := range kinds(o.Keys, o.Seals, o.Unsigned) {
@@ -158,7 +159,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // begin starts the worker of one partition for one generation.
 func (s *Store) begin(ctx context.Context, gen *kafka.Generation, name string, p kafka.PartitionAssignment) {
-	w := &worker{store: s, kind: s.kinds[name], partition: p.ID, group: gen, committed: p.Offset, sealed: newSealed(s.o.Seals, name, p.ID)}
+	w := &worker{store: s, kind: s.kinds[name], partition: p.ID, group: gen, committed: p.Offset, sealed: newSealed(s.o.Seals, s.roots, name, p.ID)}
 	s.mu.Lock()
 	s.workers[w] = struct{}{}
 	s.mu.Unlock()

@@ -80,10 +80,10 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, fmt.Errorf("there is no topic %s", topic.Requests)
 	}
 	t := &tally{lives: make(map[life]*Life)}
-	n := len(md.Topics[0].Partitions)
+	n, roots := len(md.Topics[0].Partitions), seal.NewRoots()
 	for id := range n {
 		p := &partition{o: o, tally: t}
-		p.collector = seal.NewCollector(o.Keys, int32(id), func(r record) seal.Record {
+		p.collector = seal.NewCollector(o.Keys, roots, int32(id), func(r record) seal.Record {
 			return seal.Record{Key: r.key, Value: r.value, Header: r.header}
 		})
 		err = p.read(ctx, client, id)

@@ -27,6 +27,8 @@ type rig struct {
 	signer *seal.Signer
 	chain  seal.Chain
 	seq    uint64
+	// company are the batches of other partitions that are signed together with ours.
+	company []*seal.Batch
 }
 
 func newRig(t *testing.T) *rig {
@@ -72,8 +74,9 @@ func (r *rig) batch(n int, change func(*event.RequestEvent)) []kafka.Record {
 		values = append(values, value)
 		views = append(views, seal.Record{Value: value, Header: func(name string) ([]byte, bool) { return source, name == "ce_source" }})
 	}
-	b := r.signer.Seal(&r.chain, time.Now(), views)
+	b := r.signer.Draft(&r.chain, time.Now(), views)
 	r.chain.Advance(b)
+	r.signer.Sign(append(r.company, b))
 	out := make([]kafka.Record, n)
 	for i, v := range values {
 		out[i] = kafka.Record{Value: kafka.NewBytes(v), Headers: []kafka.Header{{Key: "ce_source", Value: source}}}
@@ -120,6 +123,7 @@ func TestSoundHistory(t *testing.T) {
 	r := newRig(t)
 	check(t, verify.Report{Partitions: 1, Sound: true}, r.verify(nil))
 	r.write(r.batch(3, nil))
+	r.company = []*seal.Batch{r.signer.Draft(&seal.Chain{Epoch: 7, Partition: 1}, time.Now(), nil)} // From now on signed with another partition's.
 	r.write(r.batch(1, func(e *event.RequestEvent) {
 		e.Kind, e.SeqEnd, e.Reason = event.KindTombstone, e.Seq+4, "queue_full"
 		r.seq = e.SeqEnd
@@ -137,6 +141,7 @@ func TestHistoryThatIsNotSound(t *testing.T) {
 	r := newRig(t)
 	r.write(r.batch(2, nil))
 	r.batch(3, nil) // Cut out.
+	r.company = []*seal.Batch{r.signer.Draft(&seal.Chain{Epoch: 7, Partition: 1}, time.Now(), nil)}
 	broken := r.batch(1, nil)
 	broken[0].Value = kafka.NewBytes([]byte{0xff}) // No event any more.
 	r.write(broken)

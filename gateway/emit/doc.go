@@ -31,8 +31,9 @@
 // stands for: the books stay even, and a flood does not delay what others do. What was
 // permitted is told of in full.
 //
-// With a signer each batch of events bears the seal of this gateway: see package
-// seal. A life has one chain per partition, also for what earlier lives have left.
+// With a signer each batch of events bears the seal of this gateway, and the batches of
+// one request share its signature: see package seal. A life has one chain per partition,
+// also for what earlier lives have left.
 //
 // Enforcements are receipts: with a spool they survive as events do, and one that a
 // crash has made double has the same id twice. They have no numbers that a reader
@@ -57,7 +58,7 @@
 // moves the places, and the reader looks again.
 //
 // Partitions that have one leader share a request (see rounds): they linger together
-// and are sent together, each with a batch, a seal and an answer of its own. What a
+// and are signed and sent together, each with a batch and an answer of its own. What a
 // request of several fails with is dealt with by each partition by itself and alone, so
 // that one that cannot be served holds up the others once and no longer.
 //

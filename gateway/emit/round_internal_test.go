@@ -3,11 +3,13 @@ package emit
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +45,7 @@ func (t *scripted) Produce(_ context.Context, _ string, parts []bus.Part) ([]err
 
 func TestPartitionsOfOneBrokerShareARequest(t *testing.T) {
 	to := new(scripted)
-	all := newRounds(to, "topic")
+	all := newRounds(to, "topic", nil)
 	got := make([]error, 4)
 	var work sync.WaitGroup
 	for p, broker := range []int{7, 7, 7, 8} {
@@ -70,7 +72,7 @@ func TestPartitionsOfOneBrokerShareARequest(t *testing.T) {
 }
 
 func TestWhoComesAfterARoundIsDueIsInTheNext(t *testing.T) {
-	all := newRounds(&scripted{err: fmt.Errorf("moved: %w", bus.ErrApart)}, "topic")
+	all := newRounds(&scripted{err: fmt.Errorf("moved: %w", bus.ErrApart)}, "topic", nil)
 	first := all.join(1, time.Millisecond)
 	<-first.due
 	second := all.join(1, time.Millisecond)
@@ -83,6 +85,125 @@ func TestWhoComesAfterARoundIsDueIsInTheNext(t *testing.T) {
 	}
 	<-second.due
 	second.leave(t.Context())
+}
+
+// signing is a signer, and a batch of a partition for it.
+func signing(t *testing.T) (s *seal.Signer, draft func(partition int) *seal.Batch) {
+	t.Helper()
+	s, err := seal.NewSigner("gw-1", "k", ed25519.NewKeyFromSeed(make([]byte, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, func(partition int) *seal.Batch {
+		return s.Draft(&seal.Chain{Epoch: 7, Partition: int32(partition)}, time.Unix(0, 1), nil)
+	}
+}
+
+// signature is the one in a header, whichever version that is.
+func signature(header []byte) string { return string(header[61:125]) }
+
+func TestPartitionsOfARoundShareASignature(t *testing.T) {
+	to := new(scripted)
+	signer, draft := signing(t)
+	all := newRounds(to, "topic", signer)
+	signatures := make([]string, 5)
+	var work sync.WaitGroup
+	for p := range signatures {
+		r := all.join(7, 20*time.Millisecond)
+		work.Go(func() {
+			<-r.due
+			if p == 2 { // Somebody waits for what it has.
+				r.leave(t.Context())
+				return
+			}
+			b := draft(p)
+			err := r.sign(t.Context(), b)
+			if err != nil {
+				t.Errorf("sign of partition %d: %v", p, err)
+				return
+			}
+			signatures[p] = signature(b.Header)
+			_ = r.hand(t.Context(), bus.Part{Partition: p}) // Of 1 the broker says what scripted does.
+		})
+	}
+	work.Wait()
+	one := signatures[0]
+	if diff := cmp.Diff([]string{one, one, "", one, one}, signatures); diff != "" || one == "" {
+		t.Errorf("signatures (-want +got):\n%s", diff)
+	}
+	if len(to.calls) != 1 || len(to.calls[0]) != 4 {
+		t.Errorf("requests for %v, want one of four partitions", to.calls)
+	}
+}
+
+// Whoever is the last that the others have waited for may be one that leaves.
+func TestRoundIsSignedWhenItsLastPartitionLeaves(t *testing.T) {
+	signer, draft := signing(t)
+	synctest.Test(t, func(t *testing.T) {
+		all := newRounds(new(scripted), "topic", signer)
+		r := all.join(7, time.Millisecond)
+		all.join(7, time.Millisecond)
+		<-r.due
+		b := draft(0)
+		signed := make(chan error, 1)
+		go func() { signed <- r.sign(t.Context(), b) }()
+		synctest.Wait() // Until it waits.
+		r.leave(t.Context())
+		synctest.Wait()
+		select {
+		case err := <-signed:
+			if err != nil || b.Header == nil {
+				t.Errorf("sign = %v, header %q", err, b.Header)
+			}
+		default:
+			t.Error("still waits for who has left")
+		}
+	})
+}
+
+// A partition that ends while it waits for the others is not waited for by them.
+func TestPartitionThatEndsBeforeItsRoundIsSignedHasLeft(t *testing.T) {
+	to := new(scripted)
+	signer, draft := signing(t)
+	all := newRounds(to, "topic", signer)
+	r := all.join(7, time.Millisecond)
+	all.join(7, time.Millisecond)
+	<-r.due
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := r.sign(ended, draft(0))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("sign of the partition that ends = %v", err)
+	}
+	b := draft(2)
+	err = r.sign(t.Context(), b)
+	if err == nil {
+		err = r.hand(t.Context(), bus.Part{Partition: 2})
+	}
+	if err != nil || b.Header == nil {
+		t.Errorf("the other partition: %v, header %q", err, b.Header)
+	}
+	if diff := cmp.Diff([][]int{{2}}, to.calls); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestRoundTakesNoMorePartitionsThanOneSignatureIsOf(t *testing.T) {
+	all := newRounds(new(scripted), "topic", nil)
+	full := all.join(1, time.Hour)
+	for range seal.RoundMax - 1 {
+		if all.join(1, time.Hour) != full {
+			t.Fatal("another round before the first is full")
+		}
+	}
+	next := all.join(1, time.Hour)
+	if next == full {
+		t.Fatalf("a round of %d partitions", full.left)
+	}
+	all.close(1, full)
+	if all.join(1, time.Hour) != next {
+		t.Error("that the full one is due has ended the next")
+	}
 }
 
 // TestBatchIsReadByKafkaGo has another implementation of the protocol read a batch.
@@ -139,7 +260,7 @@ func (t *busyProducer) Produce(_ context.Context, _ string, parts []bus.Part) ([
 // goes without them, and does not wait for their answer.
 func TestWhatSomebodyWaitsForDoesNotWaitForOtherPartitions(t *testing.T) {
 	to := &busyProducer{release: make(chan struct{})}
-	all, q := newRounds(to, "topic"), newRing(1, 10, 1<<20, nil, nil)
+	all, q := newRounds(to, "topic", nil), newRing(1, 10, 1<<20, nil, nil)
 	p := &sender{
 		e: &Emitter{cfg: Config{Linger: 50 * time.Millisecond, BatchBytesMax: 1 << 20}, now: time.Now},
 		s: &stream{queue: q}, rounds: all, lanes: []uint32{0}, taken: make([]int, 1), limit: 10,

@@ -1,6 +1,8 @@
 package emit
 
 import (
+	"context"
+
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -23,9 +25,10 @@ func (e *Emitter) chain(s *stream, partition int) *seal.Chain {
 	return c
 }
 
-// prepare makes the batch as it is sent, with its seal on the first record. Every
-// attempt sends the same.
-func (p *sender) prepare() (sealed seal.Batch) {
+// prepare makes the batch as it is sent, with its seal on the first record, which it
+// shares with those of r, nil for alone. Every attempt sends the same. The error is that
+// of ctx.
+func (p *sender) prepare(ctx context.Context, r *round) (sealed *seal.Batch, err error) {
 	b := &p.wire
 	b.reset()
 	for _, r := range p.batch {
@@ -37,9 +40,17 @@ func (p *sender) prepare() (sealed seal.Batch) {
 		for i, r := range p.batch {
 			views[i] = seal.Record{Key: r.key, Value: r.value, Header: func(name string) ([]byte, bool) { return b.header(i, name) }}
 		}
-		sealed = p.e.signer.Seal(p.chain, p.e.now(), views)
+		sealed = p.e.signer.Draft(p.chain, p.e.now(), views)
+		if r == nil {
+			p.e.signer.Sign([]*seal.Batch{sealed})
+		} else {
+			err = r.sign(ctx, sealed)
+		}
+		if err != nil {
+			return nil, err
+		}
 		first = []cloudevent.Header{{Key: seal.Header, Value: sealed.Header}}
 	}
 	b.encode(p.batch, first)
-	return sealed
+	return sealed, nil
 }

@@ -43,12 +43,13 @@ type proofs struct {
 	Missing           uint64
 	Refused           map[seal.Cause]int
 	Chains            map[uint64]bool // Epochs of the lives that have sent.
+	Signatures        map[string]bool // Different ones.
 }
 
 // prove reads all of vigil.requests, and judges each batch.
 func prove(t *testing.T, addr string, keys seal.Keys) proofs {
 	t.Helper()
-	out := proofs{Refused: make(map[seal.Cause]int), Chains: make(map[uint64]bool)}
+	out := proofs{Refused: make(map[seal.Cause]int), Chains: make(map[uint64]bool), Signatures: make(map[string]bool)}
 	tr := &kafka.Transport{MetadataTTL: 2 * time.Second}
 	defer tr.CloseIdleConnections()
 	c := &kafka.Client{Addr: kafka.TCP(addr), Transport: tr, Timeout: 20 * time.Second}
@@ -56,9 +57,10 @@ func prove(t *testing.T, addr string, keys seal.Keys) proofs {
 	if err != nil {
 		t.Fatal(err)
 	}
+	roots := seal.NewRoots()
 	for p := range md.Topics[0].Partitions {
 		var book seal.Book
-		collector := seal.NewCollector(keys, int32(p), func(r seal.Record) seal.Record { return r })
+		collector := seal.NewCollector(keys, roots, int32(p), func(r seal.Record) seal.Record { return r })
 		found := func(head *seal.Head, records []seal.Record) {
 			j := book.Judge(head)
 			if j.Cause != "" {
@@ -68,6 +70,8 @@ func prove(t *testing.T, addr string, keys seal.Keys) proofs {
 			out.Batches++
 			out.Missing += j.Missing
 			out.Chains[head.Seal.Epoch] = true
+			header, _ := records[0].Header(seal.Header)
+			out.Signatures[string(header[61:125])] = true
 			if j.Repeated {
 				out.Repeated++
 			}
@@ -166,6 +170,42 @@ func TestSealsOfAKilledLifeAndTheNextAreSound(t *testing.T) {
 	p.sound(t)
 	if diff := cmp.Diff(map[uint64]bool{7: true, 9: true}, p.Chains); diff != "" { // The eighth has sent nothing: the ninth has, for it.
 		t.Errorf("lives that have sent (-want +got):\n%s", diff)
+	}
+}
+
+// Partitions of one broker share signatures as they share requests: more partitions make
+// more batches, and not more signatures.
+func TestSignaturesDoNotGrowWithThePartitions(t *testing.T) {
+	const events = 1000
+	for _, partitions := range []int{1, 4, 16} {
+		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
+			b, err := broker.Start(broker.Options{Partitions: partitions})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(b.Close)
+			o := options(b.Addr())
+			o.Lanes.Count = 64
+			o.Config.Tick = time.Minute // So that events alone make batches.
+			var keys *verdict.KeySet
+			o.Signer, keys = sealing(t)
+			e, stop := run(t, o)
+			pace := time.NewTicker(time.Millisecond) // 20,000 a second.
+			defer pace.Stop()
+			for n := range events {
+				if n%20 == 0 {
+					<-pace.C
+				}
+				e.Emit(request(fmt.Sprint("subject-", n%997)), "")
+			}
+			stop()
+			p := prove(t, b.Addr(), keys)
+			p.sound(t)
+			t.Logf("%d events: %d batches, which is how many signatures there would be with one each, and %d signatures", events, p.Batches, len(p.Signatures))
+			if partitions == 16 && 4*len(p.Signatures) > p.Batches {
+				t.Errorf("%d signatures of %d batches in %d partitions, want a quarter at most", len(p.Signatures), p.Batches, partitions)
+			}
+		})
 	}
 }
 

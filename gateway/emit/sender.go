@@ -62,7 +62,7 @@ func (e *Emitter) waitForTopic(ctx context.Context, s *stream, err error, wait *
 func (e *Emitter) produce(ctx context.Context, s *stream, leaders []int) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	n, shared := len(leaders), newRounds(e.client, s.topic)
+	n, shared := len(leaders), newRounds(e.client, s.topic, e.signer)
 	senders := make([]*sender, n)
 	for p := range senders {
 		senders[p] = &sender{e: e, s: s, partition: p, wake: make(chan struct{}, 1), limit: e.cfg.BatchRecordsMax, chain: e.chain(s, p), rounds: shared}
@@ -190,10 +190,13 @@ func (p *sender) collect() bool {
 // first time with those of r, nil for alone.
 func (p *sender) deliver(ctx context.Context, r *round) {
 	wait := p.e.backoff()
-	sealed := p.prepare()
+	sealed, err := p.prepare(ctx, r)
+	if err != nil {
+		return
+	}
 	taken := false // It is stored, or may be: whatever is put together anew has another number.
 	defer func() {
-		if taken && p.chain != nil {
+		if taken && sealed != nil {
 			p.chain.Advance(sealed)
 		}
 	}()

@@ -104,7 +104,10 @@ func connectionTokens(h http.Header) []string {
 	var names []string
 	for _, v := range h["Connection"] {
 		for token := range strings.SplitSeq(v, ",") {
-			names = append(names, spelled(textproto.TrimString(token)))
+			name := spelled(textproto.TrimString(token))
+			if !hopByHop(name) { // Else it is that anyway.
+				names = append(names, name)
+			}
 		}
 	}
 	return names

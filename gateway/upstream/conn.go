@@ -64,24 +64,32 @@ func (c *conn) exchange(ctx context.Context, r *http.Request, request []byte) (*
 	stop := context.AfterFunc(ctx, c.interrupt)
 	res, err := c.ask(r, request)
 	if err == nil {
-		err = c.deadline(ctx, time.Time{})
+		err = ctx.Err()
 	}
 	if err != nil {
 		stop()
 		c.drop()
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("call upstream: %w", context.Cause(ctx))
-		}
-		return nil, err
+		return nil, orCause(ctx, err)
 	}
 	c.reused = true
 	b := &body{conn: c, stop: stop, response: res, reuse: keeps(res)}
 	err = b.open()
+	if err == nil && !b.here() { // Else nothing is waited for, and the next request has a deadline of its own.
+		err = c.deadline(ctx, time.Time{})
+	}
 	if err != nil {
 		b.end(false)
-		return nil, err
+		return nil, orCause(ctx, err)
 	}
 	return res, nil
+}
+
+// orCause is why the context has ended, where it has, else err.
+func orCause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("call upstream: %w", context.Cause(ctx))
+	}
+	return err
 }
 
 // deadline sets one, unless the context has ended: the deadline by which that
@@ -221,6 +229,12 @@ func (b *body) open() error {
 // bodiless reports whether a response has no body, whatever its header says.
 func bodiless(res *http.Response) bool {
 	return res.Request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified
+}
+
+// here reports whether all of the body has come already. The connection may be
+// another request's then.
+func (b *body) here() bool {
+	return b.ended || b.left >= 0 && int64(b.conn.in.Buffered()) >= b.left
 }
 
 // Read reads from the connection; the last bytes come with io.EOF.

@@ -118,7 +118,9 @@ func framing(res *http.Response) (length int64, chunked bool, err error) {
 			return 0, false, fmt.Errorf("malformed HTTP response: Content-Length is %.64q", lengths)
 		}
 	}
-	res.Header["Content-Length"] = lengths[:1]
+	if len(lengths) > 1 { // To set what is there already may move the whole map.
+		res.Header["Content-Length"] = lengths[:1]
+	}
 	n, err := strconv.ParseUint(lengths[0], 10, 63)
 	if err != nil || lengths[0][0] == '+' {
 		return 0, false, fmt.Errorf("malformed HTTP response: Content-Length is %.64q", lengths[0])

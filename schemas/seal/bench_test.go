@@ -62,6 +62,54 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
+// What the batches of a produce request cost, one of ten records in each partition, to
+// the gateway and to its reader, signed together and each alone.
+func BenchmarkRound(b *testing.B) {
+	const records = 10
+	for _, partitions := range []int{1, 4, 16} {
+		for name, together := range map[string]bool{"together": true, "alone": false} {
+			b.Run(fmt.Sprintf("partitions=%d/%s", partitions, name), func(b *testing.B) {
+				g, all, set := newGateway(b, partitions), ordinary(b, records), keys(b)
+				bare, roots := all[0].Header, seal.NewRoots()
+				var readers []*seal.Collector[seal.Record]
+				for i := range g {
+					readers = append(readers, seal.NewCollector(set, roots, int32(i), func(r seal.Record) seal.Record { return r }))
+				}
+				batches := make([]*seal.Batch, partitions)
+				for range b.N {
+					for i, p := range g {
+						batches[i] = p.signer.Draft(&p.chain, p.at, all)
+						p.chain.Advance(batches[i])
+						if !together {
+							p.signer.Sign(batches[i : i+1])
+						}
+					}
+					if together {
+						g[0].signer.Sign(batches)
+					}
+					for i, c := range readers {
+						first := all[0]
+						first.Header = func(name string) ([]byte, bool) {
+							if name == seal.Header {
+								return batches[i].Header, true
+							}
+							return bare(name)
+						}
+						for _, r := range append([]seal.Record{first}, all[1:]...) {
+							c.Add(r, func(head *seal.Head, _ []seal.Record) {
+								if head.Cause != "" {
+									b.Fatal(head.Cause)
+								}
+							})
+						}
+					}
+				}
+				perEvent(b, partitions*records)
+			})
+		}
+	}
+}
+
 // What it costs a reader, per event.
 func BenchmarkVerify(b *testing.B) {
 	for _, n := range sizes {
@@ -75,7 +123,7 @@ func BenchmarkVerify(b *testing.B) {
 				return bare(name)
 			}
 			var book seal.Book
-			c := seal.NewCollector(keys(b), 3, func(r seal.Record) seal.Record { return r })
+			c := seal.NewCollector(keys(b), seal.NewRoots(), 3, func(r seal.Record) seal.Record { return r })
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {

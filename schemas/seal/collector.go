@@ -72,6 +72,7 @@ func (h *Head) Sealed() bool { return h.Cause == "" && h.Seal != nil }
 // verifies each. It holds the records of a batch until that is whole.
 type Collector[R any] struct {
 	keys      Keys
+	roots     *Roots
 	partition int32
 	view      func(R) Record
 
@@ -86,8 +87,8 @@ type Collector[R any] struct {
 
 // NewCollector returns a collector that begins at the beginning of a batch; view
 // says what of a record is sealed.
-func NewCollector[R any](keys Keys, partition int32, view func(R) Record) *Collector[R] {
-	return &Collector[R]{keys: keys, partition: partition, view: view}
+func NewCollector[R any](keys Keys, roots *Roots, partition int32, view func(R) Record) *Collector[R] {
+	return &Collector[R]{keys: keys, roots: roots, partition: partition, view: view}
 }
 
 // Held is how many records wait for the rest of their batch.
@@ -159,7 +160,7 @@ func (c *Collector[R]) take(r R, v Record, yield func(*Head, []R)) {
 		return
 	}
 	c.head.Hash = c.hasher.end()
-	if !ed25519.Verify(c.public, signed(c.head.Hash), c.head.Seal.signature[:]) {
+	if !c.roots.verify(c.public, c.head.Seal, c.head.Hash) {
 		c.head.Cause = CauseSignature
 	}
 	c.release(yield)

@@ -10,6 +10,13 @@ const (
 	BytesMax = 64 << 20
 	// KidBytesMax bounds the id of a key.
 	KidBytesMax = 64
+	// pathMax bounds the path from a batch to the root of its round.
+	pathMax = 12
+	// RoundMax bounds how many batches one signature is of.
+	RoundMax = 1 << pathMax
+	// rootsShards and rootsShardMax bound what [Roots] remember: two times so many
+	// rounds of all gateways, of 128 bytes.
+	rootsShards, rootsShardMax = 32, 128
 	// skewMax is how much earlier than its beginning a key is believed: clocks differ.
 	skewMax = time.Minute
 	// livesMax is how many lives of a gateway a [Book] remembers: the one that

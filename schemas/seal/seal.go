@@ -17,10 +17,13 @@ const Header = "vigil-seal"
 const SourcePrefix = "vigil://gateway/"
 
 const (
-	version = 1
-	// fixedBytes is what stands before the kid.
+	// versionAlone is a batch with a signature of its own, versionRound one that shares
+	// it with the others of its round.
+	versionAlone, versionRound = 1, 2
+	// fixedBytes is what stands before the path, or before the kid where there is none.
 	fixedBytes = 1 + 4 + 8 + 8 + 8 + sha256.Size + ed25519.SignatureSize
-	// context begins what is signed, so that a seal is never a signature of something else.
+	// context begins what is hashed and signed, so that a seal is never a signature of
+	// something else.
 	context = "vigil batch seal v1\x00"
 )
 
@@ -55,6 +58,7 @@ type Seal struct {
 	Kid string
 
 	signature [ed25519.SignatureSize]byte
+	path      path // Empty for a batch that was signed alone.
 }
 
 // errLayout means that a header is no seal.
@@ -62,28 +66,42 @@ var errLayout = errors.New("header " + Header + " is no seal of a known version"
 
 // Parse reads a header.
 func Parse(header []byte) (Seal, error) {
-	if len(header) <= fixedBytes || len(header) > fixedBytes+KidBytesMax || header[0] != version {
+	if len(header) <= fixedBytes {
 		return Seal{}, errLayout
 	}
 	be := binary.BigEndian
 	s := Seal{
 		Count: int(be.Uint32(header[1:])), Epoch: be.Uint64(header[5:]), Number: be.Uint64(header[13:]),
-		Time: time.Unix(0, int64(be.Uint64(header[21:]))).UTC(), Previous: Hash(header[29:]), Kid: string(header[fixedBytes:]),
+		Time: time.Unix(0, int64(be.Uint64(header[21:]))).UTC(), Previous: Hash(header[29:]),
 	}
 	copy(s.signature[:], header[29+sha256.Size:])
+	kid, ok := header[fixedBytes:], header[0] == versionAlone
+	if header[0] == versionRound {
+		s.path, kid, ok = parsePath(kid)
+	}
+	if !ok || len(kid) == 0 || len(kid) > KidBytesMax {
+		return Seal{}, errLayout
+	}
+	s.Kid = string(kid)
 	if s.Count < 1 || s.Count > RecordsMax || s.Epoch == 0 || s.Number == 0 {
 		return Seal{}, fmt.Errorf("%w: %d records, epoch %d, number %d", errLayout, s.Count, s.Epoch, s.Number)
 	}
 	return s, nil
 }
 
-// append appends the header's bytes.
-func (s *Seal) append(b []byte) []byte {
+// header is the seal as it is written.
+func (s *Seal) header() []byte {
 	be := binary.BigEndian
-	b = be.AppendUint32(append(b, version), uint32(s.Count))
+	b := make([]byte, 1, fixedBytes+pathHeadBytes+len(s.path.beside)*sha256.Size+len(s.Kid))
+	b[0] = versionAlone
+	b = be.AppendUint32(b, uint32(s.Count))
 	b = be.AppendUint64(be.AppendUint64(b, s.Epoch), s.Number)
 	b = be.AppendUint64(b, uint64(s.Time.UnixNano()))
 	b = append(append(b, s.Previous[:]...), s.signature[:]...)
+	if len(s.path.beside) > 0 {
+		b[0] = versionRound
+		b = s.path.append(b)
+	}
 	return append(b, s.Kid...)
 }
 
@@ -132,6 +150,3 @@ func (h *hasher) end() (out Hash) {
 func part(b, text []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
 }
-
-// signed is what the signature is made of.
-func signed(h Hash) []byte { return append([]byte(context), h[:]...) }

@@ -92,8 +92,16 @@ func newProducer(tb testing.TB, gateway, kid string, epoch uint64) *producer {
 	return &producer{tb: tb, gateway: gateway, signer: s, chain: seal.Chain{Epoch: epoch, Partition: 3}, at: noon.Add(time.Minute)}
 }
 
-// batch is the next n records, sealed.
+// batch is the next n records, sealed alone.
 func (p *producer) batch(n int) []message {
+	out, b := p.draft(n)
+	p.signer.Sign([]*seal.Batch{b})
+	out[0].headers[seal.Header] = string(b.Header)
+	return out
+}
+
+// draft is the next n records, and their batch, which is part of the chain.
+func (p *producer) draft(n int) ([]message, *seal.Batch) {
 	out := make([]message, n)
 	views := make([]seal.Record, n)
 	for i := range out {
@@ -107,10 +115,9 @@ func (p *producer) batch(n int) []message {
 		}
 		views[i] = view(out[i])
 	}
-	sealed := p.signer.Seal(&p.chain, p.at, views)
-	p.chain.Advance(sealed)
-	out[0].headers[seal.Header] = string(sealed.Header)
-	return out
+	b := p.signer.Draft(&p.chain, p.at, views)
+	p.chain.Advance(b)
+	return out, b
 }
 
 // finding is what a reader says of one batch.
@@ -122,12 +129,18 @@ type finding struct {
 	Missing  uint64
 }
 
-// read is what a reader of partition 3 finds.
+// read is what a reader of a partition finds.
 func read(tb testing.TB, partition int32, stream ...[]message) []finding {
+	tb.Helper()
+	return readBy(tb, seal.NewRoots(), partition, stream...)
+}
+
+// readBy is read by a reader who knows roots.
+func readBy(tb testing.TB, roots *seal.Roots, partition int32, stream ...[]message) []finding {
 	tb.Helper()
 	var book seal.Book
 	var out []finding
-	c := seal.NewCollector(keys(tb), partition, view)
+	c := seal.NewCollector(keys(tb), roots, partition, view)
 	found := func(head *seal.Head, records []message) {
 		j := book.Judge(head)
 		out = append(out, finding{records[0].name, len(records), j.Cause, j.Repeated, j.Missing})
@@ -476,7 +489,7 @@ func TestALifeThatAStolenKeyInventedEndsWithTheKey(t *testing.T) {
 
 func TestBookIsKept(t *testing.T) {
 	var book seal.Book
-	c := seal.NewCollector(keys(t), 3, view)
+	c := seal.NewCollector(keys(t), seal.NewRoots(), 3, view)
 	p := newProducer(t, "gw-1", "gw-1-new", 7)
 	for i := range 40 {
 		b := p.batch(1)

@@ -36,29 +36,51 @@ type Chain struct {
 	hasher hasher
 }
 
-// Batch is a sealed batch that is not part of its chain yet.
+// Batch is the next batch of a chain, which is not part of it yet.
 type Batch struct {
-	// Header is the value of the first record's header [Header].
+	// Header is the value of the first record's header [Header], nil until the batch is
+	// signed.
 	Header []byte
 
-	number uint64
-	hash   Hash
+	head Seal
+	hash Hash
 }
 
-// Seal makes the seal of the next batch of a chain. The same batch may be sent as
-// often as need be. Once it is stored, or may be, [Chain.Advance] is called before
-// the next Seal.
-func (s *Signer) Seal(c *Chain, at time.Time, records []Record) Batch {
-	head := Seal{Count: len(records), Epoch: c.Epoch, Number: c.number + 1, Time: at, Previous: c.hash, Kid: s.kid}
-	c.hasher.begin(&head, s.gateway, c.Partition)
+// Draft makes the next batch of a chain, for [Signer.Sign]. The same batch may be sent
+// as often as need be. Once it is stored, or may be, [Chain.Advance] is called before
+// the next Draft.
+func (s *Signer) Draft(c *Chain, at time.Time, records []Record) *Batch {
+	b := &Batch{head: Seal{Count: len(records), Epoch: c.Epoch, Number: c.number + 1, Time: at, Previous: c.hash, Kid: s.kid}}
+	c.hasher.begin(&b.head, s.gateway, c.Partition)
 	for _, r := range records {
 		c.hasher.add(r)
 	}
-	b := Batch{number: head.Number, hash: c.hasher.end()}
-	copy(head.signature[:], ed25519.Sign(s.key, signed(b.hash)))
-	b.Header = head.append(make([]byte, 0, fixedBytes+len(s.kid)))
+	b.hash = c.hasher.end()
+	return b
+}
+
+// Sign signs the batches of a round, 1 to [RoundMax] of as many chains, with one
+// signature.
+func (s *Signer) Sign(round []*Batch) {
+	leaves := make([]Hash, len(round))
+	for i, b := range round {
+		leaves[i] = b.hash
+	}
+	root, paths := tree(leaves)
+	signature := ed25519.Sign(s.key, signed(root, len(round) > 1))
+	for i, b := range round {
+		b.head.path = paths[i]
+		copy(b.head.signature[:], signature)
+		b.Header = b.head.header()
+	}
+}
+
+// Seal makes the next batch of a chain and signs it alone.
+func (s *Signer) Seal(c *Chain, at time.Time, records []Record) *Batch {
+	b := s.Draft(c, at, records)
+	s.Sign([]*Batch{b})
 	return b
 }
 
 // Advance makes b part of the chain.
-func (c *Chain) Advance(b Batch) { c.number, c.hash = b.number, b.hash }
+func (c *Chain) Advance(b *Batch) { c.number, c.hash = b.head.Number, b.hash }
