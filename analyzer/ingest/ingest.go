@@ -169,7 +169,7 @@ func New(o Options) (*Ingest, error) {
 	brokers := kafka.TCP(o.Brokers...)
 	i := &Ingest{
 		o: o, transport: t, client: &kafka.Client{Addr: brokers, Transport: t}, reader: fetch.New(t, brokers), throttle: throttle, roots: seal.NewRoots(), metrics: m,
-		parked: make(map[int]parked), workers: make(map[int]*worker), told: make(map[string]time.Time),
+		parked: make(map[int]parked), workers: make(map[int]*worker),
 	}
 	i.refusals = &refusals{log: o.Logger, now: o.Now, counted: m.refused, keys: o.Seals}
 	i.model.Store(o.Model)
@@ -366,6 +366,9 @@ func (i *Ingest) often(ctx context.Context, stage string, err error) {
 	i.mu.Lock()
 	last, known := i.told[stage]
 	quiet := known && now.Sub(last) < oftenLogEvery
+	if i.told == nil {
+		i.told = make(map[string]time.Time)
+	}
 	if !quiet {
 		i.told[stage] = now
 	}
