@@ -268,6 +268,11 @@ bench-data: ## The anomaly ensemble on labelled tables in DATA (default: those i
 	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
 	@bin/bench/vigil bench data $(or $(DATA),testdata/bench)
 
+.PHONY: bench-takeover
+bench-takeover: ## Another person in the middle of a session, on the command logs in DATA, which do not ship: thresholds from one half, counted on the other.
+	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
+	@bin/bench/vigil bench takeover $(or $(DATA),$(error DATA: the folder of masquerade-schonlau and unix-user-data-purdue))
+
 .PHONY: bench-scorer
 bench-scorer: ## What scoring costs: time, allocations and bytes for each event, and up to a million subjects; BENCH_SUBJECTS, BENCH_EVENTS.
 	@go test -count=1 -timeout 60m -tags bench -run TestCost -v ./cmd/internal/cost

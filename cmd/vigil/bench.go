@@ -59,7 +59,9 @@ const benchTakeoverLong = `Measure the sequence model on command logs of real pe
 DIR holds masquerade-schonlau and unix-user-data-purdue as their publishers lay
 them out. The tail of one person's stream is joined to another's session, for
 every pair of people: how much of that is recognised, how soon, and at which
-rate of false alarms. Everything is scored before it is learned.`
+rate of false alarms. Everything is scored before it is learned. Thresholds come
+from the first half of everybody's clean days, and all is counted on the second;
+rows with a threshold set in hindsight say so.`
 
 func newBenchTakeoverCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
