@@ -1,6 +1,8 @@
 package soak
 
 import (
+	"math/bits"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,6 +167,7 @@ func TestOneUnit(t *testing.T) {
 		"a finding in a thousand blocks":            {life.Clerk, 1000, false},
 		"a finding in a hundred blocks":             {life.Clerk, 100, true},
 		"who travels is expected to show something": {life.Travelling, 100, false},
+		"who exports is not expected to travel":     {life.BulkExport, 100, true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -185,5 +188,28 @@ func TestOneUnit(t *testing.T) {
 				t.Errorf("OneUnit() = %v", err)
 			}
 		})
+	}
+}
+
+// TestExclusionsHaveReasons keeps the list short and explained: each is a
+// circumstance of its own, and of other groups it excuses nothing.
+func TestExclusionsHaveReasons(t *testing.T) {
+	seen := make(map[exclusion]bool)
+	for _, x := range exclusions() {
+		if bits.OnesCount64(uint64(x.trait)) != 1 || len(strings.Fields(x.why)) < 5 {
+			t.Errorf("%s, %s: %q; want one circumstance and a reason", x.group, x.trait, x.why)
+		}
+		key := exclusion{x.group, x.trait, ""}
+		if seen[key] {
+			t.Errorf("%s, %s stands twice", x.group, x.trait)
+		}
+		seen[key] = true
+	}
+	for _, g := range evidence.Groups() {
+		for _, trait := range life.Traits() {
+			if excused := looksFor(int(g))&trait != 0; excused != seen[exclusion{g, trait, ""}] {
+				t.Errorf("%s, %s: left out %t", g, trait, excused)
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life/sheet"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
 
 // Budget of false alarms per 10,000 subject-days of each kind.
@@ -87,6 +88,24 @@ func (r *Report) printEvidence(t io.Writer) {
 		}
 		sheet.Say(t, "\n")
 	}
+	sheet.Say(t, "left out of the segments, never of a kind's own mean:\n")
+	for _, x := range exclusions() {
+		sheet.Say(t, "%s\t%s\t%s\n", x.group, x.trait, x.why)
+	}
+	for _, k := range r.Kinds {
+		sheet.Say(t, "%s: segments of fewer than %d blocks, not judged:\t%s\n", k.Kind, segmentBlocksMin, strings.Join(r.unjudged(k.Kind), ", "))
+	}
+}
+
+// unjudged names the segments of a kind that are too small for a mean.
+func (r *Report) unjudged(kind string) []string {
+	var names []string
+	for _, s := range r.Segments {
+		if s.Kind == kind && s.mean.n[evidence.GroupCount] < segmentBlocksMin && looksFor(evidence.GroupCount)&s.trait == 0 {
+			names = append(names, s.Trait)
+		}
+	}
+	return names
 }
 
 // worst names the segment of a kind in which a group's mean is the largest, but
