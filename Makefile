@@ -141,7 +141,7 @@ test-faults: ## The spool on disks that forget, tear, fill up, fail and are slow
 
 .PHONY: full-size
 full-size: chdb ## What the race detector is too slow for, at its full size; nothing in it is concurrent.
-	@go test -timeout 20m -tags $(TAGS) -run 'TestLife$$|TestMemoryOfASubject|TestStateIsBounded|TestEntitiesInUsedMemory|TestReplayIsByteEqual|TestHonestAreLeftAlone|TestAttacksAreMet' ./scorer ./cmd/internal/life/soak
+	@go test -timeout 20m -tags $(TAGS) -run 'TestLife$$|TestMemoryOfASubject|TestStateIsBounded|TestEntitiesInUsedMemory|TestReplayIsByteEqual|TestHonestAreLeftAlone|TestAttacksAreMet|TestPreparingBuysNothing' ./scorer ./cmd/internal/life/soak ./cmd/internal/life/poison
 
 .PHONY: e2e
 e2e: engines build h2spec keycloak ## The whole line on embedded engines and on Apache Kafka; signing in at Keycloak.

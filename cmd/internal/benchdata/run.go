@@ -50,7 +50,7 @@ type Choice struct {
 // Run measures one set.
 func Run(ctx context.Context, e Entry, s *Set, c Choice) (Row, error) {
 	row := Row{
-		Set: e.Name, Order: "stored", Rows: s.Rows(), Columns: s.Columns,
+		Set: e.Name, Rows: s.Rows(), Columns: s.Columns,
 		Asked: e.Asked, Reference: e.Reference, By: e.By,
 	}
 	for _, p := range s.Positive {
@@ -58,16 +58,8 @@ func Run(ctx context.Context, e Entry, s *Set, c Choice) (Row, error) {
 			row.Positives++
 		}
 	}
-	orders := []uint64{0}
-	switch {
-	case c.Shuffle != 0:
-		orders, row.Order = []uint64{c.Shuffle}, fmt.Sprintf("seed %d", c.Shuffle)
-	case !e.Ordered:
-		orders, row.Order = nil, fmt.Sprintf("mean of %d", Orders)
-		for seed := range uint64(Orders) {
-			orders = append(orders, seed+1)
-		}
-	}
+	var orders []uint64
+	orders, row.Order = ordersOf(e, c)
 	var now, plain []Quality
 	sum := sha256.New()
 	for _, order := range orders {
@@ -96,6 +88,21 @@ func Run(ctx context.Context, e Entry, s *Set, c Choice) (Row, error) {
 	row.Now, row.Trivial = mean(now), mean(plain)
 	row.Hash = hex.EncodeToString(sum.Sum(nil)[:8])
 	return row, nil
+}
+
+// ordersOf are the seeds of the orders in which a set is measured, 0 for the stored
+// one, and their name.
+func ordersOf(e Entry, c Choice) (seeds []uint64, name string) {
+	switch {
+	case c.Shuffle != 0:
+		return []uint64{c.Shuffle}, fmt.Sprintf("seed %d", c.Shuffle)
+	case e.Ordered:
+		return []uint64{0}, "stored"
+	}
+	for seed := range uint64(Orders) {
+		seeds = append(seeds, seed+1)
+	}
+	return seeds, fmt.Sprintf("mean of %d", Orders)
 }
 
 // cost is per row.
