@@ -255,8 +255,10 @@ oracle: ## An analyzer killed at random instants, RUNS (default 100) times: its 
 	@VIGIL_RUNS=$(or $(RUNS),100) go test -count=1 -timeout 30m -run TestCrashesLeaveTheStateOfOneLife -v ./cmd/internal/sim
 
 .PHONY: bench-poison
-bench-poison: ## Attacks on what the scorer learns, with and without each defence; POISON_JSON.
+bench-poison: ## Attacks on what the scorer learns, with and without each defence, POISON_JSON; and 5 % chaff in the tables of DATA.
 	@go test -count=1 -timeout 60m -tags soak -run TestPoison -v ./cmd/internal/life/poison
+	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
+	@bin/bench/vigil bench data --chaff --only http,kdd99-http,smtp,syn,thyroid,cardio,ionosphere $(or $(DATA),testdata/bench)
 
 .PHONY: replay
 replay: ## A million events replayed at one worker, at eight, with restarts, and on arm64: every byte the same.

@@ -168,7 +168,7 @@ func benchChaff(c *cobra.Command, env app.Env, dir string, choice benchdata.Choi
 		if err != nil {
 			return app.Usage("%w", err)
 		}
-		for _, kind := range []benchdata.Chaff{benchdata.HalfWay, benchdata.Copies} {
+		for _, kind := range benchdata.Chaffs() {
 			r, err := benchdata.RunChaff(c.Context(), e, set, choice, kind)
 			if err != nil {
 				return err

@@ -20,7 +20,13 @@ const (
 	HalfWay Chaff = "half-way"
 	// Copies are strange rows themselves.
 	Copies Chaff = "copies"
+	// Scattered ones are copies of strange rows of any time, not of the next: where a
+	// table drifts they are far from everything.
+	Scattered Chaff = "scattered"
 )
+
+// Chaffs are all ways.
+func Chaffs() []Chaff { return []Chaff{HalfWay, Copies, Scattered} }
 
 // A ChaffRow is what chaff did to one set.
 type ChaffRow struct {
@@ -48,6 +54,12 @@ func (s *Set) Poisoned(kind Chaff, seed uint64) (poisoned *Set, own []bool) {
 	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // Reproducible, not secret.
 	o := &Set{Columns: s.Columns}
 	usual, goal := -1, slices.Index(s.Positive, true)
+	var strange []int
+	for i, p := range s.Positive {
+		if p {
+			strange = append(strange, i)
+		}
+	}
 	for i := range s.Rows() {
 		o.Values, o.Positive, own = append(o.Values, s.Row(i)...), append(o.Positive, s.Positive[i]), append(own, true)
 		if !s.Positive[i] {
@@ -61,10 +73,13 @@ func (s *Set) Poisoned(kind Chaff, seed uint64) (poisoned *Set, own []bool) {
 		if usual < 0 || goal < 0 || random.Float64() >= ChaffShare/(1-ChaffShare) {
 			continue
 		}
-		to, from := s.Row(goal), s.Row(usual)
-		way := 1.0
-		if kind == HalfWay {
+		to, from, way := s.Row(goal), s.Row(usual), 1.0
+		switch kind {
+		case HalfWay:
 			way = 0.5
+		case Scattered:
+			to = s.Row(strange[random.IntN(len(strange))])
+		case Copies:
 		}
 		for j := range to {
 			o.Values = append(o.Values, from[j]+float64(way*(to[j]-from[j])))
