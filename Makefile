@@ -268,7 +268,7 @@ replay: ## A million events replayed at one worker, at eight, with restarts, and
 .PHONY: bench-data
 bench-data: ## The anomaly ensemble on labelled tables in DATA (default: those in testdata/bench).
 	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
-	@bin/bench/vigil bench data $(or $(DATA),testdata/bench)
+	@bin/bench/vigil bench data --both $(or $(DATA),testdata/bench)
 
 .PHONY: bench-takeover
 bench-takeover: ## Another person in the middle of a session, on the command logs in DATA, which do not ship: thresholds from one half, counted on the other.

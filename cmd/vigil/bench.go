@@ -33,7 +33,7 @@ func newBenchCommand(env app.Env) *cobra.Command {
 	}
 	var choice benchdata.Choice
 	var only []string
-	var detail, chaff bool
+	var detail, chaff, both bool
 	data := &cobra.Command{
 		Use:   "data DIR",
 		Short: "Measure the anomaly ensemble on labelled tables",
@@ -46,13 +46,14 @@ func newBenchCommand(env app.Env) *cobra.Command {
 			if chaff {
 				return benchChaff(cmd, env, args[0], choice, only)
 			}
-			return benchData(cmd, env, args[0], choice, only, detail)
+			return benchData(cmd, env, args[0], choice, only, both, detail)
 		},
 	}
 	f := data.Flags()
 	f.Uint64Var(&choice.Shuffle, "shuffle", 0, "measure every set once, in the order of this seed")
 	f.Uint64Var(&choice.Seed, "seed", 1, "seed of the ensemble")
 	f.StringSliceVar(&only, "only", nil, "sets to measure; without it all that are there")
+	f.BoolVar(&both, "both", false, "measure each set in its other order, too: ten shuffles, or as stored")
 	f.BoolVar(&chaff, "chaff", false, "measure what 5 % of added rows that look like attacks take from the AUC of each set")
 	f.BoolVar(&detail, "detail", false, "print the rule sets' whole reports")
 	c.AddCommand(data, newBenchTakeoverCommand(env), newBenchAttacksCommand(env), newBenchGatewayCommand(env))
@@ -99,7 +100,7 @@ type benchReport struct {
 	RuleSets []benchdata.Finding `json:"rule_sets"`
 }
 
-func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, only []string, detail bool) error {
+func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, only []string, both, detail bool) error {
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choic
 		return app.Usage("--only: %w", err)
 	}
 	var r benchReport
-	r.Tables, err = benchTables(c, env, dir, choice, entries)
+	r.Tables, err = benchTables(c, env, dir, choice, entries, both)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func benchData(c *cobra.Command, env app.Env, dir string, choice benchdata.Choic
 	return r.print(newPrinter(c, env), detail)
 }
 
-func benchTables(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, entries []benchdata.Entry) ([]benchdata.Row, error) {
+func benchTables(c *cobra.Command, env app.Env, dir string, choice benchdata.Choice, entries []benchdata.Entry, both bool) ([]benchdata.Row, error) {
 	rows := make([]benchdata.Row, 0, len(entries))
 	for _, e := range entries {
 		set, err := e.Load(dir)
@@ -139,6 +140,16 @@ func benchTables(c *cobra.Command, env app.Env, dir string, choice benchdata.Cho
 			return nil, app.Usage("%w", err)
 		}
 		row, err := benchdata.Run(c.Context(), e, set, choice)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+		if !both || e.Single {
+			continue
+		}
+		other := choice
+		other.Other = true
+		row, err = benchdata.Run(c.Context(), e, set, other)
 		if err != nil {
 			return nil, err
 		}
