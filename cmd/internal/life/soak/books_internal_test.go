@@ -44,6 +44,10 @@ func TestIncidents(t *testing.T) {
 			[]string{strange, verdict.ActionStepUp, strange, verdict.ActionStepUp, strange, verdict.ActionBlock},
 			incident{suspicious: true, requests: 3, stepUp: 1, revoke: 3},
 		},
+		"time counts from the first suspicious one, to each verdict": {
+			[]string{calm, later, strange, later, strange, verdict.ActionStepUp, later, strange, verdict.ActionRevoke},
+			incident{suspicious: true, requests: 3, stepUp: 2, revoke: 3, stepUpIn: 2 * time.Hour, revokeIn: 4 * time.Hour},
+		},
 		"slowing down is not catching": {
 			[]string{strange, verdict.ActionThrottle},
 			incident{suspicious: true, requests: 1, throttle: 1},
@@ -76,11 +80,12 @@ func TestIncidents(t *testing.T) {
 				case later:
 					at = at.Add(2 * time.Hour)
 				case owner:
-					c.take(&judge.Proposal{Action: verdict.ActionStepUp, Until: until}, false)
+					c.take(&judge.Proposal{Action: verdict.ActionStepUp, Until: until}, false, at)
 				default:
-					c.take(&judge.Proposal{Action: s, Until: until}, true)
+					c.take(&judge.Proposal{Action: s, Until: until}, true, at)
 				}
 			}
+			c.began = time.Time{} // Said by how long after it a verdict fell.
 			if diff := cmp.Diff(tt.want, c, cmp.AllowUnexported(incident{})); diff != "" {
 				t.Errorf("incident (-want +got):\n%s", diff)
 			}

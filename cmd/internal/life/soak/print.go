@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life/sheet"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
@@ -124,11 +125,20 @@ func (r *Report) printDetection(t io.Writer) {
 	if len(r.Detection) == 0 {
 		return
 	}
-	sheet.Say(t, "\nattacks: caught by a step-up or more, ended by a revoke or block; requests from the first suspicious one on\n")
-	sheet.Say(t, "kind\tattacks\tslowed\tcaught\tmedian\tp90\tended\tmedian\tp90\tof requests\n")
+	sheet.Say(t, "\nattacks: caught by a step-up or more, ended by a revoke or block; requests and time from the first suspicious one on, by the attack's own clock, to the event that a verdict rests on\n")
+	sheet.Say(t, "\t\t\tstep-up\t\t\t\trevoke\t\t\t\t\nkind\tattacks\tslowed\tcaught\tmedian\tp90\ttime\tended\tmedian\tp90\ttime\tof requests\n")
 	for _, d := range r.Detection {
-		sheet.Say(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", d.Kind, d.Attacks, d.Slowed, d.Caught, d.StepUpMedian, d.StepUpP90, d.Ended, d.RevokeMedian, d.RevokeP90, d.Requests)
+		sheet.Say(t, "%s\t%d\t%d\t%d\t%s\t%d\t%s\t%d\n", d.Kind, d.Attacks, d.Slowed,
+			d.Caught, after(d.Caught, d.StepUpMedian, d.StepUpP90, d.StepUpIn), d.Ended, after(d.Ended, d.RevokeMedian, d.RevokeP90, d.RevokeIn), d.Requests)
 	}
+}
+
+// after are the cells of one action: dashes where it was never taken.
+func after(taken, median, p90 int, in time.Duration) string {
+	if taken == 0 {
+		return "-\t-\t-"
+	}
+	return fmt.Sprintf("%d\t%d\t%s", median, p90, in.Round(time.Second))
 }
 
 func (r *Report) printFacets(t io.Writer) {
