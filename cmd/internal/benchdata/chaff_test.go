@@ -7,21 +7,24 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/benchdata"
 )
 
-// TestChaffTakesLittle holds what 5 % chaff may take from the AUC: 0.02 is asked,
-// and met by chaff half way. Copies of the very rows that come take more of two sets,
-// and copies from all times blind the drifting one; their limits are a little above
-// what was measured.
+// TestChaffTakesLittle holds what 5 % chaff may take from the AUC: 0.02 is asked.
+// Copies of the strange rows themselves take more of cardio, where a tenth of all rows
+// is strange anyhow; its limit is a little above what was measured.
 func TestChaffTakesLittle(t *testing.T) {
 	limits := map[string]map[benchdata.Chaff]float64{
-		"syn":        {benchdata.HalfWay: .02, benchdata.Copies: .03},
-		"cardio":     {benchdata.HalfWay: .02, benchdata.Copies: .04},
+		"syn":        {benchdata.HalfWay: .02, benchdata.Copies: .02, benchdata.Scattered: .02},
+		"cardio":     {benchdata.HalfWay: .02, benchdata.Copies: .04, benchdata.Scattered: .04},
 		"ionosphere": {benchdata.HalfWay: .02, benchdata.Copies: .02, benchdata.Scattered: .02},
 	}
 	for name, kinds := range limits {
 		for kind, most := range kinds {
 			t.Run(name+" with "+string(kind)+" rows", func(t *testing.T) {
 				e, set := load(t, name)
-				r, err := benchdata.RunChaff(t.Context(), e, set, benchdata.Choice{Seed: 1}, kind)
+				c := benchdata.Choice{Seed: 1}
+				if !e.Ordered {
+					c.Shuffle = 1 // One order of ten: it is soon done.
+				}
+				r, err := benchdata.RunChaff(t.Context(), e, set, c, kind)
 				if err != nil {
 					t.Fatal(err)
 				}
