@@ -17,7 +17,7 @@ type column struct {
 	center, clipped float64 // The same of values cut at three deviations (Huber).
 
 	level, errors   float64 // Running level of the recent past, and sum of its squared errors, cut.
-	stray, wrong    float64 // Mean absolute deviation from center and from level, cut at three of theirs.
+	stray, wrong    float64 // Mean absolute deviation from center, cut at three, and from level.
 	sample          []float64
 	lowest, topmost extremes
 }
@@ -179,12 +179,12 @@ func (c *column) learnLevel(x float64) {
 	if c.n > clipFrom && c.clipped > 0 {
 		stray = min(stray, 3*math.Sqrt(c.clipped/c.n))
 	}
+	c.wrong += (math.Abs(d) - c.wrong) / c.n
+	c.stray += (stray - c.stray) / c.n
 	if c.n > clipFrom && c.errors > 0 {
 		reach := 3 * math.Sqrt(c.errors/c.n)
 		d = max(-reach, min(reach, d))
 	}
-	c.wrong += (math.Abs(d) - c.wrong) / c.n
-	c.stray += (stray - c.stray) / c.n
 	c.errors += float64(d * d)
 }
 

@@ -32,9 +32,7 @@
 // A column that drifts is judged by its recent level, but only where the level
 // explains most of its variance over all of the past: a burst is predictable
 // from itself. What a burst adds to that variance is cut, or the few of its rows that
-// are learned would make the column predictable, and with it the burst. What stray
-// values add to the error of the level is cut likewise, or one in twenty, thrown in
-// on purpose, would make a drift look unpredictable and everything after it strange.
+// are learned would make the column predictable, and with it the burst.
 //
 // The first rows have no past that ranks them, and a short table has few
 // others: they are judged by a formula instead, not by a constant.
