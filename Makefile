@@ -141,7 +141,7 @@ test-faults: ## The spool on disks that forget, tear, fill up, fail and are slow
 
 .PHONY: full-size
 full-size: chdb ## What the race detector is too slow for, at its full size.
-	@go test -timeout 20m -tags $(TAGS) -run 'TestLife$$|TestMemoryOfASubject|TestStateIsBounded|TestEntitiesInUsedMemory|TestReplayIsByteEqual|TestHonestAreLeftAlone|TestAttacksAreMet' ./scorer ./cmd/internal/life/soak
+	@go test -timeout 20m -tags $(TAGS) -run 'TestLife$$|TestMemoryOfASubject|TestStateIsBounded|TestEntitiesInUsedMemory|TestReplayIsByteEqual|TestHonestAreLeftAlone|TestAttacksAreMet|TestPreparingBuysNothing' ./scorer ./cmd/internal/life/soak ./cmd/internal/life/poison
 	@VIGIL_SCHEDULES=10000 go test -timeout 20m -run '^TestSchedulesAreLinearizable$$' ./gateway
 
 .PHONY: e2e
@@ -256,8 +256,10 @@ oracle: ## An analyzer killed at random instants, RUNS (default 100) times: its 
 	@VIGIL_RUNS=$(or $(RUNS),100) go test -count=1 -timeout 30m -run TestCrashesLeaveTheStateOfOneLife -v ./cmd/internal/sim
 
 .PHONY: bench-poison
-bench-poison: ## Attacks on what the scorer learns, with and without each defence; POISON_JSON.
+bench-poison: ## Attacks on what the scorer learns, with and without each defence, POISON_JSON; and 5 % chaff in the tables of DATA.
 	@go test -count=1 -timeout 60m -tags soak -run TestPoison -v ./cmd/internal/life/poison
+	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
+	@bin/bench/vigil bench data --chaff --only http,kdd99-http,smtp,syn,thyroid,cardio,ionosphere $(or $(DATA),testdata/bench)
 
 .PHONY: replay
 replay: ## A million events replayed at one worker, at eight, with restarts, and on arm64: every byte the same.
@@ -267,7 +269,12 @@ replay: ## A million events replayed at one worker, at eight, with restarts, and
 .PHONY: bench-data
 bench-data: ## The anomaly ensemble on labelled tables in DATA (default: those in testdata/bench).
 	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
-	@bin/bench/vigil bench data $(or $(DATA),testdata/bench)
+	@bin/bench/vigil bench data --both $(or $(DATA),testdata/bench)
+
+.PHONY: bench-takeover
+bench-takeover: ## Another person in the middle of a session, on the command logs in DATA, which do not ship: thresholds from one half, counted on the other.
+	@$(STATIC) -o bin/bench/vigil ./cmd/vigil
+	@bin/bench/vigil bench takeover $(or $(DATA),$(error DATA: the folder of masquerade-schonlau and unix-user-data-purdue))
 
 .PHONY: bench-scorer
 bench-scorer: ## What scoring costs: time, allocations and bytes for each event, and up to a million subjects; BENCH_SUBJECTS, BENCH_EVENTS.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/scorer"
+	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -67,5 +68,35 @@ func TestAWrongClockComesFirst(t *testing.T) {
 	}
 	if until := after.GetStreamTime().AsTime(); until.After(start.Add(time.Hour)) {
 		t.Errorf("stream time = %s", until)
+	}
+}
+
+// TestLateEventsAreCounted sends events of all times: what is too far from the clock
+// of the ticks is scored at the edge, and counted.
+func TestLateEventsAreCounted(t *testing.T) {
+	e, err := scorer.New(scorer.Options{Model: model.Default()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq := uint64(0)
+	send := func(kind string, at time.Time) scorer.Result {
+		seq++
+		return e.Assess(scorer.Record{Topic: "t", Offset: int64(seq), Event: &event.RequestEvent{
+			Kind: kind, Phase: event.PhaseComplete, Time: timestamppb.New(at), Gateway: "a", Epoch: 1, Seq: seq,
+			Tenant: "default", Subject: "ana", Session: "s", Address: "192.0.2.1", Path: "/", Status: 200,
+		}})
+	}
+	for i := range 5 {
+		send(event.KindTick, start.Add(time.Duration(i)*time.Second))
+	}
+	tests := map[time.Duration]uint64{0: 0, -entity.SkewMax / 2: 0, -3 * time.Hour: 1, -100000 * time.Hour: 1, 3 * time.Hour: 1, entity.SkewMax / 2: 0}
+	for off, want := range tests {
+		before, clock := e.Stats().Late, e.Stats().Clock
+		if send(event.KindRequest, start.Add(off)).Assessment == nil {
+			t.Errorf("an event %s off is not scored", off)
+		}
+		if got := e.Stats().Late - before; got != want || e.Stats().Clock != clock {
+			t.Errorf("an event %s off: %d counted, want %d; the clock moved by %d ns", off, got, want, e.Stats().Clock-clock)
+		}
 	}
 }

@@ -106,6 +106,7 @@ type Engine struct {
 	clean   func(entity.Key) bool // stillClean, once.
 	watcher func(*evidence.Context)
 	dropped uint64 // Peer groups that were forgotten.
+	late    uint64 // Events whose own time was cut.
 	written int    // Bytes of the last snapshot, no part of the state.
 	fetched byte   // Says nothing, see package fetch.
 }
@@ -136,7 +137,7 @@ func (e *Engine) empty() {
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 	e.accounts = entity.NewTable[entity.Account](e.shelf.room(l.AddressesMax))
 	e.facets = facet.NewCollector()
-	e.dropped = 0
+	e.dropped, e.late = 0, 0
 	e.gateways = entity.Gateways{}
 	e.custom.forget(e.model)
 	e.custom.use(e.model)
@@ -335,10 +336,14 @@ func (e *Engine) note(ev *event.RequestEvent, kind string, rungs []model.Rung, s
 
 // look finds, or makes, everything that is known about an event's actor.
 func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
-	now := e.clock.Now()
+	now, own := e.clock.Now(), ev.GetTime().AsTime().UnixNano()
+	at := e.clock.Clamp(own)
+	if at != own {
+		e.late++
+	}
 	x := &e.context
 	*x = evidence.Context{
-		Event: ev, Now: now, At: e.clock.Clamp(ev.GetTime().AsTime().UnixNano()),
+		Event: ev, Now: now, At: at,
 		Agent: e.agents.Of(ev.GetUserAgent()), Network: e.collector.Names.Network(ev),
 		Tenant: e.tenant(ev.GetTenant()), Spares: &e.spares,
 	}
@@ -510,6 +515,9 @@ type Stats struct {
 	PeerGroupsDropped uint64
 	// EpochsMissed counts control records whose epoch nobody had offered.
 	EpochsMissed uint64
+	// Late counts the events whose own time was more than [entity.SkewMax] before or
+	// after the stream clock, and was cut to that.
+	Late uint64
 	// Clock is the stream time in nanoseconds since 1970.
 	Clock int64
 }
@@ -521,7 +529,7 @@ func (e *Engine) Stats() Stats {
 		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.custom.anomaly.Evicted(),
 		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked, Undetected: e.custom.anomaly.Without,
 		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
-		PeerGroupsDropped: e.dropped, Returned: e.shelf.returned,
+		PeerGroupsDropped: e.dropped, Late: e.late, Returned: e.shelf.returned,
 	}
 	for _, t := range e.tenants.All {
 		s.PeerGroups += t.Groups()

@@ -58,6 +58,36 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// TestInnocentTraps holds the set to what a security analyst would look for: half of
+// the stories, at least thirty, are innocent, and these traps are among them.
+func TestInnocentTraps(t *testing.T) {
+	all, err := filepath.Glob("../testdata/scenarios/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	innocent, err := filepath.Glob("../testdata/scenarios/ok-*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(innocent) < 30 || 2*len(innocent) < len(all) {
+		t.Errorf("%d of %d stories are innocent, want half", len(innocent), len(all))
+	}
+	for _, trap := range []string{
+		"marathon-traveller", "office-nat", "phone-swap", "password-manager-retry-storm", "deploy-robot", "on-call-at-three",
+		"carrier-nat", "captive-portal-clock",
+	} {
+		b, err := os.ReadFile("../testdata/scenarios/ok-" + trap + ".txt")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		// Whoever falls into a trap may be slowed down or asked, never sent away.
+		if s := string(b); !strings.HasPrefix(s, "# Innocent") || strings.Contains(s, " revoke") || strings.Contains(s, " block") {
+			t.Errorf("%s: is no innocent story that ends well", trap)
+		}
+	}
+}
+
 func playScript(t *testing.T, s *scenario.Script, restarts bool) *scenario.Outcome {
 	t.Helper()
 	o, err := scenario.Play(s, scenario.Options{

@@ -28,7 +28,7 @@ func (b *bounds) begin(e Engine) {
 	s := m.Stats()
 	b.last = scorer.Stats{
 		Evicted: s.Evicted, Undetected: s.Undetected, RulesMissed: s.RulesMissed, EpochsMissed: s.EpochsMissed,
-		PeerGroupsDropped: s.PeerGroupsDropped,
+		PeerGroupsDropped: s.PeerGroupsDropped, Late: s.Late,
 	}
 }
 
@@ -49,6 +49,7 @@ func (b *bounds) count(ctx context.Context, e Engine, x *metrics) {
 		{"rules", now.RulesMissed, b.last.RulesMissed},
 		{"epochs", now.EpochsMissed, b.last.EpochsMissed},
 		{"peer_groups", now.PeerGroupsDropped, b.last.PeerGroupsDropped},
+		{"lateness", now.Late, b.last.Late},
 	} {
 		n := c.now - c.last
 		if c.now < c.last {

@@ -35,8 +35,8 @@ func TestLimitsAreCounted(t *testing.T) {
 		want  map[string]int64
 	}{
 		{scorer.Stats{Evicted: 103, Undetected: 4, Sessions: 9, Subjects: 2}, false, map[string]int64{"entities": 3, "detectors": 4, "session": 9, "subject": 2}},
-		{scorer.Stats{Evicted: 1, Undetected: 4, RulesMissed: 2, EpochsMissed: 1, Sessions: 5, Subjects: 2}, false, map[string]int64{"entities": 4, "detectors": 4, "rules": 2, "epochs": 1, "session": 5, "subject": 2}},
-		{scorer.Stats{}, true, map[string]int64{"entities": 4, "detectors": 4, "rules": 2, "epochs": 1, "session": 0, "subject": 0}},
+		{scorer.Stats{Evicted: 1, Undetected: 4, RulesMissed: 2, EpochsMissed: 1, Late: 3, Sessions: 5, Subjects: 2}, false, map[string]int64{"entities": 4, "detectors": 4, "rules": 2, "epochs": 1, "lateness": 3, "session": 5, "subject": 2}},
+		{scorer.Stats{}, true, map[string]int64{"entities": 4, "detectors": 4, "rules": 2, "epochs": 1, "lateness": 3, "session": 0, "subject": 0}},
 	}
 	for i, s := range steps {
 		e.stats = s.stats

@@ -53,7 +53,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.fenced = counter("states_fenced", "{state}", "States of partitions that were not believed: whoever had them may have gone on after the partition was lost.")
 	x.shifted = counter("epoch_shifts", "{summary}", "Summaries of partitions that have moved away from the shared epoch in force.")
 	x.cold = counter("cold_entities", "{entity}", "Entities for which the scorer has no room in memory: put on disk, taken back, dropped at the bound, lost to a fault, damaged.")
-	x.limited = counter("engine_limited", "{case}", "What limits of the scorer have cost, by limit: entities pushed out, events without a detector, rules without an answer, epochs that nobody offered, peer groups forgotten.")
+	x.limited = counter("engine_limited", "{case}", "What limits of the scorer have cost, by limit: entities pushed out, events without a detector, rules without an answer, epochs that nobody offered, peer groups forgotten, events of a time too far from the stream clock.")
 	var held error
 	x.held, held = m.Int64UpDownCounter("vigil.analyzer.engine_entities", metric.WithUnit("{entity}"), metric.WithDescription("What the engines of the owned partitions hold, by kind."))
 	errs = append(errs, held)

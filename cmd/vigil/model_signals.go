@@ -24,7 +24,9 @@ type signalRow struct {
 	Technique string  `json:"technique"`
 	Needs     string  `json:"needs"`
 	Formula   string  `json:"formula"`
-	Innocent  string  `json:"innocent"`
+	// Source is where the formula comes from: a paper, or an estimate of our own.
+	Source   string `json:"source"`
+	Innocent string `json:"innocent"`
 }
 
 func newModelSignalsCommand(env app.Env) *cobra.Command {
@@ -33,7 +35,7 @@ func newModelSignalsCommand(env app.Env) *cobra.Command {
 		Short: "Explain the signals: what each needs, where its nats come from, who sets it off",
 		Long: `Explain the signals of the catalogue, or one of them: the range of what it says in
 nats, the strongest action that it supports alone, the technique it looks for, the
-fields it needs, its formula, and how an honest user sets it off. Maxima and
+fields it needs, its formula and where that comes from, and how an honest user sets it off. Maxima and
 ceilings are those of the model that ships. A signal that lacks what it needs is
 silent: what is missing is no evidence, neither for nor against.`,
 		Example: `  vigil model signals
@@ -73,7 +75,7 @@ func signalRows() []signalRow {
 		d, s := evidence.Signal(i).Describe(), m.Signals[i]
 		rows[i] = signalRow{
 			ID: d.ID, Group: d.Group.String(), Max: s.Max, Reassures: evidence.Signal(i) == evidence.ProvenKey, Ceiling: s.Ceiling,
-			Hard: d.Hard, Facet: d.Facet, Technique: d.Technique, Needs: d.Needs, Formula: d.Formula, Innocent: d.Innocent,
+			Hard: d.Hard, Facet: d.Facet, Technique: d.Technique, Needs: d.Needs, Formula: d.Formula, Source: evidence.Signal(i).Source(), Innocent: d.Innocent,
 		}
 	}
 	return rows
@@ -96,5 +98,6 @@ func (r *signalRow) print(env app.Env) {
 	say(env.Stdout, "  technique  %s\n", r.Technique)
 	say(env.Stdout, "  needs      %s; silent without\n", r.Needs)
 	say(env.Stdout, "  formula    %s\n", r.Formula)
+	say(env.Stdout, "  source     %s\n", r.Source)
 	say(env.Stdout, "  innocent   %s\n", r.Innocent)
 }

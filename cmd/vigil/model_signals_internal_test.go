@@ -17,8 +17,8 @@ func TestEverySignalIsExplained(t *testing.T) {
 			if r.Max <= 0 || r.Group == "" || r.Ceiling == "" {
 				t.Errorf("range %g of group %q up to %q", r.Max, r.Group, r.Ceiling)
 			}
-			if r.Technique == "" || r.Needs == "" || r.Formula == "" || r.Innocent == "" {
-				t.Errorf("technique %q, needs %q, formula %q, innocent %q", r.Technique, r.Needs, r.Formula, r.Innocent)
+			if r.Technique == "" || r.Needs == "" || r.Formula == "" || r.Source == "" || r.Innocent == "" {
+				t.Errorf("technique %q, needs %q, formula %q, source %q, innocent %q", r.Technique, r.Needs, r.Formula, r.Source, r.Innocent)
 			}
 		})
 	}

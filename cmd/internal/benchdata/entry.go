@@ -17,6 +17,9 @@ type Entry struct {
 	// the same rules, by average precision; By names it.
 	Asked, Reference Quality
 	By               string
+	// Single says that there is no other order to measure: it is a set of its own, or
+	// ten orders would take too long.
+	Single bool
 
 	open func(dir string) (*Set, error)
 }
@@ -29,15 +32,15 @@ func (e Entry) Load(dir string) (*Set, error) { return e.open(dir) }
 func Entries() []Entry {
 	at := func(auc, ap float64) Quality { return Quality{AUC: auc, AP: ap} }
 	return []Entry{
-		{Name: "http", Ordered: true, Asked: at(.999, .86), Reference: at(.999, .86), By: "KitNET, frozen", open: npz("16_http")},
+		{Name: "http", Ordered: true, Single: true, Asked: at(.999, .86), Reference: at(.999, .86), By: "KitNET, frozen", open: npz("16_http")},
 		{Name: "kdd99-http", Ordered: true, Reference: at(.934, .27), By: "random cut forest", open: kdd(readKDDHTTP)},
 		{Name: "smtp", Ordered: true, Asked: at(.935, .60), Reference: at(.869, .60), By: "LODA", open: npz("34_smtp")},
 		{Name: "syn", Ordered: true, Asked: at(.91, 0), Reference: at(.909, .57), By: "RS-Hash", open: syn},
 		{Name: "thyroid", Reference: at(.981, .57), By: "IForestASD", open: npz("38_thyroid")},
 		{Name: "cardio", Reference: at(.952, .86), By: "one-class SVM", open: npz("6_cardio")},
 		{Name: "ionosphere", Reference: at(.838, .73), By: "half-space trees", open: npz("18_Ionosphere")},
-		{Name: "http-shuffled", Asked: at(.9985, 0), Reference: at(.996, 0), By: "half-space trees", open: npz("16_http")},
-		{Name: "kdd99", Ordered: true, Asked: at(.98, 0), Reference: at(.98, 0), By: "MemStream, warmed up", open: kdd(readKDD)},
+		{Name: "http-shuffled", Single: true, Asked: at(.9985, 0), Reference: at(.996, 0), By: "half-space trees", open: npz("16_http")},
+		{Name: "kdd99", Ordered: true, Single: true, Asked: at(.98, 0), Reference: at(.98, 0), By: "MemStream, warmed up", open: kdd(readKDD)},
 	}
 }
 
@@ -73,7 +76,7 @@ func Means(rows []Row) []Row {
 		names := strings.Fields(g.Order)
 		var now, plain []Quality
 		for _, r := range rows {
-			if slices.Contains(names, r.Set) {
+			if !r.Other && slices.Contains(names, r.Set) {
 				now, plain = append(now, r.Now), append(plain, r.Trivial)
 			}
 		}

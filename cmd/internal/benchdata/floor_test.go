@@ -57,6 +57,16 @@ func TestTheOrderOfColumnsMeansNothing(t *testing.T) {
 
 func measure(t *testing.T, name string, change func(*benchdata.Set) *benchdata.Set) benchdata.Row {
 	t.Helper()
+	e, set := load(t, name)
+	row, err := benchdata.Run(t.Context(), e, change(set), benchdata.Choice{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return row
+}
+
+func load(t *testing.T, name string) (benchdata.Entry, *benchdata.Set) {
+	t.Helper()
 	picked, err := benchdata.Pick([]string{name})
 	if err != nil {
 		t.Fatal(err)
@@ -65,9 +75,5 @@ func measure(t *testing.T, name string, change func(*benchdata.Set) *benchdata.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	row, err := benchdata.Run(t.Context(), picked[0], change(set), benchdata.Choice{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return row
+	return picked[0], set
 }

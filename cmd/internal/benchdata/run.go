@@ -19,11 +19,13 @@ const Orders = 10
 
 // A Row is the result for one set in one kind of order.
 type Row struct {
-	Set       string `json:"set"`
-	Order     string `json:"order"`
-	Rows      int    `json:"rows"`
-	Columns   int    `json:"columns"`
-	Positives int    `json:"positives"`
+	Set   string `json:"set"`
+	Order string `json:"order"`
+	// Other says that the order is not the one in which the set is judged.
+	Other     bool `json:"other,omitempty"`
+	Rows      int  `json:"rows"`
+	Columns   int  `json:"columns"`
+	Positives int  `json:"positives"`
 	// Asked and Reference are AUC and average precision; 0 where there is none.
 	Asked     Quality `json:"asked"`
 	Reference Quality `json:"reference"`
@@ -43,31 +45,26 @@ type Choice struct {
 	// Shuffle measures every set once in the order of this seed, where it is
 	// not 0.
 	Shuffle uint64
+	// Other measures a set in the order in which it is not judged: ten shuffles where
+	// that is the stored one, else the stored one.
+	Other bool
 	// Seed is the ensemble's.
 	Seed uint64
 }
 
 // Run measures one set.
 func Run(ctx context.Context, e Entry, s *Set, c Choice) (Row, error) {
-	row := Row{
-		Set: e.Name, Order: "stored", Rows: s.Rows(), Columns: s.Columns,
-		Asked: e.Asked, Reference: e.Reference, By: e.By,
+	row := Row{Set: e.Name, Other: c.Other, Rows: s.Rows(), Columns: s.Columns}
+	if !c.Other {
+		row.Asked, row.Reference, row.By = e.Asked, e.Reference, e.By
 	}
 	for _, p := range s.Positive {
 		if p {
 			row.Positives++
 		}
 	}
-	orders := []uint64{0}
-	switch {
-	case c.Shuffle != 0:
-		orders, row.Order = []uint64{c.Shuffle}, fmt.Sprintf("seed %d", c.Shuffle)
-	case !e.Ordered:
-		orders, row.Order = nil, fmt.Sprintf("mean of %d", Orders)
-		for seed := range uint64(Orders) {
-			orders = append(orders, seed+1)
-		}
-	}
+	var orders []uint64
+	orders, row.Order = ordersOf(e, c)
 	var now, plain []Quality
 	sum := sha256.New()
 	for _, order := range orders {
@@ -96,6 +93,21 @@ func Run(ctx context.Context, e Entry, s *Set, c Choice) (Row, error) {
 	row.Now, row.Trivial = mean(now), mean(plain)
 	row.Hash = hex.EncodeToString(sum.Sum(nil)[:8])
 	return row, nil
+}
+
+// ordersOf are the seeds of the orders in which a set is measured, 0 for the stored
+// one, and their name.
+func ordersOf(e Entry, c Choice) (seeds []uint64, name string) {
+	switch {
+	case c.Shuffle != 0:
+		return []uint64{c.Shuffle}, fmt.Sprintf("seed %d", c.Shuffle)
+	case e.Ordered != c.Other:
+		return []uint64{0}, "stored"
+	}
+	for seed := range uint64(Orders) {
+		seeds = append(seeds, seed+1)
+	}
+	return seeds, fmt.Sprintf("mean of %d", Orders)
 }
 
 // cost is per row.

@@ -6,8 +6,9 @@
 //
 // # Contract
 //
-// Every log is replayed through an engine of its own, without history, by the
-// times of its lines, with the model that is given. Counted are the addresses
+// Every log is replayed through both stages of a scorer of its own, without history,
+// by the times of its lines, with the model that is given; a verdict about a prefix,
+// an account or whatever else many share counts for each address that meets it. Counted are the addresses
 // that the hub expects: acted on (throttle or more by that model's ladder),
 // suspected below every rung, or missed; and, as wrong, those that are acted on
 // and that nobody expects. How soon is the number of the address's events up to

@@ -57,6 +57,13 @@ func (r *Report) Tallies() []Tally {
 // acted on in time.
 func (r *Report) String() string {
 	var b strings.Builder
+	shared := 0
+	for i := range r.Sources {
+		if r.Sources[i].ByFacet {
+			shared++
+		}
+	}
+	fmt.Fprintf(&b, "%d sources are acted on only for what they share with others\n", shared)
 	for _, t := range r.Tallies() {
 		fmt.Fprintf(&b, "%-9s %3d sources, %3d as asked (%d by the bucket's size): %d acted on, %d positive, %d missed\n", t.Kind, t.Sources, t.AsAsked, t.InTime, t.Acted, t.Positive, t.Missed)
 	}

@@ -3,16 +3,16 @@ package attacklog
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/accesslog"
 	"github.com/vigil-gateway/vigil/schemas/event"
-	"github.com/vigil-gateway/vigil/schemas/verdict"
-	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -44,6 +44,8 @@ type Source struct {
 	// the project's own bucket. 0 where it did not act.
 	After  int `json:"after,omitempty"`
 	Bucket int `json:"bucket"`
+	// ByFacet says that it was acted on only for what it shares with others.
+	ByFacet bool `json:"by_facet,omitempty"`
 	// Events is how many it has in the log.
 	Events int `json:"events"`
 }
@@ -96,6 +98,16 @@ func Run(dir string, m *model.Model) (Report, error) {
 type suspect struct {
 	events, after int
 	nats          float64
+	byFacet       bool
+	last          *event.RequestEvent
+}
+
+// see takes note of what was found.
+func (s *suspect) see(f Finding) {
+	s.nats = max(s.nats, f.Nats)
+	if s.after == 0 && f.Acted {
+		s.after, s.byFacet = s.events, f.ByFacet
+	}
 }
 
 // replay scores one log from its first line to its last.
@@ -105,7 +117,7 @@ func (r *Report) replay(name string, c *Case, m *model.Model) error {
 		return fmt.Errorf("read attack log: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true})
+	stages, err := NewStages(m)
 	if err != nil {
 		return fmt.Errorf("replay %s: %w", c.Test, err)
 	}
@@ -133,15 +145,20 @@ func (r *Report) replay(name string, c *Case, m *model.Model) error {
 			suspects[e.GetAddress()] = s
 		}
 		s.events++
-		res := engine.Assess(scorer.Record{Event: &e, Offset: int64(r.Lines)})
-		s.nats = max(s.nats, res.Assessment.GetSessionScore())
-		if s.after == 0 && verdict.Strength(res.Assessment.GetAction()) >= verdict.Strength(verdict.ActionThrottle) {
-			s.after = s.events
-		}
+		s.last = proto.CloneOf(&e)
+		s.see(stages.Assess(&e))
 	}
 	err = in.Err()
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
+	}
+	var last []*event.RequestEvent
+	addresses := slices.Sorted(maps.Keys(suspects))
+	for _, a := range addresses {
+		last = append(last, suspects[a].last)
+	}
+	for i, f := range stages.End(last) {
+		suspects[addresses[i]].see(f)
 	}
 	if kind == "" {
 		r.Unread = append(r.Unread, c.Test)
@@ -183,7 +200,7 @@ func (s *suspect) source(c *Case, kind, address string) Source {
 	}
 	return Source{
 		Test: c.Test, Kind: kind, Address: address, Result: result, Notice: c.notice(), Nats: s.nats,
-		After: s.after, Bucket: c.bucket(), Events: s.events,
+		After: s.after, Bucket: c.bucket(), Events: s.events, ByFacet: s.byFacet,
 	}
 }
 

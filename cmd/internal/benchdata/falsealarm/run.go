@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/vigil-gateway/vigil/cmd/internal/accesslog"
+	"github.com/vigil-gateway/vigil/cmd/internal/benchdata/attacklog"
 	"github.com/vigil-gateway/vigil/schemas/event"
-	"github.com/vigil-gateway/vigil/schemas/verdict"
-	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -68,12 +70,12 @@ func Run(dir string, m *model.Model) (Report, error) {
 }
 
 func replay(log io.Reader, m *model.Model) (Report, error) {
-	engine, err := scorer.New(scorer.Options{Model: m, OfflineClock: true})
+	stages, err := attacklog.NewStages(m)
 	if err != nil {
 		return Report{}, fmt.Errorf("replay access log: %w", err)
 	}
 	var r Report
-	acted := make(map[string]bool)
+	acted, last := make(map[string]bool), make(map[string]*event.RequestEvent)
 	reader := accesslog.NewReader(log, "default")
 	var e event.RequestEvent
 	for {
@@ -89,9 +91,18 @@ func replay(log io.Reader, m *model.Model) (Report, error) {
 			return Report{}, err
 		}
 		r.Events++
-		a := engine.Assess(scorer.Record{Event: &e, Offset: int64(r.Events)}).Assessment
-		acts := verdict.Strength(a.GetAction()) >= verdict.Strength(verdict.ActionThrottle)
-		acted[strings.Clone(e.GetAddress())] = acted[e.GetAddress()] || acts
+		f := stages.Assess(&e)
+		address := strings.Clone(e.GetAddress())
+		acted[address] = acted[address] || f.Acted
+		last[address] = proto.CloneOf(&e)
+	}
+	addresses := slices.Sorted(maps.Keys(last))
+	var events []*event.RequestEvent
+	for _, a := range addresses {
+		events = append(events, last[a])
+	}
+	for i, f := range stages.End(events) {
+		acted[addresses[i]] = acted[addresses[i]] || f.Acted
 	}
 	r.Addresses = len(acted)
 	for address, acts := range acted {

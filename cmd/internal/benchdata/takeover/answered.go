@@ -103,7 +103,7 @@ func (r *answering) hindsight(budget float64) Point {
 }
 
 // fitted takes the thresholds from the tail of other people's clean days.
-func (r *answering) fitted(own [][]float64, budget float64) Point {
+func (r *answering) fitted(own []trace, budget float64) Point {
 	of := fitted(own, budget)
 	var levels []float64
 	for i := range r.people {

@@ -1,7 +1,7 @@
 // Package takeover measures on real command logs how soon another person in
 // the middle of a session is recognised by what he does.
 //
-//	logs --read--> people --replay--> gains of each command --sweep--> Report
+//	logs --read--> people --replay--> gains of each command --held, sweep--> Report
 //	                 '--splice: the tail of one joined to another's session--^
 //
 // # Contract
@@ -18,6 +18,12 @@
 // configuration serves both sets. The same data give the same report to the
 // last bit; its hash covers the raw scores.
 //
+// The rows that count are [Held]: their thresholds come from the first half of
+// everybody's clean days, by the tail fit that the product uses, and false alarms
+// and takeovers are counted on the second half, by the mean of the two tests that
+// ships. Rows that say hindsight have the threshold of the first test alone set on
+// what is counted: they show what a perfect threshold would buy.
+//
 // # Concurrency
 //
 // Run is one goroutine's; it shares nothing.
@@ -27,7 +33,7 @@
 // A subject-day is a hundred commands, as a hundred requests make one in the
 // budget of false verdicts. One false cut in 10,000 subject-days is therefore
 // one in a million commands, more than both sets hold: that row of the table
-// rests on the fitted tail. The labelled part has fifty takeovers and 45,000
+// rests on the fitted tail, and says how far beyond the days that made it. The labelled part has fifty takeovers and 45,000
 // clean commands, so one burst of honest new work moves it by several percent:
 // read the splices first.
 package takeover

@@ -23,13 +23,22 @@ type actor struct {
 	watch sequence.Watch
 }
 
-// do judges a command, lets what has stayed long enough teach, and returns
-// what the command adds to the level.
-func (a *actor) do(prior *sequence.Prior, x sequence.Symbol) float64 {
+// do judges a command, and lets what has stayed long enough teach.
+func (a *actor) do(prior *sequence.Prior, x sequence.Symbol) sequence.Step {
 	step := a.watch.Step(&a.habit, prior, x)
 	a.watch.Teach(&a.habit, sequence.Lag, nil)
-	return step.Gain
+	return step
 }
+
+// trace is what commands add to the levels of both tests: the one whose
+// alternative is the tenant's people, and the adaptive one.
+type trace struct{ gains, adaptive []float64 }
+
+func newTrace(n int) trace { return trace{make([]float64, n), make([]float64, n)} }
+
+func (t *trace) set(i int, s sequence.Step) { t.gains[i], t.adaptive[i] = s.Gain, s.AdaptiveGain }
+
+func (t *trace) from(i, to int) trace { return trace{t.gains[i:to], t.adaptive[i:to]} }
 
 // priorWithout is the tenant's prior of everybody but the given people.
 func priorWithout(people []person, without ...int) *sequence.Prior {
@@ -47,20 +56,20 @@ func priorWithout(people []person, without ...int) *sequence.Prior {
 	return prior
 }
 
-// replay returns the gain of each of a person's first n commands.
-func replay(p *person, prior *sequence.Prior, n int) []float64 {
+// replay judges each of a person's first n commands.
+func replay(p *person, prior *sequence.Prior, n int) trace {
 	var a actor
-	gains := make([]float64, n)
+	t := newTrace(n)
 	for i, x := range p.commands[:n] {
-		gains[i] = a.do(prior, x)
+		t.set(i, a.do(prior, x))
 	}
-	return gains
+	return t
 }
 
 // splice is one session that somebody else went on with.
 type splice struct {
 	owner, thief, cut int
-	gains             []float64 // Of the thief's commands.
+	trace             // Of the thief's commands.
 }
 
 // spliceAll joins, for every ordered pair of people, the tail of one to the
@@ -99,10 +108,10 @@ func splicePair(people []person, owner, thief int, cuts []int, prior *sequence.P
 			a.do(prior, people[owner].commands[done])
 		}
 		from := prefix + random.IntN(stolen.clean-tail-prefix)
-		s := splice{owner: owner, thief: thief, cut: cut, gains: make([]float64, tail)}
+		s := splice{owner: owner, thief: thief, cut: cut, trace: newTrace(tail)}
 		b := actor{habit: a.habit.Clone(), watch: a.watch} // The owner goes on as if nothing had been.
 		for i, x := range stolen.commands[from : from+tail] {
-			s.gains[i] = b.do(prior, x)
+			s.set(i, b.do(prior, x))
 		}
 		made = append(made, s)
 	}

@@ -2,6 +2,7 @@ package takeover
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -9,7 +10,7 @@ import (
 type Report struct {
 	Masquerade Labelled `json:"masquerade"`
 	Splices    []Set    `json:"splices"`
-	// Hash is the SHA-256 of the gain of every judged command.
+	// Hash is the SHA-256 of what every judged command adds to either test.
 	Hash string `json:"hash"`
 }
 
@@ -43,11 +44,12 @@ type Point struct {
 type Labelled struct {
 	Blocks   Blocks `json:"blocks"`
 	Commands int    `json:"commands"` // Clean ones.
-	// Hindsight has the threshold set on the commands that are counted, Fitted
-	// by the tail of other people's clean days.
+	Held     []Held `json:"held"`
+	// Hindsight has the threshold of the first test alone set on the commands that
+	// are counted: no forecast, but a bound.
 	Hindsight []Point `json:"hindsight"`
-	Fitted    []Point `json:"fitted"`
-	// Answered is the same where each alarm is answered as a step-up is.
+	// Answered is the same where each alarm is answered as a step-up is, and
+	// AnsweredFitted that with thresholds by the tail of other people's clean days.
 	Answered       []Point `json:"answered"`
 	AnsweredFitted []Point `json:"answered_fitted"`
 }
@@ -61,8 +63,8 @@ type Set struct {
 	Splices   int     `json:"splices"`
 	Commands  int     `json:"commands"` // Clean ones.
 	Blocks    Blocks  `json:"blocks"`
+	Held      []Held  `json:"held"`
 	Hindsight []Point `json:"hindsight"`
-	Fitted    []Point `json:"fitted"`
 }
 
 // String is the report as tables.
@@ -71,10 +73,10 @@ func (r Report) String() string {
 	m := &r.Masquerade
 	fmt.Fprintf(&b, "masquerade, labelled: %d strangers' blocks, %d clean commands\n", m.Blocks.Strangers, m.Commands)
 	writeBlocks(&b, m.Blocks)
-	writePoints(&b, "threshold in hindsight", m.Hindsight, false)
-	writePoints(&b, "threshold by tail fit", m.Fitted, false)
-	writePoints(&b, "answered, in hindsight", m.Answered, false)
-	writePoints(&b, "answered, by tail fit", m.AnsweredFitted, false)
+	writeHeld(&b, "thresholds from everybody's clean start, counted on the later days of the people with labels", m.Held)
+	writePoints(&b, "IN HINDSIGHT, first test", m.Hindsight, false)
+	writePoints(&b, "IN HINDSIGHT, answered", m.Answered, false)
+	writePoints(&b, "by tail fit, answered", m.AnsweredFitted, false)
 	for _, s := range r.Splices {
 		thief := "stranger"
 		if s.Colleague {
@@ -82,8 +84,8 @@ func (r Report) String() string {
 		}
 		fmt.Fprintf(&b, "\n%s, spliced with a %s: %d people, %d splices, %d clean commands\n", s.Name, thief, s.People, s.Splices, s.Commands)
 		writeBlocks(&b, s.Blocks)
-		writePoints(&b, "threshold in hindsight", s.Hindsight, true)
-		writePoints(&b, "threshold by tail fit", s.Fitted, true)
+		writeHeld(&b, "thresholds from the first half of everybody's clean days, counted on the second half", s.Held)
+		writePoints(&b, "IN HINDSIGHT, first test", s.Hindsight, true)
 	}
 	fmt.Fprintf(&b, "\nscores sha256 %s\n", r.Hash)
 	return b.String()
@@ -93,12 +95,31 @@ func writeBlocks(b *strings.Builder, k Blocks) {
 	fmt.Fprintf(b, "blocks of 100: AUC %.3f, TPR %.0f %% at 1 %% FPR, %.0f %% at 5 %%\n", k.AUC, 100*k.TPR1, 100*k.TPR5)
 }
 
+// writeHeld writes the rows that are a forecast, under what they are made of.
+func writeHeld(b *strings.Builder, title string, list []Held) {
+	fmt.Fprintf(b, "%s; alarms per 10,000 subject-days (a day is %d commands)\n", title, day)
+	fmt.Fprintf(b, "%10s %9s %8s %7s %16s %9s %7s %7s %13s %8s\n", "budget", "fit days", "beyond", "nats", "false in days", "at most", "in 100", "in 500", "median found", "of all")
+	for _, h := range list {
+		if !h.Fitted {
+			fmt.Fprintf(b, "%10g %9d: too few to fit\n", h.Budget, h.FitDays)
+			continue
+		}
+		all := "-"
+		if h.MedianOfAll > 0 {
+			all = strconv.Itoa(h.MedianOfAll)
+		}
+		fmt.Fprintf(b, "%10g %9d %7.2fx %7.2f %7d in %5d %9.1f %5.0f %% %5.0f %% %13d %8s\n",
+			h.Budget, h.FitDays, h.Beyond, h.Level, h.False, h.Days, h.AtMost, 100*h.Within100, 100*h.Within500, h.Median, all)
+	}
+}
+
+// writePoints writes the rows of the first test alone.
 func writePoints(b *strings.Builder, title string, points []Point, long bool) {
 	fmt.Fprintf(b, "%-24s budget/10k   false/10k   level   in 100", title)
 	if long {
 		b.WriteString("   in 500")
 	}
-	b.WriteString("   median\n")
+	b.WriteString("   median found (per 10,000 commands)\n")
 	for _, p := range points {
 		fmt.Fprintf(b, "%24s %10g %11.2f %7.2f %6.0f %%", "", p.Budget, p.False, p.Level, 100*p.Within100)
 		if long {

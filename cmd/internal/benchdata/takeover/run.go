@@ -44,19 +44,20 @@ func Run(dir string) (Report, error) {
 	return r, nil
 }
 
-// clean replays everybody's own commands, and returns the gains of those that
-// are judged.
-func clean(people []person) [][]float64 {
-	gains := make([][]float64, len(people))
+// clean replays everybody's own commands, and returns what those add that are
+// judged.
+func clean(people []person) []trace {
+	own := make([]trace, len(people))
 	for i := range people {
 		p := &people[i]
-		gains[i] = replay(p, priorWithout(people, i), p.clean)[prefix:]
+		t := replay(p, priorWithout(people, i), p.clean)
+		own[i] = t.from(prefix, p.clean)
 	}
-	return gains
+	return own
 }
 
 // labelled measures the people with labels, after their clean start.
-func labelled(people []person, own [][]float64, sum hash.Hash) Labelled {
+func labelled(people []person, own []trace, sum hash.Hash) Labelled {
 	var r Labelled
 	var streams []stream
 	var blocks contrast
@@ -66,8 +67,9 @@ func labelled(people []person, own [][]float64, sum hash.Hash) Labelled {
 			continue
 		}
 		n := len(p.stranger) * day
-		s := stream{person: i, gains: replay(p, priorWithout(people, i), n)[cleanStart:n], stranger: p.stranger[cleanStart/day:]}
-		write(sum, s.gains)
+		t := replay(p, priorWithout(people, i), n)
+		s := stream{person: i, trace: t.from(cleanStart, n), stranger: p.stranger[cleanStart/day:]}
+		write(sum, s.trace)
 		for d, stranger := range s.stranger {
 			blocks.add(s.gains[d*day:(d+1)*day], stranger)
 			if !stranger {
@@ -77,9 +79,9 @@ func labelled(people []person, own [][]float64, sum hash.Hash) Labelled {
 		streams = append(streams, s)
 	}
 	r.Blocks = blocks.measure()
+	r.Held = heldLabelled(own, streams)
 	for _, budget := range budgets {
 		r.Hindsight = append(r.Hindsight, measureLabelled(streams, budget, same(hindsight(streams, budget))))
-		r.Fitted = append(r.Fitted, measureLabelled(streams, budget, fitted(own, budget)))
 	}
 	again := newAnswering(people)
 	for _, budget := range budgets[:answeredBudgets] {
@@ -90,35 +92,37 @@ func labelled(people []person, own [][]float64, sum hash.Hash) Labelled {
 }
 
 // spliced measures all pairs of a set.
-func spliced(name string, people []person, own [][]float64, splices []splice, sum hash.Hash) Set {
+func spliced(name string, people []person, own []trace, splices []splice, sum hash.Hash) Set {
 	r := Set{Name: name, People: len(people), Splices: len(splices)}
 	var blocks contrast
 	streams := make([]stream, len(own))
-	for i, gains := range own {
-		write(sum, gains)
-		r.Commands += len(gains)
-		streams[i] = stream{person: i, gains: gains}
-		for d := 0; d+day <= len(gains); d += day {
-			blocks.add(gains[d:d+day], false)
+	for i, t := range own {
+		write(sum, t)
+		r.Commands += len(t.gains)
+		streams[i] = stream{person: i, trace: t}
+		for d := 0; d+day <= len(t.gains); d += day {
+			blocks.add(t.gains[d:d+day], false)
 		}
 	}
 	for _, s := range splices {
-		write(sum, s.gains)
+		write(sum, s.trace)
 		blocks.add(s.gains[:day], true)
 	}
 	r.Blocks = blocks.measure()
+	r.Held = held(own, splices)
 	for _, budget := range budgets {
 		r.Hindsight = append(r.Hindsight, measureSplices(streams, splices, budget, same(hindsight(streams, budget))))
-		r.Fitted = append(r.Fitted, measureSplices(streams, splices, budget, fitted(own, budget)))
 	}
 	return r
 }
 
 // write adds scores to the hash.
-func write(sum hash.Hash, gains []float64) {
+func write(sum hash.Hash, t trace) {
 	var b [8]byte
-	for _, g := range gains {
-		binary.LittleEndian.PutUint64(b[:], math.Float64bits(g))
-		_, _ = sum.Write(b[:]) // A hash does not fail.
+	for _, gains := range [...][]float64{t.gains, t.adaptive} {
+		for _, g := range gains {
+			binary.LittleEndian.PutUint64(b[:], math.Float64bits(g))
+			_, _ = sum.Write(b[:]) // A hash does not fail.
+		}
 	}
 }

@@ -53,7 +53,7 @@ func made(seed uint64, days int, stranger map[int]uint64) string {
 	return b.String()
 }
 
-// fixture writes both sets in small: five people of 60 days, of whom two have
+// fixture writes both sets in small: ten people of 60 days, of whom two have
 // labels, and three people of 36 days.
 func fixture(t *testing.T) string {
 	t.Helper()
@@ -70,7 +70,7 @@ func fixture(t *testing.T) string {
 		}
 	}
 	labels := "id,0-100\n"
-	for person := range 5 {
+	for person := range 10 {
 		strangers := map[int]uint64{}
 		if person < 2 {
 			row := make([]string, 60)
@@ -112,7 +112,7 @@ func TestRunFindsWhatIsEasy(t *testing.T) {
 			t.Errorf("answered: %+v", p)
 		}
 	}
-	if len(r.Splices) != 4 || r.Splices[0].Splices != 40 || r.Splices[3].Splices != 120 || !r.Splices[3].Colleague {
+	if len(r.Splices) != 4 || r.Splices[0].Splices != 180 || r.Splices[3].Splices != 120 || !r.Splices[3].Colleague {
 		t.Fatalf("splices: %+v", r.Splices)
 	}
 	for _, s := range r.Splices {
@@ -122,6 +122,16 @@ func TestRunFindsWhatIsEasy(t *testing.T) {
 			}
 		}
 	}
+	cut := r.Splices[0].Held[0]
+	if !cut.Fitted || cut.FitDays != 120 || cut.Days != 130 || cut.Beyond < 80 || cut.Takeovers == 0 || cut.Takeovers >= 180 {
+		t.Errorf("one cut in 10,000 subject-days: %+v; want 120 days that fit, 130 that count, 83 times beyond them", cut)
+	}
+	if step := r.Splices[0].Held[1]; step.Within100 < 0.9 || step.False > 10 || step.Median > 60 || step.MedianOfAll < step.Median {
+		t.Errorf("a hundred step-ups in 10,000 subject-days: %+v", step)
+	}
+	if few := r.Splices[2].Held[0]; few.Fitted || few.FitDays != 15 || few.Within500 != 0 {
+		t.Errorf("a threshold of 15 days: %+v", few)
+	}
 	again, err := takeover.Run(dir)
 	if err != nil {
 		t.Fatalf("Run again: %v", err)
@@ -130,7 +140,7 @@ func TestRunFindsWhatIsEasy(t *testing.T) {
 		t.Errorf("a second run differs (-first +second):\n%s", diff)
 	}
 	table := r.String()
-	for _, want := range []string{"masquerade, labelled: 6 strangers' blocks", "answered, in hindsight", "purdue, spliced with a colleague: 3 people", r.Hash} {
+	for _, want := range []string{"masquerade, labelled: 6 strangers' blocks", "IN HINDSIGHT, answered", "counted on the second half", "too few to fit", "purdue, spliced with a colleague: 3 people", r.Hash} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
 		}

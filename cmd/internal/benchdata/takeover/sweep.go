@@ -19,8 +19,8 @@ const levelMax = 1e4
 
 // stream is what a person's log gains, command by command.
 type stream struct {
-	person   int
-	gains    []float64
+	person int
+	trace
 	stranger []bool // Of each day; nil for none.
 }
 
@@ -79,16 +79,16 @@ func hindsight(streams []stream, budget float64) float64 {
 }
 
 // fitted gives each person a threshold by the tail of the clean days of all
-// the others: own holds the gains of everybody's clean commands.
-func fitted(own [][]float64, budget float64) threshold {
+// the others: own holds what everybody's clean commands add.
+func fitted(own []trace, budget float64) threshold {
 	levels := make([]float64, len(own))
 	for i := range own {
 		var t sequence.Tail
-		for j, gains := range own {
+		for j := range own {
 			if j == i {
 				continue
 			}
-			for _, peak := range dayPeaks(gains) {
+			for _, peak := range dayPeaks(levelsOf(own[j].gains)) {
 				t.Observe(peak)
 			}
 		}
@@ -98,13 +98,23 @@ func fitted(own [][]float64, budget float64) threshold {
 	return func(person int) float64 { return levels[person] }
 }
 
+// levelsOf is the level after each command.
+func levelsOf(gains []float64) []float64 {
+	levels := make([]float64, len(gains))
+	w := 0.0
+	for i, g := range gains {
+		w = sequence.Advance(w, g)
+		levels[i] = w
+	}
+	return levels
+}
+
 // dayPeaks is the highest level of each whole day. What rises above 0 and
 // falls back counts once, on the day of its peak: it would be cut once.
-func dayPeaks(gains []float64) []float64 {
-	peaks := make([]float64, len(gains)/day)
-	w, peak, at := 0.0, 0.0, 0
-	for k, g := range gains[:len(peaks)*day] {
-		w = sequence.Advance(w, g)
+func dayPeaks(levels []float64) []float64 {
+	peaks := make([]float64, len(levels)/day)
+	peak, at := 0.0, 0
+	for k, w := range levels[:len(peaks)*day] {
 		if w > peak {
 			peak, at = w, k/day
 		}

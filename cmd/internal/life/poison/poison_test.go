@@ -1,6 +1,7 @@
 package poison_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,24 +10,43 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
-// TestPreparingBuysNothing plays three attacks on learning small: with all
-// defences the goal must say nearly what it says unprepared, and without any the
-// patient get through. The quiet one does not in so short a time, and who boils a
-// frog is met by hours that are rare in the whole tenant, whatever he has taught.
+// TestPreparingBuysNothing plays every attack on learning small: with all defences
+// the goal must say nearly what it says unprepared, or its session must have said so
+// before, and without any defence those who are named must get through.
 func TestPreparingBuysNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("plays months")
+	// keeps is the share of the unprepared nats that must be left. Of who makes a
+	// tool usual a part is believed: releases are announced in the same way.
+	keeps := map[string]float64{
+		"quiet thief": 0.9, "patient thief": 0.9, "boiling frog": 0.9, "chaff": 0.9, "sybil": 0.75,
+		"one compromised gateway reports floods for 9 days": 0.9, "camouflage": 0.9, "silence": 0.9,
+		"flood": 0.75, "prefix": 0.75, "network": 0.75,
 	}
-	o := options(30, 14)
+	// Those get through without defences. The frog is met by hours that are rare in
+	// the whole tenant, the others, of twenty people, by what a tool that is new says
+	// of its own.
+	through := []string{"quiet thief", "patient thief", "one compromised gateway reports floods for 9 days"}
+	o := options(20, 14)
 	o.Storms = false
-	o.Plots = []string{"quiet thief", "patient thief", "boiling frog"}
+	if testing.Short() || raceEnabled {
+		o.Plots = []string{"quiet thief", "camouflage", "flood"}
+		through = through[:1]
+	}
 	o.Columns = []string{poison.Unprepared, poison.Defended, poison.Undefended}
-	for _, row := range measure(t, o).Attacks {
-		unprepared, defended, none := row.Cells[0].Nats, row.Cells[1].Nats, row.Cells[2].Nats
-		if defended < 0.75*unprepared {
-			t.Errorf("%s: says %.1f nats, unprepared %.1f", row.Attack, defended, unprepared)
+	rows := measure(t, o).Attacks
+	if len(o.Plots) == 0 && len(rows) != len(keeps) {
+		t.Errorf("%d attacks were played, %d are known", len(rows), len(keeps))
+	}
+	for _, row := range rows {
+		word, _, _ := strings.Cut(row.Attack, ":")
+		share, known := keeps[word]
+		unprepared, defended, none := row.Cells[0].Nats, row.Cells[1], row.Cells[2].Nats
+		if said := max(defended.Nats, defended.Before); !known || said < share*unprepared {
+			t.Errorf("%s: says %.1f nats, unprepared %.1f, want %g of it", row.Attack, said, unprepared, share)
 		}
-		if none > 0.75*unprepared && strings.HasPrefix(row.Attack, "patient") {
+		if unprepared < 3 {
+			t.Errorf("%s: unprepared it says %.1f nats: this attack tests nothing", row.Attack, unprepared)
+		}
+		if slices.Contains(through, word) && none > 0.5*unprepared {
 			t.Errorf("%s: without defences it says %.1f nats, unprepared %.1f: this attack tests nothing", row.Attack, none, unprepared)
 		}
 	}

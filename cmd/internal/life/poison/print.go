@@ -1,6 +1,7 @@
 package poison
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life/sheet"
@@ -9,16 +10,19 @@ import (
 // Print writes the report as tables.
 func (r *Report) Print(out io.Writer) error {
 	return sheet.Print(out, func(t io.Writer) {
-		sheet.Say(t, "nats at the goal and the action that they support; * caught before\nattack on learning")
+		sheet.Say(t, "nats at the goal and the action that they support; (what its session was suspected of before it); * caught before\nattack on learning")
 		r.head(t)
 		for _, a := range r.Attacks {
 			sheet.Say(t, "%s", a.Attack)
 			for _, c := range a.Cells {
-				star := ""
-				if c.Caught {
-					star = "*"
+				more := ""
+				if c.Before > 0 {
+					more = fmt.Sprintf(" (%.1f)", c.Before)
 				}
-				sheet.Say(t, "\t%.1f %s%s", c.Nats, c.Action, star)
+				if c.Caught {
+					more += "*"
+				}
+				sheet.Say(t, "\t%.1f %s%s", c.Nats, c.Action, more)
 			}
 			sheet.Say(t, "\n")
 		}

@@ -53,6 +53,9 @@ type Cell struct {
 	// supported.
 	Nats   float64 `json:"nats"`
 	Action string  `json:"action"`
+	// Before is the most that the goal's own session was suspected of while it
+	// prepared: what is said once a session is said then.
+	Before float64 `json:"nats_before"`
 	// Caught says that the adversary was asked to step up, or worse, before he
 	// came to his goal.
 	Caught bool `json:"caught_before"`
@@ -195,6 +198,7 @@ func play(o Options, all []variant, p plot) ([]Cell, error) {
 		cells[i].Action = verdict.ActionObserve
 	}
 	moves := s.sorted()
+	goal := moves[len(moves)-1].ev.GetSession()
 	ev := new(event.RequestEvent)
 	for {
 		_, more := world.Next(ev)
@@ -203,7 +207,7 @@ func play(o Options, all []variant, p plot) ([]Cell, error) {
 			moves = moves[1:]
 			for i := range all {
 				if m.goal || !all[i].unprepared {
-					cells[i].see(b.assess(i, m.ev), m.goal)
+					cells[i].see(b.assess(i, m.ev), m.goal, m.ev.GetSession() == goal)
 				}
 			}
 		}
@@ -216,14 +220,18 @@ func play(o Options, all []variant, p plot) ([]Cell, error) {
 	}
 }
 
-// see takes note of what an engine made of a move.
-func (c *Cell) see(res scorer.Result, goal bool) {
+// see takes note of what an engine made of a move: of the goal, or of what prepares
+// it, perhaps in the goal's own session.
+func (c *Cell) see(res scorer.Result, goal, own bool) {
 	a := res.Assessment
 	if a == nil {
 		return
 	}
 	strength := verdict.Strength(a.GetAction())
 	if !goal {
+		if own {
+			c.Before = max(c.Before, a.GetSessionScore())
+		}
 		c.Caught = c.Caught || strength >= verdict.Strength(verdict.ActionStepUp)
 		return
 	}

@@ -1,6 +1,8 @@
 package soak
 
 import (
+	"math/bits"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +44,10 @@ func TestIncidents(t *testing.T) {
 			[]string{strange, verdict.ActionStepUp, strange, verdict.ActionStepUp, strange, verdict.ActionBlock},
 			incident{suspicious: true, requests: 3, stepUp: 1, revoke: 3},
 		},
+		"time counts from the first suspicious one, to each verdict": {
+			[]string{calm, later, strange, later, strange, verdict.ActionStepUp, later, strange, verdict.ActionRevoke},
+			incident{suspicious: true, requests: 3, stepUp: 2, revoke: 3, stepUpIn: 2 * time.Hour, revokeIn: 4 * time.Hour},
+		},
 		"slowing down is not catching": {
 			[]string{strange, verdict.ActionThrottle},
 			incident{suspicious: true, requests: 1, throttle: 1},
@@ -74,11 +80,12 @@ func TestIncidents(t *testing.T) {
 				case later:
 					at = at.Add(2 * time.Hour)
 				case owner:
-					c.take(&judge.Proposal{Action: verdict.ActionStepUp, Until: until}, false)
+					c.take(&judge.Proposal{Action: verdict.ActionStepUp, Until: until}, false, at)
 				default:
-					c.take(&judge.Proposal{Action: s, Until: until}, true)
+					c.take(&judge.Proposal{Action: s, Until: until}, true, at)
 				}
 			}
+			c.began = time.Time{} // Said by how long after it a verdict fell.
 			if diff := cmp.Diff(tt.want, c, cmp.AllowUnexported(incident{})); diff != "" {
 				t.Errorf("incident (-want +got):\n%s", diff)
 			}
@@ -165,6 +172,7 @@ func TestOneUnit(t *testing.T) {
 		"a finding in a thousand blocks":            {life.Clerk, 1000, false},
 		"a finding in a hundred blocks":             {life.Clerk, 100, true},
 		"who travels is expected to show something": {life.Travelling, 100, false},
+		"who exports is not expected to travel":     {life.BulkExport, 100, true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -185,5 +193,28 @@ func TestOneUnit(t *testing.T) {
 				t.Errorf("OneUnit() = %v", err)
 			}
 		})
+	}
+}
+
+// TestExclusionsHaveReasons keeps the list short and explained: each is a
+// circumstance of its own, and of other groups it excuses nothing.
+func TestExclusionsHaveReasons(t *testing.T) {
+	seen := make(map[exclusion]bool)
+	for _, x := range exclusions() {
+		if bits.OnesCount64(uint64(x.trait)) != 1 || len(strings.Fields(x.why)) < 5 {
+			t.Errorf("%s, %s: %q; want one circumstance and a reason", x.group, x.trait, x.why)
+		}
+		key := exclusion{x.group, x.trait, ""}
+		if seen[key] {
+			t.Errorf("%s, %s stands twice", x.group, x.trait)
+		}
+		seen[key] = true
+	}
+	for _, g := range evidence.Groups() {
+		for _, trait := range life.Traits() {
+			if excused := looksFor(int(g))&trait != 0; excused != seen[exclusion{g, trait, ""}] {
+				t.Errorf("%s, %s: left out %t", g, trait, excused)
+			}
+		}
 	}
 }

@@ -17,6 +17,10 @@ type incident struct {
 	throttle   int // Requests until the first throttle or read_only, 0 for never.
 	stepUp     int // Until step-up or more.
 	revoke     int // Until revoke or block.
+	// began is the time of the first suspicious one, and the others how long after it
+	// the verdict fell.
+	began              time.Time
+	stepUpIn, revokeIn time.Duration
 	// Until when an attacker's step-up, and his revoke, of before the first
 	// suspicious request are in force: who is still held then is held at once.
 	earlyStepUp, earlyRevoke time.Time
@@ -25,7 +29,7 @@ type incident struct {
 // see books an event of the attack; begins says that it begins a request.
 func (c *incident) see(label life.Label, begins bool, at time.Time) {
 	if label.Suspicious && !c.suspicious {
-		c.suspicious = true
+		c.suspicious, c.began = true, at
 		if c.earlyStepUp.After(at) || c.earlyRevoke.After(at) {
 			c.stepUp = 1
 		}
@@ -38,8 +42,9 @@ func (c *incident) see(label life.Label, begins bool, at time.Time) {
 	}
 }
 
-// take books a proposal on an event of the attacker, or of the owner.
-func (c *incident) take(p *judge.Proposal, byAttacker bool) {
+// take books a proposal that falls, or is met, at a time: on an event of the attacker,
+// or of the owner.
+func (c *incident) take(p *judge.Proposal, byAttacker bool, at time.Time) {
 	level := verdict.Strength(p.Action)
 	ends := level >= verdict.Strength(verdict.ActionRevoke)
 	caught := level >= verdict.Strength(verdict.ActionStepUp)
@@ -54,19 +59,19 @@ func (c *incident) take(p *judge.Proposal, byAttacker bool) {
 	default:
 		return // The owner's own affair.
 	}
-	set := func(n *int) {
+	set := func(n *int, in *time.Duration) {
 		if *n == 0 {
-			*n = max(1, c.requests)
+			*n, *in = max(1, c.requests), at.Sub(c.began)
 		}
 	}
 	switch {
 	case ends:
-		set(&c.revoke)
-		set(&c.stepUp)
+		set(&c.revoke, &c.revokeIn)
+		set(&c.stepUp, &c.stepUpIn)
 	case caught:
-		set(&c.stepUp)
+		set(&c.stepUp, &c.stepUpIn)
 	default:
-		set(&c.throttle)
+		set(&c.throttle, new(time.Duration))
 	}
 }
 
@@ -84,6 +89,10 @@ type Detection struct {
 	StepUpP90    int `json:"step_up_p90"`
 	RevokeMedian int `json:"revoke_median"`
 	RevokeP90    int `json:"revoke_p90"`
+	// StepUpIn and RevokeIn are medians, too: how long after the first suspicious
+	// request the verdict fell, by the attack's own clock.
+	StepUpIn time.Duration `json:"step_up_ns_median"`
+	RevokeIn time.Duration `json:"revoke_ns_median"`
 	// Requests of the median attack if nothing stops it.
 	Requests int `json:"requests"`
 }
@@ -92,6 +101,7 @@ type Detection struct {
 func (r *Report) detect(attacks []*life.Attack, cases []incident) {
 	rows := make(map[string]*Detection)
 	steps, ends, all := make(map[string][]int), make(map[string][]int), make(map[string][]int)
+	stepsIn, endsIn := make(map[string][]time.Duration), make(map[string][]time.Duration)
 	for i, a := range attacks {
 		c := &cases[i]
 		if !c.suspicious {
@@ -109,11 +119,11 @@ func (r *Report) detect(attacks []*life.Attack, cases []incident) {
 		}
 		if c.stepUp > 0 {
 			d.Caught++
-			steps[a.Kind] = append(steps[a.Kind], c.stepUp)
+			steps[a.Kind], stepsIn[a.Kind] = append(steps[a.Kind], c.stepUp), append(stepsIn[a.Kind], c.stepUpIn)
 		}
 		if c.revoke > 0 {
 			d.Ended++
-			ends[a.Kind] = append(ends[a.Kind], c.revoke)
+			ends[a.Kind], endsIn[a.Kind] = append(ends[a.Kind], c.revoke), append(endsIn[a.Kind], c.revokeIn)
 		}
 	}
 	for _, kind := range life.AttackKinds() {
@@ -123,12 +133,13 @@ func (r *Report) detect(attacks []*life.Attack, cases []incident) {
 		}
 		d.StepUpMedian, d.StepUpP90 = quantile(steps[kind], 0.5), quantile(steps[kind], 0.9)
 		d.RevokeMedian, d.RevokeP90 = quantile(ends[kind], 0.5), quantile(ends[kind], 0.9)
+		d.StepUpIn, d.RevokeIn = quantile(stepsIn[kind], 0.5), quantile(endsIn[kind], 0.5)
 		d.Requests = quantile(all[kind], 0.5)
 		r.Detection = append(r.Detection, *d)
 	}
 }
 
-func quantile(x []int, q float64) int {
+func quantile[T int | time.Duration](x []T, q float64) T {
 	if len(x) == 0 {
 		return 0
 	}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/life/sheet"
+	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
 
 // Budget of false alarms per 10,000 subject-days of each kind.
@@ -87,6 +89,24 @@ func (r *Report) printEvidence(t io.Writer) {
 		}
 		sheet.Say(t, "\n")
 	}
+	sheet.Say(t, "left out of the segments, never of a kind's own mean:\n")
+	for _, x := range exclusions() {
+		sheet.Say(t, "%s\t%s\t%s\n", x.group, x.trait, x.why)
+	}
+	for _, k := range r.Kinds {
+		sheet.Say(t, "%s: segments of fewer than %d blocks, not judged:\t%s\n", k.Kind, segmentBlocksMin, strings.Join(r.unjudged(k.Kind), ", "))
+	}
+}
+
+// unjudged names the segments of a kind that are too small for a mean.
+func (r *Report) unjudged(kind string) []string {
+	var names []string
+	for _, s := range r.Segments {
+		if s.Kind == kind && s.mean.n[evidence.GroupCount] < segmentBlocksMin && looksFor(evidence.GroupCount)&s.trait == 0 {
+			names = append(names, s.Trait)
+		}
+	}
+	return names
 }
 
 // worst names the segment of a kind in which a group's mean is the largest, but
@@ -105,11 +125,20 @@ func (r *Report) printDetection(t io.Writer) {
 	if len(r.Detection) == 0 {
 		return
 	}
-	sheet.Say(t, "\nattacks: caught by a step-up or more, ended by a revoke or block; requests from the first suspicious one on\n")
-	sheet.Say(t, "kind\tattacks\tslowed\tcaught\tmedian\tp90\tended\tmedian\tp90\tof requests\n")
+	sheet.Say(t, "\nattacks: caught by a step-up or more, ended by a revoke or block; requests and time from the first suspicious one on, by the attack's own clock, to the event that a verdict rests on\n")
+	sheet.Say(t, "\t\t\tstep-up\t\t\t\trevoke\t\t\t\t\nkind\tattacks\tslowed\tcaught\tmedian\tp90\ttime\tended\tmedian\tp90\ttime\tof requests\n")
 	for _, d := range r.Detection {
-		sheet.Say(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", d.Kind, d.Attacks, d.Slowed, d.Caught, d.StepUpMedian, d.StepUpP90, d.Ended, d.RevokeMedian, d.RevokeP90, d.Requests)
+		sheet.Say(t, "%s\t%d\t%d\t%d\t%s\t%d\t%s\t%d\n", d.Kind, d.Attacks, d.Slowed,
+			d.Caught, after(d.Caught, d.StepUpMedian, d.StepUpP90, d.StepUpIn), d.Ended, after(d.Ended, d.RevokeMedian, d.RevokeP90, d.RevokeIn), d.Requests)
 	}
+}
+
+// after are the cells of one action: dashes where it was never taken.
+func after(taken, median, p90 int, in time.Duration) string {
+	if taken == 0 {
+		return "-\t-\t-"
+	}
+	return fmt.Sprintf("%d\t%d\t%s", median, p90, in.Round(time.Second))
 }
 
 func (r *Report) printFacets(t io.Writer) {

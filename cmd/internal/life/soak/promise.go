@@ -8,28 +8,41 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 )
 
-// looksFor are the circumstances that are themselves what a group looks for, or
-// all of them behind the groups: within them its evidence is no news, and its
-// mean of exp(L) may be above 1. Who travels shows new countries, and who shows
-// one token by two programs is in two places when his network changes; that he
-// does is what the evidence says.
-func looksFor(g int) life.Trait {
-	if g == evidence.GroupCount {
-		return looksFor(int(evidence.Network)) | looksFor(int(evidence.Client)) | looksFor(int(evidence.Walk)) | looksFor(int(evidence.Volume))
-	}
-	switch evidence.Group(g) {
-	case evidence.Network:
-		return life.Travelling | life.HotelOrCafe | life.Roaming | life.TwoClients
-	case evidence.Client:
-		return life.NewPhone | life.NewBrowser
-	case evidence.Walk:
-		return life.IDWork
-	case evidence.Volume:
-		return life.BulkExport
-	case evidence.Sequence, evidence.Credential, evidence.Payload, evidence.Binding, evidence.Time, evidence.Loss, evidence.Machine, evidence.Model:
-	}
-	return 0
+// exclusion is a circumstance that is itself what a group looks for: within it the
+// group's evidence is no news, and its mean of exp(L) may be above 1. Everywhere
+// else, and over all blocks together, it may not.
+type exclusion struct {
+	group evidence.Group
+	trait life.Trait
+	why   string
 }
+
+// exclusions are all of them, with their reasons.
+func exclusions() []exclusion {
+	return []exclusion{
+		{evidence.Network, life.Travelling, "a traveller shows new countries, which is what a stolen token shows"},
+		{evidence.Network, life.HotelOrCafe, "a network where he has never been"},
+		{evidence.Network, life.Roaming, "a foreign operator, while the phone's other network is at home"},
+		{evidence.Network, life.TwoClients, "one token shown by two programs is in two places when one of them changes its network"},
+		{evidence.Client, life.NewPhone, "a device, a system and a program that he has never had"},
+		{evidence.Client, life.NewBrowser, "a program that he has never had"},
+		{evidence.Walk, life.IDWork, "one id after the other is his work today, and a walk's picture"},
+		{evidence.Volume, life.BulkExport, "more bytes than on any other day are sent, as an exfiltration sends them"},
+	}
+}
+
+// looksFor are the circumstances that are themselves what a group looks for, or all
+// of them behind the groups.
+func looksFor(g int) life.Trait { return looked[g] }
+
+//nolint:gochecknoglobals // Made once of a constant list: it is asked about every block.
+var looked = func() (list [groupsAndAll]life.Trait) {
+	for _, x := range exclusions() {
+		list[x.group] |= x.trait
+		list[evidence.GroupCount] |= x.trait
+	}
+	return list
+}()
 
 // OneUnit checks that what each group gains from honest actors in a block is in
 // one unit: the mean of exp(L) is at most 1, for each kind of subject that is

@@ -126,7 +126,7 @@ func (r *run) one(ev *event.RequestEvent, label life.Label) {
 		p := &res.Proposals[i]
 		switch {
 		case victim >= 0 && (stolen || p.Target.GetKind() != verdict.TargetSession):
-			r.cases[victim].take(p, label.Attack >= 0)
+			r.cases[victim].take(p, label.Attack >= 0, ev.GetTime().AsTime())
 		default:
 			r.report.alarm(model.KindOf(ev), actorOf(ev), r.days.traits(ev, label), p)
 		}
@@ -146,7 +146,7 @@ func (r *run) meet(ev *event.RequestEvent, label life.Label, victim int) {
 	for _, v := range r.facets.touching(ev) {
 		switch {
 		case label.Attack >= 0:
-			r.cases[label.Attack].take(&v.proposal, true)
+			r.cases[label.Attack].take(&v.proposal, true, ev.GetTime().AsTime())
 		case victim < 0 && v.touch(actorOf(ev)):
 			v.row.Touched++
 			r.report.alarm(model.KindOf(ev), actorOf(ev), r.days.traits(ev, label), &v.proposal)

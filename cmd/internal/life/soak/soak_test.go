@@ -49,7 +49,8 @@ func TestHonestAreLeftAlone(t *testing.T) {
 		subjects = 60
 	}
 	r := measure(t, plan(1, subjects, 8, 6, 0))
-	err := errors.Join(r.Promised(event.SubjectHuman, event.SubjectService, event.SubjectAgent, model.KindAddress), r.OneUnit(event.SubjectHuman))
+	all := []string{event.SubjectHuman, event.SubjectService, event.SubjectAgent, model.KindAddress}
+	err := errors.Join(r.Promised(all...), r.OneUnit(all...))
 	if err != nil {
 		t.Error(err)
 	}
