@@ -73,12 +73,12 @@ func (a *Answer) Split(offset int64) (before, from []Record) {
 
 // once is Read, and a heldBackError.
 func (r *Reader) once(ctx context.Context, q Request) (Answer, error) {
-	m, err := r.transport.RoundTrip(ctx, r.brokers, &patient{exchange{clientID: r.transport.ClientID, Request: wire.Request{
+	m, err := r.transport.RoundTrip(ctx, r.brokers, &patient{clientID: r.transport.ClientID, Request: wire.Request{
 		ReplicaID: -1, MaxWaitTime: int32(q.Wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(q.BytesMax), SessionID: -1, SessionEpoch: -1,
 		Topics: []wire.RequestTopic{{Topic: q.Topic, Partitions: []wire.RequestPartition{{
 			Partition: int32(q.Partition), CurrentLeaderEpoch: -1, FetchOffset: q.Offset, LogStartOffset: -1, PartitionMaxBytes: int32(q.BytesMax),
 		}}}},
-	}}})
+	}})
 	var part *partial
 	in, ok := m.(*raw)
 	switch {

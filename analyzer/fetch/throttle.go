@@ -38,11 +38,16 @@ type heldBackError struct{ by time.Duration }
 func (e *heldBackError) Error() string { return fmt.Sprintf("the broker holds back for %v", e.by) }
 
 // patient is an exchange that tells an answer of a broker that holds back from others.
-type patient struct{ exchange }
+type patient exchange
+
+// Required is that of [exchange].
+func (p *patient) Required(versions map[protocol.ApiKey]int16) bool {
+	return (*exchange)(p).Required(versions)
+}
 
 // RawExchange is that of [exchange], and a heldBackError.
 func (p *patient) RawExchange(conn io.ReadWriter) (protocol.Message, error) {
-	m, err := p.exchange.RawExchange(conn)
+	m, err := (*exchange)(p).RawExchange(conn)
 	in, ok := m.(*raw)
 	if ok && err == nil {
 		if by := in.heldBack(); by > 0 {
