@@ -212,6 +212,7 @@ func TestRandomStops(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rnd := mathrand.New(mathrand.NewPCG(seed, 1))
 	r := newRig(t)
+	r.patience = time.Minute // Who dies while he migrates keeps the others waiting for half of it.
 	var calls atomic.Uint64
 	olaptest.Server(t).SetFault(func(q *http.Request) olap.Fault {
 		if !strings.HasPrefix(q.URL.Query().Get("query"), "INSERT") {

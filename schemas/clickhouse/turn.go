@@ -21,7 +21,7 @@ const (
 	// may take hours.
 	turnBeat = turnLapse / 6
 	// turnEndMax is how long a process that has been told to stop still takes to say so.
-	turnEndMax = 5 * time.Second
+	turnEndMax, turnEndRetry = 5 * time.Second, 100 * time.Millisecond
 )
 
 // Whoever migrates has a turn, numbered from 1. ClickHouse has no locks, but a
@@ -128,11 +128,24 @@ func (t *turn) hold(ctx context.Context) {
 	}
 }
 
-// end gives the turn back, also where ctx is done; what cannot be said lapses.
+// end gives the turn back, also where ctx is done; what cannot be said in turnEndMax
+// lapses.
 func (t *turn) end(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnEndMax)
 	defer cancel()
-	_ = t.conn.Exec(ctx, "INSERT INTO migration_turns (turn, holder, ended) "+plainly+"?, ?, true", t.number, t.holder) // As above.
+	for {
+		err := t.conn.Exec(ctx, "INSERT INTO migration_turns (turn, holder, ended) "+plainly+"?, ?, true", t.number, t.holder)
+		if err == nil {
+			return
+		}
+		again := time.NewTimer(turnEndRetry)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return
+		}
+	}
 }
 
 // executed notes that a migration has come so far.
