@@ -68,8 +68,9 @@ func (s standing) alive() bool {
 // last is the newest turn; number 0 where there is none.
 func last(ctx context.Context, conn Conn) (standing, error) {
 	var rows []standing
-	err := conn.Select(ctx, &rows, `SELECT turn, argMin(holder, (at, holder)) AS holder, max(ended) AS ended, toFloat64(now64(3)) - toFloat64(max(at)) AS silent
-		FROM migration_turns GROUP BY turn ORDER BY turn DESC LIMIT 1`)
+	err := conn.Select(ctx, &rows, `SELECT turn, argMin(who, (since, who)) AS holder, argMin(over, (since, who)) AS ended, toFloat64(now64(3)) - toFloat64(argMin(until, (since, who))) AS silent
+		FROM (SELECT turn, holder AS who, min(at) AS since, max(at) AS until, max(ended) AS over FROM migration_turns GROUP BY turn, holder)
+		GROUP BY turn ORDER BY turn DESC LIMIT 1`)
 	if err != nil {
 		return standing{}, fmt.Errorf("read whose turn to migrate it is: %w", err)
 	}
@@ -95,10 +96,16 @@ func take(ctx context.Context, conn Conn) (*turn, error) {
 	t := &turn{conn: conn, number: now.Turn + 1, holder: fmt.Sprintf("%s, process %d, %s", host, os.Getpid(), rand.Text())}
 	err = conn.Exec(ctx, fmt.Sprintf("INSERT INTO migration_turns (turn, holder) SETTINGS async_insert = 0, insert_deduplicate = 1, insert_deduplication_token = 'turn %d' "+
 		"SELECT %d AS turn, ? AS holder ORDER BY ALL", t.number, t.number), t.holder) // What is not sorted is no block of its own to ClickHouse.
+	if err == nil {
+		err = t.check(ctx)
+	}
+	if err != nil && !errors.Is(err, ErrBusy) {
+		t.end(ctx) // Whether it is ours is not known: if so, nobody waits for it to lapse.
+	}
 	if err != nil {
 		return nil, fmt.Errorf("claim the turn to migrate: %w", err)
 	}
-	return t, t.check(ctx)
+	return t, nil
 }
 
 // check returns an error that wraps [ErrBusy] where the turn is not, or no longer, held.
