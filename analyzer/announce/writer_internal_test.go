@@ -3,6 +3,7 @@ package announce
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestAReadThatGetsOnIsNotEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	const n = 20
+	const n = 12
 	for range n {
 		err = w.Write(t.Context(), topic.Verdicts, 0, Record{Key: []byte("k"), Value: make([]byte, 300<<10)})
 		if err != nil {
@@ -62,28 +63,28 @@ func TestAReadThatIsHeldBackGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	const n = 20
+	const n = 12
 	for range n {
 		err = w.Write(t.Context(), topic.Verdicts, 0, Record{Key: []byte("k"), Value: make([]byte, 500<<10)})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.stall = 200 * time.Millisecond
-	asked := 0 // By one reader, one read after the other.
+	w.stall = 1500 * time.Millisecond
+	var asked atomic.Int64
 	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		asked++
+		n := asked.Add(1)
 		resp, ok := req.ResponseKind().(*kmsg.FetchResponse)
-		resp.ThrottleMillis = 300
-		return resp, nil, ok && asked%2 == 1
+		resp.ThrottleMillis = 2000
+		return resp, nil, ok && n%2 == 1
 	})
 	seen := 0
 	end, err := w.Read(t.Context(), topic.Verdicts, 0, 0, func(kafka.Message) { seen++ })
 	if err != nil || seen != n || end != n {
 		t.Errorf("Read() = %v after %d of %d records, up to %d", err, seen, n, end)
 	}
-	if asked < 4 {
+	if asked := asked.Load(); asked < 4 {
 		t.Errorf("held back %d times, want twice at least", asked/2)
 	}
 }
