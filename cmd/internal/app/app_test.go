@@ -163,3 +163,44 @@ func role(open func(roleConfig) app.Service[roleConfig]) app.Role[roleConfig] {
 		},
 	}
 }
+
+// A pseudonym that begins with a dash is an argument, wherever it stands; whatever else
+// begins with one is a flag as ever.
+func TestPseudonymsThatBeginWithADash(t *testing.T) {
+	const id = "-1dl7UDXjzp-VshComILmw"
+	tests := map[string]struct {
+		args string
+		want string // "" is refused.
+	}{
+		"alone":                           {"revoke session " + id, "[session " + id + "]  false"},
+		"before flags":                    {"revoke session " + id + " --reason stolen --dry-run", "[session " + id + "] stolen true"},
+		"after a flag that is a switch":   {"revoke session --dry-run " + id, "[session " + id + "]  true"},
+		"after two dashes":                {"revoke session -- " + id, "[session " + id + "]  false"},
+		"as the value of a flag":          {"revoke session --reason " + id + " x", "[session x] " + id + " false"},
+		"as the value of a short flag":    {"revoke session -r " + id + " x", "[session x] " + id + " false"},
+		"with two dashes of its own":      {"revoke session --dl7UDXjzp-VshComILmw", "[session --dl7UDXjzp-VshComILmw]  false"},
+		"a flag of as many characters":    {"revoke session x --a-flag-that-is-long-ag", "[session x]  false"},
+		"too short for a pseudonym":       {"revoke session -1dl7UDXjzp-VshComILm", ""},
+		"an end that no pseudonym has":    {"revoke session -1dl7UDXjzp-VshComILmx", ""},
+		"too many, counted as they stand": {"revoke session " + id + " " + id, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			root := &cobra.Command{Use: "prog"}
+			revoke := &cobra.Command{Use: "revoke", Args: cobra.ExactArgs(2)}
+			reason := revoke.Flags().StringP("reason", "r", "", "")
+			dry := revoke.Flags().Bool("dry-run", false, "")
+			revoke.Flags().Bool("a-flag-that-is-long-ag", false, "")
+			revoke.RunE = func(_ *cobra.Command, args []string) error {
+				got = fmt.Sprint(args, " ", *reason, " ", *dry)
+				return nil
+			}
+			root.AddCommand(revoke)
+			code := app.Execute(t.Context(), app.Env{Args: strings.Fields(tt.args), Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer)}, root)
+			if got != tt.want || code != 0 && tt.want != "" {
+				t.Errorf("code %d, %q, want %q", code, got, tt.want)
+			}
+		})
+	}
+}

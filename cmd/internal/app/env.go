@@ -53,7 +53,7 @@ func Main(env Env, command func(Env) *cobra.Command) int {
 
 // Execute is Main with a context of one's own.
 func Execute(ctx context.Context, env Env, c *cobra.Command) int {
-	c.SetArgs(env.Args)
+	c.SetArgs(protect(c, env.Args))
 	c.SetIn(env.Stdin)
 	c.SetOut(env.Stdout)
 	c.SetErr(env.Stderr)
@@ -76,10 +76,17 @@ func Execute(ctx context.Context, env Env, c *cobra.Command) int {
 }
 
 // markRun notes that a command's own function has begun, so that what cobra
-// refuses before is told from what the command reports.
+// refuses before is told from what the command reports. It hands the arguments on
+// as they were given.
 func markRun(c *cobra.Command, ran *bool) {
 	for _, sub := range c.Commands() {
 		markRun(sub, ran)
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			unprotect(args)
+			return check(cmd, args)
+		}
 	}
 	inner := c.RunE
 	if inner == nil {
@@ -87,6 +94,7 @@ func markRun(c *cobra.Command, ran *bool) {
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		*ran = true
+		unprotect(args)
 		return inner(cmd, args)
 	}
 }
