@@ -353,6 +353,19 @@ func (p *person) signIn() {
 	}
 }
 
+// stepUp answers a demand for a second factor with one.
+func (p *person) stepUp() {
+	p.g.t.Helper()
+	asked := p.demand(login.Demand{StepUp: true, ACR: []string{"mfa"}})
+	p.g.op.sign = func(op *fakeOP) string {
+		return op.token(object{"alg": "EdDSA", "kid": "k1"}, op.claims(object{"acr": "mfa"}))
+	}
+	_, a := p.answer(asked)
+	if a.Code != "" {
+		p.g.t.Fatalf("step-up: %+v", a)
+	}
+}
+
 // use sends an ordinary request with the browser's cookies, and returns how they count.
 func (p *person) use() (*login.Presence, error) {
 	p.g.t.Helper()

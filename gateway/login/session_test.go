@@ -419,14 +419,7 @@ func TestSupersededCookie(t *testing.T) {
 	p.signIn()
 	thief := p.clone()
 	g.pass(time.Minute)
-	asked := p.demand(login.Demand{StepUp: true, ACR: []string{"mfa"}})
-	g.op.sign = func(p *fakeOP) string {
-		return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.claims(object{"acr": "mfa"}))
-	}
-	_, a := p.answer(asked)
-	if a.Code != "" {
-		t.Fatalf("step-up: %+v", a)
-	}
+	p.stepUp()
 	g.pass(30 * time.Second)
 	got, err := thief.use()
 	if err != nil || got.Identity.ACR != "pwd" {
@@ -450,14 +443,7 @@ func TestASupersededCookieThatIsForgottenGainsNothing(t *testing.T) {
 	thief := p.clone()
 	unused := p.clone()
 	g.pass(time.Minute)
-	asked := p.demand(login.Demand{StepUp: true, ACR: []string{"mfa"}})
-	g.op.sign = func(p *fakeOP) string {
-		return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.claims(object{"acr": "mfa"}))
-	}
-	_, a := p.answer(asked)
-	if a.Code != "" {
-		t.Fatalf("step-up: %+v", a)
-	}
+	p.stepUp()
 	g.pass(2 * time.Minute)
 	_, err := thief.use()
 	wantFault(t, err, login.CodeSuperseded)
