@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -12,12 +13,8 @@ import (
 // flags are told from arguments. No argument has it: it ends a string in C.
 const dashed = "\x00"
 
-// pseudonymChars is the length of 16 bytes in unpadded base64url, and lastChars are
-// those that such a text can end with.
-const (
-	pseudonymChars = 22
-	lastChars      = "AQgw"
-)
+// pseudonymBytes are what a pseudonym encodes.
+const pseudonymBytes = 16
 
 // protect marks the arguments that are pseudonyms and begin with a dash, as one of 64
 // does: pasted from a table, nobody would know to put "--" before it.
@@ -42,15 +39,8 @@ func unprotect(args []string) {
 }
 
 func dashedPseudonym(a string) bool {
-	if len(a) != pseudonymChars || a[0] != '-' || !strings.ContainsRune(lastChars, rune(a[pseudonymChars-1])) {
-		return false
-	}
-	for _, r := range a {
-		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' {
-			return false
-		}
-	}
-	return true
+	b, err := base64.RawURLEncoding.Strict().DecodeString(a)
+	return strings.HasPrefix(a, "-") && err == nil && len(b) == pseudonymBytes
 }
 
 // wantsValue reports whether the argument after a is a's value.
