@@ -238,16 +238,5 @@ func (w *Writer) fetch(ctx context.Context, topic string, partition int, offset 
 func (w *Writer) bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	resp, err := w.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)},
-	}})
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, p := range resp.Topics[topic] {
-		if p.Partition == partition {
-			return p.FirstOffset, p.LastOffset, p.Error
-		}
-	}
-	return 0, 0, kafka.UnknownTopicOrPartition
+	return w.reader.Bounds(ctx, topic, partition) //nolint:wrapcheck // Explained by Read.
 }

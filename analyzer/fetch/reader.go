@@ -71,6 +71,24 @@ func (a *Answer) Split(offset int64) (before, from []Record) {
 	return a.Records[:n], a.Records[n:]
 }
 
+// Bounds returns the first offset of a partition and its end. The error is that of ctx
+// or the transport, or the [kafka.Error] that the broker gives.
+func (r *Reader) Bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	client := kafka.Client{Addr: r.brokers, Transport: r.transport}
+	resp, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+		topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)},
+	}})
+	if err != nil {
+		return 0, 0, fmt.Errorf("list offsets: %w", err)
+	}
+	for _, p := range resp.Topics[topic] {
+		if p.Partition == partition {
+			return p.FirstOffset, p.LastOffset, p.Error
+		}
+	}
+	return 0, 0, kafka.UnknownTopicOrPartition
+}
+
 // once is Read, and a heldBackError.
 func (r *Reader) once(ctx context.Context, q Request) (Answer, error) {
 	m, err := r.transport.RoundTrip(ctx, r.brokers, &patient{clientID: r.transport.ClientID, Request: wire.Request{

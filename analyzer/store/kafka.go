@@ -67,18 +67,11 @@ func (b broker) once(ctx context.Context, topic string, partition int, offset in
 func (b broker) bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	resp, err := b.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)},
-	}})
+	first, end, err = b.reader.Bounds(ctx, topic, partition)
 	if err != nil {
-		return 0, 0, fmt.Errorf("list offsets of %s/%d: %w", topic, partition, err)
+		return 0, 0, fmt.Errorf("bounds of %s/%d: %w", topic, partition, err)
 	}
-	for _, p := range resp.Topics[topic] {
-		if p.Partition == partition {
-			return p.FirstOffset, p.LastOffset, p.Error
-		}
-	}
-	return 0, 0, fmt.Errorf("list offsets of %s/%d: %w", topic, partition, kafka.UnknownTopicOrPartition)
+	return first, end, nil
 }
 
 // produce writes one record to partition 0 of a topic, acknowledged by all
