@@ -93,6 +93,7 @@ func TestAStandbyGoesOn(t *testing.T) {
 				}
 			}
 			a := r.start(dir, r.shelving(s), session, impatient)
+			eventually(t, "the analyzer works", func() bool { return len(a.Status()) == partitions }) // Else the standby works first, and has a state of its own.
 			b := r.start(t.TempDir(), r.shelving(s), session, standbyFor(1), log.log)
 			for p := range busy {
 				r.send(p, steal(0, p), request(1, "alice", "/"))

@@ -79,8 +79,8 @@ func (w *worker) start(ctx context.Context) error {
 	w.committed, w.acked = w.effective, max(w.effective, w.next)
 	w.target, w.saved, w.savedAt = end, w.next, o.Now()
 	w.archived, w.archivedAt = -1, w.savedAt // Whoever had it before has archived it not long ago.
-	if from == fromEmpty {
-		w.archived = w.next // An empty engine is not worth a snapshot.
+	if from == fromEmpty || from == fromParked && w.next == 0 {
+		w.archived = w.next // An empty engine is not worth a snapshot, nor is one that has read nothing since.
 	}
 	w.seen.Store(w.next)
 	w.end.Store(end)
