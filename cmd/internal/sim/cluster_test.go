@@ -127,12 +127,7 @@ func (k *cluster) read(t *testing.T, name string) []found {
 	var all []found
 	for p := range len(k.PartitionInfos(name)) {
 		for offset, end := int64(0), int64(1); offset < end; {
-			res, err := k.client.Fetch(t.Context(), &kafka.FetchRequest{
-				Topic: name, Partition: p, Offset: offset, MinBytes: 1, MaxBytes: 4 << 20, MaxWait: 10 * time.Millisecond,
-			})
-			if err != nil || res.Error != nil {
-				t.Fatalf("fetch %s/%d: %v, %v", name, p, err, res)
-			}
+			res := k.fetch(t, name, p, offset)
 			before := offset
 			for end = res.HighWatermark; ; {
 				r, err := res.Records.ReadRecord()
@@ -154,6 +149,24 @@ func (k *cluster) read(t *testing.T, name string) []found {
 		}
 	}
 	return all
+}
+
+// fetch asks once more where it has to: kafka-go may still keep a connection that
+// broke during the trouble, and tells of it only when it is used.
+func (k *cluster) fetch(t *testing.T, name string, partition int, offset int64) *kafka.FetchResponse {
+	t.Helper()
+	for left := 10; ; left-- {
+		res, err := k.client.Fetch(t.Context(), &kafka.FetchRequest{
+			Topic: name, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 4 << 20, MaxWait: 10 * time.Millisecond,
+		})
+		if err == nil && res.Error == nil {
+			return res
+		}
+		if left == 0 {
+			t.Fatalf("fetch %s/%d: %v, %v", name, partition, err, res)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func whole(t *testing.T, b kafka.Bytes) []byte {
