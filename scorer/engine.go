@@ -281,7 +281,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	if verdict.Suspends(p.Action) && p.Target.GetKind() != verdict.TargetSubject && company.Blamed {
 		e.facets.Suspended(x, company.Together())
 	}
-	a.VerdictId, a.Target = p.ID, p.Target
+	a.VerdictId, a.Target, a.Shadow = p.ID, p.Target, p.Shadow
 	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
 }
 

@@ -40,6 +40,7 @@ func modelDiff(old, now *model.Model) []string {
 		for _, action := range ladder()[1:] {
 			d.change(old.Budget(kind, action), now.Budget(kind, action), "budget for "+plural(kind)+": %s on %s of 10,000 subject-days instead of %s", action)
 		}
+		d.change(old.HoldOut(kind), now.HoldOut(kind), "days of %s that are held out from step-ups: %s instead of %s", plural(kind))
 	}
 	d.classes(old, now)
 	d.peerGroups(old, now)

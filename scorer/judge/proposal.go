@@ -27,7 +27,8 @@ type Proposal struct {
 	Subject, Tenant          string
 	// Hard says that a cryptographic fact is among the evidence.
 	Hard bool
-	// Shadow says that the model only observes: record it, announce nothing.
+	// Shadow says that the model only observes, or that the subject's day is held
+	// out: record it, announce nothing.
 	Shadow bool
 	// The event that tipped the judge.
 	EventID   string

@@ -70,7 +70,7 @@ func Propose(c *Case) Proposal {
 		Subject:    strings.Clone(ev.GetSubject()),
 		Tenant:     strings.Clone(ev.GetTenant()),
 		Hard:       c.Ruling.Hard,
-		Shadow:     c.Model.Mode != model.ModeEnforce,
+		Shadow:     c.Model.Mode != model.ModeEnforce || heldOut(c),
 		EventID:    strings.Clone(ev.GetId()),
 		EventTime:  ev.GetTime().AsTime(),
 		Offset:     c.Offset,

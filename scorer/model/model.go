@@ -135,7 +135,14 @@ type Budget struct {
 	// Days is for each action, by its [verdict.Strength], on how many of
 	// [BudgetDays] clean subject-days it may be asked for; 0 names no budget.
 	Days [verdictsMax]float64
+	// HoldOut is the share of subject-days, 0 to [HoldOutMax], on which a step-up
+	// is recorded in shadow and not asked for.
+	HoldOut float64
 }
+
+// HoldOutMax bounds how many step-ups may be held out: on such a day a thief is
+// met by a revoke alone.
+const HoldOutMax = 0.1
 
 // verdictsMax is the number of actions, with observe.
 const verdictsMax = 6
@@ -147,6 +154,17 @@ func (m *Model) Budget(kind, action string) float64 {
 	for i := range m.Budgets {
 		if m.Budgets[i].Kind == kind && strength > 0 {
 			return m.Budgets[i].Days[strength]
+		}
+	}
+	return 0
+}
+
+// HoldOut returns on which share of its subject-days a kind of actor is not asked
+// to step up.
+func (m *Model) HoldOut(kind string) float64 {
+	for i := range m.Budgets {
+		if m.Budgets[i].Kind == kind {
+			return m.Budgets[i].HoldOut
 		}
 	}
 	return 0
@@ -299,6 +317,9 @@ func (m *Model) Canonical() []byte {
 	for _, b := range m.Budgets {
 		for i, days := range b.Days[1:] {
 			line("budget", b.Kind, actions()[i], num(days))
+		}
+		if b.HoldOut != 0 { // Left out where nothing was said, so that older digests stay.
+			line("hold_out", b.Kind, num(b.HoldOut))
 		}
 	}
 	line("limits", strconv.Itoa(m.Limits.SessionsMax), strconv.Itoa(m.Limits.SubjectsMax), strconv.Itoa(m.Limits.AddressesMax), strconv.Itoa(m.Limits.TenantsMax), strconv.Itoa(m.Limits.DetectorsMax))

@@ -196,6 +196,9 @@ func (r *reader) budgets(n *yaml.Node, key string, m *Model) {
 	}
 	r.named(n, key, "kind", Kinds(), func(n *yaml.Node, key string, i int) {
 		fields := []field{{"kind", nil}}
+		if kind := m.Budgets[i].Kind; kind != KindAddress && slices.Contains(ActorKinds(), kind) {
+			fields = append(fields, field{"hold_out", r.floatField(&m.Budgets[i].HoldOut, 0, HoldOutMax)})
+		}
 		for _, action := range actions() {
 			fields = append(fields, field{action, r.floatField(&m.Budgets[i].Days[verdict.Strength(action)], 0.001, BudgetDays)})
 		}
