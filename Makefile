@@ -141,7 +141,7 @@ test-faults: ## The spool on disks that forget, tear, fill up, fail and are slow
 
 .PHONY: full-size
 full-size: chdb ## What the race detector is too slow for, at its full size.
-	@go test -timeout 20m -tags $(TAGS) -run 'TestLife$$|TestMemoryOfASubject|TestStateIsBounded|TestEntitiesInUsedMemory|TestReplayIsByteEqual|TestHonestAreLeftAlone|TestAttacksAreMet|TestPreparingBuysNothing' ./scorer ./cmd/internal/life/soak ./cmd/internal/life/poison
+	@go test -timeout 20m -tags $(TAGS) ./scorer ./cmd/internal/life/...
 	@VIGIL_SCHEDULES=10000 go test -timeout 20m -run '^TestSchedulesAreLinearizable$$' ./gateway
 
 .PHONY: e2e

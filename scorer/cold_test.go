@@ -68,7 +68,10 @@ func throng(rng *rand.Rand, at time.Time, i int) *event.RequestEvent {
 // The second one goes on in another life now and then.
 func TestWhoWasPushedOutComesBackAsHeWas(t *testing.T) {
 	records := 15_000
-	if testing.Short() || raceEnabled {
+	switch {
+	case raceEnabled:
+		records = 3_000
+	case testing.Short():
 		records = 6_000
 	}
 	const lines = "version: 1\nname: test\nlimits: {detectors_max: 3}\nlearning: {quarantine: 1m, free_sessions: 2, common_above: 0}\n" +

@@ -12,8 +12,8 @@ import (
 // the same bits everywhere, and Go may fuse across statements where no
 // conversion to float64 forbids it.
 func TestNothingIsFused(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles the scorer for arm64")
+	if testing.Short() || raceEnabled {
+		t.Skip("compiles the scorer for arm64, as without the race detector")
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-gcflags=-S", "./...")
 	build.Env = append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0")

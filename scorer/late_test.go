@@ -1,6 +1,7 @@
 package scorer_test
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -29,21 +30,41 @@ type peaks struct {
 	actions map[string]string
 }
 
-// hour plays one hour with attackers after a month of ordinary life. reorder puts the
-// events into the order in which they arrive.
-func hour(t *testing.T, seed uint64, reorder func([]*event.RequestEvent)) (p peaks, attackers map[string]string) {
+// hour is one with attackers, after a month of ordinary life that an engine has seen
+// and of which month is its state.
+type hour struct {
+	month     []byte
+	events    []*event.RequestEvent
+	attackers map[string]string
+}
+
+func newHour(t *testing.T, seed uint64) *hour {
 	t.Helper()
 	l := newLife(seed, 30)
 	l.days(30)
 	engine, _ := warm(t, l.take())
+	var month bytes.Buffer
+	err := engine.Snapshot(&month)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, who := range l.people {
 		l.session(who, start.Add(time.Duration(l.rng.IntN(1800))*time.Second), 30*time.Minute)
 	}
-	attackers = l.attack(start.Add(20 * time.Minute))
-	events := l.take()
-	reorder(events)
-	p = peaks{make(map[string]float64), make(map[string]string)}
-	play(engine, events, func(ev *event.RequestEvent, res scorer.Result) {
+	attackers := l.attack(start.Add(20 * time.Minute))
+	return &hour{month: month.Bytes(), events: l.take(), attackers: attackers}
+}
+
+// play plays the hour in the order in which its events come now.
+func (h *hour) play(t *testing.T) peaks {
+	t.Helper()
+	engine := newEngine(t, false)
+	err := engine.Restore(bytes.NewReader(h.month), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := peaks{make(map[string]float64), make(map[string]string)}
+	play(engine, h.events, func(ev *event.RequestEvent, res scorer.Result) {
 		who := ev.Session
 		if who == "" {
 			who = ev.Address
@@ -57,7 +78,7 @@ func hour(t *testing.T, seed uint64, reorder func([]*event.RequestEvent)) (p pea
 			}
 		}
 	})
-	return p, attackers
+	return p
 }
 
 // Events of several gateways meet in a partition, and some come seconds later than
@@ -66,19 +87,20 @@ func hour(t *testing.T, seed uint64, reorder func([]*event.RequestEvent)) (p pea
 // No attacker gets away with less.
 func TestLateEventsChangeLittle(t *testing.T) {
 	seeds := []uint64{4, 0, 1} // In the first somebody crosses a line of his own.
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		seeds = seeds[:1]
 	}
 	sessions, much, asked := 0, 0, 0
 	for _, seed := range seeds {
-		want, attackers := hour(t, seed, func([]*event.RequestEvent) {})
-		moved := 0
-		got, _ := hour(t, seed, func(events []*event.RequestEvent) { moved = delay(seed, events) })
+		h := newHour(t, seed)
+		want := h.play(t)
+		moved := delay(seed, h.events)
+		got := h.play(t)
 		if moved < 500 {
 			t.Fatalf("seed %d: %d events have changed places: the test has seen nothing", seed, moved)
 		}
 		guilty := make(map[string]bool)
-		for name, id := range attackers {
+		for name, id := range h.attackers {
 			guilty[id] = true
 			if verdict.Strength(got.actions[id]) < verdict.Strength(want.actions[id]) {
 				t.Errorf("seed %d, %s: %q in order, %q late", seed, name, want.actions[id], got.actions[id])

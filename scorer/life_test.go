@@ -384,10 +384,8 @@ func TestLife(t *testing.T) {
 	var touched atomic.Int64
 	seeds := 20
 	switch {
-	case testing.Short():
+	case testing.Short(), raceEnabled: // Ten times slower, and two engines at once are all that is concurrent.
 		seeds = 2
-	case raceEnabled:
-		seeds = 3 // Ten times slower, and nothing here is concurrent.
 	}
 	t.Cleanup(func() { // When all seeds are through.
 		// 50 people a seed live that day; the budget is 100 step-ups and 20 throttles in 10,000 days.

@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,22 +12,34 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/sequence"
 )
 
-// ordered gives the world's subject an order of his own, inbox, ticket and
-// answer, and his tenant an epoch that also knows another.
-func (w *world) ordered() {
-	symbol := func(name string) sequence.Symbol { return sequence.SymbolOfRequest("GET", name) }
-	own, others := []string{"/inbox", "/ticket", "/answer"}, []string{"/ledger", "/invoice", "/payment"}
+// own and others are pages in the order in which the world's subject uses them, and
+// somebody else does.
+var own, others = []string{"/inbox", "/ticket", "/answer"}, []string{"/ledger", "/invoice", "/payment"}
+
+func symbol(page string) sequence.Symbol { return sequence.SymbolOfRequest("GET", page) }
+
+// bothOrders is an epoch that knows both. Nothing writes to an epoch, so that all
+// worlds have the same.
+var bothOrders = sync.OnceValue(func() *epoch.Epoch {
 	shared := sequence.NewShared()
-	w.subject.Sequence, w.session.Watch = new(sequence.Habit), new(sequence.Watch)
 	for i := range 3000 {
 		shared.Add(symbol(own[i%3]), symbol(own[(i+1)%3]))
 		shared.Add(symbol(others[i%3]), symbol(others[(i+1)%3]))
 		if i < 600 {
-			w.subject.Sequence.Learn(symbol(own[i%3]), symbol(own[(i+1)%3]), 0)
 			shared.Tails[sequence.Human].Observe(float64(i%40) / 80)
 		}
 	}
-	w.tenant.Shared.Activate(epoch.Build(nil, &epoch.Summary{Sequence: shared}))
+	return epoch.Build(nil, &epoch.Summary{Sequence: shared})
+})
+
+// ordered gives the world's subject an order of his own, inbox, ticket and
+// answer, and his tenant an epoch that also knows another.
+func (w *world) ordered() {
+	w.subject.Sequence, w.session.Watch = new(sequence.Habit), new(sequence.Watch)
+	for i := range 600 {
+		w.subject.Sequence.Learn(symbol(own[i%3]), symbol(own[(i+1)%3]), 0)
+	}
+	w.tenant.Shared.Activate(bothOrders())
 }
 
 // stepTo is a finished request for a template.

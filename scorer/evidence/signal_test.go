@@ -60,6 +60,10 @@ type world struct {
 	now       int64
 }
 
+// shipped is the model that ships; who reads it anew for every world waits for that
+// most of the time.
+var shipped = model.Default()
+
 func newWorld(anonymous bool) *world {
 	w := &world{collect: evidence.NewCollector(params()), session: &entity.Session{Key: entity.Key{Kind: verdict.TargetSession, ID: "now"}}, tenant: &entity.Tenant{}, accounts: map[string]*entity.Account{}, addresses: map[string]*entity.Session{}, now: int64(1e18)}
 	if anonymous {
@@ -88,7 +92,7 @@ func newWorld(anonymous bool) *world {
 			p.Hour(6*24 + hour)
 		}
 		p.Samples.Add(entity.Runs, profile.Bucket(1))
-		w.subject.Learn(&p, w.now, &model.Default().Learning, false)
+		w.subject.Learn(&p, w.now, &shipped.Learning, false)
 		w.tenant.Subjects.Learn(&p, w.now, 30*24*time.Hour, 1)
 	}
 	for i := range 200 {

@@ -14,15 +14,16 @@ import (
 	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
-// options are a history of subjects with so many attacks of each kind.
-func options(t *testing.T, subjects, warmup, days, attacks int) ablation.Options {
+// options are a history of subjects with so many attacks of each kind, and the stories
+// that a pattern names.
+func options(t *testing.T, subjects, warmup, days, attacks int, stories string) ablation.Options {
 	t.Helper()
 	start := time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
 	o := ablation.Options{Soak: soak.Options{
 		Life:   life.Options{Seed: 7, Start: start, Days: warmup + days, Subjects: subjects, Attacks: attacks, AttackDay: warmup},
 		Warmup: warmup, Model: model.Default(),
 	}}
-	files, err := filepath.Glob("../../../../testdata/scenarios/*.txt")
+	files, err := filepath.Glob("../../../../testdata/scenarios/" + stories + ".txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
@@ -46,7 +47,11 @@ func TestSignalsThatAreMissed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("eight days of eighty lives, three times")
 	}
-	o := options(t, 80, 5, 3, 1)
+	subjects, stories := 80, "*"
+	if raceEnabled {
+		subjects, stories = 40, "[ci]*" // Ten times slower, and nothing here is concurrent.
+	}
+	o := options(t, subjects, 5, 3, 1, stories)
 	o.Signals = []evidence.Signal{evidence.FailuresByAddress, evidence.SequentialIDs}
 	rows, err := ablation.Run(o, func(*ablation.Row) {})
 	if err != nil {

@@ -16,7 +16,7 @@ func TestAblation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := ablation.Run(options(t, 300, 8, 5, 6), func(r *ablation.Row) {
+	rows, err := ablation.Run(options(t, 300, 8, 5, 6, "*"), func(r *ablation.Row) {
 		err := r.Print(os.Stdout)
 		if err != nil {
 			t.Error(err)
