@@ -71,25 +71,19 @@ func (e *Engine) doubt(x *evidence.Context, ruling *judge.Ruling) {
 	}
 }
 
-// answers notes that the event's subject has proven there who he is.
-func (e *Engine) answers(x *evidence.Context) {
-	a := e.asn(x.Tenant, x.Network, false)
-	if a != nil {
-		a.Answer(&x.Tenant.Attackers, evidence.Hash(x.Event.GetSubject()), x.Now)
-	}
-}
-
-// acquit forgets the doubt of a session in every autonomous system that it was used
-// from: a person has said that it was none.
-func (e *Engine) acquit(tenant string, s *entity.Session) {
-	t := e.tenants.Peek(entity.Key{Tenant: tenant})
-	if t == nil {
-		return
-	}
-	for i := range s.Places {
-		a := e.asn(t, s.Places[i].Network.String(), false)
+// acquit forgets the doubt of a session's subject in every autonomous system that it
+// was used from, and in the one given, empty for none: he has proven who he is, or a
+// person has said that nothing was wrong.
+func (e *Engine) acquit(t *entity.Tenant, s *entity.Session, network string) {
+	who, now := evidence.Hash(s.Subject), e.clock.Now()
+	forget := func(name string) {
+		a := e.asn(t, name, false)
 		if a != nil {
-			a.Answer(&t.Attackers, evidence.Hash(s.Subject), e.clock.Now())
+			a.Answer(&t.Attackers, who, now)
 		}
 	}
+	for i := range s.Places {
+		forget(s.Places[i].Network.String())
+	}
+	forget(network)
 }

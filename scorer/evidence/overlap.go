@@ -1,16 +1,20 @@
 package evidence
 
 import (
+	"time"
+
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 )
 
-// What it says that two sessions of a person are used at once, far apart, in nats:
-// at first, for each further turn that they take, and at most. Within a country a
-// city is a guess.
 const (
+	// overlapFor is within what time two uses are at once: nobody gets far in it.
+	overlapFor = int64(5 * time.Minute)
+	// What it says that two sessions of a person are used at once, far apart, in
+	// nats: at first, for each further turn that they take, and at most. Within a
+	// country a city is a guess.
 	abroadNats, abroadTurn, abroadMost = 5, 1, 9
-	inlandNats, inlandTurn, inlandMost = 2.5, 0.5, 5
+	inlandNats, inlandTurn, inlandMost = 3, 1, 6
 )
 
 // overlapping looks for another session of the person that is in use right now, far
@@ -22,15 +26,21 @@ func (k *Collector) overlapping(x *Context, p *entity.Place) {
 		return
 	}
 	open := o.Open > 0 && x.At-o.Alive <= aliveFor
-	if !open && x.At-o.Last > recentFor || o.Network == p.Network && o.Country == p.Country || o.Prefix != 0 && o.Prefix == p.Prefix {
+	if !open && x.At-o.Last > overlapFor || o.Network == p.Network && o.Country == p.Country || o.Prefix != 0 && o.Prefix == p.Prefix {
 		return
 	}
 	far, _ := apart(o, p)
 	if !far || o.Mobile || x.Event.GetDevice() != "" && x.Subject.Kinds[entity.Devices].Has(short(x.Event.GetDevice())) {
 		return
 	}
+	if x.Session.Pending.Settled(entity.Networks, x.Network) {
+		return // He has confirmed that he is there.
+	}
 	turns := &x.Spares.Rare(x.Session).Beside
 	if turns.LastAt != 0 {
+		if o.Last <= turns.LastAt {
+			return // The other was not used since, so nothing new is known.
+		}
 		turns.Count *= exact.Decay(float64(x.At-turns.LastAt), float64(switchesFor))
 	}
 	turns.LastAt = max(turns.LastAt, x.At)

@@ -50,27 +50,24 @@ func (w *World) plotPassword(p *plot, free *victims, due int64, company *tenant)
 	}
 }
 
-// intrude is a raid in a session of the thief's own, in which he signs in where it has
-// not begun. He has the owner's password and a browser that says it is the owner's,
-// and does at first what the owner does.
-func (w *World) intrude(s *scene, from *line, own *pass, at int64) *stroll {
+// intrude is a raid in a session of the thief's own, for which he signs in. He has the
+// owner's password and a browser that says it is the owner's, and does at first what
+// the owner does.
+func (w *World) intrude(s *scene, from *line, at int64) *stroll {
 	v := s.visit.looks[0]
 	g := w.raid(s, from, look{agent: v.agent, ja4: v.ja4, client: v.client}, at)
 	friendly := s.person.taste
 	g.taste = &friendly
-	if own.session == "" {
-		token := name(w.options.Seed, uint64(s.attack.number), forName)
-		*own = pass{session: token, token: token, authTime: at}
-		if g.v.tenant.signIn {
-			s.tries(g.v, at, s.person.account, 1, true)
-		}
+	token := name(w.options.Seed, uint64(s.attack.number), forName)
+	g.v.passes[0] = pass{session: token, token: token, authTime: at}
+	if g.v.tenant.signIn {
+		s.tries(g.v, at, s.person.account, 1, true)
 	}
-	g.v.passes[0] = *own
 	return g
 }
 
 // besideOwner signs in hours after the owner was last there, when he could be
-// anywhere, looks in every twenty minutes, and is still there when the owner comes
+// anywhere, reads something every minute, and is still there when the owner comes
 // back: two sessions of one person in two places at once.
 func (w *World) besideOwner(s *scene) {
 	far := otherNetwork
@@ -79,14 +76,12 @@ func (w *World) besideOwner(s *scene) {
 	}
 	from, _ := w.lair(s, far)
 	at := s.until + int64(5*time.Hour)
-	var own pass
-	for range 45 {
-		g := w.intrude(s, from, &own, at)
-		burst := at
-		g.clicks(12, &burst)
-		w.begin(g.v)
-		at += int64(20 * time.Minute)
+	g := w.intrude(s, from, at)
+	for range 900 {
+		g.clicks(1, &at)
+		at += int64(s.d.span(30*time.Second, 70*time.Second))
 	}
+	w.begin(g.v)
 }
 
 // campaign uses the password of one of many, after he has left, from a host that the
@@ -94,7 +89,7 @@ func (w *World) besideOwner(s *scene) {
 func (w *World) campaign(s *scene) {
 	from := &line{net: w.net.dens[s.person.city.country], seed: s.d.Uint64()}
 	at := s.until + int64(s.d.span(90*time.Minute, 3*time.Hour))
-	g := w.intrude(s, from, new(pass), at)
+	g := w.intrude(s, from, at)
 	g.clicks(25, &at)
 	greed := s.greed(g.v.tenant)
 	g.taste = &greed
