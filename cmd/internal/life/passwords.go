@@ -67,8 +67,8 @@ func (w *World) intrude(s *scene, from *line, at int64) *stroll {
 }
 
 // besideOwner signs in hours after the owner was last there, when he could be
-// anywhere, reads something every minute, and is still there when the owner comes
-// back: two sessions of one person in two places at once.
+// anywhere, reads something every other minute for two days, and is there when the
+// owner comes back: two sessions of one person in two places at once.
 func (w *World) besideOwner(s *scene) {
 	far := otherNetwork
 	if s.attack.number%2 == 0 {
@@ -77,9 +77,9 @@ func (w *World) besideOwner(s *scene) {
 	from, _ := w.lair(s, far)
 	at := s.until + int64(5*time.Hour)
 	g := w.intrude(s, from, at)
-	for range 900 {
+	for end := at + int64(48*time.Hour); at < end; {
 		g.clicks(1, &at)
-		at += int64(s.d.span(30*time.Second, 70*time.Second))
+		at += int64(s.d.span(time.Minute, 3*time.Minute))
 	}
 	w.begin(g.v)
 }
