@@ -54,7 +54,7 @@ func (e *Engine) resides(x *evidence.Context, own *entity.Subject, network strin
 	}
 	a := e.asn(x.Tenant, network, true)
 	if a != nil {
-		a.Reside(evidence.Hash(x.Event.GetSubject()), x.Now)
+		a.Reside(&x.Tenant.Attackers, evidence.Hash(x.Event.GetSubject()), x.Now)
 	}
 }
 

@@ -30,6 +30,10 @@ actor fresh-a subject=new1 session=new1 at=den ua=chrome
 actor fresh-b subject=new2 session=new2 at=den ua=chrome
 actor arrival subject=carol session=there at=den ua=chrome
 actor mimic subject=carol session=there at=den ua=firefox
+actor erin subject=erin at=den ua=chrome
+actor frank subject=frank at=den ua=chrome
+actor grace subject=grace at=den ua=chrome
+actor heidi subject=heidi at=den ua=chrome
 actor last subject=dave session=then at=den ua=chrome
 history
 repeat 30 every 24h
@@ -43,6 +47,16 @@ end
 `
 	walk := func(who string) string {
 		return "repeat 30 every 3s\n  " + who + " template=/accounts/{id} resource={i+100}\nend\n"
+	}
+	const settle = `repeat 5 every 24h
+  erin session=e{i} template=/accounts/{id} resource=7 out=4000
+  frank session=f{i} template=/accounts/{id} resource=7 out=4000
+  grace session=g{i} template=/accounts/{id} resource=7 out=4000
+  heidi session=h{i} template=/accounts/{id} resource=7 out=4000
+end
+`
+	probe := func(who string) string { // Strong enough for half of it to be believed.
+		return who + " /files/../../etc/passwd\n" + who + " /files/../../etc/shadow\n" + who + " /.git/config\n"
 	}
 	visit := func(who string) string { return "wait 5h\n" + who + " template=/accounts/{id} resource=7\n" }
 	tests := map[string]struct {
@@ -62,9 +76,14 @@ end
 		"who was suspended only for that adds nothing": {
 			walk("thief-a") + walk("thief-b") + visit("mimic") + visit("last"), "last", "2 others were suspended in network AS64777",
 		},
-		"events that nothing proves say nothing": {
-			walk("thief-a attr.producer=unsigned") + walk("thief-b attr.producer=unsigned") + visit("arrival"), "arrival", "",
+		"what they do is found in what they send": {
+			probe("thief-a") + probe("thief-b") + visit("arrival"), "arrival", "2 others were suspended",
 		},
+		"events that nothing proves say nothing": {
+			probe("thief-a attr.producer=unsigned") + probe("thief-b attr.producer=unsigned") + visit("arrival"), "arrival", "",
+		},
+		"honest people have come to live there": {settle + walk("thief-a") + walk("thief-b") + visit("arrival"), "arrival", ""},
+		"some have, but they are too few":       {"set heidi at=berlin\n" + settle + walk("thief-a") + walk("thief-b") + visit("arrival"), "arrival", "2 others were suspended"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -99,16 +118,37 @@ func TestASNsAreBounded(t *testing.T) {
 	if got.ASNs != entity.ASNsMax || got.Evicted != 2*entity.ASNsMax {
 		t.Errorf("%d are known and %d were pushed out, want %d and twice as many", got.ASNs, got.Evicted, entity.ASNsMax)
 	}
-	var one, other bytes.Buffer
-	err := e.Snapshot(&one)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = again.Snapshot(&other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(one.Bytes(), other.Bytes()) {
+	if !bytes.Equal(snapshotOf(t, e), snapshotOf(t, again)) {
 		t.Error("the same records push out others")
 	}
+}
+
+// TestAnASNBeginsAnew pushes autonomous systems out by others, which must know nothing
+// of what happened in them.
+func TestAnASNBeginsAnew(t *testing.T) {
+	e := newEngine(t, true)
+	flood := func(first, accounts int) int {
+		for i := range entity.ASNsMax * accounts {
+			e.Assess(scorer.Record{Event: &event.RequestEvent{
+				Kind: event.KindRequest, Time: at(0), Address: "192.0.2.1", Asn: uint32(first + i/accounts),
+				AuthOutcome: event.AuthFailure, Account: fmt.Sprint("a", i%accounts), Status: 401,
+			}})
+		}
+		return len(snapshotOf(t, e))
+	}
+	full := flood(1, 8)
+	anew := flood(1+entity.ASNsMax, 1)
+	if saved := full - anew; saved < 7*4*entity.ASNsMax {
+		t.Errorf("with one account in each the state takes %d B less than with eight, want %d at least", saved, 7*4*entity.ASNsMax)
+	}
+}
+
+func snapshotOf(t *testing.T, e *scorer.Engine) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	err := e.Snapshot(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

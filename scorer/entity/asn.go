@@ -33,8 +33,12 @@ type ASN struct {
 // failed and passed, each once in each network.
 type Attackers struct{ doubted, failed, passed Fading }
 
-// Reside notes that a subject's clean session has taught from there.
-func (a *ASN) Reside(subject uint64, now int64) { a.residents.note(subject, now) }
+// Reside notes that a subject's clean session has taught from there: so it was no
+// thief's, nor was what it was doubted for.
+func (a *ASN) Reside(all *Attackers, subject uint64, now int64) {
+	a.Answer(all, subject, now)
+	a.residents.note(subject, now)
+}
 
 // Residents is how many subjects are at home there, decayed, at most
 // [ASNVoicesMax].

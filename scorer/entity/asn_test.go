@@ -17,7 +17,7 @@ func TestASNCountsSubjectsOnce(t *testing.T) {
 	now := int64(1e18)
 	for range 50 {
 		a.Doubt(&all, 7, now)
-		a.Reside(8, now)
+		a.Reside(&all, 8, now)
 		a.SignIn(&all, 9, false, now)
 	}
 	later := now + int64(11*time.Minute)
@@ -34,13 +34,13 @@ func TestASNCountsSubjectsOnce(t *testing.T) {
 	if failed, _ := a.Failed(&all, now); failed != 1 {
 		t.Errorf("%g accounts failed, want one", failed)
 	}
-	a.Answer(&all, 7, later)
+	a.Reside(&all, 7, later) // Whoever is at home there was no thief.
 	if here, everywhere = a.Doubted(&all, 0, later); here != 0 || everywhere > 1e-9 {
 		t.Errorf("%g subjects of %g are doubted after an answer, want none", here, everywhere)
 	}
 	for i := range 1000 {
 		a.Doubt(&all, uint64(i), now)
-		a.Reside(uint64(i), now)
+		a.Reside(&all, 5000+uint64(i), now)
 		a.SignIn(&all, uint64(i), false, now)
 	}
 	here, _ = a.Doubted(&all, 1<<20, later)
@@ -68,7 +68,7 @@ func TestASNForgets(t *testing.T) {
 			now := int64(1e18)
 			for i := range uint64(4) {
 				a.Doubt(&all, i, now-int64(time.Hour))
-				a.Reside(i, now)
+				a.Reside(&all, 100+i, now)
 				a.SignIn(&all, i, false, now)
 			}
 			doubted, _ := a.Doubted(&all, 99, max(now, now+tt.after))
@@ -88,7 +88,7 @@ func TestASNIsRestored(t *testing.T) {
 	var all entity.Attackers
 	for i := range uint64(40) {
 		a.Doubt(&all, i, int64(1e18+i))
-		a.Reside(i, int64(1e18+i))
+		a.Reside(&all, 100+i, int64(1e18+i))
 		a.SignIn(&all, i, i%3 == 0, int64(1e18+i))
 	}
 	w := snapshot.Writer()
@@ -118,7 +118,7 @@ func FuzzASN(f *testing.F) {
 		a.Code(snapshot.Reader(b))
 		for i := range uint64(100) {
 			a.Doubt(new(entity.Attackers), i, 1e18)
-			a.Reside(i, 1e18)
+			a.Reside(new(entity.Attackers), i, 1e18)
 		}
 		if n := a.Residents(1e18); !(n >= 0 && n <= entity.ASNVoicesMax) {
 			t.Errorf("%g at home", n)

@@ -39,7 +39,7 @@ func TestSuspiciousNetwork(t *testing.T) {
 	residents := func(n int) func(*network) {
 		return func(a *network) {
 			for i := range n {
-				a.asn.Reside(uint64(500+i), a.now-hour)
+				a.asn.Reside(a.all, uint64(500+i), a.now-hour)
 			}
 		}
 	}

@@ -46,7 +46,9 @@ func TestOverlapping(t *testing.T) {
 		"on a carrier abroad":                         {home, 20 * time.Second, 1, saopaulo(chrome, "mobile"), 2.5, 2.5},
 		"a phone abroad that comes out at home":       {other(func(p *entity.Place) { p.Mobile = true }), 20 * time.Second, 9, saopaulo(chrome), 0, 0},
 		"neither is at home":                          {other(func(p *entity.Place) { p.Network = profile.NameOf("AS7") }), 20 * time.Second, 1, saopaulo(chrome), 2.5, 2.5},
-		"the owner's, beside a thief's":               {other(func(p *entity.Place) { p.Country, p.Network = profile.NameOf("BR"), profile.NameOf("AS64500") }), 20 * time.Second, 9, berlin(), 0, 0},
+		"the owner's, beside a thief's": {other(func(p *entity.Place) {
+			p.Country, p.Network, p.Prefix, p.Longitude = profile.NameOf("BR"), profile.NameOf("AS64500"), 0, -46.6
+		}), 20 * time.Second, 9, berlin(), 0, 0},
 		"by a device that the subject is known for":   {home, 20 * time.Second, 9, with(saopaulo(chrome), func(e *event.RequestEvent) { e.Device = "laptop" }), 0, 0},
 		"by a device that it is not":                  {home, 20 * time.Second, 1, with(saopaulo(chrome), func(e *event.RequestEvent) { e.Device = "phone" }), 5, 5},
 		"a robot in two clouds":                       {home, 20 * time.Second, 9, machine(saopaulo(chrome)), 0, 0},

@@ -85,11 +85,20 @@ func (w *World) besideOwner(s *scene) {
 }
 
 // campaign uses the password of one of many, after he has left, from a host that the
-// whole campaign comes from and that no list knows.
+// whole campaign comes from and that no list knows. Of his list six other passwords
+// were changed since; he tries each once, from another address of the host.
 func (w *World) campaign(s *scene) {
-	from := &line{net: w.net.dens[s.person.city.country], seed: s.d.Uint64()}
+	den := w.net.dens[s.person.city.country]
 	at := s.until + int64(s.d.span(90*time.Minute, 3*time.Hour))
-	g := w.intrude(s, from, at)
+	if s.person.tenant.signIn {
+		for i := range 6 {
+			before := at - int64(i+1)*int64(12*time.Minute)
+			v := w.attempt(s, s.person.tenant, &line{net: den, seed: s.d.Uint64()}, s.visit.looks[0].agent, before)
+			s.tries(v, before, s.stolen(s.person.tenant), 0, false) // One wrong password strikes nobody.
+			w.begin(v)
+		}
+	}
+	g := w.intrude(s, &line{net: den, seed: s.d.Uint64()}, at)
 	g.clicks(25, &at)
 	greed := s.greed(g.v.tenant)
 	g.taste = &greed
