@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/evidence"
 	"github.com/vigil-gateway/vigil/scorer/judge"
@@ -59,10 +60,14 @@ func (e *Engine) resides(x *evidence.Context, own *entity.Subject, network strin
 }
 
 // doubt notes that a session was suspended in the event's autonomous system, for more
-// than what others had done there: no doubt breeds another.
+// than what others had done there: no doubt breeds another. What nothing proves may
+// have been written to have a network doubted.
 func (e *Engine) doubt(x *evidence.Context, ruling *judge.Ruling) {
+	if !verdict.Suspends(ruling.Action) || x.Event.Unproven() || !e.hasHistory(x.Subject) {
+		return
+	}
 	borrowed := x.Session.Suspicion.Peak(int(evidence.SuspiciousNetwork))
-	if !e.hasHistory(x.Subject) || ruling.Score-borrowed < ruling.Rung.Threshold {
+	if ruling.Score-borrowed < ruling.Rung.Threshold {
 		return
 	}
 	a := e.asn(x.Tenant, x.Network, true)

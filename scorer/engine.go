@@ -231,9 +231,6 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	proven := !unproven && e.prove(x)
 	findings := e.collector.Collect(x)
 	discount(findings, unproven)
-	if !unproven {
-		e.signedIn(x)
-	}
 	if proven {
 		e.collector.Prove(x)
 		s.Worst = 0
@@ -260,6 +257,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	if !unproven {
 		e.remember(x, common, &ruling)
+		e.signedIn(x)
 	}
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
@@ -279,9 +277,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	s.Tainted = s.Tainted || verdict.Suspends(ruling.Action) || kind != event.SubjectService && kind != event.SubjectAgent
 	e.ordered(x)
 	company := e.company(x, ruling.Action)
-	if verdict.Suspends(ruling.Action) && !unproven {
-		e.doubt(x, &ruling)
-	}
+	e.doubt(x, &ruling)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Company: company,

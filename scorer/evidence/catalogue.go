@@ -327,7 +327,7 @@ var catalogue = [Count]Description{
 	},
 	Overlapping: {
 		ID: "net.overlapping_sessions", Group: Network, Technique: "T1078", Needs: "a human subject with two sessions, asn or address; country, else latitude and longitude of both places",
-		Formula:  "fixed likelihood ratios for a session in a network that is no habit of the subject, within five minutes of another of his sessions that is far away: 5 across a border, 3 within a country, and 1 more for each time that they take turns, half-life 10 min, up to 9 and 6, less what geo.impossible_travel has said; half where this one comes from a VPN, relay or carrier, the other from a VPN or relay, or the other's network is no habit either; silent where the other is on a carrier's network, for a phone abroad comes out at home, for a device that the subject is known for, and where he has confirmed that he is there",
+		Formula:  "fixed likelihood ratios for a session in a network that is no habit of the subject, within five minutes of another of his sessions that is far away: 5 across a border and 2 more for each time that they take turns, up to 9, within a country 3 and 1 more up to 6, half-life 10 min, less what geo.impossible_travel has said; half where this one comes from a VPN, relay or carrier, the other from a VPN or relay, or the other's network is no habit either; silent where the other is on a carrier's network, for a phone abroad comes out at home, for a device that the subject is known for, and where he has confirmed that he is there",
 		Innocent: "a page at home that refreshes itself while its owner has just arrived elsewhere; a cloud desktop abroad, on its first day",
 	},
 	ClientSpread: {

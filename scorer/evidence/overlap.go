@@ -13,7 +13,7 @@ const (
 	// What it says that two sessions of a person are used at once, far apart, in
 	// nats: at first, for each further turn that they take, and at most. Within a
 	// country a city is a guess.
-	abroadNats, abroadTurn, abroadMost = 5, 1, 9
+	abroadNats, abroadTurn, abroadMost = 5, 2, 9
 	inlandNats, inlandTurn, inlandMost = 3, 1, 6
 )
 
