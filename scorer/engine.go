@@ -91,6 +91,7 @@ type Engine struct {
 	tenants   *entity.Table[entity.Tenant]
 	// Accounts are bounded as addresses are: sign-ins make them.
 	accounts *entity.Table[entity.Account]
+	asns     *entity.Table[entity.ASN]
 	facets   *facet.Collector
 	gateways entity.Gateways
 	shares   []judge.Share
@@ -136,6 +137,7 @@ func (e *Engine) empty() {
 	e.subjects = entity.NewTable[entity.Subject](e.shelf.room(l.SubjectsMax))
 	e.tenants = entity.NewTable[entity.Tenant](l.TenantsMax)
 	e.accounts = entity.NewTable[entity.Account](e.shelf.room(l.AddressesMax))
+	e.asns = entity.NewTable[entity.ASN](entity.ASNsMax)
 	e.facets = facet.NewCollector()
 	e.dropped, e.late = 0, 0
 	e.gateways = entity.Gateways{}
@@ -255,6 +257,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	}
 	if !unproven {
 		e.remember(x, common, &ruling)
+		e.signedIn(x)
 	}
 	if e.gather != nil {
 		e.note(r.Event, kind, rungs, s, &ruling)
@@ -274,6 +277,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	s.Tainted = s.Tainted || verdict.Suspends(ruling.Action) || kind != event.SubjectService && kind != event.SubjectAgent
 	e.ordered(x)
 	company := e.company(x, ruling.Action)
+	e.doubt(x, &ruling)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Company: company,
@@ -345,7 +349,7 @@ func (e *Engine) look(ev *event.RequestEvent) *evidence.Context {
 	*x = evidence.Context{
 		Event: ev, Now: now, At: at,
 		Agent: e.agents.Of(ev.GetUserAgent()), Network: e.collector.Names.Network(ev),
-		Tenant: e.tenant(ev.GetTenant()), Spares: &e.spares,
+		Tenant: e.tenant(ev.GetTenant()), ASNs: e.asns, Spares: &e.spares,
 	}
 	if ev.GetSubject() != "" {
 		key := entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSubject, ID: ev.GetSubject()}
@@ -490,7 +494,7 @@ func (e *Engine) inherit(x *evidence.Context, s *entity.Session) {
 
 // Stats says how much an engine holds.
 type Stats struct {
-	Sessions, Subjects, Addresses, Tenants int
+	Sessions, Subjects, Addresses, Tenants, ASNs int
 	// Detectors are those of model.anomaly, and Looked counts the events that they
 	// were asked about since the engine was made.
 	Detectors int
@@ -525,8 +529,8 @@ type Stats struct {
 // Stats returns the size of every table.
 func (e *Engine) Stats() Stats {
 	s := Stats{
-		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(),
-		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.custom.anomaly.Evicted(),
+		Sessions: e.sessions.Len(), Subjects: e.subjects.Len(), Addresses: e.addresses.Len(), Tenants: e.tenants.Len(), ASNs: e.asns.Len(),
+		Evicted:   e.sessions.Evicted + e.subjects.Evicted + e.addresses.Evicted + e.tenants.Evicted + e.accounts.Evicted + e.asns.Evicted + e.custom.anomaly.Evicted(),
 		Detectors: e.custom.anomaly.Len(), Looked: e.custom.anomaly.Looked, Undetected: e.custom.anomaly.Without,
 		Clock: e.clock.Now(), RulesMissed: e.custom.rules.Missed(), EpochsMissed: e.epochs.missed,
 		PeerGroupsDropped: e.dropped, Late: e.late, Returned: e.shelf.returned,

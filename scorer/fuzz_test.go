@@ -16,6 +16,7 @@ import (
 func FuzzRestore(f *testing.F) {
 	e := fresh(f, true)
 	for _, subject := range []string{"", "u"} {
+		e.Assess(scorer.Record{Event: &event.RequestEvent{Time: timestamppb.New(start), Subject: subject, Address: "192.0.2.1", Asn: 3320, AuthOutcome: event.AuthFailure, Account: "a"}})
 		e.Assess(scorer.Record{Event: &event.RequestEvent{Time: timestamppb.New(start), Subject: subject, Session: subject, Address: "192.0.2.1", Path: "/.env", Status: 404, Resource: "1"}})
 	}
 	var b bytes.Buffer

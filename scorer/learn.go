@@ -110,6 +110,7 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 			s.Pending.Taught(x.Now)
 			return
 		}
+		e.resides(x, own, network)
 		own.LearnOdd(s.OddPeak)
 		s.OddPeak = 0
 	}
@@ -169,6 +170,7 @@ func (e *Engine) prove(x *evidence.Context) bool {
 	absolve(s, verdict.ActionStepUp, x.Now)
 	next := e.shown(x, 0)
 	x.Subject.Answer(&next)
+	e.acquit(x.Tenant, s, x.Network)
 	return newer || ev.GetReason() == event.ReasonStepUp || len(ev.GetAmr()) > 1
 }
 
@@ -205,6 +207,7 @@ func (e *Engine) control(ev *event.RequestEvent) {
 		e.visit(entity.Key{Tenant: ev.GetTenant(), Kind: kind, ID: id}, func(s *entity.Session) {
 			absolve(s, verdict.ActionBlock, now)
 			s.Worst = 0
+			e.acquit(e.tenant(ev.GetTenant()), s, "")
 		})
 	}
 	lift(verdict.TargetSession, ev.GetSession())

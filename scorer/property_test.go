@@ -27,7 +27,7 @@ func drawEvent(t *rapid.T, tenant string, at time.Time) *event.RequestEvent {
 		Kind: pick("kind", event.KindRequest, event.KindRequest, event.KindRequest, event.KindSession), Tenant: tenant, Time: timestamppb.New(at),
 		Phase: pick("phase", "", event.PhaseComplete, event.PhaseComplete, event.PhaseOpen, event.PhaseTick, event.PhaseClose), RequestId: pick("request", "r1", "r2", "r3"),
 		Subject: pick("subject", "", "u1", "u2"), Address: pick("address", "", "198.51.100.7", "203.0.113.5", "2001:db8::1", "no address"),
-		Country: pick("country", "", "DE", "BR"), UserAgent: pick("agent", "", scenario.Agent("chrome"), scenario.Agent("python"), scenario.Agent("iphone")),
+		Country: pick("country", "", "DE", "BR"), Asn: uint32(pickNumber(t, "asn", 0, 0, 3320, 64500)), UserAgent: pick("agent", "", scenario.Agent("chrome"), scenario.Agent("python"), scenario.Agent("iphone")),
 		Method: pick("method", "GET", "POST"), Path: pick("path", "", "/login", "/.env", "/a/1", "/a/2", "/../../etc/passwd"),
 		Template: pick("template", "", "/a/{id}"), Resource: pick("resource", "", "1", "2", "3", "4", "99999999999999999999"),
 		Status: uint32(rapid.SampledFrom([]int{0, 200, 401, 404}).Draw(t, "status")), AuthOutcome: pick("outcome", "", "", "", event.AuthFailure, event.AuthMFAFailure, event.AuthSuccess),

@@ -58,6 +58,7 @@ func (e *Engine) code(c *snapshot.Codec, keep func(key []byte) bool) {
 	e.addresses.Code(c, func(s *entity.Session) { s.Code(c) }, keepSession)
 	e.gateways.Code(c)
 	e.accounts.Code(c, func(a *entity.Account) { a.Code(c) }, nil)
+	e.asns.Code(c, func(a *entity.ASN) { a.Code(c) }, nil)
 	e.custom.anomaly.Code(c)
 	e.custom.ensembles.Code(c)
 	e.facets.Code(c)

@@ -1,8 +1,8 @@
 // Package entity holds what is known about whoever acts: sessions, subjects,
-// addresses and tenants; about what they share, as prefixes, accounts and
-// gateways; and the stream clock that all of it lives by.
+// addresses and tenants; about what they share, as prefixes, autonomous systems,
+// accounts and gateways; and the stream clock that all of it lives by.
 //
-//	Record --> Clock --> Table[Session], Table[Subject], Table[Tenant] --> evidence, judge
+//	Record --> Clock --> Table[Session], Table[Subject], Table[ASN], Table[Tenant] --> evidence, judge
 //
 // # Contract
 //
@@ -19,4 +19,8 @@
 //
 // Entities of different tenants never share a key. Addresses are sessions too:
 // who shows no credential is judged by what his address does.
+//
+// An autonomous system is not judged, and stands as evidence against whoever is new to
+// it: as what became of others there. Each subject has one voice in it, and only one
+// with a history; where honest subjects are at home, nothing is held against others.
 package entity

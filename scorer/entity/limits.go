@@ -46,6 +46,11 @@ const (
 	// FacetNamesMax bounds the accounts and addresses of a facet that are told
 	// apart, and the networks of an account.
 	FacetNamesMax = 128
+	// ASNsMax bounds the autonomous systems of all tenants that are told apart, and
+	// ASNVoicesMax the subjects of each who are known to be at home there, or
+	// doubted there.
+	ASNsMax      = 4096
+	ASNVoicesMax = 16
 	// ArrivalsMax bounds the values of a tenant whose arrival is followed.
 	ArrivalsMax = 256
 	// CandidatesMax bounds the values of a subject that wait to be known.

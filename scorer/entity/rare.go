@@ -27,6 +27,9 @@ type Rare struct {
 	Parked  []Parked
 	Best    float64
 	Longest int32
+	// Beside counts how often another session of the subject was used in between, far
+	// away.
+	Beside Switches
 	// Group is the peer group whose the session's delta is, empty for none.
 	Group profile.Name
 }
@@ -138,6 +141,8 @@ func (s *Session) codeRare(k *snapshot.Codec) {
 	k.I64(&r.ReassuredAt)
 	k.I64(&r.SignedOut)
 	k.U64(&r.SuspendedOn)
+	k.F64(&r.Beside.Count)
+	k.I64(&r.Beside.LastAt)
 	r.Group.Code(k)
 	snapshot.List(k, &r.Parked, func(w *Parked) { w.code(k) })
 	k.F64(&r.Best)

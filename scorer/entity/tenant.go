@@ -38,6 +38,8 @@ type Tenant struct {
 	People, Machines Prevalence
 	// Days weighs the days of subjects by where they come from.
 	Days Influence
+	// Attackers says what the networks of attackers are measured by.
+	Attackers Attackers
 	// groups are the peer groups of the model that have been taught, in the order
 	// in which they first were.
 	groups []*PeerGroup
@@ -202,6 +204,7 @@ func (t *Tenant) Code(k *snapshot.Codec) {
 	t.People.code(k)
 	t.Machines.code(k)
 	t.Days.code(k)
+	t.Attackers.code(k)
 	snapshot.List(k, &t.groups, func(g **PeerGroup) {
 		if k.Reading() {
 			*g = new(PeerGroup)

@@ -48,6 +48,8 @@ const (
 	SharedDevice
 	ClientSpread
 	SuspendedDevice
+	SuspiciousNetwork
+	Overlapping
 	// Count is the number of signals.
 	Count int = iota
 )
@@ -317,6 +319,16 @@ var catalogue = [Count]Description{
 		ID: "device.suspended_sessions", Group: Binding, Technique: "T1550.001", Facet: true, Needs: "device, session",
 		Formula:  "6.5 for each session beyond the first that the first stage suspended when this device showed it, half-life 24 h, and for each beyond the first of those that one subject has there at once while he goes on elsewhere; of a device that honest people share only the latter",
 		Innocent: "three sessions of one traveller on one day, each of which was asked to confirm who he is",
+	},
+	SuspiciousNetwork: {
+		ID: "net.suspicious_network", Group: Network, Technique: "T1583.003", Needs: "subject with a history, asn; earlier doubts or failed sign-ins of others in the ASN",
+		Formula:  "c·ln(q/max(0.002, p(x|tenant))), which makes of what net.new_network takes for p(x|attack) the share q that the tenant's attackers have shown, half-life 7 d: (d+10·0.002)/(D+10), d = other subjects with a history whose session was suspended in the ASN without this signal and who did not answer within ten minutes, two at least, D = those in all ASNs; or, if more, the same of accounts that failed beyond those that passed, five at least; silent where the network is a habit of the subject and where three others with a history are at home in the ASN, half from a VPN or relay",
+		Innocent: "the third traveller in a hotel network in which two others did not answer",
+	},
+	Overlapping: {
+		ID: "net.overlapping_sessions", Group: Network, Technique: "T1078", Needs: "a human subject with two sessions, asn or address; country, else latitude and longitude of both places",
+		Formula:  "fixed likelihood ratios for a session in a network that is no habit of the subject, within five minutes of another of his sessions that is far away: 5 across a border and 2 more for each time that they take turns, up to 9, within a country 3 and 1 more up to 6, half-life 10 min, less what geo.impossible_travel has said; half where this one comes from a VPN, relay or carrier, the other from a VPN or relay, or the other's network is no habit either; silent where the other is on a carrier's network, for a phone abroad comes out at home, for a device that the subject is known for, and where he has confirmed that he is there",
+		Innocent: "a page at home that refreshes itself while its owner has just arrived elsewhere; a cloud desktop abroad, on its first day",
 	},
 	ClientSpread: {
 		ID: "client.many_networks", Group: Credential, Technique: "T1552.001", Facet: true, Needs: "client_id, subject_kind service or agent; asn or address",

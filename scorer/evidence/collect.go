@@ -55,6 +55,8 @@ type Context struct {
 	Account *entity.Account
 	// Gateway is the gateway that reports, nil where the event names none.
 	Gateway *entity.Gateway
+	// ASNs are the autonomous systems of all tenants, nil for none.
+	ASNs *entity.Table[entity.ASN]
 	// Spares are what new parts of the session are made of, nil for none.
 	Spares *entity.Spares
 }

@@ -65,9 +65,13 @@ func (k *Collector) network(x *Context) {
 		return // An address is where it is.
 	}
 	p := &s.Places[here]
-	if !k.concurrent(x, here, arrived) && arrived {
+	if k.concurrent(x, here, arrived) {
+		return
+	}
+	if arrived {
 		k.travel(x, &last, p)
 	}
+	k.overlapping(x, p)
 }
 
 // origin says how new the country, the network and the prefix are. A prefix
@@ -92,6 +96,7 @@ func (k *Collector) origin(x *Context, prefix string) {
 	}
 	if judgedNetwork {
 		k.anonymiser(x)
+		k.suspicious(x)
 		k.newNetwork = firstNetwork && !x.Subject.Kinds[entity.Networks].Has(x.Network)
 	}
 	if x.Network == "" || newCountry {

@@ -57,6 +57,7 @@ type world struct {
 	// addresses are those who show no credential.
 	addresses map[string]*entity.Session
 	gateways  entity.Gateways
+	asns      *entity.Table[entity.ASN]
 	now       int64
 }
 
@@ -116,7 +117,7 @@ func (w *world) see(s step) map[evidence.Signal]evidence.Finding {
 	w.now += int64(s.in)
 	found := map[evidence.Signal]evidence.Finding{}
 	x := &evidence.Context{
-		Event: s.ev, Now: w.now, At: w.now, Session: w.session, Subject: w.subject, Tenant: w.tenant,
+		Event: s.ev, Now: w.now, At: w.now, Session: w.session, Subject: w.subject, Tenant: w.tenant, ASNs: w.asns,
 		Agent: w.agents.Of(s.ev.GetUserAgent()), Network: evidence.NetworkOf(s.ev),
 	}
 	if s.ev.GetGateway() != "" {
@@ -330,7 +331,9 @@ func TestSignals(t *testing.T) {
 	for _, more := range []map[string]signalCase{credentialCases(), identityCases(), behaviourCases(), orderCases()} {
 		maps.Copy(tests, more)
 	}
-	covered := map[evidence.Signal]bool{evidence.Anomaly: true} // Package anomaly finds it.
+	covered := map[evidence.Signal]bool{ // Others have tests of their own: package anomaly, TestSuspiciousNetwork, TestOverlapping.
+		evidence.Anomaly: true, evidence.SuspiciousNetwork: true, evidence.Overlapping: true,
+	}
 	for name, tt := range tests {
 		covered[tt.signal] = true
 		t.Run(name, func(t *testing.T) {

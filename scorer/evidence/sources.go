@@ -53,6 +53,8 @@ var sources = [Count]string{
 	Takeover:          "Schonlau et al. 2001 and MacKay and Peto 1995 (Markov order with back-off); Page 1954 (CUSUM); Hosking and Wallis 1987 (tail); Vovk and Wang 2021 and Ramdas et al. 2023 (mean of e-values, plug-in alternative)",
 	Anomaly:           "Vovk, Gammerman and Shafer 2005 (conformal p-value); Vovk and Wang 2021 (κ·p^(κ-1)); Wald 1945; the score is package forest's",
 	SharedDevice:      estimate + ": nats for each subject",
+	SuspiciousNetwork: novelty + ", with p(x|attack) learned from whom the tenant has suspended, shrunk to that of net.new_network; the weight of 10 is an estimate of our own",
+	Overlapping:       estimate + ": ratios by distance and by turns taken",
 	SuspendedDevice:   estimate + ": nats for each session",
 }
 

@@ -13,7 +13,7 @@ import (
 
 // Version is the format that Seal writes; a change of any entity's layout
 // raises it.
-const Version = 9
+const Version = 10
 
 // PayloadBytesMax bounds a snapshot: 400,000 entities of 8 KiB.
 const PayloadBytesMax = 4 << 30

@@ -70,7 +70,7 @@ func plots() []plot {
 
 // AttackKinds lists the kinds of attack in the order of the detection table.
 func AttackKinds() []string {
-	all := plots()
+	all := append(plots(), passwordPlots()...)
 	names := make([]string, len(all))
 	for i := range all {
 		names[i] = all[i].kind
@@ -103,6 +103,7 @@ func (w *World) plotAttacks() {
 			w.attacks = append(w.attacks, a)
 		}
 	}
+	w.plotPasswords(d, free)
 }
 
 // victims are those whom nobody is after yet, in a random order.

@@ -112,6 +112,11 @@
 // with the token, at the fifth id of a walk, at the third large download or
 // refused account. Thieves take two or three seconds between clicks.
 //
+// Who has a password signs in himself, with a browser that says it is the owner's and
+// without its cookie. One reads along for two days; a gang is after the people of one
+// company within three days, from one host with machines in every country, where six
+// passwords that were changed since are tried, an hour before, for each that is right.
+//
 // # Non-obvious
 //
 // A visit's records are made at once, when it begins, and sorted; so a stream's

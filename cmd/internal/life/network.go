@@ -57,6 +57,7 @@ type internet struct {
 	vpns     [][]*network // By consumer VPN: its exits.
 	relays   map[string]*network
 	flight   []*network
+	dens     map[string]*network // By country: a host that asks nobody for his name.
 
 	file      geoFile
 	located   map[uint32]place // Cache of the current file.
@@ -81,6 +82,11 @@ func newInternet(seed uint64, geo *geography) *internet {
 		}
 	}
 	n.veils(d)
+	den := n.newASN()
+	n.dens = make(map[string]*network)
+	for _, country := range geo.countries {
+		n.dens[country] = n.add(&network{kind: business, asn: den, org: "Quiet Servers", city: geo.byCountry[country][0]}, 4)
+	}
 	return n
 }
 
