@@ -193,7 +193,7 @@ var catalogue = [Count]Description{
 	UseAfterSignOut: {
 		ID: "credential.use_after_sign_out", Group: Credential, Technique: "T1550.001", Hard: true, Needs: "session, a session event with reason logout, decision",
 		Formula:  "fixed: a session is used with success more than 30 s after it was signed out, and no sign-in came in between",
-		Innocent: "two windows of one session, one of which signs out while the application has no sign-out of its own for the other: the session has ended anyway. What was sent before, refused, or signed in again does not count",
+		Innocent: "the second window of a session goes on at a gateway that has not heard of the sign-out in the first yet: the session has ended anyway. What was sent before, refused, or signed in again does not count",
 	},
 	SprayedPrefix: {
 		ID: "credential.spraying", Group: Credential, Technique: "T1110.003", Facet: true, Needs: "address or device or client_id, auth_outcome, account",
@@ -212,8 +212,8 @@ var catalogue = [Count]Description{
 	},
 	RefreshAnomaly: {
 		ID: "credential.refresh_anomaly", Group: Credential, Technique: "T1550.001", Needs: "session, token_id; asn or address, user_agent",
-		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same",
-		Innocent: "a phone that changes its network between two refreshes",
+		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, for one that is refused because its session was signed out and comes from a network that is neither its own nor the subject's, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same",
+		Innocent: "a phone that changes its network between two refreshes; a laptop whose second window asks on in a café after the first has signed out",
 	},
 	ResponseSize: {
 		ID: "volume.response_size", Group: Volume, Technique: "T1213", Needs: "template, status, bytes_out, fifty answers of the template in the tenant's history",

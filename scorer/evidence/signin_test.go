@@ -21,6 +21,13 @@ func shown(token string, e *event.RequestEvent) *event.RequestEvent {
 	return with(e, func(e *event.RequestEvent) { e.TokenId = token })
 }
 
+// dead is a request that a gateway refuses because the session was signed out.
+func dead(e *event.RequestEvent) *event.RequestEvent {
+	return with(shown("a", e), func(e *event.RequestEvent) {
+		e.Decision, e.Status, e.Reason = event.DecisionDeny, 401, "session_revoked"
+	})
+}
+
 func credentialCases() map[string]signalCase {
 	out := step{0, happened(event.ReasonLogout, "", berlin())}
 	refused := func(n int) []step {
@@ -38,6 +45,10 @@ func credentialCases() map[string]signalCase {
 		"a sign-in after sign-out begins again":           {evidence.UseAfterSignOut, false, []step{out, {time.Minute, happened(event.ReasonLogin, event.AuthSuccess, berlin())}, {time.Minute, berlin()}}, 0, 0, false},
 		"a newer sign-in elsewhere is known by its time":  {evidence.UseAfterSignOut, false, []step{out, {time.Hour, with(berlin(), func(e *event.RequestEvent) { e.AuthTime = timestamppb.New(time.Unix(2e9, 0)) })}}, 0, 0, false},
 		"a stream that still ticks after sign-out":        {evidence.UseAfterSignOut, false, []step{out, {time.Hour, with(berlin(), func(e *event.RequestEvent) { e.Phase = event.PhaseTick })}}, 0, 0, false},
+		"a copy is refused after sign-out":                {evidence.RefreshAnomaly, false, []step{{0, shown("a", berlin())}, out, {time.Hour, dead(otherNetwork("curl/8"))}}, 6, 6, true},
+		"a laptop asks on in a café after sign-out":       {evidence.RefreshAnomaly, false, []step{{0, shown("a", berlin())}, out, {time.Hour, dead(otherNetwork(chrome))}}, 2, 2, true},
+		"a second window asks on after sign-out":          {evidence.RefreshAnomaly, false, []step{{0, shown("a", berlin())}, out, {time.Hour, dead(berlin())}}, 0, 0, true},
+		"a refusal from elsewhere before sign-out":        {evidence.RefreshAnomaly, false, []step{{0, shown("a", berlin())}, {time.Hour, dead(otherNetwork("curl/8"))}}, 0, 0, true},
 		"eight refused second factors, then one accepted": {evidence.MFAFatigue, false, append(refused(8), accepted), 10, 12, true},
 		"eight refused second factors":                    {evidence.MFAFatigue, false, refused(8), 4, 5, true},
 		"two codes that had just changed":                 {evidence.MFAFatigue, false, append(refused(2), accepted), 0, 0, true},

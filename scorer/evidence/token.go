@@ -31,11 +31,14 @@ func (k *Collector) token(x *Context) {
 		k.lifecycle(x)
 		return
 	}
-	if !x.request() || x.Event.GetDecision() != "" && x.Event.GetDecision() != event.DecisionPermit || x.Event.GetStatus() >= 400 {
-		return // What was refused was not used.
+	switch {
+	case !x.request():
+	case x.Event.GetDecision() != "" && x.Event.GetDecision() != event.DecisionPermit || x.Event.GetStatus() >= 400:
+		k.copied(x) // What was refused was not used.
+	default:
+		k.signedOut(x)
+		k.rotated(x)
 	}
-	k.signedOut(x)
-	k.rotated(x)
 }
 
 func (k *Collector) lifecycle(x *Context) {
@@ -63,6 +66,28 @@ func (k *Collector) signedOut(x *Context) {
 	n := k.cut(UseAfterSignOut, signOutNats)
 	if n > 0 {
 		k.add(UseAfterSignOut, n, true, k.sayf("the session is used %s after it was signed out", k.ago(x.At-at)))
+	}
+}
+
+// copied looks for a token that is refused because its session was signed out, and
+// that comes from elsewhere. The owner's other windows ask with it once more, or for
+// hours, and his machine may have been carried away by then; but it brings its own
+// client along.
+func (k *Collector) copied(x *Context) {
+	at, r := x.Session.Rare().SignedOut, x.Session.Rotation
+	if at == 0 || x.At <= at || r == nil || x.Event.GetStatus() != 401 {
+		return
+	}
+	if x.Network == "" || hash(x.Network) == r.Network || habit(x, entity.Networks, x.Network) {
+		return
+	}
+	nats := float64(movedNats)
+	if hash(x.Agent.Family) != r.Family && !habit(x, entity.Families, x.Agent.Family) {
+		nats = reusedNats
+	}
+	n := k.cut(RefreshAnomaly, veil(nats, x.Event))
+	if n > 0 {
+		k.add(RefreshAnomaly, n, false, k.sayf("a token is shown from %s, %s after its session was signed out elsewhere, and refused", usual(x.Network), k.ago(x.At-at)))
 	}
 }
 
@@ -112,6 +137,11 @@ func (k *Collector) refreshed(x *Context) {
 	if n > 0 {
 		k.add(RefreshAnomaly, n, false, k.sayf("the session is renewed from %s, %s after it was renewed from elsewhere", usual(x.Network), k.ago(since)))
 	}
+}
+
+// habit reports whether a value is one of the subject's habits.
+func habit(x *Context, kind entity.Kind, name string) bool {
+	return x.Subject != nil && x.Subject.Kinds[kind].Has(name)
 }
 
 func rotation(x *Context) *entity.Rotation {

@@ -151,7 +151,7 @@ func (v *victims) next(of prey, a *Attack) bool {
 	if len(*list) == 0 {
 		return false
 	}
-	(*list)[0].attack, a.Subject = a, (*list)[0].subject
+	(*list)[0].attack, (*list)[0].hunted, a.Subject = a, true, (*list)[0].subject
 	*list = (*list)[1:]
 	return true
 }

@@ -183,6 +183,7 @@ func (w *World) Next(ev *event.RequestEvent) (Label, bool) {
 			w.agenda.push(item{at: v.records[v.next].at, order: it.order, visit: v})
 		} else {
 			w.spare = append(w.spare, v.records[:0])
+			v.records = nil
 		}
 		return label, true
 	}

@@ -224,12 +224,22 @@ func TestEverythingHappens(t *testing.T) {
 }
 
 // TestSessionsAreReported looks for what a provider says about sessions, and
-// that no honest session goes on once its owner has signed out.
+// that no honest session goes on once its owner has signed out: what other windows
+// still ask is refused, and then they sign in.
 func TestSessionsAreReported(t *testing.T) {
-	reasons := map[string]int{}
-	ended := map[string]bool{}
-	history(t, options(), func(ev *event.RequestEvent, _ life.Label) {
+	reasons, refused := map[string]int{}, map[string]int{}
+	ended, asked, back := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	o := options()
+	o.Subjects *= 3
+	history(t, o, func(ev *event.RequestEvent, label life.Label) {
 		session := ev.GetTenant() + ev.GetSession()
+		if label.Traits&life.SecondWindow != 0 && ev.GetDecision() != event.DecisionPermit {
+			refused[ev.GetReason()]++
+			if ev.GetSession() != "" && !ended[session] {
+				t.Fatalf("refused before it was signed out: %v", ev)
+			}
+			asked[ev.GetSubject()] = true
+		}
 		switch {
 		case ev.GetKind() == event.KindSession:
 			reasons[ev.GetReason()]++
@@ -239,7 +249,8 @@ func TestSessionsAreReported(t *testing.T) {
 			if ev.GetReason() == event.ReasonLogout {
 				ended[session] = true
 			}
-		case ended[session]:
+			back[ev.GetSubject()] = back[ev.GetSubject()] || ev.GetReason() == event.ReasonLogin && asked[ev.GetSubject()]
+		case ended[session] && ev.GetDecision() == event.DecisionPermit:
 			t.Fatalf("a session goes on after it was signed out: %v", ev)
 		}
 	})
@@ -247,6 +258,9 @@ func TestSessionsAreReported(t *testing.T) {
 		if reasons[reason] == 0 {
 			t.Errorf("no session event says %s", reason)
 		}
+	}
+	if refused["session_revoked"] == 0 || refused["token_missing"] == 0 || len(back) == 0 {
+		t.Errorf("second windows are refused %v, and %d people came back", refused, len(back))
 	}
 }
 

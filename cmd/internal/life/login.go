@@ -13,7 +13,8 @@ type login struct {
 	number             uint64 // Counts sessions and tokens, for their names.
 	since, until, idle int64
 	used               int64
-	busy               int64 // Until when a visit that has begun goes on.
+	busy               int64    // Until when a visit that has begun goes on.
+	windows            []*visit // Those of the session that may still be at work.
 	token              string
 	tokenUntil         int64
 }

@@ -51,6 +51,7 @@ type person struct {
 	stays       []stay
 	visits      uint64
 	attack      *Attack // That waits for his next visit.
+	hunted      bool    // Somebody is, or was, after him.
 }
 
 // stayKind is how a person is away from home.

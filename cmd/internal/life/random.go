@@ -26,6 +26,7 @@ const (
 	forStorm
 	forName
 	forVisitors
+	forWindow
 )
 
 // mix hashes numbers to one (the finalizer of SplitMix64, Steele et al. 2014).

@@ -124,6 +124,9 @@ func (w *World) fill(ev *event.RequestEvent, v *visit, r *record) {
 	ev.Status, ev.Decision, ev.Reason = uint32(r.status), event.DecisionPermit, r.reason
 	if r.reason != "" && !r.session {
 		ev.Decision = event.DecisionDeny
+		if r.phase == closed {
+			ev.Decision = event.DecisionCut
+		}
 	}
 	ev.AuthOutcome, ev.Account = outcomes[r.outcome], r.account
 	ev.BytesIn, ev.BytesOut, ev.DurationUs = r.in, r.out, uint64(r.micros)

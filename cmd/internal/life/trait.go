@@ -61,6 +61,7 @@ const (
 	OfficeNAT
 	Visitor
 	Crawler
+	SecondWindow
 	traitCount = iota
 )
 
@@ -72,7 +73,7 @@ func (t Trait) String() string {
 		"carrier-grade NAT", "IPv6 home", "consumer VPN", "new employee", "role change", "back from vacation", "travelling", "company VPN",
 		"hotel or café", "roaming", "new phone", "new browser", "mobile network", "two clients of a session", "background refresh", "password retries", "expired-token storm", "bulk export",
 		"work through ids", "weekend", "month end", "broken deploy", "app release", "GeoIP change", "office failover", "browser swap",
-		"beacon robot", "batch robot", "CI robot", "probe robot", "assistant agent", "office NAT", "visitor", "crawler",
+		"beacon robot", "batch robot", "CI robot", "probe robot", "assistant agent", "office NAT", "visitor", "crawler", "second window",
 	}
 	if t == 0 {
 		return "none"

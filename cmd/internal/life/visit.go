@@ -9,6 +9,11 @@ import (
 func (w *World) visit(p *person, e errand) {
 	d := newDice(w.options.Seed, forVisit, p.number, p.visits)
 	p.visits++
+	w.use(p, e, d)
+}
+
+// use is a visit with dice of its own.
+func (w *World) use(p *person, e errand, d dice) {
 	v := w.open(&p.actor, p.tenant)
 	v.traits = e.traits | p.tenant.mood(e.from)
 	agent, ja4 := w.fleet.userAgent(e.device, e.from)
@@ -30,13 +35,11 @@ func (w *World) visit(p *person, e errand) {
 	g.streams(at, until)
 	g.walk(at, until)
 	l := &e.device.login
-	// Who is at work in another window goes on under the same session.
 	end := v.end(until) // Of its last request, which may come after the last page.
-	if p.tenant.events && d.chance(0.1) && end >= l.busy {
-		w.signOut(v, until)
-		l.session = ""
+	if p.tenant.events {
+		w.leave(p, v, &e, end, until, d.chance(0.1))
 	}
-	l.busy = max(l.busy, end)
+	l.busy, l.windows = max(l.busy, end), append(l.atWork(), v)
 	w.ambush(p, v, &e, at, until)
 	w.begin(v)
 }
