@@ -190,9 +190,13 @@ func reasons() []reason {
 		{"future", verdict.ErrFuture},
 		{"outranked", ErrOutranked},
 		{"held", errHeld},
+		{"broken_batch", errBroken},
 		{"other", nil},
 	}
 }
+
+// errBroken means that a batch of records cannot be read.
+var errBroken = errors.New("batch cannot be read")
 
 // errTooLarge means that a record is larger than an envelope may be.
 var errTooLarge = errors.New("record too large")

@@ -65,7 +65,11 @@
 //
 // kafka-go's Reader is not used: it sleeps between polls, hides the high
 // watermark during catch-up and restarts slowly. One long poll per partition
-// returns as soon as a record is written.
+// returns as soon as a record is written, by package fetch, which bounds what a
+// batch unpacks to and tells a quota from a fault: a quota is waited out.
+//
+// A topic that is not there may come back with other records at the same offsets, so
+// it is read from its beginning then.
 //
 // While a partition is being read for the first time its heartbeats are skipped
 // but for the last one: a topic that was not compacted for a day holds 86,400

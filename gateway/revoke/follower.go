@@ -16,6 +16,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -52,19 +53,20 @@ type Options struct {
 
 // Follower follows the verdicts.
 type Follower struct {
-	cfg     Config
-	table   applier
-	log     *slog.Logger
-	now     func() time.Time
-	keys    *verdict.Ring
-	trust   sync.RWMutex // Read from the check of a signature to its effect, written while keys are replaced.
-	client  *bus.Client
-	ledger  *ledger
-	file    *file
-	beats   *beats
-	fuse    *fuse
-	gaps    gaps
-	metrics metrics
+	cfg      Config
+	table    applier
+	log      *slog.Logger
+	now      func() time.Time
+	keys     *verdict.Ring
+	trust    sync.RWMutex // Read from the check of a signature to its effect, written while keys are replaced.
+	client   *bus.Client
+	ledger   *ledger
+	file     *file
+	beats    *beats
+	fuse     *fuse
+	throttle *fetch.Throttle
+	gaps     gaps
+	metrics  metrics
 
 	load     sync.Once
 	loadErr  error
@@ -80,7 +82,7 @@ type Follower struct {
 // counts are what has been seen since the start.
 type counts struct {
 	applied, repeated, damaged, missing atomic.Uint64
-	refused                             [14]atomic.Uint64 // By reason.
+	refused                             [15]atomic.Uint64 // By reason.
 }
 
 // New returns a follower that has not read anything yet.
@@ -105,6 +107,10 @@ func New(o Options) (*Follower, error) {
 		behind:     -1,
 	}
 	f.client = bus.New(bus.Options{Brokers: o.Brokers, Access: o.Access, Gateway: o.Gateway, Topics: []string{topic.Verdicts}, Timeout: o.Config.RequestTimeout})
+	f.throttle, err = fetch.NewThrottle("vigil.revoke", f.client.ID(), o.Logger, o.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("revoke: %w", err)
+	}
 	f.metrics, err = newMetrics(o.Meter, f)
 	if err != nil {
 		return nil, fmt.Errorf("revoke: %w", err)
