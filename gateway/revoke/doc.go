@@ -25,6 +25,10 @@
 // longer is taken back. With each new key set the topic is read again: some of it may
 // have been refused for a key that was not known.
 //
+// What cuts does so whatever this gateway's clock says, with an alarm where it is dated
+// ahead: at the admin port in force until the next start, and never above what its
+// operator says later by a right clock. What restores waits for its date.
+//
 // The analyzer's verdicts end at most a share of the sessions that are known here
 // ([Fuse]); the rest is neither applied nor kept, and is read again from the topic once
 // a person has released it.

@@ -76,13 +76,15 @@ type Follower struct {
 
 	mu         sync.Mutex
 	complained map[string]struct{} // What has been logged once.
+	aheadSaid  time.Time           // When it was last said that a verdict is dated ahead of the clock.
+	due        time.Time           // When the first verdict comes due that waits for its date; zero for none.
 	behind     int                 // Partitions that are not caught up; -1 until they are known.
 }
 
 // counts are what has been seen since the start.
 type counts struct {
-	applied, repeated, damaged, missing atomic.Uint64
-	refused                             [15]atomic.Uint64 // By reason.
+	applied, repeated, damaged, missing, ahead atomic.Uint64
+	refused                                    [15]atomic.Uint64 // By reason.
 }
 
 // New returns a follower that has not read anything yet.
@@ -243,7 +245,7 @@ func (f *Follower) persist(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			f.ledger.sweep(f.now())
+			f.sweep()
 		case <-f.file.wake:
 		}
 		err := f.file.commit()
@@ -256,6 +258,13 @@ func (f *Follower) persist(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// sweep forgets what has lapsed, and asks again for what has come due.
+func (f *Follower) sweep() {
+	now := f.now()
+	f.ledger.sweep(now)
+	f.retry(now)
 }
 
 // CaughtUp reports that every partition was read to the end that it had when
@@ -334,6 +343,8 @@ type Stats struct {
 	// been silent in the partition where it has been silent longest. The facet stage is
 	// in it once it has spoken.
 	Staleness map[string]time.Duration
+	// Ahead is how many verdicts were dated more than a minute ahead of this gateway's clock.
+	Ahead uint64
 	// Missing is how many records of the analyzer never came, by its own numbering.
 	Missing uint64
 	// Blown says since when the fuses of which tenants hold verdicts.
@@ -357,6 +368,6 @@ func (f *Follower) Stats() Stats {
 		Applied: f.counts.applied.Load(), Repeated: f.counts.repeated.Load(),
 		Refused: refused, Damaged: f.counts.damaged.Load(),
 		CaughtUp: f.CaughtUp(), Staleness: f.beats.staleness(f.now()),
-		Missing: f.counts.missing.Load(), Blown: f.fuse.blown(), KeySet: f.keys.Listed().List().Version,
+		Ahead: f.counts.ahead.Load(), Missing: f.counts.missing.Load(), Blown: f.fuse.blown(), KeySet: f.keys.Listed().List().Version,
 	}
 }

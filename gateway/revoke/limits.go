@@ -32,6 +32,8 @@ const (
 	// rereadGap is the least time between two readings of a partition from its
 	// beginning because something in it was missing.
 	rereadGap = time.Minute
+	// aheadGap is the least time between two alarms about clocks.
+	aheadGap = time.Minute
 	// watchInterval is how often new partitions are looked for.
 	watchInterval = 5 * time.Second
 	// sweepInterval is how often lapsed verdicts are dropped.
