@@ -297,6 +297,8 @@ func (a *admin) verdicts(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, map[string]string{"status": "in force"})
+	case errors.Is(err, revoke.ErrAhead):
+		answer(w, http.StatusAccepted, map[string]string{"status": err.Error()})
 	case errors.Is(err, revoke.ErrStale), errors.Is(err, revoke.ErrOutranked):
 		refuse(w, http.StatusConflict, err.Error())
 	case errors.Is(err, verdict.ErrUnsigned), errors.Is(err, verdict.ErrUnknownKey), errors.Is(err, verdict.ErrSignature), errors.Is(err, verdict.ErrAuthority), errors.Is(err, verdict.ErrNotInForce):

@@ -96,11 +96,31 @@ func TestAClockThatStepsUnderARunningGateway(t *testing.T) {
 	for _, step := range []time.Duration{5 * time.Minute, -5 * time.Minute, 0, 30 * time.Minute, -30 * time.Minute} {
 		round(step)
 	}
-	// An operator's word from a time to come would outrank what he says until then: it is
-	// refused, and he is told.
-	res, answer := g.admin(t, http.MethodPost, "/v1/verdicts", g.judge(t, verdict.ActionRevoke, verdict.TargetSession, g.session("owner")))
-	if res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(answer, "dated in the future") {
+	// An operator's word from a time to come cuts, whosever clock is wrong, and he is told.
+	say := func(action string) (reply, string) {
+		t.Helper()
+		record, err := g.operator.Verdict(&verdict.Verdict{
+			Id: "operator-" + action, Time: timestamppb.Now(), Epoch: uint64(time.Now().Unix()), Seq: uint64(time.Now().Nanosecond()) + 1,
+			Authority: verdict.AuthorityOperator, Tenant: "default", Target: &verdict.Target{Kind: verdict.TargetSession, Id: g.session("owner")},
+			Action: action, Until: timestamppb.New(time.Now().Add(time.Hour)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.admin(t, http.MethodPost, "/v1/verdicts", record)
+	}
+	res, answer := say(verdict.ActionRevoke)
+	if res.StatusCode != http.StatusAccepted || !strings.Contains(answer, "dated ahead of this gateway's clock") {
 		t.Errorf("an operator half an hour ahead of the gateway gets %d %s", res.StatusCode, answer)
+	}
+	if status, body := ask("owner"); status != http.StatusUnauthorized {
+		t.Errorf("who was cut by an operator ahead of the gateway's clock gets %d %s", status, body)
+	}
+	// What he says by a right clock stands above it.
+	off.Store(0)
+	res, answer = say(verdict.ActionObserve)
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("restored with right clocks: %d %s", res.StatusCode, answer)
 	}
 	err := g.stop()
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 )
 
 // ErrRefused means that the broker will never take a record: it is too large,
@@ -58,7 +58,7 @@ func NewWriter(via *access.Access, brokers []string, logger *slog.Logger, meter 
 	// A short metadata TTL: a moved leader is found within it.
 	t := via.Transport("vigil-analyzer")
 	t.MetadataTTL = time.Second
-	throttle, err := fetch.NewThrottle(t.ClientID, logger, meter)
+	throttle, err := fetch.NewThrottle("vigil.analyzer", t.ClientID, logger, meter)
 	if err != nil {
 		return nil, fmt.Errorf("announce: %w", err)
 	}

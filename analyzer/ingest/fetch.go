@@ -8,8 +8,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 )
 
 // record is one record of the stage's topic. It holds the memory of the whole read

@@ -18,11 +18,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/state/cold"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -159,7 +159,7 @@ func New(o Options) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingest: metrics: %w", err)
 	}
-	throttle, err := fetch.NewThrottle(clientID, o.Logger, o.Meter)
+	throttle, err := fetch.NewThrottle("vigil.analyzer", clientID, o.Logger, o.Meter)
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}

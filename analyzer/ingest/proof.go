@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 )
 

@@ -12,10 +12,10 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )

@@ -7,8 +7,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 )
 
 // Ledger and Cut are the ledger of cuts for tests that play a zombie.

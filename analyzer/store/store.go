@@ -17,8 +17,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
@@ -98,7 +98,7 @@ func New(o Options) (*Store, error) {
 	transport := o.Access.Transport(clientID)
 	transport.MetadataTTL, transport.DialTimeout, transport.IdleTimeout = 2*time.Second, 5*time.Second, time.Minute
 	b := newBroker(o.Config.Brokers, transport, o.Access)
-	b.throttle, err = fetch.NewThrottle(clientID, o.Logger, o.Meter)
+	b.throttle, err = fetch.NewThrottle("vigil.analyzer", clientID, o.Logger, o.Meter)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), conn.Close())
 	}

@@ -30,6 +30,8 @@ type delivery struct {
 	URL  string  `json:"url"`
 	OK   bool    `json:"ok"`
 	MS   float64 `json:"ms"`
+	// Note is what the port had to say where it accepted with a reservation.
+	Note string `json:"note,omitempty"`
 	// Error says why it was not accepted.
 	Error string `json:"error,omitempty"`
 
@@ -114,6 +116,9 @@ func request(ctx context.Context, env app.Env, role, method, base, path, token s
 	defer func() { _ = resp.Body.Close() }()
 	body, cut = io.ReadAll(io.LimitReader(resp.Body, adminAnswerMax))
 	d.OK = resp.StatusCode >= 200 && resp.StatusCode < 300
+	if resp.StatusCode == http.StatusAccepted {
+		d.Note = clean(strings.TrimSpace(string(body)))
+	}
 	if !d.OK {
 		d.Error = strings.TrimSpace(resp.Status + ": " + clean(strings.TrimSpace(string(body))))
 	}
@@ -146,6 +151,9 @@ func printDeliveries(w io.Writer, all []delivery) {
 	for _, d := range all {
 		if d.OK {
 			say(w, "%s %s accepted it in %.1f ms\n", d.Role, d.URL, d.MS)
+			if d.Note != "" {
+				say(w, "%s %s says: %s\n", d.Role, d.URL, d.Note)
+			}
 			continue
 		}
 		say(w, "%s %s did not accept it: %s\n", d.Role, d.URL, d.Error)

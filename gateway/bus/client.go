@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 )
 
 // Options are what a [Client] depends on. All but Access are required.
@@ -31,6 +32,7 @@ type Client struct {
 	*kafka.Client
 
 	access    *access.Access
+	reader    *fetch.Reader
 	transport *kafka.Transport
 	cancel    context.CancelFunc
 
@@ -55,6 +57,7 @@ func New(o Options) *Client {
 	c.transport = o.Access.Transport("vigil-gateway-" + o.Gateway)
 	c.transport.Context, c.transport.Dial = life, c.dial
 	c.transport.MetadataTTL, c.transport.MetadataTopics, c.transport.IdleTimeout = metadataTTL, o.Topics, idleTimeout
+	c.reader = fetch.NewBounded(c.transport, kafka.TCP(o.Brokers...), batchBytesMax)
 	c.Client = &kafka.Client{Addr: kafka.TCP(o.Brokers...), Transport: c.transport, Timeout: o.Timeout}
 	return c
 }
@@ -87,6 +90,17 @@ func (c *Client) Leaders(ctx context.Context, topic string) ([]int, error) {
 func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
 	leaders, err := c.Leaders(ctx, topic)
 	return len(leaders), err
+}
+
+// ID is what the brokers know this gateway by, also where they set quotas.
+func (c *Client) ID() string { return c.transport.ClientID }
+
+// Read reads once from a partition; q.Wait must be below the client's timeout. A broker
+// that holds back is no error: see [fetch.Answer].
+func (c *Client) Read(ctx context.Context, q fetch.Request) (fetch.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	return c.reader.Read(ctx, q)
 }
 
 // Explain says in words what an error of Kafka means that turns this gateway

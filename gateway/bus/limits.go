@@ -9,6 +9,10 @@ const (
 	metadataTTL = 2 * time.Second
 	// idleTimeout is how long a connection that nobody uses is kept.
 	idleTimeout = time.Minute
+	// batchBytesMax bounds the records of a batch that is read, as they came and unpacked: the
+	// analyzer writes batches below 1 MiB, or of one record that an envelope bounds to as
+	// much.
+	batchBytesMax = 4 << 20
 	// dialTimeout bounds a connection attempt.
 	dialTimeout = 3 * time.Second
 )

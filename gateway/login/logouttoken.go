@@ -88,6 +88,7 @@ func (p *provider) logoutToken(ctx context.Context, token string) (logoutToken, 
 		Issuer   string                     `json:"iss"`
 		Audience texts                      `json:"aud"`
 		IssuedAt float64                    `json:"iat"`
+		Begins   float64                    `json:"nbf"`
 		Expires  float64                    `json:"exp"`
 		ID       string                     `json:"jti"`
 		Subject  string                     `json:"sub"`
@@ -114,6 +115,7 @@ func (p *provider) logoutToken(ctx context.Context, token string) (logoutToken, 
 		{c.Subject != "" || c.SID != "", "neither sub nor sid"},
 		{len(c.Subject) <= claimBytesMax && len(c.SID) <= claimBytesMax, "sub or sid: too long"},
 		{c.IssuedAt > 0 && time.Unix(int64(c.IssuedAt), 0).Before(now.Add(leeway)), "iat: in the future"},
+		{time.Unix(int64(c.Begins), 0).Before(now.Add(leeway)), "nbf: in the future"},
 		{now.Before(time.Unix(int64(c.IssuedAt), 0).Add(logoutAgeMax + leeway)), "iat: too long ago"},
 		{c.Expires > 0 && now.Before(time.Unix(int64(c.Expires), 0).Add(leeway)), "exp: over, or missing"},
 	} {

@@ -96,6 +96,8 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		AuthTime float64  `json:"auth_time"`
 		AZP      string   `json:"azp"`
 		IssuedAt float64  `json:"iat"`
+		// NotBefore is looked at by go-oidc too, with five minutes of leeway.
+		NotBefore float64 `json:"nbf"`
 	}
 	err = json.Unmarshal(payload, &c)
 	now := float64(p.now().Unix())
@@ -110,12 +112,14 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		return proof{}, faultOf(CodeIDToken, "a claim is missing or too long")
 	case c.IssuedAt <= 0 || c.IssuedAt > now+leeway.Seconds() || c.AuthTime > now+leeway.Seconds() || c.AuthTime < 0:
 		return proof{}, faultOf(CodeIDToken, "iat or auth_time")
+	case c.NotBefore > now+leeway.Seconds():
+		return proof{}, faultOf(CodeIDToken, "nbf")
 	case token.AccessTokenHash != "" && accessToken != "" && token.VerifyAccessToken(accessToken) != nil:
 		return proof{}, faultOf(CodeIDToken, "at_hash")
 	}
 	out := proof{
 		issuer: p.spec.Issuer, subject: token.Subject, sid: c.SID, acr: c.ACR, amr: c.AMR,
-		authTime: int64(min(c.AuthTime, now)), // Not after the verdicts of the next minute.
+		authTime: here(c.AuthTime, c.IssuedAt-now),
 		scopes:   p.scopes(payload),
 	}
 	out.email, out.emailSaid = verifiedEmail(payload)
@@ -126,6 +130,18 @@ func (p *provider) idToken(ctx context.Context, d *description, raw, nonce, acce
 		out.authTime, out.assumed = p.now().Unix(), true
 	}
 	return out, nil
+}
+
+// here is an auth_time by this gateway's clock; both are Unix seconds, 0 for none. The
+// token was made while we waited for it, so that a clock which issues ahead is ahead by as
+// much. Without that a sign-in that was over would lie behind the verdicts of the next
+// minute, and whoever is sent to sign in again would be let in by it, unasked. A clock
+// that is behind is not set forward: an old token must not become a new proof.
+func here(authTime, ahead float64) int64 {
+	if authTime <= 0 {
+		return 0
+	}
+	return max(1, int64(authTime-max(0, ahead)))
 }
 
 // spelt refuses claims that bear the name of one that we read in another spelling:

@@ -32,10 +32,15 @@ var ErrOutranked = errors.New("a stronger verdict of the same authority stands")
 // survive a restart without Kafka.
 var ErrFull = errors.New("revoke.verdicts_max or file_bytes_max is reached")
 
+// ErrAhead means that a verdict from the admin port is in force, but only until this
+// gateway's next start: by its clock the verdict comes from the future, and nobody
+// can tell whether that clock is wrong or the operator's.
+var ErrAhead = errors.New("in force until this gateway starts anew: it is dated ahead of this gateway's clock; set the clocks and say it again")
+
 // Accept takes a signed verdict from the admin port: it is in force and saved
 // when Accept returns nil. The error wraps one of package verdict's reasons or
 // [ErrStale], or says that the verdict is in force but could not be saved; it is
-// [ErrFull] where there is no room.
+// [ErrFull] where there is no room, and [ErrAhead] where the clocks differ.
 // A verdict that is known already is accepted.
 func (f *Follower) Accept(envelope []byte) error {
 	err := f.Load() // A record must not enter an unread file.
@@ -44,6 +49,9 @@ func (f *Follower) Accept(envelope []byte) error {
 	}
 	envelope = bytes.TrimSpace(envelope) // A file or a shell ends it with a newline.
 	v, err := f.admit(envelope)
+	if errors.Is(err, ErrAhead) {
+		return fmt.Errorf("accept verdict: %w", err)
+	}
 	if err != nil {
 		f.refuse(originAdmin, nil, err)
 		return fmt.Errorf("accept verdict: %w", err)
@@ -68,14 +76,51 @@ func (f *Follower) admit(envelope []byte) (*verdict.Verdict, error) {
 	case m.Verdict == nil:
 		return nil, fmt.Errorf("a heartbeat is not taken here: %w", verdict.ErrMalformed)
 	}
-	return m.Verdict, f.take(m.Verdict, envelope, f.now())
+	v, now := m.Verdict, f.now()
+	if !v.Future(now) || lifts(v) {
+		return v, f.take(v, envelope, now)
+	}
+	f.ahead(v, now)
+	f.ledger.place(v, now)
+	out, _ := f.ledger.fold(record{verdict: v, raw: envelope, at: nowhere}, now)
+	switch out {
+	case repeated, resigned:
+		return v, nil
+	case stale:
+		return v, ErrStale
+	case outranked:
+		return v, ErrOutranked
+	case lapsed:
+		return v, verdict.ErrExpired
+	case newest, full:
+	}
+	f.file.forgo(1)
+	f.table.Apply(v, now)
+	f.counts.applied.Add(1)
+	return v, ErrAhead
 }
 
-// take brings an authentic verdict into force where it is the newest of its key.
+// lifts reports whether an operator's verdict gives back what others took.
+func lifts(v *verdict.Verdict) bool {
+	return len(v.Clears) > 0 || verdict.Strength(v.Action) == 0
+}
+
+// byPerson reports whether an operator or a feed speaks, whose place in the order is his
+// time.
+func byPerson(v *verdict.Verdict) bool {
+	return v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet
+}
+
+// take brings an authentic verdict into force where it is the newest of its key. What
+// cuts does so whatever this gateway's clock says: the analyzer has looked at an
+// operator's date before it relayed his word. What restores waits until that clock
+// has come so far.
 func (f *Follower) take(v *verdict.Verdict, raw []byte, now time.Time) error {
 	if v.Future(now) {
-		if v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet {
-			return verdict.ErrFuture // It would outrank what he says until then.
+		f.ahead(v, now)
+		if byPerson(v) && lifts(v) {
+			f.await(v)
+			return verdict.ErrFuture
 		}
 		dated(v, now)
 	}
@@ -113,8 +158,45 @@ func (f *Follower) take(v *verdict.Verdict, raw []byte, now time.Time) error {
 	return nil
 }
 
-// dated makes a verdict of the analyzer whose clock is ahead one of now: in force,
-// but nobody has to prove himself at a time to come.
+// ahead counts a verdict that is dated ahead of this gateway's clock, and says so once in
+// aheadGap.
+func (f *Follower) ahead(v *verdict.Verdict, now time.Time) {
+	f.counts.ahead.Add(1)
+	f.mu.Lock()
+	said := f.aheadSaid
+	due := said.IsZero() || now.Sub(said).Abs() >= aheadGap
+	if due {
+		f.aheadSaid = now
+	}
+	f.mu.Unlock()
+	if due {
+		f.log.Error("alarm: a verdict is dated ahead of this gateway's clock; set this machine's clock, or that of who signed it: cuts are in force all the same, what restores waits",
+			"clock", now, "dated", v.Time.AsTime(), "ahead", v.Time.AsTime().Sub(now), "authority", v.Authority, "kid", v.Kid)
+	}
+}
+
+// await has the topic read again once this gateway's clock has come to a verdict's date.
+func (f *Follower) await(v *verdict.Verdict) {
+	at := v.Time.AsTime().Add(-verdict.ClockSkew)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.due.IsZero() || at.Before(f.due) {
+		f.due = at
+	}
+}
+
+// retry has the topic read again where a verdict in it waits for a date that has come.
+func (f *Follower) retry(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.due.IsZero() && !now.Before(f.due) {
+		f.due = time.Time{}
+		f.again.Add(1)
+	}
+}
+
+// dated makes a verdict from the future one of now: in force, but nobody has to prove
+// himself at a time to come.
 func dated(v *verdict.Verdict, now time.Time) {
 	if v.Future(now) {
 		v.Time = timestamppb.New(now)
@@ -190,9 +272,13 @@ func reasons() []reason {
 		{"future", verdict.ErrFuture},
 		{"outranked", ErrOutranked},
 		{"held", errHeld},
+		{"broken_batch", errBroken},
 		{"other", nil},
 	}
 }
+
+// errBroken means that a batch of records cannot be read.
+var errBroken = errors.New("batch cannot be read")
 
 // errTooLarge means that a record is larger than an envelope may be.
 var errTooLarge = errors.New("record too large")

@@ -25,6 +25,10 @@
 // longer is taken back. With each new key set the topic is read again: some of it may
 // have been refused for a key that was not known.
 //
+// What cuts does so whatever this gateway's clock says, with an alarm where it is dated
+// ahead: at the admin port in force until the next start, and never above what its
+// operator says later by a right clock. What restores waits for its date.
+//
 // The analyzer's verdicts end at most a share of the sessions that are known here
 // ([Fuse]); the rest is neither applied nor kept, and is read again from the topic once
 // a person has released it.
@@ -65,7 +69,11 @@
 //
 // kafka-go's Reader is not used: it sleeps between polls, hides the high
 // watermark during catch-up and restarts slowly. One long poll per partition
-// returns as soon as a record is written.
+// returns as soon as a record is written, by package fetch, which bounds what a
+// batch unpacks to and tells a quota from a fault: a quota is waited out.
+//
+// A topic that is not there may come back with other records at the same offsets, so
+// it is read from its beginning then.
 //
 // While a partition is being read for the first time its heartbeats are skipped
 // but for the last one: a topic that was not compacted for a day holds 86,400

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -52,19 +53,20 @@ type Options struct {
 
 // Follower follows the verdicts.
 type Follower struct {
-	cfg     Config
-	table   applier
-	log     *slog.Logger
-	now     func() time.Time
-	keys    *verdict.Ring
-	trust   sync.RWMutex // Read from the check of a signature to its effect, written while keys are replaced.
-	client  *bus.Client
-	ledger  *ledger
-	file    *file
-	beats   *beats
-	fuse    *fuse
-	gaps    gaps
-	metrics metrics
+	cfg      Config
+	table    applier
+	log      *slog.Logger
+	now      func() time.Time
+	keys     *verdict.Ring
+	trust    sync.RWMutex // Read from the check of a signature to its effect, written while keys are replaced.
+	client   *bus.Client
+	ledger   *ledger
+	file     *file
+	beats    *beats
+	fuse     *fuse
+	throttle *fetch.Throttle
+	gaps     gaps
+	metrics  metrics
 
 	load     sync.Once
 	loadErr  error
@@ -74,13 +76,15 @@ type Follower struct {
 
 	mu         sync.Mutex
 	complained map[string]struct{} // What has been logged once.
+	aheadSaid  time.Time           // When it was last said that a verdict is dated ahead of the clock.
+	due        time.Time           // When the first verdict comes due that waits for its date; zero for none.
 	behind     int                 // Partitions that are not caught up; -1 until they are known.
 }
 
 // counts are what has been seen since the start.
 type counts struct {
-	applied, repeated, damaged, missing atomic.Uint64
-	refused                             [14]atomic.Uint64 // By reason.
+	applied, repeated, damaged, missing, ahead atomic.Uint64
+	refused                                    [15]atomic.Uint64 // By reason.
 }
 
 // New returns a follower that has not read anything yet.
@@ -105,6 +109,10 @@ func New(o Options) (*Follower, error) {
 		behind:     -1,
 	}
 	f.client = bus.New(bus.Options{Brokers: o.Brokers, Access: o.Access, Gateway: o.Gateway, Topics: []string{topic.Verdicts}, Timeout: o.Config.RequestTimeout})
+	f.throttle, err = fetch.NewThrottle("vigil.revoke", f.client.ID(), o.Logger, o.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("revoke: %w", err)
+	}
 	f.metrics, err = newMetrics(o.Meter, f)
 	if err != nil {
 		return nil, fmt.Errorf("revoke: %w", err)
@@ -237,7 +245,7 @@ func (f *Follower) persist(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			f.ledger.sweep(f.now())
+			f.sweep()
 		case <-f.file.wake:
 		}
 		err := f.file.commit()
@@ -250,6 +258,13 @@ func (f *Follower) persist(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// sweep forgets what has lapsed, and asks again for what has come due.
+func (f *Follower) sweep() {
+	now := f.now()
+	f.ledger.sweep(now)
+	f.retry(now)
 }
 
 // CaughtUp reports that every partition was read to the end that it had when
@@ -328,6 +343,8 @@ type Stats struct {
 	// been silent in the partition where it has been silent longest. The facet stage is
 	// in it once it has spoken.
 	Staleness map[string]time.Duration
+	// Ahead is how many verdicts were dated more than a minute ahead of this gateway's clock.
+	Ahead uint64
 	// Missing is how many records of the analyzer never came, by its own numbering.
 	Missing uint64
 	// Blown says since when the fuses of which tenants hold verdicts.
@@ -351,6 +368,6 @@ func (f *Follower) Stats() Stats {
 		Applied: f.counts.applied.Load(), Repeated: f.counts.repeated.Load(),
 		Refused: refused, Damaged: f.counts.damaged.Load(),
 		CaughtUp: f.CaughtUp(), Staleness: f.beats.staleness(f.now()),
-		Missing: f.counts.missing.Load(), Blown: f.fuse.blown(), KeySet: f.keys.Listed().List().Version,
+		Ahead: f.counts.ahead.Load(), Missing: f.counts.missing.Load(), Blown: f.fuse.blown(), KeySet: f.keys.Listed().List().Version,
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -136,6 +138,22 @@ func (l *ledger) fold(r record, now time.Time) (outcome, time.Time) {
 	l.keys[key] = next
 	l.bytes += next.lineBytes()
 	return out, time.Unix(next.keep, 0)
+}
+
+// place makes a verdict from the future one of now, also in the order: it goes behind
+// what it was said after, and before what its operator says later by a right clock.
+func (l *ledger) place(v *verdict.Verdict, now time.Time) {
+	epoch, seq := uint64(now.Unix()), uint64(now.Nanosecond())+1
+	l.mu.Lock()
+	e, known := l.keys[keyOf(v)]
+	l.mu.Unlock()
+	if known && !verdict.Later(v.Epoch, v.Seq, e.epoch, e.seq) {
+		return
+	}
+	if known && !verdict.Later(epoch, seq, e.epoch, e.seq) {
+		epoch, seq = e.epoch, e.seq+1
+	}
+	v.Time, v.Epoch, v.Seq = timestamppb.New(now), epoch, seq
 }
 
 // outranks reports whether a later word is weaker than e, which holds and was not

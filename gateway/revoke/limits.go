@@ -14,10 +14,9 @@ const (
 	// clearsKeep is how long an operator's clearing of other authorities'
 	// verdicts is remembered: longer than any of them may last.
 	clearsKeep = 90 * 24 * time.Hour
-	// fetchBytesMax bounds one answer, but for a first batch that is larger. kafka-go
-	// takes 64 KiB of memory for each batch of an answer, and a heartbeat is a batch of
-	// a few hundred bytes: 4 MiB of them took half a gigabyte.
-	fetchBytesMax = 32 << 10
+	// fetchBytesMax bounds one answer, but for a first batch that is larger; each
+	// partition has one at a time.
+	fetchBytesMax = 256 << 10
 	// rewriteBytesMin is the size below which the file is never rewritten.
 	rewriteBytesMin = 1 << 20
 	// pendingBytesMax bounds what waits for the disk.
@@ -33,6 +32,8 @@ const (
 	// rereadGap is the least time between two readings of a partition from its
 	// beginning because something in it was missing.
 	rereadGap = time.Minute
+	// aheadGap is the least time between two alarms about clocks.
+	aheadGap = time.Minute
 	// watchInterval is how often new partitions are looked for.
 	watchInterval = 5 * time.Second
 	// sweepInterval is how often lapsed verdicts are dropped.

@@ -22,6 +22,7 @@ type metrics struct {
 	caughtUp  metric.Int64ObservableGauge   // 1 once every partition was read to its end.
 	staleness metric.Float64ObservableGauge // Age of the oldest partition's last heartbeat, in seconds, by stage.
 	missing   metric.Int64ObservableCounter // Records of the analyzer that never came.
+	ahead     metric.Int64ObservableCounter // Verdicts dated ahead of this gateway's clock.
 	blown     metric.Int64ObservableGauge   // Tenants whose fuse has blown.
 	keySet    metric.Int64ObservableGauge   // Version of the key set.
 }
@@ -29,7 +30,7 @@ type metrics struct {
 func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 	var (
 		ms   metrics
-		errs [12]error
+		errs [13]error
 	)
 	ms.applied, errs[0] = m.Int64ObservableCounter("vigil.revoke.applied", metric.WithUnit("{verdict}"),
 		metric.WithDescription("Verdicts that took effect."))
@@ -57,6 +58,8 @@ func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 		metric.WithDescription("Tenants of which the analyzer's verdicts are held, because they would end too many sessions."))
 	ms.keySet, errs[11] = m.Int64ObservableGauge("vigil.revoke.key_set.version",
 		metric.WithDescription("Version of the key set that verdicts are believed by."))
+	ms.ahead, errs[12] = m.Int64ObservableCounter("vigil.revoke.ahead", metric.WithUnit("{verdict}"),
+		metric.WithDescription("Verdicts that were dated more than a minute ahead of this gateway's clock."))
 	err := errors.Join(errs[:]...)
 	if err != nil {
 		return ms, fmt.Errorf("make instruments: %w", err)
@@ -76,10 +79,11 @@ func newMetrics(m metric.Meter, f *Follower) (metrics, error) {
 			o.ObserveFloat64(ms.staleness, age.Seconds(), metric.WithAttributes(attribute.String("stage", stage)))
 		}
 		o.ObserveInt64(ms.missing, int64(st.Missing))
+		o.ObserveInt64(ms.ahead, int64(st.Ahead))
 		o.ObserveInt64(ms.blown, int64(len(st.Blown)))
 		o.ObserveInt64(ms.keySet, int64(st.KeySet))
 		return nil
-	}, ms.applied, ms.refused, ms.kept, ms.capacity, ms.bytes, ms.unsaved, ms.caughtUp, ms.staleness, ms.missing, ms.blown, ms.keySet)
+	}, ms.applied, ms.refused, ms.kept, ms.capacity, ms.bytes, ms.unsaved, ms.caughtUp, ms.staleness, ms.missing, ms.ahead, ms.blown, ms.keySet)
 	if err != nil {
 		return ms, fmt.Errorf("register instruments: %w", err)
 	}

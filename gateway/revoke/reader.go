@@ -1,20 +1,22 @@
 package revoke
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -120,26 +122,34 @@ func (r *reader) poll(ctx context.Context) error {
 		}
 		r.check(ctx)
 	}
-	res, err := r.f.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic:     topic.Verdicts,
-		Partition: r.partition,
-		Offset:    r.offset,
-		MinBytes:  1,
-		MaxBytes:  fetchBytesMax,
-		MaxWait:   r.f.cfg.PollWait,
+	got, err := r.f.client.Read(ctx, fetch.Request{
+		Topic: topic.Verdicts, Partition: r.partition, Offset: r.offset, BytesMax: fetchBytesMax, Wait: r.f.cfg.PollWait,
 	})
+	if anew(err) {
+		r.offset = unknown
+	}
 	if err != nil {
-		return fmt.Errorf("fetch: %w", r.f.client.Explain(err, access.Read, topic.Verdicts))
+		return r.f.client.Explain(err, access.Read, topic.Verdicts)
 	}
-	if errors.Is(res.Error, kafka.OffsetOutOfRange) {
-		r.offset = unknown // The topic was made anew, or cleaned while we were away.
+	if got.Throttle > 0 {
+		r.f.throttle.Wait(ctx, topic.Verdicts, r.partition, got.Throttle)
+		return nil
 	}
-	if res.Error != nil {
-		return fmt.Errorf("fetch: %w", r.f.client.Explain(res.Error, access.Read, topic.Verdicts))
+	if got.Broken != nil {
+		r.f.counts.refused[reasonOf(errBroken)].Add(1)
+		r.f.log.ErrorContext(ctx, "alarm: what stands in the topic cannot be read and is passed over; it may hold verdicts",
+			"topic", topic.Verdicts, "partition", r.partition, "error", got.Broken)
 	}
-	err = r.take(ctx, res)
+	err = r.take(ctx, &got)
 	r.check(ctx)
 	return err
+}
+
+// anew reports whether the topic may be another one than before: made anew, or cleaned
+// while nobody read it. One that is not there may come back with other records at the
+// same offsets.
+func anew(err error) bool {
+	return errors.Is(err, kafka.OffsetOutOfRange) || errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, protocol.ErrNoTopic)
 }
 
 // locate finds the partition's beginning, and its end where that is not known.
@@ -163,44 +173,45 @@ func (r *reader) locate(ctx context.Context) error {
 	return fmt.Errorf("list offsets: no answer for partition %d", r.partition)
 }
 
-// take applies the records of an answer and moves the offset behind them. A
-// record that was taken is not asked for again even if a later one is cut off.
-func (r *reader) take(ctx context.Context, res *kafka.FetchResponse) error {
+// take applies the records of an answer and moves the offset behind them.
+func (r *reader) take(ctx context.Context, got *fetch.Answer) error {
 	start := r.offset
-	for ctx.Err() == nil {
-		rec, err := res.Records.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			break
+	_, records := got.Split(start)
+	for i := range records {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if err != nil {
-			if r.offset > start {
-				return nil // The answer was cut to size within a batch.
-			}
-			return fmt.Errorf("read record at offset %d: %w", r.offset, err)
-		}
-		if rec.Offset >= r.offset {
-			if rec.Offset > r.offset {
-				r.f.gaps.forget(r.partition) // Compacted: what is left out here was replaced by what comes.
-			}
-			r.record(ctx, rec)
-			r.offset = rec.Offset + 1
-			r.heard = max(r.heard, r.offset)
-		}
-		closeBytes(rec.Key)
-		closeBytes(rec.Value)
+		rec := &records[i]
+		r.pass(rec.Offset, got.Broken)
+		r.record(ctx, rec)
+		r.offset = rec.Offset + 1
+		r.heard = max(r.heard, r.offset)
 	}
-	if r.offset > start || res.HighWatermark <= start {
+	r.pass(got.Next, got.Broken)
+	if r.offset > start || got.End <= start {
 		r.holes = 0
 		return nil
 	}
-	// The broker has a batch here whose records were all cleaned away, which
-	// kafka-go does not show. Feel the way past it, but not at the first sight.
+	// The broker says that there is something and gives nothing, not even an empty batch.
+	// Feel the way past it, but not at the first sight.
 	r.holes++
 	if r.holes < holesMax {
 		return errHole
 	}
 	r.offset++
 	return nil
+}
+
+// pass goes on to an offset over what compaction has left out, which was replaced by what
+// comes. What cannot be read is missing, however.
+func (r *reader) pass(to int64, broken error) {
+	if to <= r.offset {
+		return
+	}
+	if broken == nil {
+		r.f.gaps.forget(r.partition)
+	}
+	r.offset = to
 }
 
 // voicesMax bounds the keys of heartbeats that are told apart in a partition: two are the
@@ -230,30 +241,26 @@ func (r *reader) check(ctx context.Context) {
 	}
 }
 
-// record takes one record.
-func (r *reader) record(ctx context.Context, rec *kafka.Record) {
-	key, err := readAll(rec.Key, verdict.EnvelopeBytesMax)
-	if err != nil {
-		r.f.refuse(originTopic, nil, err)
-		return
-	}
-	value, err := readAll(rec.Value, verdict.EnvelopeBytesMax)
+// record takes one record. Whatever is kept of it is copied: it lies in the memory of all
+// that came with it.
+func (r *reader) record(ctx context.Context, rec *fetch.Record) {
+	key, value := rec.Key, rec.Value
 	switch {
-	case err != nil:
-		r.f.refuse(originTopic, key, err)
+	case max(len(key), len(value)) > verdict.EnvelopeBytesMax:
+		r.f.refuse(originTopic, nil, fmt.Errorf("%d B: %w", max(len(key), len(value)), errTooLarge))
 	case len(value) == 0:
 		// A compaction marker: unsigned, so it lifts nothing.
-	case rec.Offset < r.head && isHeartbeat(rec.Headers):
+	case rec.Offset < r.head && isHeartbeat(rec):
 		// The header is not signed, but a lie about it only hides the liar's own record.
 		if rec.Offset >= r.heard && (len(r.skipped) < voicesMax || r.skipped[string(key)] != nil) {
-			r.skipped[string(key)] = value
+			r.skipped[string(key)] = bytes.Clone(value)
 		}
 		r.f.gaps.forget(r.partition)
 	case r.f.ledger.has(key, value):
 		r.f.counts.repeated.Add(1) // Known from the file: its signature was checked there.
 		r.f.gaps.forget(r.partition)
 	default:
-		r.open(ctx, key, value, false)
+		r.open(ctx, key, bytes.Clone(value), false)
 	}
 }
 
@@ -304,30 +311,9 @@ func (r *reader) miss(ctx context.Context, m verdict.Message) {
 	r.again-- // Whatever the follower's call is, it differs.
 }
 
-func isHeartbeat(headers []kafka.Header) bool {
-	for _, h := range headers {
-		if h.Key == "ce_type" {
-			return string(h.Value) == cloudevent.TypeHeartbeat
-		}
-	}
-	return false
-}
-
-// readAll copies b, unless it is larger than limit.
-func readAll(b kafka.Bytes, limit int) ([]byte, error) {
-	if b == nil {
-		return nil, nil
-	}
-	if b.Len() > limit {
-		return nil, fmt.Errorf("%d B: %w", b.Len(), errTooLarge)
-	}
-	return kafka.ReadAll(b)
-}
-
-func closeBytes(b kafka.Bytes) {
-	if b != nil {
-		_ = b.Close() // Gives a buffer back; it has no other effect.
-	}
+func isHeartbeat(rec *fetch.Record) bool {
+	typ, _ := rec.Header("ce_type")
+	return string(typ) == cloudevent.TypeHeartbeat
 }
 
 func (f *Follower) backoff() *bus.Backoff { return bus.NewBackoff(f.cfg.RetryMin, f.cfg.RetryMax) }

@@ -178,7 +178,7 @@ func refusedVerdicts(f Facts, r *report) {
 		}
 		seen++
 		forged := make(map[string]uint64)
-		for _, reason := range []string{"unsigned", "wrong_signature", "unknown_key", "wrong_authority"} {
+		for _, reason := range []string{"unsigned", "wrong_signature", "unknown_key", "wrong_authority", "broken_batch"} {
 			forged[reason] = g.Refused[reason]
 		}
 		if what := counted(forged); what != "" {

@@ -48,7 +48,7 @@ var (
 	ErrChecksum = errors.New("checksum of the batch is wrong")
 
 	errRecords = errors.New("records of the batch are malformed")
-	errLarge   = fmt.Errorf("batch has more than %d B or %d records", batchBytesMax, batchRecordsMax)
+	errLarge   = errors.New("batch is larger than any that is read")
 )
 
 // batch is one batch of a record set, whole.
@@ -94,7 +94,7 @@ func (t *taker) first(set []byte) (rest []byte, err error) {
 	if whole {
 		return rest, t.add(b)
 	}
-	if len(set) < atRecords || set[atMagic] != 2 || binary.BigEndian.Uint32(set[atSize:]) <= batchBytesMax+atRecords {
+	if len(set) < atRecords || set[atMagic] != 2 || binary.BigEndian.Uint32(set[atSize:]) <= uint32(t.unpacker.bound()+atRecords) {
 		return nil, ErrAnswer
 	}
 	t.passOver(set, errLarge) // The answer has its head alone.
@@ -156,12 +156,12 @@ func (t *taker) add(b batch) error {
 func (t *taker) read(b batch) error {
 	be := binary.BigEndian
 	count, last := int(be.Uint32(b[atCount:])), int64(int32(be.Uint32(b[atLastDelta:])))
-	if len(b)-atRecords > batchBytesMax || count > batchRecordsMax {
+	if len(b)-atRecords > t.unpacker.bound() || count > batchRecordsMax {
 		return errLarge
 	}
 	attributes := be.Uint16(b[atAttributes:])
 	packing := compress.Compression(attributes & bitsCodec)
-	records, err := t.unpacker.unpack(packing, b[atRecords:], batchBytesMax)
+	records, err := t.unpacker.unpack(packing, b[atRecords:])
 	if packing != compress.None {
 		t.spent += cap(records) // Also of one that is broken: it has cost time.
 	}

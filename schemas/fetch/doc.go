@@ -1,8 +1,8 @@
 // Package fetch reads records of one partition of a topic, without a copy and
 // nearly without an allocation for each.
 //
-//	ingest, store --Request--> Reader --kafka-go's Transport--> broker
-//	              <--Answer--- batches, in the one piece of memory that came
+//	gateway/revoke, analyzer --Request--> Reader --kafka-go's Transport--> broker
+//	                         <--Answer--- batches, in the one piece of memory that came
 //
 // # Contract
 //
@@ -27,8 +27,9 @@
 // for what can be in the bytes that came, never for what is said about them: not for a
 // count, a length, a size in the head of a frame or its window. An answer ends with the
 // batch at which what is unpacked, and the list of records, take more than four times
-// what was asked for, or 32 MiB if that is more; the rest is read again. So a read
-// takes, whatever is in it,
+// what was asked for, or 32 MiB if that is more; the rest is read again. A reader of
+// [NewBounded] has its own number in place of the 32 MiB. So a read takes, whatever is
+// in it,
 //
 //	what came      what was asked for, or one batch of 32 MiB
 //	what it is     the more of 32 MiB and four times what was asked for

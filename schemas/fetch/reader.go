@@ -33,7 +33,13 @@ type Reader struct {
 // New returns a reader that reaches the brokers at an address of [kafka.TCP]
 // through a transport, which stays the caller's.
 func New(transport *kafka.Transport, brokers net.Addr) *Reader {
-	return &Reader{transport: transport, brokers: brokers}
+	return NewBounded(transport, brokers, batchBytesMax)
+}
+
+// NewBounded is [New] for topics whose batches are small: one with more than so many
+// bytes, as it came or unpacked, at most [topic.BatchBytesMax], is passed over.
+func NewBounded(transport *kafka.Transport, brokers net.Addr, batchBytes int) *Reader {
+	return &Reader{transport: transport, brokers: brokers, unpacker: unpacker{most: min(batchBytes, batchBytesMax)}}
 }
 
 // Request says what is read.
@@ -91,7 +97,7 @@ func (r *Reader) Bounds(ctx context.Context, topic string, partition int) (first
 
 // once is Read, and a heldBackError.
 func (r *Reader) once(ctx context.Context, q Request) (Answer, error) {
-	m, err := r.transport.RoundTrip(ctx, r.brokers, &patient{clientID: r.transport.ClientID, Request: wire.Request{
+	m, err := r.transport.RoundTrip(ctx, r.brokers, &patient{clientID: r.transport.ClientID, batchBytes: r.unpacker.bound(), Request: wire.Request{
 		ReplicaID: -1, MaxWaitTime: int32(q.Wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(q.BytesMax), SessionID: -1, SessionEpoch: -1,
 		Topics: []wire.RequestTopic{{Topic: q.Topic, Partitions: []wire.RequestPartition{{
 			Partition: int32(q.Partition), CurrentLeaderEpoch: -1, FetchOffset: q.Offset, LogStartOffset: -1, PartitionMaxBytes: int32(q.BytesMax),
@@ -110,7 +116,7 @@ func (r *Reader) once(ctx context.Context, q Request) (Answer, error) {
 	a := Answer{Next: q.Offset}
 	set, err := in.open(&a)
 	if err == nil {
-		err = a.take(&r.unpacker, set, max(askedShare*int(q.BytesMax), answerBytesLeast))
+		err = a.take(&r.unpacker, set, max(askedShare*int(q.BytesMax), r.unpacker.bound()))
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("fetch: %w", err)
@@ -122,8 +128,9 @@ func (r *Reader) once(ctx context.Context, q Request) (Answer, error) {
 type exchange struct {
 	wire.Request
 
-	clientID string
-	version  int16
+	clientID   string
+	batchBytes int // What the records of a batch that is read have at most.
+	version    int16
 }
 
 // Required takes the version that the connection has agreed on.
@@ -145,7 +152,7 @@ func (x *exchange) RawExchange(conn io.ReadWriter) (protocol.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
-	most := answerHeadBytes + max(x.MaxBytes, batchBytesMax+atRecords)
+	most := answerHeadBytes + max(int(x.MaxBytes), x.batchBytes+atRecords)
 	body, err := access.ReadAnswer(conn, uint32(most))
 	large := errors.Is(err, access.ErrLarge)
 	if large {

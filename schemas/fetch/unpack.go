@@ -15,19 +15,29 @@ import (
 // unpacker unpacks batches, whoever has written them: what it takes in memory
 // follows from what came and from the bound, never from what is said about it.
 type unpacker struct {
+	most int       // Bytes of a batch, as it came and unpacked; 0 is batchBytesMax.
 	zstd sync.Pool // Decoders; kafka-go's would make a window of any size.
 }
 
-// unpack is what was compressed, of at most so many bytes, or with an error what was
+// bound is how many bytes the records of a batch may have.
+func (u *unpacker) bound() int {
+	if u.most == 0 {
+		return batchBytesMax
+	}
+	return u.most
+}
+
+// unpack is what was compressed, of at most bound bytes, or with an error what was
 // done of it; it wraps errLarge where it is more. A codec that panics has been
-// given what it cannot read: the next analyzer would be given it, too.
-func (u *unpacker) unpack(packing compress.Compression, packed []byte, most int) (out []byte, err error) {
+// given what it cannot read: the next reader would be given it, too.
+func (u *unpacker) unpack(packing compress.Compression, packed []byte) (out []byte, err error) {
 	defer func() {
 		p := recover()
 		if p != nil {
 			err = fmt.Errorf("unpack %s: %v: %w", packing, p, errRecords)
 		}
 	}()
+	most := u.bound()
 	switch packing {
 	case compress.None:
 		return packed, nil
@@ -85,12 +95,12 @@ func (u *unpacker) unpackZstd(packed []byte, most int) ([]byte, error) {
 	d, _ := u.zstd.Get().(*zstd.Decoder)
 	if d == nil {
 		var err error
-		d, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(batchBytesMax))
+		d, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(most)))
 		if err != nil {
 			return nil, err
 		}
 	}
-	err := d.Reset(bytes.NewReader(narrowed(packed)))
+	err := d.Reset(bytes.NewReader(narrowed(packed, most)))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +115,7 @@ func (u *unpacker) unpackZstd(packed []byte, most int) ([]byte, error) {
 // A window in the head of another frame behind it is left to the reader's own bound.
 //
 // Source: RFC 8878, 3.1.1.1 and 3.1.1.2.
-func narrowed(packed []byte) []byte {
+func narrowed(packed []byte, most int) []byte {
 	const (
 		atHead, atWindow = 4, 5
 		bitOneSegment    = 1 << 5 // There is no window.
@@ -116,7 +126,7 @@ func narrowed(packed []byte) []byte {
 	if len(packed) <= atWindow || packed[atHead]&bitOneSegment != 0 {
 		return packed
 	}
-	most, exponent := min(batchBytesMax, blockBytesMost*(1+len(packed)/blockBytesLeast)), 0
+	most, exponent := min(most, blockBytesMost*(1+len(packed)/blockBytesLeast)), 0
 	for 1<<10<<exponent < most {
 		exponent++
 	}

@@ -89,9 +89,9 @@ type Throttle struct {
 	quiet  bool          // That is not long ago.
 }
 
-// NewThrottle returns one for readers of a client id.
-func NewThrottle(clientID string, logger *slog.Logger, meter metric.Meter) (*Throttle, error) {
-	waited, err := meter.Float64Counter("vigil.analyzer.fetch_throttled", metric.WithUnit("s"),
+// NewThrottle returns one for readers of a client id, whose metric is name.fetch_throttled.
+func NewThrottle(name, clientID string, logger *slog.Logger, meter metric.Meter) (*Throttle, error) {
+	waited, err := meter.Float64Counter(name+".fetch_throttled", metric.WithUnit("s"),
 		metric.WithDescription("How long reads have waited because a broker's quota held them back, by topic."))
 	if err != nil {
 		return nil, fmt.Errorf("metrics of reading: %w", err)

@@ -119,7 +119,7 @@ func TestRecordsAreThoseThatKafkaGoReads(t *testing.T) {
 				next += int64(n)
 			}
 			a := Answer{Next: 100}
-			err := a.take(new(unpacker), all, answerBytesLeast)
+			err := a.take(new(unpacker), all, batchBytesMax)
 			if err != nil || a.Broken != nil {
 				t.Fatalf("seed %d: %v, broken %v", seed, err, a.Broken)
 			}
@@ -177,7 +177,7 @@ func TestBatchesThatAreNotPlain(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := Answer{Next: 10}
-			err := a.take(new(unpacker), tt.set, answerBytesLeast)
+			err := a.take(new(unpacker), tt.set, batchBytesMax)
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("take() = %v, want %v", err, tt.err)
 			}
@@ -206,7 +206,7 @@ func TestTimeOfAppending(t *testing.T) {
 	binary.BigEndian.PutUint64(b[atLastTime:], 99)
 	binary.BigEndian.PutUint16(b[atAttributes:], bitAppendTime)
 	var a Answer
-	err := a.take(new(unpacker), sum(b), answerBytesLeast)
+	err := a.take(new(unpacker), sum(b), batchBytesMax)
 	if err != nil || len(a.Records) != 1 || !a.Records[0].Time().Equal(time.UnixMilli(99)) {
 		t.Errorf("%v, records %v", err, a.Records)
 	}
@@ -255,7 +255,7 @@ func FuzzRecordSet(f *testing.F) {
 			}
 		}
 		a := Answer{Next: 3}
-		err := a.take(u, b, answerBytesLeast)
+		err := a.take(u, b, batchBytesMax)
 		if err == nil && a.Next < 3 {
 			t.Errorf("Next = %d", a.Next)
 		}
@@ -287,7 +287,7 @@ func BenchmarkRecordSet(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var a Answer
-		err := a.take(u, whole, answerBytesLeast)
+		err := a.take(u, whole, batchBytesMax)
 		if err != nil || len(a.Records) != 500 {
 			b.Fatal(err)
 		}

@@ -8,11 +8,10 @@ const (
 	batchBytesMax   = topic.BatchBytesMax
 	batchRecordsMax = topic.BatchRecordsMax
 	// askedShare is for how many times the bytes that a read asks for an answer may take
-	// memory for what is unpacked and for the list of records, and answerBytesLeast what it
-	// may take at least. The batch that goes beyond it is the last one; the rest
+	// memory for what is unpacked and for the list of records; as much as one batch may
+	// have is always allowed. The batch that goes beyond it is the last one; the rest
 	// is read again.
-	askedShare       = 4
-	answerBytesLeast = 32 << 20
+	askedShare = 4
 	// answerHeadBytes is what is read of an answer that is larger than any with a batch
 	// that is read: what stands before the records, and the head of the first batch.
 	answerHeadBytes = 4 << 10

@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 	"go.opentelemetry.io/otel/metric/noop"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 )
 
 // A broker that holds back answers without a topic, and then nothing on that connection
@@ -72,7 +72,7 @@ func TestABrokerThatHoldsBack(t *testing.T) {
 func TestThrottleWaitsAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		throttle, err := fetch.NewThrottle("vigil", slog.New(slog.NewTextHandler(&log, nil)), noop.Meter{})
+		throttle, err := fetch.NewThrottle("vigil.test", "vigil", slog.New(slog.NewTextHandler(&log, nil)), noop.Meter{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -178,7 +178,7 @@ func hostile(t *testing.T, b []byte, read int, next int64, most uint64) {
 	u := new(unpacker)
 	a := Answer{Next: 10}
 	var err error
-	took := allocated(func() { err = a.take(u, b, answerBytesLeast) })
+	took := allocated(func() { err = a.take(u, b, batchBytesMax) })
 	t.Logf("%d B: %d B allocated, broken: %v", len(b), took, a.Broken)
 	if took > most {
 		t.Errorf("%d B are allocated for %d, at most %d may be", took, len(b), most)
@@ -210,7 +210,7 @@ func TestAnAnswerIsReadAsFarAsItsMemoryLasts(t *testing.T) {
 			u, next, reads := new(unpacker), int64(0), 0
 			for next < batches {
 				a := Answer{Next: next}
-				err := a.take(u, whole[begin[next]:], answerBytesLeast)
+				err := a.take(u, whole[begin[next]:], batchBytesMax)
 				reads++
 				if err != nil || a.Broken != nil || len(a.Records) == 0 || len(a.Records) > 2 || a.Records[0].Offset != next || a.Next != next+int64(len(a.Records)) {
 					t.Fatalf("from %d: %d records up to %d, %v, %v", next, len(a.Records), a.Next, err, a.Broken)
@@ -246,7 +246,7 @@ func TestBombsEndAnAnswer(t *testing.T) {
 		whole = append(whole, framed(i, compress.Zstd, 0, 1, bomb)...)
 	}
 	var a Answer
-	err := a.take(new(unpacker), whole, answerBytesLeast)
+	err := a.take(new(unpacker), whole, batchBytesMax)
 	if err != nil || a.Next != 1 || !errors.Is(a.Broken, errLarge) {
 		t.Errorf("up to %d, %v, %v", a.Next, a.Broken, err)
 	}
@@ -260,7 +260,7 @@ func TestManyBrokenBatches(t *testing.T) {
 		whole = append(whole, framed(i, compress.None, 0, 9, nil)...)
 	}
 	var a Answer
-	err := a.take(new(unpacker), whole, answerBytesLeast)
+	err := a.take(new(unpacker), whole, batchBytesMax)
 	if err != nil || a.Next != n || a.Broken == nil {
 		t.Fatalf("up to %d, %v, %v", a.Next, a.Broken, err)
 	}
@@ -279,11 +279,11 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(byte(compress.Zstd), zstdFrame([]byte{0, 19 << 3}, []byte("a")))
 	f.Add(byte(compress.Snappy), snappyFrame(math.MaxUint32, []byte("a")))
 	f.Add(byte(compress.Snappy), binary.AppendUvarint(nil, math.MaxUint32))
-	u := new(unpacker)
+	u := &unpacker{most: most}
 	f.Fuzz(func(t *testing.T, of byte, packed []byte) {
 		var out []byte
 		var err error
-		took := allocated(func() { out, err = u.unpack(compress.Compression(of&bitsCodec), packed, most) })
+		took := allocated(func() { out, err = u.unpack(compress.Compression(of&bitsCodec), packed) })
 		if err == nil && of&bitsCodec != 0 && len(out) > most {
 			t.Errorf("%d B", len(out))
 		}

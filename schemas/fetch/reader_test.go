@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/vigil-gateway/vigil/analyzer/fetch"
+	"github.com/vigil-gateway/vigil/schemas/fetch"
 )
 
 const name = "t"
