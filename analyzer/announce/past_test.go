@@ -65,6 +65,45 @@ func TestATargetThatHasMovedGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// A quota that holds reading back for longer than a partition may stand still is no
+// fault: what stood is known when the partition is adopted.
+func TestAQuotaDoesNotHideWhatStood(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for _, spec := range topic.All(partitions) {
+		err := c.CreateTopic(spec.Name, int32(spec.Partitions), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := rigOn(t, c.ListenAddrs()[0])
+	r.announce(r.adopt(r.announcer(60), 0), r.finding(1, verdict.TargetSession, "moved", verdict.ActionStepUp, 0))
+	r.adopt(r.announcer(60), 1) // Somebody has had it: it waits for no other.
+	var held atomic.Int32
+	var over atomic.Bool
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		resp, ok := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ThrottleMillis = 1500
+		return resp, nil, ok && !over.Load() && held.Add(1)%2 == 1
+	})
+	a := r.announcer(60)
+	a.StallPast(time.Second)
+	a.RetryPast(time.Hour)
+	p := r.adopt(a, 1)
+	over.Store(true)
+	r.announce(p, r.finding(2, verdict.TargetSession, "moved", verdict.ActionThrottle, 0))
+	if list, _ := r.said(1); len(list) != 0 {
+		t.Errorf("announced %v, want the step-up of before the move to stand", list)
+	}
+	if held.Load() < 4 {
+		t.Errorf("held back %d times, want it for each partition", held.Load()/2)
+	}
+}
+
 // leaderless is a broker whose partition 0 of vigil.verdicts can be read by nobody for
 // as long as lost says so.
 func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
