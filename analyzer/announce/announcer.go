@@ -75,7 +75,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
-		ledger: &ledger{mu: newGate()}, past: newPast(),
+		ledger: newLedger(), past: newPast(),
 	}, nil
 }
 
@@ -106,10 +106,7 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topic
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
-	err = p.recover(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
-	}
+	p.recover(ctx)
 	if refused > 0 {
 		a.logger.WarnContext(ctx, "verdicts in the topic are not ours and not believed", "partition", partition, "records", refused)
 	}

@@ -53,6 +53,8 @@ type Partition struct {
 	held    []Finding // What waits for a person, oldest first.
 	holding []Finding // Of these, those that the control topic does not know yet.
 	unheld  [][]byte  // Keys there of those that wait no longer.
+	unheard bool      // What waits could not be read, and what would end sessions waits until it is.
+	unkept  bool      // Holding and unheld could not be written, and Run does it.
 
 	resigned string // The key under which all that is in force stands in the topic; "" at first.
 
@@ -170,6 +172,8 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 	}
 	group := groupOf(f)
 	switch {
+	case p.unheard:
+		p.hold(ctx, *f, LimitUnread, now)
 	case !a.guard.allow(p.stage, out, group, clockOf(f)):
 		p.hold(ctx, *f, LimitBlastRadius, now)
 		a.logger.ErrorContext(ctx, "alarm: too many of the active sessions would end, a verdict waits for a person",
@@ -186,13 +190,13 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 }
 
 // propose turns a finding into a verdict without its place in the order. The
-// action of an old event is capped, unless a person has released it: who was away
-// for an hour should prove himself, not be thrown out for what is long over.
+// action of an old event is capped, unless it has waited here: who was away for an hour
+// should prove himself, not be thrown out for what is long over.
 func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 	j := f.Proposal
 	clock := clockOf(&f)
 	action := j.Action
-	if !j.Hard && !f.released && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
+	if !j.Hard && f.heldAt.IsZero() && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
 		action = verdict.ActionStepUp
 	}
 	v := &verdict.Verdict{

@@ -104,9 +104,9 @@ func TestAQuotaDoesNotHideWhatStood(t *testing.T) {
 	}
 }
 
-// leaderless is a broker whose partition 0 of vigil.verdicts can be read by nobody for
-// as long as lost says so.
-func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
+// leaderless is a broker whose partition 0 of a topic can be read and written by nobody
+// for as long as lost says so.
+func leaderless(t *testing.T, name string) (r *rig, lost *atomic.Bool) {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -123,13 +123,28 @@ func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
 	c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		q, ok := req.(*kmsg.ListOffsetsRequest)
-		if !ok || !lost.Load() || q.Topics[0].Topic != topic.Verdicts || q.Topics[0].Partitions[0].Partition != 0 {
+		if !ok || !lost.Load() || q.Topics[0].Topic != name || q.Topics[0].Partitions[0].Partition != 0 {
 			return nil, nil, false
 		}
 		resp := q.ResponseKind().(*kmsg.ListOffsetsResponse)
 		of := kmsg.NewListOffsetsResponseTopic()
-		of.Topic = topic.Verdicts
+		of.Topic = name
 		p := kmsg.NewListOffsetsResponseTopicPartition()
+		p.ErrorCode = int16(kafka.LeaderNotAvailable)
+		of.Partitions = append(of.Partitions, p)
+		resp.Topics = append(resp.Topics, of)
+		return resp, nil, true
+	})
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		q, ok := req.(*kmsg.ProduceRequest)
+		if !ok || !lost.Load() || q.Topics[0].Topic != name || q.Topics[0].Partitions[0].Partition != 0 {
+			return nil, nil, false
+		}
+		resp := q.ResponseKind().(*kmsg.ProduceResponse)
+		of := kmsg.NewProduceResponseTopic()
+		of.Topic = name
+		p := kmsg.NewProduceResponseTopicPartition()
 		p.ErrorCode = int16(kafka.LeaderNotAvailable)
 		of.Partitions = append(of.Partitions, p)
 		resp.Topics = append(resp.Topics, of)
@@ -141,7 +156,7 @@ func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
 // A partition of vigil.verdicts without a leader stops no other one that somebody has had
 // before, and what stands in it counts again once it can be read.
 func TestAPartitionThatCannotBeReadStopsNoOther(t *testing.T) {
-	r, lost := leaderless(t)
+	r, lost := leaderless(t, topic.Verdicts)
 	name := func(i int) string { return fmt.Sprintf("moved%d", i) }
 	const targets = 300
 	var stands []announce.Finding
@@ -180,7 +195,7 @@ func TestAPartitionThatCannotBeReadStopsNoOther(t *testing.T) {
 // A partition that nobody has had waits until it is known what was said of its keys; one
 // whose keys were never in another waits for none.
 func TestAnEpochIsAboveWhatCannotBeRead(t *testing.T) {
-	r, lost := leaderless(t)
+	r, lost := leaderless(t, topic.Verdicts)
 	var old *announce.Partition
 	for range 5 {
 		old = r.adopt(r.announcer(60), 0)
@@ -205,7 +220,7 @@ func TestAnEpochIsAboveWhatCannotBeRead(t *testing.T) {
 // Where what could not be read says in the end that the epoch is too low, the partition
 // has to be adopted again.
 func TestAnEpochThatTurnsOutTooLowIsLeft(t *testing.T) {
-	r, lost := leaderless(t)
+	r, lost := leaderless(t, topic.Verdicts)
 	r.adopt(r.announcer(60), 1)
 	for range 5 {
 		r.adopt(r.announcer(60), 0)
