@@ -323,33 +323,28 @@ func (p *Partition) forget(ctx context.Context, now time.Time) {
 	p.announcer.metrics.forgotten.Add(ctx, int64(len(ends)/10))
 }
 
-// recall folds one record that stands in the topic. Only what one of our keys
-// signed counts, and only authorities that an analyzer writes.
-func (p *Partition) recall(record []byte, end int64) error {
-	msg, err := p.announcer.keys.Listed().Open(record) // Also by a key that has ended meanwhile: see resign.
-	if err != nil {
-		return fmt.Errorf("recall: %w", err)
-	}
+// recall folds one record that stands in the topic and that one of our keys has signed.
+// Only authorities that an analyzer writes count.
+func (p *Partition) recall(msg verdict.Message, end int64) {
 	if h := msg.Heartbeat; h != nil {
 		if h.Authority == p.stage.Authority {
 			p.epoch = max(p.epoch, h.Epoch)
 		}
-		return nil
+		return
 	}
 	v := msg.Verdict
 	if v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet || !p.stage.Owns(v.Target.GetKind()) {
-		return nil // An operator's, or the other stage's: epochs of its own.
+		return // An operator's, or the other stage's: epochs of its own.
 	}
 	p.epoch = max(p.epoch, v.Epoch)
 	key := targetOf(v)
 	old := p.entries[key].stands
 	if old != nil && verdict.Later(old.Epoch, old.Seq, v.Epoch, v.Seq) {
-		return nil // A predecessor wrote after it had lost the partition.
+		return // A predecessor wrote after it had lost the partition.
 	}
 	if len(p.entries) < targetsMax || old != nil {
 		p.entries[key] = recalled(v, int32(p.number), p.topicID, end)
 	}
-	return nil
 }
 
 func targetOf(v *verdict.Verdict) target {
