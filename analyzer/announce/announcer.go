@@ -75,7 +75,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
-		ledger: &ledger{mu: newGate()}, past: newPast(),
+		ledger: newLedger(), past: newPast(),
 	}, nil
 }
 
@@ -90,26 +90,30 @@ func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topic
 		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(),
 	}
 	refused := 0
+	// What is listed, also a key that has ended meanwhile: see resign.
+	some := verdict.Opener[struct{}]{Keys: a.keys.Listed(), Take: func(_ []byte, _ struct{}, m verdict.Message, err error) {
+		if err != nil {
+			refused++
+			return
+		}
+		p.recall(m, end)
+	}}
 	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
 		authority := heartbeatOf(m, partition)
 		if len(m.Value) == 0 || authority != "" && (authority != stage.Authority || outdated(m.Value, p.epoch)) {
 			return
 		}
-		if p.recall(m.Value, end) != nil {
-			refused++
-		}
+		some.Add(m.Value, struct{}{})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
+	some.Flush()
 	err = p.succeed(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
-	err = p.recover(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
-	}
+	p.recover(ctx)
 	if refused > 0 {
 		a.logger.WarnContext(ctx, "verdicts in the topic are not ours and not believed", "partition", partition, "records", refused)
 	}

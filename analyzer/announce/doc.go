@@ -44,6 +44,13 @@
 // however late. Until then a weaker verdict stands in its place, which ends nothing:
 // step_up where the subject stage speaks, throttle where the facet stage does.
 //
+// A vigil.control that cannot be read or written stops no partition and no takeover: a
+// person decides on what waits, so it may come later, and what is scored may not. Who
+// takes over without knowing what waits holds all that would end sessions, facts
+// excepted, until he does (LimitUnread), and judges it anew then. What cannot be written
+// is written later; only a process that ends before loses it, and the weaker verdict in
+// its place still stands.
+//
 // When another of the analyzer's keys begins to sign, what is in force is written once
 // more under it, the same verdict at the same place in the order, and so is what waits:
 // before the old key ends nobody needs it any more. What stands in topics under a key

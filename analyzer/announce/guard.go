@@ -21,6 +21,8 @@ const (
 	LimitBlastRadius = "blast_radius"
 	// LimitRate holds what is beyond the rate alone.
 	LimitRate = "revokes_per_minute"
+	// LimitUnread holds everything while it cannot be read what waits already.
+	LimitUnread = "control_unread"
 )
 
 // Waiting is what one limit holds of a tenant's verdicts that rest on a group of
@@ -75,7 +77,7 @@ func (g *guard) holds(f *Finding) bool {
 	if g.released[a].After(f.heldAt) {
 		return false
 	}
-	return f.limit == LimitRate || g.blast.Tripped(a.tenant, a.group)
+	return f.limit != LimitBlastRadius || g.blast.Tripped(a.tenant, a.group)
 }
 
 // trip holds all of a group in this process, too, of which a finding waits.

@@ -29,6 +29,7 @@ func (p *Partition) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.live(ctx) })
 	g.Go(func() error { return p.learn(ctx) })
+	g.Go(func() error { return p.mind(ctx) })
 	return g.Wait()
 }
 

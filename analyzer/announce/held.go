@@ -57,12 +57,24 @@ func (p *Partition) hold(ctx context.Context, f Finding, limit string, now time.
 		p.held = slices.Delete(p.held, again, again+1)
 	}
 	if len(p.held) >= heldMax {
-		p.unheld = append(p.unheld, p.heldKey(&p.held[0]))
+		p.gone(&p.held[0])
 		p.held = slices.Delete(p.held, 0, 1)
 		p.announcer.metrics.gaveWay.Add(ctx, 1)
 	}
+	key := p.heldKey(&f)
+	p.unheld = slices.DeleteFunc(p.unheld, func(gone []byte) bool { return bytes.Equal(gone, key) }) // It is back.
 	p.held = append(p.held, f)
 	p.holding = append(p.holding, f)
+	if len(p.holding) > owedMax {
+		p.holding = slices.Clone(p.held) // The rest has gone since.
+	}
+}
+
+// gone notes that a finding waits no longer. Beyond owedMax a tombstone is never written:
+// who finds the record may release it once more, until it lapses.
+func (p *Partition) gone(f *Finding) {
+	p.unheld = append(p.unheld, p.heldKey(f))
+	p.unheld = p.unheld[max(0, len(p.unheld)-owedMax):]
 }
 
 // drop forgets the findings that wait and that gone names, and returns them in
@@ -73,7 +85,7 @@ func (p *Partition) drop(gone func(f *Finding) bool) []Finding {
 		if !gone(&f) {
 			return false
 		}
-		p.unheld = append(p.unheld, p.heldKey(&f))
+		p.gone(&f)
 		out = append(out, f)
 		return true
 	})
@@ -91,36 +103,58 @@ func (p *Partition) let(now time.Time) []Finding {
 	return free
 }
 
-// keep makes the topic say what waits: it is there when keep returns nil.
+// keep makes the topic say what waits: it is there when keep returns nil, unless it
+// cannot be written for heldStall. Then an alarm says so, Run goes on trying, and nobody
+// else does: verdicts do not wait for what waits itself.
 func (p *Partition) keep(ctx context.Context) error {
 	if len(p.holding)+len(p.unheld) == 0 {
 		return nil
 	}
+	a := p.announcer
+	a.guard.note(slot{p.stage.Authority, p.number}, p.held)
+	if p.unkept {
+		return nil
+	}
+	records, err := p.owed()
+	if err != nil {
+		return err
+	}
+	patience, cancel := context.WithTimeoutCause(ctx, heldStall, errStalled)
+	defer cancel()
+	err = a.writer.Write(patience, topic.Control, 0, records...)
+	switch {
+	case err != nil && (ctx.Err() != nil || errors.Is(err, ErrRefused)):
+		return fmt.Errorf("what waits in partition %d: %w", p.number, err)
+	case err != nil:
+		p.unkept = true
+		a.metrics.unkept.Add(ctx, 1)
+		a.logger.ErrorContext(ctx, "alarm: what waits for a person cannot be written down, it is lost if this process ends before it can be",
+			"stage", p.stage.Authority, "partition", p.number, "waiting", len(p.held), "error", err)
+		return nil
+	}
+	p.holding, p.unheld = nil, nil
+	return nil
+}
+
+// owed are the records that the topic lacks.
+func (p *Partition) owed() ([]Record, error) {
 	records := make([]Record, 0, len(p.holding)+len(p.unheld))
 	for i := range p.holding {
 		r, err := p.record(&p.holding[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		records = append(records, r)
 	}
 	for _, key := range p.unheld { // After: one may have come and gone since the last time.
 		records = append(records, Record{Key: key})
 	}
-	err := p.announcer.writer.Write(ctx, topic.Control, 0, records...)
-	if err != nil {
-		return fmt.Errorf("what waits in partition %d: %w", p.number, err)
-	}
-	p.holding, p.unheld = nil, nil
-	p.announcer.guard.note(slot{p.stage.Authority, p.number}, p.held)
-	return nil
+	return records, nil
 }
 
 // record is the record of a finding that waits.
 func (p *Partition) record(f *Finding) (Record, error) {
-	whole := *f
-	whole.released = true // Whole: what goes out is weakened where it has to be.
-	v := p.propose(whole, f.Proposal.EventTime)
+	v := p.propose(*f, f.Proposal.EventTime)
 	b, err := v.MarshalVT()
 	if err != nil {
 		return Record{}, fmt.Errorf("encode held verdict %s: %w", v.Id, err)
@@ -138,25 +172,45 @@ func (p *Partition) record(f *Finding) (Record, error) {
 	}.Headers()}, nil
 }
 
-// recover takes over what waits in the partition, whoever has held it.
-func (p *Partition) recover(ctx context.Context) error {
-	now := p.announcer.now()
-	records, err := p.announcer.ledger.under(ctx, p.announcer.writer, p.heldPrefix(), now)
-	if err != nil {
-		return err
+// recover takes over what waits in the partition, whoever has held it. Where that cannot
+// be read the partition goes on without, and what would end sessions waits until it is.
+func (p *Partition) recover(ctx context.Context) {
+	a := p.announcer
+	records, err := a.ledger.under(ctx, a.writer, p.heldPrefix(), a.now())
+	if ctx.Err() != nil {
+		return // The first heartbeat says so.
 	}
+	if err != nil {
+		p.unheard = true
+		a.metrics.unheard.Add(ctx, 1)
+		a.logger.ErrorContext(ctx, "alarm: what waits for a person cannot be read, what would end sessions waits until it can be",
+			"stage", p.stage.Authority, "partition", p.number, "error", err)
+		return
+	}
+	p.resume(ctx, records)
+}
+
+// resume holds what the control topic says that waits in the partition.
+func (p *Partition) resume(ctx context.Context, records map[string][]byte) {
 	refused := 0
+	known := make(map[string]bool, len(p.held)) // Of what this process holds it knows better.
+	for i := range p.held {
+		known[string(p.heldKey(&p.held[i]))] = true
+	}
 	for key, record := range records {
 		f, err := p.reopen(record)
 		if err != nil || string(p.heldKey(&f)) != key {
 			refused++
 			continue
 		}
-		p.held = append(p.held, f)
+		if !known[key] {
+			p.held = append(p.held, f)
+		}
 	}
 	slices.SortFunc(p.held, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Proposal.Offset, b.Proposal.Offset), cmp.Compare(a.Proposal.ID, b.Proposal.ID))
 	})
+	now := p.announcer.now()
 	// A predecessor may have died between the release and its record.
 	p.drop(func(f *Finding) bool {
 		e, known := p.entries[target{f.Proposal.Tenant, f.Proposal.Target.GetKind(), f.Proposal.Target.GetId(), f.Proposal.Authority}]
@@ -168,6 +222,77 @@ func (p *Partition) recover(ctx context.Context) error {
 	p.announcer.guard.note(slot{p.stage.Authority, p.number}, p.held)
 	if refused > 0 {
 		p.announcer.logger.WarnContext(ctx, "held verdicts in the control topic are not ours and not believed", "partition", p.number, "records", refused)
+	}
+}
+
+// mind does later what the control topic did not let be done at once, until ctx ends:
+// it reads what waits, judges anew what has waited for that alone, and writes what waits.
+func (p *Partition) mind(ctx context.Context) error {
+	again := time.NewTicker(p.announcer.ledger.retry)
+	defer again.Stop()
+	for {
+		err := p.hear(ctx)
+		if err == nil {
+			err = p.catchUp(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("what waits in partition %d: %w", p.number, err)
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// hear reads what waits, if that is not known and can be, and then judges what has
+// waited for it: also what a predecessor held.
+func (p *Partition) hear(ctx context.Context) error {
+	a := p.announcer
+	p.mu.Lock()
+	unheard := p.unheard
+	p.mu.Unlock()
+	var records map[string][]byte
+	if unheard {
+		var err error
+		records, err = a.ledger.under(ctx, a.writer, p.heldPrefix(), a.now())
+		if err != nil {
+			return nil //nolint:nilerr // The alarm stands, and it is tried again.
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if unheard {
+		p.resume(ctx, records)
+		p.unheard = false
+		a.logger.InfoContext(ctx, "what waits for a person is read", "stage", p.stage.Authority, "partition", p.number, "waiting", len(p.held))
+	}
+	return p.announce(ctx, p.drop(func(f *Finding) bool { return f.limit == LimitUnread }), a.now())
+}
+
+// catchUp writes what keep could not.
+func (p *Partition) catchUp(ctx context.Context) error {
+	for ctx.Err() == nil {
+		p.mu.Lock()
+		records, err := p.owed()
+		owes := p.unkept && len(records) > 0
+		if owes {
+			p.holding, p.unheld = nil, nil
+		} else {
+			p.unkept = false
+		}
+		p.mu.Unlock()
+		if err != nil || !owes {
+			return err
+		}
+		err = p.announcer.writer.Write(ctx, topic.Control, 0, records...) // For as long as it takes.
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -214,9 +339,14 @@ type ledger struct {
 	mu      gate
 	next    int64
 	read    time.Time
+	failed  time.Time // When the last try to read failed.
 	records map[string][]byte
 	refused int // Beyond ledgerMax.
+
+	stall, retry time.Duration // Within which a record must come, and until it is tried again.
 }
+
+func newLedger() *ledger { return &ledger{mu: newGate(), stall: heldStall, retry: heldRetry} }
 
 // under returns the records whose id begins so.
 func (l *ledger) under(ctx context.Context, w *Writer, prefix string, now time.Time) (map[string][]byte, error) {
@@ -225,11 +355,15 @@ func (l *ledger) under(ctx context.Context, w *Writer, prefix string, now time.T
 	if now.Sub(l.read) > ledgerFresh {
 		l.next, l.refused, l.records = 0, 0, make(map[string][]byte)
 	}
-	next, err := w.Read(ctx, topic.Control, 0, l.next, l.take)
+	if now.Sub(l.failed) < l.retry {
+		return nil, fmt.Errorf("what waits for a person: %w", errUnread)
+	}
+	next, err := w.read(ctx, l.stall, topic.Control, 0, l.next, l.take)
 	if err != nil {
+		l.failed = now
 		return nil, fmt.Errorf("what waits for a person: %w", err)
 	}
-	l.next, l.read = next, now
+	l.next, l.read, l.failed = next, now, time.Time{}
 	found := make(map[string][]byte)
 	if l.refused > 0 {
 		w.logger.WarnContext(ctx, "more verdicts wait for a person than are read", "left_out", l.refused, "limit", ledgerMax)

@@ -181,6 +181,75 @@ func TestWhatWaitsOutlastsTheProcess(t *testing.T) {
 	}
 }
 
+// A control topic without a leader stops neither a takeover nor what comes after it. What
+// would end sessions waits until it is known what waits already; facts do not, and what
+// is held meanwhile is written once that is possible.
+func TestATakeoverDoesNotWaitForTheControlTopic(t *testing.T) {
+	r, lost := leaderless(t, topic.Control)
+	strict := func(c *announce.Config) { c.BlastRadius.Least, c.BlastRadius.Share = 1, 0.1 }
+	r.announce(r.adopt(r.announcer(60, strict), 0), r.revoke(1, "walk"), r.revoke(2, "walk"))
+	lost.Store(true)
+	a := r.announcer(60, strict)
+	a.RetryHeld(20 * time.Millisecond)
+	p := r.adopt(a, 0)
+	hard := r.finding(4, verdict.TargetSession, "hard", verdict.ActionRevoke, 0)
+	hard.Proposal.Hard = true
+	r.announce(p, r.revoke(3, "network"), hard, r.finding(5, verdict.TargetSession, "soft", verdict.ActionStepUp, 0))
+	r.announce(p, r.revoke(6, "walk"))
+	if r.names(0) != "s1 s2? s3? hard soft s6?" {
+		t.Errorf("announced %q, want revokes to wait while nobody knows what waits", r.names(0))
+	}
+	if got := waits(a); got != "network control_unread 1, walk control_unread 1" {
+		t.Errorf("%q waits", got)
+	}
+	stop := r.run(p)
+	r.clock.Add(int64(5 * time.Minute)) // What was in time when it was judged stays so.
+	lost.Store(false)
+	eventually(t, "what waits is known", func() bool { return waits(a) == "walk blast_radius 2" && r.names(0) == "s1 s2? s3? hard soft s6? s3" })
+	list, _ := r.said(0)
+	if v := list[len(list)-1]; v.Id != "v3" || v.Action != verdict.ActionRevoke {
+		t.Errorf("said in the end: %v, want the revoke that waited for the topic alone", v)
+	}
+	eventually(t, "what waits is written", func() bool {
+		next := r.announcer(60, strict)
+		r.adopt(next, 1) // Whoever has no part in it reads it, too.
+		_, err := next.Adopt(t.Context(), announce.SubjectStage(), 0, "", 1<<40)
+		return err == nil && waits(next) == "walk blast_radius 2"
+	})
+	stop()
+}
+
+// What waits is bounded also while it cannot be written, and what has gone meanwhile is
+// not found later.
+func TestWhatCannotBeWrittenIsBounded(t *testing.T) {
+	r, lost := leaderless(t, topic.Control)
+	a := r.announcer(1, func(c *announce.Config) { c.BlastRadius.Least = 10_000 })
+	a.RetryHeld(20 * time.Millisecond)
+	p := r.adopt(a, 0)
+	lost.Store(true)
+	list := make([]announce.Finding, 6003)
+	for i := range list {
+		list[i] = r.revoke(int64(i), "walk")
+	}
+	for len(list) > 0 {
+		n := min(len(list), 1000)
+		r.announce(p, list[:n]...)
+		list = list[n:]
+	}
+	if held, gone, _ := p.Owed(); held > 4000 || gone > 4000 {
+		t.Errorf("%d findings and %d keys wait to be written", held, gone)
+	}
+	lost.Store(false)
+	stop := r.run(p)
+	eventually(t, "what waits is written", func() bool { _, _, owes := p.Owed(); return !owes })
+	stop()
+	next := r.announcer(1)
+	r.adopt(next, 0)
+	if got := waits(next); got != "walk revokes_per_minute 1000" {
+		t.Errorf("%q waits, want what waited in the end", got)
+	}
+}
+
 // Records that no analyzer has signed, or that stand under another key, are not
 // what waits.
 func TestForgedWaitingIsNotBelieved(t *testing.T) {

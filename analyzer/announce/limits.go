@@ -10,6 +10,9 @@ const (
 	tenantsMax = 1024
 	// heldMax bounds the findings of a partition that wait for a person.
 	heldMax = 1000
+	// owedMax bounds the records that the control topic is owed of a partition while it
+	// cannot be written, and the tombstones as well.
+	owedMax = 4 * heldMax
 	// ledgerMax bounds those of all partitions that a process reads from the topic.
 	ledgerMax = 64 * heldMax
 	// ledgerFresh is how long what was read of it is read on from, well below the
@@ -56,6 +59,9 @@ const (
 	// pastStall is the same for what was said in other partitions: a partition that
 	// somebody has had waits no longer for them. pastRetry is until they are tried again.
 	pastStall, pastRetry = 3 * time.Second, 5 * time.Second
+	// heldStall is the same for what waits for a person, and how long it may take to note
+	// that something does; heldRetry is until either is tried again.
+	heldStall, heldRetry = 3 * time.Second, 5 * time.Second
 	// readBytesMax is what one read of it asks for.
 	readBytesMax = 4 << 20
 	// stallsMax is how many reads without progress mean that something is wrong.

@@ -21,6 +21,8 @@ type metrics struct {
 	forgotten   metric.Int64Counter     // Targets dropped at targetsMax.
 	disbelieved metric.Int64Counter     // Clears without an operator's signature.
 	unread      metric.Int64Counter     // Partitions adopted without all that stood of their keys elsewhere.
+	unheard     metric.Int64Counter     // Partitions adopted without what waits for a person.
+	unkept      metric.Int64Counter     // How often that could not be written.
 	retries     metric.Int64Counter     // Writes that had to be repeated, by topic.
 }
 
@@ -38,6 +40,8 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.gaveWay = counter("verdicts_held_dropped", "{verdict}", "Verdicts that waited for a person and gave way because too many do.")
 	x.capped = counter("verdicts_capped", "{verdict}", "Verdicts weakened to step_up because their event is old.")
 	x.unread = counter("past_unread", "{partition}", "Partitions taken over without what stood of their keys in others before the number of partitions was raised, which could not be read.")
+	x.unheard = counter("held_unread", "{partition}", "Partitions taken over without what waits for a person, because vigil.control could not be read.")
+	x.unkept = counter("held_unwritten", "{outage}", "How often vigil.control could not be told what waits for a person: it is told later, unless this process ends before.")
 	x.beats = counter("heartbeats", "{heartbeat}", "Heartbeats written.")
 	x.relayed = counter("relayed", "{verdict}", "Operators' verdicts received for relaying, by result.")
 	x.tombstones = counter("verdict_tombstones", "{verdict}", "Lapsed verdicts removed from the topic.")

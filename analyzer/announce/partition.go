@@ -53,6 +53,8 @@ type Partition struct {
 	held    []Finding // What waits for a person, oldest first.
 	holding []Finding // Of these, those that the control topic does not know yet.
 	unheld  [][]byte  // Keys there of those that wait no longer.
+	unheard bool      // What waits could not be read, and what would end sessions waits until it is.
+	unkept  bool      // Holding and unheld could not be written, and Run does it.
 
 	resigned string // The key under which all that is in force stands in the topic; "" at first.
 
@@ -170,6 +172,8 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 	}
 	group := groupOf(f)
 	switch {
+	case p.unheard:
+		p.hold(ctx, *f, LimitUnread, now)
 	case !a.guard.allow(p.stage, out, group, clockOf(f)):
 		p.hold(ctx, *f, LimitBlastRadius, now)
 		a.logger.ErrorContext(ctx, "alarm: too many of the active sessions would end, a verdict waits for a person",
@@ -186,13 +190,13 @@ func (p *Partition) waits(ctx context.Context, f *Finding, out *verdict.Verdict,
 }
 
 // propose turns a finding into a verdict without its place in the order. The
-// action of an old event is capped, unless a person has released it: who was away
-// for an hour should prove himself, not be thrown out for what is long over.
+// action of an old event is capped, unless it has waited here: who was away for an hour
+// should prove himself, not be thrown out for what is long over.
 func (p *Partition) propose(f Finding, now time.Time) *verdict.Verdict {
 	j := f.Proposal
 	clock := clockOf(&f)
 	action := j.Action
-	if !j.Hard && !f.released && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
+	if !j.Hard && f.heldAt.IsZero() && now.Sub(clock) > p.announcer.config.CatchUpAge && verdict.Strength(action) > verdict.Strength(verdict.ActionStepUp) {
 		action = verdict.ActionStepUp
 	}
 	v := &verdict.Verdict{
@@ -319,33 +323,28 @@ func (p *Partition) forget(ctx context.Context, now time.Time) {
 	p.announcer.metrics.forgotten.Add(ctx, int64(len(ends)/10))
 }
 
-// recall folds one record that stands in the topic. Only what one of our keys
-// signed counts, and only authorities that an analyzer writes.
-func (p *Partition) recall(record []byte, end int64) error {
-	msg, err := p.announcer.keys.Listed().Open(record) // Also by a key that has ended meanwhile: see resign.
-	if err != nil {
-		return fmt.Errorf("recall: %w", err)
-	}
+// recall folds one record that stands in the topic and that one of our keys has signed.
+// Only authorities that an analyzer writes count.
+func (p *Partition) recall(msg verdict.Message, end int64) {
 	if h := msg.Heartbeat; h != nil {
 		if h.Authority == p.stage.Authority {
 			p.epoch = max(p.epoch, h.Epoch)
 		}
-		return nil
+		return
 	}
 	v := msg.Verdict
 	if v.Authority != verdict.AuthoritySubject && v.Authority != verdict.AuthorityFacet || !p.stage.Owns(v.Target.GetKind()) {
-		return nil // An operator's, or the other stage's: epochs of its own.
+		return // An operator's, or the other stage's: epochs of its own.
 	}
 	p.epoch = max(p.epoch, v.Epoch)
 	key := targetOf(v)
 	old := p.entries[key].stands
 	if old != nil && verdict.Later(old.Epoch, old.Seq, v.Epoch, v.Seq) {
-		return nil // A predecessor wrote after it had lost the partition.
+		return // A predecessor wrote after it had lost the partition.
 	}
 	if len(p.entries) < targetsMax || old != nil {
 		p.entries[key] = recalled(v, int32(p.number), p.topicID, end)
 	}
-	return nil
 }
 
 func targetOf(v *verdict.Verdict) target {

@@ -24,6 +24,7 @@ type past struct {
 	next   map[int]int64
 	failed map[int]time.Time // When the last try to read a partition failed.
 	retry  time.Duration     // Until it is tried again.
+	stall  time.Duration     // Within which a record must come.
 
 	mu     sync.Mutex      // Held for as long as a look takes: who judges does not wait for Kafka.
 	epochs map[slot]uint64 // The highest of each stage and partition.
@@ -55,7 +56,7 @@ func forebears(partition, n int) []int {
 
 func newPast() *past {
 	return &past{
-		turn: newGate(), next: make(map[int]int64), failed: make(map[int]time.Time), retry: pastRetry,
+		turn: newGate(), next: make(map[int]int64), failed: make(map[int]time.Time), retry: pastRetry, stall: pastStall,
 		epochs: make(map[slot]uint64), stands: make(map[target]*verdict.Verdict),
 	}
 }
@@ -90,19 +91,20 @@ func (s *past) read(ctx context.Context, a *Announcer, stage Stage, partitions [
 
 // readOn reads one partition on, for as long as records come.
 func (s *past) readOn(ctx context.Context, a *Announcer, i int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stalled := time.AfterFunc(pastStall, func() { cancel(errStalled) })
-	defer stalled.Stop()
-	next, err := a.writer.Read(ctx, topic.Verdicts, i, s.next[i], func(m kafka.Message) {
+	some := verdict.Opener[struct{}]{Keys: a.keys.Listed(), Take: func(_ []byte, _ struct{}, m verdict.Message, err error) {
+		if err == nil {
+			s.take(a, i, m)
+		}
+	}}
+	defer some.Flush() // What was read of it is read.
+	next, err := a.writer.read(ctx, s.stall, topic.Verdicts, i, s.next[i], func(m kafka.Message) {
 		if len(m.Value) > 0 && !s.stale(m, i) {
-			s.take(a, i, m.Value)
+			some.Add(m.Value, struct{}{})
 		}
 		s.next[i] = m.Offset + 1
-		stalled.Reset(pastStall)
 	})
 	if err != nil {
-		return fmt.Errorf("read what was said: %w", err) // What was read of it is read.
+		return fmt.Errorf("read what was said: %w", err)
 	}
 	s.next[i] = next
 	return nil
@@ -139,12 +141,8 @@ func outdated(heartbeat []byte, known uint64) bool {
 	return ok && epoch <= known
 }
 
-// take notes a record of a partition where it is an analyzer's.
-func (s *past) take(a *Announcer, partition int, record []byte) {
-	msg, err := a.keys.Listed().Open(record)
-	if err != nil {
-		return
-	}
+// take notes what stands in a partition where it is an analyzer's.
+func (s *past) take(a *Announcer, partition int, msg verdict.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h := msg.Heartbeat; h != nil {

@@ -65,9 +65,48 @@ func TestATargetThatHasMovedGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-// leaderless is a broker whose partition 0 of vigil.verdicts can be read by nobody for
-// as long as lost says so.
-func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
+// A quota that holds reading back for longer than a partition may stand still is no
+// fault: what stood is known when the partition is adopted.
+func TestAQuotaDoesNotHideWhatStood(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for _, spec := range topic.All(partitions) {
+		err := c.CreateTopic(spec.Name, int32(spec.Partitions), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := rigOn(t, c.ListenAddrs()[0])
+	r.announce(r.adopt(r.announcer(60), 0), r.finding(1, verdict.TargetSession, "moved", verdict.ActionStepUp, 0))
+	r.adopt(r.announcer(60), 1) // Somebody has had it: it waits for no other.
+	var held atomic.Int32
+	var over atomic.Bool
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		resp, ok := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ThrottleMillis = 1500
+		return resp, nil, ok && !over.Load() && held.Add(1)%2 == 1
+	})
+	a := r.announcer(60)
+	a.StallPast(time.Second)
+	a.RetryPast(time.Hour)
+	p := r.adopt(a, 1)
+	over.Store(true)
+	r.announce(p, r.finding(2, verdict.TargetSession, "moved", verdict.ActionThrottle, 0))
+	if list, _ := r.said(1); len(list) != 0 {
+		t.Errorf("announced %v, want the step-up of before the move to stand", list)
+	}
+	if held.Load() < 4 {
+		t.Errorf("held back %d times, want it for each partition", held.Load()/2)
+	}
+}
+
+// leaderless is a broker whose partition 0 of a topic can be read and written by nobody
+// for as long as lost says so.
+func leaderless(t *testing.T, name string) (r *rig, lost *atomic.Bool) {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -84,13 +123,28 @@ func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
 	c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		q, ok := req.(*kmsg.ListOffsetsRequest)
-		if !ok || !lost.Load() || q.Topics[0].Topic != topic.Verdicts || q.Topics[0].Partitions[0].Partition != 0 {
+		if !ok || !lost.Load() || q.Topics[0].Topic != name || q.Topics[0].Partitions[0].Partition != 0 {
 			return nil, nil, false
 		}
 		resp := q.ResponseKind().(*kmsg.ListOffsetsResponse)
 		of := kmsg.NewListOffsetsResponseTopic()
-		of.Topic = topic.Verdicts
+		of.Topic = name
 		p := kmsg.NewListOffsetsResponseTopicPartition()
+		p.ErrorCode = int16(kafka.LeaderNotAvailable)
+		of.Partitions = append(of.Partitions, p)
+		resp.Topics = append(resp.Topics, of)
+		return resp, nil, true
+	})
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		q, ok := req.(*kmsg.ProduceRequest)
+		if !ok || !lost.Load() || q.Topics[0].Topic != name || q.Topics[0].Partitions[0].Partition != 0 {
+			return nil, nil, false
+		}
+		resp := q.ResponseKind().(*kmsg.ProduceResponse)
+		of := kmsg.NewProduceResponseTopic()
+		of.Topic = name
+		p := kmsg.NewProduceResponseTopicPartition()
 		p.ErrorCode = int16(kafka.LeaderNotAvailable)
 		of.Partitions = append(of.Partitions, p)
 		resp.Topics = append(resp.Topics, of)
@@ -102,7 +156,7 @@ func leaderless(t *testing.T) (r *rig, lost *atomic.Bool) {
 // A partition of vigil.verdicts without a leader stops no other one that somebody has had
 // before, and what stands in it counts again once it can be read.
 func TestAPartitionThatCannotBeReadStopsNoOther(t *testing.T) {
-	r, lost := leaderless(t)
+	r, lost := leaderless(t, topic.Verdicts)
 	name := func(i int) string { return fmt.Sprintf("moved%d", i) }
 	const targets = 300
 	var stands []announce.Finding
@@ -141,7 +195,7 @@ func TestAPartitionThatCannotBeReadStopsNoOther(t *testing.T) {
 // A partition that nobody has had waits until it is known what was said of its keys; one
 // whose keys were never in another waits for none.
 func TestAnEpochIsAboveWhatCannotBeRead(t *testing.T) {
-	r, lost := leaderless(t)
+	r, lost := leaderless(t, topic.Verdicts)
 	var old *announce.Partition
 	for range 5 {
 		old = r.adopt(r.announcer(60), 0)
@@ -166,7 +220,7 @@ func TestAnEpochIsAboveWhatCannotBeRead(t *testing.T) {
 // Where what could not be read says in the end that the epoch is too low, the partition
 // has to be adopted again.
 func TestAnEpochThatTurnsOutTooLowIsLeft(t *testing.T) {
-	r, lost := leaderless(t)
+	r, lost := leaderless(t, topic.Verdicts)
 	r.adopt(r.announcer(60), 1)
 	for range 5 {
 		r.adopt(r.announcer(60), 0)

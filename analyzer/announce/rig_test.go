@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type rig struct {
-	t        *testing.T
+	t        testing.TB
 	addr     string
 	keys     *verdict.KeySet
 	operator verdict.Signer
@@ -37,7 +37,7 @@ type rig struct {
 
 const partitions = 3
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	b, err := broker.Start(broker.Options{Partitions: partitions})
 	if err != nil {
@@ -48,7 +48,7 @@ func newRig(t *testing.T) *rig {
 }
 
 // rigOn uses a broker.
-func rigOn(t *testing.T, addr string) *rig {
+func rigOn(t testing.TB, addr string) *rig {
 	t.Helper()
 	key := func(text string) ed25519.PrivateKey {
 		return ed25519.NewKeyFromSeed([]byte(fmt.Sprintf("%-32s", text)))
@@ -175,7 +175,7 @@ func (r *rig) said(partition int) (verdicts []*verdict.Verdict, beats []*verdict
 	return verdicts, beats
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(30 * time.Second)
 	for !ok() {
@@ -187,7 +187,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+func contextOf(t testing.TB) (context.Context, context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)

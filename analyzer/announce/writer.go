@@ -176,9 +176,15 @@ func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 // first one to the end as it is now, which it returns. It may take as long as it takes,
 // also because a quota holds it back, but must get on.
 func (w *Writer) Read(ctx context.Context, topic string, partition int, from int64, visit func(kafka.Message)) (end int64, err error) {
+	return w.read(ctx, w.stall, topic, partition, from, visit)
+}
+
+// read is Read with another time within which a record must come. Time in which a quota
+// holds it back does not count.
+func (w *Writer) read(ctx context.Context, stall time.Duration, topic string, partition int, from int64, visit func(kafka.Message)) (end int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := time.AfterFunc(w.stall, func() { cancel(errStalled) })
+	stalled := time.AfterFunc(stall, func() { cancel(errStalled) })
 	defer stalled.Stop()
 	first, last, err := w.bounds(ctx, topic, partition)
 	if err != nil {
@@ -189,14 +195,14 @@ func (w *Writer) Read(ctx context.Context, topic string, partition int, from int
 	}
 	end = max(first, from)
 	for stalls := 0; end < last; {
-		a, err := w.fetch(ctx, topic, partition, end)
+		a, err := w.fetch(ctx, stall, topic, partition, end)
 		if err != nil {
 			return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, end, errors.Join(w.access.Explain(err, access.Read, "topic "+topic), context.Cause(ctx)))
 		}
 		if a.Throttle > 0 {
 			stalled.Stop()
 			w.throttle.Wait(ctx, topic, partition, a.Throttle)
-			stalled.Reset(w.stall)
+			stalled.Reset(stall)
 			continue
 		}
 		_, records := a.Split(end)
@@ -205,7 +211,7 @@ func (w *Writer) Read(ctx context.Context, topic string, partition int, from int
 				return 0, fmt.Errorf("read %s/%d at %d: %w", topic, partition, records[i].Offset, context.Cause(ctx))
 			}
 			visit(message(&records[i]))
-			stalled.Reset(w.stall)
+			stalled.Reset(stall)
 		}
 		if a.Next <= end {
 			stalls++
@@ -223,9 +229,9 @@ func message(r *fetch.Record) kafka.Message {
 	return kafka.Message{Offset: r.Offset, Time: r.Time(), Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
 }
 
-// fetch is one read.
-func (w *Writer) fetch(ctx context.Context, topic string, partition int, offset int64) (fetch.Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.stall)
+// fetch is one read, for which a broker has stall.
+func (w *Writer) fetch(ctx context.Context, stall time.Duration, topic string, partition int, offset int64) (fetch.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
 	a, err := w.reader.Read(ctx, fetch.Request{Topic: topic, Partition: partition, Offset: offset, BytesMax: readBytesMax, Wait: writeBackoffMax})
 	if err == nil && a.Broken != nil {

@@ -35,7 +35,7 @@ func TestAReadThatGetsOnIsNotEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.stall = 400 * time.Millisecond
+	w.stall = time.Second
 	seen := 0
 	_, err = w.Read(t.Context(), topic.Verdicts, 0, 0, func(kafka.Message) {
 		seen++

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/attribute"
@@ -43,10 +44,41 @@ func (s *Store) insert(ctx context.Context, b block, token string, waiting func(
 	return nil
 }
 
-// bury sends a poison record to vigil.dead. A record that is met again after a
-// crash is buried again, under the same key.
-func (s *Store) bury(ctx context.Context, i item) error {
+// bury sends the poison among items to vigil.dead, in order and as many in one write as
+// DeadBytesMax holds: a stranger's batch may be nothing else. Records that are met again
+// after a crash are buried again, under the same keys.
+func (s *Store) bury(ctx context.Context, items []item) error {
+	var letters []outgoing
+	size, first := 0, 0
 	now := s.o.Now()
+	for n := range items {
+		if items[n].poison == nil {
+			continue
+		}
+		l, err := letter(&items[n], now)
+		if err != nil {
+			return err
+		}
+		if size+l.size() > DeadBytesMax && len(letters) > 0 {
+			err = s.inter(ctx, letters, &items[first], now)
+			if err != nil {
+				return err
+			}
+			letters, size = letters[:0], 0
+		}
+		if len(letters) == 0 {
+			first = n
+		}
+		letters, size = append(letters, l), size+l.size()
+	}
+	if len(letters) == 0 {
+		return nil
+	}
+	return s.inter(ctx, letters, &items[first], now)
+}
+
+// letter is what vigil.dead keeps of a poison record.
+func letter(i *item, now time.Time) (outgoing, error) {
 	l := &deadletter.Letter{
 		Topic: i.topic, Partition: i.partition, Offset: i.Offset, Stage: deadletter.StageStoring,
 		Reason: i.poison.Error(), Time: now, Key: i.Key, Value: i.Value,
@@ -56,21 +88,27 @@ func (s *Store) bury(ctx context.Context, i item) error {
 	}
 	key, value, attributes, err := l.Seal()
 	if err != nil {
-		return err
+		return outgoing{}, err
 	}
-	var headers []kafka.Header
+	out := outgoing{key: key, value: value}
 	for _, h := range attributes.Headers() {
-		headers = append(headers, kafka.Header{Key: h.Key, Value: h.Value})
+		out.headers = append(out.headers, kafka.Header(h))
 	}
-	err = s.again(ctx, "bury", nil, func() error {
-		_, err := s.broker.produce(ctx, topic.Dead, key, value, headers, now)
+	return out, nil
+}
+
+// inter writes letters, of which first is the record of the first one, until the broker
+// has them or ctx ends.
+func (s *Store) inter(ctx context.Context, letters []outgoing, first *item, now time.Time) error {
+	err := s.again(ctx, "bury", nil, func() error {
+		_, err := s.broker.produce(ctx, topic.Dead, now, letters...)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.metrics.dead.Add(ctx, 1, metric.WithAttributes(attribute.String("topic", i.topic)))
-	s.o.Logger.WarnContext(ctx, "record is poison: sent to the dead letters", "topic", i.topic, "partition", i.partition,
-		"offset", i.Offset, "reason", i.poison)
+	s.metrics.dead.Add(ctx, int64(len(letters)), metric.WithAttributes(attribute.String("topic", first.topic)))
+	s.o.Logger.WarnContext(ctx, "records are poison: sent to the dead letters", "topic", first.topic, "partition", first.partition,
+		"records", len(letters), "first_offset", first.Offset, "first_reason", first.poison)
 	return nil
 }

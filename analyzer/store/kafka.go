@@ -74,14 +74,33 @@ func (b broker) bounds(ctx context.Context, topic string, partition int) (first,
 	return first, end, nil
 }
 
-// produce writes one record to partition 0 of a topic, acknowledged by all
-// replicas, and returns its offset. An error leaves open whether it was written.
-func (b broker) produce(ctx context.Context, topic string, key, value []byte, headers []kafka.Header, at time.Time) (int64, error) {
+// outgoing is a record to write.
+type outgoing struct {
+	key, value []byte
+	headers    []kafka.Header
+}
+
+// size is about what it takes on the wire.
+func (o *outgoing) size() int {
+	n := recordOverheadBytes + len(o.key) + len(o.value)
+	for _, h := range o.headers {
+		n += recordOverheadBytes + len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+// produce writes records as one batch to partition 0 of a topic, acknowledged by all
+// replicas, and returns the offset of the first. An error leaves open whether they were
+// written.
+func (b broker) produce(ctx context.Context, topic string, at time.Time, records ...outgoing) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	batch := make([]kafka.Record, len(records))
+	for i, r := range records {
+		batch[i] = kafka.Record{Time: at, Key: kafka.NewBytes(r.key), Value: kafka.NewBytes(r.value), Headers: r.headers}
+	}
 	resp, err := b.client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: topic, Partition: 0, RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd,
-		Records: kafka.NewRecordReader(kafka.Record{Time: at, Key: kafka.NewBytes(key), Value: kafka.NewBytes(value), Headers: headers}),
+		Topic: topic, Partition: 0, RequiredAcks: kafka.RequireAll, Compression: kafka.Zstd, Records: kafka.NewRecordReader(batch...),
 	})
 	if err == nil {
 		err = resp.Error

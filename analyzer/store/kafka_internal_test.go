@@ -22,7 +22,7 @@ func TestAQuotaDelaysReading(t *testing.T) {
 	transport := new(kafka.Transport)
 	t.Cleanup(transport.CloseIdleConnections)
 	b := newBroker(c.ListenAddrs(), transport, nil)
-	_, err = b.produce(t.Context(), topic.Cuts, []byte("k"), []byte("v"), nil, time.Unix(1, 0))
+	_, err = b.produce(t.Context(), topic.Cuts, time.Unix(1, 0), outgoing{key: []byte("k"), value: []byte("v")})
 	if err != nil {
 		t.Fatal(err)
 	}

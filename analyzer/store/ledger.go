@@ -57,7 +57,7 @@ func (l *ledger) declare(ctx context.Context, c cut) (cut, error) {
 		return cut{}, err
 	}
 	key := topic.SourceKey(c.Topic, c.Partition)
-	offset, err := l.broker.produce(ctx, topic.Cuts, key, value, nil, c.Time)
+	offset, err := l.broker.produce(ctx, topic.Cuts, c.Time, outgoing{key: key, value: value})
 	if err != nil {
 		return cut{}, fmt.Errorf("declare a cut: %w", err)
 	}

@@ -14,6 +14,9 @@ const (
 	CutBytesMax = 900 << 10
 	// DeadMax is how many dead letters a person's tool looks at, the newest.
 	DeadMax = 10_000
+	// DeadBytesMax bounds what one write of dead letters holds beyond its first, below
+	// Kafka's default of 1 MiB.
+	DeadBytesMax = 900 << 10
 	// LinksMax bounds the links of a batch's span.
 	LinksMax = 32
 
@@ -34,21 +37,22 @@ const (
 	// one that was given up would begin again from the start.
 	answerMax, migrateMax = 5 * time.Minute, 24 * time.Hour
 
-	clientID       = "vigil-storing" // For the brokers' logs.
-	fetchBytes     = 1 << 20
-	cutsScanMax    = 100_000  // How far back a start looks for declared cuts.
-	cutsPerSource  = 64       // Winners kept per partition: as far as a zombie can be behind.
-	marksMax       = 4096     // Source partitions of one assessments partition.
-	inBandBytes    = 64 << 10 // Of the answer to an insert; an exception has 16 KiB at most.
-	requestTimeout = 10 * time.Second
-	fetchWait      = 250 * time.Millisecond
-	retryFirst     = 100 * time.Millisecond
-	stateEvery     = time.Minute
-	faultLogEvery  = 10 * time.Second
-	shrunkMax      = 4  // Halvings of a cut: about one read.
-	calmCuts       = 8  // Cuts in time before the next ones are twice as large again.
-	patienceMax    = 4  // Times insert_timeout that a try may take after others were late.
-	missMax        = 20 // Empty reads below the end of a partition before an offset is passed over.
+	clientID            = "vigil-storing" // For the brokers' logs.
+	fetchBytes          = 1 << 20
+	cutsScanMax         = 100_000  // How far back a start looks for declared cuts.
+	cutsPerSource       = 64       // Winners kept per partition: as far as a zombie can be behind.
+	marksMax            = 4096     // Source partitions of one assessments partition.
+	inBandBytes         = 64 << 10 // Of the answer to an insert; an exception has 16 KiB at most.
+	recordOverheadBytes = 16       // More than the framing of a record, and of a header, that is written.
+	requestTimeout      = 10 * time.Second
+	fetchWait           = 250 * time.Millisecond
+	retryFirst          = 100 * time.Millisecond
+	stateEvery          = time.Minute
+	faultLogEvery       = 10 * time.Second
+	shrunkMax           = 4  // Halvings of a cut: about one read.
+	calmCuts            = 8  // Cuts in time before the next ones are twice as large again.
+	patienceMax         = 4  // Times insert_timeout that a try may take after others were late.
+	missMax             = 20 // Empty reads below the end of a partition before an offset is passed over.
 
 	// Of incidents: how often they are gathered, and how many findings in one step.
 	incidentsEvery = 5 * time.Second

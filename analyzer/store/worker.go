@@ -302,15 +302,14 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			attribute.Int("messaging.batch.message_count", len(items)), attribute.Bool("vigil.cut.redone", redone)))
 	defer span.End()
 	to := w.kind.collect(w.memory, len(items))
+	err := w.store.bury(ctx, items)
+	if err != nil {
+		return err
+	}
 	for _, i := range items {
-		if i.poison != nil {
-			err := w.store.bury(ctx, i)
-			if err != nil {
-				return err
-			}
-			continue
+		if i.poison == nil {
+			to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.Offset, at: c.Time})
 		}
-		to.add(i, position{topic: w.kind.topic, partition: int32(w.partition), offset: i.Offset, at: c.Time})
 	}
 	lates := false
 	for _, b := range to.blocks() {
@@ -324,7 +323,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 	}
 	w.pace(lates)
 	w.release(items)
-	err := w.commit(c.Last + 1)
+	err = w.commit(c.Last + 1)
 	if err != nil {
 		return err
 	}

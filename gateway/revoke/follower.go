@@ -159,21 +159,27 @@ func (f *Follower) loadFile() error {
 			f.table.Apply(v, now)
 		}
 	}
-	some := openings{keys: keys, take: func(o *opening) {
-		if o.err != nil || o.message.Verdict == nil {
+	type place struct {
+		at   int64
+		keep time.Time
+	}
+	some := verdict.Opener[place]{Keys: keys, Take: func(raw []byte, p place, m verdict.Message, err error) {
+		if err != nil || m.Verdict == nil {
 			refused++ // Signed by a key that is gone, for instance.
 			return
 		}
-		out, _ := f.ledger.fold(record{verdict: o.message.Verdict, raw: o.raw, keep: o.keep, at: o.at}, now)
+		out, _ := f.ledger.fold(record{verdict: m.Verdict, raw: raw, keep: p.keep, at: p.at}, now)
 		if out == full {
-			apply(o.message.Verdict)
+			apply(m.Verdict)
 		}
 	}}
-	damaged, torn, err := f.file.load(some.add)
+	damaged, torn, err := f.file.load(func(at int64, keep time.Time, raw []byte) {
+		some.Add(bytes.Clone(raw), place{at, keep})
+	})
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)
 	}
-	some.flush()
+	some.Flush()
 	err = f.file.live(func(raw []byte) {
 		v, err := verified(raw)
 		if err != nil {

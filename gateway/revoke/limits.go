@@ -38,7 +38,4 @@ const (
 	watchInterval = 5 * time.Second
 	// sweepInterval is how often lapsed verdicts are dropped.
 	sweepInterval = time.Minute
-	// openingsMax is how many lines of the file are in memory at once while their
-	// signatures are checked.
-	openingsMax = 256
 )

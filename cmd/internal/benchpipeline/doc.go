@@ -24,6 +24,7 @@
 // machine is shared, and a stage that waits for the broker is not slow.
 //
 // Records are those of simulated people with attackers among them, filled up to
-// the names and sizes that a gateway writes, and the engine has lived with the
+// the names and sizes that a gateway writes, and sealed in its full batches; both
+// paths verify them. The engine has lived with the
 // same people before, as one that has run for a while.
 package benchpipeline

@@ -105,7 +105,7 @@ func round(ctx context.Context, l *load, clickhouse *engine, database string) (s
 
 // parts measures what a worker does with each record, without Kafka.
 func (m *meter) parts(l *load) error {
-	err := errors.Join(m.measure(ofScoring, "read headers", l.headers), m.measure(ofScoring, "decode event", l.decode))
+	err := errors.Join(m.measure(ofScoring, "read headers", l.headers), m.measure(ofScoring, "verify seals", l.verify), m.measure(ofScoring, "decode event", l.decode))
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (m *meter) parts(l *load) error {
 
 // paths measures the whole paths as the analyzer runs them.
 func (m *meter) paths(ctx context.Context, l *load, client *kafka.Client, database string) error {
-	a, err := newAnalyzer(m.broker.addr)
+	a, err := newAnalyzer(m.broker.addr, l.keys)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (m *meter) paths(ctx context.Context, l *load, client *kafka.Client, databa
 	if err != nil {
 		return err
 	}
-	s, err := newStore(m.broker.addr, m.clickhouse.addr, database, a.keys)
+	s, err := newStore(m.broker.addr, m.clickhouse.addr, database, l.keys)
 	if err != nil {
 		return err
 	}

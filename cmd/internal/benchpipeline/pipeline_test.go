@@ -25,7 +25,7 @@ func TestASmallMeasurementHasEveryStage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log("\n" + text.String())
-	want := []string{"bare client produce", "bare client fetch", "scoring path decode event", "scoring path the whole", "scoring path facet stage", "storing path the whole"}
+	want := []string{"bare client produce", "bare client fetch", "scoring path verify seals", "scoring path decode event", "scoring path the whole", "scoring path facet stage", "storing path the whole"}
 	for _, s := range r.Stages {
 		if len(want) > 0 && strings.HasPrefix(s.Of+" "+s.Name, want[0]) {
 			want = want[1:]

@@ -11,7 +11,9 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/life"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
@@ -27,6 +29,7 @@ type load struct {
 	names   []string // Of headers.
 	rows    int      // Of records that are rows of table requests.
 	state   []byte   // Of an engine that has seen the events before them.
+	keys    *verdict.KeySet
 }
 
 // record is where one of vigil.requests lies, as a gateway writes it.
@@ -86,7 +89,11 @@ func newLoad(o Options) (*load, error) {
 		return nil, err
 	}
 	ev := new(event.RequestEvent)
-	l := &load{records: make([]record, 0, o.Events)}
+	keys, err := newKeys()
+	if err != nil {
+		return nil, err
+	}
+	l := &load{records: make([]record, 0, o.Events), keys: keys}
 	for i := range o.Warmup + o.Events {
 		_, more := world.Next(ev)
 		if !more {
@@ -108,7 +115,7 @@ func newLoad(o Options) (*load, error) {
 		return nil, fmt.Errorf("records: snapshot: %w", err)
 	}
 	l.state = state.Bytes()
-	return l, nil
+	return l, l.seal()
 }
 
 // newEngine is the subject stage as it is offline: without gateways that tick,
@@ -121,8 +128,10 @@ func newEngine() (*scorer.Engine, error) {
 	return e, nil
 }
 
-// dress gives an event the names that a gateway gives: of version 7, and a trace.
+// dress gives an event the names that a gateway gives: of version 7, and a trace. All
+// are of one gateway, whose batches are full then.
 func dress(ev *event.RequestEvent, n int) {
+	ev.Gateway, ev.Epoch, ev.Lane, ev.Seq = gateway, 1, 0, uint64(n+1)
 	id := fmt.Sprintf("0194%04x-%04x-7%03x-8%03x-%012x", n>>16, n&0xffff, n&0xfff, n>>12&0xfff, n)
 	ev.Id, ev.RequestId = id, id
 	ev.TraceId = fmt.Sprintf("%032x", n+1)
@@ -143,17 +152,22 @@ func (l *load) add(ev *event.RequestEvent, n int) error {
 	}
 	r.value = span{from, len(l.memory)}
 	for _, h := range (cloudevent.Attributes{
-		ID: ev.Id, Source: "vigil://gateway/" + ev.Gateway, Type: cloudevent.TypeRequest, Time: ev.Time.AsTime(),
+		ID: ev.Id, Source: seal.SourcePrefix + ev.Gateway, Type: cloudevent.TypeRequest, Time: ev.Time.AsTime(),
 		ContentType: cloudevent.Protobuf, TraceParent: fmt.Sprintf("00-%s-%016x-01", ev.TraceId, n+1),
 	}).Headers() {
-		name := slices.Index(l.names, h.Key)
-		if name < 0 {
-			name = len(l.names)
-			l.names = append(l.names, h.Key)
-		}
-		r.headers[r.n] = header{name, l.keep(h.Value)}
-		r.n++
+		l.head(&r, h.Key, h.Value)
 	}
 	l.records = append(l.records, r)
 	return nil
+}
+
+// head gives a record a header.
+func (l *load) head(r *record, key string, value []byte) {
+	name := slices.Index(l.names, key)
+	if name < 0 {
+		name = len(l.names)
+		l.names = append(l.names, key)
+	}
+	r.headers[r.n] = header{name, l.keep(value)}
+	r.n++
 }

@@ -3,7 +3,6 @@ package benchpipeline
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
@@ -104,28 +104,19 @@ func (l *load) score(e *scorer.Engine, batch *assessment.Batch) error {
 // analyzer is what both stages have in common.
 type analyzer struct {
 	options ingest.Options
-	keys    *verdict.KeySet
+	seals   seal.Keys // Those of the first stage: the second reads what analyzers write.
 }
 
-func newAnalyzer(addr string) (*analyzer, error) {
-	root := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	file, err := verdict.SignKeySet(root, []verdict.Key{{ID: "a", Class: verdict.ClassAnalyzer, Public: root.Public().(ed25519.PublicKey)}})
-	if err != nil {
-		return nil, fmt.Errorf("analyzer: %w", err)
-	}
-	keys, err := verdict.OpenKeySet(root.Public().(ed25519.PublicKey), file)
-	if err != nil {
-		return nil, fmt.Errorf("analyzer: %w", err)
-	}
+func newAnalyzer(addr string, keys *verdict.KeySet) (*analyzer, error) {
 	logger, meter := slog.New(slog.DiscardHandler), noop.Meter{}
 	w, err := announce.NewWriter(nil, []string{addr}, logger, meter)
 	if err != nil {
 		return nil, err
 	}
 	config := announce.DefaultConfig()
-	config.KeyFile, config.KeyID = "unused", "a"
+	config.KeyFile, config.KeyID = "unused", analyzerKey
 	ann, err := announce.New(announce.Options{
-		Config: config, Writer: w, Signer: verdict.NewSigner("a", root), Keys: keys, Logger: logger, Meter: meter,
+		Config: config, Writer: w, Signer: verdict.NewSigner(analyzerKey, key(analyzerKey)), Keys: keys, Logger: logger, Meter: meter,
 		Tracer: tracenoop.Tracer{}, Now: time.Now,
 	})
 	if err != nil {
@@ -135,7 +126,7 @@ func newAnalyzer(addr string) (*analyzer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &analyzer{keys: keys, options: ingest.Options{
+	return &analyzer{seals: keys, options: ingest.Options{
 		Config: ingest.DefaultConfig(), Brokers: []string{addr}, Model: model.Default(), Lanes: topic.Lanes{Count: topic.LanesDefault, Seed: 1},
 		State: keep, Keep: state.DefaultConfig(), Announcer: ann, Writer: w, Logger: logger, Meter: meter, Tracer: tracenoop.Tracer{}, Now: time.Now,
 	}}, nil
@@ -144,7 +135,7 @@ func newAnalyzer(addr string) (*analyzer, error) {
 // subjects is the first stage, which begins with an engine that has a past.
 func (a *analyzer) subjects(e *scorer.Engine) ingest.Options {
 	o := a.options
-	o.Stage = announce.SubjectStage()
+	o.Stage, o.Seals = announce.SubjectStage(), a.seals
 	o.NewEngine = func(*model.Model) (ingest.Engine, error) { return e, nil }
 	return o
 }

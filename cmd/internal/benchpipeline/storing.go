@@ -10,6 +10,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -18,7 +19,7 @@ func newStore(broker, clickhouse, database string, keys *verdict.KeySet) (*store
 	c := store.DefaultConfig()
 	c.Brokers, c.Addresses, c.Protocol, c.Database = []string{broker}, []string{clickhouse}, store.ProtocolHTTP, database
 	return store.New(store.Options{
-		Config: c, Keys: keys, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
+		Config: c, Keys: keys, Seals: keys, Unsigned: seal.Auto, Logger: slog.New(slog.DiscardHandler), Meter: noop.Meter{}, Tracer: tracenoop.Tracer{}, Now: time.Now,
 	})
 }
 
