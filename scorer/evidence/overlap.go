@@ -22,11 +22,11 @@ const (
 // subject is not known to be.
 func (k *Collector) overlapping(x *Context, p *entity.Place) {
 	o := &x.Subject.LastPlace
-	if x.Subject.LastSession == 0 || x.Subject.LastSession == hash(x.Session.Key.ID) || k.machine(x) || x.ownNetwork(p) {
-		return
+	if o.Network == p.Network && o.Country == p.Country || o.Prefix != 0 && o.Prefix == p.Prefix {
+		return // Nearly always: it is the session's own place.
 	}
 	open := o.Open > 0 && x.At-o.Alive <= aliveFor
-	if !open && x.At-o.Last > overlapFor || o.Network == p.Network && o.Country == p.Country || o.Prefix != 0 && o.Prefix == p.Prefix {
+	if !open && x.At-o.Last > overlapFor || x.Subject.LastSession == 0 || x.Subject.LastSession == hash(x.Session.Key.ID) || k.machine(x) || x.ownNetwork(p) {
 		return
 	}
 	far, _ := apart(o, p)
