@@ -188,7 +188,7 @@ golden: chdb python ## Write the golden files anew; read the diff before you com
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (default 10s) each.
-	@for pkg in $$(grep -rl --include=fuzz_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	@for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} ./$$pkg; done; done
 
