@@ -186,6 +186,7 @@ generate: ## Generate the Go code of the protobuf schemas.
 golden: chdb python ## Write the golden files anew; read the diff before you commit it.
 	@UPDATE_GOLDEN=1 go test -tags $(TAGS) ./...
 
+# To make an input smaller takes up to a minute by default, which is more than FUZZTIME.
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (default 10s) each.
 	@for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
