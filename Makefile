@@ -186,11 +186,12 @@ generate: ## Generate the Go code of the protobuf schemas.
 golden: chdb python ## Write the golden files anew; read the diff before you commit it.
 	@UPDATE_GOLDEN=1 go test -tags $(TAGS) ./...
 
+# To make an input smaller takes up to a minute by default, which is more than FUZZTIME.
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (default 10s) each.
-	@for pkg in $$(grep -rl --include=fuzz_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	@for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
-			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} ./$$pkg; done; done
+			go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-10s} -fuzzminimizetime 10x ./$$pkg; done; done
 
 .PHONY: bench-loop
 bench-loop: chdb $(if $(DURING),build kafka) ## Event to cut at 2,000 requests/s, beside the bare two-hop Kafka loop in the same run; DURING=flood, rebalance or restart (on Apache Kafka).

@@ -261,7 +261,7 @@ func (p *Partition) hear(ctx context.Context) error {
 		var err error
 		records, err = a.ledger.under(ctx, a.writer, p.heldPrefix(), a.now())
 		if err != nil {
-			return nil //nolint:nilerr // The alarm stands, and it is tried again.
+			return nil // The alarm stands, and it is tried again.
 		}
 	}
 	p.mu.Lock()

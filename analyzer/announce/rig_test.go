@@ -37,19 +37,19 @@ type rig struct {
 
 const partitions = 3
 
-func newRig(t testing.TB) *rig {
-	t.Helper()
+func newRig(tb testing.TB) *rig {
+	tb.Helper()
 	b, err := broker.Start(broker.Options{Partitions: partitions})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(b.Close)
-	return rigOn(t, b.Addr())
+	tb.Cleanup(b.Close)
+	return rigOn(tb, b.Addr())
 }
 
 // rigOn uses a broker.
-func rigOn(t testing.TB, addr string) *rig {
-	t.Helper()
+func rigOn(tb testing.TB, addr string) *rig {
+	tb.Helper()
 	key := func(text string) ed25519.PrivateKey {
 		return ed25519.NewKeyFromSeed([]byte(fmt.Sprintf("%-32s", text)))
 	}
@@ -59,19 +59,19 @@ func rigOn(t testing.TB, addr string) *rig {
 		{ID: "a", Class: verdict.ClassAnalyzer, Public: public(a)}, {ID: "o", Class: verdict.ClassOperator, Public: public(o)},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keys, err := verdict.OpenKeySet(public(root), file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w, err := announce.NewWriter(nil, []string{addr}, slog.New(slog.DiscardHandler), noop.Meter{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(w.Close)
+	tb.Cleanup(w.Close)
 	return &rig{
-		t: t, addr: addr, keys: keys, writer: w, analyzer: verdict.NewSigner("a", a),
+		t: tb, addr: addr, keys: keys, writer: w, analyzer: verdict.NewSigner("a", a),
 		operator: verdict.NewSigner("o", o), stranger: verdict.NewSigner("a", key("stranger")),
 	}
 }
@@ -175,21 +175,21 @@ func (r *rig) said(partition int) (verdicts []*verdict.Verdict, beats []*verdict
 	return verdicts, beats
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	deadline := time.After(30 * time.Second)
 	for !ok() {
 		select {
 		case <-deadline:
-			t.Fatalf("never: %s", what)
+			tb.Fatalf("never: %s", what)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
 
-func contextOf(t testing.TB) (context.Context, context.CancelFunc) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
+func contextOf(tb testing.TB) (context.Context, context.CancelFunc) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
+	tb.Cleanup(cancel)
 	return ctx, cancel
 }

@@ -104,6 +104,23 @@ func TestStateComesFromTheNextBestPlace(t *testing.T) {
 	}
 }
 
+// Who has nothing of a partition asks the archive while the partition is taken over, and
+// not only then.
+func TestTheArchiveIsAskedAhead(t *testing.T) {
+	r, _, cluster := newFaultyCluster(t)
+	s, log := new(shelf), newBegun()
+	cluster.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		q, ok := req.(*kmsg.ListOffsetsRequest)
+		if !ok || q.Topics[0].Topic != topic.Verdicts || len(s.questions()) > 0 {
+			return nil, nil, false
+		}
+		return nil, errors.New("not before the archive is asked"), true
+	})
+	r.start(t.TempDir(), r.shelving(s), log.log)
+	eventually(t, "a partition is begun", func() bool { return log.last(0) == "nothing" })
+}
+
 // spoil flips a byte of each file of partition 0.
 func spoil(t *testing.T, dir string) {
 	t.Helper()

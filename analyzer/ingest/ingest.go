@@ -309,6 +309,14 @@ func (i *Ingest) takeParked(partition int) (parked, bool) {
 	return p, ok
 }
 
+// isParked reports whether an engine is parked for a partition.
+func (i *Ingest) isParked(partition int) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_, ok := i.parked[partition]
+	return ok
+}
+
 // Status is how far an owned partition is.
 type Status struct {
 	Partition int `json:"partition"`

@@ -153,14 +153,50 @@ func (w *worker) onDisk(ctx context.Context) []candidate {
 	return w.candidates(ctx, fromDisk, w.ingest.o.State.Find(ctx, w.ingest.o.Stage.Topic, w.partition))
 }
 
-// inArchive asks the archive, for a bounded time.
+// archived is what the archive has answered.
+type archived struct {
+	found []state.Found
+	err   error
+}
+
+// askAhead asks the archive while the partition is adopted, where restore will ask it
+// for certain: nothing is here, and a standby does not know better. That takes up to
+// archive_wait where ClickHouse does not answer.
+func (w *worker) askAhead(ctx context.Context) {
+	o := w.ingest.o
+	_, here := o.State.Epochs(o.Stage.Topic)[w.partition]
+	w.asked, w.mute = nil, false
+	if here || w.ingest.isParked(w.partition) || w.current(w.partition) {
+		return
+	}
+	w.asked = w.ask(ctx)
+}
+
+// ask asks the archive, for a bounded time.
+func (w *worker) ask(ctx context.Context) chan archived {
+	to := make(chan archived, 1)
+	o, partition := w.ingest.o, w.partition
+	go func() {
+		found, err := o.State.FindArchived(ctx, o.Stage.Topic, partition)
+		to <- archived{found, err}
+	}()
+	return to
+}
+
+// inArchive is what the archive has, which is asked unless it was asked ahead.
 func (w *worker) inArchive(ctx context.Context) []candidate {
-	found, err := w.ingest.o.State.FindArchived(ctx, w.ingest.o.Stage.Topic, w.partition)
-	if err != nil {
-		w.ingest.fault(ctx, "archive", err)
+	asked := w.asked
+	w.asked = nil
+	if asked == nil {
+		asked = w.ask(ctx)
+	}
+	answer := <-asked
+	if answer.err != nil {
+		w.mute = true
+		w.ingest.fault(ctx, "archive", answer.err)
 		return nil
 	}
-	found = slices.DeleteFunc(found, func(f state.Found) bool { return f.TopicID != w.topicID })
+	found := slices.DeleteFunc(answer.found, func(f state.Found) bool { return f.TopicID != w.topicID })
 	return w.candidates(ctx, fromArchive, found)
 }
 
@@ -200,7 +236,7 @@ func (w *worker) inherit(ctx context.Context) bool {
 		}
 		o, parent := w.ingest.o, w.partition%before
 		found := o.State.Find(ctx, o.Stage.Topic, parent)
-		if !w.current(parent) {
+		if !w.current(parent) && !w.mute {
 			archived, err := o.State.FindArchived(ctx, o.Stage.Topic, parent)
 			if err != nil {
 				w.ingest.fault(ctx, "archive", err)

@@ -57,6 +57,7 @@ func (w *worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.askAhead(ctx)
 	w.verdict, err = o.Announcer.Adopt(ctx, o.Stage, w.partition, w.topicID, end)
 	if err != nil {
 		return err

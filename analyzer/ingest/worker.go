@@ -58,11 +58,13 @@ type worker struct {
 	published  int64     // Stream time of the last summaries.
 	meter      bounds
 
-	flight  chan error // The write of cuts and assessments under way, nil for none.
-	flying  int64      // What acked becomes when it lands.
-	waiting cargo      // What goes with the next one.
-	taken   *taken     // The snapshot that waits to be kept, nil for none.
-	saving  chan error // The state file being written, nil for none.
+	flight  chan error    // The write of cuts and assessments under way, nil for none.
+	flying  int64         // What acked becomes when it lands.
+	waiting cargo         // What goes with the next one.
+	taken   *taken        // The snapshot that waits to be kept, nil for none.
+	saving  chan error    // The state file being written, nil for none.
+	asked   chan archived // What the archive has been asked ahead, nil for nothing.
+	mute    bool          // The archive did not answer.
 	// archiving tells how the last snapshot for the archive went, nil where that is known.
 	archiving <-chan error
 	event     event.RequestEvent    // Reused: the engine keeps nothing of it.
