@@ -228,6 +228,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.dawn(x, common)
 	taught := e.teach(x)
 	e.join(x)
+	judged := s.Suspicion.VerdictAt != 0
 	proven := !unproven && e.prove(x)
 	findings := e.collector.Collect(x)
 	discount(findings, unproven)
@@ -260,7 +261,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		e.signedIn(x)
 	}
 	if e.gather != nil {
-		e.note(r.Event, kind, rungs, s, &ruling)
+		e.note(r.Event, kind, rungs, s, &ruling, judged && proven)
 	}
 	a := e.assessment(r, x, score, &ruling)
 	e.carry(x, ruling.Total)
@@ -322,8 +323,10 @@ func (e *Engine) company(x *evidence.Context, action string) judge.Company {
 	return judge.CompanyOf(e.model, list, x.Session, shown, action, x.Now)
 }
 
-// note gathers what supports each rung, by the subject, else the address.
-func (e *Engine) note(ev *event.RequestEvent, kind string, rungs []model.Rung, s *entity.Session, ruling *judge.Ruling) {
+// note gathers what supports each rung, by the subject, else the address. Of a day on
+// which a verdict was answered, or kept a request out, nobody sees what it would have
+// come to.
+func (e *Engine) note(ev *event.RequestEvent, kind string, rungs []model.Rung, s *entity.Session, ruling *judge.Ruling, answered bool) {
 	who := ev.GetSubject()
 	if who == "" {
 		who = ev.GetAddress()
@@ -335,7 +338,7 @@ func (e *Engine) note(ev *event.RequestEvent, kind string, rungs []model.Rung, s
 		}
 	}
 	e.supports = judge.Supports(rungs, &s.Suspicion, e.supports[:0])
-	e.gather.Observe(kind, ev.GetTenant()+"\x00"+who, e.supports, reached, e.clock.Now())
+	e.gather.Observe(kind, ev.GetTenant()+"\x00"+who, e.supports, reached, answered || ev.ByVerdict(), e.clock.Now())
 }
 
 // look finds, or makes, everything that is known about an event's actor.

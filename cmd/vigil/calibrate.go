@@ -33,7 +33,9 @@ fingerprints. Where ordinary life bears a lower threshold than the model's, that
 shown; it need not be taken.
 
 The history should be that of an installation that observes, without incidents:
-what is in it is taken for innocent. --state takes a history that was learnt
+what is in it is taken for innocent. Days in whose middle it begins or ends are left
+out. Where verdicts were in force, a day on which one met somebody says only that its
+suspicion would have come to so much or more. --state takes a history that was learnt
 before; without it the first days teach and are counted too. "beyond data" says
 how many times rarer the budget is than anything the history can show.
 
@@ -95,8 +97,11 @@ type calibration struct {
 	Action string `json:"action"`
 	// Budget, Reached and Expected count per 10,000 subject-days, or days of a facet: allowed, seen
 	// at the threshold now, and expected there by the fit (absent where there is none).
-	Budget   float64  `json:"budget"`
-	Days     int      `json:"subject_days"`
+	Budget float64 `json:"budget"`
+	Days   int     `json:"subject_days"`
+	// LeftOut counts the days that do not count, because the history begins or ends in
+	// the middle of them.
+	LeftOut  int      `json:"days_left_out,omitempty"`
 	Reached  float64  `json:"reached"`
 	Expected *float64 `json:"expected,omitempty"`
 	// Threshold is the model's, Suggested the one that keeps the budget, in nats.
@@ -189,7 +194,7 @@ func calibrations(m *model.Model, gather *budget.Collector, allowed map[string]f
 		for i, rung := range m.Ladder(kind) {
 			one := calibration{
 				Kind: kind, Action: rung.Action, Budget: m.Budget(kind, rung.Action), Days: seen.Days,
-				Reached:   perDays * float64(seen.Rungs[i].Reached) / float64(seen.Days),
+				Reached: perDays * float64(seen.Rungs[i].Reached) / float64(max(1, seen.Days)), LeftOut: seen.LeftOut,
 				Threshold: rung.Threshold, Suggested: rung.Threshold,
 			}
 			if asked, ok := allowed[rung.Action]; ok {
@@ -204,7 +209,7 @@ func calibrations(m *model.Model, gather *budget.Collector, allowed map[string]f
 	return found
 }
 
-func (x *calibration) fit(maxima []float64) {
+func (x *calibration) fit(maxima []budget.Maximum) {
 	if x.Budget == 0 {
 		x.Note = "no budget: stays"
 		return
@@ -213,6 +218,8 @@ func (x *calibration) fit(maxima []float64) {
 	switch {
 	case errors.Is(err, budget.ErrTooFew) && x.Days >= perDays:
 		x.Note = "ordinary life never comes near: stays"
+	case err != nil && x.LeftOut > 0:
+		x.Note = fmt.Sprintf("%v; %d more lie only in part in the history", err, x.LeftOut)
 	case err != nil:
 		x.Note = err.Error()
 	default:

@@ -15,6 +15,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -238,5 +239,29 @@ func TestRetryHintsAreSpread(t *testing.T) {
 	}
 	if text := problem.Revoked(v).With("q", "VG-0000-0000").Spread(0.5).Text(); text != "Session ended (VG-0000-0000); retry after 11 s" {
 		t.Errorf("Text() = %q", text)
+	}
+}
+
+// The scorer knows a refusal by a verdict from its code.
+func TestRefusalsByVerdictAreKnown(t *testing.T) {
+	v := &verdict.Verdict{}
+	tests := map[string]struct {
+		problem problem.Problem
+		want    bool
+	}{
+		"revoked":         {problem.Revoked(v), true},
+		"blocked":         {problem.Blocked(v), true},
+		"read only":       {problem.ReadOnly(v), true},
+		"throttled":       {problem.Throttled(v, time.Second), true},
+		"not allowed":     {problem.Scope([]string{"a"}), false},
+		"standing closed": {problem.Posture(), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			ev := &event.RequestEvent{Decision: event.DecisionDeny, Reason: tt.problem.Code}
+			if got := ev.ByVerdict(); got != tt.want {
+				t.Errorf("a refusal with reason %s is by a verdict: %t, want %t", ev.GetReason(), got, tt.want)
+			}
+		})
 	}
 }

@@ -105,3 +105,18 @@ const (
 func (x *RequestEvent) Terminal() bool {
 	return (x.GetKind() == KindRequest || x.GetKind() == "") && x.GetPhase() != PhaseOpen && x.GetPhase() != PhaseTick
 }
+
+// ByVerdict reports whether a verdict kept the request from going through, or may have:
+// from the reason of a refusal, which is the code of package problem of the gateway.
+func (x *RequestEvent) ByVerdict() bool {
+	switch x.GetDecision() {
+	case DecisionCut, DecisionStepUp:
+		return true
+	case DecisionDeny:
+		switch x.GetReason() {
+		case "session_revoked", "blocked", "read_only", "throttled":
+			return true
+		}
+	}
+	return false
+}

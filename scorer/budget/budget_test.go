@@ -6,8 +6,10 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/vigil-gateway/vigil/scorer/budget"
 )
@@ -30,7 +32,7 @@ func TestALevelKeepsItsBudget(t *testing.T) {
 			c := budget.NewCollector(1)
 			const days, fresh = 40_000, 2_000_000
 			for i := range days {
-				c.Observe("human", strconv.Itoa(i), []float64{tt.draw(random)}, -1, 0)
+				c.Observe("human", strconv.Itoa(i), []float64{tt.draw(random)}, -1, false, int64(i)*int64(budget.Day)/days)
 			}
 			c.Close()
 			kind := c.Kinds()["human"]
@@ -66,9 +68,9 @@ func TestALevelKeepsItsBudget(t *testing.T) {
 
 func TestABudgetBeyondTheDataSaysSo(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	maxima := make([]float64, 5000)
+	maxima := make([]budget.Maximum, 5000)
 	for i := range maxima {
-		maxima[i] = random.ExpFloat64()
+		maxima[i].Nats = random.ExpFloat64()
 	}
 	tail, err := budget.Fit(maxima, 5000)
 	if err != nil {
@@ -82,12 +84,12 @@ func TestABudgetBeyondTheDataSaysSo(t *testing.T) {
 
 func TestTooLittleIsAnError(t *testing.T) {
 	tests := map[string]struct {
-		maxima []float64
+		maxima []budget.Maximum
 		days   float64
 	}{
 		"no day":              {nil, 0},
-		"a week of ten users": {make([]float64, 70), 70},
-		"every day alike":     {make([]float64, 5000), 5000},
+		"a week of ten users": {make([]budget.Maximum, 70), 70},
+		"every day alike":     {make([]budget.Maximum, 5000), 5000},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -104,16 +106,17 @@ func TestTooLittleIsAnError(t *testing.T) {
 func TestTheCollectorKeepsTheDaysMaxima(t *testing.T) {
 	c := budget.NewCollector(2)
 	day := int64(budget.Day)
-	c.Observe("human", "ana", []float64{1, 5}, -1, 10)
-	c.Observe("human", "ben", []float64{2, 2}, -1, 11)
-	c.Observe("human", "ana", []float64{4, 3}, 0, 12)
-	c.Observe("human", "ana", []float64{4, 9}, 1, 13)
-	c.Observe("human", "ana", []float64{0, 1}, -1, day+1)
-	c.Observe("service", "ci", []float64{7, 7}, -1, day+1)
+	c.Observe("human", "ana", []float64{1, 5}, -1, false, 10)
+	c.Observe("human", "ben", []float64{2, 2}, -1, false, 11)
+	c.Observe("human", "ana", []float64{4, 3}, 0, false, 12)
+	c.Observe("human", "ana", []float64{4, 9}, 1, false, 13)
+	c.Observe("human", "ana", []float64{0, 1}, -1, false, day+1)
+	c.Observe("service", "ci", []float64{7, 7}, -1, true, day+1)
+	c.Observe("human", "ana", []float64{0, 1}, -1, false, 2*day-1)
 	c.Close()
 	want := map[string]*budget.Kind{
-		"human":   {Days: 3, Rungs: []budget.Rung{{Reached: 1, Maxima: []float64{0, 4, 2}}, {Reached: 1, Maxima: []float64{1, 9, 2}}}},
-		"service": {Days: 1, Rungs: []budget.Rung{{Maxima: []float64{7}}, {Maxima: []float64{7}}}},
+		"human":   {Days: 3, Rungs: []budget.Rung{{Reached: 1, Maxima: []budget.Maximum{{0, false}, {4, false}, {2, false}}}, {Reached: 1, Maxima: []budget.Maximum{{1, false}, {9, false}, {2, false}}}}},
+		"service": {Days: 1, Rungs: []budget.Rung{{Maxima: []budget.Maximum{{7, true}}}, {Maxima: []budget.Maximum{{7, true}}}}},
 	}
 	if diff := cmp.Diff(want, c.Kinds()); diff != "" {
 		t.Errorf("gathered (-want +got):\n%s", diff)
@@ -125,16 +128,129 @@ func TestTheCollectorIsBounded(t *testing.T) {
 	c := budget.NewCollector(1)
 	const days = 3 * budget.MaximaMax
 	for i := range days {
-		c.Observe("human", "ana", []float64{float64(i)}, -1, int64(i)*int64(budget.Day))
+		c.Observe("human", "ana", []float64{float64(i)}, -1, false, int64(i)*int64(budget.Day))
 	}
+	c.Observe("human", "ana", []float64{0}, -1, false, days*int64(budget.Day)-1)
 	c.Close()
 	kind := c.Kinds()["human"]
 	if kind.Days != days || len(kind.Rungs[0].Maxima) != budget.MaximaMax {
 		t.Fatalf("%d days, %d maxima", kind.Days, len(kind.Rungs[0].Maxima))
 	}
 	for _, x := range kind.Rungs[0].Maxima {
-		if x < days-budget.MaximaMax {
-			t.Fatalf("kept %.0f, which is none of the largest", x)
+		if x.Nats < days-budget.MaximaMax {
+			t.Fatalf("kept %.0f, which is none of the largest", x.Nats)
 		}
+	}
+}
+
+// exceeded is how often a level is asked for, once in so many days, and how often fresh
+// whole days of a subject exceed it.
+func exceeded(t *testing.T, c *budget.Collector, per float64, draw func() float64) float64 {
+	t.Helper()
+	kind := c.Kinds()["human"]
+	tail, err := budget.Fit(kind.Rungs[0].Maxima, float64(kind.Days))
+	if err != nil {
+		t.Fatal(err)
+	}
+	level, _ := tail.Level(per)
+	over := 0
+	const fresh = 200_000
+	for range fresh {
+		if draw() > level {
+			over++
+		}
+	}
+	t.Logf("%d days, %d left out: level %.2f of shape %.2f", kind.Days, kind.LeftOut, level, tail.Shape)
+	return float64(over) / fresh
+}
+
+// A history that begins in the evening and ends in the morning has one whole day
+// between. The two others show a quarter of what they come to, and do not count.
+func TestDaysSeenInPartDoNotCount(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	const subjects, begins, ends = 20_000, 18, 48 + 6
+	c := budget.NewCollector(1)
+	for hour := begins; hour < ends; hour++ {
+		for i := range subjects {
+			c.Observe("human", strconv.Itoa(i), []float64{random.ExpFloat64()}, -1, false, int64(hour)*int64(time.Hour))
+		}
+	}
+	c.Close()
+	if kind := c.Kinds()["human"]; kind.Days != subjects || kind.LeftOut != 2*subjects {
+		t.Errorf("%d days and %d left out, want %d and twice as many", kind.Days, kind.LeftOut, subjects)
+	}
+	const per = 0.004
+	rate := exceeded(t, c, per, func() float64 {
+		most := 0.0
+		for range 24 {
+			most = max(most, random.ExpFloat64())
+		}
+		return most
+	})
+	if rate > 1.25*per || rate < per/1.25 {
+		t.Errorf("a level for %g is exceeded by %g of the whole days", per, rate)
+	}
+}
+
+// On every other day on which suspicion comes to a threshold a verdict ends it there.
+// The level of a rarer alarm is what it would be without.
+func TestDaysThatAVerdictCutsShort(t *testing.T) {
+	const per = 0.001
+	tests := map[string]struct {
+		threshold float64
+		shape     float64
+	}{
+		"a threshold below the start of the tail": {5.5, 0},
+		"a threshold within the tail":             {8, 0},
+		"a heavy tail":                            {8, 0.2},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(7, 8))
+			draw := func() float64 {
+				x := random.ExpFloat64()
+				if tt.shape > 0 {
+					x = (math.Exp(tt.shape*x) - 1) / tt.shape
+				}
+				return 1.5 * x
+			}
+			c := budget.NewCollector(1)
+			const days = 40_000
+			for i := range days {
+				x, cut := draw(), false
+				if x > tt.threshold && i%2 == 0 {
+					x, cut = tt.threshold+float64((x-tt.threshold)*random.Float64()*0.2), true
+				}
+				c.Observe("human", strconv.Itoa(i), []float64{x}, -1, cut, int64(i)*int64(budget.Day)/days)
+			}
+			c.Close()
+			rate := exceeded(t, c, per, draw)
+			if rate > 1.35*per || rate < per/1.35 {
+				t.Errorf("a level for %g is exceeded by %g of the days without verdicts", per, rate)
+			}
+		})
+	}
+}
+
+// Who finds no room is not taken on that day: nobody's day is split.
+func TestAFullCollectorSplitsNoDay(t *testing.T) {
+	c := budget.NewCollector(1)
+	c.Limit(2)
+	day := int64(budget.Day)
+	observe := func(subject string, nats float64, at int64) {
+		c.Observe("human", subject, []float64{nats}, -1, false, at)
+	}
+	observe("ana", 3, 1)
+	observe("ben", 1, 2)
+	observe("cy", 9, 3) // Finds no room,
+	observe("ana", 5, 4)
+	observe("cy", 2, day) // but on the next day.
+	observe("cy", 8, day+1)
+	observe("ben", 4, 2*day-1)
+	c.Close()
+	want := map[string]*budget.Kind{"human": {Days: 4, Rungs: []budget.Rung{{Maxima: []budget.Maximum{{1, false}, {4, false}, {5, false}, {8, false}}}}}}
+	got := c.Kinds()
+	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b budget.Maximum) bool { return a.Nats < b.Nats })); diff != "" {
+		t.Errorf("gathered (-want +got):\n%s", diff)
 	}
 }

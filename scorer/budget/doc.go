@@ -6,8 +6,9 @@
 // # Contract
 //
 // A [Collector] keeps, for each kind of actor or facet and each rung, how many clean
-// subject-days (of a facet, its own days) it saw and the largest of their maxima; memory is bounded by the
-// subjects of one day and by [MaximaMax]. A [Tail] is a generalised Pareto
+// subject-days (of a facet, its own days) it saw whole and the largest of their maxima; memory is bounded by the
+// subjects of one day and by [MaximaMax]. A day in whose middle the history begins or
+// ends is left out and counted. A [Tail] is a generalised Pareto
 // distribution fitted to those beyond a high level (peaks over threshold). The
 // same samples in the same order give the same bytes.
 //
@@ -19,7 +20,9 @@
 //
 // The sample is the day's maximum and not each event: suspicion is strongly
 // correlated from event to event, and a budget counts days. Gather it while the
-// model observes: where verdicts act, they cut off the very days that matter.
+// model observes: where verdicts act, they cut off the very days that matter. Such days
+// are marked and censored, which keeps a fit right as long as enough of the large days
+// were not cut; where all are, [Fit] says that it knows too little.
 //
 // Beyond the data a fit is a promise, not a measurement. [Tail.Level] says how
 // far beyond: "extrapolated" is how often the asked level is rarer than

@@ -297,7 +297,7 @@ func (e *Engine) note(tenant string, s *suspect, ruling *judge.Ruling) {
 		}
 		e.supports = judge.Supports(rungs, &s.facet.Suspicion, e.supports)
 	}
-	e.gather.Observe(kind, tenant+"\x00"+kind+"\x00"+s.delta.GetId(), e.supports, reached, e.now)
+	e.gather.Observe(kind, tenant+"\x00"+kind+"\x00"+s.delta.GetId(), e.supports, reached, false, e.now)
 }
 
 // Clear takes an operator's word: what was lifted starts again from nothing, or
