@@ -1,9 +1,9 @@
 package gateway
 
 import (
-	"errors"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -49,17 +48,38 @@ type paper struct {
 	cookie   bool
 	authTime int // Ticks; 0 where it does not say.
 	issuedAt int
-	of       int // The paper of which this is a refresh, else -1.
+	root     int // The paper of which this is a refresh, in the end; else itself.
+}
+
+// signOut is the word of a person, or of his provider, which one gateway hears.
+type signOut struct {
+	gateway int
+	cookie  int // Root of the papers of the session that the person has ended; -1 where the provider speaks.
+	session int // What the provider has ended.
+	// parts are the words, never said alone, by which the sessions of the provider's word
+	// end before the tokens do: each at a moment of its own.
+	parts []int
+	part  bool
+}
+
+// ends reports whether the word is about a paper.
+func (o signOut) ends(p paper) bool {
+	if o.cookie >= 0 {
+		return p.cookie && p.root == o.cookie
+	}
+	return p.session == o.session
 }
 
 // schedule is what happens to one subject: verdicts and tokens in the order in
 // which the analyzer, an operator and the provider made them.
 type schedule struct {
-	words  []word
-	papers []paper
+	words    []word
+	papers   []paper
+	signOuts []signOut
+	restarts [gateways]bool // Which gateways start anew at some moment.
 }
 
-// newSchedule draws logins, refreshes, revocations and restores.
+// newSchedule draws logins, refreshes, revocations, restores, sign-outs and restarts.
 func newSchedule(r *rand.Rand) schedule {
 	var s schedule
 	service, dated := r.IntN(4) == 0, r.IntN(4) > 0
@@ -67,17 +87,16 @@ func newSchedule(r *rand.Rand) schedule {
 	operatorSeq := 0
 	for tick := 1; tick < ticks; tick++ {
 		login := len(s.papers) == 0
-		switch target, draw := r.IntN(sessionsMax+1), r.IntN(6); {
+		switch target, draw := r.IntN(sessionsMax+1), r.IntN(8); {
 		case login || draw == 0:
-			p := paper{session: 1 + r.IntN(sessionsMax), service: service, cookie: !service && r.IntN(3) == 0, issuedAt: tick, of: -1}
+			p := paper{session: 1 + r.IntN(sessionsMax), service: service, cookie: !service && r.IntN(3) == 0, issuedAt: tick, root: len(s.papers)}
 			if p.cookie || dated && !service {
 				p.authTime = tick
 			}
 			s.papers = append(s.papers, p)
 		case draw == 1: // Refresh: a newer token for the same proof.
-			of := r.IntN(len(s.papers))
-			p := s.papers[of]
-			p.issuedAt, p.of = tick, of
+			p := s.papers[r.IntN(len(s.papers))]
+			p.issuedAt = tick
 			s.papers = append(s.papers, p)
 		case draw <= 3:
 			seqs[target]++
@@ -86,10 +105,25 @@ func newSchedule(r *rand.Rand) schedule {
 				w.notBefore = tick
 			}
 			s.words = append(s.words, w)
+		case draw == 4:
+			o := signOut{gateway: r.IntN(gateways), cookie: -1, session: 1 + r.IntN(sessionsMax)}
+			if p := s.papers[r.IntN(len(s.papers))]; p.cookie {
+				o.cookie, o.session = p.root, 0
+			}
+			for i, p := range s.papers {
+				if o.cookie < 0 && p.cookie && p.root == i && p.session == o.session {
+					o.parts = append(o.parts, len(s.signOuts))
+					s.signOuts = append(s.signOuts, signOut{gateway: o.gateway, cookie: i, part: true})
+				}
+			}
+			s.signOuts = append(s.signOuts, o)
 		default:
 			operatorSeq++
 			s.words = append(s.words, word{target: target, operator: true, ends: r.IntN(4) == 0, seq: operatorSeq, clears: seqs[target]})
 		}
+	}
+	if r.IntN(16) == 0 { // It takes as long as twenty schedules.
+		s.restarts[r.IntN(gateways)] = true
 	}
 	return s
 }
@@ -97,6 +131,7 @@ func newSchedule(r *rand.Rand) schedule {
 // state is a gateway, as the specification sees it.
 type state struct {
 	said    [sessionsMax + 1][2]uint8 // 1 + index of the latest word, by target and authority.
+	out     uint64                    // Bits of the sign-outs that it has heard.
 	streams [streamsMax]uint8
 }
 
@@ -106,13 +141,24 @@ const (
 	streamCut
 )
 
+// what is a kind of operation.
+type what uint8
+
+const (
+	deliver what = iota // Of word n.
+	leave               // Sign-out n.
+	restart
+	show // Of paper n, which becomes a stream.
+	look // At a stream.
+)
+
 // step is one operation on a gateway.
 type step struct {
 	gateway int
-	deliver int  // Index of a word; -1 where the step is none.
-	cut     bool // The second half of its delivery: what is open ends.
-	show    int  // Index of a paper, with stream; -1 where the step is none.
-	stream  int  // Else: look at this stream.
+	what    what
+	n       int
+	cut     bool // The second half of a delivery or a sign-out: what is open ends.
+	stream  int
 }
 
 // deniedBy is the specification of a standing: what is said about one target
@@ -139,6 +185,11 @@ func (s schedule) deniedBy(st state, target int, p paper) bool {
 }
 
 func (s schedule) denied(st state, p paper) bool {
+	for i, o := range s.signOuts {
+		if st.out&(1<<i) != 0 && o.ends(p) {
+			return true
+		}
+	}
 	return s.deniedBy(st, 0, p) || s.deniedBy(st, p.session, p)
 }
 
@@ -158,33 +209,45 @@ func (s schedule) model(shown *[gateways][streamsMax]int) porcupine.Model {
 		Init: func() any { return state{} },
 		Step: func(before, input, output any) (bool, any) {
 			st, in := before.(state), input.(step)
-			switch {
-			case in.deliver >= 0:
-				w := s.words[in.deliver]
-				old := st.said[w.target][w.authority()]
-				known := old != 0 && s.words[old-1].seq >= w.seq
-				from, to := streamOpen, streamEnding
-				switch {
-				case in.cut:
-					from, to = streamEnding, streamCut
-				case known:
-					return true, st
-				default:
-					st.said[w.target][w.authority()] = uint8(in.deliver + 1)
-				}
+			from, to := streamOpen, streamEnding
+			if in.cut {
+				from, to = streamEnding, streamCut
+			}
+			end := func(ends func(paper) bool) {
 				for i, is := range st.streams {
-					p := s.papers[shown[in.gateway][i]]
-					if is == from && (w.target == 0 || w.target == p.session) && s.deniedBy(st, w.target, p) {
+					if is == from && ends(s.papers[shown[in.gateway][i]]) {
 						st.streams[i] = to
 					}
 				}
+			}
+			switch in.what {
+			case deliver:
+				w := s.words[in.n]
+				old := st.said[w.target][w.authority()]
+				known := old != 0 && s.words[old-1].seq >= w.seq
+				if known && !in.cut {
+					return true, st
+				}
+				if !in.cut {
+					st.said[w.target][w.authority()] = uint8(in.n + 1)
+				}
+				end(func(p paper) bool { return (w.target == 0 || w.target == p.session) && s.deniedBy(st, w.target, p) })
 				return known || !in.cut, st // The second half not before the first.
-			case in.show >= 0:
-				admitted := !s.denied(st, s.papers[in.show])
+			case leave:
+				heard := st.out&(1<<in.n) != 0
+				st.out |= 1 << in.n
+				end(s.signOuts[in.n].ends)
+				return heard == in.cut, st
+			case restart: // Nothing open outlives a gateway, and it forgets nothing.
+				st.streams = [streamsMax]uint8{}
+				return true, st
+			case show:
+				admitted := !s.denied(st, s.papers[in.n])
 				if admitted {
 					st.streams[in.stream] = streamOpen
 				}
 				return output.(bool) == admitted, st
+			case look:
 			}
 			open := output.(bool)
 			if st.streams[in.stream] == streamEnding {
@@ -202,6 +265,7 @@ func (s schedule) model(shown *[gateways][streamsMax]int) porcupine.Model {
 type gatewayUnderTest struct {
 	*Gateway
 
+	life    sync.RWMutex // Written while it starts anew.
 	streams [streamsMax]*call
 }
 
@@ -217,11 +281,11 @@ func (g *gatewayUnderTest) show(w world, paper, stream int) bool {
 	return true
 }
 
-// Whatever the order in which revocations, restores, logins and refreshes reach
-// three gateways, each gateway behaves as if every verdict came at one moment: no
+// Whatever the order in which revocations, restores, logins, refreshes and sign-outs reach
+// three gateways, some of which start anew in between, each gateway behaves as if every verdict came at one moment: no
 // token or session cookie is admitted that the verdicts before it end, no stream is
-// open once their delivery has returned, no refresh gets round a cut-off, and only an
-// operator lifts what was said. Once all have heard everything, all agree.
+// open once their delivery has returned, no refresh gets round a cut-off or a sign-out,
+// and only an operator lifts what was said. Once all have heard everything, all agree.
 //
 // It is the gateway itself that decides, from the request to the admitted visit; the
 // verdicts are signed and come through the admin port's way in, and cookies are from
@@ -273,21 +337,28 @@ func (s schedule) run(t *testing.T, c *schedulesRig, w world, r *rand.Rand) ([]p
 			o := porcupine.Operation{ClientId: g*3 + client, Input: in, Call: call, Output: out, Return: clock.Add(1)}
 			mu.Lock()
 			defer mu.Unlock()
-			history = append(history, o)
-			if in.deliver >= 0 {
-				in.cut = true
+			all := []int{in.n}
+			if in.what == leave {
+				all = append(all, s.signOuts[in.n].parts...)
+			}
+			for _, in.n = range all {
+				in.cut = false
 				o.Input = in
 				history = append(history, o)
+				if in.what <= leave {
+					in.cut = true
+					o.Input = in
+					history = append(history, o)
+				}
 			}
 		}
-		order := r.Perm(len(s.words))
-		order = append(order, r.Perm(len(s.words))[:len(s.words)/2]...) // Half of them again.
+		order := s.tasks(g, r)
 		wg.Go(func() {
-			for _, i := range order {
-				record(0, step{gateway: g, deliver: i, show: -1}, func() any {
-					err := under.follower.Accept(w.verdicts[i])
-					if err != nil && !errors.Is(err, revoke.ErrStale) {
-						t.Errorf("verdict %d: %v", i, err)
+			for _, in := range order {
+				record(0, in, func() any {
+					err := c.perform(w, in)
+					if err != nil {
+						t.Errorf("%+v: %v", in, err)
 					}
 					return true
 				})
@@ -301,7 +372,9 @@ func (s schedule) run(t *testing.T, c *schedulesRig, w world, r *rand.Rand) ([]p
 				for stream := first; stream < first+streamsMax/2; stream++ {
 					i := rr.IntN(len(s.papers))
 					shown[g][stream] = i
-					record(client, step{gateway: g, deliver: -1, show: i, stream: stream}, func() any {
+					record(client, step{gateway: g, what: show, n: i, stream: stream}, func() any {
+						under.life.RLock()
+						defer under.life.RUnlock()
 						ok := under.show(w, i, stream)
 						if ok {
 							mine = append(mine, stream)
@@ -309,9 +382,11 @@ func (s schedule) run(t *testing.T, c *schedulesRig, w world, r *rand.Rand) ([]p
 						return ok
 					})
 					if len(mine) > 0 {
-						look := mine[rr.IntN(len(mine))]
-						record(client, step{gateway: g, deliver: -1, show: -1, stream: look}, func() any {
-							return under.streams[look].admitted.Err() == nil
+						at := mine[rr.IntN(len(mine))]
+						record(client, step{gateway: g, what: look, stream: at}, func() any {
+							under.life.RLock()
+							defer under.life.RUnlock()
+							return under.streams[at] != nil && under.streams[at].admitted.Err() == nil
 						})
 					}
 				}
@@ -320,6 +395,25 @@ func (s schedule) run(t *testing.T, c *schedulesRig, w world, r *rand.Rand) ([]p
 	}
 	wg.Wait()
 	return history, shown
+}
+
+// tasks are what a gateway hears, in an order of its own, and where it starts anew.
+func (s schedule) tasks(g int, r *rand.Rand) []step {
+	var all []step
+	words := r.Perm(len(s.words))
+	for _, i := range append(words, r.Perm(len(s.words))[:len(s.words)/2]...) { // Half of them again.
+		all = append(all, step{gateway: g, what: deliver, n: i})
+	}
+	put := func(one step) { all = slices.Insert(all, r.IntN(len(all)+1), one) }
+	for i, o := range s.signOuts {
+		if o.gateway == g && !o.part {
+			put(step{gateway: g, what: leave, n: i})
+		}
+	}
+	if s.restarts[g] {
+		put(step{gateway: g, what: restart})
+	}
+	return all
 }
 
 // agree checks that gateways which have heard all verdicts say the same of every
@@ -333,6 +427,12 @@ func (s schedule) agree(t *testing.T, c *schedulesRig, w world, schedule uint64)
 		}
 	}
 	for g, under := range c.gateways {
+		final.out = 0
+		for i, o := range s.signOuts {
+			if o.gateway == g {
+				final.out |= 1 << i
+			}
+		}
 		for i, open := range under.streams {
 			if open == nil {
 				continue

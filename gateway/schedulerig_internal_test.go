@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -29,6 +30,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
+	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -44,6 +46,7 @@ type object = map[string]any
 // a clock, which moves from tick to tick. Every schedule has a subject of its own.
 type schedulesRig struct {
 	gateways [gateways]*gatewayUnderTest
+	configs  [gateways]Config
 	names    event.Names
 	key      ed25519.PrivateKey // The provider's.
 	issuer   string
@@ -153,6 +156,7 @@ func newSchedulesRig(t *testing.T) *schedulesRig {
 	conf.Kafka.Brokers, conf.Listen.Address = []string{"127.0.0.1:1"}, "127.0.0.1:0"
 	conf.StaleMax, conf.Admit.ColdStartMax, conf.Admit.NewcomerHold, conf.Revoke.Fuse.Share = 0, time.Nanosecond, 0, 1
 	conf.Emit.Drain = 0 // There is no Kafka.
+	conf.Lanes, conf.Emit.Spool.SegmentBytes = 1, 1<<20
 	conf.Identity.Issuers = []identity.Issuer{{
 		Issuer: c.issuer, Audiences: []string{"app"}, JWKSFile: write("jwks", jwks), KindClaim: "kind", ServiceValues: []string{"service"},
 	}}
@@ -162,19 +166,79 @@ func newSchedulesRig(t *testing.T) *schedulesRig {
 	conf.Login.Providers = []login.Provider{{ID: "op", Name: "Provider", Issuer: c.issuer, ClientID: "vigil", Algorithms: []string{"EdDSA"}}}
 	for i := range c.gateways {
 		conf.ID, conf.Revoke.Dir = fmt.Sprint("gw-", i), filepath.Join(dir, fmt.Sprint("state-", i))
-		g, err := New(Options{Config: conf, Logger: slog.New(slog.DiscardHandler), Meter: metricnoop.Meter{}, Tracer: tracenoop.Tracer{}, Now: c.now})
+		conf.Login.StateFile = filepath.Join(dir, fmt.Sprint("endings-", i))
+		conf.Emit.Spool.Dir = filepath.Join(dir, fmt.Sprint("spool-", i))
+		c.configs[i] = conf
+		c.gateways[i] = new(gatewayUnderTest)
+		c.gateways[i].Gateway, err = c.start(i)
 		check(err)
-		c.gateways[i] = &gatewayUnderTest{Gateway: g}
 		t.Cleanup(func() {
-			over, end := context.WithCancel(context.Background())
-			end()
-			err := g.Run(over) // Frees all that New has opened.
+			err := c.gateways[i].stop()
 			if err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	return c
+}
+
+// start begins a life of a gateway.
+func (c *schedulesRig) start(i int) (*Gateway, error) {
+	return New(Options{Config: c.configs[i], Logger: slog.New(slog.DiscardHandler), Meter: metricnoop.Meter{}, Tracer: tracenoop.Tracer{}, Now: c.now})
+}
+
+// stop ends what is open, and frees all that New has opened.
+func (g *gatewayUnderTest) stop() error {
+	for i, open := range g.streams {
+		if open != nil {
+			open.leave()
+			g.streams[i] = nil
+		}
+	}
+	over, end := context.WithCancel(context.Background())
+	end()
+	return g.Run(over)
+}
+
+// perform has a gateway hear a verdict or a sign-out, or start anew.
+func (c *schedulesRig) perform(w world, in step) error {
+	under := c.gateways[in.gateway]
+	if in.what == restart {
+		under.life.Lock()
+		defer under.life.Unlock()
+		err := under.stop()
+		if err != nil {
+			return err
+		}
+		err = os.RemoveAll(under.config.Emit.Spool.Dir) // Without Kafka it would grow with each life.
+		if err != nil {
+			return err
+		}
+		under.Gateway, err = c.start(in.gateway)
+		c.at.Add(int64(time.Microsecond)) // Longer than it waits for Kafka.
+		return err
+	}
+	if in.what == leave {
+		return under.serve(w.signOuts[in.n]())
+	}
+	err := under.follower.Accept(w.verdicts[in.n])
+	if errors.Is(err, revoke.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// serve has a page of the sign-in answer a request, which must succeed.
+func (g *gatewayUnderTest) serve(r *http.Request) error {
+	m, _, err := g.login.Match(r)
+	if err != nil {
+		return err
+	}
+	a := g.login.Serve(httptest.NewRecorder(), r, m.Route, login.Visitor{UserAgent: "test"}, nil)
+	if a.Status >= http.StatusBadRequest {
+		return fmt.Errorf("%s answers %d %s", r.URL.Path, a.Status, a.Code)
+	}
+	return nil
 }
 
 // memoryDir is a folder in memory where there is one: a verdict is on the disk before
@@ -200,6 +264,7 @@ func (g *gatewayUnderTest) enter(r *http.Request) *call {
 type world struct {
 	verdicts [][]byte
 	requests []func() *http.Request // By paper.
+	signOuts []func() *http.Request
 }
 
 func (w world) request(paper int) *http.Request { return w.requests[paper]() }
@@ -219,7 +284,7 @@ func (c *schedulesRig) prepare(s schedule, number uint64, r *rand.Rand) world {
 	began := time.Unix(0, c.at.Load()).Truncate(time.Second)
 	at := func(tick int) time.Time { return began.Add(time.Duration(tick) * tickFor) }
 	name := fmt.Sprint("u", number)
-	cookies := make([][]*http.Cookie, len(s.papers))
+	cookies, newest := make([][]*http.Cookie, len(s.papers)), make(map[int][]*http.Cookie)
 	for i, p := range s.papers {
 		c.at.Store(at(p.issuedAt).UnixNano())
 		g := c.gateways[r.IntN(gateways)]
@@ -233,16 +298,38 @@ func (c *schedulesRig) prepare(s schedule, number uint64, r *rand.Rand) world {
 				return r
 			})
 			continue
-		case p.of < 0:
+		case p.root == i:
 			cookies[i] = c.signIn(g, name, sid)
 		default:
-			cookies[i] = refresh(g, cookies[p.of])
+			cookies[i] = refresh(g, newest[p.root])
 		}
+		newest[p.root] = cookies[i]
 		w.requests = append(w.requests, func() *http.Request { return withCookies(cookies[i]) })
 	}
 	c.at.Store(at(ticks).UnixNano())
 	for i, word := range s.words {
 		w.verdicts = append(w.verdicts, c.verdict(word, i, name, at))
+	}
+	for i, o := range s.signOuts {
+		if o.cookie >= 0 {
+			w.signOuts = append(w.signOuts, func() *http.Request {
+				r := withCookies(newest[o.cookie])
+				r.Method, r.URL.Path = http.MethodPost, "/.vigil/logout"
+				r.Header.Set("Sec-Fetch-Site", "same-origin")
+				return r
+			})
+			continue
+		}
+		token := c.signed("logout+jwt", object{
+			"iss": c.issuer, "aud": "vigil", "iat": at(ticks).Unix(), "exp": at(ticks).Unix() + 120, "jti": fmt.Sprint(name, "-out-", i),
+			"sid": fmt.Sprint(name, "-", o.session), "events": object{"http://schemas.openid.net/event/backchannel-logout": object{}},
+		})
+		w.signOuts = append(w.signOuts, func() *http.Request {
+			r := httptest.NewRequest(http.MethodPost, "/.vigil/backchannel-logout", strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
+			r.Host = "app.test"
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			return r
+		})
 	}
 	return w
 }

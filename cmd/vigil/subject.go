@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/base64"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -89,24 +89,15 @@ func (n *rawNames) raw(kind string) (name, flags string) {
 	return "", ""
 }
 
-// pseudonymBytes is the length of what [event.Names] makes.
-const pseudonymBytes = 16
-
-// pseudonym reports whether an ID can be one that events show. A raw name in
-// its place would match nobody, and say so to nobody.
-func pseudonym(id string) bool {
-	b, err := base64.RawURLEncoding.DecodeString(id)
-	return err == nil && len(b) == pseudonymBytes
-}
-
-// canonical refuses an ID that can match nothing, and gives a network the form
+// canonical refuses an ID that can match nothing, such as a raw name where events show
+// a pseudonym, and gives a network the form
 // in which everything else writes it.
 func canonical(t *verdict.Target) error {
 	_, need := new(rawNames).raw(t.Kind)
 	switch {
 	case t.Id == "" || strings.ContainsRune(t.Id, 0):
 		return app.Usage("a %s needs its ID", t.Kind)
-	case need != "" && !pseudonym(t.Id):
+	case need != "" && !event.Pseudonym(t.Id):
 		return app.Usage("%q is no pseudonym of a %s, which has 22 characters of base64url and is shown by events and verdicts; give the raw name by %s", t.Id, t.Kind, need)
 	case t.Kind == verdict.TargetAddress:
 		a, err := netip.ParseAddr(t.Id)

@@ -43,7 +43,18 @@ func (n Names) hash(domain string, parts ...string) string {
 		mac.Write([]byte{0})
 		mac.Write([]byte(p))
 	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:pseudonymBytes])
+}
+
+// pseudonymBytes is what a pseudonym encodes.
+const pseudonymBytes = 16
+
+// Pseudonym reports whether a text can be what a [Names] has made: the 22 characters of
+// base64url that encode 128 bits, with nothing in the bits that are left of the last one.
+func Pseudonym(text string) bool {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	// Line breaks are passed over by the decoder.
+	return err == nil && len(b) == pseudonymBytes && len(text) == base64.RawURLEncoding.EncodedLen(pseudonymBytes)
 }
 
 // SupportCode is the short code that a refused client is shown for an event,

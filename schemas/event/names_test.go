@@ -64,3 +64,34 @@ func TestShortKeyIsRefused(t *testing.T) {
 		t.Error("a key of 31 bytes was taken")
 	}
 }
+
+func TestPseudonym(t *testing.T) {
+	n, err := event.NewNames(bytes.Repeat([]byte("k"), 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := n.Subject("https://idp.test", "alice")
+	tests := map[string]struct {
+		text string
+		want bool
+	}{
+		"what is made":                        {made, true},
+		"all zero":                            {"AAAAAAAAAAAAAAAAAAAAAA", true},
+		"bits left behind the last character": {"AAAAAAAAAAAAAAAAAAAAAB", false},
+		"one character less":                  {made[:21], false},
+		"one more":                            {made + "A", false},
+		"with a line break":                   {made + "\n", false},
+		"a line break inside":                 {made[:9] + "\r\n" + made[9:], false},
+		"padded":                              {made + "==", false},
+		"the other alphabet":                  {"++++++++++++++++++++AA", false},
+		"a name":                              {"alice", false},
+		"nothing":                             {"", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := event.Pseudonym(tt.text); got != tt.want {
+				t.Errorf("Pseudonym(%q) = %t, want %t", tt.text, got, tt.want)
+			}
+		})
+	}
+}

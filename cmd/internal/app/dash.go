@@ -1,20 +1,18 @@
 package app
 
 import (
-	"encoding/base64"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
 // dashed stands before an argument that begins with a dash and is no flag while
 // flags are told from arguments. No argument has it: it ends a string in C.
 const dashed = "\x00"
-
-// pseudonymBytes are what a pseudonym encodes.
-const pseudonymBytes = 16
 
 // protect marks the arguments that are pseudonyms and begin with a dash, as one of 64
 // does: pasted from a table, nobody would know to put "--" before it.
@@ -39,8 +37,7 @@ func unprotect(args []string) {
 }
 
 func dashedPseudonym(a string) bool {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(a)
-	return strings.HasPrefix(a, "-") && err == nil && len(b) == pseudonymBytes
+	return strings.HasPrefix(a, "-") && event.Pseudonym(a)
 }
 
 // wantsValue reports whether the argument after a is a's value.
