@@ -36,9 +36,9 @@ func (g *Gateway) admitAddress(r *http.Request, c *call) (guard.Hold, error) {
 // countReset notes a stream of HTTP/2 that its client gave up before it was
 // answered: the work was done for nobody, and giving up costs a client nothing
 // (CVE-2023-44487).
-func (g *Gateway) countReset(w *writer, r *http.Request, c *call) {
-	if r.ProtoMajor == 2 && !w.wrote && r.Context().Err() != nil {
-		_ = g.budgets.Spend(context.WithoutCancel(r.Context()), guard.Resets, c.address) // The next request is told.
+func (g *Gateway) countReset(ctx context.Context, w *writer, r *http.Request, c *call) {
+	if r.ProtoMajor == 2 && !w.wrote && ctx.Err() != nil {
+		_ = g.budgets.Spend(context.WithoutCancel(ctx), guard.Resets, c.address) // The next request is told.
 	}
 }
 

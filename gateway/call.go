@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/emit"
+	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
@@ -43,8 +44,14 @@ type call struct {
 	intent      emit.Intent        // Of which a crash leaves an event.
 	intended    bool               // It was asked for.
 	address     netip.Addr         // Where it comes from.
+	share       guard.Hold         // Of its address.
+	unhold      func()             // Lets its session's renewal go, nil where it is not held.
 	visit       *session.Visit     // Nil before it is listed, then listed.
 	listed      session.Visit
+	// unwatch stops its client's leaving from ending it, nil where nothing can. detached
+	// says that it goes on without its handler.
+	unwatch  func() bool
+	detached bool
 
 	// admitted is the visit's context, nil where the request was refused; it may be
 	// forwarded to what it matches.

@@ -27,11 +27,16 @@ import (
 
 // serve accounts for a request, whatever becomes of it.
 func (g *Gateway) serve(rw http.ResponseWriter, r *http.Request) {
-	g.calls.Add(1)
-	defer g.calls.Done()
 	w := &writer{ResponseWriter: rw}
 	r, c, o := g.begin(r)
-	defer func() { g.conclude(w, r, c, recover()) }()
+	g.calls.Add(1)
+	ctx := r.Context()
+	defer func() {
+		e := recover()
+		if !c.detached { // Else its connection goes on.
+			g.conclude(ctx, w, r, c, e)
+		}
+	}()
 	g.pass(w, r, c, o)
 }
 
@@ -45,52 +50,83 @@ func (g *Gateway) begin(r *http.Request) (*http.Request, *call, *origin.Origin) 
 	return r.WithContext(ctx), c, &o
 }
 
-// conclude closes it. e is what the handler panicked with, nil for nothing.
-func (g *Gateway) conclude(w *writer, r *http.Request, c *call, e any) {
-	ctx := r.Context()
+// conclude closes it. ctx is that of its client, e what the handler panicked with, nil
+// for nothing.
+func (g *Gateway) conclude(ctx context.Context, w *writer, r *http.Request, c *call, e any) {
+	defer g.calls.Done()
+	c.leave()
 	aborted := e == http.ErrAbortHandler //nolint:errorlint // net/http compares it in the same way.
 	if e != nil && !aborted {
-		g.metrics.panics.Add(ctx, 1)
-		g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
-		p := problem.Internal().With(c.id, c.supportCode(nil))
-		c.refused(event.DecisionPermit, p)
+		p := g.panicked(ctx, c, e)
 		aborted = w.wrote
 		if !aborted {
 			problem.Write(w, r, p)
 		}
 	}
-	g.countReset(w, r, c)
-	c.finish()
-	g.metrics.active.Add(-1)
-	g.metrics.done(context.WithoutCancel(ctx), c, g.now().Sub(c.began).Seconds())
+	g.countReset(ctx, w, r, c)
+	g.settled(ctx, c)
 	if aborted {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// concludeDetached closes the account of a call whose handler has returned.
+func (g *Gateway) concludeDetached(c *call, out *proxy.Outcome, e any) {
+	defer g.calls.Done()
+	ctx := context.WithoutCancel(c.admitted)
+	if e != nil {
+		g.panicked(ctx, c, e)
+	} else {
+		g.account(ctx, c, out)
+	}
+	c.leave()
+	g.settled(ctx, c)
+}
+
+// panicked notes what a call panicked with, and returns what its client is told.
+func (g *Gateway) panicked(ctx context.Context, c *call, e any) problem.Problem {
+	g.metrics.panics.Add(ctx, 1)
+	g.logger.ErrorContext(ctx, "handler panicked", "panic", e, "request", c.id, "stack", string(debug.Stack()))
+	p := problem.Internal().With(c.id, c.supportCode(nil))
+	c.refused(event.DecisionPermit, p)
+	return p
+}
+
+// settled emits and counts what became of a call.
+func (g *Gateway) settled(ctx context.Context, c *call) {
+	c.finish()
+	g.metrics.active.Add(-1)
+	g.metrics.done(context.WithoutCancel(ctx), c, g.now().Sub(c.began).Seconds())
 }
 
 // pass admits a request and forwards it. An open stream stays in here for hours,
 // so what is needed only to admit it is in a function that has returned by then:
 // 100,000 streams have as many stacks.
 func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, c *call, o *origin.Origin) {
-	hold, err := g.admitAddress(r, c)
+	var err error
+	c.share, err = g.admitAddress(r, c)
 	if err != nil {
 		g.refuseAddress(w, r, c, err)
 		return
 	}
-	defer hold.Leave()
-	defer c.leave()
 	g.handle(w, r, c, o)
 	if c.admitted != nil {
-		defer c.hold()()
-		g.forward(w, r.WithContext(c.admitted), c)
+		c.unhold = c.hold()
+		*r = *r.WithContext(c.admitted) // It is begin's copy, and one is enough for a stream's life.
+		g.forward(w, r, c)
 	}
 }
 
-// leave takes the visit out of the table, where there is one.
+// leave gives back what the call has had while it was open: its session's renewal, its
+// visit's place in the table, where it has them, and its address's share.
 func (c *call) leave() {
+	if c.unhold != nil {
+		c.unhold()
+	}
 	if c.visit != nil {
 		c.visit.Leave()
 	}
+	c.share.Leave()
 }
 
 // handle is the line: route, identity, session, admit; proxy follows where the
@@ -133,7 +169,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	}
 	err = g.list(r, c, id, o)
 	visit := c.visit
-	ctx := visit.Context(r.Context())
+	ctx := c.context(r)
 	if err != nil {
 		g.refuse(w, r, c, event.DecisionDeny, problem.TooManyStreams(), nil)
 		return
@@ -176,6 +212,18 @@ func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origi
 	return g.table.List(c.visit, &entry) //nolint:wrapcheck // Refused as one whatever it says.
 }
 
+// context is the visit's context. That of a request whose connection may be taken over
+// outlives its handler.
+func (c *call) context(r *http.Request) context.Context {
+	ctx := r.Context()
+	if r.ProtoMajor == 2 || effect(r) != "UPGRADE" {
+		return c.visit.Context(ctx)
+	}
+	visit := c.visit.Context(context.WithoutCancel(ctx))
+	c.unwatch = context.AfterFunc(ctx, func() { c.visit.Abort(ctx.Err()) })
+	return visit
+}
+
 // hold lets a request wait, unless a verdict ends it or its client leaves.
 func (g *Gateway) hold(ctx context.Context, wait time.Duration) {
 	if wait <= 0 {
@@ -201,6 +249,9 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	out := g.proxy.Serve(w, r, to)
+	if out == nil {
+		return
+	}
 	g.account(r.Context(), c, out)
 	if out.Abort {
 		panic(http.ErrAbortHandler)
@@ -216,11 +267,19 @@ func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *pro
 		g.refuse(w, r, c, event.DecisionDeny, problem.Internal(), nil)
 		return nil
 	}
-	return &proxy.Call{
+	to := &proxy.Call{
 		Match: c.match, Visit: c.visit, RequestID: c.id, Client: c.address,
 		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil, Hold: c.barrier(r),
 		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
 	}
+	if c.unwatch != nil {
+		to.Detach = func() func(*proxy.Outcome, any) {
+			c.unwatch() // Else the handler's return would end it.
+			c.detached = true
+			return func(out *proxy.Outcome, e any) { g.concludeDetached(c, out, e) }
+		}
+	}
+	return to
 }
 
 // account notes how a forwarded request ended, and answers for a cut.

@@ -29,8 +29,9 @@
 //
 // # Concurrency
 //
-// A Proxy is safe for concurrent use. Serve runs in the handler's goroutine; an
-// upgraded connection has one more. Observer is called under a mutex, in order,
+// A Proxy is safe for concurrent use. Serve runs in the handler's goroutine. A
+// connection of HTTP/1.1 that was upgraded has two of its own, and with Call.Detach its
+// handler returns; a WebSocket over HTTP/2 has one beside its handler's. Observer is called under a mutex, in order,
 // and never after Serve has returned.
 //
 // # Non-obvious
@@ -48,7 +49,10 @@
 // both directions are waited for.
 //
 // An idle stream is a stack and little else: what a frame needs before it blocks for
-// hours is in functions that have returned, and buffers are small until more moves.
+// hours is in functions that have returned, headers are let go of once they are sent,
+// and buffers are small until more moves. A stream of an HTTP/2 upstream has none while
+// it is idle: net/http waits in a read of nothing. Were it not to, the next read would
+// wait in its place, with a buffer.
 //
 // Headers that change the method or the path behind our back are stripped too:
 // a read-only session would write through X-HTTP-Method-Override.

@@ -30,6 +30,8 @@ type exchange struct {
 	body  *body  // Nil where the request has none.
 	key   string // Sec-WebSocket-Key, where it is ours.
 
+	detached bool // It goes on without its handler.
+
 	outcome Outcome // Complete when Serve returns.
 
 	out    atomic.Uint64 // Bytes to the client.
@@ -65,7 +67,11 @@ func (x *exchange) run(ctx context.Context) {
 	if res == nil {
 		return
 	}
-	defer func() { _ = res.Body.Close() }() // What could still go wrong is the upstream's, and past.
+	defer func() {
+		if !x.detached {
+			_ = res.Body.Close() // What could still go wrong is the upstream's, and past.
+		}
+	}()
 	if !x.hold(ctx, res) {
 		return
 	}
@@ -251,13 +257,19 @@ func (x *exchange) hurry(at time.Time) {
 // drain implements drainer.
 func (x *exchange) drain() { x.call.Visit.Abort(errDrain) }
 
+// close completes the outcome and accounts for it.
+func (x *exchange) close(ctx context.Context) {
+	x.finish(&x.outcome)
+	x.proxy.account(ctx, &x.outcome)
+}
+
 // finish settles everything that outlives run, and completes the outcome.
 func (x *exchange) finish(out *Outcome) {
 	x.mu.Lock()
 	x.done = true
 	x.timer.Stop()
 	out.Lasted, out.Sensitivity, out.streamed = x.opened, x.sensitivity, x.lasting
-	if x.hurried && !out.Abort {
+	if x.hurried && !x.tunneled && !out.Abort {
 		_ = x.rc.SetWriteDeadline(time.Time{}) // The connection lives on.
 	}
 	x.mu.Unlock()

@@ -93,6 +93,11 @@ type Call struct {
 	// what the gateway may have to keep of the response meanwhile. NotBefore and
 	// Config.LongHold then hold nothing.
 	Hold func(ctx context.Context, bytes int64) *Refusal
+	// Detach, where set, is called when the client's connection has been taken over, just
+	// before Serve returns nil: the call goes on without its handler, and the context must
+	// outlive it. What it returns hears once how the call ended, and with what it panicked,
+	// nil for nothing.
+	Detach func() (ended func(out *Outcome, panicked any))
 }
 
 // Outcome is how a call ended.
@@ -198,8 +203,9 @@ func (p *Proxy) Close() {
 	}
 }
 
-// Serve forwards r and answers w. c must not be changed any more. It returns when the last byte has been
-// written, or given up.
+// Serve forwards r and answers w; c and r's header are the proxy's from then on, which may
+// empty them. It returns when the
+// last byte has been written, or given up; nil where c.Detach was called.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome {
 	ctx := r.Context()
 	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w)}
@@ -210,9 +216,13 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome 
 	stop := context.AfterFunc(ctx, func() { x.unblock(context.Cause(ctx)) })
 	defer func() { // Also where run panics: its timer would report a stream for ever that is none.
 		stop()
-		x.finish(&x.outcome)
-		p.account(ctx, &x.outcome)
+		if !x.detached {
+			x.close(ctx)
+		}
 	}()
 	x.run(ctx)
+	if x.detached {
+		return nil
+	}
 	return &x.outcome
 }

@@ -22,6 +22,7 @@ func (x *exchange) relay(ctx context.Context, res *http.Response) {
 	}
 	polite := x.answer(ctx, res)
 	if polite {
+		x.shed(res)
 		x.proxy.keep(x)
 		defer x.proxy.forget(x)
 	}
@@ -72,6 +73,15 @@ func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool)
 		_ = x.rc.Flush() // A client that is gone is noticed by the first write.
 	}
 	return polite
+}
+
+// shed lets go of what a stream that has begun has no more use for: it may be open for
+// hours, and 100,000 beside it.
+func (x *exchange) shed(res *http.Response) {
+	res.Header, res.Request, x.call.Header, x.call.Hold = nil, nil, nil, nil
+	if x.r.ProtoMajor == 2 { // net/http keeps the request; over HTTP/1.1 it looks at its header in the end.
+		clear(x.r.Header)
+	}
 }
 
 func (x *exchange) grpc() bool { return x.call.Visit.Stream() == event.StreamGRPC }
@@ -144,6 +154,13 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 	}
 	flush, limit := res.ContentLength < 0, uint64(x.proxy.config.ResponseBytesMax)
 	for {
+		if res.ProtoMajor == 2 && x.polite { // HTTP/2 keeps what has come by itself: nothing is needed to wait for it.
+			s.free()
+			_, err := res.Body.Read(nil)
+			if err == nil {
+				s.grow()
+			}
+		}
 		buf := s.bytes()
 		n, err := res.Body.Read(buf)
 		if ctx.Err() != nil {

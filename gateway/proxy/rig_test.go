@@ -117,18 +117,36 @@ func newRig(t *testing.T, upstream string, change ...func(*proxy.Config)) *rig {
 func (g *rig) handler(rt *route.Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := session.Who{Session: r.Header.Get("X-Test-Session")}
-		ctx, visit := g.table.Enter(r.Context(), session.Entry{Who: who, Route: "r", RequestID: "q1", Time: time.Now()})
-		defer visit.Leave()
+		parent := r.Context()
+		upgrades := r.ProtoMajor == 1 && r.Header.Get("Upgrade") != ""
+		if upgrades {
+			parent = context.WithoutCancel(parent)
+		}
+		ctx, visit := g.table.Enter(parent, session.Entry{Who: who, Route: "r", RequestID: "q1", Time: time.Now()})
 		g.entered <- who.Session
 		header := http.Header{"X-Vigil-Subject": {"pseudonym"}}
 		maps.Copy(header, g.header)
-		out := *g.proxy.Serve(w, r.WithContext(ctx), &proxy.Call{
+		call := &proxy.Call{
 			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1",
 			Client: netip.MustParseAddr("203.0.113.9"), Header: header,
 			Goodbye:  func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).With("q1", "VG-CUT") },
 			Observer: g.observer, Hold: g.hold,
-		})
-		g.outcomes <- out
+		}
+		ended := func(out *proxy.Outcome, e any) {
+			visit.Leave()
+			g.outcomes <- *out
+			if e != nil {
+				panic(e)
+			}
+		}
+		if upgrades {
+			call.Detach = func() func(*proxy.Outcome, any) { return ended }
+		}
+		out := g.proxy.Serve(w, r.WithContext(ctx), call)
+		if out == nil {
+			return
+		}
+		ended(out, nil)
 		if out.Abort {
 			panic(http.ErrAbortHandler)
 		}

@@ -52,6 +52,32 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
 	if t == nil {
 		return
 	}
+	if x.call.Detach == nil || x.r.ProtoMajor == 2 {
+		x.through(ctx, t, first)
+		return
+	}
+	x.detached = true
+	ended := x.call.Detach()
+	// The server's buffers and its goroutine's stack are free once the handler returns
+	// and nothing here names them: 100,000 idle connections would have as many.
+	x.w, x.rc, x.call.Header, x.call.Hold, x.call.Detach = nil, nil, nil, nil, nil
+	x.r = (&http.Request{Method: x.r.Method, ProtoMajor: x.r.ProtoMajor}).WithContext(ctx)
+	x.proxy.lingering.Go(func() {
+		defer func() {
+			e := recover()
+			if e != nil {
+				_ = t.client.Close()
+				_ = t.up.Close()
+			}
+			x.close(ctx)
+			ended(&x.outcome, e)
+		}()
+		x.through(ctx, t, first)
+	})
+}
+
+// through copies until the tunnel has come to its end.
+func (x *exchange) through(ctx context.Context, t *tunnel, first io.Reader) {
 	x.lasts(event.StreamWebSocket)
 	stop := context.AfterFunc(ctx, func() { t.end(x.farewell(context.Cause(ctx))) })
 	defer stop()

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // RFC 6455, section 4.2.2, asks for it; it guards nothing.
@@ -35,7 +36,18 @@ func (x *exchange) connWire(upstream http.Header) (wire, io.Reader, error) {
 	if err != nil {
 		return conn, nil, fmt.Errorf("switch protocols: %w", err)
 	}
-	return conn, pending.Reader, nil
+	return conn, behind(pending.Reader, conn), nil
+}
+
+// behind reads what lies in a buffer, and then what the buffer has read from: its
+// memory is not needed any more.
+func behind(buffer *bufio.Reader, conn io.Reader) io.Reader {
+	n := buffer.Buffered()
+	if n == 0 {
+		return conn
+	}
+	b, _ := buffer.Peek(n) // It has them.
+	return io.MultiReader(bytes.NewReader(bytes.Clone(b)), conn)
 }
 
 // streamWire answers an extended CONNECT (RFC 8441, section 5): status 200, and
