@@ -278,7 +278,7 @@ bench-takeover: ## Another person in the middle of a session, on the command log
 	@bin/bench/vigil bench takeover $(or $(DATA),$(error DATA: the folder of masquerade-schonlau and unix-user-data-purdue))
 
 .PHONY: bench-scorer
-bench-scorer: ## What scoring costs: time, allocations and bytes for each event, and up to a million subjects; BENCH_SUBJECTS, BENCH_EVENTS.
+bench-scorer: ## What scoring costs: time, allocations and bytes for each event, and up to a million subjects; BENCH_SUBJECTS, BENCH_EVENTS, BENCH_RUNS.
 	@go test -count=1 -timeout 60m -tags bench -run TestCost -v ./cmd/internal/cost
 
 .PHONY: bench-questions

@@ -382,21 +382,23 @@ func (l *life) attack(at time.Time) map[string]string {
 // are asked or slowed down than the budget allows, and every attacker is caught at once.
 func TestLife(t *testing.T) {
 	var touched atomic.Int64
-	seeds := 20
+	seeds, people := 20, 50
 	switch {
-	case testing.Short(), raceEnabled: // Ten times slower, and two engines at once are all that is concurrent.
+	case testing.Short():
 		seeds = 2
+	case raceEnabled: // Ten times slower, and two engines at once are all that is concurrent.
+		seeds, people = 2, 25
 	}
 	t.Cleanup(func() { // When all seeds are through.
-		// 50 people a seed live that day; the budget is 100 step-ups and 20 throttles in 10,000 days.
-		if most := int64(1 + seeds*50*120/10_000); touched.Load() > most {
+		// So many people a seed live that day; the budget is 100 step-ups and 20 throttles in 10,000 days.
+		if most := int64(1 + seeds*people*120/10_000); touched.Load() > most {
 			t.Errorf("%d honest sessions were asked or slowed down, at most %d are in the budget", touched.Load(), most)
 		}
 	})
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			l := newLife(seed, 50)
+			l := newLife(seed, people)
 			l.days(30)
 			engine, early := warm(t, l.take())
 			if len(early) > 10 { // 1,200 subject-days; the budget is 100 step-ups and 20 throttles in 10,000, which is 14.

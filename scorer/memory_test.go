@@ -33,7 +33,7 @@ const (
 func TestMemoryOfASubject(t *testing.T) {
 	subjects, most := 20_000, float64(subjectBytesMax)
 	if testing.Short() || raceEnabled {
-		subjects = 2_000
+		subjects = 1_000
 		most += tenantBytesMax / float64(subjects)
 	}
 	plain := memoryOfASubject(t, subjects, entity.SequenceFrom/4, 1)

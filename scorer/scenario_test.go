@@ -23,7 +23,7 @@ func TestScenarios(t *testing.T) {
 		t.Fatalf("found %d scenarios, want at least 60", len(files))
 	}
 	for i, file := range files {
-		if raceEnabled && i%8 != 0 {
+		if raceEnabled && i%16 != 0 {
 			continue // Ten times slower, and nothing here is concurrent.
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {

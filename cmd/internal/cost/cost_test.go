@@ -95,6 +95,24 @@ func TestOnlyNamesAreAllocatedInASteadyState(t *testing.T) {
 	}
 }
 
+// TestFloor scores some events again and again from one state, and
+// refuses to score more than there are.
+func TestFloor(t *testing.T) {
+	o := cost.Stream{Life: mixed(1, 50), Model: model.Default(), Warmup: 1000, Events: 2000}
+	one, err := cost.Floor(o, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.Events != o.Events || one.P50 <= 0 || one.P50 > one.P99 || one.P99 > one.Max || one.Max > int64(time.Minute) {
+		t.Errorf("%+v of %d events", one, o.Events)
+	}
+	o.Life.Days, o.Events = 2, 100_000
+	_, err = cost.Floor(o, 1)
+	if err == nil {
+		t.Error("more events than the history has were scored")
+	}
+}
+
 // day sends the events of an hour day after day.
 type day struct {
 	engine  *scorer.Engine

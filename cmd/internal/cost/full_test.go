@@ -61,6 +61,13 @@ func TestCostOfScoring(t *testing.T) {
 		t.Logf("%-46s %s", o.Operations[i].Name, l)
 	}
 	o.Operations = nil
+	least := o
+	least.Events = setting(t, "BENCH_FLOOR_EVENTS", 60_000)
+	floor, err := cost.Floor(least, setting(t, "BENCH_RUNS", 7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%-46s p50 %d ns  p90 %d ns  p99 %d ns  p99.9 %d ns  max %d µs", "the least of several runs of each event", floor.P50, floor.P90, floor.P99, floor.P999, floor.Max/1000)
 	o.Model = withRule(t)
 	o.Warmup, o.Events = o.Warmup/2, o.Events/2
 	ruled, _, err := cost.Assess(o)
