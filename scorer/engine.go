@@ -277,17 +277,23 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	// nightly batch that was slowed down once would be for ever.
 	s.Tainted = s.Tainted || verdict.Suspends(ruling.Action) || kind != event.SubjectService && kind != event.SubjectAgent
 	e.ordered(x)
+	p := e.propose(r, x, &ruling)
+	a.VerdictId, a.Target, a.Shadow = p.ID, p.Target, p.Shadow
+	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
+}
+
+// propose writes the proposal for a ruling that is to be announced.
+func (e *Engine) propose(r Record, x *evidence.Context, ruling *judge.Ruling) judge.Proposal {
 	company := e.company(x, ruling.Action)
-	e.doubt(x, &ruling)
+	e.doubt(x, ruling)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-		Now: x.Now, Session: s, Ruling: ruling, Shares: e.shares, Company: company,
+		Now: x.Now, Session: x.Session, Ruling: *ruling, Shares: e.shares, Company: company,
 	})
 	if verdict.Suspends(p.Action) && p.Target.GetKind() != verdict.TargetSubject && company.Blamed {
 		e.facets.Suspended(x, company.Together())
 	}
-	a.VerdictId, a.Target, a.Shadow = p.ID, p.Target, p.Shadow
-	return Result{Assessment: a, Proposals: []judge.Proposal{p}, Gained: ruling.Gained}
+	return p
 }
 
 // rule adds the event's shares to what its session is suspected of.

@@ -143,10 +143,8 @@ func likelihood(excess []Maximum, whole int, shape, scale float64) float64 {
 	sum := -float64(float64(whole) * exact.Ln(scale))
 	for _, y := range excess {
 		z := y.Nats / scale
-		ln, tail := z, z // Of 1+shape·z; and what the survival function says.
-		if math.Abs(shape) < 1e-6 {
-			ln = 0
-		} else {
+		ln, tail := 0.0, z // Of 1+shape·z; and what the survival function says.
+		if math.Abs(shape) >= 1e-6 {
 			base := 1 + float64(shape*z)
 			if base <= 0 {
 				return math.Inf(-1)
