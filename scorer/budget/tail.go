@@ -143,16 +143,16 @@ func likelihood(excess []Maximum, whole int, shape, scale float64) float64 {
 	sum := -float64(float64(whole) * exact.Ln(scale))
 	for _, y := range excess {
 		z := y.Nats / scale
-		ln, tail := 0.0, z // Of 1+shape·z; and what the survival function says.
+		ln, survival := 0.0, z // Of 1+shape·z; and of how many exceed y, negative.
 		if math.Abs(shape) >= 1e-6 {
 			base := 1 + float64(shape*z)
 			if base <= 0 {
 				return math.Inf(-1)
 			}
 			ln = exact.Ln(base)
-			tail = ln / shape
+			survival = ln / shape
 		}
-		sum -= tail
+		sum -= survival
 		if !y.Cut {
 			sum -= ln
 		}
