@@ -132,6 +132,12 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 			Goodbye:  func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).With("q1", "VG-CUT") },
 			Observer: g.observer, Hold: g.hold,
 		}
+		detached := false
+		defer func() {
+			if !detached {
+				visit.Leave()
+			}
+		}()
 		ended := func(out *proxy.Outcome, e any) {
 			visit.Leave()
 			g.outcomes <- *out
@@ -140,7 +146,10 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 			}
 		}
 		if upgrades {
-			call.Detach = func() func(*proxy.Outcome, any) { return ended }
+			call.Detach = func() func(*proxy.Outcome, any) {
+				detached = true
+				return ended
+			}
 		}
 		out := g.proxy.Serve(w, r.WithContext(ctx), call)
 		if out == nil {
