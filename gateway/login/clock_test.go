@@ -20,15 +20,28 @@ func TestAProviderWhoseClockIsOff(t *testing.T) {
 		good  bool
 	}
 	idTokens := []row{
-		{"iat", 59, true}, {"iat", 61, false}, {"iat", -3000, true},
-		{"auth_time", 59, true}, {"auth_time", 61, false}, {"auth_time", -3000, true},
-		{"nbf", 59, true}, {"nbf", 61, false}, {"nbf", 200, false}, {"nbf", -3000, true},
-		{"exp", -59, true}, {"exp", -61, false},
+		{"iat", 59, true},
+		{"iat", 61, false},
+		{"iat", -3000, true},
+		{"auth_time", 59, true},
+		{"auth_time", 61, false},
+		{"auth_time", -3000, true},
+		{"nbf", 59, true},
+		{"nbf", 61, false},
+		{"nbf", 200, false},
+		{"nbf", -3000, true},
+		{"exp", -59, true},
+		{"exp", -61, false},
 	}
 	logoutTokens := []row{
-		{"iat", 59, true}, {"iat", 61, false}, {"iat", -3000, false},
-		{"nbf", 59, true}, {"nbf", 61, false}, {"nbf", -3000, true},
-		{"exp", -59, true}, {"exp", -61, false},
+		{"iat", 59, true},
+		{"iat", 61, false},
+		{"iat", -3000, false},
+		{"nbf", 59, true},
+		{"nbf", 61, false},
+		{"nbf", -3000, true},
+		{"exp", -59, true},
+		{"exp", -61, false},
 	}
 	g := newRig(t)
 	for _, r := range idTokens {
