@@ -77,7 +77,7 @@ func (f *Follower) admit(envelope []byte) (*verdict.Verdict, error) {
 		return nil, fmt.Errorf("a heartbeat is not taken here: %w", verdict.ErrMalformed)
 	}
 	v, now := m.Verdict, f.now()
-	if !v.Future(now) || lifts(v) {
+	if !v.Future(now) || !byPerson(v) || lifts(v) {
 		return v, f.take(v, envelope, now)
 	}
 	f.ahead(v, now)

@@ -262,12 +262,12 @@ func TestVerdictsFromTheFuture(t *testing.T) {
 	operators := revocation("s", 1)
 	operators.Authority = verdict.AuthorityOperator
 	err := f.Accept(sign(t, r.operator, operators))
-	if !errors.Is(err, verdict.ErrFuture) {
-		t.Errorf("Accept() of an operator's from the future = %v, want ErrFuture", err)
+	if !errors.Is(err, revoke.ErrAhead) {
+		t.Errorf("Accept() of an operator's from the future = %v, want ErrAhead", err)
 	}
 	err = f.Accept(sign(t, r.signers[0], revocation("s", 1)))
 	if err != nil {
 		t.Errorf("Accept() of an analyzer's from the future = %v", err)
 	}
-	f.wants(t, "s-1")
+	f.wants(t, "s-1", "s-1") // Of each authority one.
 }
