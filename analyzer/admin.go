@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -48,9 +50,16 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
 	}
+	secure, err := a.config.Admin.TLS.Config(tlsfile.Options{Now: a.now, Changed: a.renewed("the admin port")})
+	if err != nil {
+		return under("admin", err)
+	}
 	a.listener, err = net.Listen("tcp", a.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
 	if err != nil {
 		return fmt.Errorf("admin.address: %w", err)
+	}
+	if secure != nil {
+		a.listener = tls.NewListener(a.listener, secure)
 	}
 	return nil
 }

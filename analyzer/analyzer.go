@@ -112,7 +112,7 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: a.renewed})
+	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: a.renewed("kafka")})
 	if err != nil {
 		return under("kafka", err)
 	}
@@ -197,13 +197,15 @@ func (a *Analyzer) closeArchive(ctx context.Context) {
 	}
 }
 
-// renewed tells of certificates for Kafka that were replaced.
-func (a *Analyzer) renewed(err error) {
-	if err != nil {
-		a.logger.Error("new certificate for kafka cannot be used, the old one stays", "error", err)
-		return
+// renewed tells of certificates that were replaced.
+func (a *Analyzer) renewed(of string) func(error) {
+	return func(err error) {
+		if err != nil {
+			a.logger.Error("new certificate cannot be used, the old one stays", "of", of, "error", err)
+			return
+		}
+		a.logger.Info("certificate loaded", "of", of)
 	}
-	a.logger.Info("certificate for kafka loaded")
 }
 
 func newEngine(m *model.Model) (ingest.Engine, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/state"
 	"github.com/vigil-gateway/vigil/analyzer/store"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -68,8 +69,11 @@ type Keys struct {
 
 // Admin is the operators' port.
 type Admin struct {
-	// Address is where to listen, host:port.
+	// Address is where to listen, host:port. Off the loopback interface it takes tls:
+	// who reads the admin token on its way can release held verdicts.
 	Address string `mapstructure:"address"`
+	// TLS is the port's certificate.
+	TLS tlsfile.Server `mapstructure:"tls"`
 	// TokenFile holds the bearer token of what changes something. Empty
 	// switches those requests off.
 	TokenFile string `mapstructure:"token_file"`
@@ -123,11 +127,7 @@ func (c Config) Validate() error {
 		}
 	}
 	errs = append(errs, under("kafka", c.Kafka.Validate()))
-	_, _, err := net.SplitHostPort(c.Admin.Address)
-	if err != nil {
-		errs = append(errs, fmt.Errorf("admin.address: %w", err))
-	}
-	errs = append(errs, under("ingest", c.Ingest.Validate()), under("state", c.State.Validate()), under("standby", c.Standby.Validate()), under("epochs", c.Epochs.Validate()), under("announce", c.Announce.Validate()))
+	errs = append(errs, under("admin", c.Admin.TLS.ValidateAt(c.Admin.Address)), under("ingest", c.Ingest.Validate()), under("state", c.State.Validate()), under("standby", c.Standby.Validate()), under("epochs", c.Epochs.Validate()), under("announce", c.Announce.Validate()))
 	if c.Standby.Workers > 0 && (c.State.Dir == "" || c.State.ArchiveEvery == 0) {
 		errs = append(errs, errors.New("standby.workers: needs state.dir, where copies are kept, and state.archive_every above 0"))
 	}

@@ -35,6 +35,8 @@ func (c Config) CheckFiles() error {
 	errs = append(errs, under("kafka", c.Kafka.CheckFiles()))
 	_, err = keyfile.Token(c.Admin.TokenFile)
 	errs = append(errs, err)
+	_, err = c.Admin.TLS.Config(tlsfile.Options{Now: func() time.Time { return time.Time{} }})
+	errs = append(errs, under("admin", err))
 	if c.Store.PasswordFile != "" {
 		_, err = keyfile.Password("store.password_file", c.Store.PasswordFile)
 		errs = append(errs, err)

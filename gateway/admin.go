@@ -54,9 +54,15 @@ func (g *Gateway) newAdmin(metrics http.Handler) (*admin, error) {
 		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
 	}
-	secure, err := g.adminTLS()
+	secure, err := g.config.Admin.TLS.Config(tlsfile.Options{Now: g.now, Changed: func(err error) {
+		if err != nil {
+			g.logger.Error("new certificate of the admin port cannot be used, the old one stays", "error", err)
+			return
+		}
+		g.logger.Info("certificate of the admin port loaded")
+	}})
 	if err != nil {
-		return nil, err
+		return nil, under("admin", err)
 	}
 	a.listener, err = net.Listen("tcp", g.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
 	if err != nil {
@@ -66,43 +72,6 @@ func (g *Gateway) newAdmin(metrics http.Handler) (*admin, error) {
 		a.listener = tls.NewListener(a.listener, secure)
 	}
 	return a, nil
-}
-
-// adminTLS is how the admin port speaks TLS, nil where it does not. Certificate and
-// authorities that were replaced count from the next connection on.
-func (g *Gateway) adminTLS() (*tls.Config, error) {
-	c := g.config.Admin.TLS
-	if c.CertFile == "" {
-		return nil, nil //nolint:nilnil // Plain text, which Validate allows on this machine alone.
-	}
-	o := tlsfile.Options{Now: g.now, Changed: func(err error) {
-		if err != nil {
-			g.logger.Error("new certificate of the admin port cannot be used, the old one stays", "error", err)
-			return
-		}
-		g.logger.Info("certificate of the admin port loaded")
-	}}
-	pair, err := tlsfile.OpenPair(c.CertFile, c.KeyFile, o)
-	if err != nil {
-		return nil, fmt.Errorf("admin.tls.cert_file: %w", err)
-	}
-	var clients *tlsfile.Bundle
-	if c.ClientCAFile != "" {
-		clients, err = tlsfile.OpenBundle(c.ClientCAFile, o)
-		if err != nil {
-			return nil, fmt.Errorf("admin.tls.client_ca_file: %w", err)
-		}
-	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			out := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*pair.Certificate()}, NextProtos: []string{"http/1.1"}}
-			if clients != nil {
-				out.ClientAuth, out.ClientCAs = tls.RequireAndVerifyClientCert, clients.Pool()
-			}
-			return out, nil
-		},
-	}, nil
 }
 
 // run serves the port until ctx ends.

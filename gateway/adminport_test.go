@@ -12,6 +12,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway"
 	"github.com/vigil-gateway/vigil/gateway/certtest"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 )
 
 // The admin port is plain on this machine alone: elsewhere the admin token would be
@@ -20,7 +21,7 @@ func TestAdminPortInTheOpenIsRefused(t *testing.T) {
 	const open = "can be reached from other machines"
 	tests := map[string]struct {
 		address string
-		tls     gateway.AdminTLS
+		tls     tlsfile.Server
 		want    string // Part of the fault; empty for none.
 	}{
 		"loopback":                        {address: "127.0.0.1:9080"},
@@ -32,10 +33,10 @@ func TestAdminPortInTheOpenIsRefused(t *testing.T) {
 		"every interface of IPv6":         {address: "[::]:9080", want: open},
 		"a private address":               {address: "10.0.0.7:9080", want: open},
 		"a name":                          {address: "gateway.internal:9080", want: open},
-		"every interface, with TLS":       {address: ":9080", tls: gateway.AdminTLS{CertFile: "a", KeyFile: "b"}},
-		"every interface, with mTLS":      {address: ":9080", tls: gateway.AdminTLS{CertFile: "a", KeyFile: "b", ClientCAFile: "c"}},
-		"half a pair":                     {address: ":9080", tls: gateway.AdminTLS{CertFile: "a"}, want: "go together"},
-		"client certificates without TLS": {address: "127.0.0.1:0", tls: gateway.AdminTLS{ClientCAFile: "c"}, want: "needs cert_file"},
+		"every interface, with TLS":       {address: ":9080", tls: tlsfile.Server{CertFile: "a", KeyFile: "b"}},
+		"every interface, with mTLS":      {address: ":9080", tls: tlsfile.Server{CertFile: "a", KeyFile: "b", ClientCAFile: "c"}},
+		"half a pair":                     {address: ":9080", tls: tlsfile.Server{CertFile: "a"}, want: "go together"},
+		"client certificates without TLS": {address: "127.0.0.1:0", tls: tlsfile.Server{ClientCAFile: "c"}, want: "needs cert_file"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/schemas/tlsfile"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -100,22 +100,10 @@ type Admin struct {
 	// who reads the admin token on its way can ask who is here and release held verdicts.
 	Address string `mapstructure:"address"`
 	// TLS is the port's certificate.
-	TLS AdminTLS `mapstructure:"tls"`
+	TLS tlsfile.Server `mapstructure:"tls"`
 	// TokenFile holds the bearer token of what tells about sessions. Empty
 	// switches that off.
 	TokenFile string `mapstructure:"token_file"`
-}
-
-// AdminTLS is the certificate of the operators' port. Files are read again when they
-// change.
-type AdminTLS struct {
-	// CertFile holds the certificate chain in PEM; empty for no TLS.
-	CertFile string `mapstructure:"cert_file"`
-	// KeyFile holds its private key in PEM.
-	KeyFile string `mapstructure:"key_file"`
-	// ClientCAFile holds the authorities, in PEM, one of which must have signed the
-	// certificate that every client has to show; empty asks for none.
-	ClientCAFile string `mapstructure:"client_ca_file"`
 }
 
 // DefaultConfig lacks an id, keys, brokers, a directory for verdicts, issuers
@@ -163,7 +151,7 @@ func (c Config) Validate() error {
 		}
 	}
 	errs = append(errs, under("kafka", c.Kafka.Validate()))
-	errs = append(errs, under("admin", c.Admin.validate()))
+	errs = append(errs, under("admin", c.Admin.TLS.ValidateAt(c.Admin.Address)))
 	errs = append(errs,
 		under("listen", c.Listen.Validate()), under("origin", c.Origin.Validate()), under("guard", c.Guard.Validate()), route.Config{Routes: c.Routes}.Validate(),
 		under("identity", c.Identity.Validate()), under("session", c.Session.Validate()), under("admit", c.Admit.Validate()),
@@ -171,33 +159,6 @@ func (c Config) Validate() error {
 		under("proxy", c.Proxy.Validate()), under("assertion", c.Assertion.Validate()), under("emit", c.Emit.Validate()), under("revoke", c.Revoke.Validate()),
 		under("release", c.Release.Validate()))
 	return errors.Join(append(errs, c.promises())...)
-}
-
-// validate reports every fault at once, each named by its key.
-func (a Admin) validate() error {
-	var errs []error
-	host, _, err := net.SplitHostPort(a.Address)
-	switch {
-	case err != nil:
-		errs = append(errs, fmt.Errorf("address: %w", err))
-	case a.TLS.CertFile == "" && !isLoopback(host):
-		errs = append(errs, fmt.Errorf("address: %s can be reached from other machines, and without tls.cert_file who listens there reads the admin token: "+
-			"give the port a certificate or put it on 127.0.0.1", a.Address))
-	}
-	if (a.TLS.CertFile == "") != (a.TLS.KeyFile == "") {
-		errs = append(errs, errors.New("tls: cert_file and key_file go together"))
-	}
-	if a.TLS.ClientCAFile != "" && a.TLS.CertFile == "" {
-		errs = append(errs, errors.New("tls.client_ca_file: needs cert_file; without TLS nobody shows a certificate"))
-	}
-	return errors.Join(errs...)
-}
-
-// isLoopback reports whether only this machine can reach what listens at host. An empty
-// one is every interface; a name may become any address.
-func isLoopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
 // assurance names the routes that ask for an authentication context which no

@@ -37,7 +37,8 @@ func (c Config) CheckFiles() error {
 	errs = append(errs, under("kafka", c.Kafka.CheckFiles()))
 	_, err := keyfile.Token(c.Admin.TokenFile)
 	errs = append(errs, err)
-	errs = append(errs, c.Admin.TLS.checkFiles())
+	_, err = c.Admin.TLS.Config(tlsfile.Options{Now: func() time.Time { return time.Time{} }})
+	errs = append(errs, under("admin", err))
 	if t := c.Listen.TLS; t.CertFile != "" && t.KeyFile != "" {
 		_, err = tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 		if err != nil {
@@ -51,23 +52,6 @@ func (c Config) CheckFiles() error {
 		}
 	}
 	return errors.Join(append(errs, c.checkParts())...)
-}
-
-func (t AdminTLS) checkFiles() error {
-	var errs []error
-	if t.CertFile != "" && t.KeyFile != "" {
-		_, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("admin.tls.cert_file: %w", err))
-		}
-	}
-	if t.ClientCAFile != "" {
-		_, err := tlsfile.OpenBundle(t.ClientCAFile, tlsfile.Options{Now: func() time.Time { return time.Time{} }})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("admin.tls.client_ca_file: %w", err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // checkParts lets the parts that read files of their own read them. A part

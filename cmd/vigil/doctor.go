@@ -81,12 +81,12 @@ Exit code 1 where anything is red (--strict: or yellow), 4 where nobody answers.
 	return c
 }
 
-// adminURLParts are the admin ports without what they want to be shown.
+// adminURLParts are the admin ports without the token, which doctor needs not.
 func adminURLParts() []part {
-	return []part{
+	return append([]part{
 		{"gateway-admin", "admin ports of all gateways, as URLs with commas between", func(r *runfile.Run) *string { return &r.GatewayAdmin }},
 		{"analyzer-admin", "admin ports of all analyzers, as URLs with commas between", func(r *runfile.Run) *string { return &r.Console }},
-	}
+	}, adminTLSParts()...)
 }
 
 // installation is what flags, variables and vigil up tell.
@@ -97,6 +97,10 @@ func installation(l *link, env app.Env) (doctor.Installation, error) {
 		return in, err
 	}
 	in.GatewayAdmin, in.AnalyzerAdmin = urls(run.GatewayAdmin), urls(run.Console)
+	in.AdminTLS, err = adminTLS(run)
+	if err != nil {
+		return in, err
+	}
 	if run.ClickHouse != "" {
 		in.ClickHouse, err = storeConfig(run)
 		if err != nil {

@@ -76,7 +76,7 @@ func epochTenantParts() []part {
 // askEpochs asks the analyzers for epochs until one answers: all know them. number
 // and against are "" for all and for the one in force.
 func askEpochs(ctx context.Context, env app.Env, run runfile.Run, number, against string) ([]epochs.Listed, error) {
-	analyzers, token, err := analyzersOf(run)
+	analyzers, shown, err := analyzersOf(run)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func askEpochs(ctx context.Context, env app.Env, run runfile.Run, number, agains
 	}
 	var last error
 	for _, base := range analyzers {
-		d, _, body := askAdmin(ctx, env, "analyzer", http.MethodGet, base, "/v1/epochs?"+q.Encode(), token)
+		d, _, body := askAdmin(ctx, env, "analyzer", http.MethodGet, base, "/v1/epochs?"+q.Encode(), shown)
 		switch {
 		case d.unreachable:
 			last = app.Unreachable(fmt.Errorf("analyzer %s: %s", base, d.Error))
@@ -265,13 +265,13 @@ func promoteEpoch(c *cobra.Command, env app.Env, l *link, number string) error {
 // order sends a signed order to the analyzers until one carries it out: only that
 // which builds the epochs does.
 func order(ctx context.Context, env app.Env, run runfile.Run, envelope []byte) (*promotion, error) {
-	analyzers, token, err := analyzersOf(run)
+	analyzers, shown, err := analyzersOf(run)
 	if err != nil {
 		return nil, err
 	}
 	out := new(promotion)
 	for _, base := range analyzers {
-		d, status, body, cut := request(ctx, env, "analyzer", http.MethodPost, base, "/v1/epochs/promote", token, envelope)
+		d, status, body, cut := request(ctx, env, "analyzer", http.MethodPost, base, "/v1/epochs/promote", shown, envelope)
 		if status == http.StatusMisdirectedRequest {
 			d.Error = "another analyzer builds the epochs"
 		}

@@ -73,7 +73,7 @@ func release(c *cobra.Command, env app.Env, l *link, group string) error {
 	if err != nil {
 		return err
 	}
-	role, urls, token, err := holders(run, group)
+	role, urls, shown, err := holders(run, group)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func release(c *cobra.Command, env app.Env, l *link, group string) error {
 	released := false
 	path := "/v1/release?" + url.Values{"tenant": {run.Tenant}, "group": {group}}.Encode()
 	for _, u := range urls {
-		d, status, _ := askAdmin(c.Context(), env, role, http.MethodPost, u, path, token)
+		d, status, _ := askAdmin(c.Context(), env, role, http.MethodPost, u, path, shown)
 		released = released || d.OK
 		if status == http.StatusNotFound { // Its share has nothing of the group: no fault where another's has.
 			d.Error = "nothing of the group waits there"
@@ -104,20 +104,20 @@ func release(c *cobra.Command, env app.Env, l *link, group string) error {
 // groupFuse is how the command calls what gateways hold by themselves.
 const groupFuse = "fuse"
 
-// holders are the admin ports of those who may hold a group, and the token they ask for.
-func holders(run runfile.Run, group string) (role string, urls []string, token string, err error) {
+// holders are the admin ports of those who may hold a group, and what they want to be shown.
+func holders(run runfile.Run, group string) (role string, urls []string, shown portal, err error) {
 	if group == groupFuse {
 		urls, _, err = adminURLs(run)
 		if err == nil && len(urls) == 0 {
 			err = missing("gateway-admin")
 		}
 		if err == nil {
-			token, err = adminToken(run)
+			shown, err = portalOf(run)
 		}
-		return "gateway", urls, token, err
+		return "gateway", urls, shown, err
 	}
-	urls, token, err = analyzersOf(run)
-	return "analyzer", urls, token, err
+	urls, shown, err = analyzersOf(run)
+	return "analyzer", urls, shown, err
 }
 
 func sayRelease(w io.Writer, group string, d delivery) {
@@ -170,13 +170,13 @@ func listHeld(c *cobra.Command, env app.Env, l *link) error {
 	if err != nil {
 		return err
 	}
-	analyzers, token, err := analyzersOf(run)
+	analyzers, shown, err := analyzersOf(run)
 	if err != nil {
 		return err
 	}
 	all := []heldGroup{}
 	for _, u := range analyzers {
-		some, err := heldAt(c.Context(), env, u, token)
+		some, err := heldAt(c.Context(), env, u, shown)
 		if err != nil {
 			return err // A list that lacks a share would look like all clear.
 		}
@@ -196,8 +196,8 @@ func listHeld(c *cobra.Command, env app.Env, l *link) error {
 	return newPrinter(c, env).table([]string{"TENANT", "GROUP", "LIMIT", "HELD", "SINCE (UTC)", "ANALYZER"}, rows)
 }
 
-func heldAt(ctx context.Context, env app.Env, base, token string) ([]heldGroup, error) {
-	d, _, body := askAdmin(ctx, env, "analyzer", http.MethodGet, base, "/v1/held", token)
+func heldAt(ctx context.Context, env app.Env, base string, shown portal) ([]heldGroup, error) {
+	d, _, body := askAdmin(ctx, env, "analyzer", http.MethodGet, base, "/v1/held", shown)
 	switch {
 	case d.unreachable:
 		return nil, app.Unreachable(fmt.Errorf("analyzer %s: %s", base, d.Error))
@@ -215,8 +215,8 @@ func heldAt(ctx context.Context, env app.Env, base, token string) ([]heldGroup, 
 	return some, nil
 }
 
-// analyzersOf are the admin ports of the analyzers, and the token they ask for.
-func analyzersOf(run runfile.Run) (urls []string, token string, err error) {
+// analyzersOf are the admin ports of the analyzers, and what they want to be shown.
+func analyzersOf(run runfile.Run) (urls []string, shown portal, err error) {
 	for u := range strings.SplitSeq(run.Console, ",") {
 		u = strings.TrimSuffix(strings.TrimSpace(u), "/")
 		if u == "" {
@@ -224,21 +224,21 @@ func analyzersOf(run runfile.Run) (urls []string, token string, err error) {
 		}
 		parsed, err := url.Parse(u)
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-			return nil, "", app.Usage("--analyzer-admin: needs a URL such as http://host:8082, is %q", u)
+			return nil, portal{}, app.Usage("--analyzer-admin: needs a URL such as http://host:8082, is %q", u)
 		}
 		urls = append(urls, u)
 	}
 	if len(urls) == 0 {
-		return nil, "", missing("analyzer-admin")
+		return nil, portal{}, missing("analyzer-admin")
 	}
-	token, err = adminToken(run)
-	return urls, token, err
+	shown, err = portalOf(run)
+	return urls, shown, err
 }
 
 // askAdmin sends one request without a body to an admin port; the body of its answer
 // is given where the port accepted. status is 0 where nobody answered.
-func askAdmin(ctx context.Context, env app.Env, role, method, base, path, token string) (delivery, int, []byte) {
-	d, status, body, cut := request(ctx, env, role, method, base, path, token, nil)
+func askAdmin(ctx context.Context, env app.Env, role, method, base, path string, shown portal) (delivery, int, []byte) {
+	d, status, body, cut := request(ctx, env, role, method, base, path, shown, nil)
 	if cut != nil { // Half a list is none.
 		d.OK, d.Error = false, cut.Error()
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,20 +51,33 @@ func clickhouseParts() []part {
 }
 
 func adminParts() []part {
-	return append([]part{
+	return slices.Concat([]part{
 		{"gateway-admin", "admin ports of all gateways, as URLs with commas between", func(r *runfile.Run) *string { return &r.GatewayAdmin }},
 		{"analyzer-admin", "admin port of an analyzer, as a URL", func(r *runfile.Run) *string { return &r.Console }},
-		{"admin-token-file", "file of the bearer token of the admin ports", func(r *runfile.Run) *string { return &r.AdminTokenFile }},
 		{"tenant-key-file", "key of the pseudonyms, for raw names", func(r *runfile.Run) *string { return &r.TenantKeyFile }},
-	}, operatorParts()...)
+	}, portalParts(), operatorParts())
+}
+
+// portalParts are for what the admin ports want to be shown, and are verified by.
+func portalParts() []part {
+	return append([]part{
+		{"admin-token-file", "file of the bearer token of the admin ports", func(r *runfile.Run) *string { return &r.AdminTokenFile }},
+	}, adminTLSParts()...)
+}
+
+func adminTLSParts() []part {
+	return []part{
+		{"admin-ca-file", "certificates that admin ports are verified against (PEM); without it, the system's", func(r *runfile.Run) *string { return &r.AdminCAFile }},
+		{"admin-cert-file", "certificate that is shown to them (PEM)", func(r *runfile.Run) *string { return &r.AdminCertFile }},
+		{"admin-key-file", "its key (PEM)", func(r *runfile.Run) *string { return &r.AdminKeyFile }},
+	}
 }
 
 // analyzerParts are for what only analyzers know, each its share.
 func analyzerParts() []part {
-	return []part{
+	return append([]part{
 		{"analyzer-admin", "admin ports of all analyzers, as URLs with commas between", func(r *runfile.Run) *string { return &r.Console }},
-		{"admin-token-file", "file of the bearer token of the admin ports", func(r *runfile.Run) *string { return &r.AdminTokenFile }},
-	}
+	}, portalParts()...)
 }
 
 // gatewayParts are for what gateways hold.

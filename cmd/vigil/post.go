@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +48,7 @@ func deliver(ctx context.Context, env app.Env, run runfile.Run, verdicts ...*ver
 	if err != nil {
 		return nil, err
 	}
-	token, err := adminToken(run)
+	shown, err := portalOf(run)
 	if err != nil {
 		return nil, err
 	}
@@ -61,35 +59,24 @@ func deliver(ctx context.Context, env app.Env, run runfile.Run, verdicts ...*ver
 			return nil, fmt.Errorf("sign verdict: %w", err)
 		}
 		for _, u := range gateways {
-			out = append(out, post(ctx, env, "gateway", u, token, envelope))
+			out = append(out, post(ctx, env, "gateway", u, shown, envelope))
 		}
 		if analyzer != "" {
-			out = append(out, post(ctx, env, "analyzer", analyzer, token, envelope))
+			out = append(out, post(ctx, env, "analyzer", analyzer, shown, envelope))
 		}
 	}
 	return out, nil
 }
 
-func adminToken(run runfile.Run) (string, error) {
-	if run.AdminTokenFile == "" {
-		return "", nil
-	}
-	b, err := os.ReadFile(run.AdminTokenFile)
-	if err != nil {
-		return "", app.Usage("read admin token: %w", err)
-	}
-	return strings.TrimSpace(string(b)), nil
-}
-
-func post(ctx context.Context, env app.Env, role, base, token string, envelope []byte) delivery {
-	d, _, _, _ := request(ctx, env, role, http.MethodPost, base, "/v1/verdicts", token, envelope) // An answer cut short is still shown.
+func post(ctx context.Context, env app.Env, role, base string, shown portal, envelope []byte) delivery {
+	d, _, _, _ := request(ctx, env, role, http.MethodPost, base, "/v1/verdicts", shown, envelope) // An answer cut short is still shown.
 	return d
 }
 
 // request sends one request to an admin port, with a signed envelope unless that is
 // nil. status is 0 where nobody answered; cut says why the answer's body was not
 // read to its end.
-func request(ctx context.Context, env app.Env, role, method, base, path, token string, envelope []byte) (d delivery, status int, body []byte, cut error) {
+func request(ctx context.Context, env app.Env, role, method, base, path string, shown portal, envelope []byte) (d delivery, status int, body []byte, cut error) {
 	d = delivery{Role: role, URL: base}
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
@@ -101,16 +88,11 @@ func request(ctx context.Context, env app.Env, role, method, base, path, token s
 	if envelope != nil {
 		req.Header.Set("Content-Type", "application/jose")
 	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
 	began := env.Now()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer client.CloseIdleConnections()
-	resp, err := client.Do(req)
+	resp, err := shown.do(req)
 	d.MS = float64(env.Now().Sub(began).Microseconds()) / 1000
 	if err != nil {
-		d.Error, d.unreachable = errors.Unwrap(err).Error(), true
+		d.Error, d.unreachable = err.Error(), true
 		return d, 0, nil, nil
 	}
 	defer func() { _ = resp.Body.Close() }()

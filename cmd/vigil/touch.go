@@ -107,12 +107,12 @@ func touch(ctx context.Context, env app.Env, run runfile.Run, t *verdict.Target)
 	if err != nil {
 		return seen // Said again, and louder, when the verdict is to be sent.
 	}
-	token, err := adminToken(run)
-	if err != nil || token == "" {
+	shown, err := portalOf(run)
+	if err != nil || shown.token == "" {
 		return seen
 	}
 	for _, u := range gateways {
-		seen.Open = append(seen.Open, askOpen(ctx, u, token, run.Tenant, t))
+		seen.Open = append(seen.Open, askOpen(ctx, u, shown, run.Tenant, t))
 	}
 	return seen
 }
@@ -142,7 +142,7 @@ FROM requests WHERE tenant = ? AND time > ? AND `+condition(t), run.Tenant, env.
 }
 
 // askOpen asks one gateway whom a verdict would touch at this moment.
-func askOpen(ctx context.Context, base, token, tenant string, t *verdict.Target) openNow {
+func askOpen(ctx context.Context, base string, shown portal, tenant string, t *verdict.Target) openNow {
 	out := openNow{Gateway: base}
 	q := url.Values{"kind": {t.Kind}, "id": {t.Id}, "tenant": {tenant}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/sessions?"+q.Encode(), nil)
@@ -150,10 +150,7 @@ func askOpen(ctx context.Context, base, token, tenant string, t *verdict.Target)
 		out.Error = err.Error()
 		return out
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer client.CloseIdleConnections()
-	resp, err := client.Do(req)
+	resp, err := shown.do(req)
 	if err != nil {
 		out.Error = err.Error()
 		return out

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -24,6 +25,9 @@ type Installation struct {
 	GatewayFiles, AnalyzerFiles []string
 	// GatewayAdmin and AnalyzerAdmin are base URLs of admin ports.
 	GatewayAdmin, AnalyzerAdmin []string
+	// AdminTLS is how admin ports are verified and what is shown to them; nil for
+	// the system's certificates and nothing.
+	AdminTLS *tls.Config
 	// Brokers and Operator say how topics are looked at; without brokers that is
 	// done as the first analyzer, which may see less.
 	Brokers  []string
@@ -42,7 +46,8 @@ type examiner struct {
 	in        Installation
 	gateways  []named[config.Gateway]
 	analyzers []named[config.Analyzer]
-	client    *http.Client
+	client    *http.Client // For issuers.
+	admins    *http.Client
 }
 
 // named is a configuration with its file.
@@ -53,8 +58,12 @@ type named[T any] struct {
 
 // Gather looks at everything that is named. What could not be seen is a fact.
 func Gather(ctx context.Context, in Installation) Facts {
-	e := &examiner{in: in, client: &http.Client{Timeout: askTimeout}}
+	e := &examiner{
+		in: in, client: &http.Client{Timeout: askTimeout},
+		admins: &http.Client{Timeout: askTimeout, Transport: &http.Transport{TLSClientConfig: in.AdminTLS, Proxy: http.ProxyFromEnvironment}},
+	}
 	defer e.client.CloseIdleConnections()
+	defer e.admins.CloseIdleConnections()
 	f := Facts{Now: in.Now()}
 	e.load(&f)
 	f.Trial = e.trial()

@@ -18,13 +18,13 @@ import (
 const answerBytesMax = 1 << 20
 
 // get asks for a JSON document; clock is how far the answer's Date is from here.
-func (e *examiner) get(ctx context.Context, address string, into any) (clock ClockFact, err error) {
+func (e *examiner) get(ctx context.Context, by *http.Client, address string, into any) (clock ClockFact, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return clock, fmt.Errorf("address %q: %w", address, err)
 	}
 	began := e.in.Now()
-	resp, err := e.client.Do(req)
+	resp, err := by.Do(req)
 	if err != nil {
 		return clock, err //nolint:wrapcheck // Names the method and the address.
 	}
@@ -64,7 +64,7 @@ func (e *examiner) admin(ctx context.Context, f *Facts) []ClockFact {
 				Refused     map[string]uint64 `json:"refused_records"`
 			} `json:"revoke"`
 		}
-		clock, err := e.get(ctx, base+page, &said)
+		clock, err := e.get(ctx, e.admins, base+page, &said)
 		f.Gateways = append(f.Gateways, GatewayFact{
 			URL: base, ID: said.Gateway, Status: said.Status, Missing: said.Missing, Silent: time.Duration(said.Revoke.StalenessMS) * time.Millisecond,
 			FacetSilent: time.Duration(said.Revoke.Stages[verdict.AuthorityFacet]) * time.Millisecond,
@@ -84,7 +84,7 @@ func (e *examiner) admin(ctx context.Context, f *Facts) []ClockFact {
 			ClickHouse string         `json:"clickhouse"`
 			Copies     []standby.Copy `json:"copies"`
 		}
-		clock, err := e.get(ctx, base+page, &said)
+		clock, err := e.get(ctx, e.admins, base+page, &said)
 		f.Analyzers = append(f.Analyzers, AnalyzerFact{
 			URL: base, Status: said.Status, Model: said.Model, Mode: said.Mode, ClickHouse: said.ClickHouse, Lag: said.Lag, StoreLag: said.StoreLag, Copies: said.Copies, Err: err,
 		})
@@ -118,7 +118,7 @@ func (e *examiner) keysOf(ctx context.Context, issuer string, address *string) (
 		var said struct {
 			JWKSURL string `json:"jwks_uri"`
 		}
-		_, err := e.get(ctx, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", &said)
+		_, err := e.get(ctx, e.client, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", &said)
 		if err != nil {
 			return 0, err
 		}
@@ -131,6 +131,6 @@ func (e *examiner) keysOf(ctx context.Context, issuer string, address *string) (
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	_, err := e.get(ctx, *address, &set)
+	_, err := e.get(ctx, e.client, *address, &set)
 	return len(set.Keys), err
 }

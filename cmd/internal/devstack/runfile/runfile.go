@@ -60,6 +60,11 @@ type Run struct {
 	TenantKeyFile string `json:"tenant_key_file"`
 	// AdminTokenFile holds the bearer token of both admin ports.
 	AdminTokenFile string `json:"admin_token_file"`
+	// AdminCAFile and the two after it secure both admin ports; those of an
+	// installation that vigil up made are plain and on loopback.
+	AdminCAFile   string `json:"admin_ca_file,omitempty"`
+	AdminCertFile string `json:"admin_cert_file,omitempty"`
+	AdminKeyFile  string `json:"admin_key_file,omitempty"`
 	// OperatorKeyFile is the Ed25519 private key (PKCS#8 PEM) that signs an
 	// operator's verdicts, OperatorKid its id in the key set.
 	OperatorKeyFile string `json:"operator_key_file"`
