@@ -32,9 +32,6 @@ func TestHostileRecordsHaveNoEffect(t *testing.T) {
 	operators := func(v *verdict.Verdict) {
 		v.Authority, v.Epoch = verdict.AuthorityOperator, uint64(v.Time.AsTime().Unix())
 	}
-	dated := func(d time.Duration) func(*verdict.Verdict) {
-		return func(v *verdict.Verdict) { v.Time = timestamppb.New(v.Time.AsTime().Add(d)) }
-	}
 	lasts := func(d time.Duration) func(*verdict.Verdict) {
 		return func(v *verdict.Verdict) { v.Until = timestamppb.New(v.Time.AsTime().Add(d)) }
 	}
@@ -87,10 +84,6 @@ func TestHostileRecordsHaveNoEffect(t *testing.T) {
 		"expired": {
 			func(v *verdict.Verdict) []byte { lasts(-time.Second)(v); return sealed(t, l.analyzer, v) },
 			func(v *verdict.Verdict) []byte { lasts(time.Hour)(v); return sealed(t, l.analyzer, v) }, "expired",
-		},
-		"an operator's from the future": {
-			func(v *verdict.Verdict) []byte { operators(v); dated(time.Hour)(v); return sealed(t, l.operator, v) },
-			func(v *verdict.Verdict) []byte { operators(v); dated(time.Second)(v); return sealed(t, l.operator, v) }, "future",
 		},
 		"an unknown action": {
 			func(v *verdict.Verdict) []byte { does("annihilate")(v); return sealed(t, l.analyzer, v) },
