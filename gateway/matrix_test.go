@@ -120,6 +120,7 @@ func newMatrix(t *testing.T) *matrix {
 	m.shared = &http.Client{Transport: tr}
 	c := &m.config
 	c.Listen.H2C, c.Proxy.LongHold = true, 5*time.Millisecond
+	c.Proxy.GoodbyeTimeout = 10 * time.Second // How fast a machine is, is not looked at here.
 	c.Origin.TrustedProxies, c.Origin.JA4Header = []string{"127.0.0.1"}, "x-ja4"
 	c.Origin.Networks = []origin.Static{{Prefix: "10.0.0.0/8", ASN: 64500}}
 	upstream := c.Routes[0].Upstream
