@@ -3,8 +3,10 @@ package ingest_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -50,8 +52,14 @@ func TestAQuotaDelaysAndIsNoFault(t *testing.T) {
 		return nil, nil, false
 	})
 	seen := faults{slog.DiscardHandler, new(atomic.Int32)}
-	a := r.start(t.TempDir(), func(o *ingest.Options) { o.Logger = slog.New(seen) })
-	eventually(t, "it owns all", func() bool { return len(a.Status()) == partitions })
+	a := r.start(t.TempDir(), func(o *ingest.Options) {
+		o.Logger = slog.New(seen)
+		o.Config.SessionTimeout = time.Minute // A machine that stands still is another story.
+	})
+	eventually(t, "it owns all", func() bool {
+		all := a.Status()
+		return len(all) == partitions && !slices.ContainsFunc(all, func(s ingest.Status) bool { return !s.Ready })
+	})
 	before := joined.Load()
 	const n = 40
 	all.Store(true)

@@ -113,11 +113,10 @@ func TestHostileRecordsHaveNoEffect(t *testing.T) {
 			if got := g.standing(victim); got != "" {
 				t.Errorf("the victim is under %s", got)
 			}
-			after := g.Stats()
-			if after.Refused[tt.reason] != before.Refused[tt.reason]+1 || after.Applied != before.Applied+1 {
-				t.Errorf("refused %v, applied %d; before: %v, %d; want one more for %s and one more applied",
-					after.Refused, after.Applied, before.Refused, before.Applied, tt.reason)
-			}
+			until(t, "both are counted", func() bool { // After they take effect.
+				after := g.Stats()
+				return after.Refused[tt.reason] == before.Refused[tt.reason]+1 && after.Applied == before.Applied+1
+			})
 		})
 	}
 }
