@@ -110,16 +110,18 @@ func newSchedule(r *rand.Rand) schedule {
 			if p := s.papers[r.IntN(len(s.papers))]; p.cookie {
 				o.cookie, o.session = p.root, 0
 			}
-			for i, p := range s.papers {
-				if o.cookie < 0 && p.cookie && p.root == i && p.session == o.session {
-					o.parts = append(o.parts, len(s.signOuts))
-					s.signOuts = append(s.signOuts, signOut{gateway: o.gateway, cookie: i, part: true})
-				}
-			}
 			s.signOuts = append(s.signOuts, o)
 		default:
 			operatorSeq++
 			s.words = append(s.words, word{target: target, operator: true, ends: r.IntN(4) == 0, seq: operatorSeq, clears: seqs[target]})
+		}
+	}
+	for n, o := range s.signOuts { // Also of what is signed in later: all sign-ins are made before the first word is heard.
+		for i, p := range s.papers {
+			if o.cookie < 0 && p.cookie && p.root == i && p.session == o.session {
+				s.signOuts[n].parts = append(s.signOuts[n].parts, len(s.signOuts))
+				s.signOuts = append(s.signOuts, signOut{gateway: o.gateway, cookie: i, part: true})
+			}
 		}
 	}
 	if r.IntN(16) == 0 { // It takes as long as twenty schedules.
