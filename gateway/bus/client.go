@@ -103,6 +103,13 @@ func (c *Client) Read(ctx context.Context, q fetch.Request) (fetch.Answer, error
 	return c.reader.Read(ctx, q)
 }
 
+// Bounds returns the first offset of a partition and its end.
+func (c *Client) Bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	return c.reader.Bounds(ctx, topic, partition) //nolint:wrapcheck // As Read.
+}
+
 // Explain says in words what an error of Kafka means that turns this gateway
 // away: see [access.Access.Explain].
 func (c *Client) Explain(err error, operation, topic string) error {

@@ -154,23 +154,12 @@ func anew(err error) bool {
 
 // locate finds the partition's beginning, and its end where that is not known.
 func (r *reader) locate(ctx context.Context) error {
-	res, err := r.f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		topic.Verdicts: {kafka.FirstOffsetOf(r.partition), kafka.LastOffsetOf(r.partition)},
-	}})
+	first, end, err := r.f.client.Bounds(ctx, topic.Verdicts, r.partition)
 	if err != nil {
-		return fmt.Errorf("list offsets: %w", err)
+		return r.f.client.Explain(err, access.Describe, topic.Verdicts)
 	}
-	for _, p := range res.Topics[topic.Verdicts] {
-		if p.Partition != r.partition {
-			continue
-		}
-		if p.Error != nil {
-			return fmt.Errorf("list offsets: %w", r.f.client.Explain(p.Error, access.Describe, topic.Verdicts))
-		}
-		r.offset, r.head = p.FirstOffset, p.LastOffset
-		return nil
-	}
-	return fmt.Errorf("list offsets: no answer for partition %d", r.partition)
+	r.offset, r.head = first, end
+	return nil
 }
 
 // take applies the records of an answer and moves the offset behind them.
