@@ -65,9 +65,9 @@ func TestATargetThatHasMovedGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-// A quota that holds reading back for longer than a partition may stand still is no
-// fault: what stood is known when the partition is adopted.
-func TestAQuotaDoesNotHideWhatStood(t *testing.T) {
+// cluster is a broker with all topics, whose answers can be controlled.
+func cluster(t *testing.T) *kfake.Cluster {
+	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +79,13 @@ func TestAQuotaDoesNotHideWhatStood(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return c
+}
+
+// A quota that holds reading back for longer than a partition may stand still is no
+// fault: what stood is known when the partition is adopted.
+func TestAQuotaDoesNotHideWhatStood(t *testing.T) {
+	c := cluster(t)
 	r := rigOn(t, c.ListenAddrs()[0])
 	r.announce(r.adopt(r.announcer(60), 0), r.finding(1, verdict.TargetSession, "moved", verdict.ActionStepUp, 0))
 	r.adopt(r.announcer(60), 1) // Somebody has had it: it waits for no other.
@@ -108,17 +115,7 @@ func TestAQuotaDoesNotHideWhatStood(t *testing.T) {
 // for as long as lost says so.
 func leaderless(t *testing.T, name string) (r *rig, lost *atomic.Bool) {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	for _, spec := range topic.All(partitions) {
-		err := c.CreateTopic(spec.Name, int32(spec.Partitions), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	c := cluster(t)
 	lost = new(atomic.Bool)
 	c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()

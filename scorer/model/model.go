@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -151,23 +152,23 @@ const verdictsMax = 6
 // be asked for, 0 where the model names no budget.
 func (m *Model) Budget(kind, action string) float64 {
 	strength := verdict.Strength(action)
-	for i := range m.Budgets {
-		if m.Budgets[i].Kind == kind && strength > 0 {
-			return m.Budgets[i].Days[strength]
-		}
+	if strength <= 0 {
+		return 0
 	}
-	return 0
+	return m.budget(kind).Days[strength]
 }
 
 // HoldOut returns on which share of its subject-days a kind of actor is not asked
 // to step up.
-func (m *Model) HoldOut(kind string) float64 {
-	for i := range m.Budgets {
-		if m.Budgets[i].Kind == kind {
-			return m.Budgets[i].HoldOut
-		}
+func (m *Model) HoldOut(kind string) float64 { return m.budget(kind).HoldOut }
+
+// budget is that of a kind, without any number where the model names none.
+func (m *Model) budget(kind string) Budget {
+	i := slices.IndexFunc(m.Budgets, func(b Budget) bool { return b.Kind == kind })
+	if i < 0 {
+		return Budget{}
 	}
-	return 0
+	return m.Budgets[i]
 }
 
 // Limits bound the state of one partition; the least recently used go first.
