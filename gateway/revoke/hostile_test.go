@@ -2,7 +2,6 @@ package revoke_test
 
 import (
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -49,7 +48,7 @@ func TestAQuotaOfTheBrokersIsWaitedOut(t *testing.T) {
 	}
 	f.wants(t, want...)
 	if n := f.log.count("not followed"); n != 0 {
-		t.Errorf("a quota is logged as a fault %d times:\n%s", n, f.log.buf.String())
+		t.Errorf("a quota is logged as a fault %d times:\n%s", n, f.log)
 	}
 	if n := f.log.count("a quota of the brokers holds reading back"); n != 1 {
 		t.Errorf("the quota is logged %d times, want once", n)
@@ -77,7 +76,7 @@ func TestABombAmongVerdictsIsPassedOver(t *testing.T) {
 	until(t, "caught up", f.CaughtUp)
 	f.wants(t, "before-1", "behind-1")
 	if n := f.Stats().Refused["broken_batch"]; n != 1 || f.log.count("alarm: what stands in the topic cannot be read") != 1 {
-		t.Errorf("%d batches refused, want one and an alarm:\n%s", n, f.log.buf.String())
+		t.Errorf("%d batches refused, want one and an alarm:\n%s", n, f.log)
 	}
 }
 
@@ -108,7 +107,7 @@ func TestATopicThatWasAwayIsReadFromItsBeginning(t *testing.T) {
 		want = append(want, fmt.Sprintf("new%d-1", i))
 	}
 	f.wants(t, want...)
-	if !strings.Contains(f.log.buf.String(), topic.Verdicts) {
+	if f.log.count(topic.Verdicts) == 0 {
 		t.Error("nothing is said of it")
 	}
 }

@@ -146,11 +146,13 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-func (b *lockedBuffer) count(s string) int {
+func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Count(b.buf.String(), s)
+	return b.buf.String()
 }
+
+func (b *lockedBuffer) count(s string) int { return strings.Count(b.String(), s) }
 
 func newFollower(tb testing.TB, addr, dir string, r ring, change ...func(*revoke.Options)) fixture {
 	tb.Helper()
