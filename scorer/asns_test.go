@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/entity"
+	"github.com/vigil-gateway/vigil/scorer/judge"
+	"github.com/vigil-gateway/vigil/scorer/model"
 	"github.com/vigil-gateway/vigil/scorer/scenario"
 )
 
@@ -98,6 +101,69 @@ end
 				t.Errorf("said %v, want %q in:\n%s", said, tt.want, out.Text)
 			}
 		})
+	}
+}
+
+// TestWhoIsNotAskedIsNotDoubted suspends two subjects on days that are held out: they
+// were not asked who they are, so that they have not confirmed it says nothing.
+func TestWhoIsNotAskedIsNotDoubted(t *testing.T) {
+	held := parsed(t, "mode: enforce\nbudget: [{kind: human, hold_out: 0.1}]\n")
+	var who []string
+	for i := 0; len(who) < 2; i++ {
+		p := judge.Propose(&judge.Case{
+			Model: held, Event: &event.RequestEvent{Tenant: "default", Subject: fmt.Sprint("p", i)}, Now: scenario.Start.AddDate(0, 0, 30).UnixNano(),
+			Session: new(entity.Session), Ruling: judge.Ruling{Action: verdict.ActionStepUp, Rung: new(model.Rung)},
+		})
+		if p.Shadow {
+			who = append(who, p.Subject)
+		}
+	}
+	const story = `
+place berlin country=DE asn=3320 address=198.51.100.7 lat=52.5 lon=13.4 radius=20
+place den country=DE asn=64777 address=203.0.113.5 lat=52.4 lon=13.3 radius=50
+actor alice subject=%[1]s at=berlin ua=chrome
+actor bob subject=%[2]s at=berlin ua=chrome
+actor carol subject=carol at=berlin ua=chrome
+actor thief-a subject=%[1]s session=his1 at=den ua=chrome
+actor thief-b subject=%[2]s session=his2 at=den ua=chrome
+actor arrival subject=carol session=there at=den ua=chrome
+history
+repeat 30 every 24h
+  repeat 4 every 2m
+    alice session=a{j} template=/accounts/{id} resource=7 out=4000
+    bob session=b{j} template=/accounts/{id} resource=7 out=4000 in=20s
+    carol session=c{j} template=/accounts/{id} resource=7 out=4000 in=20s
+  end
+end
+now
+repeat 30 every 3s
+  thief-a template=/accounts/{id} resource={i+100}
+  thief-b template=/accounts/{id} resource={i+100}
+end
+wait 5h
+arrival template=/accounts/{id} resource=7
+`
+	script, err := scenario.Parse("story", fmt.Sprintf(story, who[0], who[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		model *model.Model
+		want  bool
+	}{
+		"both are held out":                     {held, false},
+		"both are asked":                        {parsed(t, "mode: enforce\n"), true},
+		"both would be, where it only observes": {parsed(t, "budget: [{kind: human, hold_out: 0.1}]\n"), true},
+	} {
+		out, err := scenario.Play(script, scenario.Options{NewPair: func() (*scorer.Pair, error) {
+			return scorer.NewPair(scorer.Options{Model: tt.model, OfflineClock: true})
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(out.Text, "2 others were suspended in network AS64777"); got != tt.want {
+			t.Errorf("%s: doubted %v, want %v in:\n%s", name, got, tt.want, out.Text)
+		}
 	}
 }
 

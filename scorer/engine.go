@@ -285,11 +285,15 @@ func (e *Engine) score(r Record, missing uint64) Result {
 // propose writes the proposal for a ruling that is to be announced.
 func (e *Engine) propose(r Record, x *evidence.Context, ruling *judge.Ruling) judge.Proposal {
 	company := e.company(x, ruling.Action)
-	e.doubt(x, ruling)
 	p := judge.Propose(&judge.Case{
 		Model: e.model, Event: r.Event, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 		Now: x.Now, Session: x.Session, Ruling: *ruling, Shares: e.shares, Company: company,
 	})
+	// Where the model enforces, nobody was asked on a day that is held out. Where it
+	// only observes, what it would have done is to be seen.
+	if !p.Shadow || e.model.Mode != model.ModeEnforce {
+		e.doubt(x, ruling)
+	}
 	if verdict.Suspends(p.Action) && p.Target.GetKind() != verdict.TargetSubject && company.Blamed {
 		e.facets.Suspended(x, company.Together())
 	}
