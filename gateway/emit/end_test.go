@@ -2,11 +2,11 @@ package emit_test
 
 import (
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -72,12 +72,10 @@ func TestAPlannedStopEndsEveryLane(t *testing.T) {
 // One that is stopped while Kafka is away ends nothing: the next life delivers what is
 // left, and then ends the lanes.
 func TestAStopWithoutKafkaLeavesTheEndToTheNextLife(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	_ = l.Close()
 	o := spooled(t, addr)
 	o.Config.Drain = 50 * time.Millisecond
 	e, stop := run(t, o)

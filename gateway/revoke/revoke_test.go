@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -225,12 +225,7 @@ func start(t *testing.T, o broker.Options) *broker.Broker {
 // nobody returns an address on which nothing listens.
 func nobody(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	err = l.Close()
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}

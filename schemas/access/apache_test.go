@@ -27,7 +27,7 @@ type rig struct {
 func newRig(ctx context.Context, t *testing.T) *rig {
 	t.Helper()
 	r := &rig{dir: t.TempDir()}
-	o, a, err := broker.SecureOptions(ctx, r.dir, map[string]string{
+	o, a, err := broker.SecureOptions(r.dir, map[string]string{
 		"admin": "admin-password", "gateway-1": "gateway-password", "analyzer": "analyzer-password", "reader": "reader-password",
 	})
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 )
 
 //go:embed peers
@@ -36,12 +38,11 @@ type places map[string]netip.AddrPort
 func reserve(names ...string) (places, error) {
 	p := make(places, len(names))
 	for _, name := range names {
-		l, err := net.Listen("tcp4", "127.0.0.1:0") //nolint:noctx // Closed at once.
+		addr, err := freeport.Addr()
 		if err != nil {
-			return nil, fmt.Errorf("find free port: %w", err)
+			return nil, err //nolint:wrapcheck // Says it all.
 		}
-		defer func() { _ = l.Close() }()
-		p[name] = l.Addr().(*net.TCPAddr).AddrPort() //nolint:forcetypeassert // Of a TCP listener.
+		p[name] = netip.MustParseAddrPort(addr)
 	}
 	return p, nil
 }

@@ -5,7 +5,6 @@ package chaos_test
 import (
 	"context"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -48,12 +48,10 @@ func tmpfs(t *testing.T, size string) string {
 // outlive reads, what found no room is counted by its reason, and once Kafka is back
 // everything is there or covered by a tombstone.
 func TestAFullFileSystemStopsNobody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	_ = l.Close()
 	c := emit.DefaultConfig()
 	c.QueueRecordsMax, c.Tick, c.RetryMax, c.Drain = 1, time.Minute, 100*time.Millisecond, 30*time.Second
 	c.Spool.Dir = filepath.Join(tmpfs(t, "1m"), "spool")

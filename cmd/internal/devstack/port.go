@@ -2,27 +2,23 @@ package devstack
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/url"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 )
 
 // keepPort returns a loopback address to listen on: the one of the last run if
-// it is still free, else one that the system picks. Between the look and the
+// it is still free, else another. Between the look and the
 // use somebody may take it; then the part's own start says so.
 func keepPort(last string) (string, error) {
-	lc := net.ListenConfig{}
 	if last != "" {
-		ln, err := lc.Listen(context.Background(), "tcp", last)
+		ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", last)
 		if err == nil {
 			return last, ln.Close()
 		}
 	}
-	ln, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return ln.Addr().String(), ln.Close()
+	return freeport.Addr() //nolint:wrapcheck // Says it all.
 }
 
 // hostPort is the host:port of a URL, empty where it has none.

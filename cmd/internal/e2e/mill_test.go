@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +24,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 	"github.com/vigil-gateway/vigil/schemas/assessment"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -55,12 +55,10 @@ func newMill(t *testing.T) *mill {
 		_, _ = io.WriteString(w, "served\n")
 	}))
 	t.Cleanup(server.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	_ = l.Close()
 	m.url = "http://" + address
 	file := strings.Replace(m.gatewayFile(), "  address: 127.0.0.1:0\n", "  address: "+address+"\n", 1)
 	for _, path := range []string{"/me", "/accounts", "/accounts/{id}"} { // The others have streams.

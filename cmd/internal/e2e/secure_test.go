@@ -43,7 +43,7 @@ func newSecureKafka(t *testing.T) *secureKafka {
 			t.Fatal(err)
 		}
 	}
-	o, a, err := broker.SecureOptions(t.Context(), k.dir, passwords)
+	o, a, err := broker.SecureOptions(k.dir, passwords)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/verify"
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
@@ -69,12 +69,10 @@ func newBench(t *testing.T) *gatewayBench {
 		_, _ = io.WriteString(w, "served\n")
 	}))
 	t.Cleanup(server.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b.address, err = freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.address = l.Addr().String()
-	_ = l.Close()
 	err = os.WriteFile(filepath.Join(b.dir, "gateway.yaml"), fmt.Appendf(nil, `id: gateway-1
 tenant_key_file: secrets/tenant.key
 kafka: {brokers: [%q]}

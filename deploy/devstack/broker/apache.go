@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 )
 
 // ApacheVersion is the release that `make engines` fetches.
@@ -171,7 +173,13 @@ func (a *Apache) Start(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }() // The child has its own descriptor.
 	cmd := a.java(context.WithoutCancel(ctx), "kafka.Kafka", a.config())
-	if a.addr != "" && a.listeners == "" {
+	if a.listeners == "" {
+		if a.addr == "" {
+			a.addr, err = freeport.Addr() // One that is still there after a crash.
+			if err != nil {
+				return fmt.Errorf("start apache kafka: %w", err)
+			}
+		}
 		cmd.Args = append(cmd.Args, "--override", "listeners=PLAINTEXT://"+a.addr+",CONTROLLER://127.0.0.1:0")
 	}
 	cmd.Stdout, cmd.Stderr = log, log

@@ -1,12 +1,12 @@
 package broker
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 )
 
 // Listeners of a node that [SecureOptions] describes.
@@ -21,7 +21,7 @@ const (
 // everywhere, an authorizer that knows no grant yet, and the users of passwords,
 // of whom admin may do everything. Dir is the caller's to set; certificates are
 // written to dir.
-func SecureOptions(ctx context.Context, dir string, passwords map[string]string) (ApacheOptions, *Authority, error) {
+func SecureOptions(dir string, passwords map[string]string) (ApacheOptions, *Authority, error) {
 	a, err := NewAuthority(dir)
 	if err != nil {
 		return ApacheOptions{}, nil, err
@@ -44,15 +44,11 @@ func SecureOptions(ctx context.Context, dir string, passwords map[string]string)
 	}
 	var where []string
 	for _, name := range []string{ListenerBrokers, ListenerClients} {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0") // Only to learn a free port.
+		addr, err := freeport.Addr()
 		if err != nil {
-			return ApacheOptions{}, nil, fmt.Errorf("find a port: %w", err)
+			return ApacheOptions{}, nil, err //nolint:wrapcheck // Says it all.
 		}
-		where = append(where, name+"://"+l.Addr().String())
-		err = l.Close()
-		if err != nil {
-			return ApacheOptions{}, nil, fmt.Errorf("find a port: %w", err)
-		}
+		where = append(where, name+"://"+addr)
 	}
 	o.Listeners = strings.Join(where, ",")
 	return o, a, nil

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 )
 
 //go:embed provider.mjs
@@ -95,7 +96,7 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("no oidc-provider in %s: run `make engines`", o.Modules)
 	}
 	if o.Port == 0 {
-		o.Port, err = freePort(ctx)
+		o.Port, err = freeport.Port()
 		if err != nil {
 			return nil, err
 		}
@@ -161,16 +162,6 @@ func (p *Provider) Close() error {
 		}
 	})
 	return p.err
-}
-
-func freePort(ctx context.Context) (int, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()         // It served its purpose.
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // A TCP listener has no other.
 }
 
 // checkout is the directory with go.mod above the working directory, "." for none.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
 )
 
 // Options say how a server runs.
@@ -59,7 +60,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no Keycloak in %s: run `make keycloak`", o.Home)
 	}
-	port, err := freePort(ctx)
+	port, err := freeport.Port()
 	if err != nil {
 		return nil, err
 	}
@@ -185,14 +186,4 @@ func (s *Server) Close() error {
 	s.once.Do(func() { _ = s.cmd.Process.Kill() }) // It may have ended already.
 	<-s.done
 	return nil
-}
-
-func freePort(ctx context.Context) (int, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()         // It served its purpose.
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // A TCP listener has no other.
 }
