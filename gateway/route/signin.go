@@ -103,12 +103,17 @@ var ErrAccount = errors.New("ambiguous account")
 // A name counts wherever some service would find it, since whoever guesses
 // passwords chooses how he writes: a field in the query too, a JSON member in any
 // case and under any media type, a form where JSON is declared and the other way
-// round.
+// round. What only some services can read, such as JSON in other quotes or in UTF-16,
+// is refused; no honest client writes it.
 func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	types := r.Header["Content-Type"]
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
 	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+		return "", ErrAccount
+	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	if !s.plain(media, body) {
 		return "", ErrAccount
 	}
 	field, path := s.form, s.path
@@ -117,17 +122,43 @@ func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	} else if len(path) == 1 {
 		field = path[0]
 	}
-	names := jsonStrings(body, path)
+	names, err := jsonNames(body, path)
+	if err != nil {
+		return "", err
+	}
 	if field == "" {
 		return one(names)
 	}
 	switch media {
-	case "", "application/x-www-form-urlencoded": // Rack takes a body of no type for a form.
+	case "", mediaForm: // Rack takes a body of no type for a form.
 		names = append(names, formField(string(body), field)...)
-	case "multipart/form-data":
+	case mediaMultipart:
 		names = append(names, multipartField(body, params["boundary"], field)...)
 	}
 	return one(append(names, formField(r.URL.RawQuery, field)...))
+}
+
+// Media types of forms.
+const (
+	mediaForm      = "application/x-www-form-urlencoded"
+	mediaMultipart = "multipart/form-data"
+)
+
+// plain reports whether no service reads more in a body than what stands there: some
+// tell UTF-16 by its zeros, and some take for JSON what is nearly JSON. Browsers
+// encode the braces of a form.
+func (s *SignIn) plain(media string, body []byte) bool {
+	switch {
+	case media == mediaMultipart:
+		return true // A file in it may hold anything.
+	case bytes.IndexByte(body, 0) >= 0:
+		return false
+	case s.form != "", len(bytes.TrimSpace(body)) == 0:
+		return true
+	case media == "" || media == mediaForm:
+		return bytes.IndexByte(body, '{') < 0 || json.Valid(body)
+	}
+	return json.Valid(body)
 }
 
 // one is the account that all names stand for.
@@ -186,36 +217,50 @@ func multipartField(body []byte, boundary, field string) []string {
 	}
 }
 
-// jsonStrings returns every string at path: of members with one name, readers
-// take the first or the last.
-func jsonStrings(body []byte, path []string) []string {
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
-	if len(path) == 0 {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil
-		}
-		return []string{name}
-	}
+// jsonNames returns every name at path: of members with one name, readers take the
+// first or the last. A whole number is its digits, since a database may compare it
+// with a text. The error is [ErrAccount] where the value is neither, nor null.
+func jsonNames(body []byte, path []string) ([]string, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
 	t, err := d.Token()
-	if err != nil || t != json.Delim('{') {
-		return nil
+	if err != nil {
+		return nil, nil // No JSON.
+	}
+	if len(path) == 0 {
+		switch name := t.(type) {
+		case nil:
+			return nil, nil
+		case string:
+			return []string{name}, nil
+		case json.Number:
+			if !strings.ContainsAny(name.String(), ".eE") {
+				return []string{name.String()}, nil
+			}
+		}
+		return nil, ErrAccount
+	}
+	if t != json.Delim('{') {
+		return nil, nil
 	}
 	var names []string
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return names
+			return names, nil // Its end is missing: what stands before is read all the same.
 		}
 		var value json.RawMessage
 		err = d.Decode(&value)
 		if err != nil {
-			return names
+			return names, nil // As above.
 		}
 		if k, _ := key.(string); strings.EqualFold(k, path[0]) {
-			names = append(names, jsonStrings(value, path[1:])...)
+			inner, err := jsonNames(value, path[1:])
+			if err != nil {
+				return nil, err
+			}
+			names = append(names, inner...)
 		}
 	}
-	return names
+	return names, nil
 }

@@ -37,10 +37,11 @@ func TestAccount(t *testing.T) {
 		"multipart, no boundary":                {"form:user", "multipart/form-data", multi, ""},
 		"json":                                  {"json:user", json, `{"p":{"user":"no"},"user":" Alice "}`, "alice"},
 		"json, deep":                            {"json:login.name", "application/vnd.x+json", `{"a":[1,{"login":2}],"login":{"b":1,"name":"x"}}`, "x"},
-		"json, cut off behind the name":         {"json:user", json, `{"user":"a","p":"` + strings.Repeat("x", route.SignInBodyBytesMax), "a"},
-		"json, number":                          {"json:user", json, `{"user":7}`, ""},
+		"json, whole number":                    {"json:user", json, `{"user":7}`, "7"},
+		"json, null":                            {"json:user", json, `{"user":null}`, ""},
 		"json, not an object":                   {"json:user", json, `["user","a"]`, ""},
-		"json, broken":                          {"json:user", json, `{"user`, ""},
+		"json, behind space":                    {"json:user", json, " \n" + `{"user":"a"} `, "a"},
+		"nothing":                               {"json:user", json, "", ""},
 		"json, sent as a form":                  {"json:user", form, "user=a", "a"},
 		"json from deep within, sent as a form": {"json:a.user", form, "user=a", ""},
 		"json, no content type":                 {"json:user", "", `{"user":"a"}`, "a"},
@@ -91,6 +92,25 @@ func TestGuessingBehindAnotherName(t *testing.T) {
 		"JSON and the query":         {"json:user", "/?user=alice", json, "", `{"user":"decoy"}`},
 		"a type that some mend":      {"form:user", "/", form + "; charset", "", "user=alice"},
 		"a form in EBCDIC, as it is": {"form:user", "/", form + "; charset=ibm037", "", "%A4%A2%85%99=%81"},
+		// Python's json.loads tells UTF-16 and UTF-32 by their zeros.
+		"in UTF-16, which nothing says": {"json:user", "/", json, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
+		"the same, said to be a form":   {"json:user", "/", form, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
+		"the same beside a form":        {"form:user", "/", json, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
+		// Gson and Json.NET read these as they were meant.
+		"in other quotes":                  {"json:user", "/", json, "", `{'user':'alice'}`},
+		"without quotes":                   {"json:user", "/", json, "", `{user:"alice"}`},
+		"behind a comment":                 {"json:user", "/", json, "", `/* */{"user":"alice"}`},
+		"behind Gson's shield":             {"json:user", "/", json, "", ")]}'\n" + `{"user":"alice"}`},
+		"in other quotes, said to be text": {"json:user", "/", "text/plain", "", `{'user':'alice'}`},
+		"in other quotes, around a form":   {"json:user", "/", form, "", `{'user':'alice'/*&user=decoy&*/}`},
+		"broken":                           {"json:user", "/", json, "", `{"user`},
+		"cut off behind the name":          {"json:user", "/", json, "", `{"user":"a","p":"xx`},
+		// A database that compares texts with numbers finds the account.
+		"a number that is not whole": {"json:user", "/", json, "", `{"user":7.0}`},
+		"a number in powers":         {"json:user", "/", json, "", `{"user":7e2}`},
+		"a list":                     {"json:user", "/", json, "", `{"user":["alice"]}`},
+		"an object":                  {"json:user", "/", json, "", `{"user":{"$ne":""}}`},
+		"true":                       {"json:user", "/", json, "", `{"user":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := attempt(tt.target, tt.contentType)
