@@ -42,7 +42,7 @@ var threats = map[string][]string{
 	"a proof that was made before":            {"identity.TestNonce"},
 	"a flood of proofs":                       {"identity.TestProofsAreBounded", "identity.TestAFloodOfProofsClosesItsOwnKeyOnly"},
 	"a token bound to another certificate":    {"identity.TestCertificateBoundToken", "identity.TestCertificateAttacks"},
-	"several credentials on one request":      {"identity.TestAuthorizationHeader", ".TestCrossSiteRequests/cookie and token on one request"},
+	"several credentials on one request":      {"identity.TestAuthorizationHeader", ".TestSeveralCredentialsAreNeverChosenFrom", ".TestCrossSiteRequests/cookie and token on one request"},
 	"guessed API keys":                        {"identity.TestAPIKeysAreNotGuessed", "identity.TestAPIKeyAttacks"},
 	"a refresh that gets round a cut-off":     {".TestSchedulesAreLinearizable"},
 	"a session that goes on in public":        {".TestARevokedSessionIsNobodyOnAPublicRoute", ".TestAStreamOfAPublicRouteEndsWithItsSession"},
