@@ -29,7 +29,7 @@ var threats = map[string][]string{
 	"a member twice":                      {"identity.TestTokens/duplicate-claim", "identity.TestTokens/duplicate-alg", "login.TestHostileIDTokens/a member twice"},
 	"base64 with loose ends":              {"identity.TestTokens/trailing-bits", "identity.TestTokens/padding", "identity.TestTokens/standard-alphabet"},
 	"a malleable signature":               {"identity.TestMalleableSignatureIsTheSameSession", "identity.TestTokens/forged-es256-s-plus-order"},
-	"a proof in the future":               {"identity.TestNobodyHasProvedHimselfInTheFuture", "login.TestNobodyHasSignedInInTheFuture"},
+	"a proof in the future":               {"identity.TestNobodyHasProvedHimselfInTheFuture", "identity.TestATokenFromAheadThatIsHeldBack", "login.TestNobodyHasSignedInInTheFuture"},
 	"rights of another issuer":            {"identity.TestContextOfAnotherIssuer", "identity.TestTokens/issuer-aud-of-every"},
 
 	// Stolen tokens.
