@@ -109,7 +109,7 @@ func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	types := r.Header["Content-Type"]
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
-	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !isUTF8(charset) {
 		return "", ErrAccount
 	}
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
@@ -133,7 +133,11 @@ func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	case "", mediaForm: // Rack takes a body of no type for a form.
 		names = append(names, formField(string(body), field)...)
 	case mediaMultipart:
-		names = append(names, multipartField(body, params["boundary"], field)...)
+		values, err := multipartField(body, params["boundary"], field)
+		if err != nil {
+			return "", err
+		}
+		names = append(names, values...)
 	}
 	return one(append(names, formField(r.URL.RawQuery, field)...))
 }
@@ -195,26 +199,56 @@ func formField(body, field string) []string {
 	return values
 }
 
-func multipartField(body []byte, boundary, field string) []string {
+// multipartField returns the values of a field. The error is [ErrAccount] where a part is
+// written as no browser writes one: frameworks differ about what its name and value are.
+func multipartField(body []byte, boundary, field string) ([]string, error) {
 	var values []string
 	if boundary == "" {
-		return nil
+		return nil, nil // Nobody finds a part in it.
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
-		part, err := r.NextPart()
-		if err != nil {
-			return values
+		part, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return values, nil
+		}
+		if err != nil || !plainPart(part) {
+			return nil, ErrAccount
 		}
 		if part.FormName() != field || part.FileName() != "" {
 			continue
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {
-			return values
+			return nil, ErrAccount
 		}
 		values = append(values, string(value))
 	}
+}
+
+// plainPart reports whether everybody reads the same name and value in a part: some look
+// for a name in any disposition, in single quotes or by its last one, and some undo an
+// encoding that RFC 7578, section 4.7, has done away with.
+func plainPart(part *multipart.Part) bool {
+	dispositions := part.Header["Content-Disposition"]
+	if len(dispositions) != 1 || strings.Contains(dispositions[0], "*=") || part.FormName() == "" || strings.Contains(part.FormName(), "'") {
+		return false
+	}
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil && part.Header.Get("Content-Type") != "" || charset != "" && !isUTF8(charset) {
+		return false
+	}
+	switch strings.ToLower(part.Header.Get("Content-Transfer-Encoding")) {
+	case "", "7bit", "8bit", "binary":
+		return true
+	}
+	return false
+}
+
+// isUTF8 reports whether a charset is UTF-8 or a part of it.
+func isUTF8(charset string) bool {
+	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "us-ascii")
 }
 
 // jsonNames returns every name at path: of members with one name, readers take the

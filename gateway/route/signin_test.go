@@ -78,20 +78,36 @@ func TestGuessingBehindAnotherName(t *testing.T) {
 	part := func(name, value string) string {
 		return "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
 	}
+	// of is a form with one part whose header is written by hand, behind one in order.
+	of := func(header, value string) string {
+		return part("p", "secret") + "--x\r\n" + header + "\r\n\r\n" + value + "\r\n--x--\r\n"
+	}
+	const multi, named = "multipart/form-data; boundary=x", `Content-Disposition: form-data; name="user"`
 	for name, tt := range map[string]struct{ account, target, contentType, encoding, body string }{
-		"two fields":                 {"form:user", "/", form, "", "user=decoy&user=alice"},
-		"two fields, one escaped":    {"form:user", "/", form, "", "user=decoy&%75ser=alice"},
-		"a field in the query":       {"form:user", "/?user=alice", form, "", "user=decoy"},
-		"two parts":                  {"form:user", "/", "multipart/form-data; boundary=x", "", part("user", "decoy") + part("user", "alice") + "--x--\r\n"},
-		"two members":                {"json:user", "/", json, "", `{"user":"decoy","user":"alice"}`},
-		"two members, one escaped":   {"json:user", "/", json, "", `{"user":"decoy","\u0075ser":"alice"}`},
-		"two members, in two cases":  {"json:user", "/", json, "", `{"user":"decoy","User":"alice"}`},
-		"two objects on the way":     {"json:a.user", "/", json, "", `{"a":{"user":"decoy"},"a":{"user":"alice"}}`},
-		"compressed":                 {"json:user", "/", json, "gzip", "\x1f\x8b"},
-		"in another set of letters":  {"json:user", "/", json + "; charset=utf-16le", "", "{\x00}\x00"},
-		"JSON and the query":         {"json:user", "/?user=alice", json, "", `{"user":"decoy"}`},
-		"a type that some mend":      {"form:user", "/", form + "; charset", "", "user=alice"},
-		"a form in EBCDIC, as it is": {"form:user", "/", form + "; charset=ibm037", "", "%A4%A2%85%99=%81"},
+		"a part in base64":              {"form:user", "/", multi, "", of(named+"\r\nContent-Transfer-Encoding: base64", "YWxpY2U=")}, // Django decodes it.
+		"a part in quoted-printable":    {"form:user", "/", multi, "", of(named+"\r\nContent-Transfer-Encoding: quoted-printable", "alic=65")},
+		"a part in UTF-16":              {"form:user", "/", multi, "", of(named+"\r\nContent-Type: text/plain; charset=utf-16be", "\x00a")},
+		"a part that is none of a form": {"form:user", "/", multi, "", of(`Content-Disposition: attachment; name="user"`, "alice")}, // PHP and Django look at the name alone.
+		"a part of no disposition":      {"form:user", "/", multi, "", of(`Content-Type: text/plain`, "alice")},
+		"a part with two names":         {"form:user", "/", multi, "", of(`Content-Disposition: form-data; name="x"; name="user"`, "alice")},
+		"a part with a name beside one": {"form:user", "/", multi, "", of(`Content-Disposition: form-data; name="x"; name*=utf-8''user`, "alice")},
+		"a part with two dispositions":  {"form:user", "/", multi, "", of("Content-Disposition: form-data; name=\"x\"\r\n"+named, "alice")},
+		"a name in other quotes":        {"form:user", "/", multi, "", of(`Content-Disposition: form-data; name='user'`, "alice")}, // Of PHP.
+		"a part whose header is broken": {"form:user", "/", multi, "", of("Content-Disposition : form-data; name=\"user\"", "alice")},
+		"a part without an end":         {"form:user", "/", multi, "", part("p", "secret") + "--x\r\n" + named + "\r\n\r\nalice"},
+		"two fields":                    {"form:user", "/", form, "", "user=decoy&user=alice"},
+		"two fields, one escaped":       {"form:user", "/", form, "", "user=decoy&%75ser=alice"},
+		"a field in the query":          {"form:user", "/?user=alice", form, "", "user=decoy"},
+		"two parts":                     {"form:user", "/", "multipart/form-data; boundary=x", "", part("user", "decoy") + part("user", "alice") + "--x--\r\n"},
+		"two members":                   {"json:user", "/", json, "", `{"user":"decoy","user":"alice"}`},
+		"two members, one escaped":      {"json:user", "/", json, "", `{"user":"decoy","\u0075ser":"alice"}`},
+		"two members, in two cases":     {"json:user", "/", json, "", `{"user":"decoy","User":"alice"}`},
+		"two objects on the way":        {"json:a.user", "/", json, "", `{"a":{"user":"decoy"},"a":{"user":"alice"}}`},
+		"compressed":                    {"json:user", "/", json, "gzip", "\x1f\x8b"},
+		"in another set of letters":     {"json:user", "/", json + "; charset=utf-16le", "", "{\x00}\x00"},
+		"JSON and the query":            {"json:user", "/?user=alice", json, "", `{"user":"decoy"}`},
+		"a type that some mend":         {"form:user", "/", form + "; charset", "", "user=alice"},
+		"a form in EBCDIC, as it is":    {"form:user", "/", form + "; charset=ibm037", "", "%A4%A2%85%99=%81"},
 		// Python's json.loads tells UTF-16 and UTF-32 by their zeros.
 		"in UTF-16, which nothing says": {"json:user", "/", json, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
 		"the same, said to be a form":   {"json:user", "/", form, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
