@@ -259,7 +259,7 @@ func jsonNames(body []byte, path []string) ([]string, error) {
 	d.UseNumber()
 	t, err := d.Token()
 	if err != nil {
-		return nil, nil // No JSON.
+		return nil, nil //nolint:nilerr // No JSON: nobody reads a name in it.
 	}
 	if len(path) == 0 {
 		switch name := t.(type) {
@@ -281,12 +281,12 @@ func jsonNames(body []byte, path []string) ([]string, error) {
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return names, nil // Its end is missing: what stands before is read all the same.
+			return names, nil //nolint:nilerr // Its end is missing: what stands before is read all the same.
 		}
 		var value json.RawMessage
 		err = d.Decode(&value)
 		if err != nil {
-			return names, nil // As above.
+			return names, nil //nolint:nilerr // As above.
 		}
 		if k, _ := key.(string); strings.EqualFold(k, path[0]) {
 			inner, err := jsonNames(value, path[1:])
