@@ -55,6 +55,7 @@ func TestAPathThatSlipsFromAGuardedRouteToAPublicOne(t *testing.T) {
 		spec("secret", "/pages/secret"),
 		spec("intro", "/admin/intro", public),
 		spec("closed", "/both/{x}/"),
+		spec("login", "/login", methods("POST"), public, func(s *route.Spec) { s.SignIn = &route.SignInSpec{Account: "form:user"} }),
 		spec("open", "/both/{x}", public),
 		spec("elsewhere", "/x/{path...}", func(s *route.Spec) { s.Host = "b.example" }),
 	}})
@@ -86,6 +87,10 @@ func TestAPathThatSlipsFromAGuardedRouteToAPublicOne(t *testing.T) {
 		{"GET", "/Pages/other", "site"},
 		{"GET", "/admin/intro", "intro"},
 		{"GET", "/admin/intro/", "admin"},
+		{"POST", "/login", "login"},
+		{"POST", "/login/", ""}, // Nobody would see which account is tried.
+		{"POST", "/LogIn", ""},
+		{"GET", "/LogIn", "site"},
 		{"GET", "/both/7", "open"},
 		{"GET", "/both/7/", "closed"},
 		{"GET", "/BOTH/7", ""},

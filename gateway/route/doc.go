@@ -17,8 +17,8 @@
 // follows GET. What no route takes is refused: there is no default route. A method
 // that may change something and that a route with credentials does not list does
 // not go to a public route around it that takes every method; and a path that is a
-// guarded route's but for its case or a slash at its end goes to no public one that does
-// not spell it out.
+// guarded route's, or a sign-in's, but for its case or a slash at its end goes to no
+// public one that does not spell it out.
 //
 // # Concurrency
 //

@@ -262,8 +262,8 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 	return Match{}, ErrNoRoute
 }
 
-// slips reports whether a request for a public route would be one for a guarded route,
-// were its path in another case or with a slash more or less at its end: many services
+// slips reports whether a request for a public route would be one for a guarded route, or
+// a sign-in, were its path in another case or with a slash more or less at its end: many services
 // take it for that. What the public route itself spells out is meant so.
 func (t *Table) slips(s *search, host string) bool {
 	if !s.route.Public || s.route.Template == s.path || s.path == "/" {
@@ -271,7 +271,8 @@ func (t *Table) slips(s *search, host string) bool {
 	}
 	near := search{method: s.method, path: strings.ToLower(strings.TrimSuffix(s.path, "/"))}
 	if t.loose.find(&near, host) {
-		return !near.route.Public && near.route.loose != s.route.loose
+		hidden := near.route.SignIn != nil && s.route.SignIn == nil // Which account is tried.
+		return (hidden || !near.route.Public) && near.route.loose != s.route.loose
 	}
 	return near.guarded
 }
