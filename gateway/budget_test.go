@@ -368,7 +368,7 @@ func providerRig(t *testing.T, exchange http.HandlerFunc) *rig {
 	_, _ = rand.Read(k[:])
 	must(0, os.WriteFile(ring, []byte(base64.StdEncoding.EncodeToString(k[:])+"\n"), 0o600))
 	c := &g.config.Login
-	g.config.Listen.Address = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	g.bind(t)
 	c.ExternalURL, c.KeyRingFile, c.AllowPrivate = "http://"+g.config.Listen.Address, ring, true
 	c.Providers = []login.Provider{{
 		ID: "social", Type: login.TypeOAuth2, Issuer: "social", ClientID: "vigil",

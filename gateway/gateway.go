@@ -38,7 +38,7 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
-// Options are what a [Gateway] depends on. All but Metrics are required.
+// Options are what a [Gateway] depends on. All but Metrics and Bound are required.
 type Options struct {
 	Config Config
 	Logger *slog.Logger
@@ -48,6 +48,9 @@ type Options struct {
 	Now func() time.Time
 	// Metrics serves /metrics of the admin port; nil for none.
 	Metrics http.Handler
+	// Bound is a socket for clients that is open already, in the place of the one that
+	// listen.address names; nil for none.
+	Bound net.Listener
 }
 
 // Gateway is a whole gateway. Its ports are open once New has returned.
@@ -232,7 +235,7 @@ func (g *Gateway) open(o Options) error {
 	}
 	ctx := context.Background() //nolint:forbidigo // Opening a port does not wait, and the listener keeps no deadline of it.
 	g.listener, err = listen.New(ctx, listen.Options{
-		Config: o.Config.Listen, Handler: http.HandlerFunc(g.serve), Budgets: g.budgets, ConnContext: g.origin.ConnContext, Drain: g.drain,
+		Config: o.Config.Listen, Handler: http.HandlerFunc(g.serve), Bound: o.Bound, Budgets: g.budgets, ConnContext: g.origin.ConnContext, Drain: g.drain,
 		Logger: o.Logger, Meter: o.Meter, Now: o.Now,
 	})
 	return err //nolint:wrapcheck // Names its package.

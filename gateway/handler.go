@@ -183,7 +183,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	standing := visit.StandingAt(now)
 	c.action = standing.Action
 	d := g.limiter.Apply(g.decide(c, admit.Case{
-		Route: m.Route, Method: effect(r), Identity: id, Standing: standing, Feed: g.feedOf(c.event), FreshMax: g.config.Admit.FreshMax, Now: now,
+		Route: m.Route, Method: effect(r), Identity: c.caller, Standing: standing, Feed: g.feedOf(c.event), FreshMax: g.config.Admit.FreshMax, Now: now,
 	}), now)
 	if d.Decision != event.DecisionPermit {
 		g.refuse(w, r, c, d.Decision, d.Problem, d.Verdict)
@@ -192,7 +192,7 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 		}
 		return
 	}
-	if g.login != nil && g.login.Owns(m.Route) {
+	if g.owns(m.Route) {
 		g.page(w, r.WithContext(ctx), c, m.Route)
 		return
 	}
@@ -200,16 +200,50 @@ func (g *Gateway) handle(w http.ResponseWriter, r *http.Request, c *call, o *ori
 	c.admitted, c.match = ctx, m
 }
 
-// list lists the request's visit, which the call has from then on.
+// list lists the request's visit, which the call has from then on. Who comes to a route
+// that is open to everybody as somebody is judged as such; where that would end him he is
+// nobody there, so that he reaches the page where he signs in again, and no upstream goes
+// on with the session that has ended.
 func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origin.Origin) error {
+	open := c.route.Public && !g.vouches(c.route)
 	entry := session.Entry{
-		Who: c.who(id, o), Route: c.route.ID, RequestID: c.id, Public: c.route.Public && !g.vouches(c.route), Writes: writes(r), Time: c.began,
+		Who: c.who(id, o), Route: c.route.ID, RequestID: c.id, Public: open && (id == nil || g.owns(c.route)), Writes: writes(r), Time: c.began,
 	}
 	if id != nil {
 		entry.Memo = id.Memo
 	}
 	c.visit = &c.listed
-	return g.table.List(c.visit, &entry) //nolint:wrapcheck // Refused as one whatever it says.
+	err := g.table.List(c.visit, &entry)
+	if err != nil || open == entry.Public || !g.ended(r, c) {
+		return err //nolint:wrapcheck // Refused as one whatever it says.
+	}
+	c.visit.Leave()
+	c.caller, entry.Public = nil, true
+	return g.table.List(c.visit, &entry) //nolint:wrapcheck // As above.
+}
+
+// ended reports whether a verdict about him, or that none is known yet, keeps a visitor
+// from passing as who he is.
+func (g *Gateway) ended(r *http.Request, c *call) bool {
+	if g.feedOf(c.event) == admit.FeedStarting {
+		return true
+	}
+	standing := c.visit.StandingAt(g.now())
+	if !personal(standing.Verdict) {
+		return false
+	}
+	d := admit.Decide(admit.Case{Route: &route.Route{Public: true}, Method: effect(r), Identity: c.caller, Standing: standing})
+	return d.Decision != event.DecisionPermit || standing.Action == verdict.ActionStepUp
+}
+
+// personal reports whether a verdict is about who somebody is, and not about where from,
+// with what or as what he comes; v may be nil.
+func personal(v *verdict.Verdict) bool {
+	switch v.GetTarget().GetKind() {
+	case verdict.TargetSession, verdict.TargetSubject, verdict.TargetToken:
+		return true
+	}
+	return false
 }
 
 // context is the visit's context. That of a request whose connection may be taken over
@@ -446,7 +480,7 @@ func (c *call) outgoing(r *http.Request, m route.Match) (http.Header, error) {
 	values := [4]string{c.id, c.event.Subject, c.event.Session, c.traceparent} // One piece of memory for all.
 	h := make(http.Header, len(values)+1)
 	h["X-Request-Id"] = values[0:1:1]
-	if c.event.Subject != "" {
+	if c.caller != nil {
 		h["X-Vigil-Subject"], h["X-Vigil-Session"] = values[1:2:2], values[2:3:3]
 	}
 	if c.traceparent != "" {
@@ -481,7 +515,7 @@ func effect(r *http.Request) string {
 // writes reports whether a request opens a stream by which its sender may change
 // something later.
 func writes(r *http.Request) bool {
-	return effect(r) == "UPGRADE" || r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
+	return effect(r) == "UPGRADE" || r.Method == http.MethodPost && strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "application/grpc")
 }
 
 // writer notes whether an answer has begun.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -57,6 +58,7 @@ type rig struct {
 	analyzer verdict.Signer
 	seq      uint64
 
+	bound   net.Listener // For the next gateway, nil where it opens its own.
 	gateway *gateway.Gateway
 	stop    func() error
 }
@@ -144,9 +146,10 @@ func (g *rig) start(t *testing.T, ready bool) {
 	t.Helper()
 	var err error
 	g.gateway, err = gateway.New(gateway.Options{
-		Config: g.config, Logger: slog.New(g.log), Meter: noop.Meter{}, Tracer: g.tracer, Now: g.clock,
+		Config: g.config, Logger: slog.New(g.log), Meter: noop.Meter{}, Tracer: g.tracer, Now: g.clock, Bound: g.bound,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics\n") }),
 	})
+	g.bound = nil
 	if err != nil {
 		t.Fatal(err)
 	}

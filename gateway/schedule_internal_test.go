@@ -76,12 +76,15 @@ type schedule struct {
 	words    []word
 	papers   []paper
 	signOuts []signOut
-	restarts [gateways]bool // Which gateways start anew at some moment.
+	restart  int // The gateway that starts anew at some moment; -1 for none.
 }
 
 // newSchedule draws logins, refreshes, revocations, restores, sign-outs and restarts.
 func newSchedule(r *rand.Rand) schedule {
-	var s schedule
+	s := schedule{restart: -1}
+	if r.IntN(16) == 0 { // It takes as long as twenty schedules.
+		s.restart = r.IntN(gateways)
+	}
 	service, dated := r.IntN(4) == 0, r.IntN(4) > 0
 	seqs := make(map[int]int) // Of the subject stage, by target.
 	operatorSeq := 0
@@ -106,7 +109,10 @@ func newSchedule(r *rand.Rand) schedule {
 			}
 			s.words = append(s.words, w)
 		case draw == 4:
-			o := signOut{gateway: r.IntN(gateways), cookie: -1, session: 1 + r.IntN(sessionsMax)}
+			o := signOut{gateway: s.restart, cookie: -1, session: 1 + r.IntN(sessionsMax)} // Nobody else can forget it.
+			if s.restart < 0 {
+				o.gateway = r.IntN(gateways)
+			}
 			if p := s.papers[r.IntN(len(s.papers))]; p.cookie {
 				o.cookie, o.session = p.root, 0
 			}
@@ -123,9 +129,6 @@ func newSchedule(r *rand.Rand) schedule {
 				s.signOuts = append(s.signOuts, signOut{gateway: o.gateway, cookie: i, part: true})
 			}
 		}
-	}
-	if r.IntN(16) == 0 { // It takes as long as twenty schedules.
-		s.restarts[r.IntN(gateways)] = true
 	}
 	return s
 }
@@ -412,8 +415,8 @@ func (s schedule) tasks(g int, r *rand.Rand) []step {
 			put(step{gateway: g, what: leave, n: i})
 		}
 	}
-	if s.restarts[g] {
-		put(step{gateway: g, what: restart})
+	if s.restart == g { // Behind much that it must not forget, and does not hear again.
+		all = slices.Insert(all, len(all)-r.IntN(len(all)/2+1), step{gateway: g, what: restart})
 	}
 	return all
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/origin"
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -99,6 +100,9 @@ func byCertificate(id *identity.Identity, err error) bool {
 // with what he had before, and nobody before the verdicts are known.
 func (g *Gateway) decide(c *call, it admit.Case) admit.Decision {
 	if !g.vouches(it.Route) {
+		if it.Route.Public && it.Standing.Action == verdict.ActionThrottle && personal(it.Standing.Verdict) {
+			it.Standing = session.Standing{} // As nobody he would not be held up either.
+		}
 		return admit.Decide(it)
 	}
 	switch it.Standing.Action {
@@ -112,11 +116,14 @@ func (g *Gateway) decide(c *call, it admit.Case) admit.Decision {
 	return admit.Decide(it)
 }
 
+// owns reports whether a route is one of our own pages.
+func (g *Gateway) owns(rt *route.Route) bool { return g.login != nil && g.login.Owns(rt) }
+
 func (g *Gateway) vouches(rt *route.Route) bool { return g.login != nil && g.login.Vouches(rt) }
 
 // hold keeps the session of a signed-in caller renewed while his request is open.
 func (c *call) hold() (release func()) {
-	if c.presence == nil {
+	if c.presence == nil || c.caller == nil {
 		return func() {}
 	}
 	return c.presence.Hold()
@@ -124,7 +131,7 @@ func (c *call) hold() (release func()) {
 
 // renew gives the browser the cookies that it has to keep from now on.
 func (c *call) renew(h http.Header) {
-	if c.presence != nil {
+	if c.presence != nil && c.caller != nil {
 		c.presence.Renew(h)
 	}
 }

@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,7 +24,7 @@ func twoGateways(t *testing.T, renewed time.Duration) (s *signInRig, b *browser,
 	s = newSignInRig(t, func(s *signInRig) { s.opts.AccessTokenFor = renewed })
 	second := *s.rig
 	second.config.ID, second.config.Revoke.Dir = "gw-two", filepath.Join(t.TempDir(), "state")
-	second.config.Listen.Address = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	second.bind(t)
 	second.config.Login.StateFile = filepath.Join(t.TempDir(), "endings")
 	addresses := []string{s.config.Listen.Address, second.config.Listen.Address}
 	for _, c := range []*login.Config{&s.config.Login, &second.config.Login} {

@@ -126,13 +126,16 @@ func keys(t *testing.T) json.RawMessage {
 	return set
 }
 
-func freePort(t *testing.T) int {
+// bind opens a port for the rig's next gateway: whoever has to know it before that runs
+// cannot lose it to somebody else.
+func (g *rig) bind(t *testing.T) (port int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
+	t.Cleanup(func() { _ = l.Close() })
+	g.bound, g.config.Listen.Address = l, l.Addr().String()
 	return l.Addr().(*net.TCPAddr).Port
 }
 
@@ -142,7 +145,7 @@ func newSignInRig(t *testing.T, change ...func(*signInRig)) *signInRig {
 	s := &signInRig{rig: newRig(t, site)}
 	s.log = slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelInfo})
 	dir := t.TempDir()
-	port := freePort(t)
+	port := s.bind(t)
 	s.home = fmt.Sprintf("https://localhost:%d", port)
 	cert, key := s.certificate(t, dir)
 	s.ring = filepath.Join(dir, "ring")
@@ -165,7 +168,6 @@ func newSignInRig(t *testing.T, change ...func(*signInRig)) *signInRig {
 	}
 
 	c := &s.config
-	c.Listen.Address = fmt.Sprintf("127.0.0.1:%d", port)
 	c.Listen.TLS.CertFile, c.Listen.TLS.KeyFile = cert, key
 	c.Login.KeysMinInterval, c.Login.StateFile = time.Second, filepath.Join(dir, "endings")
 	c.Login.ExternalURL, c.Login.KeyRingFile, c.Login.AllowPrivate = s.home, s.ring, true

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -265,6 +266,17 @@ func TestBackchannelLogoutCutsOpenStreams(t *testing.T) {
 	echoes(t, spared)
 	if got := copied.get("/app/1", "Accept", "application/json"); got.Status != http.StatusUnauthorized {
 		t.Errorf("the session's cookie after logout: %d, want 401", got.Status)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		at := slices.IndexFunc(s.events(t)["app"], func(e *event.RequestEvent) bool {
+			return e.Reason == login.CodeEnded && e.Subject == s.names.Subject(s.op.Issuer(), "alice") && e.Session != "" && e.Decision == event.DecisionDeny
+		})
+		if at >= 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no event says whose cookie was refused")
+		}
 	}
 	other.get("/app/1").told(t)
 	out := s.awaitHappening(t, event.ReasonLogout, 1)

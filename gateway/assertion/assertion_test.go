@@ -66,6 +66,30 @@ func config(files ...string) assertion.Config {
 
 func orders() *url.URL { return &url.URL{Scheme: "https", Host: "Orders.internal:8443", Path: "/v1"} }
 
+// A scope and a method are one word each. A group whose name has a space in it must not
+// become two scopes, of which the second is a right of somebody else's.
+func TestAScopeWithASpaceIsNotTwo(t *testing.T) {
+	s, err := assertion.New(config(ed(t)), func() time.Time { return t0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.Sign(&identity.Identity{
+		Subject: "pseudonym", Scopes: []string{"read", "friends admin", "tab\tadmin", `quo"te`}, AMR: []string{"pwd", "x otp"},
+	}, "", "", orders())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := jwt.ParseInsecure([]byte(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scope, _ := got.Get("scope")
+	amr, _ := got.Get("amr")
+	if diff := cmp.Diff([]any{"read", []any{"pwd"}}, []any{scope, amr}); diff != "" {
+		t.Errorf("scope and amr (-want +got):\n%s", diff)
+	}
+}
+
 // An upstream can check an assertion with the published keys alone, and reads
 // in it what the gateway knows.
 func TestUpstreamReadsAssertion(t *testing.T) {

@@ -2,6 +2,7 @@ package assertion
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,13 +41,26 @@ type statement struct {
 func state(id *identity.Identity, device, action string, upstream *url.URL) statement {
 	s := statement{
 		audience: Audience(upstream), tenant: id.Tenant, idp: id.Issuer, subject: id.Subject, session: id.Session,
-		client: id.ClientID, kind: id.Kind, acr: id.ACR, amr: strings.Join(id.AMR, " "), binding: id.Binding,
-		device: device, scope: strings.Join(id.Scopes, " "), risk: RiskLevel(action),
+		client: id.ClientID, kind: id.Kind, acr: id.ACR, amr: words(id.AMR), binding: id.Binding,
+		device: device, scope: words(id.Scopes), risk: RiskLevel(action),
 	}
 	if !id.AuthTime.IsZero() {
 		s.authTime = id.AuthTime.Unix()
 	}
 	return s
+}
+
+// words joins what is one word each (RFC 6749, section 3.3) by spaces, and leaves out
+// what is not: of a group "friends admin" the upstream would make two scopes.
+func words(list []string) string {
+	if slices.ContainsFunc(list, isNoWord) {
+		list = slices.DeleteFunc(slices.Clone(list), isNoWord)
+	}
+	return strings.Join(list, " ")
+}
+
+func isNoWord(s string) bool {
+	return s == "" || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' })
 }
 
 // Audience is how an upstream is named in "aud": its origin, as routes write it.

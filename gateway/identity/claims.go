@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -25,28 +26,57 @@ type claims struct {
 	clientGrant         bool
 }
 
-// seen are claims that were verified at now. Whoever has a token now has proved himself
-// by now, whatever a clock that is ahead wrote into it: else he would have done so after
-// a verdict that is made before that time comes, and outlive it.
+// seen are claims that were verified at now, their times by our clock. Whoever has a
+// token now has proved himself by now, whatever a clock that is ahead wrote into it: else
+// he would have done so after a verdict that is made before that time comes, and outlive
+// it. A token that is first seen when the time in it has come is held to what others of
+// its issuer have shown; see [lead].
 //
-// It is said at the first sight of a token and kept with it. A gateway that sees it for
-// the first time after the time in it has come, or has forgotten it by then, cannot tell
-// it from one that is true: at such a gateway whoever signed in at a provider whose clock
-// is ahead outlives the verdicts of as many seconds, [Issuer.Leeway] at the most, since a
-// token from further ahead is refused. To take the leeway off every token would close
-// that, and would refuse for a minute each person who has just done what a verdict asked
-// for, at every provider whose clock is right. So the leeway is the measure: it should be
-// what the clocks of the house really differ by. What a session cookie says was settled
-// once, at the sign-in, and is the same at all gateways.
-func (c claims) seen(now time.Time) claims {
+// Where none has shown anything lately, as at a gateway that has just started, whoever
+// signed in at a provider whose clock is ahead outlives the verdicts of as many seconds,
+// [Issuer.Leeway] at the most, since a token from further ahead is refused. To take the
+// leeway off every token would close that, and would refuse for a minute each person who
+// has just done what a verdict asked for, at every provider whose clock is right. What a
+// session cookie says was settled once, at the sign-in, and is the same at all gateways.
+func (is *issuer) seen(c claims, now time.Time) claims {
+	ahead := is.lead.learn(c.issuedAt, now)
 	now = now.UTC().Truncate(time.Second)
-	if c.authTime.After(now) {
-		c.authTime = now
+	ours := func(t time.Time) time.Time {
+		if t.IsZero() {
+			return t
+		}
+		t = t.Add(-ahead)
+		if t.After(now) {
+			return now
+		}
+		return t
 	}
-	if c.issuedAt.After(now) {
-		c.issuedAt = now
-	}
+	c.authTime, c.issuedAt = ours(c.authTime), ours(c.issuedAt)
 	return c
+}
+
+// lead is how far an issuer's clock is ahead of ours at least, as its tokens have shown
+// lately that came before the time at which they were made.
+type lead struct {
+	mu sync.Mutex
+	by time.Duration
+	at time.Time // When a token has shown as much.
+}
+
+// learn looks at one more token, and returns what is known by then. Both times may have
+// lost almost a second, so that one shows less than it seems to: nobody's proof is dated
+// back by more than the clocks differ.
+func (l *lead) learn(issuedAt, now time.Time) time.Duration {
+	shown := time.Duration(0)
+	if !issuedAt.IsZero() {
+		shown = max(issuedAt.Sub(now.Truncate(time.Second))-time.Second, 0)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if shown >= l.by || now.Sub(l.at) > leadKept {
+		l.by, l.at = shown, now
+	}
+	return l.by
 }
 
 // reader collects claims and the first thing that is wrong with them.

@@ -137,9 +137,10 @@ func codes() []string {
 type Error struct {
 	Code        string // A constant Code….
 	Description string // Safe for the client: without anything that the token says.
-	// Stolen is whose token it is, where the token is authentic and whoever shows
-	// it has not got its key; nil in every other case. Nothing may be allowed for
-	// it: it is what the analyzer must know.
+	// Stolen is whose credential it is, where that is authentic and must not count:
+	// whoever shows a token has not got its key, or the session of a cookie is over.
+	// Nil in every other case. Nothing may be allowed for it: it is what the analyzer
+	// must know.
 	Stolen *Identity
 	// Nonce is the DPoP nonce to be used, with [CodeProofNonce].
 	Nonce string

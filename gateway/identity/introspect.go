@@ -442,7 +442,7 @@ func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, fro
 	}
 	token = strings.Clone(token)
 	return &verified{
-		token: token, identity: is.identity(v.names, MethodIntrospection, token, c.seen(now)), confirm: c.confirm,
+		token: token, identity: is.identity(v.names, MethodIntrospection, token, is.seen(c, now)), confirm: c.confirm,
 		from: is.from(c), until: until, issuer: is,
 	}, nil
 }

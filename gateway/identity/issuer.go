@@ -23,6 +23,7 @@ type issuer struct {
 	now      func() time.Time
 
 	minInterval, maxStale time.Duration
+	lead                  *lead
 
 	keys       atomic.Pointer[keySet] // Nil before the first fetch.
 	freshUntil atomic.Int64           // Unix nanoseconds: the keys serve no longer.

@@ -53,6 +53,8 @@ const (
 	// fetchTimeout bounds one fetch of a key set, and so how long a request
 	// with an unknown key waits.
 	fetchTimeout = 5 * time.Second
+	// leadKept is how long it counts that an issuer's clock was seen to be ahead.
+	leadKept = 10 * time.Minute
 	// clockRangeMax bounds a token's times: RFC 3339 has four digits of year.
 	clockRangeMax = 253402300799
 )

@@ -103,7 +103,7 @@ func New(o Options) (*Verifier, error) {
 func (v *Verifier) add(spec Issuer, fetching *http.Client, o Options) error {
 	is := &issuer{
 		spec: spec.defaults(), fetch: source(spec, fetching, o.Config.AllowPrivate), metrics: v.metrics, log: o.Logger, now: o.Now,
-		minInterval: o.Config.KeysMinInterval, maxStale: o.Config.KeysMaxStale,
+		minInterval: o.Config.KeysMinInterval, maxStale: o.Config.KeysMaxStale, lead: new(lead),
 	}
 	is.required = requirements(is.spec.RequiredClaims)
 	v.issuers[spec.Issuer] = is
@@ -141,6 +141,9 @@ func (v *Verifier) InheritKeys(old *Verifier) {
 	}
 	for name, is := range v.issuers {
 		was := old.issuers[name]
+		if was != nil {
+			is.lead = was.lead
+		}
 		if was == nil || !is.hasKeys() || !was.hasKeys() || is.spec.JWKSFile != "" || was.spec.JWKSFile != "" || was.spec.JWKSURL != is.spec.JWKSURL {
 			continue
 		}
@@ -271,7 +274,7 @@ func (v *Verifier) verify(ctx context.Context, token string, from netip.Addr, no
 		return nil, err
 	}
 	e := &verified{
-		token: strings.Clone(token), identity: is.identity(v.names, MethodJWT, p.signing, c.seen(now)), confirm: c.confirm,
+		token: strings.Clone(token), identity: is.identity(v.names, MethodJWT, p.signing, is.seen(c, now)), confirm: c.confirm,
 		from: is.from(c), until: is.until(c), issuer: is, kid: p.kid, key: k,
 	}
 	e.identity.Memo = new(session.Memo)

@@ -16,11 +16,14 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/guard"
 )
 
-// Options are what a [Listener] depends on. All but Budgets, ConnContext and Drain
-// are required.
+// Options are what a [Listener] depends on. All but Bound, Budgets, ConnContext and
+// Drain are required.
 type Options struct {
 	Config  Config
 	Handler http.Handler
+	// Bound is a socket that somebody has opened already, which takes the place of
+	// Config.Address; nil for none. It is the listener's from then on.
+	Bound net.Listener
 	// Budgets are what each address may have of connections; nil for no limits.
 	Budgets *guard.Budgets
 	// ConnContext is called for every connection; see origin.Resolver.
@@ -74,7 +77,10 @@ func New(ctx context.Context, o Options) (*Listener, error) {
 		}
 		l.server.TLSConfig.GetConfigForClient = noting(bundle.get)
 	}
-	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Config.Address)
+	inner := o.Bound
+	if inner == nil {
+		inner, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Config.Address)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", o.Config.Address, err)
 	}

@@ -211,7 +211,8 @@ type Presence struct {
 }
 
 // Recognise returns who a session cookie acts for. The error is identity.ErrNone
-// where there is none, and an *identity.Error where it must not count.
+// where there is none, and an *identity.Error where it must not count; that names whose
+// it was where its session is over.
 //
 // It says nothing about whether a verdict has ended the session: the caller asks
 // gateway/session, on every request.
@@ -224,7 +225,15 @@ func (l *Login) Recognise(r *http.Request, v Visitor) (*Presence, error) {
 	if err != nil {
 		code, _ := codeOf(err)
 		l.metrics.count(r.Context(), l.metrics.sessions, code)
-		return nil, &identity.Error{Code: code, Description: "The session does not count any more"}
+		refused := &identity.Error{Code: code, Description: "The session does not count any more"}
+		switch code {
+		case CodeExpired, CodeSuperseded, CodeStale, CodeEnded:
+			known, err := l.openSession(sealed)
+			if err == nil { // Always: it has been opened just now.
+				refused.Stolen = known.identity
+			}
+		}
+		return nil, refused
 	}
 	p.parts = parts
 	return p, nil

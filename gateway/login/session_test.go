@@ -428,9 +428,22 @@ func TestSupersededCookie(t *testing.T) {
 	g.pass(time.Minute)
 	_, err = thief.use()
 	wantFault(t, err, login.CodeSuperseded)
+	whose(t, err, got.Identity)
 	got, err = p.use()
 	if err != nil || got.Identity.ACR != "mfa" {
 		t.Errorf("the owner: %v, %v", got, err)
+	}
+}
+
+// whose checks that the analyzer is told whose session a cookie was that does not count.
+func whose(t *testing.T, err error, want *identity.Identity) {
+	t.Helper()
+	refused, ok := errors.AsType[*identity.Error](err)
+	switch {
+	case !ok || refused.Stolen == nil:
+		t.Errorf("%v does not say whose it was", err)
+	case refused.Stolen.Session != want.Session || refused.Stolen.Subject != want.Subject:
+		t.Errorf("it was %+v's, want %+v", refused.Stolen, want)
 	}
 }
 

@@ -1,12 +1,16 @@
 package proxy_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // net/http passes a status on that it panics to write. A service that has been
@@ -48,6 +52,81 @@ func TestAPanicLeavesNoStreamBehind(t *testing.T) {
 		t.Errorf("a %s was reported behind the end of its request", kind)
 	case <-time.After(200 * time.Millisecond):
 	}
+}
+
+// A fault of ours in what goes on without a handler, which net/http would catch, ends the
+// stream that it is in: neither the process nor anybody else's. Whoever accounts for the
+// stream is told.
+func TestAPanicBesideTheHandlerEndsItsStreamAlone(t *testing.T) {
+	deaf := func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err == nil {
+			_, _, _ = c.Read(context.WithoutCancel(r.Context()))
+			_, _, _ = c.Read(context.WithoutCancel(r.Context()))
+			_ = c.CloseNow()
+		}
+	}
+	chatter := func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		for ; err == nil; time.Sleep(time.Millisecond) {
+			err = c.Write(context.WithoutCancel(r.Context()), websocket.MessageText, []byte("x"))
+		}
+		if c != nil {
+			_ = c.CloseNow()
+		}
+	}
+	for name, tt := range map[string]struct {
+		change func(*proxyConfig)
+		app    http.HandlerFunc
+		happen func(*rig, *websocket.Conn)
+	}{
+		"in what it receives": {func(c *proxyConfig) { c.LongBytes, c.TickBytes = 1, 1 }, chatter, func(g *rig, _ *websocket.Conn) {
+			g.observer.bug.Store(true)
+		}},
+		"in what it sends": {func(c *proxyConfig) { c.LongBytes, c.TickBytes = 1, 1 }, deaf, func(g *rig, c *websocket.Conn) {
+			g.observer.bug.Store(true)
+			_ = c.Write(t.Context(), websocket.MessageText, []byte("speak"))
+		}},
+		"in its timer": {func(c *proxyConfig) { c.LongAfter, c.TickEvery = time.Millisecond, time.Millisecond }, deaf, func(g *rig, _ *websocket.Conn) {
+			g.observer.bug.Store(true)
+		}},
+		"in its last words": {func(*proxyConfig) {}, deaf, func(g *rig, _ *websocket.Conn) {
+			g.bug.Store(true)
+			g.revoke("s")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := upstream(t, tt.app)
+			g := newRig(t, url, tt.change)
+			c, ctx := g.websocket(t, "s")
+			tt.happen(g, c)
+			for err := error(nil); err == nil; {
+				_, _, err = c.Read(ctx)
+			}
+			e := await(t, g.panics, "the panic to be told")
+			if !strings.Contains(fmt.Sprint(e), "a bug") {
+				t.Errorf("told %v", e)
+			}
+			g.outcome(t)
+		})
+	}
+	t.Run("in the timer of an answer", func(t *testing.T) {
+		url, _ := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		g := newRig(t, url, func(c *proxyConfig) { c.TickEvery = time.Millisecond })
+		g.observer.bug.Store(true)
+		res, err := g.client(t, false).Do(g.request(t, "GET", "/", "s", nil))
+		if err == nil {
+			_, err = io.ReadAll(res.Body)
+			_ = res.Body.Close()
+		}
+		if err == nil {
+			t.Error("the answer looks whole")
+		}
+	})
 }
 
 // What follows a body is no way round what is taken out of the header.
@@ -101,6 +180,24 @@ func TestAnIdentitySmuggledInATrailerOfTheRequest(t *testing.T) {
 		got := await(t, seen, "the request")
 		if len(got.trailer) > 0 || len(got.header["Trailer"]) > 0 || !slices.Equal(got.header["X-Vigil-Subject"], []string{"pseudonym"}) || got.header.Get("X-Forwarded-For") == "203.0.113.66" {
 			t.Errorf("over HTTP/2 %t: the upstream sees %v with the trailer %v", h2, got.header, got.trailer)
+		}
+		g.outcome(t)
+	}
+}
+
+// Whoever guesses passwords could have the account read by one type, and the type taken
+// off on the way, so that the service reads the body by another.
+func TestATypeThatConnectionTakesAway(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	url, _ := upstream(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header })
+	g := newRig(t, url)
+	for _, spelt := range []string{"Content-Type, content-encoding", "content_type, CONTENT.ENCODING"} {
+		conn := g.dial(t)
+		_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: example.com\r\nContent-Type: text/plain\r\nContent-Encoding: br\r\n"+
+			"X-Own: 1\r\nConnection: close, x-own, "+spelt+"\r\nContent-Length: 6\r\n\r\nuser=a")
+		h := await(t, seen, "the request")
+		if h.Get("Content-Type") != "text/plain" || h.Get("Content-Encoding") != "br" || h.Get("X-Own") != "" {
+			t.Errorf("Connection: %s: the upstream sees %v", spelt, h)
 		}
 		g.outcome(t)
 	}

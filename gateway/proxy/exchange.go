@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,8 @@ type exchange struct {
 	key   string // Sec-WebSocket-Key, where it is ours.
 
 	detached bool // It goes on without its handler.
+	// panicked is what one of its goroutines has panicked with beside the handler's.
+	panicked atomic.Pointer[any]
 
 	outcome Outcome // Complete when Serve returns.
 
@@ -228,7 +231,7 @@ func (x *exchange) gone(err error) Outcome {
 // deadline, so that a cut does not wait with it.
 func (x *exchange) unblock(cause error) {
 	_, isCut := errors.AsType[*session.Cut](cause)
-	if !isCut && !errors.Is(cause, errIdle) && !errors.Is(cause, errDrain) {
+	if !isCut && !errors.Is(cause, errIdle) && !errors.Is(cause, errDrain) && !errors.Is(cause, errPanic) {
 		return
 	}
 	x.mu.Lock()
@@ -256,6 +259,34 @@ func (x *exchange) hurry(at time.Time) {
 
 // drain implements drainer.
 func (x *exchange) drain() { x.call.Visit.Abort(errDrain) }
+
+// errPanic ends a call that has a fault of ours in it.
+var errPanic = errors.New("panic beside the handler")
+
+// caught is f for a goroutine of its own, where nobody would catch a panic: it ends the
+// call, whose own goroutine finds what it was.
+func (x *exchange) caught(f func()) func() {
+	return func() {
+		defer func() {
+			e := recover()
+			if e == nil {
+				return
+			}
+			e = fmt.Sprintf("%v, beside the handler:\n%s", e, debug.Stack())
+			x.panicked.CompareAndSwap(nil, &e)
+			x.call.Visit.Abort(errPanic)
+		}()
+		f()
+	}
+}
+
+// fault is what a goroutine of the call has panicked with, nil for nothing.
+func (x *exchange) fault() any {
+	if e := x.panicked.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
 
 // close completes the outcome and accounts for it.
 func (x *exchange) close(ctx context.Context) {

@@ -99,13 +99,15 @@ func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
 	return out
 }
 
-// connectionTokens lists the headers that Connection declares to be hop-by-hop.
+// connectionTokens lists the headers that Connection declares to be hop-by-hop. What
+// says how the content is to be read never is: by it the gateway has read the content,
+// and the upstream must read it so.
 func connectionTokens(h http.Header) []string {
 	var names []string
 	for _, v := range h["Connection"] {
 		for token := range strings.SplitSeq(v, ",") {
 			name := spelled(textproto.TrimString(token))
-			if !hopByHop(name) { // Else it is that anyway.
+			if !hopByHop(name) && name != "content-type" && name != "content-encoding" { // Else it is that anyway, or cannot be.
 				names = append(names, name)
 			}
 		}

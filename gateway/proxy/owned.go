@@ -18,6 +18,7 @@ func owned(name string) bool {
 	for _, p := range [...]string{
 		"remote-", "ssl-client-", "cf-access-", "tailscale-user-", // Web servers, Authelia; nginx; Cloudflare Access; Tailscale.
 		"client-cert", "cf-connecting-", // RFC 9440; Cloudflare.
+		"oidc-", "shib-", "sm-", "iv-", "oam-", "ajp-", "teleport-jwt-", // mod_auth_openidc, Shibboleth, SiteMinder, WebSEAL, Oracle, Tomcat, Teleport.
 	} {
 		if strings.HasPrefix(name, p) {
 			return true

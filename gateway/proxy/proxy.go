@@ -211,7 +211,7 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome 
 	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w)}
 	x.takeBody()
 	x.mu.Lock()
-	x.timer = time.AfterFunc(p.config.LongAfter, x.beat)
+	x.timer = time.AfterFunc(p.config.LongAfter, x.caught(x.beat))
 	x.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { x.unblock(context.Cause(ctx)) })
 	defer func() { // Also where run panics: its timer would report a stream for ever that is none.
@@ -223,6 +223,9 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome 
 	x.run(ctx)
 	if x.detached {
 		return nil
+	}
+	if e := x.fault(); e != nil {
+		panic(e)
 	}
 	return &x.outcome
 }

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,8 @@ type rig struct {
 	route    *route.Route
 	server   *httptest.Server
 	outcomes chan proxy.Outcome
+	panics   chan any    // What calls have ended with that goes on without a handler.
+	bug      atomic.Bool // Makes the last words panic.
 	entered  chan string // Sessions as they enter.
 	observer *observer
 	hold     func(ctx context.Context, bytes int64) *proxy.Refusal // Nil holds nothing back.
@@ -58,6 +61,7 @@ type observer struct {
 	open  []proxy.Progress
 	ticks []proxy.Progress
 	began chan string
+	bug   atomic.Bool // Makes a tick panic.
 }
 
 func (o *observer) Open(p proxy.Progress) {
@@ -71,6 +75,9 @@ func (o *observer) Tick(p proxy.Progress) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ticks = append(o.ticks, p)
+	if o.bug.Load() {
+		panic("a bug")
+	}
 }
 
 func newRig(t *testing.T, upstream string, change ...func(*proxy.Config)) *rig {
@@ -93,7 +100,7 @@ func newRig(t *testing.T, upstream string, change ...func(*proxy.Config)) *rig {
 		t.Fatal(err)
 	}
 	g := &rig{
-		table: table, proxy: p, outcomes: make(chan proxy.Outcome, 100), entered: make(chan string, 100),
+		table: table, proxy: p, outcomes: make(chan proxy.Outcome, 100), panics: make(chan any, 100), entered: make(chan string, 100),
 		observer: &observer{began: make(chan string, 100)},
 	}
 	g.route = &route.Route{ID: "r", Upstream: target}
@@ -105,6 +112,9 @@ func newRig(t *testing.T, upstream string, change ...func(*proxy.Config)) *rig {
 		g.server.CloseClientConnections()
 		g.server.Close()
 		p.Close()
+		if len(g.panics) > 0 {
+			t.Errorf("a call ended with %v", <-g.panics)
+		}
 		for deadline := time.Now().Add(patience); table.Visits() != 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d visits are still listed", table.Visits())
@@ -129,7 +139,12 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 		call := &proxy.Call{
 			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1",
 			Client: netip.MustParseAddr("203.0.113.9"), Header: header,
-			Goodbye:  func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).With("q1", "VG-CUT") },
+			Goodbye: func(c *session.Cut) problem.Problem {
+				if g.bug.Load() {
+					panic("a bug")
+				}
+				return problem.Revoked(c.Verdict).With("q1", "VG-CUT")
+			},
 			Observer: g.observer, Hold: g.hold,
 		}
 		detached := false
@@ -142,7 +157,7 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 			visit.Leave()
 			g.outcomes <- *out
 			if e != nil {
-				panic(e)
+				g.panics <- e
 			}
 		}
 		if upgrades {

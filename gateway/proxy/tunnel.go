@@ -68,6 +68,8 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
 			if e != nil {
 				_ = t.client.Close()
 				_ = t.up.Close()
+			} else {
+				e = x.fault()
 			}
 			x.close(ctx)
 			ended(&x.outcome, e)
@@ -79,16 +81,20 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
 // through copies until the tunnel has come to its end.
 func (x *exchange) through(ctx context.Context, t *tunnel, first io.Reader) {
 	x.lasts(event.StreamWebSocket)
-	stop := context.AfterFunc(ctx, func() { t.end(x.farewell(context.Cause(ctx))) })
+	stop := context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		x.caught(func() { t.end(x.farewell(cause)) })()
+		t.end(farewell{code: closeGoingAway, reason: "connection ended", cause: cause}) // It has, unless that has panicked.
+	})
 	defer stop()
 	x.proxy.keep(t)
 	defer x.proxy.forget(t)
 
 	sent := make(chan struct{})
-	x.proxy.lingering.Go(func() {
+	x.proxy.lingering.Go(x.caught(func() {
 		defer close(sent)
 		t.send(first, &x.proxy.buffers, &x.in, x.moved)
-	})
+	}))
 	whole := t.receive(&x.proxy.buffers, &x.out, x.moved)
 	_ = t.up.Close()
 	f := t.ending.Load()

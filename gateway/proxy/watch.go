@@ -86,6 +86,9 @@ func (x *exchange) last(kind string) {
 	}
 	x.lasting = true
 	x.call.Visit.SetStream(kind)
+	if x.body.unfinished() { // Whatever the answer is, he who asks has not done yet.
+		x.call.Visit.SetWrites()
+	}
 	x.idle, x.idleAt = x.total(), x.proxy.now()
 	x.timer.Reset(x.proxy.config.TickEvery)
 	x.proxy.metrics.streams.Add(context.WithoutCancel(x.r.Context()), 1, metric.WithAttributes(attribute.String("stream", kind)))

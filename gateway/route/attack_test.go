@@ -41,6 +41,74 @@ func TestAMethodThatSlipsFromAGuardedRouteToAPublicOne(t *testing.T) {
 	}
 }
 
+// Many services take a path in another case, or with a slash more or less, for the one
+// that they know: it must not lead past the route that asks who somebody is.
+func TestAPathThatSlipsFromAGuardedRouteToAPublicOne(t *testing.T) {
+	public := func(s *route.Spec) { s.Public = true }
+	tab, err := route.NewTable(route.Config{Routes: []route.Spec{
+		spec("site", "/{path...}", public),
+		spec("page", "/pages/{name}", public),
+		spec("admin", "/admin/{path...}"),
+		spec("account", "/account"),
+		spec("orders", "/Orders/{id}/", methods("POST")),
+		spec("new", "/Orders/new", public),
+		spec("secret", "/pages/secret"),
+		spec("intro", "/admin/intro", public),
+		spec("closed", "/both/{x}/"),
+		spec("login", "/login", methods("POST"), public, func(s *route.Spec) { s.SignIn = &route.SignInSpec{Account: "form:user"} }),
+		spec("open", "/both/{x}", public),
+		spec("elsewhere", "/x/{path...}", func(s *route.Spec) { s.Host = "b.example" }),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ method, target, want string }{
+		{"GET", "/admin/x", "admin"},
+		{"GET", "/admin/", "admin"},
+		{"GET", "/admin", ""},
+		{"GET", "/ADMIN/x", ""},
+		{"GET", "/Admin", ""},
+		{"GET", "/%41dmin/", ""},
+		{"GET", "/administration", "site"},
+		{"GET", "/account", "account"},
+		{"GET", "/account/", ""},
+		{"GET", "/aCCount", ""},
+		{"GET", "/account/x", "site"},
+		{"POST", "/Orders/7/", "orders"},
+		{"POST", "/Orders/7", ""},
+		{"POST", "/orders/7/", ""},
+		{"DELETE", "/orders/7", ""}, // It would not have been let to /Orders/7/ either.
+		{"GET", "/orders/7", "site"},
+		{"GET", "/Orders/new", "new"},
+		{"GET", "/Orders/new/", "site"},
+		{"GET", "/pages/Secret", ""},
+		{"GET", "/pages/secret/", ""},
+		{"GET", "/pages/other", "page"},
+		{"GET", "/Pages/other", "site"},
+		{"GET", "/admin/intro", "intro"},
+		{"GET", "/admin/intro/", "admin"},
+		{"POST", "/login", "login"},
+		{"POST", "/login/", ""}, // Nobody would see which account is tried.
+		{"POST", "/LogIn", ""},
+		{"GET", "/LogIn", "site"},
+		{"GET", "/both/7", "open"},
+		{"GET", "/both/7/", "closed"},
+		{"GET", "/BOTH/7", ""},
+		{"GET", "/x/y", "site"},
+		{"GET", "/", "site"},
+	} {
+		t.Run(tt.method+" "+tt.target, func(t *testing.T) {
+			m, err := tab.Match(request(t, tt.method, tt.target, "a.example"))
+			switch {
+			case tt.want == "" && !errors.Is(err, route.ErrPath):
+				t.Errorf("Match() = %+v, %v, want it refused", m.Route, err)
+			case tt.want != "" && (err != nil || m.Route.ID != tt.want):
+				t.Errorf("Match() = %+v, %v, want %s", m.Route, err, tt.want)
+			}
+		})
+	}
+}
+
 // Who asks for his request to be sent back would see what the gateway tells the
 // upstream about him: no route takes that, not even one that takes every method.
 func TestTraceShowsNobodyTheAssertion(t *testing.T) {

@@ -16,7 +16,9 @@
 // {path...}; a route that names its methods before one that takes all. HEAD
 // follows GET. What no route takes is refused: there is no default route. A method
 // that may change something and that a route with credentials does not list does
-// not go to a public route around it that takes every method.
+// not go to a public route around it that takes every method; and a path that is a
+// guarded route's, or a sign-in's, but for its case or a slash at its end goes to no
+// public one that does not spell it out.
 //
 // # Concurrency
 //

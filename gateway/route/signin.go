@@ -103,12 +103,17 @@ var ErrAccount = errors.New("ambiguous account")
 // A name counts wherever some service would find it, since whoever guesses
 // passwords chooses how he writes: a field in the query too, a JSON member in any
 // case and under any media type, a form where JSON is declared and the other way
-// round.
+// round. What only some services can read, such as JSON in other quotes or in UTF-16,
+// is refused; no honest client writes it.
 func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	types := r.Header["Content-Type"]
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
-	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !isUTF8(charset) {
+		return "", ErrAccount
+	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	if !s.plain(media, body) {
 		return "", ErrAccount
 	}
 	field, path := s.form, s.path
@@ -117,17 +122,47 @@ func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	} else if len(path) == 1 {
 		field = path[0]
 	}
-	names := jsonStrings(body, path)
+	names, err := jsonNames(body, path)
+	if err != nil {
+		return "", err
+	}
 	if field == "" {
 		return one(names)
 	}
 	switch media {
-	case "", "application/x-www-form-urlencoded": // Rack takes a body of no type for a form.
+	case "", mediaForm: // Rack takes a body of no type for a form.
 		names = append(names, formField(string(body), field)...)
-	case "multipart/form-data":
-		names = append(names, multipartField(body, params["boundary"], field)...)
+	case mediaMultipart:
+		values, err := multipartField(body, params["boundary"], field)
+		if err != nil {
+			return "", err
+		}
+		names = append(names, values...)
 	}
 	return one(append(names, formField(r.URL.RawQuery, field)...))
+}
+
+// Media types of forms.
+const (
+	mediaForm      = "application/x-www-form-urlencoded"
+	mediaMultipart = "multipart/form-data"
+)
+
+// plain reports whether no service reads more in a body than what stands there: some
+// tell UTF-16 by its zeros, and some take for JSON what is nearly JSON. Browsers
+// encode the braces of a form.
+func (s *SignIn) plain(media string, body []byte) bool {
+	switch {
+	case media == mediaMultipart:
+		return true // A file in it may hold anything.
+	case bytes.IndexByte(body, 0) >= 0:
+		return false
+	case s.form != "", len(bytes.TrimSpace(body)) == 0:
+		return true
+	case media == "" || media == mediaForm:
+		return bytes.IndexByte(body, '{') < 0 || json.Valid(body)
+	}
+	return json.Valid(body)
 }
 
 // one is the account that all names stand for.
@@ -164,58 +199,102 @@ func formField(body, field string) []string {
 	return values
 }
 
-func multipartField(body []byte, boundary, field string) []string {
+// multipartField returns the values of a field. The error is [ErrAccount] where a part is
+// written as no browser writes one: frameworks differ about what its name and value are.
+func multipartField(body []byte, boundary, field string) ([]string, error) {
 	var values []string
 	if boundary == "" {
-		return nil
+		return nil, nil // Nobody finds a part in it.
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
-		part, err := r.NextPart()
-		if err != nil {
-			return values
+		part, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return values, nil
+		}
+		if err != nil || !plainPart(part) {
+			return nil, ErrAccount
 		}
 		if part.FormName() != field || part.FileName() != "" {
 			continue
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {
-			return values
+			return nil, ErrAccount
 		}
 		values = append(values, string(value))
 	}
 }
 
-// jsonStrings returns every string at path: of members with one name, readers
-// take the first or the last.
-func jsonStrings(body []byte, path []string) []string {
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
-	if len(path) == 0 {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil
-		}
-		return []string{name}
+// plainPart reports whether everybody reads the same name and value in a part: some look
+// for a name in any disposition, in single quotes or by its last one, and some undo an
+// encoding that RFC 7578, section 4.7, has done away with.
+func plainPart(part *multipart.Part) bool {
+	dispositions := part.Header["Content-Disposition"]
+	if len(dispositions) != 1 || strings.Contains(dispositions[0], "*=") || part.FormName() == "" || strings.Contains(part.FormName(), "'") {
+		return false
 	}
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil && part.Header.Get("Content-Type") != "" || charset != "" && !isUTF8(charset) {
+		return false
+	}
+	switch strings.ToLower(part.Header.Get("Content-Transfer-Encoding")) {
+	case "", "7bit", "8bit", "binary":
+		return true
+	}
+	return false
+}
+
+// isUTF8 reports whether a charset is UTF-8 or a part of it.
+func isUTF8(charset string) bool {
+	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "us-ascii")
+}
+
+// jsonNames returns every name at path: of members with one name, readers take the
+// first or the last. A whole number is its digits, since a database may compare it
+// with a text. The error is [ErrAccount] where the value is neither, nor null.
+func jsonNames(body []byte, path []string) ([]string, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
 	t, err := d.Token()
-	if err != nil || t != json.Delim('{') {
-		return nil
+	if err != nil {
+		return nil, nil //nolint:nilerr // No JSON: nobody reads a name in it.
+	}
+	if len(path) == 0 {
+		switch name := t.(type) {
+		case nil:
+			return nil, nil
+		case string:
+			return []string{name}, nil
+		case json.Number:
+			if !strings.ContainsAny(name.String(), ".eE") {
+				return []string{name.String()}, nil
+			}
+		}
+		return nil, ErrAccount
+	}
+	if t != json.Delim('{') {
+		return nil, nil
 	}
 	var names []string
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return names
+			return names, nil //nolint:nilerr // Its end is missing: what stands before is read all the same.
 		}
 		var value json.RawMessage
 		err = d.Decode(&value)
 		if err != nil {
-			return names
+			return names, nil //nolint:nilerr // As above.
 		}
 		if k, _ := key.(string); strings.EqualFold(k, path[0]) {
-			names = append(names, jsonStrings(value, path[1:])...)
+			inner, err := jsonNames(value, path[1:])
+			if err != nil {
+				return nil, err
+			}
+			names = append(names, inner...)
 		}
 	}
-	return names
+	return names, nil
 }

@@ -37,10 +37,11 @@ func TestAccount(t *testing.T) {
 		"multipart, no boundary":                {"form:user", "multipart/form-data", multi, ""},
 		"json":                                  {"json:user", json, `{"p":{"user":"no"},"user":" Alice "}`, "alice"},
 		"json, deep":                            {"json:login.name", "application/vnd.x+json", `{"a":[1,{"login":2}],"login":{"b":1,"name":"x"}}`, "x"},
-		"json, cut off behind the name":         {"json:user", json, `{"user":"a","p":"` + strings.Repeat("x", route.SignInBodyBytesMax), "a"},
-		"json, number":                          {"json:user", json, `{"user":7}`, ""},
+		"json, whole number":                    {"json:user", json, `{"user":7}`, "7"},
+		"json, null":                            {"json:user", json, `{"user":null}`, ""},
 		"json, not an object":                   {"json:user", json, `["user","a"]`, ""},
-		"json, broken":                          {"json:user", json, `{"user`, ""},
+		"json, behind space":                    {"json:user", json, " \n" + `{"user":"a"} `, "a"},
+		"nothing":                               {"json:user", json, "", ""},
 		"json, sent as a form":                  {"json:user", form, "user=a", "a"},
 		"json from deep within, sent as a form": {"json:a.user", form, "user=a", ""},
 		"json, no content type":                 {"json:user", "", `{"user":"a"}`, "a"},
@@ -77,20 +78,55 @@ func TestGuessingBehindAnotherName(t *testing.T) {
 	part := func(name, value string) string {
 		return "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
 	}
+	// of is a form with one part whose header is written by hand, behind one in order.
+	of := func(header, value string) string {
+		return part("p", "secret") + "--x\r\n" + header + "\r\n\r\n" + value + "\r\n--x--\r\n"
+	}
+	const multi, named = "multipart/form-data; boundary=x", `Content-Disposition: form-data; name="user"`
 	for name, tt := range map[string]struct{ account, target, contentType, encoding, body string }{
-		"two fields":                 {"form:user", "/", form, "", "user=decoy&user=alice"},
-		"two fields, one escaped":    {"form:user", "/", form, "", "user=decoy&%75ser=alice"},
-		"a field in the query":       {"form:user", "/?user=alice", form, "", "user=decoy"},
-		"two parts":                  {"form:user", "/", "multipart/form-data; boundary=x", "", part("user", "decoy") + part("user", "alice") + "--x--\r\n"},
-		"two members":                {"json:user", "/", json, "", `{"user":"decoy","user":"alice"}`},
-		"two members, one escaped":   {"json:user", "/", json, "", `{"user":"decoy","\u0075ser":"alice"}`},
-		"two members, in two cases":  {"json:user", "/", json, "", `{"user":"decoy","User":"alice"}`},
-		"two objects on the way":     {"json:a.user", "/", json, "", `{"a":{"user":"decoy"},"a":{"user":"alice"}}`},
-		"compressed":                 {"json:user", "/", json, "gzip", "\x1f\x8b"},
-		"in another set of letters":  {"json:user", "/", json + "; charset=utf-16le", "", "{\x00}\x00"},
-		"JSON and the query":         {"json:user", "/?user=alice", json, "", `{"user":"decoy"}`},
-		"a type that some mend":      {"form:user", "/", form + "; charset", "", "user=alice"},
-		"a form in EBCDIC, as it is": {"form:user", "/", form + "; charset=ibm037", "", "%A4%A2%85%99=%81"},
+		"a part in base64":              {"form:user", "/", multi, "", of(named+"\r\nContent-Transfer-Encoding: base64", "YWxpY2U=")}, // Django decodes it.
+		"a part in quoted-printable":    {"form:user", "/", multi, "", of(named+"\r\nContent-Transfer-Encoding: quoted-printable", "alic=65")},
+		"a part in UTF-16":              {"form:user", "/", multi, "", of(named+"\r\nContent-Type: text/plain; charset=utf-16be", "\x00a")},
+		"a part that is none of a form": {"form:user", "/", multi, "", of(`Content-Disposition: attachment; name="user"`, "alice")}, // PHP and Django look at the name alone.
+		"a part of no disposition":      {"form:user", "/", multi, "", of(`Content-Type: text/plain`, "alice")},
+		"a part with two names":         {"form:user", "/", multi, "", of(`Content-Disposition: form-data; name="x"; name="user"`, "alice")},
+		"a part with a name beside one": {"form:user", "/", multi, "", of(`Content-Disposition: form-data; name="x"; name*=utf-8''user`, "alice")},
+		"a part with two dispositions":  {"form:user", "/", multi, "", of("Content-Disposition: form-data; name=\"x\"\r\n"+named, "alice")},
+		"a name in other quotes":        {"form:user", "/", multi, "", of(`Content-Disposition: form-data; name='user'`, "alice")}, // Of PHP.
+		"a part whose header is broken": {"form:user", "/", multi, "", of("Content-Disposition : form-data; name=\"user\"", "alice")},
+		"a part without an end":         {"form:user", "/", multi, "", part("p", "secret") + "--x\r\n" + named + "\r\n\r\nalice"},
+		"two fields":                    {"form:user", "/", form, "", "user=decoy&user=alice"},
+		"two fields, one escaped":       {"form:user", "/", form, "", "user=decoy&%75ser=alice"},
+		"a field in the query":          {"form:user", "/?user=alice", form, "", "user=decoy"},
+		"two parts":                     {"form:user", "/", "multipart/form-data; boundary=x", "", part("user", "decoy") + part("user", "alice") + "--x--\r\n"},
+		"two members":                   {"json:user", "/", json, "", `{"user":"decoy","user":"alice"}`},
+		"two members, one escaped":      {"json:user", "/", json, "", `{"user":"decoy","\u0075ser":"alice"}`},
+		"two members, in two cases":     {"json:user", "/", json, "", `{"user":"decoy","User":"alice"}`},
+		"two objects on the way":        {"json:a.user", "/", json, "", `{"a":{"user":"decoy"},"a":{"user":"alice"}}`},
+		"compressed":                    {"json:user", "/", json, "gzip", "\x1f\x8b"},
+		"in another set of letters":     {"json:user", "/", json + "; charset=utf-16le", "", "{\x00}\x00"},
+		"JSON and the query":            {"json:user", "/?user=alice", json, "", `{"user":"decoy"}`},
+		"a type that some mend":         {"form:user", "/", form + "; charset", "", "user=alice"},
+		"a form in EBCDIC, as it is":    {"form:user", "/", form + "; charset=ibm037", "", "%A4%A2%85%99=%81"},
+		// Python's json.loads tells UTF-16 and UTF-32 by their zeros.
+		"in UTF-16, which nothing says": {"json:user", "/", json, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
+		"the same, said to be a form":   {"json:user", "/", form, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
+		"the same beside a form":        {"form:user", "/", json, "", "{\x00\"\x00u\x00s\x00e\x00r\x00\"\x00:\x00\"\x00a\x00\"\x00}\x00"},
+		// Gson and Json.NET read these as they were meant.
+		"in other quotes":                  {"json:user", "/", json, "", `{'user':'alice'}`},
+		"without quotes":                   {"json:user", "/", json, "", `{user:"alice"}`},
+		"behind a comment":                 {"json:user", "/", json, "", `/* */{"user":"alice"}`},
+		"behind Gson's shield":             {"json:user", "/", json, "", ")]}'\n" + `{"user":"alice"}`},
+		"in other quotes, said to be text": {"json:user", "/", "text/plain", "", `{'user':'alice'}`},
+		"in other quotes, around a form":   {"json:user", "/", form, "", `{'user':'alice'/*&user=decoy&*/}`},
+		"broken":                           {"json:user", "/", json, "", `{"user`},
+		"cut off behind the name":          {"json:user", "/", json, "", `{"user":"a","p":"xx`},
+		// A database that compares texts with numbers finds the account.
+		"a number that is not whole": {"json:user", "/", json, "", `{"user":7.0}`},
+		"a number in powers":         {"json:user", "/", json, "", `{"user":7e2}`},
+		"a list":                     {"json:user", "/", json, "", `{"user":["alice"]}`},
+		"an object":                  {"json:user", "/", json, "", `{"user":{"$ne":""}}`},
+		"true":                       {"json:user", "/", json, "", `{"user":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := attempt(tt.target, tt.contentType)

@@ -51,6 +51,8 @@ type Route struct {
 	MaxAge      time.Duration // 0 for no limit.
 	Release     *Release      // Nil where no response waits.
 	SignIn      *SignIn       // Nil where the route is no sign-in.
+
+	loose string // The shape of its template as loosely reads it.
 }
 
 func (r *Route) takes(method string) bool {
@@ -97,8 +99,13 @@ func (m Match) Target(rawQuery string) *url.URL {
 // Table finds the route of a request. Immutable, safe for concurrent use.
 type Table struct {
 	routes []*Route
-	hosts  map[string]*node // Exact names; wildcards by their ".example.com"; "" for any.
+	hosts  trees
+	loose  trees // The same, by templates as [loosely] reads them.
 }
+
+// trees are those of all hosts: of exact names, of wildcards by their ".example.com", of
+// any host by "".
+type trees map[string]*node
 
 // node is one place in the tree of templates of a host.
 type node struct {
@@ -114,15 +121,18 @@ func NewTable(c Config) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile routes: %w", err)
 	}
-	t := &Table{hosts: make(map[string]*node)}
+	t := &Table{hosts: make(trees), loose: make(trees)}
 	for _, s := range c.Routes {
 		r := s.compile()
 		t.routes = append(t.routes, r)
-		key := strings.TrimPrefix(r.Host, "*")
-		if t.hosts[key] == nil {
-			t.hosts[key] = new(node)
+		segments, _ := parseTemplate(r.Template) // Validated.
+		t.hosts.insert(r, segments)
+		loose := loosely(segments)
+		r.loose = shape(loose)
+		t.loose.insert(r, loose)
+		if end := len(loose) - 1; loose[end].kind == catchAll && end > 0 {
+			t.loose.insert(r, loose[:end]) // The rest may be nothing, not even its slash.
 		}
-		t.hosts[key].insert(r)
 	}
 	return t, nil
 }
@@ -170,8 +180,28 @@ func defaultPosture(r *Route) string {
 	return PostureAllow
 }
 
-func (n *node) insert(r *Route) {
-	segments, _ := parseTemplate(r.Template) // Validated.
+// loosely is a template as a service reads it that cares for neither case nor a slash at
+// the end.
+func loosely(segments []segment) []segment {
+	out := slices.Clone(segments)
+	for i := range out {
+		out[i].text = strings.ToLower(out[i].text)
+	}
+	if end := len(out) - 1; end > 0 && out[end] == (segment{kind: literal}) {
+		out = out[:end]
+	}
+	return out
+}
+
+func (t trees) insert(r *Route, segments []segment) {
+	key := strings.TrimPrefix(r.Host, "*")
+	if t[key] == nil {
+		t[key] = new(node)
+	}
+	t[key].insert(r, segments)
+}
+
+func (n *node) insert(r *Route, segments []segment) {
 	for _, s := range segments {
 		switch s.kind {
 		case literal:
@@ -219,7 +249,10 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 		return Match{}, err
 	}
 	s := search{method: r.Method, path: path}
-	if t.find(&s, host) {
+	if t.hosts.find(&s, host) {
+		if t.slips(&s, host) {
+			return Match{}, pathError("a guarded route in other letters")
+		}
 		return s.match(), nil
 	}
 	if len(s.allow) > 0 {
@@ -227,6 +260,21 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 		return Match{}, &MethodError{Allow: slices.Compact(s.allow)}
 	}
 	return Match{}, ErrNoRoute
+}
+
+// slips reports whether a request for a public route would be one for a guarded route, or
+// a sign-in, were its path in another case or with a slash more or less at its end: many services
+// take it for that. What the public route itself spells out is meant so.
+func (t *Table) slips(s *search, host string) bool {
+	if !s.route.Public || s.route.Template == s.path || s.path == "/" {
+		return false
+	}
+	near := search{method: s.method, path: strings.ToLower(strings.TrimSuffix(s.path, "/"))}
+	if t.loose.find(&near, host) {
+		hidden := near.route.SignIn != nil && s.route.SignIn == nil // Which account is tried.
+		return (hidden || !near.route.Public) && near.route.loose != s.route.loose
+	}
+	return near.guarded
 }
 
 // reflects reports whether a method, in any spelling, asks for the request to be sent
@@ -266,12 +314,12 @@ func hostname(host string) (string, error) {
 }
 
 // find tries the exact host, the wildcards from the longest on, then any host.
-func (t *Table) find(s *search, host string) bool {
-	if host != "" && s.in(t.hosts[host]) {
+func (t trees) find(s *search, host string) bool {
+	if host != "" && s.in(t[host]) {
 		return true
 	}
 	for at := strings.IndexByte(host, '.'); at >= 0; {
-		if s.in(t.hosts[host[at:]]) {
+		if s.in(t[host[at:]]) {
 			return true
 		}
 		next := strings.IndexByte(host[at+1:], '.')
@@ -280,5 +328,5 @@ func (t *Table) find(s *search, host string) bool {
 		}
 		at += 1 + next
 	}
-	return s.in(t.hosts[""])
+	return s.in(t[""])
 }

@@ -96,7 +96,7 @@ type Visit struct {
 	at        int    // Index into party.visits; guarded by the mutex of the party's group.
 	initial   string // Kind of stream at the start.
 	requestID string
-	writes    bool
+	writes    atomic.Bool
 	began     time.Time
 	err       error
 
@@ -110,7 +110,8 @@ type Visit struct {
 // begin makes v a visit that is not listed yet.
 func (v *Visit) begin(t *Table, e *Entry) {
 	v.table, v.party, v.err = t, nil, nil
-	v.initial, v.requestID, v.writes, v.began = e.Stream, e.RequestID, e.Writes, e.Time
+	v.initial, v.requestID, v.began = e.Stream, e.RequestID, e.Time
+	v.writes.Store(e.Writes)
 	v.stream.Store(nil)
 	v.ended.Store(false)
 	v.left.Store(false)
@@ -152,14 +153,19 @@ func (v *Visit) Stream() string {
 	return v.initial
 }
 
-// SetStream says what kind of stream the visit turned out to be. One that a verdict
-// ends only now that it is an upload ends here: the verdict may have come while it
-// was a request like any other.
+// SetStream says what kind of stream the visit turned out to be.
 func (v *Visit) SetStream(kind string) {
 	v.stream.Store(&kind)
-	if kind != event.StreamUpload {
-		return
+	if kind == event.StreamUpload {
+		v.SetWrites()
 	}
+}
+
+// SetWrites says that the visit has turned out to be a stream by which its sender can
+// change something for as long as it is open. One that a verdict ends only by that ends
+// here: the verdict may have come while it was a request like any other.
+func (v *Visit) SetWrites() {
+	v.writes.Store(true)
 	s := v.Standing()
 	if s.Verdict != nil && v.endedBy(s.Action) {
 		v.end(&Cut{Verdict: s.Verdict})
@@ -227,7 +233,7 @@ func (v *Visit) Refusal(d *verdict.Verdict, at time.Time) *verdict.Enforcement {
 // endedBy reports whether an action ends the visit: who may only read must not go
 // on to write by what he opened before, which he could not open now.
 func (v *Visit) endedBy(action string) bool {
-	return verdict.Suspends(action) || action == verdict.ActionReadOnly && (v.writes || v.Stream() == event.StreamUpload)
+	return verdict.Suspends(action) || action == verdict.ActionReadOnly && v.writes.Load()
 }
 
 // end cancels the visit's context with c, once. It reports whether it did.
