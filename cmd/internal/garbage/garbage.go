@@ -14,8 +14,9 @@ const (
 	// between is the time that the garbage of one collection may take to come together.
 	between = 20 * time.Second
 	// roomMin is how many bytes of garbage may always stand: a small heap is collected
-	// as Go does by itself.
-	roomMin = 16 << 20
+	// as Go does by itself, and a burst such as a cut of 1,000 streams mostly meets no
+	// collection.
+	roomMin = 32 << 20
 	// percentMin and percentMax bound the target; the second is Go's own.
 	percentMin, percentMax = 10, 100
 	// stepMin is the least change that is worth stopping the world for, as a part of

@@ -21,7 +21,7 @@ func TestTargetFollowsWhatIsMade(t *testing.T) {
 		"a large heap that is quiet": {0, 1600 * mib, 10},
 		"one that ticks":             {16 * mib, 1600 * mib, 20},
 		"one that is busy":           {200 * mib, 1600 * mib, 100},
-		"a middling one":             {0, 32 * mib, 50},
+		"a middling one":             {0, 64 * mib, 50},
 		"before the first":           {0, 0, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
