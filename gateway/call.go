@@ -155,7 +155,9 @@ func (c *call) Tick(p proxy.Progress) { c.progress(event.PhaseTick, p) }
 
 func (c *call) progress(phase string, p proxy.Progress) {
 	now := c.gateway.now()
-	e := proto.CloneOf(c.event)
+	e := event.RequestEventFromVTPool() // A hundred thousand streams tick every few seconds.
+	defer e.ReturnToVTPool()
+	proto.Merge(e, c.event)
 	e.Id, e.Phase, e.Time = newID(), phase, timestamppb.New(now)
 	e.Decision, e.Stream, e.Status = event.DecisionPermit, p.Stream, uint32(p.Status)
 	e.Sensitivity = route.Stricter(e.Sensitivity, p.Sensitivity)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
+	"github.com/vigil-gateway/vigil/cmd/internal/garbage"
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
 	"github.com/vigil-gateway/vigil/gateway"
 )
@@ -47,7 +48,10 @@ func open(_ context.Context, p app.Parts[config.Gateway]) (app.Service[config.Ga
 		return "http://"
 	}
 	return app.Service[config.Gateway]{
-		Run: g.Run,
+		Run: func(ctx context.Context) error {
+			go garbage.Keep(ctx)
+			return g.Run(ctx)
+		},
 		Addresses: []app.Address{
 			{Name: "gateway", URL: scheme(p.Config.Listen.TLS.CertFile) + g.Addr().String()},
 			{Name: "admin", URL: scheme(p.Config.Admin.TLS.CertFile) + g.AdminAddr().String()},

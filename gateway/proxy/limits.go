@@ -7,7 +7,7 @@ const (
 	// held until it is complete.
 	bufferBytes = 32 << 10
 	// idleBytes is the copy buffer of a stream on which little moves.
-	idleBytes = 1 << 10
+	idleBytes = 512
 	// longHoldMax is the longest wait for a file that people take for none.
 	longHoldMax = 2 * time.Second
 	// idlePerUpstreamMax bounds the idle connections kept for one upstream.

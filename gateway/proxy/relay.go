@@ -153,13 +153,12 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 		s.grow()
 	}
 	flush, limit := res.ContentLength < 0, uint64(x.proxy.config.ResponseBytesMax)
+	waits := res.ProtoMajor == 2 && x.polite // HTTP/2 keeps what has come by itself: nothing is needed to wait for it.
 	for {
-		if res.ProtoMajor == 2 && x.polite { // HTTP/2 keeps what has come by itself: nothing is needed to wait for it.
+		if waits {
 			s.free()
-			_, err := res.Body.Read(nil)
-			if err == nil {
-				s.grow()
-			}
+			_, _ = res.Body.Read(nil) // The read below says how it ended.
+			s.grow()
 		}
 		buf := s.bytes()
 		n, err := res.Body.Read(buf)
@@ -187,7 +186,7 @@ func (x *exchange) copy(ctx context.Context, res *http.Response, tail *tail) (re
 		if err != nil {
 			return err, nil
 		}
-		if n > 0 { // Not before: most responses are over by now, and need no other buffer.
+		if n > 0 && !waits { // Not before: most responses are over by now, and need no other buffer.
 			s.next(n, nil)
 		}
 	}

@@ -27,7 +27,7 @@ func TestScratchKeepsWhatItHolds(t *testing.T) {
 			}
 			in = append(in, b[held:held+n]...)
 			pass := random.IntN(held + n + 1)
-			if held+n == len(b) && len(b) > 1<<10 {
+			if held+n == len(b) && len(b) > 512 {
 				pass = max(pass, 1) // As frames larger than the buffer are passed on in pieces.
 			}
 			out = append(out, b[:pass]...)
@@ -38,7 +38,7 @@ func TestScratchKeepsWhatItHolds(t *testing.T) {
 			t.Fatalf("%d bytes in, %d out, or not the same", len(in), len(out))
 		}
 		s.Next(1, nil)
-		if n := len(s.Bytes()); n != 1<<10 {
+		if n := len(s.Bytes()); n != 512 {
 			t.Fatalf("%d bytes are kept for a stream on which one byte came", n)
 		}
 		s.Free()

@@ -104,7 +104,7 @@ func (x *exchange) through(ctx context.Context, t *tunnel, first io.Reader) {
 		return
 	}
 	if whole {
-		_, _ = t.client.Write(closeFrame(f.code, f.reason)) // With the deadline that end has set.
+		t.part(f)
 	}
 	if !t.hangUp() {
 		<-sent // Its stream is gone when the handler returns.
@@ -174,6 +174,13 @@ func (t *tunnel) end(f farewell) {
 		return
 	}
 	_ = t.up.Close()
+}
+
+// part says why. Its time begins anew: on a busy machine that which end has set may be
+// over before anybody comes to write, and the client would never hear the reason.
+func (t *tunnel) part(f *farewell) {
+	_ = t.client.SetDeadline(t.now().Add(t.goodbye))
+	_, _ = t.client.Write(closeFrame(f.code, f.reason)) // A client that is gone needs none.
 }
 
 // receive copies from the upstream to the client. It reports whether it stopped

@@ -15,9 +15,9 @@
 //
 // # Non-obvious
 //
-// STREAMS_GOGC is the gateway's GOGC. At Go's own 100 as much garbage may stand as
-// there is heap, and opening many streams at once leaves memory behind that goes back
-// to the system slowly.
+// STREAMS_GOGC is the gateway's GOGC. Unset, the gateway adapts it (cmd/internal/garbage),
+// and gives back what the opening has left behind before the memory is read. At Go's
+// own 100 as much garbage may stand as there is heap.
 //
 // Clients and upstream share this process and the machine's cores with the
 // gateway, so the times of a cut hold their share too.

@@ -398,6 +398,9 @@ func (s *stand) measure(t *testing.T, n int, open func(*stand, *testing.T, int, 
 	time.Sleep(settle) // Some ticks of every stream, and collections, at which stacks shrink.
 	resident, heap, stacks := s.memory(t)
 	fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	each := (resident - emptyResident) / n
+	t.Logf("%d streams opened in %s with %d descriptors: %d B resident each (%d MiB in all, %d MiB before), %d B of heap and %d B of stacks",
+		n, opened.Round(time.Millisecond), len(fds), each, resident>>20, emptyResident>>20, (heap-emptyHeap)/n, (stacks-emptyStacks)/n)
 	record := s.verdict(t)
 	said.Store(time.Now().UnixNano())
 	res, err := http.Post(s.ready["admin"]+"/v1/verdicts", "application/jose", bytes.NewReader(record))
@@ -419,10 +422,7 @@ func (s *stand) measure(t *testing.T, n int, open func(*stand, *testing.T, int, 
 	}
 	over.Store(true)
 	slices.Sort(took)
-	each := (resident - emptyResident) / n
 	p50, p99 := took[len(took)/2], took[len(took)*99/100]
-	t.Logf("%d streams opened in %s with %d descriptors: %d B resident each (%d MiB in all, %d MiB before), %d B of heap and %d B of stacks",
-		n, opened.Round(time.Millisecond), len(fds), each, resident>>20, emptyResident>>20, (heap-emptyHeap)/n, (stacks-emptyStacks)/n)
 	t.Logf("cut of %d by one verdict: p50 %s, p99 %s, last %s", cutCount, p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), took[len(took)-1].Round(10*time.Microsecond))
 	t.Logf("asked: %d B each, %s; 99 of 100 cut within %s, %s", bytesMax, met(each <= bytesMax), cutMax, met(p99 <= cutMax))
 }
