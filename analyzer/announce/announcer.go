@@ -87,23 +87,26 @@ func New(o Options) (*Announcer, error) {
 func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
 		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
-		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(),
+		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(), beside: make(map[target][]byte),
 	}
 	refused := 0
 	// What is listed, also a key that has ended meanwhile: see resign.
-	some := verdict.Opener[struct{}]{Keys: a.keys.Listed(), Take: func(_ []byte, _ struct{}, m verdict.Message, err error) {
+	some := verdict.Opener[[]byte]{Keys: a.keys.Listed(), Take: func(_, waiting []byte, m verdict.Message, err error) {
 		if err != nil {
 			refused++
 			return
 		}
 		p.recall(m, end)
+		if m.Verdict != nil {
+			p.carried(m.Verdict, waiting)
+		}
 	}}
 	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
 		authority := heartbeatOf(m, partition)
 		if len(m.Value) == 0 || authority != "" && (authority != stage.Authority || outdated(m.Value, p.epoch)) {
 			return
 		}
-		some.Add(m.Value, struct{}{})
+		some.Add(m.Value, waitingIn(m))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)

@@ -55,6 +55,10 @@ type Partition struct {
 	unheld  [][]byte  // Keys there of those that wait no longer.
 	unheard bool      // What waits could not be read, and what would end sessions waits until it is.
 	unkept  bool      // Holding and unheld could not be written, and Run does it.
+	// vouched are, while unkept, the targets whose records in the verdicts topic carry
+	// what waits of them.
+	vouched map[target]bool
+	beside  map[target][]byte // What verdicts carried at adoption, until it is held.
 
 	resigned string // The key under which all that is in force stands in the topic; "" at first.
 
@@ -264,7 +268,8 @@ func (p *Partition) place(v *verdict.Verdict, now time.Time) {
 	v.Epoch, v.Seq, v.Time = p.epoch, p.seq, timestamppb.New(now)
 }
 
-// write signs and writes verdicts as one batch.
+// write signs and writes verdicts as one batch, with what waits of their targets where
+// the control topic cannot be told of it.
 func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 	records := make([]Record, len(list))
 	for i, v := range list {
@@ -278,6 +283,12 @@ func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 				ID: v.Id, Source: source, Type: cloudevent.TypeVerdict, Time: v.Time.AsTime(),
 				ContentType: cloudevent.JOSE, TraceParent: v.Cause.GetTraceparent(),
 			}.Headers(),
+		}
+		if p.unkept {
+			err = p.carry(&records[i], targetOf(v))
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return p.announcer.writer.Write(ctx, topic.Verdicts, p.number, records...)

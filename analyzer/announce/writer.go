@@ -225,8 +225,22 @@ func (w *Writer) read(ctx context.Context, stall time.Duration, topic string, pa
 }
 
 // message is a record that may be kept: it shares no memory with those that came with it.
+// Of its headers it has the one that says what waits.
 func message(r *fetch.Record) kafka.Message {
-	return kafka.Message{Offset: r.Offset, Time: r.Time(), Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
+	m := kafka.Message{Offset: r.Offset, Time: r.Time(), Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
+	waiting, ok := r.Header(headerHeld)
+	if ok {
+		m.Headers = []kafka.Header{{Key: headerHeld, Value: bytes.Clone(waiting)}}
+	}
+	return m
+}
+
+// waitingIn is what the record of a verdict carries that waits, nil for nothing.
+func waitingIn(m kafka.Message) []byte {
+	if len(m.Headers) == 0 {
+		return nil
+	}
+	return m.Headers[0].Value
 }
 
 // fetch is one read, for which a broker has stall.
