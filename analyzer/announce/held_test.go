@@ -205,7 +205,9 @@ func TestATakeoverDoesNotWaitForTheControlTopic(t *testing.T) {
 	stop := r.run(p)
 	r.clock.Add(int64(5 * time.Minute)) // What was in time when it was judged stays so.
 	lost.Store(false)
-	eventually(t, "what waits is known", func() bool { return waits(a) == "walk blast_radius 2" && r.names(0) == "s1 s2? s3? hard soft s3? s6? s3" })
+	eventually(t, "what waits is known", func() bool {
+		return waits(a) == "walk blast_radius 2" && r.names(0) == "s1 s2? s3? hard soft s3? s6? s3"
+	})
 	list, _ := r.said(0)
 	if v := list[len(list)-1]; v.Id != "v3" || v.Action != verdict.ActionRevoke {
 		t.Errorf("said in the end: %v, want the revoke that waited for the topic alone", v)
