@@ -156,6 +156,13 @@ func (w *Writer) attempt(ctx context.Context, topic string, partition int, recor
 	return w.access.Explain(err, access.Write, "topic "+topic)
 }
 
+// TopicID is [access.Access.TopicID] of a topic, within writeTimeout.
+func (w *Writer) TopicID(ctx context.Context, topic string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return w.access.TopicID(ctx, w.transport.ClientID, w.brokers, topic) //nolint:wrapcheck // It says what and where.
+}
+
 // Partitions returns how many partitions a topic has.
 func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)

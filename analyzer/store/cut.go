@@ -27,6 +27,8 @@ type cut struct {
 	Last  int64 `json:"last"`
 	// Time is when it was declared: ingested_at of all its rows.
 	Time time.Time `json:"time"`
+	// TopicID is the id of the topic, "" where the broker gives none.
+	TopicID string `json:"topic_id,omitempty"`
 	// Fresh says that the topic is another one than before: earlier cuts are void.
 	Fresh bool `json:"fresh,omitempty"`
 	// From is [memory.from] before the cut.
