@@ -66,6 +66,10 @@
 // records, which the event says itself: so nobody has to be asked, and a partition
 // that nobody waits for pays nothing. It names at most [beatLanesMax] lanes.
 //
+// The last record under a key is what stands, whatever else is written there: compaction
+// keeps no other. Once a minute it is looked whether that is so, and it is said again
+// where it is not. An operator's keys are not watched: nobody knows what he would say.
+//
 // # Concurrency
 //
 // An [Announcer] and a [Writer] are safe for concurrent use, and so is a

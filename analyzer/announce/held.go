@@ -185,12 +185,10 @@ func (p *Partition) carry(r *Record, of target) error {
 	return nil
 }
 
-// carried notes what waits according to the record of a verdict, which m is: the record
-// that stands in the end has the only word on its target.
-func (p *Partition) carried(m *verdict.Verdict, waiting []byte) {
-	key := targetOf(m)
+// carried notes what waits according to the record of the verdict that stands.
+func (p *Partition) carried(v *verdict.Verdict, waiting []byte) {
+	key := targetOf(v)
 	switch {
-	case p.entries[key].stands != m:
 	case len(waiting) == 0:
 		delete(p.beside, key)
 	case len(p.beside) < owedMax:

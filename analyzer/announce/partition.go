@@ -60,6 +60,10 @@ type Partition struct {
 	vouched map[target]bool
 	beside  map[target][]byte // What verdicts carried at adoption, until it is held.
 
+	sums    map[target]uint64 // Of the records of what stands.
+	last    map[target]uint64 // Of the last records under keys, until they are compared. Of watch alone.
+	watched int64             // Up to where that is read.
+
 	resigned string // The key under which all that is in force stands in the topic; "" at first.
 
 	lanes     sync.Mutex // Guards what follows.
@@ -291,7 +295,14 @@ func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 			}
 		}
 	}
-	return p.announcer.writer.Write(ctx, topic.Verdicts, p.number, records...)
+	err := p.announcer.writer.Write(ctx, topic.Verdicts, p.number, records...)
+	if err != nil {
+		return err
+	}
+	for i, v := range list {
+		p.sums[targetOf(v)] = p.sum(records[i].Value)
+	}
+	return nil
 }
 
 // measure counts an acknowledged verdict and how long it took.
@@ -330,6 +341,7 @@ func (p *Partition) forget(ctx context.Context, now time.Time) {
 	slices.SortFunc(ends, func(a, b end) int { return a.until.Compare(b.until) })
 	for _, x := range ends[:len(ends)/10] {
 		delete(p.entries, x.key)
+		delete(p.sums, x.key)
 	}
 	p.announcer.metrics.forgotten.Add(ctx, int64(len(ends)/10))
 }
