@@ -45,7 +45,7 @@ func (p *Partition) look(ctx context.Context) error {
 	p.mu.Unlock()
 	next, err := a.writer.read(ctx, heldStall, topic.Verdicts, p.number, p.watched, p.see)
 	if err != nil {
-		return nil //nolint:nilerr // It is read on from there the next time.
+		return nil // It is read on from there the next time.
 	}
 	p.watched = next
 	p.mu.Lock()
