@@ -285,6 +285,10 @@ bench-scorer: ## What scoring costs: time, allocations and bytes for each event,
 bench-questions: chdb ## Bytes of an event on ClickHouse's disk, and each analyst question beside a bare scan of its columns; ROWS (10000000).
 	@go test -count=1 -timeout 60m -tags bench -run 'TestCost$$' -v ./analyzer/query
 
+.PHONY: bench-codecs
+bench-codecs: chdb ## The ten largest columns of requests under each codec: bytes and time to read a row; ROWS (1000000).
+	@go test -count=1 -timeout 60m -tags bench -run 'TestCodecs$$' -v ./analyzer/query
+
 .PHONY: bench-score
 bench-score: ## Events per second that "vigil score" takes from JSON to JSON on one core, beside encoding/json alone.
 	@go test -count=1 -timeout 20m -tags bench -run TestScorePerSecond -v ./cmd/vigil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"time"
 
@@ -60,6 +61,9 @@ type Announcer struct {
 	ledger  *ledger
 	words   words
 	past    *past
+
+	seed       maphash.Seed // Of the sums of records.
+	watchEvery time.Duration
 }
 
 // New returns an announcer. It connects to nothing.
@@ -75,7 +79,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		config: o.Config, writer: o.Writer, signer: o.Signer, keys: o.Keys, logger: o.Logger, metrics: m,
 		tracer: o.Tracer, now: o.Now, fuse: newFuse(o.Config.RevokesPerMinute), guard: newGuard(o.Config.BlastRadius),
-		ledger: newLedger(), past: newPast(),
+		ledger: newLedger(), past: newPast(), seed: maphash.MakeSeed(), watchEvery: watchEvery,
 	}, nil
 }
 
@@ -87,28 +91,35 @@ func New(o Options) (*Announcer, error) {
 func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
 		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
-		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(),
+		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(), beside: make(map[target][]byte),
+		sums: make(map[target]uint64), last: make(map[target]uint64),
 	}
 	refused := 0
 	// What is listed, also a key that has ended meanwhile: see resign.
-	some := verdict.Opener[struct{}]{Keys: a.keys.Listed(), Take: func(_ []byte, _ struct{}, m verdict.Message, err error) {
+	some := verdict.Opener[[]byte]{Keys: a.keys.Listed(), Take: func(record, waiting []byte, m verdict.Message, err error) {
 		if err != nil {
 			refused++
 			return
 		}
 		p.recall(m, end)
+		if m.Verdict != nil && p.entries[targetOf(m.Verdict)].stands == m.Verdict {
+			p.sums[targetOf(m.Verdict)] = p.sum(record)
+			p.carried(m.Verdict, waiting)
+		}
 	}}
-	_, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
+	watched, err := a.writer.Read(ctx, topic.Verdicts, partition, 0, func(m kafka.Message) {
+		p.see(m)
 		authority := heartbeatOf(m, partition)
 		if len(m.Value) == 0 || authority != "" && (authority != stage.Authority || outdated(m.Value, p.epoch)) {
 			return
 		}
-		some.Add(m.Value, struct{}{})
+		some.Add(m.Value, waitingIn(m))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)
 	}
 	some.Flush()
+	p.watched = watched
 	err = p.succeed(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("adopt partition %d: %w", partition, err)

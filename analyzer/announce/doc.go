@@ -48,8 +48,9 @@
 // person decides on what waits, so it may come later, and what is scored may not. Who
 // takes over without knowing what waits holds all that would end sessions, facts
 // excepted, until he does (LimitUnread), and judges it anew then. What cannot be written
-// is written later; only a process that ends before loses it, and the weaker verdict in
-// its place still stands.
+// is written later. Until then the record of what stands of its target in vigil.verdicts
+// carries it in a header, in the same envelope, so that whoever takes the partition over
+// has it from there: the latest of each target, until that record is replaced.
 //
 // When another of the analyzer's keys begins to sign, what is in force is written once
 // more under it, the same verdict at the same place in the order, and so is what waits:
@@ -64,6 +65,10 @@
 // and within [awaitedGap] where a gateway holds a response back for one of its
 // records, which the event says itself: so nobody has to be asked, and a partition
 // that nobody waits for pays nothing. It names at most [beatLanesMax] lanes.
+//
+// The last record under a key is what stands, whatever else is written there: compaction
+// keeps no other. Once a minute it is looked whether that is so, and it is said again
+// where it is not. An operator's keys are not watched: nobody knows what he would say.
 //
 // # Concurrency
 //

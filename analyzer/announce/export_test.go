@@ -11,6 +11,9 @@ func (a *Announcer) RetryPast(d time.Duration) { a.past.retry = d }
 // RetryHeld sets how soon what waits is asked for and written again.
 func (a *Announcer) RetryHeld(d time.Duration) { a.ledger.retry = d }
 
+// WatchEvery sets how often it is looked for records that were replaced.
+func (a *Announcer) WatchEvery(d time.Duration) { a.watchEvery = d }
+
 // StallPast sets how long a partition may be read without a record.
 func (a *Announcer) StallPast(d time.Duration) { a.past.stall = d }
 

@@ -30,6 +30,7 @@ func (p *Partition) Run(ctx context.Context) error {
 	g.Go(func() error { return p.live(ctx) })
 	g.Go(func() error { return p.learn(ctx) })
 	g.Go(func() error { return p.mind(ctx) })
+	g.Go(func() error { return p.watch(ctx) })
 	return g.Wait()
 }
 
@@ -228,6 +229,7 @@ func (p *Partition) age(ctx context.Context) error {
 		case now.Sub(e.stands.Until.AsTime()) > tombstoneAfter && len(gone) < tombstonesMax:
 			gone = append(gone, Record{Key: topic.VerdictKey(key.tenant, key.kind, key.id, key.authority)})
 			delete(p.entries, key)
+			delete(p.sums, key)
 		}
 	}
 	slices.SortFunc(back, func(a, b *verdict.Verdict) int { return int(a.Seq) - int(b.Seq) })

@@ -24,6 +24,10 @@ import (
 // kindHeld is the kind of record in the control topic that keeps what waits.
 const kindHeld = "held"
 
+// headerHeld is the header of a verdict's record that carries, in the envelope of the
+// control topic, what waits of its target. Gateways read no headers.
+const headerHeld = "vigil-held"
+
 // errHeld means that a record of what waits is not one of ours.
 var errHeld = errors.New("record of a held verdict is malformed")
 
@@ -104,8 +108,9 @@ func (p *Partition) let(now time.Time) []Finding {
 }
 
 // keep makes the topic say what waits: it is there when keep returns nil, unless it
-// cannot be written for heldStall. Then an alarm says so, Run goes on trying, and nobody
-// else does: verdicts do not wait for what waits itself.
+// cannot be written for heldStall. Then an alarm says so, the verdicts topic carries it
+// meanwhile, Run goes on trying, and nobody else does: verdicts do not wait for what waits
+// itself.
 func (p *Partition) keep(ctx context.Context) error {
 	if len(p.holding)+len(p.unheld) == 0 {
 		return nil
@@ -113,7 +118,7 @@ func (p *Partition) keep(ctx context.Context) error {
 	a := p.announcer
 	a.guard.note(slot{p.stage.Authority, p.number}, p.held)
 	if p.unkept {
-		return nil
+		return p.vouch(ctx)
 	}
 	records, err := p.owed()
 	if err != nil {
@@ -126,14 +131,75 @@ func (p *Partition) keep(ctx context.Context) error {
 	case err != nil && (ctx.Err() != nil || errors.Is(err, ErrRefused)):
 		return fmt.Errorf("what waits in partition %d: %w", p.number, err)
 	case err != nil:
-		p.unkept = true
+		p.unkept, p.vouched = true, make(map[target]bool)
 		a.metrics.unkept.Add(ctx, 1)
-		a.logger.ErrorContext(ctx, "alarm: what waits for a person cannot be written down, it is lost if this process ends before it can be",
+		a.logger.ErrorContext(ctx, "alarm: what waits for a person cannot be written to its topic, until it can be the verdicts topic has the latest of each target",
 			"stage", p.stage.Authority, "partition", p.number, "waiting", len(p.held), "error", err)
-		return nil
+		return p.vouch(ctx)
 	}
 	p.holding, p.unheld = nil, nil
 	return nil
+}
+
+// vouch says once more what stands of the targets of which the control topic lacks what
+// waits, so that their records carry it: it outlasts this process also if the control
+// topic does not come back before that ends. Once for each target, since what follows
+// ends the same one; a later record of it carries the latest.
+func (p *Partition) vouch(ctx context.Context) error {
+	now := p.announcer.now()
+	var again []*verdict.Verdict
+	for i := range p.holding {
+		key := p.holding[i].target()
+		e := p.entries[key]
+		if p.vouched[key] || e.stands == nil || !e.stands.Live(now) {
+			continue
+		}
+		v := cloned(e.stands)
+		p.place(v, now)
+		e.stands, p.vouched[key] = v, true
+		p.entries[key] = e
+		again = append(again, v)
+	}
+	err := p.write(ctx, again)
+	if err != nil {
+		return fmt.Errorf("what waits in partition %d, beside its verdicts: %w", p.number, err)
+	}
+	return nil
+}
+
+// carry adds to the record of a verdict what waits of its target, the latest.
+func (p *Partition) carry(r *Record, of target) error {
+	for i := range slices.Backward(p.held) {
+		f := &p.held[i]
+		if f.target() != of {
+			continue
+		}
+		waiting, err := p.record(f)
+		if err != nil {
+			return err
+		}
+		r.Headers = append(r.Headers, cloudevent.Header{Key: headerHeld, Value: waiting.Value})
+		p.vouched[of] = true
+		return nil
+	}
+	return nil
+}
+
+// carried notes what waits according to the record of the verdict that stands.
+func (p *Partition) carried(v *verdict.Verdict, waiting []byte) {
+	key := targetOf(v)
+	switch {
+	case len(waiting) == 0:
+		delete(p.beside, key)
+	case len(p.beside) < owedMax:
+		p.beside[key] = waiting
+	}
+}
+
+// target is whom a finding would end.
+func (f *Finding) target() target {
+	kind := f.Proposal.Target.GetKind()
+	return target{f.Proposal.Tenant, kind, f.Proposal.Target.GetId(), cmp.Or(f.Proposal.Authority, authorityOf(kind))}
 }
 
 // owed are the records that the topic lacks.
@@ -176,6 +242,7 @@ func (p *Partition) record(f *Finding) (Record, error) {
 // be read the partition goes on without, and what would end sessions waits until it is.
 func (p *Partition) recover(ctx context.Context) {
 	a := p.announcer
+	defer p.besides(ctx) // The control topic knows better.
 	records, err := a.ledger.under(ctx, a.writer, p.heldPrefix(), a.now())
 	if ctx.Err() != nil {
 		return // The first heartbeat says so.
@@ -190,7 +257,30 @@ func (p *Partition) recover(ctx context.Context) {
 	p.resume(ctx, records)
 }
 
-// resume holds what the control topic says that waits in the partition.
+// besides holds what waits according to verdicts alone, and owes it to the control topic.
+// What was released and brought about no other verdict since is asked for once more.
+func (p *Partition) besides(ctx context.Context) {
+	records := make(map[string][]byte, len(p.beside))
+	for of, record := range p.beside {
+		f, err := p.reopen(record)
+		key := string(record) // Under which resume refuses it.
+		if err == nil && f.target() == of {
+			key = string(p.heldKey(&f))
+		}
+		records[key] = record
+	}
+	p.beside = nil
+	known := slices.Clone(p.held)
+	p.resume(ctx, records)
+	for i := range p.held {
+		if f := &p.held[i]; !slices.ContainsFunc(known, func(k Finding) bool { return k.Proposal.ID == f.Proposal.ID }) {
+			p.holding = append(p.holding, *f)
+		}
+	}
+}
+
+// resume holds what waits in the partition according to records, by their keys in the
+// control topic.
 func (p *Partition) resume(ctx context.Context, records map[string][]byte) {
 	refused := 0
 	known := make(map[string]bool, len(p.held)) // Of what this process holds it knows better.
@@ -213,15 +303,19 @@ func (p *Partition) resume(ctx context.Context, records map[string][]byte) {
 	now := p.announcer.now()
 	// A predecessor may have died between the release and its record.
 	p.drop(func(f *Finding) bool {
-		e, known := p.entries[target{f.Proposal.Tenant, f.Proposal.Target.GetKind(), f.Proposal.Target.GetId(), f.Proposal.Authority}]
+		e, known := p.entries[f.target()]
 		return !f.Proposal.Until.After(now) || known && f.Proposal.Offset <= e.judged
 	})
+	for i := range p.held[:max(0, len(p.held)-heldMax)] {
+		p.gone(&p.held[i]) // It gave way where it was held, or does now.
+	}
+	p.held = slices.Delete(p.held, 0, max(0, len(p.held)-heldMax))
 	for i := range p.held {
 		p.announcer.guard.trip(&p.held[i])
 	}
 	p.announcer.guard.note(slot{p.stage.Authority, p.number}, p.held)
 	if refused > 0 {
-		p.announcer.logger.WarnContext(ctx, "held verdicts in the control topic are not ours and not believed", "partition", p.number, "records", refused)
+		p.announcer.logger.WarnContext(ctx, "what is said to wait for a person is not ours and not believed", "partition", p.number, "records", refused)
 	}
 }
 

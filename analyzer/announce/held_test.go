@@ -196,7 +196,7 @@ func TestATakeoverDoesNotWaitForTheControlTopic(t *testing.T) {
 	hard.Proposal.Hard = true
 	r.announce(p, r.revoke(3, "network"), hard, r.finding(5, verdict.TargetSession, "soft", verdict.ActionStepUp, 0))
 	r.announce(p, r.revoke(6, "walk"))
-	if r.names(0) != "s1 s2? s3? hard soft s6?" {
+	if r.names(0) != "s1 s2? s3? hard soft s3? s6?" {
 		t.Errorf("announced %q, want revokes to wait while nobody knows what waits", r.names(0))
 	}
 	if got := waits(a); got != "network control_unread 1, walk control_unread 1" {
@@ -205,7 +205,9 @@ func TestATakeoverDoesNotWaitForTheControlTopic(t *testing.T) {
 	stop := r.run(p)
 	r.clock.Add(int64(5 * time.Minute)) // What was in time when it was judged stays so.
 	lost.Store(false)
-	eventually(t, "what waits is known", func() bool { return waits(a) == "walk blast_radius 2" && r.names(0) == "s1 s2? s3? hard soft s6? s3" })
+	eventually(t, "what waits is known", func() bool {
+		return waits(a) == "walk blast_radius 2" && r.names(0) == "s1 s2? s3? hard soft s3? s6? s3"
+	})
 	list, _ := r.said(0)
 	if v := list[len(list)-1]; v.Id != "v3" || v.Action != verdict.ActionRevoke {
 		t.Errorf("said in the end: %v, want the revoke that waited for the topic alone", v)
@@ -373,5 +375,54 @@ func TestRestoreDropsWhatWaits(t *testing.T) {
 	}
 	if got := waits(a); got != "" {
 		t.Errorf("%q waits after the restore", got)
+	}
+}
+
+// What waits outlasts a process that ends while the control topic is away, whatever else
+// is said of its targets meanwhile, and stands there once it is back.
+func TestWhatWaitsOutlastsTheProcessWithoutItsTopic(t *testing.T) {
+	r, lost := leaderless(t, topic.Control)
+	strict := func(c *announce.Config) { c.BlastRadius.Least, c.BlastRadius.Share = 1, 0.1 }
+	first := r.announcer(60, strict)
+	p := r.adopt(first, 0)
+	asked := r.finding(1, verdict.TargetSession, "s3", verdict.ActionStepUp, 0)
+	asked.Proposal.NotBefore, asked.Proposal.Score = asked.Proposal.EventTime, 20
+	r.announce(p, asked, r.revoke(2, "walk")) // The next ones wait, and s3 is asked already.
+	lost.Store(true)
+	r.announce(p, r.revoke(3, "walk"), r.revoke(4, "walk"))
+	r.announce(p, r.revoke(5, "walk"))
+	again := r.revoke(6, "walk")
+	again.Proposal.Target.Id, again.Proposal.Score = "s5", 30 // Worth saying again: what is said carries it.
+	r.announce(p, again)
+	second := r.announcer(60, strict)
+	p = r.adopt(second, 0)
+	if got := waits(second); got != "walk blast_radius 3" {
+		t.Errorf("without the topic %q waits, want three of walk", got)
+	}
+	r.announce(p, r.revoke(7, "walk"))
+	lost.Store(false)
+	third := r.announcer(60, strict)
+	p = r.adopt(third, 0)
+	if got := waits(third); got != "walk blast_radius 3, walk control_unread 1" {
+		t.Errorf("with the topic %q waits, want four of walk", got)
+	}
+	stop := r.run(p)
+	eventually(t, "what waited for the topic alone is judged", func() bool { return waits(third) == "walk blast_radius 4" })
+	eventually(t, "the control topic has all of it", func() bool {
+		seen := make(map[string]bool)
+		for _, m := range r.read(topic.Control, 0) {
+			seen[string(m.Key)] = true
+		}
+		return len(seen) == 4
+	})
+	if !third.Release(t.Context(), "default", "walk") {
+		t.Error("nothing is released")
+	}
+	eventually(t, "what waited", func() bool { return strings.HasSuffix(r.names(0), " s3 s4 s5 s7") })
+	stop()
+	fourth := r.announcer(60, strict)
+	r.adopt(fourth, 0)
+	if got := waits(fourth); got != "" {
+		t.Errorf("%q waits after the release", got)
 	}
 }

@@ -62,6 +62,9 @@ const (
 	// heldStall is the same for what waits for a person, and how long it may take to note
 	// that something does; heldRetry is until either is tried again.
 	heldStall, heldRetry = 3 * time.Second, 5 * time.Second
+	// watchEvery is how often it is looked whether what stands is the last record of its
+	// key: a broker compacts no segment that is younger than ten minutes.
+	watchEvery = time.Minute
 	// readBytesMax is what one read of it asks for.
 	readBytesMax = 4 << 20
 	// stallsMax is how many reads without progress mean that something is wrong.

@@ -55,6 +55,14 @@ type Partition struct {
 	unheld  [][]byte  // Keys there of those that wait no longer.
 	unheard bool      // What waits could not be read, and what would end sessions waits until it is.
 	unkept  bool      // Holding and unheld could not be written, and Run does it.
+	// vouched are, while unkept, the targets whose records in the verdicts topic carry
+	// what waits of them.
+	vouched map[target]bool
+	beside  map[target][]byte // What verdicts carried at adoption, until it is held.
+
+	sums    map[target]uint64 // Of the records of what stands.
+	last    map[target]uint64 // Of the last records under keys, until they are compared. Of watch alone.
+	watched int64             // Up to where that is read.
 
 	resigned string // The key under which all that is in force stands in the topic; "" at first.
 
@@ -264,7 +272,8 @@ func (p *Partition) place(v *verdict.Verdict, now time.Time) {
 	v.Epoch, v.Seq, v.Time = p.epoch, p.seq, timestamppb.New(now)
 }
 
-// write signs and writes verdicts as one batch.
+// write signs and writes verdicts as one batch, with what waits of their targets where
+// the control topic cannot be told of it.
 func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 	records := make([]Record, len(list))
 	for i, v := range list {
@@ -279,8 +288,21 @@ func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 				ContentType: cloudevent.JOSE, TraceParent: v.Cause.GetTraceparent(),
 			}.Headers(),
 		}
+		if p.unkept {
+			err = p.carry(&records[i], targetOf(v))
+			if err != nil {
+				return err
+			}
+		}
 	}
-	return p.announcer.writer.Write(ctx, topic.Verdicts, p.number, records...)
+	err := p.announcer.writer.Write(ctx, topic.Verdicts, p.number, records...)
+	if err != nil {
+		return err
+	}
+	for i, v := range list {
+		p.sums[targetOf(v)] = p.sum(records[i].Value)
+	}
+	return nil
 }
 
 // measure counts an acknowledged verdict and how long it took.
@@ -319,6 +341,7 @@ func (p *Partition) forget(ctx context.Context, now time.Time) {
 	slices.SortFunc(ends, func(a, b end) int { return a.until.Compare(b.until) })
 	for _, x := range ends[:len(ends)/10] {
 		delete(p.entries, x.key)
+		delete(p.sums, x.key)
 	}
 	p.announcer.metrics.forgotten.Add(ctx, int64(len(ends)/10))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -154,10 +155,14 @@ func (r *rig) read(name string, partition int) []kafka.Message {
 	return out
 }
 
-// said lists verdicts of a partition as "action target epoch.seq id".
-func (r *rig) said(partition int) (verdicts []*verdict.Verdict, beats []*verdict.Heartbeat) {
+// said lists the verdicts and heartbeats of a partition, without tombstones and what
+// has such a value.
+func (r *rig) said(partition int, but ...string) (verdicts []*verdict.Verdict, beats []*verdict.Heartbeat) {
 	r.t.Helper()
 	for _, m := range r.read(topic.Verdicts, partition) {
+		if len(but) > 0 && (len(m.Value) == 0 || slices.Contains(but, string(m.Value))) {
+			continue
+		}
 		msg, err := r.keys.Open(m.Value)
 		if err != nil {
 			r.t.Fatal(err)

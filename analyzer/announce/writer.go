@@ -156,6 +156,13 @@ func (w *Writer) attempt(ctx context.Context, topic string, partition int, recor
 	return w.access.Explain(err, access.Write, "topic "+topic)
 }
 
+// TopicID is [access.Access.TopicID] of a topic, within writeTimeout.
+func (w *Writer) TopicID(ctx context.Context, topic string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return w.access.TopicID(ctx, w.transport.ClientID, w.brokers, topic) //nolint:wrapcheck // It says what and where.
+}
+
 // Partitions returns how many partitions a topic has.
 func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -225,8 +232,22 @@ func (w *Writer) read(ctx context.Context, stall time.Duration, topic string, pa
 }
 
 // message is a record that may be kept: it shares no memory with those that came with it.
+// Of its headers it has the one that says what waits.
 func message(r *fetch.Record) kafka.Message {
-	return kafka.Message{Offset: r.Offset, Time: r.Time(), Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
+	m := kafka.Message{Offset: r.Offset, Time: r.Time(), Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
+	waiting, ok := r.Header(headerHeld)
+	if ok {
+		m.Headers = []kafka.Header{{Key: headerHeld, Value: bytes.Clone(waiting)}}
+	}
+	return m
+}
+
+// waitingIn is what the record of a verdict carries that waits, nil for nothing.
+func waitingIn(m kafka.Message) []byte {
+	if len(m.Headers) == 0 {
+		return nil
+	}
+	return m.Headers[0].Value
 }
 
 // fetch is one read, for which a broker has stall.

@@ -103,3 +103,49 @@ func TestAHotKeyHoldsNoVerdictBackThatIsFound(t *testing.T) {
 		})
 	}
 }
+
+// stuck is an engine that does not get on with the records of one subject.
+type stuck struct {
+	*tally
+
+	until <-chan struct{}
+}
+
+func (s *stuck) Assess(r scorer.Record) scorer.Result {
+	if r.Event.GetSubject() == "service" {
+		<-s.until
+	}
+	return s.tally.Assess(r)
+}
+
+// A partition that cannot keep up with what one permitted key brings holds back no
+// verdict of another partition, and no sign of life of it either.
+func TestAHotKeyHoldsNoOtherPartitionBack(t *testing.T) {
+	r := newRig(t)
+	until := make(chan struct{})
+	free := sync.OnceFunc(func() { close(until) })
+	a := r.start("", func(o *ingest.Options) {
+		o.NewEngine = func(m *model.Model) (ingest.Engine, error) {
+			return &stuck{&tally{Count: make(map[string]int), model: m}, until}, nil
+		}
+	})
+	defer free() // Before the analyzer is stopped, which waits for its workers.
+	var flood []*event.RequestEvent
+	for i := range 1000 {
+		flood = append(flood, request(i, "service", "/"))
+	}
+	r.send(0, flood...)
+	eventually(t, "the partition lags", func() bool {
+		list := a.Status()
+		return len(list) == partitions && list[0].Lag() > 0
+	})
+	beats := len(r.heartbeats(1))
+	r.send(1, request(0, "ann", "/steal"))
+	eventually(t, "the verdict of the other one", func() bool { return len(r.verdicts(1)) == 1 })
+	eventually(t, "its signs of life", func() bool { return len(r.heartbeats(1)) > beats })
+	if list := a.Status(); list[0].Next != 0 {
+		t.Errorf("the partition that lags has scored up to %d", list[0].Next)
+	}
+	free()
+	eventually(t, "all is scored", func() bool { return a.Status()[0].Lag() == 0 })
+}

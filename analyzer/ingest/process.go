@@ -296,7 +296,7 @@ func (w *worker) tell(ctx context.Context, fx *effects) error {
 // the offsets from first up to next.
 func (w *worker) pack(first int64, batch *assessment.Batch) ([]announce.Record, error) {
 	var out []announce.Record
-	err := batch.Records(w.ingest.o.Stage.Topic, int32(w.partition), first, w.next-1, batchBytesMax, func(first, last int64, value []byte) {
+	err := batch.Records(w.ingest.o.Stage.Topic, w.topicID, int32(w.partition), first, w.next-1, batchBytesMax, func(first, last int64, value []byte) {
 		out = append(out, announce.Record{
 			Key: topic.SourceKey(w.ingest.o.Stage.Topic, w.partition), Value: value,
 			Headers: cloudevent.Attributes{

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -267,6 +268,17 @@ func TestTopicThatBeginsAgainUnderARunningAnalyzer(t *testing.T) {
 		if score != float64(offset+1) {
 			t.Errorf("offset %d scored %v, want %d", offset, score, offset+1)
 		}
+	}
+	var topics []string
+	for _, m := range r.read(topic.Assessments, 0) {
+		b, err := assessment.Decode(m.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		topics = append(topics, b.TopicId)
+	}
+	if ids := slices.Compact(topics); len(ids) != 2 || slices.Contains(ids, "") {
+		t.Errorf("assessments are of topics %q, want of the old one, then of the new one", ids)
 	}
 }
 

@@ -23,7 +23,7 @@ type Archive interface {
 	// List returns the complete snapshots of a partition, by epoch and offset, the
 	// newest first.
 	List(ctx context.Context, topic string, partition int) ([]Archived, error)
-	// Chunk returns one chunk of the body. The error wraps [ErrDamaged] where it is
+	// Chunk returns one chunk of the body, of ChunkBytesMax at most. The error wraps [ErrDamaged] where it is
 	// not what was written.
 	Chunk(ctx context.Context, a Archived, chunk int) ([]byte, error)
 	// Describe stores what is known about each subject, in a form that people read.
@@ -127,8 +127,10 @@ func (s *Store) tell(ctx context.Context, h Header, err error) {
 	}
 }
 
-// FindArchived lists what the archive has of a partition, the newest first. It
-// takes no longer than archive_wait; the error says why nothing is known.
+// FindArchived lists what the archive has of a partition, the newest first. One that
+// claims a length which it cannot have is counted as damage and left out, before
+// anybody makes room for it. It takes no longer than archive_wait; the error says why
+// nothing is known.
 func (s *Store) FindArchived(ctx context.Context, topic string, partition int) ([]Found, error) {
 	if !s.Archives() {
 		return nil, nil
@@ -141,9 +143,14 @@ func (s *Store) FindArchived(ctx context.Context, topic string, partition int) (
 	}
 	var out []Found
 	for _, a := range list {
-		if a.Topic == topic && a.Partition == partition {
-			out = append(out, Found{Header: a.Header, store: s, archived: a})
+		if a.Topic != topic || a.Partition != partition {
+			continue
 		}
+		if most := min(BodyBytesMax, int64(a.Chunks)*ChunkBytesMax); a.Bytes < 0 || a.Bytes > most {
+			s.refuse(ctx, "archive", fmt.Errorf("snapshot of partition %d, epoch %d: %d B in %d chunks: %w", partition, a.Epoch, a.Bytes, a.Chunks, ErrDamaged))
+			continue
+		}
+		out = append(out, Found{Header: a.Header, store: s, archived: a})
 	}
 	return out, nil
 }
@@ -153,7 +160,7 @@ func (s *Store) FindArchived(ctx context.Context, topic string, partition int) (
 func (s *Store) fetch(ctx context.Context, a Archived) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, restoreTimeout)
 	defer cancel()
-	body := make([]byte, 0, min(max(0, a.Bytes), BodyBytesMax))
+	body := make([]byte, 0, a.Bytes)
 	err := s.chunks(ctx, a, func(chunk []byte, _ time.Duration) error {
 		body = append(body, chunk...)
 		return nil
@@ -167,9 +174,6 @@ func (s *Store) fetch(ctx context.Context, a Archived) ([]byte, error) {
 // chunks hands a body over chunk by chunk, with how long each took to come. Its
 // length is checked, and each chunk where it is read.
 func (s *Store) chunks(ctx context.Context, a Archived, take func(chunk []byte, took time.Duration) error) error {
-	if a.Bytes < 0 || a.Bytes > BodyBytesMax {
-		return fmt.Errorf("snapshot of %d B: %w", a.Bytes, ErrDamaged)
-	}
 	sum := int64(0)
 	for i := range a.Chunks {
 		begin := s.now()

@@ -10,6 +10,9 @@ const (
 	kept = 2
 	// BodyBytesMax bounds the body of a snapshot, on disk and in the archive.
 	BodyBytesMax = 4<<30 + 1<<20
+	// ChunkBytesMax bounds a chunk of a body in the archive: what the memory of an
+	// insert, of a merge and of an answer is bounded by.
+	ChunkBytesMax = 8 << 20
 	// waitMax bounds archive_wait: a partition that waits longer is better replayed.
 	waitMax = time.Minute
 	// archiveTimeout bounds one write to the archive; the next snapshot waits for it.

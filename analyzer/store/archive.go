@@ -79,9 +79,9 @@ func (a *Archive) Put(ctx context.Context, h state.Header, body []byte) error {
 			return fmt.Errorf("archive under epoch %d, there is %d: %w", h.Epoch, s.Epoch, state.ErrFenced)
 		}
 	}
-	chunks := max(1, (len(body)+chunkBytes-1)/chunkBytes)
+	chunks := max(1, (len(body)+state.ChunkBytesMax-1)/state.ChunkBytesMax)
 	for i := range chunks {
-		data := body[i*chunkBytes : min(len(body), (i+1)*chunkBytes)]
+		data := body[i*state.ChunkBytesMax : min(len(body), (i+1)*state.ChunkBytesMax)]
 		row := chunkRow{
 			header: h, chunk: uint32(i), chunks: uint32(chunks), bytes: uint64(len(body)), checksum: xxh3.Hash(data), data: string(data),
 		}

@@ -50,7 +50,7 @@ func (c *assessments) add(i item, at position) {
 		return
 	}
 	from := &source{b.Topic, b.Partition}
-	seen := c.memory.pass(*from, b.LastOffset)
+	seen := c.memory.pass(*from, b.TopicId, b.LastOffset)
 	c.rows = slices.Grow(c.rows, len(b.Assessments))
 	for _, a := range b.Assessments {
 		if a == nil || a.Offset <= seen {

@@ -27,6 +27,8 @@ type cut struct {
 	Last  int64 `json:"last"`
 	// Time is when it was declared: ingested_at of all its rows.
 	Time time.Time `json:"time"`
+	// TopicID is the id of the topic, "" where the broker gives none.
+	TopicID string `json:"topic_id,omitempty"`
 	// Fresh says that the topic is another one than before: earlier cuts are void.
 	Fresh bool `json:"fresh,omitempty"`
 	// From is [memory.from] before the cut.
@@ -54,6 +56,8 @@ type mark struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
+	// TopicID is the id of the topic, "" where it is not known.
+	TopicID string `json:"topic_id,omitempty"`
 }
 
 // newCut describes a range with the memory before it.
@@ -69,7 +73,8 @@ func newCut(topic string, partition int, first, last int64, at time.Time, before
 		return true
 	})
 	for _, source := range slices.SortedFunc(maps.Keys(before.marks), compareSources) {
-		c.Marks = append(c.Marks, mark{source.topic, source.partition, before.marks[source]})
+		at := before.marks[source]
+		c.Marks = append(c.Marks, mark{source.topic, source.partition, at.offset, at.topicID})
 	}
 	c.Seals, c.From = before.book.Entries(), before.from
 	return c
@@ -110,6 +115,12 @@ type source struct {
 	partition int32
 }
 
+// extent is how far a source has been seen, and of which topic of that name that is.
+type extent struct {
+	topicID string // "" where it is not known.
+	offset  int64
+}
+
 func compareSources(a, b source) int {
 	if a.topic != b.topic {
 		return strings.Compare(a.topic, b.topic)
@@ -122,7 +133,7 @@ func compareSources(a, b source) int {
 type memory struct {
 	lanes event.Positions
 	lives lives
-	marks map[source]int64
+	marks map[source]extent
 	book  *seal.Book
 	// from is 0 where the partition was read from its beginning, else since when it is
 	// read, in Unix nanoseconds; of a memory of nothing it is the end of time.
@@ -136,7 +147,7 @@ func (m *memory) whole(epoch uint64) bool { return m.from == 0 || epoch > uint64
 
 // newMemory is the memory before c, or an empty one.
 func newMemory(c *cut) *memory {
-	m := &memory{marks: make(map[source]int64), book: new(seal.Book), from: math.MaxInt64}
+	m := &memory{marks: make(map[source]extent), book: new(seal.Book), from: math.MaxInt64}
 	if c == nil {
 		return m
 	}
@@ -148,23 +159,31 @@ func newMemory(c *cut) *memory {
 		}
 	}
 	for _, k := range c.Marks {
-		m.marks[source{k.Topic, k.Partition}] = k.Offset
+		m.marks[source{k.Topic, k.Partition}] = extent{k.TopicID, k.Offset}
 	}
 	m.book, m.from = seal.NewBook(c.Seals), c.From
 	return m
 }
 
 // pass notes that a source has been seen up to offset. It returns how far it
-// was seen before, -1 for never.
-func (m *memory) pass(s source, offset int64) (seen int64) {
-	seen, known := m.marks[s]
-	if !known {
-		seen = -1
+// was seen before, -1 for never: a topic that was made anew is another source.
+func (m *memory) pass(s source, topicID string, offset int64) (before int64) {
+	at, known := m.marks[s]
+	switch {
+	case !known:
+		at.offset = -1
 		if len(m.marks) >= marksMax {
 			delete(m.marks, slices.MinFunc(slices.Collect(maps.Keys(m.marks)), compareSources))
 		}
+	case at.topicID != "" && topicID != "" && at.topicID != topicID:
+		at = extent{offset: -1}
 	}
+	before = at.offset
 	s.topic = strings.Clone(s.topic) // It is the record's, and a map takes the key's text anew.
-	m.marks[s] = max(seen, offset)
-	return seen
+	if at.topicID != topicID && topicID != "" {
+		at.topicID = strings.Clone(topicID)
+	}
+	at.offset = max(before, offset)
+	m.marks[s] = at
+	return before
 }

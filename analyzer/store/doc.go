@@ -60,7 +60,10 @@
 // table, so a cut must not wait for its second insert while thousands of others
 // pass: a partition is taken over within the session timeout, which is seconds.
 // Its id, not its offsets alone, is in the token: else a topic that was deleted
-// and made again would be dropped as a duplicate of its predecessor.
+// and made again would be dropped as a duplicate of its predecessor. That it is another
+// topic its id says, which stands in each cut and is asked for at the start, after a
+// fault of reading and after an insert that failed; where the broker gives none, an end
+// below what is stored says so. Assessments carry the id of the topic that was scored.
 //
 // The number of a record that was poison is missing in its lane and is counted
 // as such. Its row, once it can be read, is put beside that count: who asks for

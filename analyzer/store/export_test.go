@@ -50,7 +50,7 @@ func Encode(c Cut) ([]byte, error) { return c.encode() }
 func Marks(n int) int {
 	m := newMemory(nil)
 	for i := range n {
-		m.pass(source{"t", int32(i)}, 1)
+		m.pass(source{"t", int32(i)}, "", 1)
 	}
 	return len(m.marks)
 }

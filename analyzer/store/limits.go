@@ -20,9 +20,6 @@ const (
 	// LinksMax bounds the links of a batch's span.
 	LinksMax = 32
 
-	// chunkBytes is the most of a snapshot that one row holds: what the memory of an
-	// insert, of a merge and of an answer is bounded by.
-	chunkBytes = 8 << 20
 	// archivedKept is how many snapshots of a partition the archive keeps, and
 	// archivedMax how many it looks at, broken ones too.
 	archivedKept, archivedMax = 2, 64

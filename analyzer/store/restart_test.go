@@ -51,6 +51,34 @@ func TestTopicMadeAgainIsAnother(t *testing.T) {
 	r.once(21)
 }
 
+// So it is where it has more records than its predecessor by the time at which they are
+// read, before a restart and after one.
+func TestTopicMadeAgainIsAnotherHoweverLongItIs(t *testing.T) {
+	r := newRig(t)
+	again := func(epoch uint64, n int) {
+		t.Helper()
+		r.remake(topic.Requests)
+		for lane := range partitions {
+			var values [][]byte
+			for i := range n {
+				values = append(values, request(t, uint32(lane), uint64(i+1), func(e *event.RequestEvent) {
+					e.Epoch, e.Id = epoch, fmt.Sprint("new", epoch, lane, i)
+				}))
+			}
+			r.produce(topic.Requests, lane, values...)
+		}
+	}
+	stop := r.start()
+	r.requests(1, 20)
+	r.once(20)
+	stop()
+	again(8, 30)
+	r.start()
+	r.once(50)
+	again(9, 70)
+	r.once(120)
+}
+
 // What is lost at the beginning of a life is counted, like any other loss.
 func TestALossAtALivesBeginningIsCounted(t *testing.T) {
 	r := newRig(t)

@@ -37,7 +37,13 @@ func marshal(t *testing.T, m interface{ MarshalVT() ([]byte, error) }) []byte {
 // batch holds assessments of offsets [first, last] of partition 0.
 func batch(t *testing.T, first, last int64) []byte {
 	t.Helper()
-	b := &assessment.AssessmentBatch{Topic: topic.Requests, FirstOffset: first, LastOffset: last}
+	return batchOf(t, "", first, last)
+}
+
+// batchOf is batch, of a topic of an id.
+func batchOf(t *testing.T, topicID string, first, last int64) []byte {
+	t.Helper()
+	b := &assessment.AssessmentBatch{Topic: topic.Requests, TopicId: topicID, FirstOffset: first, LastOffset: last}
 	for o := first; o <= last; o++ {
 		b.Assessments = append(b.Assessments, &assessment.Assessment{
 			EventTime: timestamppb.Now(), EventId: fmt.Sprint("e", o), Offset: o, Tenant: "default", Score: 3, Action: verdict.ActionObserve,
@@ -325,4 +331,17 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	if err != nil {
 		t.Errorf("the default is refused: %v", err)
 	}
+}
+
+// Where vigil.requests was made anew its offsets begin anew, and assessments of them are
+// no repeats of those before; an analyzer of before says nothing of the topic's id.
+func TestAssessmentsOfATopicThatWasMadeAnewAreRows(t *testing.T) {
+	r := newRig(t)
+	stop := r.start()
+	r.produce(topic.Assessments, 0, batch(t, 0, 4), batchOf(t, "one", 3, 6), batchOf(t, "one", 5, 9))
+	r.eventually("SELECT count(), uniqExact(source_offset) FROM @assessments", "10\t10")
+	stop() // What is known of the topic outlasts the process.
+	r.start()
+	r.produce(topic.Assessments, 0, batchOf(t, "one", 8, 9), batchOf(t, "two", 0, 4), batchOf(t, "two", 3, 6), batch(t, 5, 7))
+	r.eventually("SELECT count(), uniqExact(source_offset) FROM @assessments", "18\t10")
 }

@@ -33,6 +33,8 @@ type worker struct {
 	committed int64 // As assigned; negative for never.
 
 	memory   *memory
+	topicID  string    // Of the topic that is read, "" where the broker gives none.
+	doubt    bool      // It may have been made anew since, and is asked for its id.
 	fresh    bool      // The topic is another one than the ledger knows.
 	declared time.Time // When the last cut was.
 	first    int64     // Where the next cut begins.
@@ -71,6 +73,9 @@ func (w *worker) begin(ctx context.Context) error {
 	err := w.store.again(ctx, "begin", nil, func() (err error) {
 		first, end, err = w.store.broker.bounds(ctx, w.kind.topic, w.partition)
 		if err == nil {
+			w.topicID, err = w.store.broker.topicID(ctx, w.kind.topic)
+		}
+		if err == nil {
 			last, known, err = w.store.ledger.last(ctx, w.kind.topic, w.partition)
 		}
 		return err
@@ -78,7 +83,7 @@ func (w *worker) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.committed > end || known && last.Last >= end {
+	if w.committed > end || known && (last.Last >= end || another(last.TopicID, w.topicID)) {
 		w.store.o.Logger.WarnContext(ctx, "topic is another one than before: begins again", "topic", w.kind.topic,
 			"partition", w.partition, "end", end, "committed", w.committed)
 		w.committed, known, w.fresh = -1, false, true
@@ -103,6 +108,26 @@ func (w *worker) begin(ctx context.Context) error {
 	}
 	w.missed(ctx, w.committed, first)
 	return w.recall(ctx)
+}
+
+// errAnew means that the topic was made anew while its partition was read.
+var errAnew = errors.New("the topic was made anew")
+
+// another reports whether two ids are known and of two topics.
+func another(a, b string) bool { return a != "" && b != "" && a != b }
+
+// same reports, after a fault or a long wait, errAnew where the topic is another one by
+// now: that has other records at the same offsets.
+func (w *worker) same(ctx context.Context) error {
+	if !w.doubt {
+		return nil
+	}
+	id, err := w.store.broker.topicID(ctx, w.kind.topic)
+	if err == nil && another(id, w.topicID) {
+		err = errAnew
+	}
+	w.doubt = err != nil
+	return err
 }
 
 // recall takes what was stored since the last cut was declared into the memory.
@@ -162,12 +187,24 @@ func (w *worker) gather(ctx context.Context) error {
 func (w *worker) read(ctx context.Context, wait time.Duration) error {
 	var got fetch.Answer
 	from := max(w.next, w.reached)
+	var anew error
 	err := w.store.again(ctx, "fetch", kafka.OffsetOutOfRange, func() (err error) {
 		got, err = w.store.broker.fetch(ctx, w.kind.topic, w.partition, from, wait, w.fallBehind)
+		if err != nil {
+			w.doubt = true
+			return err
+		}
+		err = w.same(ctx)
+		if errors.Is(err, errAnew) {
+			anew, err = err, nil
+		}
 		return err
 	})
 	if err != nil {
 		return w.outOfRange(ctx, err)
+	}
+	if anew != nil {
+		return anew
 	}
 	if got.Broken != nil {
 		w.store.fault(ctx, "fetch", fmt.Errorf("%s/%d: passed over: %w", w.kind.topic, w.partition, got.Broken))
@@ -245,7 +282,7 @@ func (w *worker) take(n int) []item {
 func (w *worker) advance(ctx context.Context) error {
 	now := w.store.o.Now()
 	c := newCut(w.kind.topic, w.partition, w.first, w.next-1, now, w.memory)
-	c.Fresh = w.fresh
+	c.TopicID, c.Fresh = w.topicID, w.fresh
 	blank := !w.fresh && now.Sub(w.declared) < stateEvery
 	for _, i := range w.pending {
 		blank = blank && i.blank
@@ -314,7 +351,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 	lates := false
 	for _, b := range to.blocks() {
 		err := w.store.insert(ctx, b, c.token(b.table), func(late bool) {
-			lates = lates || late
+			lates, w.doubt = lates || late, true
 			w.fallBehind(ctx)
 		})
 		if err != nil {

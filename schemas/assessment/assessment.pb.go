@@ -217,12 +217,15 @@ func (x *Assessment) GetPhase() string {
 // AssessmentBatch is one record of vigil.assessments: the assessments of a
 // range of offsets of one source partition.
 type AssessmentBatch struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
-	Partition     int32                  `protobuf:"varint,2,opt,name=partition,proto3" json:"partition,omitempty"`
-	FirstOffset   int64                  `protobuf:"varint,3,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`
-	LastOffset    int64                  `protobuf:"varint,4,opt,name=last_offset,json=lastOffset,proto3" json:"last_offset,omitempty"`
-	Assessments   []*Assessment          `protobuf:"bytes,5,rep,name=assessments,proto3" json:"assessments,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Topic       string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	Partition   int32                  `protobuf:"varint,2,opt,name=partition,proto3" json:"partition,omitempty"`
+	FirstOffset int64                  `protobuf:"varint,3,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`
+	LastOffset  int64                  `protobuf:"varint,4,opt,name=last_offset,json=lastOffset,proto3" json:"last_offset,omitempty"`
+	Assessments []*Assessment          `protobuf:"bytes,5,rep,name=assessments,proto3" json:"assessments,omitempty"`
+	// The id that the broker gave the topic, "" where it gives none: a topic that
+	// is made anew has another, and offsets that begin anew.
+	TopicId       string `protobuf:"bytes,6,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +295,13 @@ func (x *AssessmentBatch) GetAssessments() []*Assessment {
 	return nil
 }
 
+func (x *AssessmentBatch) GetTopicId() string {
+	if x != nil {
+		return x.TopicId
+	}
+	return ""
+}
+
 var File_assessment_assessment_proto protoreflect.FileDescriptor
 
 const file_assessment_assessment_proto_rawDesc = "" +
@@ -320,14 +330,15 @@ const file_assessment_assessment_proto_rawDesc = "" +
 	"\n" +
 	"verdict_id\x18\x10 \x01(\tR\tverdictId\x12(\n" +
 	"\x06target\x18\x11 \x01(\v2\x10.vigil.v1.TargetR\x06target\x12\x14\n" +
-	"\x05phase\x18\x12 \x01(\tR\x05phase\"\xc1\x01\n" +
+	"\x05phase\x18\x12 \x01(\tR\x05phase\"\xdc\x01\n" +
 	"\x0fAssessmentBatch\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12!\n" +
 	"\ffirst_offset\x18\x03 \x01(\x03R\vfirstOffset\x12\x1f\n" +
 	"\vlast_offset\x18\x04 \x01(\x03R\n" +
 	"lastOffset\x126\n" +
-	"\vassessments\x18\x05 \x03(\v2\x14.vigil.v1.AssessmentR\vassessmentsB>Z<github.com/vigil-gateway/vigil/schemas/assessment;assessmentb\x06proto3"
+	"\vassessments\x18\x05 \x03(\v2\x14.vigil.v1.AssessmentR\vassessments\x12\x19\n" +
+	"\btopic_id\x18\x06 \x01(\tR\atopicIdB>Z<github.com/vigil-gateway/vigil/schemas/assessment;assessmentb\x06proto3"
 
 var (
 	file_assessment_assessment_proto_rawDescOnce sync.Once

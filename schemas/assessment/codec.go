@@ -13,8 +13,11 @@ import (
 // RecordBytesMax bounds one record; the analyzer cuts its batches well below.
 const RecordBytesMax = 900 << 10
 
-// assessmentsField is the number of [AssessmentBatch]'s assessments.
-const assessmentsField = 5
+// Numbers of [AssessmentBatch]'s assessments and of its topic's id.
+const (
+	assessmentsField = 5
+	topicIDField     = 6
+)
 
 // Errors of [Decode].
 var (
@@ -61,7 +64,11 @@ func (b *Batch) Add(a *Assessment) error {
 // offsets first to last, and yields the offsets and the bytes of each, which
 // are the caller's. Assessments of one offset stay together, whatever their size.
 // A batch without assessments has no record.
-func (b *Batch) Records(topic string, partition int32, first, last int64, bytesMax int, yield func(first, last int64, record []byte)) error {
+func (b *Batch) Records(topic, topicID string, partition int32, first, last int64, bytesMax int, yield func(first, last int64, record []byte)) error {
+	var tail []byte
+	if topicID != "" {
+		tail = protowire.AppendString(protowire.AppendTag(nil, topicIDField, protowire.BytesType), topicID)
+	}
 	for i, begin := 0, 0; i < len(b.ends); {
 		n := b.group(i)
 		for n < len(b.ends) {
@@ -77,12 +84,12 @@ func (b *Batch) Records(topic string, partition int32, first, last int64, bytesM
 		}
 		head := AssessmentBatch{Topic: topic, Partition: partition, FirstOffset: first, LastOffset: through}
 		size := head.SizeVT()
-		record := make([]byte, size, size+b.ends[n-1]-begin)
+		record := make([]byte, size, size+b.ends[n-1]-begin+len(tail))
 		_, err := head.MarshalToSizedBufferVT(record)
 		if err != nil {
 			return fmt.Errorf("encode assessments: %w", err)
 		}
-		yield(first, through, append(record, b.encoded[begin:b.ends[n-1]]...))
+		yield(first, through, append(append(record, b.encoded[begin:b.ends[n-1]]...), tail...))
 		first, begin, i = through+1, b.ends[n-1], n
 	}
 	return nil

@@ -151,13 +151,13 @@ func TestBatchIsTheRecord(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			next, n, rest := int64(7), 0, list
-			err := b.Records("vigil.requests", 3, 7, 30, tt.bytesMax, func(first, last int64, record []byte) {
+			err := b.Records("vigil.requests", "id", 3, 7, 30, tt.bytesMax, func(first, last int64, record []byte) {
 				if n >= len(tt.sizes) {
 					t.Fatalf("more than %d records", len(tt.sizes))
 				}
 				part := rest[:tt.sizes[n]]
 				rest = rest[tt.sizes[n]:]
-				want, err := (&assessment.AssessmentBatch{Topic: "vigil.requests", Partition: 3, FirstOffset: first, LastOffset: last, Assessments: part}).MarshalVT()
+				want, err := (&assessment.AssessmentBatch{Topic: "vigil.requests", TopicId: "id", Partition: 3, FirstOffset: first, LastOffset: last, Assessments: part}).MarshalVT()
 				if err != nil || !bytes.Equal(record, want) {
 					t.Errorf("record %d differs from the encoded message, %v", n, err)
 				}
@@ -177,7 +177,7 @@ func TestBatchIsTheRecord(t *testing.T) {
 		})
 	}
 	b.Reset()
-	err := b.Records("t", 0, 0, 9, 1, func(int64, int64, []byte) { t.Error("a record of nothing") })
+	err := b.Records("t", "", 0, 0, 9, 1, func(int64, int64, []byte) { t.Error("a record of nothing") })
 	if err != nil || b.Len() != 0 {
 		t.Errorf("%d left, %v", b.Len(), err)
 	}
@@ -209,7 +209,7 @@ func TestOneOffsetIsOneRecord(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []int
-			err := b.Records("vigil.facets", 0, 0, 2, tt.bytesMax, func(_, _ int64, record []byte) {
+			err := b.Records("vigil.facets", "", 0, 0, 2, tt.bytesMax, func(_, _ int64, record []byte) {
 				list, err := assessment.Decode(record)
 				if err != nil {
 					t.Fatal(err)

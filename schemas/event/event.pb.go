@@ -44,7 +44,7 @@ type RequestEvent struct {
 	Lane    uint32 `protobuf:"varint,8,opt,name=lane,proto3" json:"lane,omitempty"`
 	Seq     uint64 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`
 	Tenant  string `protobuf:"bytes,10,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	// HMAC(tenant key, issuer | sub); only table subjects maps it back.
+	// HMAC(tenant key, issuer | sub); nothing maps it back.
 	Subject string `protobuf:"bytes,11,opt,name=subject,proto3" json:"subject,omitempty"`
 	Issuer  string `protobuf:"bytes,12,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	// HMAC(tenant key, issuer | sid), else of the jti, else of the signing input.

@@ -90,7 +90,7 @@ func (l *load) score(e *scorer.Engine, batch *assessment.Batch) error {
 			}
 		}
 		if i%fetched == fetched-1 || i == len(l.records)-1 {
-			err = batch.Records(topic.Requests, 0, from, int64(i), recordBytesMax, func(int64, int64, []byte) {})
+			err = batch.Records(topic.Requests, "", 0, from, int64(i), recordBytesMax, func(int64, int64, []byte) {})
 			if err != nil {
 				return err
 			}

@@ -80,9 +80,9 @@ func TestLoopDuring(t *testing.T) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(t.Output(), format+"\n", args...) }
 	say("%s; %d partitions, %d ordinary requests/s; load average %s", *duringFault, partitions, *loopRate, loadAverage(t))
 	say("%-62s %9s %9s %9s %9s %12s %6s", "ms", "p50", "p99", "p99.9", "longest", "longest gap", "n")
-	row := func(name string, list []took) {
+	row := func(name, gap string, list []took) {
 		d := durations(list)
-		say("%-62s %9.1f %9.1f %9.1f %9.1f %12.1f %6d", name, ms(d, .5), ms(d, .99), ms(d, .999), ms(d, 1), gap(list), len(d))
+		say("%-62s %9.1f %9.1f %9.1f %9.1f %12s %6d", name, ms(d, .5), ms(d, .99), ms(d, .999), ms(d, 1), gap, len(d))
 	}
 	say("%-62s %9.1f %9.1f %9.1f %9.1f %12s %6d", "bare two-hop loop alone", ms(alone, .5), ms(alone, .99), ms(alone, .999), ms(alone, 1), "", len(alone))
 	for _, p := range []struct {
@@ -90,13 +90,13 @@ func TestLoopDuring(t *testing.T) {
 		of   phase
 	}{{"before: ", calm}, {"during: ", then}} {
 		thefts, refusals := p.of.thefts(t), p.of.refusals(t, causes)
-		row(p.name+"subject stage, offending request sent → last byte", thefts)
+		row(p.name+"subject stage, offending request sent → last byte", gap(p.of.from, thefts), thefts)
 		parts := join(t, x, p.of.stolen, 0)
-		row(p.name+"  request sent → its event emitted", alike(parts.served))
-		row(p.name+"  event emitted → verdict made", alike(parts.judged))
-		row(p.name+"  verdict made → victim's last byte", alike(parts.cut))
-		row(p.name+"  event emitted → victim's last byte", alike(parts.enforced))
-		row(p.name+"facet stage, offending request sent → first refusal", refusals)
+		row(p.name+"  request sent → its event emitted", "", alike(parts.served))
+		row(p.name+"  event emitted → verdict made", "", alike(parts.judged))
+		row(p.name+"  verdict made → victim's last byte", "", alike(parts.cut))
+		row(p.name+"  event emitted → victim's last byte", "", alike(parts.enforced))
+		row(p.name+"facet stage, offending request sent → first refusal", gap(p.of.from, refusals), refusals)
 		say("%-62s %9.1f %9.1f %9.1f %9.1f %12s %6d", p.name+"bare two-hop loop beside", ms(p.of.bare, .5), ms(p.of.bare, .99), ms(p.of.bare, .999), ms(p.of.bare, 1), "", len(p.of.bare))
 		for _, stage := range []struct {
 			name string
@@ -163,6 +163,7 @@ type phase struct {
 	stolen   []*theft
 	stuffers []*stuffer
 	bare     []time.Duration
+	from     time.Time // When the first theft was due.
 }
 
 // took is one verdict: how long until it was enforced, and when it was.
@@ -177,6 +178,7 @@ func (m *during) phase(t *testing.T, lasts time.Duration, fault func(context.Con
 	var p phase
 	var work sync.WaitGroup
 	began := time.Now()
+	p.from = began.Add(stage)
 	ctx, cancel := context.WithTimeout(t.Context(), lasts+stage)
 	defer cancel()
 	if fault != nil {
@@ -327,14 +329,30 @@ func durations(list []took) []time.Duration {
 	return d
 }
 
-// gap is the longest time without an enforcement, in milliseconds.
-func gap(list []took) float64 {
-	at := slices.SortedFunc(slices.Values(list), func(a, b took) int { return a.at.Compare(b.at) })
-	longest := time.Duration(0)
-	for i := 1; i < len(at); i++ {
-		longest = max(longest, at[i].at.Sub(at[i-1].at))
+// gap is the longest time without an enforcement, in milliseconds, that before the
+// first one counted: what happens begins with from.
+func gap(from time.Time, list []took) string {
+	longest, last := time.Duration(0), from
+	for _, x := range slices.SortedFunc(slices.Values(list), func(a, b took) int { return a.at.Compare(b.at) }) {
+		longest, last = max(longest, x.at.Sub(last)), x.at
 	}
-	return longest.Seconds() * 1000
+	return fmt.Sprintf("%.1f", longest.Seconds()*1000)
+}
+
+// A stop of verdicts shows wherever it falls, and however late its verdicts are listed.
+func TestGap(t *testing.T) {
+	from := time.Now()
+	at := func(list ...time.Duration) (out []took) {
+		for _, d := range list {
+			out = append(out, took{at: from.Add(d * time.Millisecond)})
+		}
+		return out
+	}
+	for want, list := range map[string][]took{"7000.0": at(7100, 7000, 7200), "5000.0": at(100, 5300, 300), "100.0": at(200, 100), "0.0": nil} {
+		if got := gap(from, list); got != want {
+			t.Errorf("gap of %v = %s, want %s", list, got, want)
+		}
+	}
 }
 
 // flood writes ten times the ordinary rate to vigil.requests, as from other

@@ -1,4 +1,4 @@
-package announce
+package access
 
 import (
 	"context"
@@ -8,8 +8,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/vigil-gateway/vigil/schemas/access"
 )
 
 // topicIDVersion is the first version of the metadata request whose answer names
@@ -17,15 +15,14 @@ import (
 const topicIDVersion = 10
 
 // TopicID is what tells a topic from others that had its name before, in
-// hexadecimal; "" where the broker is too old to say.
+// hexadecimal; "" where the broker is too old to say. The first of the brokers that
+// answers is believed; ctx bounds all of it.
 //
 // kafka-go asks for none, so this goes through a connection of its own.
-func (w *Writer) TopicID(ctx context.Context, topic string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
+func (a *Access) TopicID(ctx context.Context, clientID string, brokers []string, topic string) (string, error) {
 	var errs []error
-	for _, broker := range w.brokers {
-		id, err := w.topicIDAt(ctx, broker, topic)
+	for _, broker := range brokers {
+		id, err := a.topicIDAt(ctx, clientID, broker, topic)
 		if err == nil {
 			return id, nil
 		}
@@ -34,8 +31,8 @@ func (w *Writer) TopicID(ctx context.Context, topic string) (string, error) {
 	return "", fmt.Errorf("id of topic %s: %w", topic, errors.Join(errs...))
 }
 
-func (w *Writer) topicIDAt(ctx context.Context, broker, topic string) (string, error) {
-	conn, err := w.access.Connect(ctx, w.transport.ClientID, broker)
+func (a *Access) topicIDAt(ctx context.Context, clientID, broker, topic string) (string, error) {
+	conn, err := a.Connect(ctx, clientID, broker)
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +43,7 @@ func (w *Writer) topicIDAt(ctx context.Context, broker, topic string) (string, e
 		}
 	}()
 	versions := kmsg.NewPtrApiVersionsRequest() // Version 0: every broker answers that.
-	known, err := access.Ask(conn, w.transport.ClientID, versions)
+	known, err := Ask(conn, clientID, versions)
 	if err != nil {
 		return "", err
 	}
@@ -58,13 +55,13 @@ func (w *Writer) topicIDAt(ctx context.Context, broker, topic string) (string, e
 	of := kmsg.NewMetadataRequestTopic()
 	of.Topic = &topic
 	req.Topics = append(req.Topics, of)
-	answer, err := access.Ask(conn, w.transport.ClientID, req)
+	answer, err := Ask(conn, clientID, req)
 	if err != nil {
 		return "", err
 	}
 	resp, ok := answer.(*kmsg.MetadataResponse)
 	if !ok || len(resp.Topics) != 1 {
-		return "", access.ErrAnswer
+		return "", ErrAnswer
 	}
 	if code := resp.Topics[0].ErrorCode; code != 0 {
 		return "", kafka.Error(code)
