@@ -252,6 +252,10 @@ func (e *Engine) score(r Record, missing uint64) Result {
 	e.shares, score = e.weigh(x, findings, common)
 	kind := model.KindOf(r.Event)
 	rungs := e.model.Ladder(kind)
+	nobody := s.Key.ID == ""
+	if nobody {
+		rungs = nil // There is nobody whom a verdict could name.
+	}
 	ruling := e.rule(x, rungs)
 	if float32(ruling.Total) >= s.Worst {
 		s.Worst, s.WorstDay = float32(ruling.Total), entity.Day(x.Now)
@@ -260,7 +264,7 @@ func (e *Engine) score(r Record, missing uint64) Result {
 		e.remember(x, common, &ruling)
 		e.signedIn(x)
 	}
-	if e.gather != nil {
+	if e.gather != nil && !nobody {
 		e.note(r.Event, kind, rungs, s, &ruling, judged && proven)
 	}
 	a := e.assessment(r, x, score, &ruling)
@@ -414,7 +418,7 @@ func (e *Engine) tenant(id string) *entity.Tenant {
 }
 
 // actor is the session that an event belongs to, else its subject's or its
-// address's.
+// address's. What shows none of them is nobody's: of that nothing adds up.
 func (e *Engine) actor(x *evidence.Context) *entity.Session {
 	ev := x.Event
 	table, key := e.sessions, entity.Key{Tenant: ev.GetTenant(), Kind: verdict.TargetSession, ID: ev.GetSession()}
@@ -427,6 +431,10 @@ func (e *Engine) actor(x *evidence.Context) *entity.Session {
 	}
 	s := table.Get(key)
 	if s != nil {
+		if key.ID == "" {
+			e.spares.Session(s, s.Key, x.Now) // Nobody's events are those of many.
+			s.Address = &s.Key.ID
+		}
 		return s
 	}
 	key = owned(x.Tenant, key)

@@ -22,7 +22,7 @@ func (e *Engine) teach(x *evidence.Context) (taught bool) {
 		e.learn(x, x.Session, nil, &x.Tenant.Addresses)
 		return true
 	}
-	kept := x.Subject.Open[:0]
+	kept, idle := x.Subject.Open[:0], -1
 	for _, id := range x.Subject.Open {
 		s := e.opened(x, id)
 		switch {
@@ -42,14 +42,16 @@ func (e *Engine) teach(x *evidence.Context) (taught bool) {
 			if s != x.Session && s.Pending.Share == 0 {
 				continue
 			}
+		case idle < 0 && s.Tainted && s != x.Session && x.Now >= s.Suspicion.LevelUntil:
+			idle = len(kept)
 		}
 		kept = append(kept, id)
 	}
 	x.Subject.Open = kept
 	if x.Session.Key.Kind == verdict.TargetSession {
-		x.Subject.Watch(x.Session.Key.ID)
+		x.Subject.Watch(x.Session.Key.ID, idle)
 	} else {
-		x.Subject.Watch("")
+		x.Subject.Watch("", idle)
 	}
 	return taught
 }
@@ -98,12 +100,19 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	if len(s.Places) > 0 {
 		prefix, network = s.Places[s.Here].Prefix, s.Places[s.Here].Network.String()
 	}
-	weight := x.Tenant.Influence.Weight(prefix, evidence.Hash(network), x.Now, l)
-	weight *= e.gateways.Weight(s.Pending.Gateway.String(), x.Now, l)
+	// Of more sessions than can wait each teaches whose they are and nobody else.
+	flood := own != nil && s != x.Session && len(own.Open) >= entity.OpenSessionsMax
+	weight := 0.0
+	if !flood {
+		weight = x.Tenant.Influence.Weight(prefix, evidence.Hash(network), x.Now, l)
+		weight *= e.gateways.Weight(s.Pending.Gateway.String(), x.Now, l)
+	}
 	if own != nil {
-		weight *= own.Weight(x.Now, l)
+		if !flood {
+			weight *= own.Weight(x.Now, l)
+		}
 		doubted := float64(s.Worst) >= l.CleanBelow && entity.Day(x.Now)-s.WorstDay < entity.Day(int64(l.PlaceSpan))
-		if !doubted {
+		if !doubted && !flood {
 			compare(x, s, own, weight, l.Concentration) // With what was known before.
 		}
 		if !own.Learn(&s.Pending, x.Now, l, doubted) {
@@ -113,6 +122,10 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 		e.resides(x, own, network)
 		own.LearnOdd(s.OddPeak)
 		s.OddPeak = 0
+		if flood {
+			s.Pending.Taught(x.Now)
+			return
+		}
 	}
 	s.Pending.Share = float32(weight)
 	if own == nil || s == x.Session || s.Pending.Share == 0 {

@@ -94,37 +94,49 @@ func TestThiefWaitsOutTheQuarantine(t *testing.T) {
 // TestChaffOfOneSubjectIsBounded lets one account flood the tenant's habits with
 // sessions by a tool, and asks whether that tool is then usual for others.
 func TestChaffOfOneSubjectIsBounded(t *testing.T) {
-	tool := func(chaff int) float64 {
+	tool := func(people, chaff int, every time.Duration) float64 {
 		o := &owner{engine: newEngine(t, true)}
-		send := func(subject, session, agent string, at time.Duration) *scorer.Result {
+		send := func(subject, session, address, agent string, at time.Duration) *scorer.Result {
 			o.offset++
 			res := o.engine.Assess(scorer.Record{Event: &event.RequestEvent{
 				Kind: event.KindRequest, Phase: event.PhaseComplete, Tenant: "default", Subject: subject, SubjectKind: event.SubjectHuman, Session: session,
-				Address: "198.51.100.7", Asn: 3320, Country: "DE", UserAgent: scenario.Agent(agent), Method: "GET", Template: "/", Status: 200,
+				Address: address, Asn: 3320, Country: "DE", UserAgent: scenario.Agent(agent), Method: "GET", Template: "/", Status: 200,
 				Time: timestamppb.New(start.Add(at)),
 			}, Topic: "t", Offset: o.offset})
 			return &res
 		}
 		for day := range 20 {
-			for p := range 10 {
-				send(fmt.Sprint("p", p), fmt.Sprint("p", p, day), "chrome", time.Duration(day)*24*time.Hour)
+			for p := range people {
+				send(fmt.Sprint("p", p), fmt.Sprint("p", p, "-", day), fmt.Sprintf("10.0.%d.7", p%250), "chrome", time.Duration(day)*24*time.Hour)
 			}
 		}
 		begin := 20 * 24 * time.Hour
 		for i := range chaff {
-			send("mallory", fmt.Sprint("m", i), "python", begin+time.Duration(i)*40*time.Second)
+			send("mallory", fmt.Sprint("m", i), "198.51.100.7", "python", begin+time.Duration(i)*every)
 		}
 		news := 0.0
-		for _, v := range send("p3", "now", "python", begin+24*time.Hour).Assessment.GetEvidence() {
+		for _, v := range send("p3", "now", "10.0.3.7", "python", begin+24*time.Hour).Assessment.GetEvidence() {
 			if v.GetSignal() == "client.new_family" {
 				news += v.GetNats()
 			}
 		}
 		return news
 	}
-	clean, led := tool(0), tool(2000)
-	if clean < 3 || led < clean-1 {
-		t.Errorf("the tool says %.2f nats, after a flood by one account %.2f", clean, led)
+	tests := map[string]struct {
+		people int
+		every  time.Duration
+		loses  float64
+	}{
+		"slow enough for each session to teach before too many wait": {1000, 200 * time.Second, 1},
+		"faster, so that they teach nobody else, however few he has": {10, 40 * time.Second, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			clean, led := tool(tt.people, 0, 0), tool(tt.people, int(22*time.Hour/tt.every), tt.every)
+			if clean < 3 || led < clean-tt.loses {
+				t.Errorf("the tool says %.2f nats, after a flood by one account %.2f", clean, led)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -26,20 +28,33 @@ from, in the order in which it is stored. Each gives one line: a number of at
 least 0, bigger is stranger. Nothing depends on names or order of the columns.
 
 A first line in which a field is neither a number nor missing is a header. A
-column named "label" is left out, as is the one that --label or --ignore names;
-without a header these name a column by its number, from 1. A field that is
-empty, NaN, NA, null or ? is missing: it neither raises nor lowers the score.
-Text in a place of a number is an error with its line and column: give each
-category a column of 0 and 1 instead, or leave the column out with --ignore.
-An empty line is no row.
+column named "label", in any case, is left out, as is the one that --label or
+--ignore names; without a header these name a column by its number, from 1, and
+a text in such a column makes no header. A field that is empty, NaN, NA, null or
+? is missing: it neither raises nor lowers the score. Text in a place of a number
+is an error with its line and column: give each category a column of 0 and 1
+instead, or leave the column out with --ignore. An empty line is no row.
 
 With -o json each line also says which columns made the score.`
 
 // detectOptions are the flags of vigil detect.
 type detectOptions struct {
-	label  string
-	ignore []string
-	seed   uint64
+	label, separator string
+	ignore           []string
+	seed             uint64
+}
+
+// comma is what stands between fields: a character, or the word tab.
+func (o *detectOptions) comma() (rune, error) {
+	text := o.separator
+	if text == "tab" {
+		text = "\t"
+	}
+	r, size := utf8.DecodeRuneInString(text)
+	if size == 0 || size != len(text) || r == utf8.RuneError || strings.ContainsRune("\"\r\n.+-", r) || r >= '0' && r <= '9' {
+		return 0, app.Usage("--separator: must be one character such as ; or the word tab, is %q", clean(o.separator))
+	}
+	return r, nil
 }
 
 // newDetectCommand is the anomaly ensemble on plain rows.
@@ -51,6 +66,7 @@ func newDetectCommand(env app.Env) *cobra.Command {
 		Long:  detectLong,
 		Example: `  vigil detect rows.csv >scores
   vigil detect --label attack --ignore id,name rows.csv.gz
+  vigil detect --separator ';' rows.csv
   vigil detect -o json <rows.csv`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error { return detect(cmd, env, o, files) },
@@ -58,6 +74,7 @@ func newDetectCommand(env app.Env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.label, "label", "", `column of the truth, which is not looked at (default: a column named "label")`)
 	f.StringSliceVar(&o.ignore, "ignore", nil, "further columns to leave out")
+	f.StringVar(&o.separator, "separator", ",", "what stands between fields: one character, or tab")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the samples; equal seeds and rows give equal scores")
 	return c
 }
@@ -80,9 +97,18 @@ func detect(c *cobra.Command, env app.Env, o detectOptions, files []string) erro
 	if err != nil {
 		return app.Usage("read %s: %w", name, err)
 	}
+	comma, err := o.comma()
+	if err != nil {
+		return err
+	}
+	in, err = asUTF8(in)
+	if err != nil {
+		return app.Usage("read %s: %w", name, err)
+	}
 	out := bufio.NewWriterSize(env.Stdout, 64<<10)
-	d := &detecting{options: o, name: name, rows: csv.NewReader(bufio.NewReaderSize(in, 64<<10)), out: out, asJSON: asJSON}
-	d.rows.ReuseRecord = true
+	d := &detecting{options: o, name: name, rows: csv.NewReader(in), out: out, asJSON: asJSON}
+	d.rows.ReuseRecord, d.rows.Comma = true, comma
+	d.rows.TrimLeadingSpace = comma == ',' || comma == ';' // Of white space that is no separator.
 	for err == nil {
 		err = c.Context().Err()
 		if err == nil {
@@ -104,6 +130,26 @@ func detect(c *cobra.Command, env app.Env, o detectOptions, files []string) erro
 	return nil
 }
 
+// asUTF8 is in without the mark that some programs begin a file with, and an error for
+// another encoding.
+func asUTF8(in io.Reader) (io.Reader, error) {
+	b := bufio.NewReaderSize(in, 64<<10)
+	mark, err := b.Peek(3)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	switch {
+	case bytes.HasPrefix(mark, []byte{0xff, 0xfe}), bytes.HasPrefix(mark, []byte{0xfe, 0xff}):
+		return nil, errors.New("is UTF-16: save it as UTF-8")
+	case bytes.Equal(mark, []byte("\ufeff")):
+		_, err = b.Discard(len(mark))
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
 // detecting is one run over one table.
 type detecting struct {
 	options detectOptions
@@ -114,6 +160,7 @@ type detecting struct {
 
 	detector *forest.Detector
 	header   []string // Nil where there is none.
+	note     string   // What a person should know of the columns, "" for nothing.
 	used     []int    // Fields that are looked at.
 	row      []float64
 	shares   []float64
@@ -127,7 +174,11 @@ func (d *detecting) next() error {
 	}
 	if errors.Is(err, csv.ErrFieldCount) {
 		line, _ := d.rows.FieldPos(0)
-		return app.Usage("%s:%d: has %d fields, want %d", d.name, line, len(fields), d.rows.FieldsPerRecord)
+		advice := ""
+		if len(d.header) == 1 {
+			advice = separated(d.header[0])
+		}
+		return app.Usage("%s:%d: has %d fields, want %d%s", d.name, line, len(fields), d.rows.FieldsPerRecord, advice)
 	}
 	if err != nil {
 		return app.Usage("%s: %w", d.name, err)
@@ -142,8 +193,7 @@ func (d *detecting) next() error {
 		x, ok := cell(fields[at])
 		if !ok {
 			line, _ := d.rows.FieldPos(at)
-			return app.Usage("%s:%d: column %s: %q is not a number; give each category a column of 0 and 1, or say --ignore %s",
-				d.name, line, d.title(at), shorten(clean(fields[at]), 40), d.short(at))
+			return app.Usage("%s:%d: column %s: %q is not a number%s", d.name, line, d.title(at), shorten(clean(fields[at]), 40), d.advice(fields[at], at))
 		}
 		d.row[i] = x
 	}
@@ -154,35 +204,54 @@ func (d *detecting) next() error {
 	return d.write(score)
 }
 
+// advice says what to do about a field that is no number.
+func (d *detecting) advice(field string, at int) string {
+	advice := ""
+	if len(d.used) == 1 {
+		advice = separated(field)
+	}
+	_, decimal := cell(strings.Replace(field, ",", ".", 1))
+	switch {
+	case advice != "":
+	case decimal:
+		advice = "; write decimals with a point"
+	default:
+		advice = "; give each category a column of 0 and 1, or say --ignore " + d.short(at)
+	}
+	return advice
+}
+
+// separated is what to do about a field that seems to be several, "" for one that
+// does not.
+func separated(field string) string {
+	for _, s := range [...]struct{ separator, flag string }{{";", "';'"}, {"\t", "tab"}, {"|", "'|'"}, {" ", "' '"}} {
+		if strings.Contains(strings.TrimSpace(field), s.separator) {
+			return fmt.Sprintf("; if %q stands between the fields, say --separator %s", s.separator, s.flag)
+		}
+	}
+	return ""
+}
+
 // begin reads the first line and reports whether it is a header.
 func (d *detecting) begin(fields []string) (bool, error) {
-	fields[0] = strings.TrimPrefix(fields[0], "\ufeff")
-	header := slices.ContainsFunc(fields, func(f string) bool { _, ok := cell(f); return !ok })
-	if header {
-		for _, f := range fields {
-			d.header = append(d.header, strings.TrimSpace(f))
-		}
+	if slices.ContainsFunc(fields, func(f string) bool { return strings.Contains(f, "\r") }) {
+		return false, app.Usage("%s: its lines end in a carriage return alone: have them end in a line feed", d.name)
 	}
-	left := make([]bool, len(fields))
-	for at, name := range d.header {
-		left[at] = d.options.label == "" && name == "label"
-	}
-	for _, name := range append(slices.Clone(d.options.ignore), d.options.label) {
-		if name == "" {
-			continue
-		}
-		at, err := d.column(name, len(fields))
-		if err != nil {
-			return false, err
-		}
-		left[at] = true
+	left, header, err := d.leave(fields)
+	if err != nil {
+		return false, err
 	}
 	for at := range fields {
 		if !left[at] {
 			d.used = append(d.used, at)
 		}
 	}
-	var err error
+	switch {
+	case len(d.used) == 0:
+		return false, app.Usage("%s: no column is left to look at", d.name)
+	case len(d.used) > forest.ColumnsMax:
+		return false, app.Usage("%s: has %d columns to look at, at most %d are: leave some out with --ignore, or split the table", d.name, len(d.used), forest.ColumnsMax)
+	}
 	d.detector, err = forest.New(forest.Options{Columns: len(d.used), Seed: d.options.seed})
 	if err != nil {
 		return false, app.Usage("%s: %w", d.name, err)
@@ -191,20 +260,83 @@ func (d *detecting) begin(fields []string) (bool, error) {
 	return header, nil
 }
 
-// column finds a field by its name, or by its number where there is no header.
-func (d *detecting) column(name string, fields int) (int, error) {
-	if d.header != nil {
-		at := slices.Index(d.header, name)
-		if at < 0 {
-			return 0, app.Usage("%s: no column is named %q in the header: %s", d.name, name, shorten(clean(strings.Join(d.header, ", ")), 200))
+// leave says which columns are not looked at, and whether the first line is a header:
+// whether there is a text in it that is the name of a column to leave out, or stands in
+// a column that is not left out by its number.
+func (d *detecting) leave(fields []string) (left []bool, header bool, err error) {
+	names := slices.DeleteFunc(append(slices.Clone(d.options.ignore), d.options.label), func(name string) bool { return name == "" })
+	left = make([]bool, len(fields))
+	for _, name := range names {
+		if at := numbered(name, len(fields)); at >= 0 {
+			left[at] = true
 		}
-		return at, nil
 	}
-	n, err := strconv.Atoi(name)
-	if err != nil || n < 1 || n > fields {
-		return 0, app.Usage("%s: has no header, so a column is named by its number from 1 to %d, not %q", d.name, fields, name)
+	for at, f := range fields {
+		_, number := cell(f)
+		header = header || !number && (!left[at] || slices.Contains(names, strings.TrimSpace(f)))
 	}
-	return n - 1, nil
+	clear(left)
+	if header {
+		d.look(fields, names, left)
+	}
+	for _, name := range names {
+		err := d.find(name, left)
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	return left, header, nil
+}
+
+// look takes the header down, and leaves out a column named "label" where no other is
+// named as that of the truth.
+func (d *detecting) look(fields, names []string, left []bool) {
+	for at, f := range fields {
+		f = strings.TrimSpace(f)
+		d.header = append(d.header, f)
+		left[at] = d.options.label == "" && strings.EqualFold(f, "label")
+		if d.options.label == "" && truth(f) && !slices.Contains(names, f) {
+			d.note = fmt.Sprintf("column %s is looked at like the others; if it is the truth, say --label %s", d.title(at), d.short(at))
+		}
+	}
+}
+
+// find notes the columns of a name, or that of a number, as left out.
+func (d *detecting) find(name string, left []bool) error {
+	found := false
+	for at, f := range d.header {
+		left[at] = left[at] || f == name
+		found = found || f == name
+	}
+	at := numbered(name, len(left))
+	switch {
+	case found:
+	case at >= 0:
+		left[at] = true
+	case d.header != nil:
+		return app.Usage("%s: no column is named %q in the header: %s", d.name, name, shorten(clean(strings.Join(d.header, ", ")), 200))
+	default:
+		return app.Usage("%s: has no header, so a column is named by its number from 1 to %d, not %q", d.name, len(left), name)
+	}
+	return nil
+}
+
+// numbered is the place of the column with a number from 1 to n, -1 for none.
+func numbered(name string, n int) int {
+	at, err := strconv.Atoi(name)
+	if err != nil || at < 1 || at > n {
+		return -1
+	}
+	return at - 1
+}
+
+// truth reports whether a column is called what columns of the truth often are.
+func truth(name string) bool {
+	switch strings.ToLower(name) {
+	case "class", "target", "y", "truth", "ground_truth", "anomaly", "is_anomaly", "outlier", "is_outlier", "attack", "is_attack", "fraud", "is_fraud", "labels":
+		return true
+	}
+	return false
 }
 
 // cell reads a field; what is missing is not a number in the sense of IEEE 754.
@@ -298,4 +430,7 @@ func (d *detecting) summary(w io.Writer) {
 		fmt.Fprintf(&b, "; %d are infinite", n.Infinite)
 	}
 	sayln(w, b.String())
+	if d.note != "" {
+		sayln(w, "note: "+d.note)
+	}
 }

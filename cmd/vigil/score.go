@@ -222,8 +222,11 @@ func (s *scoring) input(ctx context.Context, stdin io.Reader, name string) error
 		r = f
 	}
 	r, err := unzipped(r)
+	if err == nil {
+		r, err = asUTF8(r)
+	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
+		return app.Usage("read %s: %w", inputName(name), err)
 	}
 	next := s.ndjson(name, r)
 	if s.options.input == "combined" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -300,6 +301,33 @@ func DecodeJSON(line []byte, e *RequestEvent) error {
 	return decodeAny(line, e)
 }
 
+// wrongField says of an error of encoding/json which field is wrong, in the words of
+// whoever writes events.
+func wrongField(err error) error {
+	var kind *json.UnmarshalTypeError
+	var moment *time.ParseError
+	switch {
+	case errors.As(err, &moment):
+		return fmt.Errorf("%q is no time such as 2026-03-31T18:00:00Z", moment.Value)
+	case !errors.As(err, &kind) || kind.Field == "":
+		return err
+	}
+	want := "of another kind"
+	switch kind.Type.Kind() { //nolint:exhaustive // An event has no others.
+	case reflect.String:
+		want = "a text"
+	case reflect.Float64:
+		want = "a number"
+	case reflect.Uint32, reflect.Uint64:
+		want = "a whole number that is not negative"
+	case reflect.Slice:
+		want = "a list of texts"
+	case reflect.Map:
+		want = "texts by name"
+	}
+	return fmt.Errorf("%s: must be %s, is %s", kind.Field[strings.LastIndexByte(kind.Field, '.')+1:], want, kind.Value)
+}
+
 // decodeAny is DecodeJSON by encoding/json.
 func decodeAny(line []byte, e *RequestEvent) error {
 	e.Reset()
@@ -309,7 +337,7 @@ func decodeAny(line []byte, e *RequestEvent) error {
 	in := jsonEvent{plain: (*plain)(e)}
 	err := json.Unmarshal(line, &in)
 	if err != nil {
-		return fmt.Errorf("decode line: %w: %w", ErrMalformed, err)
+		return fmt.Errorf("decode line: %w: %w", ErrMalformed, wrongField(err))
 	}
 	if in.Time != nil {
 		e.Time = timestamppb.New(*in.Time)

@@ -148,6 +148,24 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+func TestDecodeJSONSaysWhichFieldIsWrong(t *testing.T) {
+	tests := map[string]string{
+		`{"time":"2026-01-01T00:00:00Z","status":"abc"}`:    "status: must be a whole number that is not negative, is string",
+		`{"time":"2026-01-01T00:00:00Z","bytes_out":-5}`:    "bytes_out: must be a whole number that is not negative, is number -5",
+		`{"time":"2026-01-01T00:00:00Z","waf_score":"NaN"}`: "waf_score: must be a number, is string",
+		`{"time":"2026-01-01T00:00:00Z","path":7}`:          "path: must be a text, is number",
+		`{"time":"2026-01-01T00:00:00Z","amr":"pwd"}`:       "amr: must be a list of texts, is string",
+		`{"time":"2026-01-01T00:00:00Z","attributes":[]}`:   "attributes: must be texts by name, is array",
+		`{"time":"yesterday"}`:                              `"yesterday" is no time such as 2026-03-31T18:00:00Z`,
+	}
+	for line, want := range tests {
+		err := event.DecodeJSON([]byte(line), new(event.RequestEvent))
+		if !errors.Is(err, event.ErrMalformed) || err.Error() != "decode line: malformed event: "+want {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
 func TestAppendRefusesWhatNobodyWouldRead(t *testing.T) {
 	e := minimal()
 	for range event.ListMax {

@@ -137,7 +137,7 @@ func TestListsAreBounded(t *testing.T) {
 	for i := range 1000 {
 		p.Note(entity.Countries, fmt.Sprint(i))
 		p.Samples.Add(entity.Rate, i%40)
-		s.Watch(fmt.Sprint(i))
+		s.Watch(fmt.Sprint(i), -1)
 		s.Carry(entity.Carried{Session: fmt.Sprint(i), Nats: 5, At: 1})
 		r.Add(uint64(i), entity.RecentMax)
 	}

@@ -112,14 +112,19 @@ func (s *Subject) LearnOdd(peak float32) {
 // Count notes a request.
 func (s *Subject) Count() { s.Total += min(1, math.MaxUint32-s.Total) }
 
-// Watch notes a session that may have something to teach.
-func (s *Subject) Watch(session string) {
+// Watch notes a session that may have something to teach. Where too many wait, the
+// one at idle gives way, the place of one that never will teach, and below 0 the one
+// in the middle: of a program that has a session for each request the oldest come to
+// teach, and the latest are those that are in use.
+func (s *Subject) Watch(session string, idle int) {
 	if slices.Contains(s.Open, session) {
 		return
 	}
 	if len(s.Open) >= OpenSessionsMax {
-		copy(s.Open, s.Open[1:])
-		s.Open = s.Open[:len(s.Open)-1]
+		if idle < 0 {
+			idle = len(s.Open) / 2
+		}
+		s.Open = slices.Delete(s.Open, idle, idle+1)
 	}
 	s.Open = add(s.Open, session)
 }

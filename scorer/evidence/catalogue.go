@@ -117,17 +117,17 @@ type Description struct {
 var catalogue = [Count]Description{
 	NewCountry: {
 		ID: "geo.new_country", Group: Network, Technique: "T1078", Needs: "subject, country",
-		Formula:  "c·ln(p(x|attack)/p(x|subject)), hierarchical Dirichlet back-off subject → tenant → uniform, c = n/(n+n0); half where the network is known, silent where the prefix is",
+		Formula:  "c·ln(p(x|attack)/p(x|subject)), hierarchical Dirichlet back-off subject → tenant → uniform, c = n/(n+n0); half where the network is known, silent where the prefix is; half from a VPN, relay, Tor or proxy",
 		Innocent: "a traveller; a network whose country the database has wrong",
 	},
 	NewNetwork: {
 		ID: "net.new_network", Group: Network, Technique: "T1078", Needs: "subject, asn or address",
-		Formula:  "as geo.new_country over ASN, else /24 or /48; silent where the country is new already, because the chain is conditional",
+		Formula:  "as geo.new_country over ASN, else /24 or /48; silent where the country is new already, because the chain is conditional, and where the ASN is missing and the prefix is known",
 		Innocent: "a café, a new mobile provider",
 	},
 	ImpossibleTravel: {
 		ID: "geo.impossible_travel", Group: Network, Technique: "T1078", Needs: "latitude, longitude of both places",
-		Formula:  "ln(v/900 km/h) on great-circle distance less both accuracy radii over elapsed time, weakened by VPN and relay tags and to a quarter between two habits of the subject; silent for programs",
+		Formula:  "1 + ln(v/900 km/h) on great-circle distance less both accuracy radii, from 300 km on, over elapsed time, either way for an event that comes late; half where a VPN, relay, Tor or proxy is one of the places, a quarter between two habits of the subject; silent for programs",
 		Innocent: "VPN switched on, wrong geolocation, a dual-homed phone",
 	},
 	ConcurrentPlaces: {
@@ -137,7 +137,7 @@ var catalogue = [Count]Description{
 	},
 	NewFamily: {
 		ID: "client.new_family", Group: Client, Technique: "T1078", Needs: "subject, user_agent",
-		Formula:  "as geo.new_country over the version-stripped family, then the operating system within it",
+		Formula:  "as geo.new_country over the version-stripped family, then, up to 1.5, the operating system within it; less by how many others show it these days",
 		Innocent: "a new browser, a new phone",
 	},
 	NewDevice: {
@@ -146,23 +146,23 @@ var catalogue = [Count]Description{
 		Innocent: "a new phone, deleted cookies",
 	},
 	NeverSeenRoute: {
-		ID: "route.never_seen", Group: Sequence, Technique: "API5:2023", Needs: "subject, template or route",
-		Formula:  "as geo.new_country over path templates, once per template and session",
+		ID: "route.never_seen", Group: Sequence, Technique: "API5:2023", Needs: "subject, template or route; sensitivity sharpens it",
+		Formula:  "as geo.new_country over path templates, once per template and session; half unless the sensitivity is high or critical, less by how many others use it for the first time these days",
 		Innocent: "a rarely used page, a new release of the application",
 	},
 	RequestRate: {
 		ID: "volume.request_rate", Group: Volume, Technique: "API4:2023", Renews: true, Needs: "history of the subject or tenant",
-		Formula:  "ln(κ·p^(κ-1)), p = upper tail of requests in the current minute, from thirteen on, under the log histogram of the subject, backed off to the tenant, with a Pareto tail",
+		Formula:  "ln(κ·p^(κ-1)), p = upper tail of requests in the current minute, from thirteen on, under the log histogram of the subject, backed off to the tenant, with a Pareto tail; less the look and what volume.bytes_out has said; at most 4 for an address",
 		Innocent: "a reload storm, a batch job run by hand",
 	},
 	BytesOut: {
 		ID: "volume.bytes_out", Group: Volume, Technique: "T1567", Needs: "bytes_out, history of the subject or tenant; attribute announced_bytes sharpens it",
-		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; for the event that takes a person's hour over a line, twice the power of two below which 99 of 100 of his own hours stay, 20 or more of them, and at least 256 KiB, 512 KiB and so on up to 4 MiB, 1.25·ln(1/q), at most 10, where a share q < 1/1600 of the tenant's hours is over such a line, else, and over 4 MiB only, 0.8·ln(1/q); what open streams have announced counts as sent in the hour; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody",
+		Formula:  "as volume.request_rate over bytes sent in the current minute and in the current hour, whichever says more, less what the rate says; nothing up to 64 KiB a minute and 256 KiB an hour, 2.5 at most up to 4 MiB and 16 MiB; for the event that takes a person's hour over a line, twice the power of two below which 99 of 100 of his own hours stay, 20 or more of them, and at least 256 KiB, 512 KiB and so on up to 4 MiB, 1.25·ln(1/q), at most 10, where a share q < 1/1600 of the tenant's hours is over such a line, else, and over 4 MiB only, 0.8·ln(1/q); what open streams have announced counts as sent in the hour; the tenant's tail is that of the ratio to each subject's own median as far as that is known, so that heavy peers excuse nobody; at most 4 for an address",
 		Innocent: "a yearly export, a backup",
 	},
 	SequentialIDs: {
 		ID: "walk.sequential_ids", Group: Walk, Technique: "API1:2023", Needs: "resource and template, else path",
-		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(widest walk ≥ k | habit)), and for a person, where that is more, up to 10, by the habit of such runs alone, whose tail halves with each id; a run goes on behind other ids that come between; likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half for programs; half the number of ids that were refused, each by how far that was not to be expected: 1 + ln(0.33/q) of it where a share q of the tenant's other subjects is refused the same now",
+		Formula:  "min(k-4 for a run of k ids at one stride; -ln P(widest walk ≥ k | habit)), and for a person, where that is more, up to 10, by the habit of such runs alone, whose tail halves with each id; a run goes on behind other ids that come between; likewise, less look, 0.6 of ids that climb with gaps and a third of those in any order; half for programs, for an address 0.4 of it and at most 5; and half the number of ids that were refused, at most 6, each by how far that was not to be expected: 1 + ln(0.33/q) of it where a share q of the tenant's other subjects is refused the same now",
 		Innocent: "a page that loads each item of a list",
 	},
 	NotFoundShare: {
@@ -172,7 +172,7 @@ var catalogue = [Count]Description{
 	},
 	FailuresByAddress: {
 		ID: "credential.failures_by_address", Group: Credential, Technique: "T1110.004", Needs: "address, auth_outcome; account sharpens it",
-		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.8 for one within 5 s of the last by the same client, within 10 s on another account, and 1.15 within 2 s unless it is on the same account, half-life 10 min and at most 10",
+		Formula:  "sequential test, one step per distinct account: ln(0.97/0.2) for a failure, ln(0.03/0.8) for a success; plus 0.8 for a failure on an account that failed before and never passed, and 0.8 for one within 5 s of the last by the same client, within 10 s on another account, and 1.15 within 2 s unless it is on the same account, half-life 10 min and at most 10, or, if more, 0.5 for each failure beyond the eighth on accounts that were counted before",
 		Innocent: "an office behind one address on the day passwords expire",
 	},
 	LoginRate: {
@@ -191,7 +191,7 @@ var catalogue = [Count]Description{
 		Innocent: "none known",
 	},
 	UseAfterSignOut: {
-		ID: "credential.use_after_sign_out", Group: Credential, Technique: "T1550.001", Hard: true, Needs: "session, a session event with reason logout, decision",
+		ID: "credential.use_after_sign_out", Group: Credential, Technique: "T1550.001", Hard: true, Needs: "session, a session event with reason logout, decision or status",
 		Formula:  "fixed: a session is used with success more than 30 s after it was signed out, and no sign-in came in between",
 		Innocent: "the second window of a session goes on at a gateway that has not heard of the sign-out in the first yet: the session has ended anyway. What was sent before, refused, or signed in again does not count",
 	},
@@ -212,7 +212,7 @@ var catalogue = [Count]Description{
 	},
 	RefreshAnomaly: {
 		ID: "credential.refresh_anomaly", Group: Credential, Technique: "T1550.001", Needs: "session, token_id; asn or address, user_agent",
-		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, for one that is refused because its session was signed out and comes from a network that is neither its own nor the subject's, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same",
+		Formula:  "fixed likelihood ratios for a rotated token that comes from elsewhere 2 min after its successor did, for one that is refused because its session was signed out and comes from a network that is neither its own nor the subject's, and for two reported refreshes within an hour from two places: 6 and 8 by another client family, 2 by the same; half from a VPN, relay, Tor or proxy; what is not known is not another",
 		Innocent: "a phone that changes its network between two refreshes; a laptop whose second window asks on in a café after the first has signed out",
 	},
 	ResponseSize: {
@@ -232,16 +232,16 @@ var catalogue = [Count]Description{
 	},
 	WAFScore: {
 		ID: "payload.waf", Group: Payload, Technique: "T1190", Needs: "waf_score of at least 5",
-		Formula:  "sum over requests of min(0.5·(score-3), -ln p + r·0.138·(score-5)), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged, r = min(1, ln p/ln 0.01)",
+		Formula:  "sum over requests of min(0.5·(score-3), -ln p + r·0.138·(score-5)), a quarter for the same again, half-life 15 min, p = share of the clean sessions with the template that were flagged, r = min(1, ln p/ln 0.01), of a score of at most 200",
 		Innocent: "an editor that sends HTML",
 	},
 	SequenceGap: {
-		ID: "loss.sequence_gap", Group: Loss, Technique: "T1562.008", Needs: "gateway, lane, seq",
+		ID: "loss.sequence_gap", Group: Loss, Technique: "T1562.008", Needs: "subject, gateway, lane, seq",
 		Formula:  "0.4·ln(1+n), n = records of the gateway that are missing in this partition, half-life 10 min",
 		Innocent: "a gateway whose disk was full; it concerns every session of the gateway and stays weak",
 	},
 	GatewaySilence: {
-		ID: "loss.gateway_silence", Group: Loss, Technique: "T1562.008", Needs: "gateway that ticks",
+		ID: "loss.gateway_silence", Group: Loss, Technique: "T1562.008", Needs: "subject, gateway that ticks",
 		Formula:  "0.3·ln(silence/30 s) for five minutes after a gateway that ticks was silent for a minute",
 		Innocent: "a cut network",
 	},

@@ -90,6 +90,9 @@ func (k *Collector) origin(x *Context, prefix string) {
 	}
 	newCountry := country != "" && !x.Subject.Kinds[entity.Countries].Has(country)
 	knownPrefix := prefix != "" && x.Subject.Kinds[entity.Prefixes].Has(prefix)
+	if ev.GetAsn() == 0 && knownPrefix && !x.Subject.Kinds[entity.Networks].Has(x.Network) {
+		judgedNetwork = false // He is where he has been, and what is missing is the ASN.
+	}
 	if judgedCountry && newCountry && !knownPrefix {
 		k.fresh = firstCountry
 		k.newCountry(x, country)

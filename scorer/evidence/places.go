@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"math"
+
 	"github.com/vigil-gateway/vigil/scorer/entity"
 	"github.com/vigil-gateway/vigil/scorer/exact"
 	"github.com/vigil-gateway/vigil/scorer/profile"
@@ -164,7 +166,8 @@ func (k *Collector) travel(x *Context, from, to *entity.Place) {
 	if km < farKM {
 		return
 	}
-	hours := max(1.0/3600, entity.Seconds(from.Last, x.At)/3600)
+	// An event that comes late was before the last place, and no less far in time.
+	hours := max(1.0/3600, math.Abs(entity.Seconds(from.Last, x.At))/3600)
 	speed := km / hours
 	if speed <= flightKMH {
 		return
@@ -181,7 +184,7 @@ func (k *Collector) travel(x *Context, from, to *entity.Place) {
 	n := k.cut(ImpossibleTravel, raw)
 	if n > 0 {
 		k.add(ImpossibleTravel, n, false, k.sayf("%.0f km from the last place (%s to %s) in %s, which no airliner does",
-			km, usual(from.Country.String()), usual(to.Country.String()), k.ago(x.At-from.Last)))
+			km, usual(from.Country.String()), usual(to.Country.String()), k.ago(max(x.At-from.Last, from.Last-x.At))))
 	}
 }
 

@@ -33,6 +33,7 @@ func (k *Collector) token(x *Context) {
 	}
 	switch {
 	case !x.request():
+	case x.Event.GetDecision() == "" && x.Event.GetStatus() == 0: // Nobody knows whether it was used or refused.
 	case x.Event.GetDecision() != "" && x.Event.GetDecision() != event.DecisionPermit || x.Event.GetStatus() >= 400:
 		k.copied(x) // What was refused was not used.
 	default:
@@ -78,11 +79,11 @@ func (k *Collector) copied(x *Context) {
 	if at == 0 || x.At <= at || r == nil || x.Event.GetStatus() != 401 {
 		return
 	}
-	if x.Network == "" || hash(x.Network) == r.Network || habit(x, entity.Networks, x.Network) {
+	if !elsewhere(hash(x.Network), r.Network) || habit(x, entity.Networks, x.Network) {
 		return
 	}
 	nats := float64(movedNats)
-	if hash(x.Agent.Family) != r.Family && !habit(x, entity.Families, x.Agent.Family) {
+	if elsewhere(hash(x.Agent.Family), r.Family) && !habit(x, entity.Families, x.Agent.Family) {
 		nats = reusedNats
 	}
 	n := k.cut(RefreshAnomaly, veil(nats, x.Event))
@@ -105,11 +106,11 @@ func (k *Collector) rotated(x *Context) {
 	case token != r.Before || r.Before == 0:
 		r.Before, r.Token, r.At, r.Network, r.Family = r.Token, token, x.At, network, family
 		return
-	case x.At <= r.At+rotationGrace || network == r.Network:
+	case x.At <= r.At+rotationGrace || !elsewhere(network, r.Network):
 		return // Another tab.
 	}
 	nats := float64(movedNats)
-	if family != r.Family {
+	if elsewhere(family, r.Family) {
 		nats = reusedNats
 	}
 	n := k.cut(RefreshAnomaly, veil(nats, x.Event))
@@ -123,10 +124,10 @@ func (k *Collector) refreshed(x *Context) {
 	network, family := hash(x.Network), hash(x.Agent.Family)
 	r := rotation(x)
 	recent := r.RefreshAt != 0 && x.At-r.RefreshAt <= refreshFor
-	elsewhere, other := network != r.RefreshNetwork, family != r.RefreshFamily
+	moved, other := elsewhere(network, r.RefreshNetwork), elsewhere(family, r.RefreshFamily)
 	since := x.At - r.RefreshAt
 	r.RefreshAt, r.RefreshNetwork, r.RefreshFamily = max(r.RefreshAt, x.At), network, family
-	if !recent || !elsewhere || x.Network == "" {
+	if !recent || !moved {
 		return
 	}
 	nats := float64(movedNats)
@@ -138,6 +139,13 @@ func (k *Collector) refreshed(x *Context) {
 		k.add(RefreshAnomaly, n, false, k.sayf("the session is renewed from %s, %s after it was renewed from elsewhere", usual(x.Network), k.ago(since)))
 	}
 }
+
+// unknown is the hash of what an event does not say.
+var unknown = hash("") //nolint:gochecknoglobals // A constant.
+
+// elsewhere reports whether two hashes are of two different networks, or clients. Of
+// one that is not known nothing is.
+func elsewhere(a, b uint64) bool { return a != b && a != unknown && b != unknown }
 
 // habit reports whether a value is one of the subject's habits.
 func habit(x *Context, kind entity.Kind, name string) bool {

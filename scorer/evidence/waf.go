@@ -18,11 +18,14 @@ const (
 	wafMore = 0.69 / wafLeast
 	// wafAgain is what the same finding counts when it comes again.
 	wafAgain = 0.25
+	// wafMost is where a score is cut: forty critical rules say no more than all of
+	// them, and what is far beyond is no whole number on every machine.
+	wafMost = 200
 )
 
 // waf takes the firewall's score as far as the template is not used to it.
 func (k *Collector) waf(x *Context) {
-	score := finite(x.Event.GetWafScore())
+	score := min(wafMost, finite(x.Event.GetWafScore()))
 	if !(score >= wafLeast) {
 		return
 	}

@@ -262,7 +262,9 @@ func takeBack(s *entity.Suspicion, nats float64) {
 	}
 }
 
-// note remembers the strongest that each signal has said.
+// note remembers the strongest that each signal has said. Where there are too many,
+// the weakest gives way: what a verdict rests on stands in it, whatever else was done
+// before.
 func note(s *entity.Suspicion, f *Share, now int64) {
 	r := entity.Reason{Signal: int(f.Signal), Nats: f.Nats, Raw: f.Finding.Nats, At: now} // The finding's text is valid for this event only.
 	for i := range s.Reasons {
@@ -278,6 +280,17 @@ func note(s *entity.Suspicion, f *Share, now int64) {
 	}
 	if len(s.Reasons) < entity.ReasonsMax {
 		s.Remember(r, f.Text)
+		return
+	}
+	weakest := &s.Reasons[0]
+	for i := range s.Reasons {
+		if s.Reasons[i].Nats < weakest.Nats {
+			weakest = &s.Reasons[i]
+		}
+	}
+	if weakest.Nats < r.Nats {
+		r.Text = append(weakest.Text[:0], f.Text...)
+		*weakest = r
 	}
 }
 

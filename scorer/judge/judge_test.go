@@ -106,3 +106,27 @@ func TestGroupWeight(t *testing.T) {
 		})
 	}
 }
+
+// TestTheReasonStandsInTheVerdict lets an actor do a little of everything before what
+// he is sent away for: what is remembered of him is bounded, and that is among it.
+func TestTheReasonStandsInTheVerdict(t *testing.T) {
+	m := model.Default()
+	var s entity.Suspicion
+	step := func(f evidence.Finding) judge.Ruling {
+		shares, _ := judge.Weigh(m, judge.Terms{}, []evidence.Finding{f}, nil, nil)
+		return judge.Step(m, m.Pace(), m.Ladder("human"), &s, shares, int64(1e18))
+	}
+	for signal := range evidence.Signal(evidence.Count) {
+		if !signal.Describe().Hard {
+			step(evidence.Finding{Signal: signal, Nats: 0.2, Text: "a little"})
+		}
+	}
+	r := step(evidence.Finding{Signal: evidence.TwoKeys, Nats: 20, Strong: true, Text: "one token is proven with two different keys"})
+	said := false
+	for _, reason := range s.Reasons {
+		said = said || reason.Signal == int(evidence.TwoKeys) && string(reason.Text) == "one token is proven with two different keys"
+	}
+	if r.Action != verdict.ActionRevoke || !said || len(s.Reasons) > entity.ReasonsMax {
+		t.Errorf("%s for %d reasons, which name what it rests on: %v", r.Action, len(s.Reasons), said)
+	}
+}

@@ -29,6 +29,7 @@ func (r *reader) tail(n *yaml.Node, key string) *budget.Tail {
 // that who changes the budget need not fit anything again. A stronger action
 // never needs less suspicion than a weaker one.
 func (r *reader) dial(n *yaml.Node, m *Model) {
+	at := section(n, "budget", "ladders")
 	for i := range m.Ladders {
 		l := &m.Ladders[i]
 		l.Rungs = slices.Clone(l.Rungs) // The model that ships keeps its own.
@@ -37,7 +38,7 @@ func (r *reader) dial(n *yaml.Node, m *Model) {
 			g := &l.Rungs[j]
 			if g.Tail == nil {
 				if least > g.Threshold {
-					r.fault(n, "budget", fmt.Sprintf("keeping that of %s for %s takes %g nats, above the threshold of %s, %g: allow more, or raise that threshold", weaker, l.Kind, least, g.Action, g.Threshold))
+					r.fault(at, "budget", fmt.Sprintf("keeping that of %s for %s takes %g nats, above the threshold of %s, %g: allow more, or raise that threshold", weaker, l.Kind, least, g.Action, g.Threshold))
 				}
 				least = g.Threshold
 				continue

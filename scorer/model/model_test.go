@@ -58,7 +58,7 @@ session: [1]
 		`m.yaml:6:35: signals[2].weight: -1 must be between 0 and 10`,
 		`m.yaml:7:10: signals[3].id: "net.new_network" is given twice`,
 		`m.yaml:8:24: learning.quarantine: "30" must be a duration such as 90s, 30m, 12h or 30d: a unit is missing (did you mean 30s?)`,
-		`m.yaml:8:40: learning.confidence: NaN must be between 0 and 1e+06`,
+		`m.yaml:8:40: learning.confidence: NaN must be between 0 and 1000000`,
 		`m.yaml:14:9: ladders[0].rungs[2].for: is missing`,
 		`m.yaml:13:9: ladders[0].rungs[1].action: step_up must come before revoke: weakest first, each once`,
 		`m.yaml:14:9: ladders[0].rungs[2].threshold: 9 is below the 12 of the weaker step_up`,
@@ -73,6 +73,31 @@ session: [1]
 	got := strings.Split(err.Error(), "\n")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+// TestFaultsOfTheWholeFileHaveALine reads files of which no single value is wrong, or
+// which are no YAML.
+func TestFaultsOfTheWholeFileHaveALine(t *testing.T) {
+	const long = "ladders:\n  - kind: human\n    rungs:\n      - {action: step_up, tail: {start: 5, scale: 30, shape: 0.4, beyond: 50, days: 1000}, for: 1h}\n      - {action: revoke, threshold: 9, for: 1h}\n"
+	tests := map[string]struct{ file, want string }{
+		"a tab in the first line":   {"\tmode: observe\n", "m.yaml:1:1: found character that cannot start any token: YAML takes no tab to indent with, and a text that begins so must be quoted"},
+		"a tab in another line":     {"mode: observe\nsignals:\n\t- {id: scan.paths}\n", "m.yaml:3:1: found character that cannot start any token: YAML takes no tab to indent with, and a text that begins so must be quoted"},
+		"a colon in a text":         {"mode: observe\nname: a: b\n", "m.yaml:2:1: mapping values are not allowed in this context"},
+		"what is no text":           {"name: \"\xff\"\n", "m.yaml:1:1: invalid leading UTF-8 octet"},
+		"a group that is shut":      {"mode: observe\ngroups: [{id: time, clip: 0}]\n", "m.yaml:2:9: groups: the clip of group time is 0, so that these can say nothing: turn them off instead: time.unusual_hour"},
+		"a budget that is too long": {long, "m.yaml:2:3: budget: keeping that of step_up for human takes 72.78"},
+		"signals by name":           {"mode: observe\nsignals: {scan.paths: {on: false}}\n", "m.yaml:2:10: signals: must be a list, with entries such as {id: geo.new_country, …}"},
+		"a signal without a key":    {"signals:\n  - scan.paths\n", "m.yaml:2:5: signals[0]: must be an entry such as {id: geo.new_country, …}"},
+		"a number of many digits":   {"limits: {sessions_max: 1e9}\n", "m.yaml:1:24: limits.sessions_max: 1e9 must be between 1 and 16777216"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := model.Parse("m.yaml", []byte(tt.file))
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("says %v\nwant one line that begins with %s", err, tt.want)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -18,7 +19,7 @@ import (
 // Parse reads a model file over the model that ships. file is its name for
 // messages. The error joins every [Fault], one a line, each as
 // file:line:column: key: what is wrong; a file that is no YAML at all, or too
-// large, is one plain error. A file that names other files needs [ParseWith].
+// large, is one [Fault] without a key. A file that names other files needs [ParseWith].
 func Parse(file string, b []byte) (*Model, error) {
 	return ParseWith(file, b, nil)
 }
@@ -41,7 +42,7 @@ func parseOver(m *Model, file string, b []byte, files Files) (*Model, error) {
 		return m, nil // An empty file changes nothing.
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, syntax(file, err)
 	}
 	r := &reader{file: file, lines: strings.Split(string(b), "\n")}
 	var second yaml.Node
@@ -66,6 +67,21 @@ func parseOver(m *Model, file string, b []byte, files Files) (*Model, error) {
 	m.weigh()
 	m.seal()
 	return m, nil
+}
+
+// syntax is an error of the YAML reader as ours are: it names a line but in the first,
+// and no column.
+func syntax(file string, err error) *Fault {
+	f := &Fault{File: file, Line: 1, Column: 1, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
+	at, text, ok := strings.Cut(strings.TrimPrefix(f.Text, "line "), ": ")
+	line, err := strconv.Atoi(at)
+	if ok && err == nil && text != f.Text {
+		f.Line, f.Text = line, text
+	}
+	if strings.HasPrefix(f.Text, "found character that cannot start any token") {
+		f.Text += ": YAML takes no tab to indent with, and a text that begins so must be quoted"
+	}
+	return f
 }
 
 // model reads the top level.
@@ -248,12 +264,31 @@ func (r *reader) weakestFirst(n *yaml.Node, key string, rungs []Rung) {
 
 // consistent reports what no single key shows.
 func (r *reader) consistent(n *yaml.Node, m *Model) {
-	for i, s := range m.Signals {
-		d := evidence.Signal(i).Describe()
-		if s.On && s.Weight > 0 && s.Max > 0 && m.Clips[d.Group] == 0 {
-			r.fault(n, "groups", fmt.Sprintf("the clip of group %s is 0, so signal %s can say nothing: turn the signal off instead", d.Group, d.ID))
+	at := section(n, "groups", "signals")
+	for g := range m.Clips {
+		if m.Clips[g] != 0 {
+			continue
+		}
+		var silent []string
+		for i, s := range m.Signals {
+			if d := evidence.Signal(i).Describe(); int(d.Group) == g && s.On && s.Weight > 0 && s.Max > 0 {
+				silent = append(silent, d.ID)
+			}
+		}
+		if len(silent) > 0 {
+			r.fault(at, "groups", fmt.Sprintf("the clip of group %s is 0, so that these can say nothing: turn them off instead: %s", evidence.Group(g), strings.Join(silent, ", ")))
 		}
 	}
+}
+
+// section is the first of some sections that the file has, else the file.
+func section(n *yaml.Node, keys ...string) *yaml.Node {
+	for _, key := range keys {
+		if at := child(n, key); at != nil {
+			return at
+		}
+	}
+	return n
 }
 
 func signalNames() []string {

@@ -103,8 +103,16 @@ func (r *reader) sequence(n *yaml.Node, path string, read func(n *yaml.Node, key
 // named reads a list whose entries carry a name out of a known set, each once.
 func (r *reader) named(n *yaml.Node, path, nameKey string, known []string, read func(n *yaml.Node, key string, i int)) {
 	var seen []string
+	if resolve(n).Kind != yaml.SequenceNode {
+		r.fault(n, path, fmt.Sprintf("must be a list, with entries such as {%s: %s, …}", nameKey, known[0]))
+		return
+	}
 	r.sequence(n, path, func(item *yaml.Node, key string) {
 		item = resolve(item)
+		if item.Kind != yaml.MappingNode {
+			r.fault(item, key, fmt.Sprintf("must be an entry such as {%s: %s, …}", nameKey, known[0]))
+			return
+		}
 		name := child(item, nameKey)
 		if name == nil {
 			r.fault(item, join(key, nameKey), "is missing")
@@ -153,6 +161,14 @@ func (r *reader) boolean(n *yaml.Node, key string, to *bool) {
 	*to = strings.EqualFold(n.Value, "true")
 }
 
+// plain writes a bound as people do, up to what nobody writes out.
+func plain(f float64) string {
+	if math.Abs(f) >= 1e15 {
+		return fmt.Sprintf("%g", f)
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
 // number reads a finite number within [least, most].
 func (r *reader) number(n *yaml.Node, key string, least, most float64) (float64, bool) {
 	n = resolve(n)
@@ -161,7 +177,7 @@ func (r *reader) number(n *yaml.Node, key string, least, most float64) (float64,
 	case n.Kind != yaml.ScalarNode || err != nil:
 		r.fault(n, key, fmt.Sprintf("%q must be a number", n.Value))
 	case math.IsNaN(f) || f < least || f > most:
-		r.fault(n, key, fmt.Sprintf("%s must be between %g and %g", n.Value, least, most))
+		r.fault(n, key, fmt.Sprintf("%s must be between %s and %s", n.Value, plain(least), plain(most)))
 	default:
 		return f, true
 	}
