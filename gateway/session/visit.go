@@ -48,9 +48,9 @@ type Entry struct {
 	Who Who
 	// Stream is the kind of stream, event.StreamRequest for a plain request.
 	Stream, Route, RequestID string
-	// Public is a route that is open to everybody, such as the sign-in page:
-	// verdicts about a session, subject or token do not touch it, else whoever
-	// lost his session could never sign in again.
+	// Public is a visit to what is open to everybody, such as the sign-in page, by
+	// somebody who passes there as nobody: verdicts about a session, subject or token
+	// do not touch it, else whoever lost his session could never sign in again.
 	Public bool
 	// Writes is a request that opens a stream by which its sender can change
 	// something for as long as it is open: a WebSocket, a gRPC call.
