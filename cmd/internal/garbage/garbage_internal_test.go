@@ -47,10 +47,20 @@ func TestTargetDoesNotTremble(t *testing.T) {
 		changed, calm bool
 		percent       int
 	}{
-		{16 * mib, true, false, 20}, {17 * mib, false, false, 20}, {15 * mib, false, true, 20}, {16 * mib, false, false, 20},
-		{24 * mib, true, false, 30}, {24 * mib, false, false, 30}, {24 * mib, false, false, 30}, // It rose: there is nothing to give back.
-		{79 * mib, true, false, 98}, {90 * mib, true, false, 100}, {500 * mib, false, false, 100},
-		{0, true, false, 10}, {500 * mib, true, false, 100}, {500 * mib, false, false, 100}, {500 * mib, false, false, 100}, // It did not stay down.
+		{16 * mib, true, false, 20},
+		{17 * mib, false, false, 20},
+		{15 * mib, false, true, 20},
+		{16 * mib, false, false, 20},
+		{24 * mib, true, false, 30},
+		{24 * mib, false, false, 30},
+		{24 * mib, false, false, 30}, // It rose: there is nothing to give back.
+		{79 * mib, true, false, 98},
+		{90 * mib, true, false, 100},
+		{500 * mib, false, false, 100},
+		{0, true, false, 10},
+		{500 * mib, true, false, 100},
+		{500 * mib, false, false, 100},
+		{500 * mib, false, false, 100}, // It did not stay down.
 	} {
 		changed, calm := step(c.perSecond)
 		if changed != c.changed || calm != c.calm || at.percent != c.percent {
