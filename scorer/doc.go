@@ -26,4 +26,11 @@
 // A session teaches nothing until it has stayed clean for the model's
 // quarantine, and a session with a verdict never does: a thief must not become
 // a habit. Records that were seen before change nothing, not even the clock.
+//
+// Of a subject with more sessions than can wait to teach, as a service has that
+// fetches a token for each request, some teach him and none the tenant: what he does
+// is a habit, and no flood is one of his neighbours'.
+//
+// An event that shows neither session, subject nor address is nobody's: it is judged
+// alone, nothing of it is kept, and no verdict is about it.
 package scorer
