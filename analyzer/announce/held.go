@@ -154,11 +154,8 @@ func (p *Partition) vouch(ctx context.Context) error {
 		if p.vouched[key] || e.stands == nil || !e.stands.Live(now) {
 			continue
 		}
-		v := cloned(e.stands)
-		p.place(v, now)
-		e.stands, p.vouched[key] = v, true
-		p.entries[key] = e
-		again = append(again, v)
+		p.vouched[key] = true
+		again = append(again, p.again(key))
 	}
 	err := p.write(ctx, again)
 	if err != nil {

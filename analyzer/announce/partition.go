@@ -272,6 +272,17 @@ func (p *Partition) place(v *verdict.Verdict, now time.Time) {
 	v.Epoch, v.Seq, v.Time = p.epoch, p.seq, timestamppb.New(now)
 }
 
+// again says what stands of a target once more: last in the order, and at its own time,
+// for who has proved himself since need not do so again.
+func (p *Partition) again(key target) *verdict.Verdict {
+	e := p.entries[key]
+	v := cloned(e.stands)
+	p.place(v, e.stands.Time.AsTime())
+	e.stands = v
+	p.entries[key] = e
+	return v
+}
+
 // write signs and writes verdicts as one batch, with what waits of their targets where
 // the control topic cannot be told of it.
 func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {

@@ -64,11 +64,7 @@ func (p *Partition) look(ctx context.Context) error {
 		if len(again) == resignedMax {
 			break // The rest with the next look.
 		}
-		v := cloned(e.stands)
-		p.place(v, now)
-		e.stands = v
-		p.entries[key] = e
-		again = append(again, v)
+		again = append(again, p.again(key))
 		delete(p.last, key)
 	}
 	if len(again) == 0 {

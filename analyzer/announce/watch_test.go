@@ -68,7 +68,15 @@ func TestWhatStandsIsTheLastRecordOfItsKey(t *testing.T) {
 	replace()
 	eventually(t, "what stands is last again", func() bool { return r.compacted(0) == want })
 	stop()
-	if list, _ := r.said(0, "x"); len(list) != 5+2+3+3 { // What we said, the old one twice, and each of three once more twice.
+	told := make(map[string]time.Time)
+	list, _ := r.said(0, "x")
+	for _, v := range list {
+		if at, known := told[v.Id]; known && !at.Equal(v.Time.AsTime()) {
+			t.Errorf("%s is of %v, then of %v: who has proved himself since has to do so again", v.Id, at, v.Time.AsTime())
+		}
+		told[v.Id] = v.Time.AsTime()
+	}
+	if len(list) != 5+2+3+3 { // What we said, the old one twice, and each of three once more twice.
 		t.Errorf("%d verdicts are in the topic", len(list))
 	}
 	replace() // While nobody is there.
