@@ -4,8 +4,7 @@
 //
 // [Keep] lowers the collector's target (GOGC) while the process allocates slowly, so
 // that a collection comes about as often as every 20 seconds, and puts it back to Go's
-// own 100 % while it allocates fast. Ten seconds after the target has come down, what is
-// free goes back to the system. It never lets more garbage stand than Go would by
+// own 100 % while it allocates fast. It never lets more garbage stand than Go would by
 // itself, and nothing is done where the operator has set GOGC. A memory limit
 // (GOMEMLIMIT) holds beside it.
 //

@@ -22,9 +22,6 @@ const (
 	// stepMin is the least change that is worth stopping the world for, as a part of
 	// the target: one in stepMin.
 	stepMin = 5
-	// stillLooks is how many looks the target must have stayed down before what is free
-	// is given back.
-	stillLooks = 2
 )
 
 // Keep adapts the collector's target until ctx ends, and then puts it back. It returns
@@ -43,12 +40,8 @@ func Keep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		changed, calm := t.look(read(), lookEvery)
-		if changed {
+		if t.look(read(), lookEvery) {
 			debug.SetGCPercent(t.percent)
-		}
-		if calm {
-			debug.FreeOSMemory()
 		}
 	}
 }
@@ -79,26 +72,21 @@ func read() reading {
 type target struct {
 	percent   int
 	allocated uint64 // At the last look.
-	sunk      bool   // It was lowered, and nothing has been given back since.
-	still     int    // Looks since it was last changed.
 }
 
 func newTarget(r reading) target { return target{percent: percentMax, allocated: r.allocated} }
 
-// look thinks the target over, since the last look before. It reports whether it has
-// changed, and whether the process has become calm: once after each time that it sank.
-func (t *target) look(r reading, since time.Duration) (changed, calm bool) {
+// look thinks the target over, since the last look before, and reports whether it has
+// changed.
+func (t *target) look(r reading, since time.Duration) bool {
 	grown := r.allocated - t.allocated
 	t.allocated = r.allocated
 	want := percentOf(float64(grown)/since.Seconds(), r.inUse)
-	if want != t.percent && (want == percentMax || abs(want-t.percent)*stepMin >= t.percent) {
-		t.sunk, t.still, t.percent = want < t.percent, 0, want
-		return true, false
+	if want == t.percent || want != percentMax && abs(want-t.percent)*stepMin < t.percent {
+		return false
 	}
-	t.still++
-	calm = t.sunk && t.still == stillLooks
-	t.sunk = t.sunk && !calm
-	return false, calm
+	t.percent = want
+	return true
 }
 
 // percentOf is the target at which a collection comes about every so often, for a
