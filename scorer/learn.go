@@ -106,11 +106,11 @@ func (e *Engine) learn(x *evidence.Context, s *entity.Session, own *entity.Subje
 	if !flood {
 		weight = x.Tenant.Influence.Weight(prefix, evidence.Hash(network), x.Now, l)
 		weight *= e.gateways.Weight(s.Pending.Gateway.String(), x.Now, l)
-	}
-	if own != nil {
-		if !flood {
+		if own != nil {
 			weight *= own.Weight(x.Now, l)
 		}
+	}
+	if own != nil {
 		doubted := float64(s.Worst) >= l.CleanBelow && entity.Day(x.Now)-s.WorstDay < entity.Day(int64(l.PlaceSpan))
 		if !doubted && !flood {
 			compare(x, s, own, weight, l.Concentration) // With what was known before.

@@ -5,7 +5,6 @@ package query_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,14 +35,7 @@ func (c stored) candidates() []string {
 // try, in the order of the table, and what it takes to read it: ROWS events, a million
 // unless set. A reader also makes values of the bytes, under NONE as well.
 func TestCodecs(t *testing.T) {
-	rows := 1_000_000
-	if text := os.Getenv("ROWS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1000 {
-			t.Fatalf("ROWS=%s: want a number of events from 1000 on", text)
-		}
-		rows = n
-	}
+	rows := asked(t, 1_000_000)
 	conn := open(t)
 	fillWeek(t, conn, rows)
 	run(t, conn, "OPTIMIZE TABLE requests FINAL")

@@ -32,17 +32,24 @@ const (
 	suspectedShare = 46
 )
 
+// asked is how many events ROWS asks for, or otherwise where it is not set.
+func asked(t *testing.T, otherwise int) int {
+	t.Helper()
+	text := os.Getenv("ROWS")
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1000 {
+		t.Fatalf("ROWS=%s: want a number of events from 1000 on", text)
+	}
+	return n
+}
+
 // What an event takes on disk, and each question beside a bare scan of the
 // columns that it reads. ROWS events, 10 million unless set.
 func TestCost(t *testing.T) {
-	rows := 10_000_000
-	if text := os.Getenv("ROWS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1000 {
-			t.Fatalf("ROWS=%s: want a number of events from 1000 on", text)
-		}
-		rows = n
-	}
+	rows := asked(t, 10_000_000)
 	conn := open(t)
 	fillWeek(t, conn, rows)
 	for _, table := range clickhouse.Tables() {

@@ -109,7 +109,7 @@ func (s *SignIn) Account(r *http.Request, body []byte) (string, error) {
 	types := r.Header["Content-Type"]
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
-	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || charset != "" && !isUTF8(charset) {
+	if len(types) > 1 || err != nil && len(types) > 0 && types[0] != "" || len(r.Header["Content-Encoding"]) > 0 || !isUTF8(charset) {
 		return "", ErrAccount
 	}
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
@@ -236,7 +236,7 @@ func plainPart(part *multipart.Part) bool {
 	}
 	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
 	charset := params["charset"]
-	if err != nil && part.Header.Get("Content-Type") != "" || charset != "" && !isUTF8(charset) {
+	if err != nil && part.Header.Get("Content-Type") != "" || !isUTF8(charset) {
 		return false
 	}
 	switch strings.ToLower(part.Header.Get("Content-Transfer-Encoding")) {
@@ -246,9 +246,9 @@ func plainPart(part *multipart.Part) bool {
 	return false
 }
 
-// isUTF8 reports whether a charset is UTF-8 or a part of it.
+// isUTF8 reports whether a charset is UTF-8 or a part of it; none is taken for it.
 func isUTF8(charset string) bool {
-	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "us-ascii")
+	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "us-ascii")
 }
 
 // jsonNames returns every name at path: of members with one name, readers take the
