@@ -210,7 +210,7 @@ func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origi
 		Who: c.who(id, o), Route: c.route.ID, RequestID: c.id, Public: open && (id == nil || g.owns(c.route)), Writes: writes(r), Time: c.began,
 	}
 	if id != nil {
-		entry.Memo = id.Memo
+		entry.Memo, entry.Proof = id.Memo, id
 	}
 	c.visit = &c.listed
 	err := g.table.List(c.visit, &entry)
@@ -304,7 +304,12 @@ func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *pro
 	to := &proxy.Call{
 		Match: c.match, Visit: c.visit, RequestID: c.id, Client: c.address,
 		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil, Hold: c.barrier(r),
-		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
+		Goodbye: func(cut *session.Cut) problem.Problem {
+			if cut.Expired {
+				return problem.Expired(c.caller.Method).With(c.id, c.supportCode(nil))
+			}
+			return c.goodbye(cut.Verdict, rt)
+		},
 	}
 	if c.unwatch != nil {
 		to.Detach = func() func(*proxy.Outcome, any) {

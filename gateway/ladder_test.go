@@ -3,8 +3,6 @@ package gateway_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,15 +88,7 @@ func TestEveryStepOfTheLadder(t *testing.T) {
 // Of several credentials none is chosen, whichever they are and however good.
 func TestSeveralCredentialsAreNeverChosenFrom(t *testing.T) {
 	g := newRig(t, app)
-	pepper, dir := []byte(strings.Repeat("p", 32)), t.TempDir()
-	key, entry, err := identity.NewAPIKey(pepper, identity.APIKey{ID: "vk_robot", Subject: "robot", Scopes: []string{"read"}, Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &g.config.Identity.APIKeys
-	*c = identity.APIKeys{Header: "X-Api-Key", KeysFile: filepath.Join(dir, "keys.json"), PepperFile: filepath.Join(dir, "pepper")}
-	must(0, os.WriteFile(c.KeysFile, must(json.Marshal(entry)), 0o600))
-	must(0, os.WriteFile(c.PepperFile, pepper, 0o600))
+	key := g.apiKey(t, identity.APIKey{ID: "vk_robot", Subject: "robot", Scopes: []string{"read"}, Expires: time.Now().Add(time.Hour)})
 	g.start(t, true)
 	token := "Bearer " + g.token("ann")
 	several, ok := told{401, "multiple_credentials"}, told{Status: 200}

@@ -37,7 +37,9 @@ type Identity struct {
 	// not have asked him: no step-up that a verdict asks for is done by it.
 	Assumed  bool
 	IssuedAt time.Time // Zero where the token does not say.
-	Expires  time.Time // As the token says, without leeway; zero where it does not.
+	// Expires is until when the credential is accepted, its issuer's leeway included; zero
+	// where nothing says, and for a session of gateway/login, which ends it itself.
+	Expires time.Time
 	Binding  string    // A constant event.Binding….
 	Device   string    // The proven key: its thumbprint (RFC 7638) or the certificate's (RFC 8705); empty without one.
 	Method   string    // A constant Method….
@@ -164,5 +166,8 @@ func (e *Error) OfProof() bool {
 	}
 	return false
 }
+
+// End is Expires. It implements session.Proof.
+func (i *Identity) End() time.Time { return i.Expires }
 
 func fault(code, description string) *Error { return &Error{Code: code, Description: description} }

@@ -436,13 +436,15 @@ func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, fro
 	if err != nil {
 		return nil, err
 	}
-	until := now.Add(is.ask.config.PositiveTTL)
-	if o.get("exp") != nil && is.until(c).Before(until) {
-		until = is.until(c)
+	until, ends := now.Add(is.ask.config.PositiveTTL), is.until(c)
+	if !ends.IsZero() && ends.Before(until) {
+		until = ends
 	}
 	token = strings.Clone(token)
-	return &verified{
+	e := &verified{
 		token: token, identity: is.identity(v.names, MethodIntrospection, token, is.seen(c, now)), confirm: c.confirm,
 		from: is.from(c), until: until, issuer: is,
-	}, nil
+	}
+	e.identity.Expires = ends
+	return e, nil
 }

@@ -178,7 +178,7 @@ func (l *Login) tell(reason string, s record, v Visitor) {
 	if p == nil {
 		return
 	}
-	l.report(Happening{Reason: reason, Identity: s.identity(l.names, p.spec, l.config.AbsoluteTimeout), Visitor: v, Time: l.now()})
+	l.report(Happening{Reason: reason, Identity: s.identity(l.names, p.spec), Visitor: v, Time: l.now()})
 }
 
 // endSession makes a session's cookies void and cuts what is open.

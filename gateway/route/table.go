@@ -51,6 +51,7 @@ type Route struct {
 	MaxAge      time.Duration // 0 for no limit.
 	Release     *Release      // Nil where no response waits.
 	SignIn      *SignIn       // Nil where the route is no sign-in.
+	Outlives    bool          // Its streams go on when the credential has ended that opened them.
 
 	loose string // The shape of its template as loosely reads it.
 }
@@ -163,6 +164,7 @@ func (s Spec) compile() *Route {
 		r.Posture = defaultPosture(r)
 	}
 	r.Release = s.Release.compile(r.Posture)
+	r.Outlives = s.Streams != nil && s.Streams.Expiry == ExpiryIgnore
 	return r
 }
 
