@@ -372,7 +372,8 @@ func spread() float64 {
 
 // identify returns who the request acts for, nil for nobody. On a public route a
 // bad credential is nobody's, and noted: whoever holds an expired token must
-// still reach the sign-in page.
+// still reach the sign-in page. One in the URL is refused there too: nothing but the
+// whole request can be kept from the upstream that brings it.
 func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
 	id, err := in.verifier.Verify(r.Context(), r, c.address)
 	if g.login != nil {
@@ -385,7 +386,7 @@ func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route)
 	switch {
 	case errors.Is(err, identity.ErrNone):
 		return nil, nil //nolint:nilnil // Nobody is not an error here: the route decides.
-	case rt.Public:
+	case rt.Public && !inURL(err):
 		if isFault {
 			c.event.Attributes = map[string]string{"credential": fault.Code}
 		}

@@ -91,7 +91,7 @@ func TestSeveralCredentialsAreNeverChosenFrom(t *testing.T) {
 	key := g.apiKey(t, identity.APIKey{ID: "vk_robot", Subject: "robot", Scopes: []string{"read"}, Expires: time.Now().Add(time.Hour)})
 	g.start(t, true)
 	token := "Bearer " + g.token("ann")
-	several, ok := told{401, "multiple_credentials"}, told{Status: 200}
+	several, inURL, ok := told{401, "multiple_credentials"}, told{400, "token_in_url"}, told{Status: 200}
 	for name, tt := range map[string]struct {
 		query string
 		h     http.Header
@@ -105,8 +105,11 @@ func TestSeveralCredentialsAreNeverChosenFrom(t *testing.T) {
 		"the same token twice":         {"", http.Header{"Authorization": {token, token}}, several},
 		"two keys":                     {"", http.Header{"X-Api-Key": {key, key}}, several},
 		"a token beside a password":    {"", http.Header{"Authorization": {"Basic YTpi", token}}, several},
-		"a token and one in the query": {"?access_token=x", http.Header{"Authorization": {token}}, several},
-		"one in the query, escaped":    {"?acc%65ss_token=x", http.Header{"Authorization": {token}}, several},
+		"a token and one in the query": {"?access_token=x", http.Header{"Authorization": {token}}, inURL},
+		"one in the query, escaped":    {"?a=1;acc%65ss_token=x", http.Header{"Authorization": {token}}, inURL},
+		"a key and one in the query":   {"?Access_Token=x", http.Header{"X-Api-Key": {key}}, inURL},
+		"one in the query alone":       {"?access_token=x", nil, inURL},
+		"nearly one in the query":      {"?access_tokens=x&token=y", http.Header{"Authorization": {token}}, ok},
 		"a good and a bad one":         {"", http.Header{"Authorization": {token}, "X-Api-Key": {"x"}}, several},
 	} {
 		t.Run(name, func(t *testing.T) {

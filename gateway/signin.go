@@ -71,7 +71,7 @@ func (c *call) visitor(r *http.Request, o origin.Origin) {
 func (c *call) recognise(r *http.Request, id *identity.Identity, err error) (*identity.Identity, error) {
 	p, cookieErr := c.gateway.login.Recognise(r, c.from)
 	switch {
-	case errors.Is(cookieErr, identity.ErrNone):
+	case errors.Is(cookieErr, identity.ErrNone), inURL(err):
 		return id, err
 	case !errors.Is(err, identity.ErrNone) && !byCertificate(id, err):
 		return nil, &identity.Error{
@@ -87,6 +87,9 @@ func (c *call) recognise(r *http.Request, id *identity.Identity, err error) (*id
 	}
 	return &who, nil
 }
+
+// inURL reports whether a request brings a token in its URL.
+func inURL(err error) bool { return errors.Is(err, &identity.Error{Code: identity.CodeTokenInURL}) }
 
 // byCertificate reports whether a certificate alone has been looked at, whether it
 // names somebody or not.

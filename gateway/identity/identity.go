@@ -122,6 +122,7 @@ const (
 	CodeAPIKeyExpired       = "api_key_expired"
 	CodeCertificate         = "certificate"
 	CodeCertificateExpired  = "certificate_expired"
+	CodeTokenInURL          = "token_in_url"
 )
 
 // codes lists every code above, for metrics.
@@ -132,6 +133,7 @@ func codes() []string {
 		CodeHeaderKey, CodeBound, CodeNotBound, CodeInactive, CodeClaim, CodeProofMissing, CodeProofMalformed,
 		CodeProofAlgorithm, CodeProofSignature, CodeProofTime, CodeProofMethod, CodeProofURL, CodeProofToken, CodeProofKey,
 		CodeProofRepeated, CodeProofReplayed, CodeProofNonce, CodeAPIKey, CodeAPIKeyExpired, CodeCertificate, CodeCertificateExpired,
+		CodeTokenInURL,
 	}
 }
 

@@ -232,7 +232,7 @@ func neverGood(err error) bool {
 	}
 	switch e.Code {
 	case CodeExpired, CodeNotYetValid, CodeInactive, CodeAPIKeyExpired, CodeCertificateExpired, CodeProofNonce, CodeProofTime,
-		CodeProofMissing, CodeProofRepeated, CodeMultipleCredentials, CodeClaim, CodeCertificate, CodeKeyUnknown:
+		CodeProofMissing, CodeProofRepeated, CodeMultipleCredentials, CodeTokenInURL, CodeClaim, CodeCertificate, CodeKeyUnknown:
 		return false
 	}
 	return true

@@ -68,6 +68,8 @@ func fromToken(e *identity.Error) Problem {
 	switch {
 	case e.Code == identity.CodeExpired, e.Code == identity.CodeAPIKeyExpired, e.Code == identity.CodeCertificateExpired:
 		p.Title = "Credential expired"
+	case e.Code == identity.CodeTokenInURL: // Not 401: who is sent on to sign in would take the URL along.
+		p.Status, p.Title, p.Challenge = http.StatusBadRequest, "Credential in the URL", bearer("invalid_request", e.Description)
 	case e.Code == identity.CodeMultipleCredentials:
 		p.Challenge = bearer("invalid_request", e.Description)
 	case e.Code == identity.CodeProofNonce:
