@@ -40,10 +40,10 @@ type Identity struct {
 	// Expires is until when the credential is accepted, its issuer's leeway included; zero
 	// where nothing says, and for a session of gateway/login, which ends it itself.
 	Expires time.Time
-	Binding  string    // A constant event.Binding….
-	Device   string    // The proven key: its thumbprint (RFC 7638) or the certificate's (RFC 8705); empty without one.
-	Method   string    // A constant Method….
-	Kind     string    // A constant event.Subject….
+	Binding string // A constant event.Binding….
+	Device  string // The proven key: its thumbprint (RFC 7638) or the certificate's (RFC 8705); empty without one.
+	Method  string // A constant Method….
+	Kind    string // A constant event.Subject….
 	// Nonce is a DPoP nonce that the client should use from now on (RFC 9449
 	// section 8.2); empty where it has a recent one.
 	Nonce string

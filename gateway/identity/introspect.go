@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/guard"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // Introspection says how an issuer is asked about its tokens (RFC 7662).
@@ -373,8 +374,13 @@ func isAccess(token string, answer object, hasAudience bool) bool {
 	return strings.EqualFold(kind, "Bearer") || strings.EqualFold(kind, "DPoP")
 }
 
-// readSecret reads a small file without the line break at its end.
+// readSecret reads a small file without the line break at its end. Only its owner and
+// group may be able to use it.
 func readSecret(name string) (string, error) {
+	err := keyfile.Closed(name)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
 	f, err := os.Open(name) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)

@@ -73,7 +73,7 @@ func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			return problem.Revoked(c.Verdict).Spread(0.5)
 		},
-		Hold:    c.hold, Observer: c.observer,
+		Hold: c.hold, Observer: c.observer,
 	})
 	c.outcomes <- out
 	if out.Abort {
