@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
@@ -162,6 +163,9 @@ func (g *Gateway) own(w http.ResponseWriter, r *http.Request, c *call, rt *route
 	c.intend()
 	w.Header().Set(problem.HeaderRequestID, c.id)
 	a := g.login.Serve(w, r, rt, c.from, c.presence)
+	if a.Code == login.CodeLogoutToken && g.login.TakesWord(rt) {
+		_ = g.budgets.Spend(r.Context(), guard.Logouts, c.address) // The next one is told.
+	}
 	e := c.event
 	e.Decision, e.Status, e.Reason = event.DecisionPermit, uint32(a.Status), a.Code
 	if a.AuthOutcome != "" {
