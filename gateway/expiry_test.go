@@ -53,10 +53,10 @@ func TestStreamEndsWithItsCredential(t *testing.T) {
 		if err != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("open: %v, %v", res, err)
 		}
+		t.Cleanup(func() { _ = res.Body.Close() })
 		rest := make(chan string, 1)
 		go func() {
 			b, _ := io.ReadAll(res.Body) // How it ends is in its text.
-			_ = res.Body.Close()
 			rest <- string(b)
 		}()
 		return rest

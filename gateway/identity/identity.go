@@ -123,7 +123,7 @@ const (
 	CodeAPIKeyExpired       = "api_key_expired"
 	CodeCertificate         = "certificate"
 	CodeCertificateExpired  = "certificate_expired"
-	CodeTokenInURL          = "token_in_url"
+	CodeTokenInURL          = "token_in_url" //nolint:gosec // It names a fault.
 )
 
 // codes lists every code above, for metrics.

@@ -55,8 +55,8 @@ type endings struct {
 	out   *os.File
 	lines int
 	until map[string][]int64 // Of what is kept, by whom it was brought about.
-	torn  bool      // The last write failed: it may have left half a line.
-	tried time.Time // When it was last written anew.
+	torn  bool               // The last write failed: it may have left half a line.
+	tried time.Time          // When it was last written anew.
 }
 
 // openEndings reads what still counts and writes the file anew without the rest. A
