@@ -620,3 +620,14 @@ func TestAMethodOfOurOwnLeadsToOurOwnPage(t *testing.T) {
 		}
 	}
 }
+
+// A session is renewed behind its streams: no credential of it ends under them.
+func TestSessionHasNoEndThatStreamsWouldMeet(t *testing.T) {
+	g := newRig(t)
+	p := g.person()
+	p.signIn()
+	got, err := p.use()
+	if err != nil || !got.Identity.Expires.IsZero() {
+		t.Errorf("%+v, %v; want an identity without an end", got, err)
+	}
+}
