@@ -62,8 +62,12 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request, c *call, rt *rout
 }
 
 // enterPage takes a place among the requests of an address for pages of ours by
-// which people sign in, and one of its attempts.
+// which people sign in, and one of its attempts. Logout tokens are not looked at where too
+// many of its were refused: what they cost is spent by own.
 func (g *Gateway) enterPage(r *http.Request, c *call, rt *route.Route) (guard.Hold, error) {
+	if g.login.TakesWord(rt) {
+		return guard.Hold{}, g.budgets.Owes(r.Context(), guard.Logouts, c.address) //nolint:wrapcheck // From maps it.
+	}
 	if !g.login.SignsIn(rt) {
 		return guard.Hold{}, nil
 	}

@@ -397,6 +397,25 @@ func TestAddressHasItsShareOfOurSignInPages(t *testing.T) {
 	expect(t, "another address", from(t, "127.0.0.2", false), g.request(t, "GET", "/.vigil/login", "", http.NoBody), "303")
 }
 
+// Who sends forged logout tokens has none looked at any more, and keeps nobody else's word
+// out: not that of a provider at another address, nor requests of his own.
+func TestForgedLogoutTokensHaveABudget(t *testing.T) {
+	g := providerRig(t, func(http.ResponseWriter, *http.Request) {})
+	g.config.Guard.Logouts = guard.Allowance{PerMinute: 1, Burst: 2}
+	g.start(t, true)
+	word := func() *http.Request {
+		r := g.request(t, "POST", "/.vigil/backchannel-logout", "", strings.NewReader("logout_token=forged"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return r
+	}
+	here := from(t, "127.0.0.1", false)
+	for _, want := range []string{"400", "400", "429 address_logouts", "429 address_logouts"} {
+		expect(t, "a forged token", here, word(), want)
+	}
+	expect(t, "a provider at another address", from(t, "127.0.0.2", false), word(), "400")
+	expect(t, "another page", here, g.request(t, "GET", "/.vigil/signed-out", "", http.NoBody), "200")
+}
+
 // While a provider does not answer, one address waits with its own share of callbacks
 // and leaves the rest to the others.
 func TestAddressHasItsShareOfCallbacks(t *testing.T) {

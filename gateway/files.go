@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,7 +39,7 @@ func (c Config) CheckFiles() error {
 	_, err = c.Admin.TLS.Config(tlsfile.Options{Now: func() time.Time { return time.Time{} }})
 	errs = append(errs, under("admin", err))
 	if t := c.Listen.TLS; t.CertFile != "" && t.KeyFile != "" {
-		_, err = tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		_, err = tlsfile.OpenPair(t.CertFile, t.KeyFile, tlsfile.Options{Now: func() time.Time { return time.Time{} }})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listen.tls.cert_file: %w", err))
 		}

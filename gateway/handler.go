@@ -210,7 +210,7 @@ func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origi
 		Who: c.who(id, o), Route: c.route.ID, RequestID: c.id, Public: open && (id == nil || g.owns(c.route)), Writes: writes(r), Time: c.began,
 	}
 	if id != nil {
-		entry.Memo = id.Memo
+		entry.Memo, entry.Proof = id.Memo, id
 	}
 	c.visit = &c.listed
 	err := g.table.List(c.visit, &entry)
@@ -304,7 +304,12 @@ func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *pro
 	to := &proxy.Call{
 		Match: c.match, Visit: c.visit, RequestID: c.id, Client: c.address,
 		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil, Hold: c.barrier(r),
-		Goodbye: func(cut *session.Cut) problem.Problem { return c.goodbye(cut.Verdict, rt) },
+		Goodbye: func(cut *session.Cut) problem.Problem {
+			if cut.Expired {
+				return problem.Expired(c.caller.Method).With(c.id, c.supportCode(nil))
+			}
+			return c.goodbye(cut.Verdict, rt)
+		},
 	}
 	if c.unwatch != nil {
 		to.Detach = func() func(*proxy.Outcome, any) {
@@ -367,7 +372,8 @@ func spread() float64 {
 
 // identify returns who the request acts for, nil for nobody. On a public route a
 // bad credential is nobody's, and noted: whoever holds an expired token must
-// still reach the sign-in page.
+// still reach the sign-in page. One in the URL is refused there too: nothing but the
+// whole request can be kept from the upstream that brings it.
 func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route) (*identity.Identity, error) {
 	id, err := in.verifier.Verify(r.Context(), r, c.address)
 	if g.login != nil {
@@ -380,7 +386,7 @@ func (g *Gateway) identify(r *http.Request, c *call, in *rules, rt *route.Route)
 	switch {
 	case errors.Is(err, identity.ErrNone):
 		return nil, nil //nolint:nilnil // Nobody is not an error here: the route decides.
-	case rt.Public:
+	case rt.Public && !inURL(err):
 		if isFault {
 			c.event.Attributes = map[string]string{"credential": fault.Code}
 		}

@@ -3,8 +3,6 @@ package gateway_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,18 +88,10 @@ func TestEveryStepOfTheLadder(t *testing.T) {
 // Of several credentials none is chosen, whichever they are and however good.
 func TestSeveralCredentialsAreNeverChosenFrom(t *testing.T) {
 	g := newRig(t, app)
-	pepper, dir := []byte(strings.Repeat("p", 32)), t.TempDir()
-	key, entry, err := identity.NewAPIKey(pepper, identity.APIKey{ID: "vk_robot", Subject: "robot", Scopes: []string{"read"}, Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &g.config.Identity.APIKeys
-	*c = identity.APIKeys{Header: "X-Api-Key", KeysFile: filepath.Join(dir, "keys.json"), PepperFile: filepath.Join(dir, "pepper")}
-	must(0, os.WriteFile(c.KeysFile, must(json.Marshal(entry)), 0o600))
-	must(0, os.WriteFile(c.PepperFile, pepper, 0o600))
+	key := g.apiKey(t, identity.APIKey{ID: "vk_robot", Subject: "robot", Scopes: []string{"read"}, Expires: time.Now().Add(time.Hour)})
 	g.start(t, true)
 	token := "Bearer " + g.token("ann")
-	several, ok := told{401, "multiple_credentials"}, told{Status: 200}
+	several, inURL, ok := told{401, "multiple_credentials"}, told{400, "token_in_url"}, told{Status: 200}
 	for name, tt := range map[string]struct {
 		query string
 		h     http.Header
@@ -115,8 +105,11 @@ func TestSeveralCredentialsAreNeverChosenFrom(t *testing.T) {
 		"the same token twice":         {"", http.Header{"Authorization": {token, token}}, several},
 		"two keys":                     {"", http.Header{"X-Api-Key": {key, key}}, several},
 		"a token beside a password":    {"", http.Header{"Authorization": {"Basic YTpi", token}}, several},
-		"a token and one in the query": {"?access_token=x", http.Header{"Authorization": {token}}, several},
-		"one in the query, escaped":    {"?acc%65ss_token=x", http.Header{"Authorization": {token}}, several},
+		"a token and one in the query": {"?access_token=x", http.Header{"Authorization": {token}}, inURL},
+		"one in the query, escaped":    {"?a=1;acc%65ss_token=x", http.Header{"Authorization": {token}}, inURL},
+		"a key and one in the query":   {"?Access_Token=x", http.Header{"X-Api-Key": {key}}, inURL},
+		"one in the query alone":       {"?access_token=x", nil, inURL},
+		"nearly one in the query":      {"?access_tokens=x&token=y", http.Header{"Authorization": {token}}, ok},
 		"a good and a bad one":         {"", http.Header{"Authorization": {token}, "X-Api-Key": {"x"}}, several},
 	} {
 		t.Run(name, func(t *testing.T) {

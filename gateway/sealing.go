@@ -33,13 +33,9 @@ func (c Config) sealingKey() (ed25519.PrivateKey, error) {
 	if c.Emit.KeyFile == "" {
 		return nil, nil //nolint:nilnil // No key is no fault.
 	}
-	err := keyfile.Private("emit.key_file", c.Emit.KeyFile)
+	b, err := keyfile.Secret(c.Emit.KeyFile)
 	if err != nil {
-		return nil, err
-	}
-	b, err := keyfile.Read("emit.key_file", c.Emit.KeyFile)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("emit.key_file: %w", err)
 	}
 	key, err := verdict.ParsePrivateKey(b)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/gateway/admit"
+	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/origin"
@@ -71,7 +72,7 @@ func (c *call) visitor(r *http.Request, o origin.Origin) {
 func (c *call) recognise(r *http.Request, id *identity.Identity, err error) (*identity.Identity, error) {
 	p, cookieErr := c.gateway.login.Recognise(r, c.from)
 	switch {
-	case errors.Is(cookieErr, identity.ErrNone):
+	case errors.Is(cookieErr, identity.ErrNone), inURL(err):
 		return id, err
 	case !errors.Is(err, identity.ErrNone) && !byCertificate(id, err):
 		return nil, &identity.Error{
@@ -87,6 +88,9 @@ func (c *call) recognise(r *http.Request, id *identity.Identity, err error) (*id
 	}
 	return &who, nil
 }
+
+// inURL reports whether a request brings a token in its URL.
+func inURL(err error) bool { return errors.Is(err, &identity.Error{Code: identity.CodeTokenInURL}) }
 
 // byCertificate reports whether a certificate alone has been looked at, whether it
 // names somebody or not.
@@ -159,6 +163,9 @@ func (g *Gateway) own(w http.ResponseWriter, r *http.Request, c *call, rt *route
 	c.intend()
 	w.Header().Set(problem.HeaderRequestID, c.id)
 	a := g.login.Serve(w, r, rt, c.from, c.presence)
+	if a.Code == login.CodeLogoutToken && g.login.TakesWord(rt) {
+		_ = g.budgets.Spend(r.Context(), guard.Logouts, c.address) // The next one is told.
+	}
 	e := c.event
 	e.Decision, e.Status, e.Reason = event.DecisionPermit, uint32(a.Status), a.Code
 	if a.AuthOutcome != "" {

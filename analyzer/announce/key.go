@@ -3,10 +3,10 @@ package announce
 import (
 	"crypto/ed25519"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -90,7 +90,7 @@ func (s *Signing) Control(payload []byte) ([]byte, error) { return s.current().C
 
 // LoadKeys reads the analyzer's private keys (PKCS#8 in PEM, Ed25519, one or more).
 func LoadKeys(c Config) ([]ed25519.PrivateKey, error) {
-	b, err := os.ReadFile(c.KeyFile)
+	b, err := keyfile.Secret(c.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("announce.key_file: %w", err)
 	}

@@ -113,7 +113,9 @@ func credential(c Case) (Decision, bool) {
 		}
 	}
 	weak := len(c.Route.ACR) > 0 && !slices.Contains(c.Route.ACR, id.ACR) || len(route.LackingAMR(c.Route.AMR, id.AMR)) > 0
-	old := c.Route.MaxAge > 0 && (id.AuthTime.IsZero() || c.Now.Sub(id.AuthTime) > c.Route.MaxAge)
+	// That somebody came back from a provider is no proof: it was asked for max_age, so that
+	// it had to say when he proved himself (OpenID Connect Core 1.0 section 2), or it cannot.
+	old := c.Route.MaxAge > 0 && (id.AuthTime.IsZero() || id.Assumed || c.Now.Sub(id.AuthTime) > c.Route.MaxAge)
 	if weak || old {
 		return Decision{Decision: event.DecisionStepUp, Problem: problem.StepUp(nil, c.Route.ACR, c.Route.MaxAge)}, true
 	}

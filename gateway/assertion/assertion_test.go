@@ -192,7 +192,7 @@ func TestNewRefuses(t *testing.T) {
 		config assertion.Config
 		want   string
 	}{
-		"no such file":  {config("/nowhere/key.pem"), "key_files[0]: open key: open /nowhere/key.pem: no such file or directory"},
+		"no such file":  {config("/nowhere/key.pem"), "key_files[0]: read key: stat /nowhere/key.pem: no such file or directory"},
 		"no key":        {config(text), "holds no key in PEM form"},
 		"RSA":           {config(keyFile(t, long)), "is no private key of Ed25519 or ECDSA P-256"},
 		"another curve": {config(ec(t, elliptic.P384())), "is no private key of Ed25519 or ECDSA P-256"},

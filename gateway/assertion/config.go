@@ -12,8 +12,6 @@ const (
 	ttlLeast = 10 * time.Second
 	// keysMax bounds the keys of a set.
 	keysMax = 8
-	// keyBytesMax bounds a key's file.
-	keyBytesMax = 64 << 10
 	// rememberedMax bounds the assertions that may be used again; beyond it each
 	// request has one of its own.
 	rememberedMax = 64 << 10

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"sync"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // Names by which upstreams meet assertions.
@@ -123,12 +122,7 @@ func newSigning(c Config) (*signing, error) {
 
 // readKey reads a private key and names it by its thumbprint (RFC 7638).
 func readKey(name string) (jwk.Key, error) {
-	f, err := os.Open(name) //nolint:gosec // The operator names the file.
-	if err != nil {
-		return nil, fmt.Errorf("open key: %w", err)
-	}
-	defer func() { _ = f.Close() }() // Only read from.
-	b, err := io.ReadAll(io.LimitReader(f, keyBytesMax))
+	b, err := keyfile.Secret(name)
 	if err != nil {
 		return nil, fmt.Errorf("read key: %w", err)
 	}

@@ -26,6 +26,7 @@ const (
 	Resets
 	Failures
 	SignIns
+	Logouts
 
 	rates
 )
@@ -40,13 +41,14 @@ const (
 	NameResets         = "resets"
 	NameFailures       = "failures"
 	NameSignIns        = "sign_ins"
+	NameLogouts        = "logouts"
 )
 
 // name of a budget: levels first, then rates.
 func name(budget int) string {
 	return [...]string{
 		NameConnections, NameRequests, NameIntrospections, NameSignInCalls,
-		NameHandshakes, NameResets, NameFailures, NameSignIns,
+		NameHandshakes, NameResets, NameFailures, NameSignIns, NameLogouts,
 	}[budget]
 }
 

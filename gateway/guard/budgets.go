@@ -66,7 +66,7 @@ func New(o Options) (*Budgets, error) {
 	c := o.Config
 	b := &Budgets{
 		levels: [levels]int32{int32(c.ConnectionsMax), int32(c.RequestsMax), int32(c.IntrospectionsMax), int32(c.SignInCallsMax)},
-		rates:  [rates]bucket{newBucket(c.Handshakes), newBucket(c.Resets), newBucket(c.Failures), newBucket(c.SignIns)},
+		rates:  [rates]bucket{newBucket(c.Handshakes), newBucket(c.Resets), newBucket(c.Failures), newBucket(c.SignIns), newBucket(c.Logouts)},
 		exempt: append(prefixes(c.Exempt), o.Trusted...), room: c.AddressesMax / shards,
 		log: o.Logger, now: o.Now, seed: maphash.MakeSeed(),
 	}

@@ -30,6 +30,9 @@ type Config struct {
 	Failures Allowance `mapstructure:"failures"`
 	// SignIns are attempts to sign in, at a provider or at a route that declares them.
 	SignIns Allowance `mapstructure:"sign_ins"`
+	// Logouts are logout tokens that it brought and that were refused. Beyond it none is
+	// looked at, so that a forger has no signatures checked at our cost.
+	Logouts Allowance `mapstructure:"logouts"`
 	// AddressesMax bounds the addresses that are counted, about 150 B each.
 	AddressesMax int `mapstructure:"addresses_max"`
 	// Exempt are addresses and prefixes without budgets, such as a load generator's.
@@ -55,6 +58,7 @@ type Allowance struct {
 //     six a minute.
 //   - All sign in within the minute, with two requests each; 20 a second afterwards.
 //   - A broken deployment makes each of them send one bad token at once.
+//   - Logout tokens come from providers alone, and a refused one is hardly theirs.
 //   - Introspections and calls are a quarter of what is there for all: each takes some
 //     20 ms, so that 16 at a time are 800 a second.
 func DefaultConfig() Config {
@@ -64,6 +68,7 @@ func DefaultConfig() Config {
 		Resets:       Allowance{PerMinute: 6_000, Burst: 4_096},
 		Failures:     Allowance{PerMinute: 600, Burst: 1_000},
 		SignIns:      Allowance{PerMinute: 1_200, Burst: 2_000},
+		Logouts:      Allowance{PerMinute: 60, Burst: 100},
 		AddressesMax: 65_536,
 	}
 }
@@ -87,7 +92,7 @@ func (c Config) Validate() error {
 	for _, f := range []struct {
 		key   string
 		value Allowance
-	}{{"handshakes", c.Handshakes}, {"resets", c.Resets}, {"failures", c.Failures}, {"sign_ins", c.SignIns}} {
+	}{{"handshakes", c.Handshakes}, {"resets", c.Resets}, {"failures", c.Failures}, {"sign_ins", c.SignIns}, {"logouts", c.Logouts}} {
 		if f.value.PerMinute < 0 || f.value.PerMinute > limitMax {
 			errs = append(errs, fmt.Errorf("%s.per_minute: must be between 0, for no limit, and %d, is %d", f.key, limitMax, f.value.PerMinute))
 		}

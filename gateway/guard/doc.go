@@ -1,7 +1,7 @@
 // Package guard keeps one address from taking what is there for everybody.
 //
 //	listen ──── Connect ───────────────► Budgets: connections, handshakes
-//	gateway ─── Enter, Owes, Spend ────► requests, resets, sign_ins, sign_in_calls
+//	gateway ─── Enter, Owes, Spend ────► requests, resets, sign_ins, sign_in_calls, logouts
 //	identity ── Enter, Owes, Spend ────► failures, introspections
 //
 // # Contract

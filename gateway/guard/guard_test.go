@@ -429,6 +429,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		"a rate without a burst":      {func(c *guard.Config) { c.Handshakes.Burst = 0 }, "handshakes.burst"},
 		"a negative rate":             {func(c *guard.Config) { c.Resets.PerMinute = -1 }, "resets.per_minute"},
 		"a burst that overflows":      {func(c *guard.Config) { c.Failures.Burst = 1 << 40 }, "failures.burst"},
+		"a burst that is missing":     {func(c *guard.Config) { c.Logouts.Burst = 0 }, "logouts.burst"},
 		"a rate that overflows":       {func(c *guard.Config) { c.SignIns.PerMinute = 1 << 40 }, "sign_ins.per_minute"},
 		"room for nobody":             {func(c *guard.Config) { c.AddressesMax = 0 }, "addresses_max"},
 		"an exemption that is none":   {func(c *guard.Config) { c.Exempt = []string{"the office"} }, "exempt[0]"},

@@ -123,8 +123,8 @@ func TestAPIKeyAttacks(t *testing.T) {
 		"a key beside a token":              {both, identity.CodeMultipleCredentials},
 		"a key beside another scheme":       {cookie, identity.CodeMultipleCredentials},
 		"a key as a token":                  {asBearer, identity.CodeMalformed},
-		"a token in the query too":          {query, identity.CodeMultipleCredentials},
-		"a token in the query, in disguise": {body, identity.CodeMultipleCredentials},
+		"a token in the query too":          {query, identity.CodeTokenInURL},
+		"a token in the query, in disguise": {body, identity.CodeTokenInURL},
 	} {
 		if got := outcome(t.Context(), v, tt.request); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)

@@ -345,11 +345,17 @@ func otherKind(o object) bool {
 	return false
 }
 
-// until is when a token stops being accepted.
+// until is when a token stops being accepted, zero where nothing says.
 func (is *issuer) until(c claims) time.Time {
 	t := c.expires
-	if is.spec.MaxTokenAge > 0 && !c.issuedAt.IsZero() && c.issuedAt.Add(is.spec.MaxTokenAge).Before(t) {
-		t = c.issuedAt.Add(is.spec.MaxTokenAge)
+	if is.spec.MaxTokenAge > 0 && !c.issuedAt.IsZero() {
+		old := c.issuedAt.Add(is.spec.MaxTokenAge)
+		if t.IsZero() || old.Before(t) {
+			t = old
+		}
+	}
+	if t.IsZero() {
+		return t
 	}
 	return t.Add(is.spec.Leeway)
 }
@@ -385,7 +391,7 @@ func (is *issuer) identity(names event.Names, method, unique string, c claims) I
 	}
 	return n.Identity(names, Identity{
 		Tenant: is.spec.Tenant, Issuer: is.spec.Issuer, ClientID: c.clientID, Scopes: c.scopes, Roles: c.roles, ACR: c.acr, AMR: c.amr,
-		AuthTime: c.authTime, IssuedAt: c.issuedAt, Expires: c.expires,
+		AuthTime: c.authTime, IssuedAt: c.issuedAt,
 		Binding: event.BindingNone, Method: method, Kind: is.kindOf(c),
 	})
 }

@@ -27,8 +27,13 @@ type credential struct {
 // credentialOf returns the one credential of r. Another scheme of Authorization
 // is [ErrNone]: it is not ours to judge. Two credentials are refused, never
 // chosen from. A client certificate beside a token is none of its own: it is the
-// key that the token may be bound to.
+// key that the token may be bound to. A token in the URL is never looked at, and refused
+// whatever is beside it: the upstream might take it (RFC 6750 section 2), and it has been
+// written down on its way.
 func (v *Verifier) credentialOf(r *http.Request) (credential, error) {
+	if queryToken(r.URL) {
+		return credential{}, fault(CodeTokenInURL, "Send the token in the Authorization header, and get another: this one may be in logs")
+	}
 	values := r.Header["Authorization"]
 	if len(values) > 1 {
 		return credential{}, fault(CodeMultipleCredentials, "Send exactly one Authorization header")
@@ -44,10 +49,6 @@ func (v *Verifier) credentialOf(r *http.Request) (credential, error) {
 	}
 	if len(values) == 1 {
 		c, err := tokenOf(values[0])
-		if err == nil && queryToken(r.URL) {
-			// The upstream might take the other one (RFC 6750 section 2).
-			return credential{}, fault(CodeMultipleCredentials, "Send the token in the Authorization header only")
-		}
 		if err != ErrNone { //nolint:errorlint // Returned as it is.
 			return c, err
 		}
@@ -107,7 +108,7 @@ func queryToken(u *url.URL) bool {
 				name = plain
 			}
 		}
-		if name == "access_token" {
+		if strings.EqualFold(name, "access_token") { // Some upstreams take any case.
 			return true
 		}
 	}

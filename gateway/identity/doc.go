@@ -14,7 +14,8 @@
 // A request has one credential: a token in one Authorization header, Bearer or
 // DPoP, or one API key, or a verified client certificate and neither. Two are
 // refused by name, never chosen from; a certificate beside a session cookie, which
-// the gateway judges, is its device. What two parsers could read differently
+// the gateway judges, is its device. A token in the URL (RFC 6750 section 2.3) is
+// refused in any company. What two parsers could read differently
 // (duplicate members, base64 that is not canonical, odd encodings) is refused
 // before a signature is looked at. Keys come from the issuer's pinned set alone;
 // nothing that a token says about keys is believed. An [Error] means that the

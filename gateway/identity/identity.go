@@ -34,14 +34,17 @@ type Identity struct {
 	AMR      []string
 	AuthTime time.Time // Zero where the token does not say.
 	// Assumed says that AuthTime is when the person came back from a provider that may
-	// not have asked him: no step-up that a verdict asks for is done by it.
+	// not have asked him: no step-up that a verdict asks for is done by it, and no route's
+	// max_age is kept by it.
 	Assumed  bool
 	IssuedAt time.Time // Zero where the token does not say.
-	Expires  time.Time // As the token says, without leeway; zero where it does not.
-	Binding  string    // A constant event.Binding….
-	Device   string    // The proven key: its thumbprint (RFC 7638) or the certificate's (RFC 8705); empty without one.
-	Method   string    // A constant Method….
-	Kind     string    // A constant event.Subject….
+	// Expires is until when the credential is accepted, its issuer's leeway included; zero
+	// where nothing says, and for a session of gateway/login, which ends it itself.
+	Expires time.Time
+	Binding string // A constant event.Binding….
+	Device  string // The proven key: its thumbprint (RFC 7638) or the certificate's (RFC 8705); empty without one.
+	Method  string // A constant Method….
+	Kind    string // A constant event.Subject….
 	// Nonce is a DPoP nonce that the client should use from now on (RFC 9449
 	// section 8.2); empty where it has a recent one.
 	Nonce string
@@ -120,6 +123,7 @@ const (
 	CodeAPIKeyExpired       = "api_key_expired"
 	CodeCertificate         = "certificate"
 	CodeCertificateExpired  = "certificate_expired"
+	CodeTokenInURL          = "token_in_url" //nolint:gosec // It names a fault.
 )
 
 // codes lists every code above, for metrics.
@@ -130,6 +134,7 @@ func codes() []string {
 		CodeHeaderKey, CodeBound, CodeNotBound, CodeInactive, CodeClaim, CodeProofMissing, CodeProofMalformed,
 		CodeProofAlgorithm, CodeProofSignature, CodeProofTime, CodeProofMethod, CodeProofURL, CodeProofToken, CodeProofKey,
 		CodeProofRepeated, CodeProofReplayed, CodeProofNonce, CodeAPIKey, CodeAPIKeyExpired, CodeCertificate, CodeCertificateExpired,
+		CodeTokenInURL,
 	}
 }
 
@@ -164,5 +169,8 @@ func (e *Error) OfProof() bool {
 	}
 	return false
 }
+
+// End is Expires. It implements session.Proof.
+func (i *Identity) End() time.Time { return i.Expires }
 
 func fault(code, description string) *Error { return &Error{Code: code, Description: description} }

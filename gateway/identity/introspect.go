@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/gateway/guard"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // Introspection says how an issuer is asked about its tokens (RFC 7662).
@@ -373,8 +374,13 @@ func isAccess(token string, answer object, hasAudience bool) bool {
 	return strings.EqualFold(kind, "Bearer") || strings.EqualFold(kind, "DPoP")
 }
 
-// readSecret reads a small file without the line break at its end.
+// readSecret reads a small file without the line break at its end. Only its owner and
+// group may be able to use it.
 func readSecret(name string) (string, error) {
+	err := keyfile.Closed(name)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
 	f, err := os.Open(name) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)
@@ -436,13 +442,15 @@ func (v *Verifier) introspect(ctx context.Context, is *issuer, token string, fro
 	if err != nil {
 		return nil, err
 	}
-	until := now.Add(is.ask.config.PositiveTTL)
-	if o.get("exp") != nil && is.until(c).Before(until) {
-		until = is.until(c)
+	until, ends := now.Add(is.ask.config.PositiveTTL), is.until(c)
+	if !ends.IsZero() && ends.Before(until) {
+		until = ends
 	}
 	token = strings.Clone(token)
-	return &verified{
+	e := &verified{
 		token: token, identity: is.identity(v.names, MethodIntrospection, token, is.seen(c, now)), confirm: c.confirm,
 		from: is.from(c), until: until, issuer: is,
-	}, nil
+	}
+	e.identity.Expires = ends
+	return e, nil
 }

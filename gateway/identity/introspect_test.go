@@ -75,7 +75,7 @@ func TestIntrospection(t *testing.T) {
 	want := identity.Identity{
 		Tenant: "default", Issuer: issuer, Subject: n.Subject(issuer, "alice"), Session: n.Session(issuer, "s-1"), TokenID: n.Token(issuer, "t-1"),
 		ClientID: "web", Aliases: []string{n.Session(issuer, "t-1")}, Scopes: []string{"read", "write"}, ACR: "mfa",
-		IssuedAt: time.Unix(1795348500, 0).UTC(), Expires: time.Unix(1795349100, 0).UTC(),
+		IssuedAt: time.Unix(1795348500, 0).UTC(), Expires: time.Unix(1795349160, 0).UTC(),
 		Binding: event.BindingNone, Method: identity.MethodIntrospection, Kind: event.SubjectHuman,
 	}
 	for range 2 {

@@ -232,7 +232,7 @@ func neverGood(err error) bool {
 	}
 	switch e.Code {
 	case CodeExpired, CodeNotYetValid, CodeInactive, CodeAPIKeyExpired, CodeCertificateExpired, CodeProofNonce, CodeProofTime,
-		CodeProofMissing, CodeProofRepeated, CodeMultipleCredentials, CodeClaim, CodeCertificate, CodeKeyUnknown:
+		CodeProofMissing, CodeProofRepeated, CodeMultipleCredentials, CodeTokenInURL, CodeClaim, CodeCertificate, CodeKeyUnknown:
 		return false
 	}
 	return true
@@ -277,7 +277,7 @@ func (v *Verifier) verify(ctx context.Context, token string, from netip.Addr, no
 		token: strings.Clone(token), identity: is.identity(v.names, MethodJWT, p.signing, is.seen(c, now)), confirm: c.confirm,
 		from: is.from(c), until: is.until(c), issuer: is, kid: p.kid, key: k,
 	}
-	e.identity.Memo = new(session.Memo)
+	e.identity.Expires, e.identity.Memo = e.until, new(session.Memo)
 	e.set.Store(set)
 	return e, nil
 }

@@ -32,7 +32,7 @@ func TestIdentity(t *testing.T) {
 		id := identity.Identity{
 			Tenant: "default", Issuer: issuer, Subject: n.Subject(issuer, "alice"), Session: n.Session(issuer, "s-1"), TokenID: n.Token(issuer, "t-1"),
 			ClientID: "web", Aliases: []string{n.Session(issuer, "t-1")}, Scopes: []string{"read", "write"}, ACR: "mfa", AMR: []string{"pwd", "otp"},
-			AuthTime: time.Unix(1795340000, 0).UTC(), IssuedAt: time.Unix(1795348500, 0).UTC(), Expires: time.Unix(1795349100, 0).UTC(),
+			AuthTime: time.Unix(1795340000, 0).UTC(), IssuedAt: time.Unix(1795348500, 0).UTC(), Expires: time.Unix(1795349160, 0).UTC(), // With the leeway of a minute.
 			Binding: event.BindingNone, Method: identity.MethodJWT, Kind: event.SubjectHuman,
 		}
 		change(&id)

@@ -39,7 +39,7 @@ func (l *Login) Challenge(w http.ResponseWriter, r *http.Request, p *Presence, d
 		if len(d.ACR) > 0 && !pr.gives(d.ACR) {
 			return Answer{}, false
 		}
-		if d.Verdict && pr.spec.AuthTime == AuthTimeCallback {
+		if d.Verdict && pr.spec.AuthTime == AuthTimeCallback || d.MaxAge > 0 && p.now.Assumed {
 			// Whom it still knows it would send back unasked, again and again.
 			return l.refuseWith(w, r, faultOf(CodeUnproven, pr.spec.ID), l.config.Prefix+pageLogout), true
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +25,25 @@ type ending struct {
 	Until  int64  `json:"until"`
 	Before int64  `json:"before,omitempty"`
 	Text   string `json:"text,omitempty"`
+	// By is by whom it was brought about: the person whose session it was, or the
+	// provider that named none; empty where nobody knows.
+	By string `json:"by,omitempty"`
 }
+
+// share is how many endings one that brings them about may have in the file: whoever
+// signs in and out all day must leave room for others.
+func share(by string) int {
+	switch {
+	case by == "":
+		return endingsMax
+	case strings.HasPrefix(by, byProvider):
+		return endingsProviderMax
+	}
+	return endingsPersonMax
+}
+
+// byProvider stands before the id of a provider that has named a session and nobody.
+const byProvider = "provider:"
 
 // endings keeps what was cut in a file, one line each, so that a copied cookie is
 // as void after a restart as before. It holds pseudonyms only. Without a file it
@@ -34,8 +54,9 @@ type endings struct {
 	mu    sync.Mutex
 	out   *os.File
 	lines int
-	torn  bool      // The last write failed: it may have left half a line.
-	tried time.Time // When it was last written anew.
+	until map[string][]int64 // Of what is kept, by whom it was brought about.
+	torn  bool               // The last write failed: it may have left half a line.
+	tried time.Time          // When it was last written anew.
 }
 
 // openEndings reads what still counts and writes the file anew without the rest. A
@@ -65,7 +86,7 @@ func (e *endings) rewrite(now time.Time) ([]ending, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write endings: %w", err)
 	}
-	next := &endings{out: out}
+	next := &endings{out: out, until: make(map[string][]int64)}
 	for _, one := range kept {
 		err = errors.Join(err, next.write(one))
 	}
@@ -79,7 +100,7 @@ func (e *endings) rewrite(now time.Time) ([]ending, error) {
 	if e.out != nil {
 		_ = e.out.Close() // What it held is in the new one.
 	}
-	e.out, e.lines, e.torn = out, next.lines, false
+	e.out, e.lines, e.until, e.torn = out, next.lines, next.until, false
 	return kept, nil
 }
 
@@ -108,8 +129,8 @@ func readEndings(file string, now time.Time) ([]ending, error) {
 }
 
 // add keeps one more. A file that is full is written anew without what is over, at
-// most every endingsPause; where that makes no room the ending is in force, but not
-// kept.
+// most every endingsPause; where that makes no room, or whoever has brought it about has as
+// many as he may, the ending is in force, but not kept.
 func (e *endings) add(one ending) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -117,6 +138,9 @@ func (e *endings) add(one ending) error {
 		return nil
 	}
 	now := time.Unix(one.At, 0)
+	if !e.room(one.By, now) {
+		return errEndingsShare
+	}
 	if e.lines >= endingsMax && now.Sub(e.tried) >= endingsPause {
 		_, err := e.rewrite(now)
 		if err != nil {
@@ -133,7 +157,22 @@ func (e *endings) add(one ending) error {
 	return nil
 }
 
-var errEndingsFull = errors.New("endings file is full of what still counts")
+// room reports whether one more of the same origin may be kept, and forgets those that are
+// over.
+func (e *endings) room(by string, now time.Time) bool {
+	kept := slices.DeleteFunc(e.until[by], func(until int64) bool { return until <= now.Unix() })
+	if len(kept) == 0 {
+		delete(e.until, by)
+		return true
+	}
+	e.until[by] = kept
+	return len(kept) < share(by)
+}
+
+var (
+	errEndingsFull  = errors.New("endings file is full of what still counts")
+	errEndingsShare = errors.New("the endings file holds as many of the same origin as it may")
+)
 
 func (e *endings) write(one ending) error {
 	b, err := json.Marshal(one)
@@ -146,6 +185,9 @@ func (e *endings) write(one ending) error {
 	}
 	_, err = e.out.Write(b)
 	e.lines++
+	if one.By != "" {
+		e.until[one.By] = append(e.until[one.By], one.Until)
+	}
 	e.torn = err != nil
 	return err //nolint:wrapcheck // The callers wrap it.
 }

@@ -59,6 +59,10 @@ const (
 	leeway       = time.Minute
 	// endingsMax bounds the endings that are kept over a restart: some 20 MiB.
 	endingsMax = 100_000
+	// endingsPersonMax and endingsProviderMax bound those of one person, and of one
+	// provider that names sessions and no person.
+	endingsPersonMax   = 200
+	endingsProviderMax = endingsMax / 4
 	// endingsPause is the least time between two tries to make room among them.
 	endingsPause = time.Minute
 	// openedMax bounds the cookies that are remembered as opened, about 3 KiB each.

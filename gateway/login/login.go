@@ -263,7 +263,7 @@ func (l *Login) recognise(r *http.Request, sealed string, v Visitor) (*Presence,
 	}
 	id := known.identity
 	if s.Generation != known.record.Generation || s.Renewal != known.record.Renewal {
-		id = s.identity(l.names, l.byID[s.Provider].spec, l.config.AbsoluteTimeout)
+		id = s.identity(l.names, l.byID[s.Provider].spec)
 	}
 	return &Presence{Identity: id, login: l, now: s, fresh: fresh}, nil
 }
@@ -286,7 +286,7 @@ func (l *Login) openSession(sealed string) (*opened, error) {
 	if s.Person != l.linking.person(p.spec, s.Person) {
 		return nil, faultOf(CodeCookie, "its account is not linked any more")
 	}
-	o = &opened{sealed: sealed, keys: keys, record: s, identity: s.identity(l.names, p.spec, l.config.AbsoluteTimeout)}
+	o = &opened{sealed: sealed, keys: keys, record: s, identity: s.identity(l.names, p.spec)}
 	l.opened.put(o)
 	return o, nil
 }

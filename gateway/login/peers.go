@@ -24,6 +24,10 @@ type notice struct {
 	Made     int64  `json:"t"`           // Unix seconds.
 	Session  string `json:"i,omitempty"` // Has been signed out.
 	Provider string `json:"p,omitempty"` // Of Session or SID.
+	// Issuer and Subject are whose Session it was; a gateway of an earlier version leaves
+	// them out.
+	Issuer  string `json:"n,omitempty"`
+	Subject string `json:"u,omitempty"`
 	// SID is a provider's session that has ended there, by the word of a frame.
 	SID string `json:"d,omitempty"`
 	// Token is a provider's logout token, which each gateway checks itself.
@@ -214,7 +218,7 @@ func (l *Login) servePeer(w http.ResponseWriter, r *http.Request) Answer {
 			l.signOutNamed(ctx, p, n.SID, Visitor{})
 		}
 	case n.Session != "":
-		s := record{ID: n.Session, Provider: n.Provider}
+		s := record{ID: n.Session, Provider: n.Provider, Issuer: n.Issuer, Subject: n.Subject}
 		l.endSession(ctx, s, "peer", signedOutText)
 		if l.peers.owner(s.ID).ID == l.peers.self {
 			l.drop(ctx, s) // Its owner may know a newer one than who ended it.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/vigil-gateway/vigil/gateway/identity"
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // errAway means that a provider cannot be asked just now.
@@ -66,7 +66,7 @@ func newProvider(spec Provider, o Options) (*provider, error) {
 		private: o.Config.AllowPrivate, keysPause: o.Config.KeysMinInterval,
 	}
 	if spec.ClientSecretFile != "" {
-		b, err := os.ReadFile(spec.ClientSecretFile)
+		b, err := keyfile.Secret(spec.ClientSecretFile)
 		if err != nil {
 			return nil, fmt.Errorf("client_secret_file: %w", err)
 		}

@@ -178,7 +178,7 @@ func (l *Login) tell(reason string, s record, v Visitor) {
 	if p == nil {
 		return
 	}
-	l.report(Happening{Reason: reason, Identity: s.identity(l.names, p.spec, l.config.AbsoluteTimeout), Visitor: v, Time: l.now()})
+	l.report(Happening{Reason: reason, Identity: s.identity(l.names, p.spec), Visitor: v, Time: l.now()})
 }
 
 // endSession makes a session's cookies void and cuts what is open.
@@ -189,15 +189,24 @@ func (l *Login) endSession(ctx context.Context, s record, by, text string) {
 	if p := l.byID[s.Provider]; p != nil {
 		tenant = p.spec.Tenant
 	}
-	l.cut(ctx, tenant, &verdict.Target{Kind: verdict.TargetSession, Id: s.name(l.names)}, time.Time{}, text)
+	l.cut(ctx, tenant, &verdict.Target{Kind: verdict.TargetSession, Id: s.name(l.names)}, time.Time{}, text, l.person(s.Issuer, s.Subject))
+}
+
+// person is the pseudonym of a subject; empty for none.
+func (l *Login) person(issuer, subject string) string {
+	if subject == "" {
+		return ""
+	}
+	return l.names.Subject(issuer, subject)
 }
 
 // cut judges by the word of a person or a provider, on this gateway alone. before,
-// where it is not zero, spares what was authenticated later.
-func (l *Login) cut(ctx context.Context, tenant string, target *verdict.Target, before time.Time, text string) {
+// where it is not zero, spares what was authenticated later; by is by whom it is brought
+// about, as ending.By.
+func (l *Login) cut(ctx context.Context, tenant string, target *verdict.Target, before time.Time, text, by string) {
 	now := l.now()
 	e := ending{
-		Tenant: tenant, Kind: target.GetKind(), ID: target.GetId(), At: now.Unix(), Until: now.Add(l.config.AbsoluteTimeout + leeway).Unix(), Text: text,
+		Tenant: tenant, Kind: target.GetKind(), ID: target.GetId(), At: now.Unix(), Until: now.Add(l.config.AbsoluteTimeout + leeway).Unix(), Text: text, By: by,
 	}
 	if !before.IsZero() {
 		e.Before = before.Unix()

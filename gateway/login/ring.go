@@ -10,11 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // Purposes of sealed values: what was sealed for one opens for no other.
@@ -64,7 +65,7 @@ func openRing(file string) (*ring, error) {
 // reload reads the file again and reports whether the keys have changed. Where it
 // is at fault the keys stay as they are.
 func (r *ring) reload() (bool, error) {
-	b, err := os.ReadFile(r.file)
+	b, err := keyfile.Secret(r.file)
 	if err != nil {
 		return false, fmt.Errorf("read key ring: %w", err)
 	}

@@ -83,6 +83,12 @@ func (l *Login) SignsIn(rt *route.Route) bool {
 	return false
 }
 
+// TakesWord reports whether a route is the page at which providers say who has signed out
+// there. Everybody can call it.
+func (l *Login) TakesWord(rt *route.Route) bool {
+	return strings.TrimPrefix(rt.ID, RoutePrefix) == pageBackchannel && l.Owns(rt)
+}
+
 // Answer is what became of a request for one of our pages.
 type Answer struct {
 	Status int

@@ -96,7 +96,7 @@ func (s record) authTime() time.Time {
 func (s record) name(names event.Names) string { return names.Session(sessionIssuer, s.ID) }
 
 // identity is who the session acts for.
-func (s record) identity(names event.Names, p Provider, absolute time.Duration) *identity.Identity {
+func (s record) identity(names event.Names, p Provider) *identity.Identity {
 	created := time.Unix(s.Created, 0).UTC()
 	id := &identity.Identity{
 		Tenant: p.Tenant, Issuer: s.Issuer, Subject: names.Subject(s.Issuer, s.Subject), Session: s.name(names),
@@ -104,7 +104,7 @@ func (s record) identity(names event.Names, p Provider, absolute time.Duration) 
 		// one elsewhere stands out.
 		TokenID:  names.Token(sessionIssuer, fmt.Sprintf("%s.%d.%d", s.ID, s.Generation, s.Renewal)),
 		ClientID: p.ClientID, Scopes: s.Scopes, ACR: s.ACR, AMR: s.AMR, AuthTime: s.authTime(), Assumed: s.Assumed, IssuedAt: created,
-		Expires: created.Add(absolute), Binding: event.BindingCookie, Method: MethodCookie, Kind: event.SubjectHuman,
+		Binding: event.BindingCookie, Method: MethodCookie, Kind: event.SubjectHuman,
 	}
 	if s.Person != "" {
 		id.LinkedAccount, id.Subject = id.Subject, names.Subject(linkedIssuer(p.Tenant), s.Person)

@@ -541,6 +541,14 @@ func TestAProviderThatCannotSayWhenLiftsNoStepUp(t *testing.T) {
 		return g, p, got
 	}
 	asked := login.Demand{StepUp: true, Fresh: true, Verdict: true}
+	t.Run("nor is an age kept by it", func(t *testing.T) {
+		g, p, got := start(t)
+		w := httptest.NewRecorder()
+		a, done := g.login.Challenge(w, p.request(http.MethodGet, "/page"), got, login.Demand{StepUp: true, MaxAge: time.Hour})
+		if !done || a.Code != login.CodeUnproven || w.Header().Get("Location") != "" {
+			t.Errorf("challenge: %v, %+v, to %q; want a page", done, a, w.Header().Get("Location"))
+		}
+	})
 	t.Run("the person is told", func(t *testing.T) {
 		g, p, got := start(t)
 		w := httptest.NewRecorder()
@@ -610,5 +618,16 @@ func TestAMethodOfOurOwnLeadsToOurOwnPage(t *testing.T) {
 		if to := w.Header().Get("Location"); !strings.HasPrefix(to, tt.want) {
 			t.Errorf("%s leads to %s, want %s", name, to, tt.want)
 		}
+	}
+}
+
+// A session is renewed behind its streams: no credential of it ends under them.
+func TestSessionHasNoEndThatStreamsWouldMeet(t *testing.T) {
+	g := newRig(t)
+	p := g.person()
+	p.signIn()
+	got, err := p.use()
+	if err != nil || !got.Identity.Expires.IsZero() {
+		t.Errorf("%+v, %v; want an identity without an end", got, err)
 	}
 }

@@ -93,7 +93,7 @@ func (l *Login) signOut(ctx context.Context, s record, v Visitor) {
 func (l *Login) endEverywhere(ctx context.Context, s record, v Visitor, by, text string) {
 	l.endSession(ctx, s, by, text)
 	l.tell(event.ReasonLogout, s, v)
-	l.peers.tell(ctx, notice{Session: s.ID, Provider: s.Provider})
+	l.peers.tell(ctx, notice{Session: s.ID, Provider: s.Provider, Issuer: s.Issuer, Subject: s.Subject})
 	l.drop(ctx, s)
 }
 
@@ -178,12 +178,16 @@ func (l *Login) signedOutAt(ctx context.Context, p *provider, sid, subject strin
 		l.endSession(ctx, s, "provider", signedOutText)
 		l.tell(event.ReasonLogout, s, v)
 	}
+	by := l.person(issuer, subject)
+	if by == "" {
+		by = byProvider + p.spec.ID
+	}
 	if sid != "" {
-		l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSession, Id: l.names.Session(issuer, sid)}, time.Time{}, signedOutText)
+		l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSession, Id: l.names.Session(issuer, sid)}, time.Time{}, signedOutText, by)
 		return
 	}
 	// auth_time has whole seconds: who proves himself in the same second does so again.
-	l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSubject, Id: l.names.Subject(issuer, subject)}, at.Add(time.Second), signedOutText)
+	l.cut(ctx, p.spec.Tenant, &verdict.Target{Kind: verdict.TargetSubject, Id: l.names.Subject(issuer, subject)}, at.Add(time.Second), signedOutText, by)
 }
 
 // serveFrontchannel takes the same word from a frame in the browser (OpenID Connect

@@ -66,6 +66,10 @@ func fromToken(e *identity.Error) Problem {
 		Challenge: bearer("invalid_token", e.Description),
 	}
 	switch {
+	case e.Code == identity.CodeExpired, e.Code == identity.CodeAPIKeyExpired, e.Code == identity.CodeCertificateExpired:
+		p.Title = "Credential expired"
+	case e.Code == identity.CodeTokenInURL: // Not 401: who is sent on to sign in would take the URL along.
+		p.Status, p.Title, p.Challenge = http.StatusBadRequest, "Credential in the URL", bearer("invalid_request", e.Description)
 	case e.Code == identity.CodeMultipleCredentials:
 		p.Challenge = bearer("invalid_request", e.Description)
 	case e.Code == identity.CodeProofNonce:
@@ -76,6 +80,19 @@ func fromToken(e *identity.Error) Problem {
 		p.Challenge += ", " + dpop("", "")
 	}
 	return p
+}
+
+// Expired says that a stream has ended with the credential that opened it, of which
+// method is the kind, a constant identity.Method…: with another it may be opened again.
+func Expired(method string) Problem {
+	e := &identity.Error{Code: identity.CodeExpired, Description: "The token has expired"}
+	switch method {
+	case identity.MethodAPIKey:
+		e = &identity.Error{Code: identity.CodeAPIKeyExpired, Description: "The API key has expired"}
+	case identity.MethodMTLS:
+		e = &identity.Error{Code: identity.CodeCertificateExpired, Description: "The client certificate has expired"}
+	}
+	return fromToken(e)
 }
 
 // Missing says that a route needs a credential, and of which binding where it

@@ -265,3 +265,20 @@ func TestRefusalsByVerdictAreKnown(t *testing.T) {
 		})
 	}
 }
+
+// What a stream is told that has outlived its credential is what the next request with it
+// is told.
+func TestExpired(t *testing.T) {
+	for method, code := range map[string]string{
+		identity.MethodJWT: identity.CodeExpired, identity.MethodIntrospection: identity.CodeExpired,
+		identity.MethodAPIKey: identity.CodeAPIKeyExpired, identity.MethodMTLS: identity.CodeCertificateExpired,
+	} {
+		p := problem.Expired(method)
+		if p.Code != code || p.Status != 401 || p.GRPCStatus() != 16 || p.Title != "Credential expired" || p.RetryAfter != 0 {
+			t.Errorf("%s: %+v", method, p)
+		}
+		if next := problem.From(&identity.Error{Code: code, Description: p.Detail}); !cmp.Equal(next, p) {
+			t.Errorf("%s: the next request is told %+v, the stream %+v", method, next, p)
+		}
+	}
+}

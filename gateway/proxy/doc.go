@@ -21,6 +21,9 @@
 // its upstream waits behind a full buffer. What ends it then is told as if the
 // upstream had not answered yet.
 //
+// A stream whose Observer.Ends has come is cut too, on the timer that reports its
+// progress: no stream has a timer for it alone.
+//
 // A client that does not read cannot delay a cut: what it has blocked gets a
 // deadline.
 //

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
@@ -66,8 +67,13 @@ func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer visit.Leave()
 	out := *l.proxy.Serve(w, r.WithContext(ctx), &proxy.Call{
 		Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q",
-		Goodbye: func(c *session.Cut) problem.Problem { return problem.Revoked(c.Verdict).Spread(0.5) },
-		Hold:    c.hold, Observer: c.observer,
+		Goodbye: func(c *session.Cut) problem.Problem {
+			if c.Expired {
+				return problem.Expired(identity.MethodJWT)
+			}
+			return problem.Revoked(c.Verdict).Spread(0.5)
+		},
+		Hold: c.hold, Observer: c.observer,
 	})
 	c.outcomes <- out
 	if out.Abort {
@@ -84,7 +90,7 @@ func (l *line) revoke(c *lineCase) {
 	}, time.Now())
 }
 
-func newLine(t *testing.T) *line {
+func newLine(t *testing.T, change ...func(*proxy.Config)) *line {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
 	l := new(line)
@@ -93,7 +99,11 @@ func newLine(t *testing.T) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.proxy, err = proxy.New(proxy.Options{Config: proxy.DefaultConfig(), Logger: logger, Meter: noop.Meter{}, Now: time.Now})
+	c := proxy.DefaultConfig()
+	for _, f := range change {
+		f(&c)
+	}
+	l.proxy, err = proxy.New(proxy.Options{Config: c, Logger: logger, Meter: noop.Meter{}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

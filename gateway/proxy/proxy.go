@@ -50,6 +50,9 @@ type Proxy struct {
 type Observer interface {
 	Open(p Progress) // Once, when a request is known to last, or its response is held back.
 	Tick(p Progress) // Regularly from then on.
+	// Ends is until when a stream may go on, as things are; zero for ever. It is asked
+	// again when that time has come.
+	Ends() time.Time
 }
 
 // Progress is a stream's state: what has moved since its beginning.

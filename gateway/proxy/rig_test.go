@@ -62,6 +62,13 @@ type observer struct {
 	ticks []proxy.Progress
 	began chan string
 	bug   atomic.Bool // Makes a tick panic.
+	until time.Time   // What Ends says.
+}
+
+func (o *observer) Ends() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.until
 }
 
 func (o *observer) Open(p proxy.Progress) {

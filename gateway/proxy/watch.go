@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -90,7 +91,7 @@ func (x *exchange) last(kind string) {
 		x.call.Visit.SetWrites()
 	}
 	x.idle, x.idleAt = x.total(), x.proxy.now()
-	x.timer.Reset(x.proxy.config.TickEvery)
+	x.timer.Reset(min(x.proxy.config.TickEvery, x.left(x.idleAt)))
 	x.proxy.metrics.streams.Add(context.WithoutCancel(x.r.Context()), 1, metric.WithAttributes(attribute.String("stream", kind)))
 	x.report()
 }
@@ -108,7 +109,7 @@ func (x *exchange) report() {
 }
 
 // beat is the timer: it finds out that a request lasts, reports progress, and
-// ends what stands still.
+// ends what stands still or has come to its end.
 func (x *exchange) beat() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -130,8 +131,25 @@ func (x *exchange) beat() {
 		x.call.Visit.Abort(errIdle)
 		return
 	}
+	left := x.left(now)
+	if left <= 0 {
+		x.call.Visit.Expire()
+		return
+	}
 	x.tick()
-	x.timer.Reset(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond)))
+	x.timer.Reset(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond), left))
+}
+
+// left is how long a stream may go on, as things are. Called with mu held.
+func (x *exchange) left(now time.Time) time.Duration {
+	if x.call.Observer == nil {
+		return math.MaxInt64
+	}
+	ends := x.call.Observer.Ends()
+	if ends.IsZero() {
+		return math.MaxInt64
+	}
+	return ends.Sub(now)
 }
 
 // tick reports progress. Called with mu held.

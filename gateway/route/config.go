@@ -99,9 +99,28 @@ type Spec struct {
 	// Release holds the first byte of a response back until its own event is scored;
 	// absent where nothing waits.
 	Release *ReleaseSpec `mapstructure:"release"`
+	// Streams says how long what is opened on the route may stay open; absent for the
+	// defaults.
+	Streams *StreamsSpec `mapstructure:"streams"`
 	// SignIn says how the outcome and account of a sign-in are read; absent
 	// where the route is none.
 	SignIn *SignInSpec `mapstructure:"sign_in"`
+}
+
+// Expiries: what becomes of an open stream when the credential ends that opened it.
+const (
+	ExpiryEnd    = "end"
+	ExpiryIgnore = "ignore"
+)
+
+// StreamsSpec says how long a WebSocket, an event stream, a gRPC call, a download or an
+// upload may stay open.
+type StreamsSpec struct {
+	// Expiry is what the end of the token, key or certificate means for a stream that it
+	// has opened: end (the stream ends with it, unless its session has shown a later one
+	// by then that the route lets in) or ignore (it goes on until a verdict ends it); end
+	// where empty. A session of the gateway's own is renewed and does not end by it.
+	Expiry string `mapstructure:"expiry"`
 }
 
 // SignInSpec says how a sign-in that passes through is read.
@@ -278,6 +297,12 @@ func (s Spec) sectionFaults(key string) []error {
 	if s.SignIn != nil {
 		for _, err := range s.SignIn.faults() {
 			errs = append(errs, fmt.Errorf("%s.sign_in: %w", key, err))
+		}
+	}
+	if s.Streams != nil && s.Streams.Expiry != "" {
+		err := checkOneOf(s.Streams.Expiry, []string{ExpiryEnd, ExpiryIgnore})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s.streams.expiry: %w", key, err))
 		}
 	}
 	if s.Release != nil {

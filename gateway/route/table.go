@@ -51,8 +51,12 @@ type Route struct {
 	MaxAge      time.Duration // 0 for no limit.
 	Release     *Release      // Nil where no response waits.
 	SignIn      *SignIn       // Nil where the route is no sign-in.
+	Outlives    bool          // Its streams go on when the credential has ended that opened them.
 
 	loose string // The shape of its template as loosely reads it.
+	// near says of a public route that what it takes may be for a guarded one or a
+	// sign-in in other letters.
+	near bool
 }
 
 func (r *Route) takes(method string) bool {
@@ -122,19 +126,48 @@ func NewTable(c Config) (*Table, error) {
 		return nil, fmt.Errorf("compile routes: %w", err)
 	}
 	t := &Table{hosts: make(trees), loose: make(trees)}
+	read := make([][]segment, 0, len(c.Routes)) // By loosely.
 	for _, s := range c.Routes {
 		r := s.compile()
 		t.routes = append(t.routes, r)
 		segments, _ := parseTemplate(r.Template) // Validated.
 		t.hosts.insert(r, segments)
 		loose := loosely(segments)
-		r.loose = shape(loose)
+		read, r.loose = append(read, loose), shape(loose)
 		t.loose.insert(r, loose)
 		if end := len(loose) - 1; loose[end].kind == catchAll && end > 0 {
 			t.loose.insert(r, loose[:end]) // The rest may be nothing, not even its slash.
 		}
 	}
+	for i, r := range t.routes {
+		for j, other := range t.routes {
+			kept := !other.Public || other.SignIn != nil && j != i
+			r.near = r.near || r.Public && kept && sharesHost(r.Host, other.Host) && sharesPath(read[i], read[j])
+		}
+	}
 	return t, nil
+}
+
+// sharesHost reports whether two routes may take requests for the same host.
+func sharesHost(a, b string) bool {
+	wild := func(a, b string) bool { return strings.HasPrefix(a, "*") && strings.HasSuffix(b, a[1:]) }
+	return a == "" || b == "" || a == b || wild(a, b) || wild(b, a)
+}
+
+// sharesPath reports whether a path may be that of two templates.
+func sharesPath(a, b []segment) bool {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i].kind == catchAll || b[i].kind == catchAll:
+			return true
+		case a[i].kind == literal && b[i].kind == literal && a[i].text != b[i].text:
+			return false
+		}
+	}
+	rest := func(long, short []segment) bool {
+		return len(long) == len(short)+1 && long[len(short)].kind == catchAll
+	}
+	return len(a) == len(b) || rest(a, b) || rest(b, a)
 }
 
 // Routes lists the table's routes in the order of the configuration. The
@@ -163,6 +196,7 @@ func (s Spec) compile() *Route {
 		r.Posture = defaultPosture(r)
 	}
 	r.Release = s.Release.compile(r.Posture)
+	r.Outlives = s.Streams != nil && s.Streams.Expiry == ExpiryIgnore
 	return r
 }
 
@@ -266,7 +300,7 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 // a sign-in, were its path in another case or with a slash more or less at its end: many services
 // take it for that. What the public route itself spells out is meant so.
 func (t *Table) slips(s *search, host string) bool {
-	if !s.route.Public || s.route.Template == s.path || s.path == "/" {
+	if !s.route.near || s.route.Template == s.path || s.path == "/" {
 		return false
 	}
 	near := search{method: s.method, path: strings.ToLower(strings.TrimSuffix(s.path, "/"))}

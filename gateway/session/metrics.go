@@ -14,7 +14,7 @@ type metrics struct {
 	applied metric.Int64Counter // Verdicts by authority, action and effect.
 	refused metric.Int64Counter // Verdicts without effect by reason.
 	evicted metric.Int64Counter // Live verdicts that had to go for lack of room.
-	cut     metric.Int64Counter // Visits ended by a verdict, by action and stream.
+	cut     metric.Int64Counter // Visits ended by a verdict or without one, by action and stream.
 	full    metric.Int64Counter // Visits refused by limit.
 }
 
@@ -24,7 +24,7 @@ func newMetrics(m metric.Meter, t *Table) (metrics, error) {
 	x.applied, errs[0] = m.Int64Counter("vigil.session.verdicts.applied", metric.WithUnit("{verdict}"), metric.WithDescription("Verdicts that changed what the gateway knows, by authority and action."))
 	x.refused, errs[1] = m.Int64Counter("vigil.session.verdicts.ignored", metric.WithUnit("{verdict}"), metric.WithDescription("Verdicts without effect, by reason."))
 	x.evicted, errs[2] = m.Int64Counter("vigil.session.verdicts.evicted", metric.WithUnit("{verdict}"), metric.WithDescription("Live verdicts dropped because verdicts_max was reached."))
-	x.cut, errs[3] = m.Int64Counter("vigil.session.visits.cut", metric.WithUnit("{visit}"), metric.WithDescription("Requests and streams ended by a verdict, by action and stream."))
+	x.cut, errs[3] = m.Int64Counter("vigil.session.visits.cut", metric.WithUnit("{visit}"), metric.WithDescription("Requests and streams ended by a verdict, a posture or the end of their credential, by action and stream."))
 	x.full, errs[4] = m.Int64Counter("vigil.session.visits.refused", metric.WithUnit("{visit}"), metric.WithDescription("Requests refused at a limit, by limit."))
 	_, errs[5] = m.Int64ObservableUpDownCounter("vigil.session.visits", metric.WithUnit("{visit}"), metric.WithDescription("Requests and streams that are open now."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -58,6 +60,14 @@ type Entry struct {
 	Time   time.Time
 	// Memo is that of the token, nil for none.
 	Memo *Memo
+	// Proof is what he shows of himself, nil for nothing.
+	Proof Proof
+}
+
+// Proof is a credential that a session has shown.
+type Proof interface {
+	// End is until when it is accepted, zero for ever.
+	End() time.Time
 }
 
 // Standing is the strongest live verdict that matches a visit. The zero value
@@ -73,8 +83,10 @@ type Standing struct {
 type Cut struct {
 	// Verdict is the judgement, as far as clients, enforcements and traces need it: no
 	// evidence, score or subject. Shared: do not modify. Nil
-	// where none ended the visit but [Table.Suspend].
+	// where none ended the visit but [Table.Suspend] or [Visit.Expire].
 	Verdict *verdict.Verdict
+	// Expired says that the credential has come to its end, by which the visit was let in.
+	Expired bool
 	// Arrived is when it reached this gateway; zero without a verdict, and where it
 	// was here before the visit became what it ends.
 	Arrived time.Time
@@ -82,7 +94,10 @@ type Cut struct {
 
 // Error says what was done to whom, without a name.
 func (c *Cut) Error() string {
-	if c.Verdict == nil {
+	switch {
+	case c.Expired:
+		return "cut at the end of its credential"
+	case c.Verdict == nil:
 		return "cut by the route's posture"
 	}
 	return fmt.Sprintf("cut by verdict %s: %s %s", c.Verdict.GetId(), c.Verdict.GetAction(), c.Verdict.GetTarget().GetKind())
@@ -170,6 +185,27 @@ func (v *Visit) SetWrites() {
 	if s.Verdict != nil && v.endedBy(s.Action) {
 		v.end(&Cut{Verdict: s.Verdict})
 	}
+}
+
+// Expire ends the visit because the credential has come to its end by which it was let
+// in. It has no effect where the visit has ended.
+func (v *Visit) Expire() {
+	if v.end(&Cut{Expired: true}) {
+		v.table.metrics.cut.Add(noCaller(), 1, metric.WithAttributes(attribute.String("action", "expiry"), attribute.String("stream", v.Stream())))
+	}
+}
+
+// Newest is the proof that ends last of those that the visit's session has shown since
+// the visit is listed, and that of the visit itself; nil where it has none.
+func (v *Visit) Newest() Proof {
+	if v.party == nil || v.party.sessions == 0 {
+		return nil
+	}
+	c := v.party.slots[0].cell // The session's own name is the first.
+	s := v.table.shard(c.key.name())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.proof
 }
 
 // Standing returns the strongest verdict that holds now and touches the visit.

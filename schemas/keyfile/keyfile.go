@@ -20,27 +20,31 @@ const (
 	othersMask = 0o007
 )
 
-// Read reads a small file that a configuration key names.
+// Read reads a small file that a configuration key names and that is no secret.
 func Read(key, path string) ([]byte, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	if fi.Size() > BytesMax {
-		return nil, fmt.Errorf("%s: has %d B, at most %d are allowed", key, fi.Size(), BytesMax)
-	}
-	b, err := os.ReadFile(path) //nolint:gosec // The operator names the file.
+	b, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return b, nil
 }
 
+func read(path string) ([]byte, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // Names the file.
+	}
+	if fi.Size() > BytesMax {
+		return nil, fmt.Errorf("has %d B, at most %d are allowed", fi.Size(), BytesMax)
+	}
+	return os.ReadFile(path) //nolint:gosec,wrapcheck // The operator names the file, and the error does.
+}
+
 // TenantKey reads the tenant's key of tenant_key_file, and the pseudonyms under it.
 func TenantKey(path string) (key []byte, names event.Names, err error) {
-	key, err = Read("tenant_key_file", path)
+	key, err = Secret(path)
 	if err != nil {
-		return nil, event.Names{}, err
+		return nil, event.Names{}, fmt.Errorf("tenant_key_file: %w", err)
 	}
 	names, err = event.NewNames(key)
 	if err != nil {
@@ -126,9 +130,9 @@ func Token(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
-	b, err := Read("admin.token_file", path)
+	b, err := Secret(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("admin.token_file: %w", err)
 	}
 	b = bytes.TrimSpace(b)
 	if len(b) < TokenBytesMin {
@@ -138,15 +142,10 @@ func Token(path string) ([]byte, error) {
 }
 
 // Password reads the secret of a password file without the line end behind it.
-// Only the file's owner and group may be able to read it.
 func Password(key, path string) ([]byte, error) {
-	err := Private(key, path)
+	b, err := Secret(path)
 	if err != nil {
-		return nil, err
-	}
-	b, err := Read(key, path)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	b = bytes.TrimRight(b, "\r\n")
 	if len(b) == 0 {
@@ -155,19 +154,40 @@ func Password(key, path string) ([]byte, error) {
 	return b, nil
 }
 
-// Private reports why the file of a secret is not one: others than its owner and
-// its group can read or write it. The group may, because that is how secrets are
-// mounted into containers without root.
+// Secret reads the file of a secret. The error names the file and what to do; the caller
+// names the key that it is of.
+func Secret(path string) ([]byte, error) {
+	err := Closed(path)
+	if err != nil {
+		return nil, err
+	}
+	return read(path)
+}
+
+// Private is [Closed] for the file that a configuration key names.
 func Private(key, path string) error {
-	fi, err := os.Stat(path)
+	err := Closed(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
+	return nil
+}
+
+// Closed reports why the file of a secret is not one: others than its owner and its group
+// can read or write it. The group may, because that is how secrets are mounted into
+// containers without root. A mount that is open to all is refused like any other file,
+// although few may be there to see it: who starts a shell in the container, or mounts the
+// volume elsewhere, is among them.
+func Closed(path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err //nolint:wrapcheck // Names the file.
+	}
 	if !fi.Mode().IsRegular() {
-		return fmt.Errorf("%s: %s is no regular file", key, path)
+		return fmt.Errorf("%s is no regular file", path)
 	}
 	if mode := fi.Mode().Perm(); mode&othersMask != 0 {
-		return fmt.Errorf("%s: everybody on this machine can use %s (mode %04o): chmod 600 it", key, path, mode)
+		return fmt.Errorf("everybody on this machine can use %s (mode %04o): chmod 600 it, or mount it with mode 0440 for the group of the service (Kubernetes: defaultMode, fsGroup)", path, mode)
 	}
 	return nil
 }

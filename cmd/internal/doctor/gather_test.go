@@ -177,7 +177,7 @@ func TestGatherSeesWhatIsBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-		}, map[string]string{"secret-files": "(mode 0644)"}},
+		}, map[string]string{"secret-files": "(mode 0644)", "config": "tenant_key_file: everybody"}},
 		"the key of an assertion for everybody": {topic.All(3), func(t *testing.T, p *place) {
 			t.Helper()
 			b, err := os.ReadFile(keys.In(p.dir).AnalyzerKey)
@@ -190,7 +190,7 @@ func TestGatherSeesWhatIsBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-		}, map[string]string{"secret-files": "assertion.key (mode 0644)"}},
+		}, map[string]string{"secret-files": "assertion.key (mode 0644)", "config": "assertion.key_files[0]"}},
 		"other lanes":             {topic.All(3), more("gateway.yaml", "lanes: 8\n"), map[string]string{"agreement": "gateway.yaml has 8"}},
 		"a topic that is missing": {without, func(*testing.T, *place) {}, map[string]string{"topics": "topic vigil.dead is missing"}},
 		"a topic that is another": {wrong, func(*testing.T, *place) {}, map[string]string{

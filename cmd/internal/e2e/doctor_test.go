@@ -89,7 +89,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err, resp)
 	}
 	_, lacking, code := run()
-	if code != 1 || len(lacking) != 2 || !says(lacking, "secret-files", doctor.Red, "tenant.key (mode 0644)") ||
+	if code != 1 || len(lacking) != 4 || !says(lacking, "secret-files", doctor.Red, "tenant.key (mode 0644)") || !says(lacking, "config", doctor.Red, "tenant_key_file: everybody") ||
 		!says(lacking, "topic-settings", doctor.Red, "topic vigil.verdicts has cleanup.policy=delete, needs compact") {
 		t.Errorf("exit code %d: %+v", code, lacking)
 	}

@@ -177,7 +177,7 @@ func (p Files) rootFor(rootKey string) (*verdict.KeySet, ed25519.PrivateKey, err
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := os.ReadFile(rootKey) //nolint:gosec // The operator names the file.
+	b, err := keyfile.Secret(rootKey)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the root's private key signs key sets; bring it here, or name it with --root-key-file: %w", err)
 	}
