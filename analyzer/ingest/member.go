@@ -88,8 +88,14 @@ func (f *former) back(id string) {
 
 // remember notes as which member this process is in the group.
 func (i *Ingest) remember(ctx context.Context, gen *kafka.Generation) {
-	err := i.o.State.NoteMember(i.o.Config.Group, gen.MemberID)
-	if err != nil {
-		i.fault(ctx, "state", err)
+	if !i.noting.CompareAndSwap(false, true) {
+		return // The disk hangs.
 	}
+	i.patiently(ctx, "note the member", func() {
+		defer i.noting.Store(false)
+		err := i.o.State.NoteMember(i.o.Config.Group, gen.MemberID)
+		if err != nil {
+			i.fault(ctx, "state", err)
+		}
+	})
 }

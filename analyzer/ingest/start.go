@@ -20,7 +20,7 @@ func (w *worker) begin(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		w.unshelve()
+		w.unshelve(ctx)
 		w.ingest.fault(ctx, "start", fmt.Errorf("partition %d: %w", w.partition, err))
 		pause(ctx, wait)
 		wait = min(2*wait, startBackoffMax)
