@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 
 	"github.com/segmentio/kafka-go"
@@ -34,17 +36,15 @@ func (i *Ingest) leave(ctx context.Context) {
 func (i *Ingest) goodbye(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	resp, err := i.client.LeaveGroup(ctx, &kafka.LeaveGroupRequest{
-		GroupID: i.o.Config.Group, Members: []kafka.LeaveGroupRequestMember{{ID: id}},
-	})
+	found, err := i.client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{Key: i.o.Config.Group, KeyType: kafka.CoordinatorKeyTypeConsumer})
+	if err == nil {
+		err = found.Error
+	}
 	if err != nil {
-		return fmt.Errorf("leave group: %w", err)
+		return fmt.Errorf("find the coordinator of group %s: %w", i.o.Config.Group, err)
 	}
-	err = resp.Error
-	for _, m := range resp.Members {
-		err = errors.Join(err, m.Error)
-	}
-	return err
+	at := net.JoinHostPort(found.Coordinator.Host, strconv.Itoa(found.Coordinator.Port))
+	return i.o.Access.Leave(ctx, clientID, at, i.o.Config.Group, id) //nolint:wrapcheck // It says what and where.
 }
 
 // former is the member that this process was before it lost the group. The client

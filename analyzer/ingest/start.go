@@ -14,7 +14,7 @@ import (
 // broker is away that only it needs, must not take the others from their workers, as the
 // end of the generation would.
 func (w *worker) begin(ctx context.Context) error {
-	wait := joinBackoff
+	wait := startBackoff
 	for {
 		err := w.start(ctx)
 		if err == nil || ctx.Err() != nil {
