@@ -233,7 +233,8 @@ func (a *Analyzer) Run(ctx context.Context) error {
 		a.logger.WarnContext(ctx, "the model observes: events are scored and recorded, no verdict is announced", "model", m.Digest())
 	}
 	parts := map[string]func(context.Context) error{
-		"epochs": a.epochs.Run, "archive": a.kept.Run, "scoring": a.ingest.Run, "facet stage": a.facets.Run, "storing": a.storeRows, "admin port": a.serveAdmin,
+		"epochs": a.epochs.Run, "archive": a.kept.Run, "scoring": a.ingest.Run, "facet stage": a.facets.Run, "admin port": a.serveAdmin,
+		"storing": func(ctx context.Context) error { a.storeRows(ctx); return nil },
 	}
 	if a.standby != nil {
 		parts["standby"] = a.standby.Run
@@ -282,13 +283,13 @@ func together(ctx context.Context, patience time.Duration, parts map[string]func
 
 // storeRows stores until ctx ends. Whatever goes wrong there is begun again and
 // never touches scoring.
-func (a *Analyzer) storeRows(ctx context.Context) error {
+func (a *Analyzer) storeRows(ctx context.Context) {
 	rows := a.store.Load()
 	for {
 		if rows != nil {
 			err := rows.Run(ctx)
 			if ctx.Err() != nil {
-				return nil
+				return
 			}
 			a.metrics.stores.Add(ctx, 1)
 			a.logger.ErrorContext(ctx, "storing ended and is begun again", "error", err, "after", storeBackoff)
@@ -298,7 +299,7 @@ func (a *Analyzer) storeRows(ctx context.Context) error {
 		case <-wait.C:
 		case <-ctx.Done():
 			wait.Stop()
-			return nil
+			return
 		}
 		var err error
 		rows, err = store.New(a.storing)
