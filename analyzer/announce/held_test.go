@@ -360,16 +360,7 @@ func TestRestoreDropsWhatWaits(t *testing.T) {
 	}
 	list, _ := r.said(0)
 	op := r.operators(verdict.ActionObserve, &verdict.Clear{Authority: verdict.AuthoritySubject, Epoch: list[0].Epoch, Seq: list[0].Seq})
-	err := a.Relay(t.Context(), []byte(envelope(t, r.operator, op)["envelope.0"]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var control event.RequestEvent
-	err = event.Decode(r.read(topic.Requests, 0)[0].Value, &control)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = p.Control(t.Context(), &control, 10)
+	err := p.Control(t.Context(), r.clear(op), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
