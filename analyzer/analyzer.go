@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -218,7 +222,8 @@ func newFacetEngine(m *model.Model) (ingest.Engine, error) { return facet.New(m)
 func (a *Analyzer) AdminAddr() net.Addr { return a.listener.Addr() }
 
 // Run works until ctx ends. It returns an error only where going on makes no
-// sense; the absence of Kafka or ClickHouse is no such thing.
+// sense; the absence of Kafka or ClickHouse is no such thing. What has not ended a while
+// after that is given up, and the error, which wraps [ErrHangs], names it.
 func (a *Analyzer) Run(ctx context.Context) error {
 	defer a.writer.Close()
 	defer a.closeArchive(ctx)
@@ -227,21 +232,53 @@ func (a *Analyzer) Run(ctx context.Context) error {
 	if m.Mode == model.ModeObserve {
 		a.logger.WarnContext(ctx, "the model observes: events are scored and recorded, no verdict is announced", "model", m.Digest())
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.epochs.Run(ctx) })
-	g.Go(func() error { return a.kept.Run(ctx) })
-	if a.standby != nil {
-		g.Go(func() error { return a.standby.Run(ctx) })
+	parts := map[string]func(context.Context) error{
+		"epochs": a.epochs.Run, "archive": a.kept.Run, "scoring": a.ingest.Run, "facet stage": a.facets.Run, "admin port": a.serveAdmin,
+		"storing": func(ctx context.Context) error { a.storeRows(ctx); return nil },
 	}
-	g.Go(func() error { return a.ingest.Run(ctx) })
-	g.Go(func() error { return a.facets.Run(ctx) })
-	g.Go(func() error { a.storeRows(ctx); return nil })
-	g.Go(func() error { return a.serveAdmin(ctx) })
-	err := g.Wait()
+	if a.standby != nil {
+		parts["standby"] = a.standby.Run
+	}
+	err := together(ctx, a.config.Ingest.RebalanceTimeout+endMax, parts)
 	if err != nil {
 		return fmt.Errorf("analyzer: %w", err)
 	}
 	return nil
+}
+
+// ErrHangs means that a part of the analyzer did not end when it was asked to.
+var ErrHangs = errors.New("does not end")
+
+// together runs parts until the first of them fails or ctx ends, and then until all have
+// ended, within patience: a disk that hangs must not keep a process that is to end.
+func together(ctx context.Context, patience time.Duration, parts map[string]func(context.Context) error) error {
+	var mu sync.Mutex
+	running := make(map[string]bool) // Guarded by mu.
+	g, ctx := errgroup.WithContext(ctx)
+	for name, run := range parts {
+		running[name] = true
+		g.Go(func() error {
+			defer func() {
+				mu.Lock()
+				defer mu.Unlock()
+				delete(running, name)
+			}()
+			return run(ctx)
+		})
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- g.Wait() }()
+	<-ctx.Done()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-late.C:
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return fmt.Errorf("%s: %w within %v, and is given up: does the disk hang?", strings.Join(slices.Sorted(maps.Keys(running)), ", "), ErrHangs, patience)
 }
 
 // storeRows stores until ctx ends. Whatever goes wrong there is begun again and

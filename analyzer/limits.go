@@ -21,6 +21,9 @@ const (
 	// relayTimeout bounds how long an operator waits for Kafka: less than his tool waits
 	// for an answer, so that he is told why.
 	relayTimeout = 5 * time.Second
+	// endMax is how much longer than a rebalance the analyzer may take to end before what
+	// has not ended is given up.
+	endMax = 5 * time.Second
 	// storeBackoff is the wait before storing is begun again after a fault.
 	storeBackoff = 5 * time.Second
 )

@@ -91,8 +91,8 @@ func New(o Options) (*Announcer, error) {
 func (a *Announcer) Adopt(ctx context.Context, stage Stage, partition int, topicID string, end int64) (*Partition, error) {
 	p := &Partition{
 		announcer: a, stage: stage, number: partition, topicID: topicID, entries: make(map[target]entry), wake: make(chan struct{}, 1),
-		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(), beside: make(map[target][]byte),
-		sums: make(map[target]uint64), last: make(map[target]uint64),
+		awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64), mu: newGate(), beside: make(map[target][]byte), bearing: make(map[target]bool),
+		sums: make(map[target]uint64), last: make(map[target]uint64), spoken: newSpoken(),
 	}
 	refused := 0
 	// What is listed, also a key that has ended meanwhile: see resign.
@@ -204,10 +204,7 @@ func (a *Announcer) relay(ctx context.Context, record []byte) error {
 	if err != nil {
 		return fmt.Errorf("relay: %w", err)
 	}
-	headers := cloudevent.Attributes{
-		ID: v.Id, Source: v.Origin, Type: cloudevent.TypeVerdict, Time: v.Time.AsTime(), ContentType: cloudevent.JOSE,
-	}.Headers()
-	err = a.writer.Write(ctx, topic.Verdicts, RelayPartition(key, n), Record{Key: key, Value: record, Headers: headers})
+	err = a.writer.Write(ctx, topic.Verdicts, RelayPartition(key, n), relayed(v, record))
 	if err != nil {
 		return fmt.Errorf("relay verdict %s: %w", v.Id, err)
 	}

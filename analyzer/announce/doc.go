@@ -50,7 +50,8 @@
 // excepted, until he does (LimitUnread), and judges it anew then. What cannot be written
 // is written later. Until then the record of what stands of its target in vigil.verdicts
 // carries it in a header, in the same envelope, so that whoever takes the partition over
-// has it from there: the latest of each target, until that record is replaced.
+// has it from there: the latest of each target. Once nothing waits of a target any more,
+// what stands of it is said again without.
 //
 // When another of the analyzer's keys begins to sign, what is in force is written once
 // more under it, the same verdict at the same place in the order, and so is what waits:
@@ -68,7 +69,10 @@
 //
 // The last record under a key is what stands, whatever else is written there: compaction
 // keeps no other. Once a minute it is looked whether that is so, and it is said again
-// where it is not. An operator's keys are not watched: nobody knows what he would say.
+// where it is not. What operators and feeds have said is watched by the subject stage of
+// the partition, up to spokenBytesMax, and written again as they have signed it: the latest
+// authentic word. A later one is theirs to say, also a weaker one that Relay has refused and
+// somebody has put into the topic all the same: who reads along has taken it already.
 //
 // # Concurrency
 //

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,6 +118,10 @@ func (p *Partition) keep(ctx context.Context) error {
 	}
 	a := p.announcer
 	a.guard.note(slot{p.stage.Authority, p.number}, p.held)
+	err := p.unburden(ctx)
+	if err != nil {
+		return err
+	}
 	if p.unkept {
 		return p.vouch(ctx)
 	}
@@ -138,6 +143,31 @@ func (p *Partition) keep(ctx context.Context) error {
 		return p.vouch(ctx)
 	}
 	p.holding, p.unheld = nil, nil
+	return nil
+}
+
+// unburden says once more what stands of the targets of which nothing waits any more
+// although their records carry it: whoever takes the partition over would hold it again,
+// also of somebody whom an operator has restored.
+func (p *Partition) unburden(ctx context.Context) error {
+	waiting := make(map[target]bool)
+	for i := range p.held {
+		waiting[p.held[i].target()] = true
+	}
+	var again []*verdict.Verdict
+	for _, key := range slices.SortedFunc(maps.Keys(p.bearing), compareTargets) {
+		switch {
+		case waiting[key]:
+		case p.entries[key].stands == nil:
+			delete(p.bearing, key)
+		default:
+			again = append(again, p.again(key))
+		}
+	}
+	err := p.write(ctx, again)
+	if err != nil {
+		return fmt.Errorf("what waits no longer in partition %d, beside its verdicts: %w", p.number, err)
+	}
 	return nil
 }
 
@@ -164,8 +194,9 @@ func (p *Partition) vouch(ctx context.Context) error {
 	return nil
 }
 
-// carry adds to the record of a verdict what waits of its target, the latest.
-func (p *Partition) carry(r *Record, of target) error {
+// carry adds to the record of a verdict what waits of its target, the latest, and
+// reports whether anything does.
+func (p *Partition) carry(r *Record, of target) (bool, error) {
 	for i := range slices.Backward(p.held) {
 		f := &p.held[i]
 		if f.target() != of {
@@ -173,13 +204,13 @@ func (p *Partition) carry(r *Record, of target) error {
 		}
 		waiting, err := p.record(f)
 		if err != nil {
-			return err
+			return false, err
 		}
 		r.Headers = append(r.Headers, cloudevent.Header{Key: headerHeld, Value: waiting.Value})
 		p.vouched[of] = true
-		return nil
+		return true, nil
 	}
-	return nil
+	return false, nil
 }
 
 // carried notes what waits according to the record of the verdict that stands.
@@ -255,7 +286,7 @@ func (p *Partition) recover(ctx context.Context) {
 }
 
 // besides holds what waits according to verdicts alone, and owes it to the control topic.
-// What was released and brought about no other verdict since is asked for once more.
+// What was released a moment before its holder died may be asked for once more.
 func (p *Partition) besides(ctx context.Context) {
 	records := make(map[string][]byte, len(p.beside))
 	for of, record := range p.beside {
@@ -265,6 +296,7 @@ func (p *Partition) besides(ctx context.Context) {
 			key = string(p.heldKey(&f))
 		}
 		records[key] = record
+		p.bearing[of] = true
 	}
 	p.beside = nil
 	known := slices.Clone(p.held)

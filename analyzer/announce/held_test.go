@@ -360,16 +360,7 @@ func TestRestoreDropsWhatWaits(t *testing.T) {
 	}
 	list, _ := r.said(0)
 	op := r.operators(verdict.ActionObserve, &verdict.Clear{Authority: verdict.AuthoritySubject, Epoch: list[0].Epoch, Seq: list[0].Seq})
-	err := a.Relay(t.Context(), []byte(envelope(t, r.operator, op)["envelope.0"]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var control event.RequestEvent
-	err = event.Decode(r.read(topic.Requests, 0)[0].Value, &control)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = p.Control(t.Context(), &control, 10)
+	err := p.Control(t.Context(), r.clear(op), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,4 +416,58 @@ func TestWhatWaitsOutlastsTheProcessWithoutItsTopic(t *testing.T) {
 	if got := waits(fourth); got != "" {
 		t.Errorf("%q waits after the release", got)
 	}
+}
+
+// Who is restored while the record of a verdict carries what waited of him is not ended
+// by it after a takeover either.
+func TestRestoreDropsWhatWaitsBesideAVerdict(t *testing.T) {
+	r, lost := leaderless(t, topic.Control)
+	a := r.announcer(1)
+	a.RetryHeld(20 * time.Millisecond)
+	p := r.adopt(a, 0)
+	r.announce(p, r.finding(1, verdict.TargetSession, "s", verdict.ActionStepUp, 0), r.revoke(2, "walk"))
+	list, _ := r.said(0)
+	waiting, other := r.revoke(3, "walk"), r.revoke(4, "walk")
+	waiting.Proposal.Target.Id = "s"
+	lost.Store(true)
+	r.announce(p, waiting, other)
+	next := r.announcer(1)
+	p = r.adopt(next, 0)
+	if got := waits(next); got != "walk control_unread 1, walk revokes_per_minute 1" && got != "walk revokes_per_minute 2" {
+		t.Fatalf("%q waits beside the verdicts", got)
+	}
+	lost.Store(false)
+	stop := r.run(p)
+	eventually(t, "the control topic has it", func() bool { return len(r.read(topic.Control, 0)) == 2 })
+	op := r.operators(verdict.ActionObserve, &verdict.Clear{Authority: verdict.AuthoritySubject, Epoch: list[0].Epoch, Seq: list[0].Seq})
+	err := p.Control(t.Context(), r.clear(op), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	last := r.announcer(1)
+	r.adopt(last, 0)
+	if got := waits(last); got != "walk revokes_per_minute 1" {
+		t.Errorf("after the restore and a takeover %q waits, want the other one alone", got)
+	}
+}
+
+// clear is the control event that repeats an operator's clears.
+func (r *rig) clear(op *verdict.Verdict) *event.RequestEvent {
+	r.t.Helper()
+	before := len(r.read(topic.Requests, 0))
+	env, err := r.operator.Verdict(op)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	err = r.announcer(1).Relay(r.t.Context(), env)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ev := new(event.RequestEvent)
+	err = event.Decode(r.read(topic.Requests, 0)[before].Value, ev)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return ev
 }

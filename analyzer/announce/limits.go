@@ -65,6 +65,11 @@ const (
 	// watchEvery is how often it is looked whether what stands is the last record of its
 	// key: a broker compacts no segment that is younger than ten minutes.
 	watchEvery = time.Minute
+	// heardMax bounds the records of operators and feeds that a partition has not verified
+	// yet, and spokenBytesMax them and those that stand, in bytes: what some 10,000 verdicts
+	// take. Beyond it a word is in force and not watched.
+	heardMax       = 4096
+	spokenBytesMax = 8 << 20
 	// readBytesMax is what one read of it asks for.
 	readBytesMax = 4 << 20
 	// stallsMax is how many reads without progress mean that something is wrong.

@@ -21,6 +21,7 @@ type metrics struct {
 	forgotten   metric.Int64Counter     // Targets dropped at targetsMax.
 	disbelieved metric.Int64Counter     // Clears without an operator's signature.
 	replaced    metric.Int64Counter     // Verdicts written again because another record stood behind theirs.
+	unwatched   metric.Int64Counter     // Looks at which operators and feeds had said more than is watched.
 	unread      metric.Int64Counter     // Partitions adopted without all that stood of their keys elsewhere.
 	unheard     metric.Int64Counter     // Partitions adopted without what waits for a person.
 	unkept      metric.Int64Counter     // How often that could not be written.
@@ -41,6 +42,7 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	x.gaveWay = counter("verdicts_held_dropped", "{verdict}", "Verdicts that waited for a person and gave way because too many do.")
 	x.capped = counter("verdicts_capped", "{verdict}", "Verdicts weakened to step_up because their event is old.")
 	x.replaced = counter("verdicts_replaced", "{verdict}", "Verdicts in force that were written again, because another record had come behind theirs: a late or repeated one, or somebody else's.")
+	x.unwatched = counter("verdicts_unwatched", "{look}", "How often operators and feeds had said more in a partition than is watched for records that replace it.")
 	x.unread = counter("past_unread", "{partition}", "Partitions taken over without what stood of their keys in others before the number of partitions was raised, which could not be read.")
 	x.unheard = counter("held_unread", "{partition}", "Partitions taken over without what waits for a person, because vigil.control could not be read.")
 	x.unkept = counter("held_unwritten", "{outage}", "How often vigil.control could not be told what waits for a person: it is told later, and the verdicts topic has it until then.")

@@ -59,10 +59,12 @@ type Partition struct {
 	// what waits of them.
 	vouched map[target]bool
 	beside  map[target][]byte // What verdicts carried at adoption, until it is held.
+	bearing map[target]bool   // The targets whose last records carry what waits, or has waited.
 
 	sums    map[target]uint64 // Of the records of what stands.
 	last    map[target]uint64 // Of the last records under keys, until they are compared. Of watch alone.
 	watched int64             // Up to where that is read.
+	spoken  *spoken
 
 	resigned string // The key under which all that is in force stands in the topic; "" at first.
 
@@ -287,6 +289,7 @@ func (p *Partition) again(key target) *verdict.Verdict {
 // the control topic cannot be told of it.
 func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 	records := make([]Record, len(list))
+	bears := make([]bool, len(list))
 	for i, v := range list {
 		env, err := p.announcer.signer.Verdict(v)
 		if err != nil {
@@ -300,7 +303,7 @@ func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 			}.Headers(),
 		}
 		if p.unkept {
-			err = p.carry(&records[i], targetOf(v))
+			bears[i], err = p.carry(&records[i], targetOf(v))
 			if err != nil {
 				return err
 			}
@@ -312,6 +315,10 @@ func (p *Partition) write(ctx context.Context, list []*verdict.Verdict) error {
 	}
 	for i, v := range list {
 		p.sums[targetOf(v)] = p.sum(records[i].Value)
+		delete(p.bearing, targetOf(v))
+		if bears[i] {
+			p.bearing[targetOf(v)] = true
+		}
 	}
 	return nil
 }

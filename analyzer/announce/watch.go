@@ -48,6 +48,10 @@ func (p *Partition) look(ctx context.Context) error {
 		return nil // It is read on from there the next time.
 	}
 	p.watched = next
+	err = p.repeat(ctx)
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := a.now()
@@ -76,17 +80,39 @@ func (p *Partition) look(ctx context.Context) error {
 	return p.write(ctx, again)
 }
 
-// see notes the last record under each key that is the partition's own.
-func (p *Partition) see(m kafka.Message) {
-	parts := strings.Split(string(m.Key), "\x00")
-	if len(parts) != 4 {
-		return
+// repeat writes what operators and feeds have said, and others replaced, as it is.
+func (p *Partition) repeat(ctx context.Context) error {
+	a := p.announcer
+	again := p.silenced(a.now())
+	if p.spoken.full {
+		p.spoken.full = false
+		a.metrics.unwatched.Add(ctx, 1)
+		a.logger.WarnContext(ctx, "operators and feeds say more in a partition than is watched for records that replace it",
+			"partition", p.number, "limit_bytes", spokenBytesMax)
 	}
-	key := target{parts[0], parts[1], parts[2], parts[3]}
-	own := p.stage.Owns(key.kind) && (key.authority == verdict.AuthoritySubject || key.authority == verdict.AuthorityFacet)
-	_, known := p.last[key]
-	if own && (known || len(p.last) < targetsMax) {
-		p.last[key] = p.sum(m.Value)
+	if len(again) == 0 {
+		return nil
+	}
+	a.metrics.replaced.Add(ctx, int64(len(again)))
+	a.logger.WarnContext(ctx, "records of operators' verdicts were replaced by what does not stand, they are written again",
+		"partition", p.number, "verdicts", len(again))
+	return a.writer.Write(ctx, topic.Verdicts, p.number, again...)
+}
+
+// see notes the last record under each key that the partition watches.
+func (p *Partition) see(m kafka.Message) {
+	key, ok := keyOf(m.Key)
+	switch {
+	case !ok:
+	case key.authority == verdict.AuthorityOperator || key.authority == verdict.AuthorityFeed:
+		if p.stage.Authority == verdict.AuthoritySubject { // One of the two who read the partition is enough.
+			p.overhear(m)
+		}
+	case p.stage.Owns(key.kind) && (key.authority == verdict.AuthoritySubject || key.authority == verdict.AuthorityFacet):
+		_, known := p.last[key]
+		if known || len(p.last) < targetsMax {
+			p.last[key] = p.sum(m.Value)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package announce_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -96,4 +97,88 @@ func (r *rig) recordOf(partition int, id string) []byte {
 		}
 	}
 	return of.Value
+}
+
+// What an operator has signed last is in the topic after compaction, too, byte for byte,
+// whatever others write under his key, also while nobody is there.
+func TestWhatAnOperatorHasSaidIsTheLastRecordOfItsKey(t *testing.T) {
+	r := newRig(t)
+	a := r.announcer(60)
+	a.WatchEvery(10 * time.Millisecond)
+	said := func(by verdict.Signer, id string, seq uint64, action string) []byte {
+		v := r.operators(action)
+		v.Target.Id, v.Seq = id, seq
+		env, err := by.Verdict(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return env
+	}
+	key := func(id string) []byte {
+		return topic.VerdictKey("default", verdict.TargetSession, id, verdict.AuthorityOperator)
+	}
+	var ids []string // That stand in one partition.
+	for i := 0; len(ids) < 4; i++ {
+		if id := fmt.Sprint("t", i); announce.RelayPartition(key(id), partitions) == 1 {
+			ids = append(ids, id)
+		}
+	}
+	want := make(map[string]string)
+	old := said(r.operator, ids[0], 1, verdict.ActionThrottle)
+	for _, env := range [][]byte{old, said(r.operator, ids[0], 2, verdict.ActionRevoke), said(r.operator, ids[1], 1, verdict.ActionRevoke), said(r.operator, ids[2], 1, verdict.ActionRevoke), said(r.operator, ids[3], 1, verdict.ActionRevoke)} {
+		err := a.Relay(t.Context(), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := r.keys.Open(env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[msg.Verdict.Target.Id] = string(env)
+	}
+	replace := func() {
+		t.Helper()
+		err := r.writer.Write(t.Context(), topic.Verdicts, 1, announce.Record{Key: key(ids[0]), Value: old}, announce.Record{Key: key(ids[1])},
+			announce.Record{Key: key(ids[2]), Value: said(r.stranger, ids[2], 9, verdict.ActionThrottle)},
+			announce.Record{Key: key(ids[3]), Value: said(r.operator, ids[2], 9, verdict.ActionThrottle)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	stands := func() bool {
+		last := make(map[string]string)
+		for _, m := range r.read(topic.Verdicts, 1) {
+			if parts := strings.Split(string(m.Key), "\x00"); len(parts) == 4 && parts[1] == verdict.TargetSession {
+				last[parts[2]] = string(m.Value)
+			}
+		}
+		return maps.Equal(last, want)
+	}
+	if !stands() {
+		t.Fatal("the relay writes something else")
+	}
+	replace()
+	facets, err := a.Adopt(t.Context(), announce.FacetStage(), 1, "", 1<<40) // Reads the same partition, and leaves it to the other.
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := r.run(r.adopt(a, 1), facets)
+	eventually(t, "what was said is last", stands)
+	replace()
+	eventually(t, "what was said is last again", stands)
+	stop()
+	n := 0
+	for _, m := range r.read(topic.Verdicts, 1) {
+		if strings.HasSuffix(string(m.Key), "\x00"+verdict.AuthorityOperator) {
+			n++
+		}
+	}
+	if n != 5+4+4+4+4 {
+		t.Errorf("%d records of the operator's keys, want each written once more for each that replaced it", n)
+	}
+	replace()
+	a = r.announcer(60)
+	a.WatchEvery(10 * time.Millisecond)
+	defer r.run(r.adopt(a, 1))()
+	eventually(t, "what was said is last in the next life", stands)
 }

@@ -34,8 +34,8 @@ type Record struct {
 // Writer appends records to a given partition, without linger, acknowledged by
 // all replicas. Safe for concurrent use.
 type Writer struct {
-	brokers   []string
 	access    *access.Access
+	ids       *access.TopicIDs
 	transport *kafka.Transport
 	client    *kafka.Client
 	reader    *fetch.Reader
@@ -64,7 +64,7 @@ func NewWriter(via *access.Access, brokers []string, logger *slog.Logger, meter 
 	}
 	addr := kafka.TCP(brokers...)
 	w := &Writer{
-		brokers: brokers, access: via, transport: t, reader: fetch.New(t, addr), throttle: throttle,
+		access: via, ids: access.NewTopicIDs(via, t.ClientID, brokers), transport: t, reader: fetch.New(t, addr), throttle: throttle,
 		logger: logger, metrics: m, stall: readTimeout,
 	}
 	w.client = &kafka.Client{Addr: addr, Transport: t}
@@ -156,11 +156,11 @@ func (w *Writer) attempt(ctx context.Context, topic string, partition int, recor
 	return w.access.Explain(err, access.Write, "topic "+topic)
 }
 
-// TopicID is [access.Access.TopicID] of a topic, within writeTimeout.
+// TopicID is [access.TopicIDs.Of] a topic, within writeTimeout.
 func (w *Writer) TopicID(ctx context.Context, topic string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	return w.access.TopicID(ctx, w.transport.ClientID, w.brokers, topic) //nolint:wrapcheck // It says what and where.
+	return w.ids.Of(ctx, topic) //nolint:wrapcheck // It says what and where.
 }
 
 // Partitions returns how many partitions a topic has.

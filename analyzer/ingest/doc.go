@@ -65,6 +65,13 @@
 // its own of the state of the partition that its keys were in before. What that one
 // learns after the new one has begun stays there.
 //
+// What is written to the disk at the end of a generation is waited for as long as the
+// rebalance has left, RebalanceTimeout less Drain, and then given up: the state before it
+// counts, and a longer replay leads to the same. One save of a partition runs at a time,
+// so that one that was given up and ends after all meets no other. A disk that hangs while
+// the engine takes an entity from its cold store holds that partition up; the process
+// still ends (package analyzer).
+//
 // A standby is a member of the group that gets no partition while enough others work.
 // Until then its disk is kept up to date by package standby, and what it takes over it
 // restores from there as from state of its own.

@@ -129,6 +129,8 @@ type Ingest struct {
 	refusals  *refusals
 	model     atomic.Pointer[model.Model]
 	joined    atomic.Bool
+	noting    atomic.Bool   // The member is being noted.
+	hanging   atomic.Int32  // What was given up because the disk hangs, and is still under way.
 	facets    atomic.Int64  // Partitions of vigil.facets, 0 for not known yet.
 	doubts    atomic.Uint64 // Faults of reading: after one, the topic may be another.
 
@@ -195,7 +197,7 @@ func (i *Ingest) Model() *model.Model { return i.model.Load() }
 // and outlived.
 func (i *Ingest) Run(ctx context.Context) error {
 	defer i.transport.CloseIdleConnections()
-	defer i.unpark(nil)
+	defer i.unpark(ctx, nil)
 	c := i.o.Config
 	i.leave(ctx)
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
@@ -256,7 +258,7 @@ func (i *Ingest) begin(ctx context.Context, gen *kafka.Generation) {
 		ids = append(ids, a.ID)
 	}
 	i.o.Logger.InfoContext(ctx, "partitions assigned", "generation", gen.ID, "partitions", ids)
-	i.unpark(ids)
+	i.unpark(ctx, ids)
 	for _, a := range assigned {
 		gen.Start(func(genCtx context.Context) {
 			err := i.own(genCtx, gen, a)
@@ -271,15 +273,17 @@ func (i *Ingest) begin(ctx context.Context, gen *kafka.Generation) {
 
 // unpark drops the engines of partitions that went to others: those records
 // are scored elsewhere, and memory is for what is owned.
-func (i *Ingest) unpark(assigned []int) {
+func (i *Ingest) unpark(ctx context.Context, assigned []int) {
+	var shelves []*cold.Shelf
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	for id := range i.parked {
 		if !slices.Contains(assigned, id) {
-			closeShelf(i.parked[id].shelf)
+			shelves = append(shelves, i.parked[id].shelf)
 			delete(i.parked, id)
 		}
 	}
+	i.mu.Unlock()
+	i.closeShelves(ctx, shelves...)
 }
 
 // own works one partition until ctx, the generation's, ends.
@@ -291,12 +295,12 @@ func (i *Ingest) own(ctx context.Context, gen *kafka.Generation, a kafka.Partiti
 	i.mu.Unlock()
 	err := w.run(ctx)
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	delete(i.workers, a.ID)
-	defer w.unshelve()
 	if w.engine != nil && err == nil && len(i.parked) < partitionsMax {
 		i.parked[a.ID] = w.park()
 	}
+	i.mu.Unlock()
+	w.unshelve(ctx) // Without the lock: the disk may hang.
 	return err
 }
 

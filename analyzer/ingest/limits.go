@@ -28,7 +28,11 @@ const (
 	// partitionsMax bounds the engines that one process may hold.
 	partitionsMax = 4096
 
-	joinBackoff     = 200 * time.Millisecond
+	joinBackoff = 200 * time.Millisecond
+	// startBackoff, doubled each time, and startBackoffMax bound the wait between two tries
+	// to begin a partition. The first is short: behind a restart of its broker each
+	// connection that is left over fails once.
+	startBackoff    = 20 * time.Millisecond
 	startBackoffMax = 2 * time.Second
 	requestTimeout  = 5 * time.Second
 	leaveTimeout    = 2 * time.Second

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 
 	"github.com/segmentio/kafka-go"
@@ -34,17 +36,15 @@ func (i *Ingest) leave(ctx context.Context) {
 func (i *Ingest) goodbye(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	resp, err := i.client.LeaveGroup(ctx, &kafka.LeaveGroupRequest{
-		GroupID: i.o.Config.Group, Members: []kafka.LeaveGroupRequestMember{{ID: id}},
-	})
+	found, err := i.client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{Key: i.o.Config.Group, KeyType: kafka.CoordinatorKeyTypeConsumer})
+	if err == nil {
+		err = found.Error
+	}
 	if err != nil {
-		return fmt.Errorf("leave group: %w", err)
+		return fmt.Errorf("find the coordinator of group %s: %w", i.o.Config.Group, err)
 	}
-	err = resp.Error
-	for _, m := range resp.Members {
-		err = errors.Join(err, m.Error)
-	}
-	return err
+	at := net.JoinHostPort(found.Coordinator.Host, strconv.Itoa(found.Coordinator.Port))
+	return i.o.Access.Leave(ctx, clientID, at, i.o.Config.Group, id) //nolint:wrapcheck // It says what and where.
 }
 
 // former is the member that this process was before it lost the group. The client
@@ -88,8 +88,14 @@ func (f *former) back(id string) {
 
 // remember notes as which member this process is in the group.
 func (i *Ingest) remember(ctx context.Context, gen *kafka.Generation) {
-	err := i.o.State.NoteMember(i.o.Config.Group, gen.MemberID)
-	if err != nil {
-		i.fault(ctx, "state", err)
+	if !i.noting.CompareAndSwap(false, true) {
+		return // The disk hangs.
 	}
+	i.patiently(ctx, "note the member", func() {
+		defer i.noting.Store(false)
+		err := i.o.State.NoteMember(i.o.Config.Group, gen.MemberID)
+		if err != nil {
+			i.fault(ctx, "state", err)
+		}
+	})
 }

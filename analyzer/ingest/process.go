@@ -311,7 +311,7 @@ func (w *worker) pack(first int64, batch *assessment.Batch) ([]announce.Record, 
 // dead is the record for vigil.dead.
 func (w *worker) dead(r record, why error) (announce.Record, error) {
 	l := &deadletter.Letter{
-		Topic: w.ingest.o.Stage.Topic, Partition: w.partition, Offset: r.Offset, Stage: deadletter.StageScoring,
+		Topic: w.ingest.o.Stage.Topic, TopicID: w.topicID, Partition: w.partition, Offset: r.Offset, Stage: deadletter.StageScoring,
 		Reason: why.Error(), Time: w.ingest.o.Now(), Key: r.Key, Value: r.Value,
 	}
 	for name, value := range r.All() {

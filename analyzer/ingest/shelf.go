@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -25,7 +26,7 @@ func (w *worker) shelve(ctx context.Context, e Engine, mark string) {
 	if !keeps {
 		return
 	}
-	w.unshelve() // There is one at a time.
+	w.unshelve(ctx) // There is one at a time.
 	shelf, err := w.ingest.o.State.Cold(w.ingest.o.Stage.Topic, w.partition, mark)
 	if err != nil {
 		w.ingest.fault(ctx, "cold", err)
@@ -46,16 +47,29 @@ func (w *worker) reshelve(shelf *cold.Shelf) {
 }
 
 // unshelve closes the cold stores that the worker has.
-func (w *worker) unshelve() {
-	closeShelf(w.shelf)
-	closeShelf(w.idle)
+func (w *worker) unshelve(ctx context.Context) {
+	w.ingest.closeShelves(ctx, w.shelf, w.idle)
 	w.shelf, w.idle = nil, nil
 }
 
-func closeShelf(s *cold.Shelf) {
-	if s != nil {
-		s.Close()
+// closeShelves closes cold stores, nil among them, for no longer than a disk may hang.
+func (i *Ingest) closeShelves(ctx context.Context, list ...*cold.Shelf) {
+	var open []*cold.Shelf
+	for _, s := range list {
+		if s != nil {
+			open = append(open, s)
+		}
 	}
+	if len(open) == 0 {
+		return
+	}
+	i.patiently(ctx, "close cold stores", func() {
+		var all sync.WaitGroup
+		for _, s := range open {
+			all.Go(s.Close)
+		}
+		all.Wait()
+	})
 }
 
 // mark notes in the header of a snapshot where the cold store is; secure brings it

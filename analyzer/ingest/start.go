@@ -14,13 +14,13 @@ import (
 // broker is away that only it needs, must not take the others from their workers, as the
 // end of the generation would.
 func (w *worker) begin(ctx context.Context) error {
-	wait := joinBackoff
+	wait := startBackoff
 	for {
 		err := w.start(ctx)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		w.unshelve()
+		w.unshelve(ctx)
 		w.ingest.fault(ctx, "start", fmt.Errorf("partition %d: %w", w.partition, err))
 		pause(ctx, wait)
 		wait = min(2*wait, startBackoffMax)

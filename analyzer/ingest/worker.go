@@ -200,11 +200,19 @@ func (w *worker) finish(ctx context.Context, whole bool) error {
 		w.keep(ctx)
 	}
 	w.drop()
-	if w.saving != nil {
-		w.report(ctx, <-w.saving)
-		w.saving = nil
-	}
+	w.settle(ctx)
 	return err
+}
+
+// settle waits for the state file that is being written. What is given up is scored again
+// from the file before: what the group knows is of effects, and none of them is lost.
+func (w *worker) settle(ctx context.Context) {
+	if w.saving == nil {
+		return
+	}
+	ended := w.saving
+	w.saving = nil
+	w.ingest.patiently(ctx, fmt.Sprintf("partition %d: write state", w.partition), func() { w.report(ctx, <-ended) })
 }
 
 // commit tells the group. A refusal is normal in a rebalance: the next owner repeats.

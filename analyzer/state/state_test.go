@@ -194,3 +194,33 @@ func TestConfigNamesEveryFault(t *testing.T) {
 		}
 	}
 }
+
+// A save that is given up because the disk hangs, and ends in the end, meets no other one.
+func TestASaveWaitsForNoOtherOfItsPartition(t *testing.T) {
+	s := open(t, t.TempDir())
+	hangs, hung := make(chan struct{}), make(chan error, 1)
+	begun := make(chan struct{})
+	go func() {
+		hung <- s.Save(t.Context(), state.Header{Topic: "requests", Partition: 3, Next: 1, Epoch: 1, Model: "m"}, func(w io.Writer) error {
+			close(begun)
+			<-hangs
+			_, err := io.WriteString(w, "late")
+			return err
+		})
+	}()
+	<-begun
+	err := save(t, s, 2, 1, "next")
+	if !errors.Is(err, state.ErrBusy) {
+		t.Errorf("Save beside another one = %v, want ErrBusy", err)
+	}
+	close(hangs)
+	err = <-hung
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = save(t, s, 2, 1, "next")
+	next, body, _ := load(t, s)
+	if err != nil || next != 2 || body != "next" {
+		t.Errorf("Save = %v, Load = %d %q, want 2 next", err, next, body)
+	}
+}

@@ -21,6 +21,9 @@ import (
 // partition has another owner now.
 var ErrFenced = errors.New("state was written under a later epoch")
 
+// ErrBusy means that the file before is still being written: the disk hangs.
+var ErrBusy = errors.New("the state file before is still being written")
+
 // Options are what a [Store] depends on. Logger, Meter and Now are required.
 type Options struct {
 	Config Config
@@ -44,6 +47,8 @@ type Store struct {
 	offers  chan offer    // Of the one snapshot for which it is.
 	growth  growth
 	members sync.Mutex // Guards the file of members, which both stages write.
+
+	saving sync.Map // The paths that are being written.
 
 	owning sync.Mutex     // Held where a copy takes its place.
 	owned  map[string]int // How many work on a partition here, by its path. Guarded by owning.
@@ -95,7 +100,8 @@ func (s *Store) Cold(topic string, partition int, mark string) (*cold.Shelf, err
 
 // Save writes the state of a partition; snapshot writes the body. The file
 // before it is kept as the previous one. The error wraps [ErrFenced] where
-// another owner has saved since.
+// another owner has saved since, and [ErrBusy] where a save of the partition that was
+// given up is still under way.
 func (s *Store) Save(ctx context.Context, h Header, snapshot func(io.Writer) error) error {
 	if s.dir == "" {
 		return nil
@@ -105,6 +111,11 @@ func (s *Store) Save(ctx context.Context, h Header, snapshot func(io.Writer) err
 		h.Saved = begin.UTC()
 	}
 	path := s.path(h.Topic, h.Partition)
+	_, busy := s.saving.LoadOrStore(path, true)
+	if busy {
+		return fmt.Errorf("save state of partition %d: %w", h.Partition, ErrBusy)
+	}
+	defer s.saving.Delete(path)
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err != nil {
 		return fmt.Errorf("save state of partition %d: %w", h.Partition, err)

@@ -52,6 +52,7 @@ type Dead struct {
 	o      DeadOptions
 	broker broker
 	kinds  map[string]kind
+	ids    map[string]string // Of the topics that were asked for theirs.
 	done   func()
 }
 
@@ -59,7 +60,7 @@ type Dead struct {
 // caller closes it.
 func OpenDead(o DeadOptions) *Dead {
 	transport := o.Access.Transport(clientID)
-	d := &Dead{o: o, broker: newBroker(o.Config.Brokers, transport, o.Access), kinds: make(map[string]kind), done: transport.CloseIdleConnections}
+	d := &Dead{o: o, broker: newBroker(o.Config.Brokers, transport, o.Access), kinds: make(map[string]kind), ids: make(map[string]string), done: transport.CloseIdleConnections}
 	for _, k := range kinds(o.Keys, o.Seals, o.Unsigned) {
 		if k.topic != topic.Verdicts || o.Keys != nil {
 			d.kinds[k.topic] = k
@@ -133,7 +134,7 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 	if i.poison != nil {
 		return 0, fmt.Errorf("%w: %w", ErrPoison, i.poison)
 	}
-	err = d.prove(ctx, &i)
+	err = d.prove(ctx, &i, l.TopicID)
 	if err != nil {
 		return 0, err
 	}
@@ -150,7 +151,7 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 			continue
 		}
 		// The token stops a second person who does the same at the same moment.
-		err = b.insert(ctx, d.o.Conn, newSpares(), fmt.Sprintf("dead-%s-%d-%d-%d-%s", l.Topic, l.Partition, l.Offset, at.UnixMilli(), b.table), &d.o.Config)
+		err = b.insert(ctx, d.o.Conn, newSpares(), fmt.Sprintf("dead-%s-%s-%d-%d-%d-%s", l.Topic, l.TopicID, l.Partition, l.Offset, at.UnixMilli(), b.table), &d.o.Config)
 		if err != nil {
 			return added, err
 		}
@@ -161,12 +162,13 @@ func (d *Dead) Replay(ctx context.Context, l *deadletter.Letter) (added int, err
 
 // prove gives the event of a letter the batch that it came in, and fails where it is
 // not believed. A letter is no proof: whoever may write letters writes what he likes.
-func (d *Dead) prove(ctx context.Context, i *item) error {
+// topicID is that of the topic as the letter has it.
+func (d *Dead) prove(ctx context.Context, i *item, topicID string) error {
 	e, ok := i.message.(*event.RequestEvent)
 	if !ok || d.o.Seals == nil {
 		return nil
 	}
-	head, err := d.head(ctx, i.record)
+	head, err := d.head(ctx, i.record, topicID)
 	if err != nil {
 		return err
 	}
@@ -185,8 +187,31 @@ func (d *Dead) prove(ctx context.Context, i *item) error {
 	return nil
 }
 
-// head is the batch in which a record stands in its topic; nil where it does not.
-func (d *Dead) head(ctx context.Context, r record) (*seal.Head, error) {
+// gone reports whether the topic of an id is there no more, also where another one has
+// its name.
+func (d *Dead) gone(ctx context.Context, name, topicID string) (bool, error) {
+	there, known := d.ids[name]
+	if !known {
+		var err error
+		there, err = d.broker.topicID(ctx, name)
+		if errors.Is(err, kafka.UnknownTopicOrPartition) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		d.ids[name] = there
+	}
+	return another(there, topicID), nil
+}
+
+// head is the batch in which a record stands in its topic, which has that id; nil where
+// it does not.
+func (d *Dead) head(ctx context.Context, r record, topicID string) (*seal.Head, error) {
+	gone, err := d.gone(ctx, r.topic, topicID)
+	if err != nil || gone {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, fetchWait+requestTimeout)
 	defer cancel()
 	got, err := d.broker.reader.Read(ctx, fetch.Request{Topic: r.topic, Partition: r.partition, Offset: r.Offset, BytesMax: fetchBytes, Wait: fetchWait})

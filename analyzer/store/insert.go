@@ -46,8 +46,8 @@ func (s *Store) insert(ctx context.Context, b block, token string, waiting func(
 
 // bury sends the poison among items to vigil.dead, in order and as many in one write as
 // DeadBytesMax holds: a stranger's batch may be nothing else. Records that are met again
-// after a crash are buried again, under the same keys.
-func (s *Store) bury(ctx context.Context, items []item) error {
+// after a crash are buried again, under the same keys. topicID is that of their topic.
+func (s *Store) bury(ctx context.Context, topicID string, items []item) error {
 	var letters []outgoing
 	size, first := 0, 0
 	now := s.o.Now()
@@ -55,7 +55,7 @@ func (s *Store) bury(ctx context.Context, items []item) error {
 		if items[n].poison == nil {
 			continue
 		}
-		l, err := letter(&items[n], now)
+		l, err := letter(&items[n], topicID, now)
 		if err != nil {
 			return err
 		}
@@ -78,9 +78,9 @@ func (s *Store) bury(ctx context.Context, items []item) error {
 }
 
 // letter is what vigil.dead keeps of a poison record.
-func letter(i *item, now time.Time) (outgoing, error) {
+func letter(i *item, topicID string, now time.Time) (outgoing, error) {
 	l := &deadletter.Letter{
-		Topic: i.topic, Partition: i.partition, Offset: i.Offset, Stage: deadletter.StageStoring,
+		Topic: i.topic, TopicID: topicID, Partition: i.partition, Offset: i.Offset, Stage: deadletter.StageStoring,
 		Reason: i.poison.Error(), Time: now, Key: i.Key, Value: i.Value,
 	}
 	for name, value := range i.All() {

@@ -49,7 +49,7 @@ func TestALotOfPoisonIsAFewWrites(t *testing.T) {
 		}
 		items = append(items, i, item{record: record{&fetch.Record{Offset: i.Offset + 1}, topic.Requests, 1}})
 	}
-	err = s.bury(t.Context(), items)
+	err = s.bury(t.Context(), "7f", items)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestALotOfPoisonIsAFewWrites(t *testing.T) {
 			var l deadletter.Letter
 			err = json.Unmarshal(r.Value, &l)
 			of := items[2*letters]
-			if err != nil || l.Offset != of.Offset || !bytes.Equal(l.Value, of.Value) || l.Bytes != len(of.Value) || l.Partition != 1 || l.Reason != "malformed" {
+			if err != nil || l.Offset != of.Offset || !bytes.Equal(l.Value, of.Value) || l.Bytes != len(of.Value) || l.Partition != 1 || l.TopicID != "7f" || l.Reason != "malformed" {
 				t.Fatalf("letter %d is %d/%d with %d bytes, %v, want that of %d", letters, l.Partition, l.Offset, l.Bytes, err, of.Offset)
 			}
 			letters++
@@ -76,7 +76,7 @@ func TestALotOfPoisonIsAFewWrites(t *testing.T) {
 
 // Where nothing is poison nothing is written.
 func TestNothingToBury(t *testing.T) {
-	err := (&Store{o: Options{Now: time.Now}}).bury(t.Context(), []item{{}, {}})
+	err := (&Store{o: Options{Now: time.Now}}).bury(t.Context(), "7f", []item{{}, {}})
 	if err != nil {
 		t.Error(err)
 	}

@@ -23,7 +23,7 @@ type record struct {
 // broker reads and writes partitions, one request at a time.
 type broker struct {
 	client   *kafka.Client
-	brokers  []string
+	ids      *access.TopicIDs
 	reader   *fetch.Reader
 	throttle *fetch.Throttle // Nil says nothing where it waits.
 	access   *access.Access
@@ -32,7 +32,7 @@ type broker struct {
 // newBroker reaches the brokers through a transport, which stays the caller's.
 func newBroker(brokers []string, transport *kafka.Transport, via *access.Access) broker {
 	addr := kafka.TCP(brokers...)
-	return broker{client: &kafka.Client{Addr: addr, Transport: transport}, brokers: brokers, reader: fetch.New(transport, addr), access: via}
+	return broker{client: &kafka.Client{Addr: addr, Transport: transport}, ids: access.NewTopicIDs(via, clientID, brokers), reader: fetch.New(transport, addr), access: via}
 }
 
 // fetch reads on from offset; it waits at most wait for a record to come, and for as
@@ -80,7 +80,7 @@ func (b broker) bounds(ctx context.Context, topic string, partition int) (first,
 func (b broker) topicID(ctx context.Context, topic string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	return b.access.TopicID(ctx, clientID, b.brokers, topic) //nolint:wrapcheck // It says what and where.
+	return b.ids.Of(ctx, topic) //nolint:wrapcheck // It says what and where.
 }
 
 // outgoing is a record to write.

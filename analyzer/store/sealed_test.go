@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/analyzer/store"
+	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/schemas/deadletter"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/seal"
@@ -145,15 +146,22 @@ func TestLettersInTheNameOfASealingGatewayAreProven(t *testing.T) {
 			sealed, _ = kafka.ReadAll(rec.Value)
 		}
 	}
+	var none *access.Access
+	id, err := none.TopicID(t.Context(), "test", r.config.Brokers, topic.Requests)
+	if err != nil || id == "" {
+		t.Fatalf("id %q, %v", id, err)
+	}
 	var refused *seal.RefusedError
 	for name, tt := range map[string]struct {
 		partition int
 		offset    int64
 		value     []byte
+		topicID   string
 		want      error
 		refused   bool
 	}{
-		"a record of a sealed batch":               {offset: 1, value: sealed},
+		"a record of a sealed batch":               {offset: 1, value: sealed, topicID: id},
+		"one of a topic that had its name before":  {offset: 1, value: sealed, topicID: "another", want: store.ErrUnproven},
 		"another record in its place":              {offset: 1, value: forged, want: store.ErrUnproven},
 		"a record that has gone from the topic":    {offset: 99, value: sealed, want: store.ErrUnproven},
 		"a partition that is not there":            {partition: 99, offset: 1, value: sealed, want: store.ErrUnproven},
@@ -162,7 +170,7 @@ func TestLettersInTheNameOfASealingGatewayAreProven(t *testing.T) {
 		"a sealed record in another one's address": {offset: 2, value: sealed, want: store.ErrUnproven},
 	} {
 		l := deadletter.Letter{
-			Topic: topic.Requests, Partition: tt.partition, Offset: tt.offset, Stage: deadletter.StageStoring,
+			Topic: topic.Requests, TopicID: tt.topicID, Partition: tt.partition, Offset: tt.offset, Stage: deadletter.StageStoring,
 			Time: time.Now(), Key: []byte("k"), Value: tt.value, Bytes: len(tt.value),
 		}
 		added, err := dead.Replay(t.Context(), &l)

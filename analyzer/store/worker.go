@@ -339,7 +339,7 @@ func (w *worker) apply(ctx context.Context, c cut, redone bool) error {
 			attribute.Int("messaging.batch.message_count", len(items)), attribute.Bool("vigil.cut.redone", redone)))
 	defer span.End()
 	to := w.kind.collect(w.memory, len(items))
-	err := w.store.bury(ctx, items)
+	err := w.store.bury(ctx, w.topicID, items)
 	if err != nil {
 		return err
 	}

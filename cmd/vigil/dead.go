@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,12 +46,7 @@ type letterRow struct {
 }
 
 func newLetterRow(l *deadletter.Letter) letterRow {
-	return letterRow{letterID(l), l.Time, l.Stage, l.Topic, l.Partition, l.Offset, l.Bytes, l.Bytes == len(l.Value), l.Reason}
-}
-
-// letterID names a letter: the reader and the record.
-func letterID(l *deadletter.Letter) string {
-	return fmt.Sprintf("%s/%s/%d/%d", l.Stage, l.Topic, l.Partition, l.Offset)
+	return letterRow{l.ID(), l.Time, l.Stage, l.Topic, l.Partition, l.Offset, l.Bytes, l.Bytes == len(l.Value), l.Reason}
 }
 
 // deadLink is how the two commands reach an installation.
@@ -226,7 +220,7 @@ func replay(ctx context.Context, env app.Env, dead *store.Dead, names []string) 
 	outcome := []retried{}
 	done := make(map[string]bool)
 	strangers, err := dead.Walk(ctx, func(l *deadletter.Letter) error {
-		id := letterID(l)
+		id := l.ID()
 		wanted := slices.Contains(names, id) || len(names) == 0 && l.Stage == deadletter.StageStoring
 		if !wanted || done[id] {
 			return nil

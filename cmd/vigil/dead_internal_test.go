@@ -14,7 +14,8 @@ import (
 )
 
 // startKafka starts a broker with three dead letters: one that can be read by
-// now, one that cannot, and one of scoring. The first was met twice.
+// now, one that cannot, and one of scoring. The first was met twice, and the topic that
+// was there before had another record at its offset.
 func startKafka(t *testing.T) string {
 	t.Helper()
 	b, err := broker.Start(broker.Options{Partitions: 1})
@@ -22,13 +23,17 @@ func startKafka(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	readable, err := event.Append(nil, &event.RequestEvent{
-		Kind: event.KindRequest, Phase: event.PhaseComplete, Id: "late-1", RequestId: "late-1", Time: timestamppb.Now(),
-		Tenant: "late", Gateway: "g", Epoch: 1, Lane: 2, Seq: 3, Decision: event.DecisionPermit,
-	})
-	if err != nil {
-		t.Fatal(err)
+	said := func(id string) []byte {
+		b, err := event.Append(nil, &event.RequestEvent{
+			Kind: event.KindRequest, Phase: event.PhaseComplete, Id: id, RequestId: id, Time: timestamppb.Now(),
+			Tenant: "late", Gateway: "g", Epoch: 1, Lane: 2, Seq: 3, Decision: event.DecisionPermit,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
 	}
+	readable := said("late-1")
 	at := time.Now().UTC()
 	var records []kafka.Record
 	for _, l := range []deadletter.Letter{
@@ -36,6 +41,7 @@ func startKafka(t *testing.T) string {
 		{Topic: topic.Requests, Offset: 42, Stage: deadletter.StageStoring, Reason: "malformed", Time: at, Value: []byte("\xff")},
 		{Topic: topic.Requests, Offset: 42, Stage: deadletter.StageScoring, Reason: "malformed", Time: at, Value: []byte("\xff")},
 		{Topic: topic.Requests, Offset: 41, Stage: deadletter.StageStoring, Reason: "field 99 is of a later version", Time: at.Add(time.Minute), Value: readable},
+		{Topic: topic.Requests, TopicID: "7f", Offset: 41, Stage: deadletter.StageStoring, Reason: "field 99 is of a later version", Time: at.Add(-time.Hour), Value: said("late-2")},
 	} {
 		key, value, _, err := l.Seal()
 		if err != nil {

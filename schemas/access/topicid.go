@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -32,16 +33,11 @@ func (a *Access) TopicID(ctx context.Context, clientID string, brokers []string,
 }
 
 func (a *Access) topicIDAt(ctx context.Context, clientID, broker, topic string) (string, error) {
-	conn, err := a.Connect(ctx, clientID, broker)
+	conn, done, err := a.connectFor(ctx, clientID, broker)
 	if err != nil {
 		return "", err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // Ends a read that waits.
-	defer func() {
-		if stop() {
-			_ = conn.Close() // Nothing was written: there is nothing to lose.
-		}
-	}()
+	defer done()
 	versions := kmsg.NewPtrApiVersionsRequest() // Version 0: every broker answers that.
 	known, err := Ask(conn, clientID, versions)
 	if err != nil {
@@ -67,6 +63,20 @@ func (a *Access) topicIDAt(ctx context.Context, clientID, broker, topic string) 
 		return "", kafka.Error(code)
 	}
 	return hex.EncodeToString(resp.Topics[0].TopicID[:]), nil
+}
+
+// connectFor is Connect for questions that ctx bounds: done ends the connection.
+func (a *Access) connectFor(ctx context.Context, clientID, broker string) (conn net.Conn, done func(), err error) {
+	conn, err = a.Connect(ctx, clientID, broker)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // Ends a read that waits.
+	return conn, func() {
+		if stop() {
+			_ = conn.Close() // Every answer was read: there is nothing to lose.
+		}
+	}, nil
 }
 
 // understands reports whether a broker takes a version of a request.

@@ -7,7 +7,7 @@
 //
 // A letter is one JSON object: where the record stood, who could not read it
 // and why, and the record itself as far as ValueMax. Its key is topic,
-// partition, reader and offset, so that the same record met again after a
+// partition, reader, offset and the topic's id, so that the same record met again after a
 // crash is the same letter.
 //
 // # Non-obvious

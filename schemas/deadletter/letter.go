@@ -32,7 +32,10 @@ const (
 
 // Letter is a record that could not be read.
 type Letter struct {
-	Topic     string `json:"topic"`
+	Topic string `json:"topic"`
+	// TopicID tells the topic from others that had its name before, "" where the broker
+	// gives none: one that is made anew has other records at the same offsets.
+	TopicID   string `json:"topic_id,omitempty"`
 	Partition int    `json:"partition"`
 	Offset    int64  `json:"offset"`
 	// Stage is the reader that could not read it.
@@ -46,6 +49,16 @@ type Letter struct {
 	Headers map[string][]byte `json:"headers,omitempty"`
 
 	headerBytes int
+}
+
+// ID names the letter: the reader, the record and, where it is known, the topic's id. The
+// same record that is met again has the same one.
+func (l *Letter) ID() string {
+	id := fmt.Sprintf("%s/%s/%d/%d", l.Stage, l.Topic, l.Partition, l.Offset)
+	if l.TopicID != "" {
+		id += "/" + l.TopicID
+	}
+	return id
 }
 
 // AddHeader keeps a header of the record if it still fits.
@@ -73,8 +86,11 @@ func (l *Letter) Seal() (key, value []byte, attributes cloudevent.Attributes, er
 	key = append(topic.SourceKey(l.Topic, l.Partition), 0)
 	key = append(append(key, l.Stage...), 0)
 	key = strconv.AppendInt(key, l.Offset, 10)
+	if l.TopicID != "" {
+		key = append(append(key, 0), l.TopicID...)
+	}
 	return key, value, cloudevent.Attributes{
-		ID: fmt.Sprintf("%s/%s/%d/%d", l.Stage, l.Topic, l.Partition, l.Offset), Source: "//vigil/analyzer/" + l.Stage,
+		ID: l.ID(), Source: "//vigil/analyzer/" + l.Stage,
 		Type: cloudevent.TypeDead, Time: l.Time, ContentType: cloudevent.JSON,
 	}, nil
 }

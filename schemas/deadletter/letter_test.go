@@ -45,6 +45,11 @@ func TestALetterTellsWhereWhoAndWhy(t *testing.T) {
 	if err != nil || bytes.Equal(key, other) {
 		t.Errorf("two readers share key %q, error %v", key, err)
 	}
+	l.TopicID = "7f"
+	anew, _, _, err := l.Seal()
+	if err != nil || bytes.Equal(other, anew) || l.ID() != "storing/vigil.requests/3/41/7f" {
+		t.Errorf("%s and the record of a topic that had its name before share key %q, error %v", l.ID(), anew, err)
+	}
 }
 
 // The largest letter still fits a Kafka record of the default size, whatever the record
