@@ -34,7 +34,7 @@ func (t *Table[V]) Fetch(i int32) (v *V, sum byte) {
 // Fetch reads what an event of the session looks at beside the session itself.
 func (s *Session) Fetch() (sum byte) {
 	sum = fetch.List(s.Pending.Seen) + fetch.List(s.Places) + fetch.List(s.Walks) + fetch.Value(s.Watch) + fetch.Value(s.Rotation)
-	sum += fetch.List(s.Suspicion.Piles) + fetch.List(s.Suspicion.Marks) + fetch.List(s.Pending.Samples)
+	sum += fetch.List(s.Suspicion.Piles) + fetch.List(s.Suspicion.Marks) + fetch.List(s.Suspicion.Reasons) + fetch.List(s.Pending.Samples)
 	for i := range s.Walks {
 		sum += fetch.List(s.Walks[i].IDs.hashes)
 	}
@@ -43,7 +43,10 @@ func (s *Session) Fetch() (sum byte) {
 
 // Fetch reads what an event of the subject looks at beside the subject itself.
 func (s *Subject) Fetch() (sum byte) {
-	sum = fetch.List(s.Open) + s.Breadth.Fetch()
+	sum = fetch.List(s.Open) + fetch.Value(s.left) + s.Breadth.Fetch() + s.Rate.Fetch() + s.MinuteBytes.Fetch() + s.HourBytes.Fetch()
+	for _, kind := range [...]Kind{Countries, Networks, Families, Devices, Prefixes, JA4s} {
+		sum += s.Kinds[kind].Fetch()
+	}
 	if s.Sequence != nil {
 		sum += s.Sequence.Fetch()
 	}

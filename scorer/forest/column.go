@@ -46,7 +46,11 @@ func (c *column) look(x float64) view {
 	var v view
 	plain, huber := math.Sqrt(c.squares/c.n), math.Sqrt(c.clipped/c.n)
 	v.z = c.deviation(x-c.center, max(math.Sqrt(plain*huber), spreadFloor*plain))
-	v.nats = min(float64(v.z*v.z)/2, c.tail(x))
+	v.nats = float64(v.z*v.z) / 2
+	out := c.tail(x)
+	if v.nats > 1-out { // -ln out is at least that.
+		v.nats = min(v.nats, -exact.Ln(out))
+	}
 	if share := c.predictable(); share > 0 {
 		c.follow(x, share, &v)
 	}
@@ -96,8 +100,8 @@ func (c *column) predictable() float64 {
 	return max(0, min(1, (float64(gain*gain)-5)/(10-5)))
 }
 
-// tail is -ln of the probability that a value lies as far out on its side,
-// two-sided, equal values counted half.
+// tail is the probability that a value lies as far out on its side, two-sided,
+// equal values counted half: above 0 and at most 1.
 func (c *column) tail(x float64) float64 {
 	from, equal := span(c.sample, x)
 	m := float64(len(c.sample))
@@ -109,7 +113,7 @@ func (c *column) tail(x float64) float64 {
 	if r, ok := c.topmost.rank(x); ok {
 		above = (r + 0.5) / (c.n + 1)
 	}
-	return -exact.Ln(min(1, 2*min(below, above)))
+	return min(1, 2*min(below, above))
 }
 
 // span is how many values of a sorted list are below x, and how many equal it.
@@ -154,9 +158,20 @@ func (c *column) learn(x float64, pick func(n float64) int) {
 		return
 	}
 	if out := pick(c.n); out < sampleMax {
-		c.sample = slices.Delete(c.sample, out, out+1)
-		c.sample = slices.Insert(c.sample, place(c.sample, x), x)
+		c.replace(out, x)
 	}
+}
+
+// replace puts x in the place of a value of the sample, and moves those between.
+func (c *column) replace(out int, x float64) {
+	at := place(c.sample, x)
+	if out < at {
+		at--
+		copy(c.sample[out:at], c.sample[out+1:at+1])
+	} else {
+		copy(c.sample[at+1:out+1], c.sample[at:out])
+	}
+	c.sample[at] = x
 }
 
 func (c *column) learnClipped(x float64) {

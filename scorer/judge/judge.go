@@ -323,11 +323,14 @@ func Supports(rungs []model.Rung, s *entity.Suspicion, dst []float64) []float64 
 // support is the suspicion whose ceiling and group allow a rung's action, as far
 // as no proof has answered it.
 func support(s *entity.Suspicion, g *model.Rung) float64 {
-	sum := 0.0
-	if verdict.Strength(g.Action) <= verdict.Strength(verdict.ActionStepUp) {
-		sum = -s.Answered
+	sum, strength := 0.0, verdict.Strength(g.Action)
+	if strength <= verdict.Strength(verdict.ActionStepUp) {
+		sum -= s.Answered
 	}
-	for c := verdict.Strength(g.Action); c < entity.CeilingSlots; c++ {
+	if len(s.Piles) == 0 {
+		return sum
+	}
+	for c := strength; c < entity.CeilingSlots; c++ {
 		if len(g.Groups) == 0 {
 			for g := range evidence.GroupCount {
 				sum += s.Held(c, g)

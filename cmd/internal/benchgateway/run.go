@@ -60,7 +60,12 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 		o: o, dir: dir, now: time.Now(), alone: all[1], elsewhere: all[0],
 		client: &http.Client{Transport: &http.Transport{}}, warm: make(map[string][][]byte), cold: make(map[string][][]byte),
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() {
+		late := b.close()
+		if late != nil { // It costs nobody the figures.
+			b.say("ending the programs: %v", late)
+		}
+	}()
 	b.report = Report{Time: b.now.UTC(), Machine: machine(), Options: o, CPU: make(map[string][]float64), Cold: make(map[string][]float64), Latency: make(map[string][]Latency)}
 	if o.wants(partHit) {
 		b.report.HitNanoseconds, b.report.HitAllocations, err = hit(o.Tokens, revokedOfHit)

@@ -173,7 +173,7 @@ func (b *bench) startEngines(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list gateways: %w", err)
 	}
-	p, first, err := start(b.dir, "engines", b.elsewhere, "nice", "-n", "10", b.o.Up, "up", "--data", dir, "--chdb", b.o.Library)
+	p, first, err := start(b.dir, "engines", b.elsewhere, "nice", "-n", "10", b.o.Up, "up", "--verbose", "--data", dir, "--chdb", b.o.Library)
 	if err != nil {
 		return err
 	}

@@ -95,19 +95,24 @@ func TestOnlyNamesAreAllocatedInASteadyState(t *testing.T) {
 	}
 }
 
-// TestFloor scores some events again and again from one state, and
+// TestRepeat scores some events again and again from one state, and
 // refuses to score more than there are.
-func TestFloor(t *testing.T) {
+func TestRepeat(t *testing.T) {
 	o := cost.Stream{Life: mixed(1, 50), Model: model.Default(), Warmup: 1000, Events: 2000}
-	one, err := cost.Floor(o, 2)
+	least, middle, err := cost.Repeat(o, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if one.Events != o.Events || one.P50 <= 0 || one.P50 > one.P99 || one.P99 > one.Max || one.Max > int64(time.Minute) {
-		t.Errorf("%+v of %d events", one, o.Events)
+	for _, l := range []*cost.Latency{least, middle} {
+		if l.Events != o.Events || l.P50 <= 0 || l.P50 > l.P99 || l.P99 > l.Max || l.Max > int64(time.Minute) {
+			t.Errorf("%+v of %d events", l, o.Events)
+		}
+	}
+	if least.P50 > middle.P50 || least.P99 > middle.P99 {
+		t.Errorf("the least, %v, takes longer than the middle, %v", least, middle)
 	}
 	o.Life.Days, o.Events = 2, 100_000
-	_, err = cost.Floor(o, 1)
+	_, _, err = cost.Repeat(o, 1)
 	if err == nil {
 		t.Error("more events than the history has were scored")
 	}

@@ -19,25 +19,25 @@ import (
 // that was just restored has no memory to use again.
 const settled = 20_000
 
-// Floor scores the events after a warm-up several times, each time by an engine restored
-// from the same state, and takes of each event the least time. What an event has to do
-// is the same every time, and other processes only ever add to it. Allocations and
-// processor time are not counted.
-func Floor(o Stream, runs int) (*Latency, error) {
+// Repeat scores the events after a warm-up several times, each time by an engine restored
+// from the same state, and takes of each event the least time and the middle one. What
+// an event has to do is the same every time, and other processes only ever add to it.
+// Allocations and processor time are not counted.
+func Repeat(o Stream, runs int) (least, middle *Latency, err error) {
 	world, err := life.New(o.Life)
 	if err != nil {
-		return nil, fmt.Errorf("cost: %w", err)
+		return nil, nil, fmt.Errorf("cost: %w", err)
 	}
 	e, err := scorer.New(scorer.Options{Model: o.Model, OfflineClock: true})
 	if err != nil {
-		return nil, fmt.Errorf("cost: %w", err)
+		return nil, nil, fmt.Errorf("cost: %w", err)
 	}
 	ev := new(event.RequestEvent)
 	var records []scorer.Record
 	for i := range o.Warmup + settled + o.Events {
 		_, more := world.Next(ev)
 		if !more {
-			return nil, fmt.Errorf("cost: the history ends after %d events", i)
+			return nil, nil, fmt.Errorf("cost: the history ends after %d events", i)
 		}
 		r := scorer.Record{Event: ev, Topic: topic.Requests, Offset: int64(i)}
 		if i < o.Warmup {
@@ -50,17 +50,17 @@ func Floor(o Stream, runs int) (*Latency, error) {
 	var state bytes.Buffer
 	err = e.Snapshot(&state)
 	if err != nil {
-		return nil, fmt.Errorf("cost: %w", err)
+		return nil, nil, fmt.Errorf("cost: %w", err)
 	}
-	least := slices.Repeat([]int64{1<<63 - 1}, o.Events)
+	took := make([][]int64, o.Events)
 	for range runs {
 		e, err = scorer.New(scorer.Options{Model: o.Model, OfflineClock: true})
 		if err != nil {
-			return nil, fmt.Errorf("cost: %w", err)
+			return nil, nil, fmt.Errorf("cost: %w", err)
 		}
 		err = e.Restore(bytes.NewReader(state.Bytes()), nil)
 		if err != nil {
-			return nil, fmt.Errorf("cost: %w", err)
+			return nil, nil, fmt.Errorf("cost: %w", err)
 		}
 		for _, r := range records[:settled] {
 			e.Assess(r)
@@ -69,9 +69,13 @@ func Floor(o Stream, runs int) (*Latency, error) {
 		for i, r := range records[settled:] {
 			began := time.Now()
 			e.Assess(r)
-			least[i] = min(least[i], time.Since(began).Nanoseconds())
+			took[i] = append(took[i], time.Since(began).Nanoseconds())
 		}
 	}
-	t := timing{took: least}
-	return t.done(), nil
+	var low, mid timing
+	for _, t := range took {
+		slices.Sort(t)
+		low.took, mid.took = append(low.took, t[0]), append(mid.took, t[len(t)/2])
+	}
+	return low.done(), mid.done(), nil
 }
