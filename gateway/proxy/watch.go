@@ -90,7 +90,7 @@ func (x *exchange) last(kind string) {
 		x.call.Visit.SetWrites()
 	}
 	x.idle, x.idleAt = x.total(), x.proxy.now()
-	x.timer.Reset(x.proxy.config.TickEvery)
+	x.schedule(x.proxy.config.TickEvery)
 	x.proxy.metrics.streams.Add(context.WithoutCancel(x.r.Context()), 1, metric.WithAttributes(attribute.String("stream", kind)))
 	x.report()
 }
@@ -120,7 +120,7 @@ func (x *exchange) beat() {
 			x.last("")
 			return
 		}
-		x.timer.Reset(min(waitCheck, x.proxy.config.LongAfter)) // It waits for its upstream: a slow request, not a stream.
+		x.schedule(min(waitCheck, x.proxy.config.LongAfter)) // It waits for its upstream: a slow request, not a stream.
 		return
 	}
 	total, now := x.total(), x.proxy.now()
@@ -131,7 +131,17 @@ func (x *exchange) beat() {
 		return
 	}
 	x.tick()
-	x.timer.Reset(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond)))
+	x.schedule(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond)))
+}
+
+// schedule has beat run after a time, and not before. Called with mu held.
+func (x *exchange) schedule(d time.Duration) {
+	if x.timer != nil {
+		x.timer.Reset(d)
+		return
+	}
+	x.proxy.young.remove(x)
+	x.timer = time.AfterFunc(d, x.caught(x.beat))
 }
 
 // tick reports progress. Called with mu held.
