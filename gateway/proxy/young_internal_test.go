@@ -29,6 +29,9 @@ func TestYoungGrowAtTheirOwnTime(t *testing.T) {
 		y.remove(first)
 		y.remove(third)
 		y.remove(third) // As an exchange does that has become a stream.
+		if young(first) || young(third) {
+			t.Error("an exchange that has ended is still listed")
+		}
 		for _, tt := range []struct {
 			wait           time.Duration
 			second, fourth bool // Are young then.
