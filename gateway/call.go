@@ -68,7 +68,11 @@ type call struct {
 // newEvent is what is known of every request. Attributes that clients choose
 // are cut to size by the emitter.
 func (g *Gateway) newEvent(r *http.Request, id string, at time.Time, o origin.Origin) *event.RequestEvent {
-	e := &event.RequestEvent{
+	e, ok := g.events.Get().(*event.RequestEvent)
+	if !ok {
+		e = new(event.RequestEvent)
+	}
+	*e = event.RequestEvent{
 		Kind: event.KindRequest, Id: id, Time: timestamppb.New(at), Phase: event.PhaseComplete, RequestId: id,
 		Tenant: g.config.Tenant, Region: g.config.Region, Binding: event.BindingNone, AuthMethod: "none",
 		Asn: o.ASN, AsOrg: o.ASOrg, Country: o.Country, NetworkTags: o.Tags,

@@ -86,6 +86,7 @@ type Gateway struct {
 	stale    atomic.Bool
 	draining atomic.Bool
 	calls    sync.WaitGroup // Handlers that have an event to emit.
+	events   sync.Pool      // *event.RequestEvent of calls that are settled.
 }
 
 // rules are what a reload replaces. Immutable.

@@ -92,11 +92,14 @@ func (g *Gateway) panicked(ctx context.Context, c *call, e any) problem.Problem 
 	return p
 }
 
-// settled emits and counts what became of a call.
+// settled emits and counts what became of a call, whose event is another's from then on:
+// whoever has a use for it later fails, and does not write of somebody else.
 func (g *Gateway) settled(ctx context.Context, c *call) {
 	c.finish()
 	g.metrics.active.Add(-1)
 	g.metrics.done(context.WithoutCancel(ctx), c, g.now().Sub(c.began).Seconds())
+	g.events.Put(c.event)
+	c.event = nil
 }
 
 // pass admits a request and forwards it. An open stream stays in here for hours,
@@ -295,7 +298,7 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, c *call) {
 // outbound is the call as the proxy takes it, nil where the client was refused.
 func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *proxy.Call {
 	rt := c.match.Route
-	header, err := c.outgoing(r, c.match)
+	own, err := c.outgoing(r, c.match)
 	if err != nil {
 		g.logger.ErrorContext(r.Context(), "cannot tell the upstream who asks", "route", rt.ID, "error", err, "request", c.id)
 		g.refuse(w, r, c, event.DecisionDeny, problem.Internal(), nil)
@@ -303,7 +306,7 @@ func (g *Gateway) outbound(w http.ResponseWriter, r *http.Request, c *call) *pro
 	}
 	to := &proxy.Call{
 		Match: c.match, Visit: c.visit, RequestID: c.id, Client: c.address,
-		Header: header, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil, Hold: c.barrier(r),
+		Own: own, Unproven: c.caller == nil, Observer: c, NotBefore: c.newUntil, Hold: c.barrier(r),
 		Goodbye: func(cut *session.Cut) problem.Problem {
 			if cut.Expired {
 				return problem.Expired(c.caller.Method).With(c.id, c.supportCode(nil))
@@ -481,32 +484,35 @@ func (g *Gateway) publishKeys(w http.ResponseWriter, r *http.Request, c *call) {
 	c.event.BytesOut = uint64(n)
 }
 
-// outgoing is what the upstream is told beside the client's request.
-func (c *call) outgoing(r *http.Request, m route.Match) (http.Header, error) {
-	values := [4]string{c.id, c.event.Subject, c.event.Session, c.traceparent} // One piece of memory for all.
-	h := make(http.Header, len(values)+1)
-	h["X-Request-Id"] = values[0:1:1]
-	if c.caller != nil {
-		h["X-Vigil-Subject"], h["X-Vigil-Session"] = values[1:2:2], values[2:3:3]
-	}
-	if c.traceparent != "" {
-		h["Traceparent"] = values[3:4:4]
-	}
+// outgoing sets what the upstream is told beside the client's request.
+func (c *call) outgoing(r *http.Request, m route.Match) (set func(http.Header), err error) {
+	token := ""
 	if c.gateway.signer != nil && c.caller != nil {
-		token, err := c.gateway.signer.Sign(c.caller, c.event.Device, c.action, m.Route.Upstream)
+		token, err = c.gateway.signer.Sign(c.caller, c.event.Device, c.action, m.Route.Upstream)
 		if err != nil {
 			return nil, err //nolint:wrapcheck // Names its package.
 		}
-		h[assertion.Header] = []string{token}
 	}
-	if c.gateway.config.TrustTrace {
-		for _, name := range []string{"Tracestate", "Baggage"} {
-			if v := r.Header[name]; v != nil {
-				h[name] = v
+	return func(h http.Header) {
+		values := [5]string{c.id, c.event.Subject, c.event.Session, c.traceparent, token} // One piece of memory for all.
+		h["X-Request-Id"] = values[0:1:1]
+		if c.caller != nil {
+			h["X-Vigil-Subject"], h["X-Vigil-Session"] = values[1:2:2], values[2:3:3]
+		}
+		if c.traceparent != "" {
+			h["Traceparent"] = values[3:4:4]
+		}
+		if token != "" {
+			h[assertion.Header] = values[4:5:5]
+		}
+		if c.gateway.config.TrustTrace {
+			for _, name := range [...]string{"Tracestate", "Baggage"} {
+				if v := r.Header[name]; v != nil {
+					h[name] = v
+				}
 			}
 		}
-	}
-	return h, nil
+	}, nil
 }
 
 // effect is the request's method as far as it may change something: a WebSocket

@@ -71,6 +71,7 @@ type Emitter struct {
 	signer       *seal.Signer // Nil where nothing is sealed.
 	metrics      metrics
 	buffers      buffers
+	records      records
 	requests     *stream
 	enforcements *stream
 	lanes        topic.Lanes
@@ -160,7 +161,8 @@ func (e *Emitter) emit(in Intent, ev *event.RequestEvent, traceparent string) bo
 	e.complete(ev, now)
 	key := keyOf(ev)
 	n := e.lanes.Of(key)
-	r := &record{
+	r := e.records.get()
+	*r = record{
 		life: e.life, lane: n, sort: sortEvent, class: classOf(ev), id: ev.Id, typ: cloudevent.TypeRequest,
 		traceparent: traceparent, time: ev.Time.AsTime(), queued: now, awaited: ev.Attributes[event.AttributeHeld] != "",
 	}

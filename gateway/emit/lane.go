@@ -48,11 +48,12 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 	ev.Lane, ev.Seq = r.lane, l.next
 	r.seq, r.last = l.next, l.next
 	e.issued(r.lane, l.next, r.queued)
+	stands := false // The place of its request, for it.
 	if e.spool != nil {
 		e.spool.Closing(in.slot, r.lane, l.next)
 		e.spool.Issue(r.lane, l.next)
 		defer func() {
-			if !r.slot.Held() {
+			if !stands {
 				e.spool.End(in.slot, in.Care == Strict)
 			}
 		}()
@@ -68,10 +69,15 @@ func (e *Emitter) enqueue(r *record, key []byte, ev *event.RequestEvent, in Inte
 		e.lose(l, r, ReasonTooLarge)
 	case err != nil:
 		e.lose(l, r, ReasonMalformed)
-	case !e.settle(r.lane, r.queued) || !e.push(r, in):
+	case !e.settle(r.lane, r.queued):
 		e.lose(l, r, ReasonQueueFull)
 	default:
-		return true
+		var queued bool
+		queued, stands = e.push(r, in)
+		if queued {
+			return true
+		}
+		e.lose(l, r, ReasonQueueFull)
 	}
 	return false
 }
@@ -83,19 +89,19 @@ func (e *Emitter) issued(lane uint32, seq uint64, at time.Time) {
 	}
 }
 
-// push keeps a record and queues it. False means that there is no room. A strict one
-// that the spool has no room for is in memory alone: until Kafka has it the place of
+// push keeps a record and queues it; queued is false where there is no room. A strict
+// one that the spool has no room for is in memory alone: until Kafka has it the place of
 // its request stands for it.
-func (e *Emitter) push(r *record, in Intent) bool {
+func (e *Emitter) push(r *record, in Intent) (queued, stands bool) {
 	e.keep(r, in.Care)
 	if in.Care == Strict && !r.ref.Valid() {
-		r.slot = in.slot
+		r.slot, stands = in.slot, in.slot.Held()
 	}
 	if e.requests.queue.push(r) {
-		return true
+		return true, stands
 	}
 	r.slot = spool.Slot{}
-	return false
+	return false, false
 }
 
 // lose notes that the newest number of a lane was dropped. Callers hold l.mu.
@@ -117,11 +123,15 @@ func (e *Emitter) settle(n uint32, now time.Time) bool {
 	l := &e.lane[n]
 	for len(l.gaps) > 0 {
 		r, err := e.tombstone(e.life, n, l.gaps[0], now)
-		if err != nil || !e.push(r, Intent{}) {
-			e.buffers.put(r.buf)
-			return false
+		if err == nil {
+			queued, _ := e.push(r, Intent{})
+			if queued {
+				l.gaps = l.gaps[1:]
+				continue
+			}
 		}
-		l.gaps = l.gaps[1:]
+		e.buffers.put(r.buf)
+		return false
 	}
 	l.gaps = nil
 	return true
@@ -188,7 +198,8 @@ func (e *Emitter) say(n uint32, reason string) {
 		e.spool.Issue(n, l.next+1)
 	}
 	e.issued(n, l.next+1, now) // Also where the tick is left out: the next of the lane has its number.
-	if !e.push(r, Intent{}) {
+	queued, _ := e.push(r, Intent{})
+	if !queued {
 		l.ticking.Store(false)
 		e.buffers.put(r.buf)
 		return

@@ -20,7 +20,8 @@ const (
 )
 
 // record is one encoded message on its way. It belongs to the queue from push
-// to pop; only the sender of its partition changes it in between.
+// to pop; only the sender of its partition changes it in between, and makes another of
+// it after that: whoever has pushed it must not look at it any more.
 type record struct {
 	life  *life // Whose number it has; nil for an enforcement of this life.
 	lane  uint32
@@ -57,6 +58,22 @@ func (r *record) attributes(source string) cloudevent.Attributes {
 		ID: r.id, Source: source, Type: r.typ, Time: r.time,
 		ContentType: cloudevent.Protobuf, TraceParent: r.traceparent,
 	}
+}
+
+// records are those that Kafka has, for the next ones.
+type records struct{ pool sync.Pool }
+
+func (p *records) get() *record {
+	if r, ok := p.pool.Get().(*record); ok {
+		return r
+	}
+	return new(record)
+}
+
+// put takes a record that nobody knows any more.
+func (p *records) put(r *record) {
+	*r = record{}
+	p.pool.Put(r)
 }
 
 // bufferKeepMax is the largest buffer that is worth keeping for the next event.

@@ -106,7 +106,7 @@ func (q *ring) peek(dst []*record, lane uint32, records int, bytes int64) []*rec
 	for {
 		dst = dst[:begin]
 		absent, left := 0, bytes
-		var refs []spool.Ref
+		var refs []spool.Ref // Where those are that are absent; others are not looked at.
 		l.mu.Lock()
 		for n := range min(l.count, records) {
 			e := *l.slot(n)
@@ -119,9 +119,10 @@ func (q *ring) peek(dst []*record, lane uint32, records int, bytes int64) []*rec
 				break
 			}
 			dst = append(dst, e.r)
-			refs = append(refs, e.ref)
 			if e.r == nil {
 				absent++
+				refs = append(refs, make([]spool.Ref, n-len(refs))...)
+				refs = append(refs, e.ref)
 			}
 		}
 		changed := l.changed

@@ -284,6 +284,7 @@ func (p *sender) release() {
 		p.e.ticked(r)
 		p.e.known(r)
 		p.e.buffers.put(r.buf)
+		p.e.records.put(r)
 	}
 	p.first++
 	clear(p.batch)

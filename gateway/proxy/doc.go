@@ -32,6 +32,10 @@
 //
 // # Concurrency
 //
+// Exchanges share one timer until they are known to last (see young), and an exchange
+// tells its upstream itself that its context has ended (see watched): for most requests
+// timer and context would cost more than what they guard.
+//
 // A Proxy is safe for concurrent use. Serve runs in the handler's goroutine. A
 // connection of HTTP/1.1 that was upgraded has two of its own, and with Call.Detach its
 // handler returns; a WebSocket over HTTP/2 has one beside its handler's. Observer is called under a mutex, in order,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -30,6 +29,8 @@ type exchange struct {
 	rc    *http.ResponseController
 	body  *body  // Nil where the request has none.
 	key   string // Sec-WebSocket-Key, where it is ours.
+	under watched
+	began time.Time
 
 	detached bool // It goes on without its handler.
 	// panicked is what one of its goroutines has panicked with beside the handler's.
@@ -45,8 +46,14 @@ type exchange struct {
 	// and many.
 	announces atomic.Int64
 
+	// Where it is in proxy.young, whose mutex guards them.
+	young          bool
+	older, younger *exchange
+
 	mu       sync.Mutex
-	timer    *time.Timer // Runs beat.
+	timer    *time.Timer // Runs beat; nil while it is young.
+	ended    bool        // over was called.
+	onEnd    func()      // Called by over, nil for nothing.
 	done     bool        // Serve is about to return.
 	lasting  bool        // It is known to last.
 	opened   bool        // Observer.Open was called.
@@ -100,8 +107,7 @@ func (x *exchange) ask(ctx context.Context) *http.Response {
 	if grpc {
 		x.call.Visit.SetStream(event.StreamGRPC)
 	}
-	began := x.proxy.now()
-	res, err := x.proxy.send(x.outgoing(ctx), x.call.Match.Route.Upstream, grpc)
+	res, err := x.proxy.send(x.outgoing(), x.call.Match.Route.Upstream, grpc)
 	if err != nil {
 		x.outcome = x.noAnswer(ctx, err)
 		return nil
@@ -116,13 +122,13 @@ func (x *exchange) ask(ctx context.Context) *http.Response {
 		x.outcome = x.noAnswer(ctx, context.Cause(ctx))
 		return nil
 	}
-	x.proxy.metrics.wait.Record(ctx, x.proxy.now().Sub(began).Seconds())
+	x.proxy.metrics.wait.Record(ctx, x.proxy.now().Sub(x.began).Seconds())
 	return res
 }
 
 // outgoing is the request as the upstream sees it. Trailers of a request are
 // dropped: no header check would have seen them.
-func (x *exchange) outgoing(ctx context.Context) *http.Request {
+func (x *exchange) outgoing() *http.Request {
 	target := x.call.Match.Target(x.r.URL.RawQuery)
 	if target.Scheme == "h2c" {
 		target.Scheme = "http"
@@ -146,11 +152,13 @@ func (x *exchange) outgoing(ctx context.Context) *http.Request {
 	}
 	values[3] = forwarded(x.r, values[0], x.call.Client)
 	h["Forwarded"] = values[3:4:4]
-	maps.Copy(h, x.call.Header)
+	if x.call.Own != nil {
+		x.call.Own(h)
+	}
 	out := (&http.Request{
 		Method: x.r.Method, URL: target, Host: target.Host, Header: h,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
+	}).WithContext(&x.under)
 	if x.body != nil {
 		out.Body, out.ContentLength = x.body, x.r.ContentLength
 	}
@@ -227,6 +235,50 @@ func (x *exchange) gone(err error) Outcome {
 	return Outcome{Status: p.Status, Reason: p.Code, Err: err, Abort: true}
 }
 
+// watched is a call's context that tells by itself when it ends, in the place of another
+// [context.AfterFunc], which takes as long as to look a token up. The package upstream
+// asks for it.
+type watched struct {
+	context.Context //nolint:containedctx // It lives as long as its exchange.
+
+	x *exchange
+}
+
+// AfterEnd calls f once the context has ended, on a goroutine of its own. The call's
+// upstream is the only one who waits for it. stop is that of [context.AfterFunc].
+func (w *watched) AfterEnd(f func()) (stop func() bool) {
+	x := w.x
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended {
+		go f()
+		return func() bool { return false }
+	}
+	x.onEnd = f
+	return x.forgetEnd
+}
+
+// forgetEnd stops what AfterEnd was to call, and reports whether it has not been.
+func (x *exchange) forgetEnd() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	waits := x.onEnd != nil
+	x.onEnd = nil
+	return waits
+}
+
+// over is called when the context ends.
+func (x *exchange) over() {
+	x.mu.Lock()
+	f := x.onEnd
+	x.onEnd, x.ended = nil, true
+	x.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	x.unblock(context.Cause(x.under.Context))
+}
+
 // unblock is called when the context ends: whatever waits for the client gets a
 // deadline, so that a cut does not wait with it.
 func (x *exchange) unblock(cause error) {
@@ -298,7 +350,10 @@ func (x *exchange) close(ctx context.Context) {
 func (x *exchange) finish(out *Outcome) {
 	x.mu.Lock()
 	x.done = true
-	x.timer.Stop()
+	x.proxy.young.remove(x)
+	if x.timer != nil {
+		x.timer.Stop()
+	}
 	out.Lasted, out.Sensitivity, out.streamed = x.opened, x.sensitivity, x.lasting
 	if x.hurried && !x.tunneled && !out.Abort {
 		_ = x.rc.SetWriteDeadline(time.Time{}) // The connection lives on.

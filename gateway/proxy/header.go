@@ -65,11 +65,14 @@ func respelled(name string) string {
 }
 
 // outgoingHeader is what of a client's header may reach the upstream. The values
-// are shared with in and must not be changed. A token that was not believed stays
+// are shared with in and must not be changed; the map may be one that send puts back. A token that was not believed stays
 // here: who reads it without checking it would be told a name that nobody proved.
 // Any other scheme is between the client and its upstream.
 func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
-	out := make(http.Header, len(in)+8)
+	out, ok := p.headers.Get().(http.Header)
+	if !ok {
+		out = make(http.Header, len(in)+8)
+	}
 	listed := connectionTokens(in)
 	for name, values := range in {
 		s := spelled(name)

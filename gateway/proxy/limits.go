@@ -19,6 +19,8 @@ const (
 	// continueTimeout is how long an upstream has to ask for a body that was
 	// announced with Expect.
 	continueTimeout = time.Second
+	// headersKeepMax is the largest header, in names, whose memory is worth keeping.
+	headersKeepMax = 64
 	// waitCheck is how often a request that waits for its upstream is looked at.
 	waitCheck = time.Second
 

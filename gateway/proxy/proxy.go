@@ -34,11 +34,13 @@ type Proxy struct {
 	now     func() time.Time
 	strip   map[string]struct{} // Of Config.StripHeaders, spelled.
 	buffers sync.Pool           // *[bufferBytes]byte
+	headers sync.Pool           // http.Header, empty, for direct.
 
 	direct   *upstream.Client // For plain requests without a body.
 	tls, h2c transports
 	pins     map[string]transports // Of Config.UpstreamTLS, by host.
 
+	young     young          // Exchanges that are not yet known to last.
 	lingering sync.WaitGroup // Cut WebSockets whose clients are being listened out.
 
 	mu      sync.Mutex
@@ -78,9 +80,9 @@ type Call struct {
 	RequestID string // Also the source of the support code of problems that no verdict caused.
 	// Client is the client's address, for X-Forwarded-For.
 	Client netip.Addr
-	// Header is set on the upstream's request, after everything that the
-	// client must not send has been stripped.
-	Header http.Header
+	// Own sets the gateway's own headers on the upstream's request, after everything that
+	// the client must not send has been stripped. It is called once, and may be nil.
+	Own func(h http.Header)
 	// Unproven says that no credential of the client's was believed.
 	Unproven bool
 	// Goodbye words a cut for the client.
@@ -141,6 +143,7 @@ func New(o Options) (*Proxy, error) {
 		config: o.Config, logger: o.Logger, now: o.Now,
 		strip: make(map[string]struct{}), endless: make(map[drainer]struct{}), pins: make(map[string]transports),
 	}
+	p.young.after, p.young.now = o.Config.LongAfter, o.Now
 	p.buffers.New = func() any { return new([bufferBytes]byte) }
 	for _, h := range o.Config.StripHeaders {
 		p.strip[spelled(h)] = struct{}{}
@@ -211,12 +214,11 @@ func (p *Proxy) Close() {
 // last byte has been written, or given up; nil where c.Detach was called.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request, c *Call) *Outcome {
 	ctx := r.Context()
-	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w)}
+	x := &exchange{proxy: p, call: c, w: w, r: r, rc: http.NewResponseController(w), began: p.now()}
+	x.under = watched{ctx, x}
 	x.takeBody()
-	x.mu.Lock()
-	x.timer = time.AfterFunc(p.config.LongAfter, x.caught(x.beat))
-	x.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() { x.unblock(context.Cause(ctx)) })
+	p.young.add(x)
+	stop := context.AfterFunc(ctx, x.over)
 	defer func() { // Also where run panics: its timer would report a stream for ever that is none.
 		stop()
 		if !x.detached {

@@ -78,7 +78,7 @@ func (x *exchange) answer(ctx context.Context, res *http.Response) (polite bool)
 // shed lets go of what a stream that has begun has no more use for: it may be open for
 // hours, and 100,000 beside it.
 func (x *exchange) shed(res *http.Response) {
-	res.Header, res.Request, x.call.Header, x.call.Hold = nil, nil, nil, nil
+	res.Header, res.Request, x.call.Own, x.call.Hold = nil, nil, nil, nil
 	if x.r.ProtoMajor == 2 { // net/http keeps the request; over HTTP/1.1 it looks at its header in the end.
 		clear(x.r.Header)
 	}

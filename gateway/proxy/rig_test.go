@@ -145,7 +145,7 @@ func (g *rig) handler(rt *route.Route) http.Handler {
 		maps.Copy(header, g.header)
 		call := &proxy.Call{
 			Match: route.Match{Route: rt, Path: r.URL.Path}, Visit: visit, RequestID: "q1",
-			Client: netip.MustParseAddr("203.0.113.9"), Header: header,
+			Client: netip.MustParseAddr("203.0.113.9"), Own: func(h http.Header) { maps.Copy(h, header) },
 			Goodbye: func(c *session.Cut) problem.Problem {
 				if g.bug.Load() {
 					panic("a bug")

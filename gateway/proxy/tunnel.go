@@ -60,7 +60,7 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
 	ended := x.call.Detach()
 	// The server's buffers and its goroutine's stack are free once the handler returns
 	// and nothing here names them: 100,000 idle connections would have as many.
-	x.w, x.rc, x.call.Header, x.call.Hold, x.call.Detach = nil, nil, nil, nil, nil
+	x.w, x.rc, x.call.Own, x.call.Hold, x.call.Detach = nil, nil, nil, nil, nil
 	x.r = (&http.Request{Method: x.r.Method, ProtoMajor: x.r.ProtoMajor}).WithContext(ctx)
 	x.proxy.lingering.Go(func() {
 		defer func() {

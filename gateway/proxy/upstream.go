@@ -199,7 +199,14 @@ func (p *Proxy) transport(trust *tls.Config, headerTimeout bool) *http.Transport
 // send calls an upstream with the client that is meant for it.
 func (p *Proxy) send(r *http.Request, to *url.URL, grpc bool) (*http.Response, error) {
 	if to.Scheme == "http" && !grpc && p.direct.Takes(r) {
-		return p.direct.RoundTrip(r) //nolint:wrapcheck // Classified by the only caller.
+		res, err := p.direct.RoundTrip(r)
+		// It has been sent, and by nobody else than this goroutine.
+		if len(r.Header) <= headersKeepMax {
+			clear(r.Header)
+			p.headers.Put(r.Header)
+		}
+		r.Header = nil
+		return res, err //nolint:wrapcheck // Classified by the only caller.
 	}
 	set := p.tls
 	if to.Scheme == "h2c" {

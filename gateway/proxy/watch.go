@@ -91,7 +91,7 @@ func (x *exchange) last(kind string) {
 		x.call.Visit.SetWrites()
 	}
 	x.idle, x.idleAt = x.total(), x.proxy.now()
-	x.timer.Reset(min(x.proxy.config.TickEvery, x.left(x.idleAt)))
+	x.schedule(min(x.proxy.config.TickEvery, x.left(x.idleAt)))
 	x.proxy.metrics.streams.Add(context.WithoutCancel(x.r.Context()), 1, metric.WithAttributes(attribute.String("stream", kind)))
 	x.report()
 }
@@ -121,7 +121,7 @@ func (x *exchange) beat() {
 			x.last("")
 			return
 		}
-		x.timer.Reset(min(waitCheck, x.proxy.config.LongAfter)) // It waits for its upstream: a slow request, not a stream.
+		x.schedule(min(waitCheck, x.proxy.config.LongAfter)) // It waits for its upstream: a slow request, not a stream.
 		return
 	}
 	total, now := x.total(), x.proxy.now()
@@ -137,7 +137,17 @@ func (x *exchange) beat() {
 		return
 	}
 	x.tick()
-	x.timer.Reset(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond), left))
+	x.schedule(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond), left))
+}
+
+// schedule has beat run after a time, and not before. Called with mu held.
+func (x *exchange) schedule(d time.Duration) {
+	if x.timer != nil {
+		x.timer.Reset(d)
+		return
+	}
+	x.proxy.young.remove(x)
+	x.timer = time.AfterFunc(d, x.caught(x.beat))
 }
 
 // left is how long a stream may go on, as things are. Called with mu held.

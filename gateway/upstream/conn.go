@@ -61,7 +61,7 @@ func (c *conn) quiet() bool {
 // connection is closed and its place free.
 func (c *conn) exchange(ctx context.Context, r *http.Request, request []byte) (*http.Response, error) {
 	c.unanswered = false
-	stop := context.AfterFunc(ctx, c.interrupt)
+	stop := afterEnd(ctx, c.interrupt)
 	res, err := c.ask(r, request)
 	if err == nil {
 		err = ctx.Err()
@@ -82,6 +82,19 @@ func (c *conn) exchange(ctx context.Context, r *http.Request, request []byte) (*
 		return nil, orCause(ctx, err)
 	}
 	return res, nil
+}
+
+// teller is a context that tells of its end in a cheaper way than [context.AfterFunc]
+// has, and means the same.
+type teller interface {
+	AfterEnd(f func()) (stop func() bool)
+}
+
+func afterEnd(ctx context.Context, f func()) (stop func() bool) {
+	if t, ok := ctx.(teller); ok {
+		return t.AfterEnd(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // orCause is why the context has ended, where it has, else err.

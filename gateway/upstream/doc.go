@@ -32,7 +32,8 @@
 //
 // A Client is safe for concurrent use. A response's body belongs to one
 // goroutine. When the request's context ends, a deadline that has gone by ends
-// the read or write that is under way; the connection is then closed.
+// the read or write that is under way; the connection is then closed. A context that has
+// a method AfterEnd, which is called as [context.AfterFunc] is, is asked by that.
 //
 // # Non-obvious
 //

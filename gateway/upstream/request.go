@@ -42,7 +42,7 @@ func appendRequest(b []byte, r *http.Request) ([]byte, error) {
 			if v == "" && name == "User-Agent" {
 				continue // How a caller says that there shall be none.
 			}
-			if !httpguts.ValidHeaderFieldValue(v) {
+			if !plain(v) && !httpguts.ValidHeaderFieldValue(v) {
 				return b, fmt.Errorf("invalid value of header %q", name)
 			}
 			b = append(b, name...)
@@ -56,6 +56,27 @@ func appendRequest(b []byte, r *http.Request) ([]byte, error) {
 		b = append(b, "Content-Length: 0\r\n"...) // RFC 9110, section 8.6.
 	}
 	return append(b, "\r\n"...), nil
+}
+
+// plain reports whether a value has none but printable ASCII characters: most are so,
+// and a token is long. It looks at eight at a time (Lamport, "Multiple byte processing
+// with full-word instructions", 1975).
+func plain(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		del := w ^ 0x7f*ones
+		if (w|(w-0x20*ones)|(del-ones))&high != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // owned are the headers that this package writes itself, or never.

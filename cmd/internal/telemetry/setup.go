@@ -17,6 +17,7 @@ import (
 	promexporter "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -92,6 +93,9 @@ func Setup(ctx context.Context, o Options) (*Telemetry, error) {
 			sdkmetric.WithInterval(o.Config.MetricsInterval), sdkmetric.WithTimeout(o.Config.OTLP.Timeout))))
 		traces = append(traces, sdktrace.WithBatcher(push.spans,
 			sdktrace.WithMaxQueueSize(spanQueueMax), sdktrace.WithMaxExportBatchSize(spanBatchMax), sdktrace.WithExportTimeout(o.Config.OTLP.Timeout)))
+	}
+	if push.spans == nil {
+		meters = append(meters, sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter)) // The page does not show them, and nobody has the traces.
 	}
 	t.meters = sdkmetric.NewMeterProvider(meters...)
 	t.traces = sdktrace.NewTracerProvider(traces...)
