@@ -82,3 +82,20 @@ func TestTokenInTheURL(t *testing.T) {
 		t.Errorf("the trace has it, or there is none: %s", all)
 	}
 }
+
+// A session cookie beside it changes nothing, on a public route neither.
+func TestTokenInTheURLBesideASession(t *testing.T) {
+	s := newSignInRig(t)
+	s.start(t, true)
+	b := s.browser(t)
+	b.signIn("/app/1", "alice", password).told(t)
+	for _, path := range []string{"/open", "/app/1"} {
+		got := b.get(path+"?access_token=secret", "Accept", "application/json")
+		if got.Status != http.StatusBadRequest || problemOf(t, got.Text)["code"] != "token_in_url" {
+			t.Errorf("%s with a session: %d %s, want 400 token_in_url", path, got.Status, got.Text)
+		}
+		if got := b.get(path); got.Status != http.StatusOK {
+			t.Errorf("%s without: %d %s", path, got.Status, got.Text)
+		}
+	}
+}
