@@ -184,6 +184,9 @@ func TestStartRefuses(t *testing.T) {
 		"upstream without an audience": {func(o *devstack.Options) {
 			o.Upstream, o.Issuer, o.Configure = "http://127.0.0.1:1", "http://127.0.0.1:1", nil
 		}, "--audience:"},
+		"issuer in clear text": {func(o *devstack.Options) {
+			o.Upstream, o.Issuer, o.Audience, o.Configure = "http://127.0.0.1:1", "http://login.example.com", "a", nil
+		}, "--issuer: must be https"},
 		"address that is none": {func(o *devstack.Options) { o.Listen = "foo" }, "--listen:"},
 		"address that is taken": {func(o *devstack.Options) {
 			o.Listen, o.Library = taken.Addr().String(), "/nowhere" // Who gets as far as ClickHouse says so.
