@@ -175,11 +175,11 @@ func (n *rawNames) into(params map[string]string, q query.Question, run runfile.
 		if params[kind] != "" {
 			return app.Usage("give --param %s or a raw name, not both", kind)
 		}
-		t, err := n.target(run, []string{kind})
+		id, err := n.pseudonym(run, kind)
 		if err != nil {
 			return err
 		}
-		params[kind] = t.GetId()
+		params[kind] = id
 	}
 	return nil
 }

@@ -172,7 +172,7 @@ func TestStartRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	for name, tt := range map[string]struct {
 		change func(*devstack.Options)
 		want   string
