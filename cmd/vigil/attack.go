@@ -180,7 +180,7 @@ func rehearse(
 	}
 	for i, s := range scenarios {
 		began := env.Now()
-		say(env.Stderr, "%s, scenario %d of %d, %d rounds: %s\n", s.Name, i+1, len(scenarios), o.rounds, s.Story)
+		say(env.Stderr, "%s, scenario %d of %d, rounds: %d: %s\n", s.Name, i+1, len(scenarios), o.rounds, s.Story)
 		r, err := campaign.Run(ctx, s)
 		if errors.Is(err, attack.ErrNobodyLeft) {
 			return reports, app.Usage("%w; start a new installation with more --people", err)
@@ -209,7 +209,7 @@ func attackable(dir string, run runfile.Run) (people.Census, error) {
 	census, err := people.ReadCensus(dir)
 	switch {
 	case run.Gateway == "":
-		return census, app.Usage("no installation in %s: start one with %q", dir, again)
+		return census, app.Usage("no installation in %s: start one with %q, or name the directory of one with --data", dir, again)
 	case run.OwnService:
 		return census, app.Usage("%s is in front of a service of yours: only the sample service may be attacked", dir)
 	case !local(run.Gateway) || !local(run.Issuer) || !local(run.ClickHouse):

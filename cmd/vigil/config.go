@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -78,7 +81,7 @@ func validate(c *cobra.Command, env app.Env, o configOptions, files []string) er
 	if err != nil {
 		return err
 	}
-	bad := false
+	bad, keyless := false, false
 	for _, file := range files {
 		r, err := checkerFor(o.role, file, env)
 		if err != nil {
@@ -87,11 +90,12 @@ func validate(c *cobra.Command, env app.Env, o configOptions, files []string) er
 		warnings, err := r.check(o.sources(env, file))
 		one := report{File: file, Role: r.name, OK: err == nil, Warnings: warnings}
 		var faults config.Faults
-		if err != nil && !errors.As(err, &faults) {
-			return app.Usage("%w", err)
+		if err != nil && !errors.As(err, &faults) { // It cannot be read; the others may.
+			faults = config.Faults{{Source: file, Text: err.Error()}}
+			err = faults
 		}
 		one.Faults = faults
-		bad = bad || err != nil
+		bad, keyless = bad || err != nil, keyless || slices.ContainsFunc(faults, madeByInit)
 		if asJSON {
 			err = writeJSON(env.Stdout, one)
 			if err != nil {
@@ -108,10 +112,20 @@ func validate(c *cobra.Command, env app.Env, o configOptions, files []string) er
 		}
 		say(env.Stdout, "%s: ok (%s)\n", file, r.name)
 	}
+	if keyless && !asJSON {
+		say(env.Stderr, "\"%s\" makes the keys and secrets that are missing, and says which file is for whom\n", hint("", "keys init DIR"))
+	}
 	if bad {
 		return &app.ExitError{Code: app.ExitUsage}
 	}
 	return nil
+}
+
+// madeByInit reports whether what is wrong is that a file is not named, or not
+// there, that "vigil keys init" makes.
+func madeByInit(f config.Fault) bool {
+	return slices.Contains([]string{"tenant_key_file", "keys.key_set_file", "keys.root_public_file", "announce.key_file"}, f.Key) &&
+		(strings.HasSuffix(f.Text, "is required") || strings.HasSuffix(f.Text, "does not exist"))
 }
 
 func newConfigPrintCommand(env app.Env) *cobra.Command {
@@ -153,7 +167,7 @@ func newConfigSchemaCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:       "schema gateway|analyzer",
 		Short:     "Print the JSON Schema of a configuration, for editors",
-		Args:      cobra.MatchAll(oneArg("the role, gateway or analyzer"), cobra.OnlyValidArgs),
+		Args:      roleArg(""),
 		ValidArgs: roleNames(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := roleFor(args[0], "")
@@ -174,8 +188,9 @@ func newConfigInitCommand(env app.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:       "init gateway|analyzer",
 		Short:     "Print a commented configuration to begin with",
+		Long:      "Print a commented configuration to begin with. A risk model is begun with\n\"vigil model init\".",
 		Example:   "  vigil config init gateway >gateway.yaml",
-		Args:      cobra.MatchAll(oneArg("the role, gateway or analyzer"), cobra.OnlyValidArgs),
+		Args:      roleArg("; a risk model is begun with \"vigil model init\""),
 		ValidArgs: roleNames(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := roleFor(args[0], "")
@@ -184,5 +199,16 @@ func newConfigInitCommand(env app.Env) *cobra.Command {
 			}
 			return r.init(env.Stdout)
 		},
+	}
+}
+
+// roleArg asks for one role; more is what else to say to who names another.
+func roleArg(more string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		err := oneArg("the role, gateway or analyzer")(c, args)
+		if err == nil && !slices.Contains(roleNames(), args[0]) {
+			err = fmt.Errorf("the role is gateway or analyzer, not %q%s", args[0], more)
+		}
+		return err
 	}
 }

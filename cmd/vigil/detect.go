@@ -68,7 +68,7 @@ func newDetectCommand(env app.Env) *cobra.Command {
   vigil detect --label attack --ignore id,name rows.csv.gz
   vigil detect --separator ';' rows.csv
   vigil detect -o json <rows.csv`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one FILE"),
 		RunE: func(cmd *cobra.Command, files []string) error { return detect(cmd, env, o, files) },
 	}
 	f := c.Flags()
@@ -193,7 +193,7 @@ func (d *detecting) next() error {
 		x, ok := cell(fields[at])
 		if !ok {
 			line, _ := d.rows.FieldPos(at)
-			return app.Usage("%s:%d: column %s: %q is not a number%s", d.name, line, d.title(at), shorten(clean(fields[at]), 40), d.advice(fields[at], at))
+			return app.Usage("%s:%d: column %s: %q is not a number%s", d.name, line, d.title(at), shorten(clean(fields[at]), 40), d.advice(fields, at))
 		}
 		d.row[i] = x
 	}
@@ -205,8 +205,8 @@ func (d *detecting) next() error {
 }
 
 // advice says what to do about a field that is no number.
-func (d *detecting) advice(field string, at int) string {
-	advice := ""
+func (d *detecting) advice(fields []string, at int) string {
+	advice, field := "", fields[at]
 	if len(d.used) == 1 {
 		advice = separated(field)
 	}
@@ -216,9 +216,34 @@ func (d *detecting) advice(field string, at int) string {
 	case decimal:
 		advice = "; write decimals with a point"
 	default:
-		advice = "; give each category a column of 0 and 1, or say --ignore " + d.short(at)
+		advice = "; give each category a column of 0 and 1, or say --ignore " + d.texts(fields)
 	}
 	return advice
+}
+
+// texts names all columns that hold text in a row, as --ignore takes them: by
+// number where the first line has numbers, too, and so may be no header.
+func (d *detecting) texts(fields []string) string {
+	doubtful := slices.ContainsFunc(d.header, func(name string) bool {
+		_, number := cell(name)
+		return number && name != ""
+	})
+	var names []string
+	for _, at := range d.used {
+		_, number := cell(fields[at])
+		switch {
+		case number:
+		case doubtful:
+			names = append(names, strconv.Itoa(at+1))
+		default:
+			names = append(names, d.short(at))
+		}
+	}
+	list := strings.Join(names, ",")
+	if doubtful {
+		list += "; line 1 was taken for a header, because of the text in it"
+	}
+	return list
 }
 
 // separated is what to do about a field that seems to be several, "" for one that

@@ -55,7 +55,7 @@ func newEpochCommand(env app.Env) *cobra.Command {
 	ofShow := newLink(show, env, analyzerParts(), epochTenantParts())
 	show.RunE = func(cmd *cobra.Command, args []string) error { return showEpoch(cmd, env, ofShow, args[0], "") }
 
-	diff := &cobra.Command{Use: "diff A B", Short: "How far epoch B is from epoch A, part by part", Args: cobra.ExactArgs(2)}
+	diff := &cobra.Command{Use: "diff A B", Short: "How far epoch B is from epoch A, part by part", Args: exactArgs("the epochs A and B, by their numbers", 2)}
 	ofDiff := newLink(diff, env, analyzerParts(), epochTenantParts())
 	diff.RunE = func(cmd *cobra.Command, args []string) error { return showEpoch(cmd, env, ofDiff, args[1], args[0]) }
 

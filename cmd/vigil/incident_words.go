@@ -229,6 +229,10 @@ func sayWord(ctx context.Context, env app.Env, l *link, w incident.Word, id stri
 	if err != nil {
 		return fmt.Errorf("store what was said: %w", err)
 	}
-	say(env.Stderr, "%s: %s %s, by %s\n", w.Incident, w.Word, clean(w.Text), clean(w.By))
+	said := w.Word
+	if w.Text != "" {
+		said += " " + clean(w.Text)
+	}
+	say(env.Stderr, "%s: %s, by %s\n", w.Incident, said, clean(w.By))
 	return nil
 }

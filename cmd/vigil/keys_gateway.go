@@ -22,7 +22,7 @@ keys.jws and keys/gateway-ID.pem (emit.key_file), then the analyzers get keys.jw
 From then on nothing is believed without a seal, of any gateway. Where others have
 no key yet, set ingest.unsigned: mark first, and auto again when the last one has one.`,
 		Example: "  vigil keys gateway deploy/compose/installation gateway-1",
-		Args:    cobra.ExactArgs(2),
+		Args:    exactArgs("DIR, of the installation, and ID, of the gateway", 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(c)
 			if err != nil {

@@ -72,12 +72,12 @@ func newLabelCommand(env app.Env) *cobra.Command {
 		if len(args) == 0 {
 			return o.list(cmd, env, db, run.Tenant)
 		}
-		return o.add(cmd, env, db, run.Tenant, args[0], args[1])
+		return o.add(cmd, env, db, run.Tenant, l.directory(), args[0], args[1])
 	}
 	return c
 }
 
-func (o *labelOptions) add(c *cobra.Command, env app.Env, db database, tenant, name, says string) error {
+func (o *labelOptions) add(c *cobra.Command, env app.Env, db database, tenant, dir, name, says string) error {
 	if says != labels.FalseAlarm && says != labels.Confirmed {
 		return app.Usage("a verdict is %s or %s, not %q", labels.FalseAlarm, labels.Confirmed, clean(shorten(says, 80)))
 	}
@@ -95,12 +95,16 @@ func (o *labelOptions) add(c *cobra.Command, env app.Env, db database, tenant, n
 	var found []struct {
 		ID string `ch:"id"`
 	}
-	err := db.Select(c.Context(), &found, "SELECT DISTINCT id FROM verdicts WHERE tenant = ? AND (id = ? OR support_code = ?) LIMIT 2", tenant, name, name)
+	err := db.Select(c.Context(), &found, "SELECT DISTINCT id FROM verdicts WHERE tenant = ? AND (id = ? OR support_code = upper(?)) LIMIT 2", tenant, name, name)
 	if err != nil {
 		return fmt.Errorf("look the verdict up: %w", err)
 	}
 	if len(found) != 1 {
-		return &app.ExitError{Code: app.ExitFindings, Err: fmt.Errorf("%d verdicts have the id or support code %q, one is needed; \"%s\" lists them", len(found), clean(shorten(name, 80)), hint("", "verdicts"))}
+		many := "no verdict has"
+		if len(found) > 1 {
+			many = "more than one verdict has"
+		}
+		return &app.ExitError{Code: app.ExitFindings, Err: fmt.Errorf("%s the id or support code %q; \"%s\" lists them", many, clean(shorten(name, 80)), hint(dir, "verdicts"))}
 	}
 	now := env.Now().UTC()
 	err = db.Exec(c.Context(), "INSERT INTO labels (tenant, time, verdict_id, label, label_by, note, ingested_at) VALUES (?, ?, ?, ?, ?, ?, ?)",

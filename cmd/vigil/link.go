@@ -54,8 +54,12 @@ func adminParts() []part {
 	return slices.Concat([]part{
 		{"gateway-admin", "admin ports of all gateways, as URLs with commas between", func(r *runfile.Run) *string { return &r.GatewayAdmin }},
 		{"analyzer-admin", "admin port of an analyzer, as a URL", func(r *runfile.Run) *string { return &r.Console }},
-		{"tenant-key-file", "key of the pseudonyms, for raw names", func(r *runfile.Run) *string { return &r.TenantKeyFile }},
-	}, portalParts(), operatorParts())
+	}, nameParts(), portalParts(), operatorParts())
+}
+
+// nameParts are for raw names.
+func nameParts() []part {
+	return []part{{"tenant-key-file", "key of the pseudonyms, for raw names", func(r *runfile.Run) *string { return &r.TenantKeyFile }}}
 }
 
 // portalParts are for what the admin ports want to be shown, and are verified by.
@@ -215,9 +219,22 @@ func open(ctx context.Context, run runfile.Run) (database, error) {
 		return nil, app.Unreachable(fmt.Errorf("nobody answers at ClickHouse's address %s: %w; is \"vigil up\" running?", strings.Join(c.Addresses, ", "), network.Err))
 	}
 	if err != nil {
-		return nil, app.Unreachable(err)
+		return nil, app.Unreachable(clickhouseFault(err, strings.Join(c.Addresses, ", "), run.ClickHouseUser))
 	}
 	return conn, nil
+}
+
+// clickhouseFault says in a sentence what the driver wraps four times; by its own
+// text where that has no type here.
+func clickhouseFault(err error, address, user string) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "AUTHENTICATION_FAILED"):
+		return fmt.Errorf("ClickHouse at %s does not let user %q in with this password: say --clickhouse-user and --clickhouse-password-file, or name with --data the directory of an installation that \"vigil up\" made", address, cmp.Or(user, "default"))
+	case errors.Is(err, context.DeadlineExceeded), strings.Contains(text, "acquire conn timeout"):
+		return fmt.Errorf("ClickHouse at %s takes connections and does not answer in time: try again when it has less to do", address)
+	}
+	return err
 }
 
 // names are the pseudonyms of the tenant.

@@ -38,7 +38,7 @@ where no file is named. Rules and the trees of its models are measured on this
 machine, on an event that has every field: time and allocations for one event,
 and for rules the worst case in units of the Common Expression Language,
 against limits.rule_cost_max.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one model"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(cmd)
 			if err != nil {
@@ -63,7 +63,7 @@ func newModelDiffCommand(env app.Env) *cobra.Command {
 		Short:   "Say in words how two models differ",
 		Long:    "Say in words how the model of file NEW differs from that of file OLD. A - in\nplace of a file is the model that ships. Exit code 0 where they are the same, 1\nwhere they differ, 2 where one cannot be read.",
 		Example: "  vigil model diff - model.yaml",
-		Args:    cobra.ExactArgs(2),
+		Args:    exactArgs("the models OLD and NEW, or - for the one that ships", 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(cmd)
 			if err != nil {

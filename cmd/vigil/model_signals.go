@@ -40,7 +40,7 @@ ceilings are those of the model that ships. A signal that lacks what it needs is
 silent: what is missing is no evidence, neither for nor against.`,
 		Example: `  vigil model signals
   vigil model signals geo.impossible_travel`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("one signal"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(cmd)
 			if err != nil {

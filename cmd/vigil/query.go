@@ -14,18 +14,23 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/query"
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/schemas/event"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 // newQueryCommand asks the named questions.
 func newQueryCommand(env app.Env) *cobra.Command {
 	var params []string
+	var raw rawNames
 	c := &cobra.Command{
 		Use:   "query [NAME]",
 		Short: "Ask one of the named questions; without a name, list them",
 		Example: `  vigil query
   vigil query traffic
-  vigil query timeline --param subject=q8Xz…  -o json`,
-		Args: cobra.MaximumNArgs(1),
+  vigil query timeline --param subject=q8Xz…  -o json
+  vigil query timeline --issuer https://login.example.com --sub ana`,
+		Args: atMostOne("one question"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var all []cobra.Completion
 			for _, q := range query.Names() {
@@ -34,13 +39,16 @@ func newQueryCommand(env app.Env) *cobra.Command {
 			return all, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	l := newLink(c, env, clickhouseParts())
+	l := newLink(c, env, clickhouseParts(), nameParts())
+	c.Flags().StringVar(&raw.issuer, "issuer", "", "raw name: the token's iss")
+	c.Flags().StringVar(&raw.sub, "sub", "", "raw name for the parameter subject: the token's sub")
+	c.Flags().StringVar(&raw.sid, "sid", "", "raw name for the parameter session: the token's sid")
 	c.Flags().StringArrayVarP(&params, "param", "p", nil, "a parameter of the question, key=value; may be repeated")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return listQuestions(cmd, env)
 		}
-		return ask(cmd, env, l, args[0], params)
+		return ask(cmd, env, l, raw, args[0], params)
 	}
 	return c
 }
@@ -89,7 +97,7 @@ func listQuestions(c *cobra.Command, env app.Env) error {
 	return newPrinter(c, env).table([]string{"NAME", "PARAMETERS", "QUESTION"}, rows)
 }
 
-func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) error {
+func ask(c *cobra.Command, env app.Env, l *link, raw rawNames, name string, pairs []string) error {
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err
@@ -111,6 +119,10 @@ func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) er
 		return err
 	}
 	run, err := l.read()
+	if err != nil {
+		return err
+	}
+	err = raw.into(params, q, run)
 	if err != nil {
 		return err
 	}
@@ -140,8 +152,36 @@ func ask(c *cobra.Command, env app.Env, l *link, name string, pairs []string) er
 	err = newPrinter(c, env).answer(columns, rows)
 	if err == nil && len(rows) == 0 {
 		say(env.Stderr, "nothing answers this question in its period: %s\n", q.Text)
+		if subject := params["subject"]; subject != "" && !event.Pseudonym(subject) {
+			say(env.Stderr, "%q is no pseudonym, which has 22 characters; the raw name of a subject is given by --issuer and --sub\n", clean(shorten(subject, 80)))
+		}
 	}
 	return err
+}
+
+// into puts the pseudonym of a raw name into the parameter that takes it.
+func (n *rawNames) into(params map[string]string, q query.Question, run runfile.Run) error {
+	if n.issuer != "" && n.sub == "" && n.sid == "" {
+		return app.Usage("--issuer goes with --sub or --sid")
+	}
+	for _, kind := range []string{verdict.TargetSubject, verdict.TargetSession} {
+		name, _ := n.raw(kind)
+		if name == "" {
+			continue
+		}
+		if !slices.ContainsFunc(q.Params, func(p query.Param) bool { return p.Name == kind }) {
+			return app.Usage("question %s has no parameter %s for a raw name", q.Name, kind)
+		}
+		if params[kind] != "" {
+			return app.Usage("give --param %s or a raw name, not both", kind)
+		}
+		id, err := n.pseudonym(run, kind)
+		if err != nil {
+			return err
+		}
+		params[kind] = id
+	}
+	return nil
 }
 
 // checkTypes says in one sentence what the server would say in a page.

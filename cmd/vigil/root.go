@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,6 +64,7 @@ func newRootCommand(env app.Env) *cobra.Command {
 	}
 	root.SetHelpCommandGroupID(groupSet)
 	root.SetCompletionCommandGroupID(groupSet)
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringP("output", "o", outputTable, "form of the result: table or json")
 	root.PersistentFlags().Bool("no-color", false, "no colours, also on a terminal (as does the variable NO_COLOR)")
 	return root
@@ -82,6 +84,21 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), guess)
 }
 
+// flagError adds to a flag that stands where only a command below has it that
+// such a command is to be named.
+func flagError(c *cobra.Command, err error) error {
+	var below []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			below = append(below, sub.Name())
+		}
+	}
+	if len(below) == 0 || !c.HasParent() {
+		return err
+	}
+	return fmt.Errorf("%w; name one of %s first", err, strings.Join(below, ", "))
+}
+
 // oneArg asks for exactly one argument, and says what it is where it is missing.
 func oneArg(what string) cobra.PositionalArgs { return someArgs(what, 1) }
 
@@ -93,6 +110,29 @@ func someArgs(what string, most int) cobra.PositionalArgs {
 			return fmt.Errorf("name %s", what)
 		case most > 0 && len(args) > most:
 			return fmt.Errorf("%q is too much: name only %s", args[most], what)
+		}
+		return nil
+	}
+}
+
+// exactArgs asks for what a command needs, no less and no more.
+func exactArgs(what string, n int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < n:
+			return fmt.Errorf("name %s", what)
+		case len(args) > n:
+			return fmt.Errorf("%q is too much: name only %s", args[n], what)
+		}
+		return nil
+	}
+}
+
+// atMostOne takes one argument or none, and says what it would be.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return fmt.Errorf("%q is too much: name only %s", args[1], what)
 		}
 		return nil
 	}

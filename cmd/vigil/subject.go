@@ -49,28 +49,36 @@ func (n *rawNames) target(run runfile.Run, args []string) (*verdict.Target, erro
 		t.Id = args[1]
 		return t, canonical(t)
 	}
-	raw, need := n.raw(t.Kind)
-	if need == "" {
-		return nil, app.Usage("a %s needs its ID", t.Kind)
-	}
-	if raw == "" || n.issuer == "" && t.Kind != verdict.TargetAccount {
-		return nil, app.Usage("a %s needs its ID, or %s", t.Kind, need)
-	}
-	pseudonyms, err := names(run)
+	var err error
+	t.Id, err = n.pseudonym(run, t.Kind)
 	if err != nil {
 		return nil, err
 	}
-	switch t.Kind {
-	case verdict.TargetSubject:
-		t.Id = pseudonyms.Subject(n.issuer, raw)
-	case verdict.TargetSession:
-		t.Id = pseudonyms.Session(n.issuer, raw)
-	case verdict.TargetToken:
-		t.Id = pseudonyms.Token(n.issuer, raw)
-	case verdict.TargetAccount:
-		t.Id = pseudonyms.Account(raw)
-	}
 	return t, nil
+}
+
+// pseudonym is the ID of a kind by the raw name that was given for it.
+func (n *rawNames) pseudonym(run runfile.Run, kind string) (string, error) {
+	raw, need := n.raw(kind)
+	if need == "" {
+		return "", app.Usage("a %s needs its ID", kind)
+	}
+	if raw == "" || n.issuer == "" && kind != verdict.TargetAccount {
+		return "", app.Usage("a %s needs its ID, or %s", kind, need)
+	}
+	pseudonyms, err := names(run)
+	if err != nil {
+		return "", err
+	}
+	switch kind {
+	case verdict.TargetSubject:
+		return pseudonyms.Subject(n.issuer, raw), nil
+	case verdict.TargetSession:
+		return pseudonyms.Session(n.issuer, raw), nil
+	case verdict.TargetToken:
+		return pseudonyms.Token(n.issuer, raw), nil
+	}
+	return pseudonyms.Account(raw), nil
 }
 
 // raw is the raw name that was given for a kind, and the flags that give one;

@@ -56,7 +56,7 @@ func newTestCommand(env app.Env) *cobra.Command {
 		Short:   "Play scenarios to a risk model and compare what comes",
 		Long:    testLong,
 		Example: "  vigil test --model model.yaml scenarios/",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    someArgs("the scenarios, files or folders of them", 0),
 		RunE:    func(cmd *cobra.Command, args []string) error { return test(cmd, env, o, args) },
 	}
 	c.Flags().StringVar(&o.model, "model", "", "risk model file; without it the model that ships")

@@ -3,6 +3,7 @@ package route
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -317,6 +318,10 @@ func (s Spec) sectionFaults(key string) []error {
 func parseUpstream(raw string) (*url.URL, error) {
 	if raw == "" {
 		return nil, errors.New("is missing")
+	}
+	_, _, err := net.SplitHostPort(raw)
+	if err == nil && !strings.Contains(raw, "/") {
+		return nil, fmt.Errorf("%q has no scheme: write http://%s, or https or h2c", raw, raw)
 	}
 	u, err := url.Parse(raw)
 	if err != nil {

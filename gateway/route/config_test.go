@@ -42,6 +42,8 @@ func TestValidateNamesEachFaultByItsKey(t *testing.T) {
 		"method in small letters":     {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Methods = []string{"GET", "post"} })}, want: `routes[0].methods[1]: unknown value "post", did you mean "POST"?`},
 		"no upstream":                 {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "" })}, want: "routes[0].upstream: is missing"},
 		"upstream of another scheme":  {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "ftp://x" })}, want: "scheme must be http, https or h2c"},
+		"upstream without scheme":     {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "127.0.0.1:3000" })}, want: `routes[0].upstream: "127.0.0.1:3000" has no scheme: write http://127.0.0.1:3000`},
+		"upstream of a name alone":    {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "localhost:3000" })}, want: "write http://localhost:3000"},
 		"upstream without host":       {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "http://:80" })}, want: "names no host"},
 		"upstream with a password":    {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "http://u:p@x" })}, want: "must not carry a user"},
 		"upstream with a query":       {routes: []route.Spec{spec("a", "/a", func(s *route.Spec) { s.Upstream = "http://x/?a=1" })}, want: "must not carry a query"},

@@ -123,6 +123,9 @@ func TestServe(t *testing.T) {
 	if err != nil || line["msg"] != "serving" || line["gateway"] != "http://127.0.0.1:1" {
 		t.Errorf("log is %q (%v)", errs.String(), err)
 	}
+	if !strings.Contains(errs.String(), `"msg":"stopping: `) {
+		t.Errorf("nothing says that it stops: %s", errs.String())
+	}
 }
 
 // TestServeFailures checks the exit code of every way in which a role does not run.
@@ -133,10 +136,11 @@ func TestServeFailures(t *testing.T) {
 		code int
 		want string
 	}{
-		"no such file":      {args: []string{"-c", "absent.yaml"}, code: 2, want: "read configuration: open absent.yaml: no such file or directory"},
-		"faulty flag":       {args: []string{"--set", "nam=x"}, code: 2, want: `--set nam: nam: unknown key; did you mean "name"?`},
-		"the role gives up": {run: errors.New("broke"), code: 1, want: "vigil-test: broke"},
-		"nothing to reach":  {run: app.Unreachable(errors.New("kafka is away")), code: 4, want: "vigil-test: kafka is away"},
+		"no such file":          {args: []string{"-c", "absent.yaml"}, code: 2, want: "read configuration: open absent.yaml: no such file or directory"},
+		"file without its flag": {args: []string{"c.yaml"}, code: 2, want: `"c.yaml" is too much: a configuration file is named by --config FILE`},
+		"faulty flag":           {args: []string{"--set", "nam=x"}, code: 2, want: `--set nam: nam: unknown key; did you mean "name"?`},
+		"the role gives up":     {run: errors.New("broke"), code: 1, want: "vigil-test: broke"},
+		"nothing to reach":      {run: app.Unreachable(errors.New("kafka is away")), code: 4, want: "vigil-test: kafka is away"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -63,7 +63,7 @@ func NewServeCommand[C any](env Env, role Role[C]) *cobra.Command {
 	c := &cobra.Command{
 		Use: role.Name, Short: role.Short, Long: role.Long,
 		Version: Version().Version,
-		Args:    cobra.NoArgs,
+		Args:    noFile,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.Env, s.Written = env.Environ, role.Written
 			return serve(cmd.Context(), env, role, s)
@@ -73,6 +73,14 @@ func NewServeCommand[C any](env Env, role Role[C]) *cobra.Command {
 	c.Flags().StringArrayVar(&s.Set, "set", nil, "set one key, such as --set listen.address=:8080; wins over file and environment; may be repeated")
 	c.CompletionOptions.DisableDefaultCmd = true
 	return c
+}
+
+// noFile refuses arguments; most who give one mean the configuration.
+func noFile(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is too much: a configuration file is named by --config FILE", args[0])
+	}
+	return nil
 }
 
 func serve[C any](ctx context.Context, env Env, role Role[C], s config.Sources) error {
@@ -112,6 +120,7 @@ func run[C any](ctx context.Context, env Env, role Role[C], s config.Sources, lo
 	if err != nil {
 		return err
 	}
+	asked := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	ctx, stop := context.WithCancel(ctx)
 	g.Go(func() error {
@@ -128,6 +137,13 @@ func run[C any](ctx context.Context, env Env, role Role[C], s config.Sources, lo
 		tel.Logger().WarnContext(ctx, "ready line not written", "error", err)
 	}
 	tel.Logger().InfoContext(ctx, "serving", addressAttrs(service.Addresses)...)
+	g.Go(func() error {
+		<-ctx.Done()
+		if asked.Err() != nil { // Not by an error, which says so itself.
+			tel.Logger().InfoContext(ctx, "stopping: what is in flight is finished first; a second signal ends it at once")
+		}
+		return nil
+	})
 	return g.Wait()
 }
 

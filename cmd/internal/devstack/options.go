@@ -153,6 +153,9 @@ func (o Options) validateService() []error {
 			errs = append(errs, fmt.Errorf("%s: is missing: %s", f.flag, f.what))
 		case err != nil || u.Host == "":
 			errs = append(errs, fmt.Errorf("%s: needs a URL such as http://127.0.0.1:3000, is %q", f.flag, f.value))
+		case f.value == o.Issuer && u.Scheme != "https" && !onLoopback(f.value) && o.Configure == nil:
+			// A configuration may allow it.
+			errs = append(errs, fmt.Errorf("%s: must be https unless it is on this machine, is %q", f.flag, f.value))
 		}
 	}
 	// A configuration may name the audiences; whether it does shows when it is read.

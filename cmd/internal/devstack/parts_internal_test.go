@@ -1,11 +1,15 @@
 package devstack
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestPartsStopBackwards checks the order, and that an error of one does not keep the others running.
@@ -44,5 +48,17 @@ func TestPartThatEndsByItself(t *testing.T) {
 	err = <-p.failed
 	if !errors.Is(err, broken) {
 		t.Errorf("failed: %v, want %v", err, broken)
+	}
+}
+
+// TestASlowPartIsNamed checks that who waits is told for what, and nobody who does not.
+func TestASlowPartIsNamed(t *testing.T) {
+	told, words := io.Pipe()
+	logger := slog.New(slog.NewTextHandler(words, nil))
+	sayLater(logger, "directory", time.Hour).Stop()
+	sayLater(logger, "clickhouse", time.Nanosecond)
+	line, err := bufio.NewReader(told).ReadString('\n')
+	if err != nil || !strings.Contains(line, "part=clickhouse") {
+		t.Errorf("said %q, error %v", line, err)
 	}
 }

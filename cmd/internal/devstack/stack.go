@@ -77,6 +77,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		do   func(context.Context) error
 	}{
 		{"directory", s.openDir},
+		{"gateway's address", s.tryListen},
 		{"sample service", s.startSamples},
 		{"kafka", s.startKafka},
 		{"clickhouse", s.startClickHouse},
@@ -86,7 +87,9 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		{"run file", s.writeRun},
 	} {
 		began := time.Now()
+		patience := sayLater(o.Logger, step.name, patienceMax)
 		err = step.do(ctx)
+		patience.Stop()
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -100,6 +103,16 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		o.Logger.DebugContext(ctx, "started", "part", step.name, "took", time.Since(began))
 	}
 	return s, nil
+}
+
+// patienceMax is how long a part may take to start without a word; it is many
+// times what each takes on a machine that has nothing else to do.
+const patienceMax = 5 * time.Second
+
+// sayLater says after a while which part it is that still starts, unless it is
+// stopped before.
+func sayLater(logger *slog.Logger, step string, after time.Duration) *time.Timer {
+	return time.AfterFunc(after, func() { logger.Warn("still starting", "part", step, "for", after) })
 }
 
 // asked reports whether the fault lies in what was asked for.
@@ -190,6 +203,19 @@ func (s *Stack) openDir(context.Context) error {
 		return fmt.Errorf("read tenant key: %w", err)
 	}
 	return nil
+}
+
+// tryListen finds out whether the gateway could listen where it was told to,
+// before the parts that take long are started.
+func (s *Stack) tryListen(ctx context.Context) error {
+	if s.options.Listen == "" {
+		return nil
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.options.Listen)
+	if err != nil {
+		return fmt.Errorf("%w: --listen: nobody can listen there now: %w; name another address, or leave it out for a free port", ErrOptions, err)
+	}
+	return ln.Close()
 }
 
 // startSamples runs the provider and the service that nobody else brought.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -167,6 +168,11 @@ func TestSecondStartGoesOn(t *testing.T) {
 
 // TestStartRefuses names what is wrong before anything is started.
 func TestStartRefuses(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
 	for name, tt := range map[string]struct {
 		change func(*devstack.Options)
 		want   string
@@ -178,14 +184,20 @@ func TestStartRefuses(t *testing.T) {
 		"upstream without an audience": {func(o *devstack.Options) {
 			o.Upstream, o.Issuer, o.Configure = "http://127.0.0.1:1", "http://127.0.0.1:1", nil
 		}, "--audience:"},
+		"issuer in clear text": {func(o *devstack.Options) {
+			o.Upstream, o.Issuer, o.Audience, o.Configure = "http://127.0.0.1:1", "http://login.example.com", "a", nil
+		}, "--issuer: must be https"},
 		"address that is none": {func(o *devstack.Options) { o.Listen = "foo" }, "--listen:"},
+		"address that is taken": {func(o *devstack.Options) {
+			o.Listen, o.Library = taken.Addr().String(), "/nowhere" // Who gets as far as ClickHouse says so.
+		}, "--listen:"},
 		"configuration at fault": {func(o *devstack.Options) {
 			o.Configure = func(c *devstack.Config) error { c.Gateway.Lanes = 0; return nil }
 		}, "gateway.lanes:"},
 	} {
 		o := options(t, filepath.Join(t.TempDir(), "new"))
 		tt.change(&o)
-		_, err := devstack.Start(t.Context(), o)
+		_, err = devstack.Start(t.Context(), o)
 		if !errors.Is(err, devstack.ErrOptions) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
