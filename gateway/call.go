@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/vigil-gateway/vigil/gateway/admit"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/guard"
 	"github.com/vigil-gateway/vigil/gateway/identity"
@@ -158,42 +157,13 @@ func (c *call) Open(p proxy.Progress) {
 // Tick emits the event of a stream's progress. It implements proxy.Observer.
 func (c *call) Tick(p proxy.Progress) { c.progress(event.PhaseTick, p) }
 
-// Ends is the end of the credential by which the call was let in, and of the newest one
-// that its session has shown where that has come and it would let the call in as well.
-// It implements proxy.Observer.
+// Ends is the end of the credential by which the call was let in, zero where it may
+// outlive that. It implements proxy.Observer.
 func (c *call) Ends() time.Time {
-	id := c.caller
-	if id == nil || c.route.Outlives {
+	if c.caller == nil || c.route.Outlives {
 		return time.Time{}
 	}
-	now := c.gateway.now()
-	if id.Expires.IsZero() || now.Before(id.Expires) {
-		return id.Expires
-	}
-	next, _ := c.visit.Newest().(*identity.Identity)
-	if next == nil || !succeeds(id, next) || !c.admits(next, now) {
-		return id.Expires
-	}
-	return next.Expires
-}
-
-// succeeds reports whether a credential of the same session is in every way that of the
-// same caller, so that what he has opened by the one may go on by the other.
-func succeeds(old, next *identity.Identity) bool {
-	return old.Issuer == next.Issuer && old.Subject == next.Subject && old.ClientID == next.ClientID && old.Actor == next.Actor &&
-		old.Kind == next.Kind && old.Binding == next.Binding && old.Device == next.Device
-}
-
-// admits reports whether the call would be let in by a credential, were it to come now.
-func (c *call) admits(id *identity.Identity, now time.Time) bool {
-	o := origin.Origin{Address: c.address, ASN: c.event.GetAsn()}
-	entry := session.Entry{Who: c.who(id, &o), Route: c.route.ID, RequestID: c.id, Time: now, Memo: id.Memo}
-	var visit session.Visit
-	_ = c.gateway.table.List(&visit, &entry) // Where there is no room, verdicts about that credential alone go unseen.
-	defer visit.Leave()
-	// What a verdict leaves him to read by, the table has decided about his stream.
-	d := admit.Decide(admit.Case{Route: c.route, Method: http.MethodGet, Identity: id, Standing: visit.StandingAt(now), Now: now})
-	return d.Decision == event.DecisionPermit
+	return c.caller.Expires
 }
 
 func (c *call) progress(phase string, p proxy.Progress) {

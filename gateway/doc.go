@@ -33,10 +33,10 @@
 // route that denies end within a second, those on one that asks for step-up when
 // their sign-in is no longer fresh.
 //
-// A stream ends with the token, key or certificate by which it was let in: when a new
-// request with it would be refused as expired, and at its next beat, where its session has
-// shown a newer one that would be let in, when that would. What is no stream yet is let
-// finish. A session of gateway/login has its own end. The stream's event says permit, with
+// A stream ends with the token, key or certificate by which it was let in, when a new
+// request with it would be refused as expired; another one that its session shows keeps
+// it no longer, for that may be the owner's and the stream a thief's. What is no stream
+// yet is let finish. A session of gateway/login has its own end. The stream's event says permit, with
 // the code of the refusal as its reason: nobody has judged anything about its caller.
 //
 // A verdict that ends or refuses a request is answered by an enforcement.

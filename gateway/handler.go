@@ -213,7 +213,7 @@ func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origi
 		Who: c.who(id, o), Route: c.route.ID, RequestID: c.id, Public: open && (id == nil || g.owns(c.route)), Writes: writes(r), Time: c.began,
 	}
 	if id != nil {
-		entry.Memo, entry.Proof = id.Memo, id
+		entry.Memo = id.Memo
 	}
 	c.visit = &c.listed
 	err := g.table.List(c.visit, &entry)

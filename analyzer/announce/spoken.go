@@ -82,6 +82,10 @@ func (p *Partition) said(key target, w saying) {
 		return
 	case s.bytes+len(w.record)-len(old.record) > spokenBytesMax || !known && len(s.stands) >= targetsMax:
 		s.full = true
+		if known { // Nobody watches over the key, or the older word would come back.
+			s.bytes -= len(old.record)
+			delete(s.stands, key)
+		}
 		return
 	}
 	s.bytes += len(w.record) - len(old.record)

@@ -93,3 +93,18 @@ func TestWhatIsOverheardIsBounded(t *testing.T) {
 		t.Errorf("after all has lapsed %d are said again, %d B stand", len(got), p.spoken.bytes)
 	}
 }
+
+// Where there is no room for a later word, nobody watches over its key: the older word
+// must not be written over it.
+func TestTheOlderWordDoesNotComeBackForWantOfRoom(t *testing.T) {
+	p, say := newOverhearing(t)
+	p.see(say("never", "key", 1, 0))
+	const each = 100 << 10
+	for i := range 2 * spokenBytesMax / each {
+		p.see(say("never", fmt.Sprint("other", i), 1, each))
+	}
+	p.see(say("never", "key", 2, each))
+	if got := p.silenced(p.announcer.now()); len(got) != 0 || !p.spoken.full {
+		t.Errorf("%d records are written again, full %v", len(got), p.spoken.full)
+	}
+}

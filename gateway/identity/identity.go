@@ -170,7 +170,4 @@ func (e *Error) OfProof() bool {
 	return false
 }
 
-// End is Expires. It implements session.Proof.
-func (i *Identity) End() time.Time { return i.Expires }
-
 func fault(code, description string) *Error { return &Error{Code: code, Description: description} }

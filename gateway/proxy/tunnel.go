@@ -52,6 +52,7 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
 	if t == nil {
 		return
 	}
+	x.lasts(event.StreamWebSocket) // Before the next beat can take it for a download.
 	if x.call.Detach == nil || x.r.ProtoMajor == 2 {
 		x.through(ctx, t, first)
 		return
@@ -61,7 +62,10 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
 	// The server's buffers and its goroutine's stack are free once the handler returns
 	// and nothing here names them: 100,000 idle connections would have as many.
 	x.w, x.rc, x.call.Own, x.call.Hold, x.call.Detach = nil, nil, nil, nil, nil
-	x.r = (&http.Request{Method: x.r.Method, ProtoMajor: x.r.ProtoMajor}).WithContext(ctx)
+	small := (&http.Request{Method: x.r.Method, ProtoMajor: x.r.ProtoMajor}).WithContext(ctx)
+	x.mu.Lock() // A beat may ask for it.
+	x.r = small
+	x.mu.Unlock()
 	x.proxy.lingering.Go(func() {
 		defer func() {
 			e := recover()
@@ -80,7 +84,6 @@ func (x *exchange) tunnel(ctx context.Context, res *http.Response) {
 
 // through copies until the tunnel has come to its end.
 func (x *exchange) through(ctx context.Context, t *tunnel, first io.Reader) {
-	x.lasts(event.StreamWebSocket)
 	stop := context.AfterFunc(ctx, func() {
 		cause := context.Cause(ctx)
 		x.caught(func() { t.end(x.farewell(cause)) })()

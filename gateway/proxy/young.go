@@ -86,7 +86,7 @@ func (y *young) grown() []*exchange {
 		next := y.first.began
 		// The second is less by as much as the timer was late; a clock that stands still
 		// or was turned back knows the first alone.
-		y.timer.Reset(min(next.Sub(y.began), next.Add(y.after).Sub(y.now())))
+		y.timer.Reset(min(y.after, next.Sub(y.began), next.Add(y.after).Sub(y.now())))
 		y.began = next
 	}
 	return all

@@ -118,9 +118,8 @@ const (
 // upload may stay open.
 type StreamsSpec struct {
 	// Expiry is what the end of the token, key or certificate means for a stream that it
-	// has opened: end (the stream ends with it, unless its session has shown a later one
-	// by then that the route lets in) or ignore (it goes on until a verdict ends it); end
-	// where empty. A session of the gateway's own is renewed and does not end by it.
+	// has opened: end (the stream ends with it) or ignore (it goes on until a verdict
+	// ends it); end where empty. A session of the gateway's own is renewed and does not end by it.
 	Expiry string `mapstructure:"expiry"`
 }
 

@@ -20,8 +20,7 @@
 // timer. Actions from step_up on end what is open; read_only ends what its sender
 // could write by, a WebSocket, a gRPC call or an upload, and else like throttle
 // only changes the standing of what comes. Suspend ends what the gateway itself no
-// longer allows, without a verdict, and Expire what has outlived its credential; Newest
-// is what its session has shown since.
+// longer allows, without a verdict, and Expire what has outlived its credential.
 //
 // # Concurrency
 //

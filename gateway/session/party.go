@@ -236,7 +236,7 @@ func (t *Table) newParty(e *Entry, hash uint64) *party {
 	keys := e.keys()
 	p.slots = make([]slot, len(keys))
 	for i := range keys {
-		t.list(p, i, &keys[i], e.Proof)
+		t.list(p, i, &keys[i])
 		if keys[i].kind == kindSession {
 			p.sessions = i + 1
 		}

@@ -65,25 +65,7 @@ type cell struct {
 	key     key
 	fold    atomic.Pointer[held] // What shard.said has of it, written under the shard's mutex.
 	open    atomic.Int64         // Visits; counted where it is the name of a session.
-	parties []member             // Guarded by the shard's mutex, like what follows.
-	proof   Proof                // The one that ends last, where it is the name of a session; else nil.
-}
-
-// note remembers what has been shown under a name, where it ends later than what was.
-// Called with the shard's mutex held.
-func (c *cell) note(p Proof) {
-	if p == nil || c.key.kind != kindSession {
-		return
-	}
-	if c.proof == nil || outlasts(p, c.proof) {
-		c.proof = p
-	}
-}
-
-// outlasts reports whether a ends later than b.
-func outlasts(a, b Proof) bool {
-	end, other := a.End(), b.End()
-	return !other.IsZero() && (end.IsZero() || end.After(other))
+	parties []member             // Guarded by the shard's mutex.
 }
 
 // member is a party and which of its slots points here.
@@ -150,8 +132,8 @@ func (t *Table) List(v *Visit, e *Entry) error {
 	return v.err
 }
 
-// list puts a party under one of its names; proof is what its first visit shows.
-func (t *Table) list(p *party, i int, k *key, proof Proof) {
+// list puts a party under one of its names.
+func (t *Table) list(p *party, i int, k *key) {
 	n := k.name()
 	s := t.shard(n)
 	s.mu.Lock()
@@ -164,7 +146,6 @@ func (t *Table) list(p *party, i int, k *key, proof Proof) {
 	}
 	p.slots[i] = slot{cell: c, at: len(c.parties)}
 	c.parties = append(c.parties, member{party: p, slot: i})
-	c.note(proof)
 }
 
 // unlist takes a party from under its i-th name, and the name away when it is unused.

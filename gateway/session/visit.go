@@ -60,14 +60,6 @@ type Entry struct {
 	Time   time.Time
 	// Memo is that of the token, nil for none.
 	Memo *Memo
-	// Proof is what he shows of himself, nil for nothing.
-	Proof Proof
-}
-
-// Proof is a credential that a session has shown.
-type Proof interface {
-	// End is until when it is accepted, zero for ever.
-	End() time.Time
 }
 
 // Standing is the strongest live verdict that matches a visit. The zero value
@@ -193,19 +185,6 @@ func (v *Visit) Expire() {
 	if v.end(&Cut{Expired: true}) {
 		v.table.metrics.cut.Add(noCaller(), 1, metric.WithAttributes(attribute.String("action", "expiry"), attribute.String("stream", v.Stream())))
 	}
-}
-
-// Newest is the proof that ends last of those that the visit's session has shown since
-// the visit is listed, and that of the visit itself; nil where it has none.
-func (v *Visit) Newest() Proof {
-	if v.party == nil || v.party.sessions == 0 {
-		return nil
-	}
-	c := v.party.slots[0].cell // The session's own name is the first.
-	s := v.table.shard(c.key.name())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return c.proof
 }
 
 // Standing returns the strongest verdict that holds now and touches the visit.
