@@ -98,6 +98,13 @@ func explain(c *cobra.Command, env app.Env, l *link, code string) error {
 	if err != nil {
 		return err
 	}
+	code = strings.TrimSpace(code)
+	if strings.HasPrefix(strings.ToUpper(code), supportPrefix) {
+		code = strings.ToUpper(code)
+		if len(code) != len(event.SupportCode("")) {
+			return app.Usage("%s is no whole support code, which has the form VG-XXXX-XXXX", clean(code))
+		}
+	}
 	run, err := l.read()
 	if err != nil {
 		return err
@@ -122,12 +129,11 @@ func explain(c *cobra.Command, env app.Env, l *link, code string) error {
 	return nil
 }
 
+// supportPrefix begins every support code.
+const supportPrefix = "VG-"
+
 // lookUp follows a code from the request to the verdict, or back.
 func lookUp(ctx context.Context, db database, run runfile.Run, code string) (*explanation, error) {
-	code = strings.TrimSpace(code)
-	if strings.HasPrefix(strings.ToUpper(code), "VG-") {
-		code = strings.ToUpper(code)
-	}
 	x := new(explanation)
 	var requests []requestRow
 	err := db.Select(ctx, &requests, "SELECT "+requestColumns+` FROM requests

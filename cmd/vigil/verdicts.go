@@ -146,7 +146,8 @@ func verdicts(c *cobra.Command, env app.Env, l *link, o verdictsOptions) error {
 			return writeJSON(env.Stdout, rows)
 		}
 		if len(rows) == 0 {
-			sayln(env.Stderr, "no verdicts; a model in mode observe announces none")
+			sayln(env.Stderr, "no verdicts within that time; a model that only observes announces none")
+			return nil
 		}
 		return p.verdicts(rows, true)
 	}
