@@ -91,7 +91,7 @@ func goroutine() int {
 // steps are the functions that read the clock at a moment, and nowhere before it.
 var steps = map[string]moment{
 	"gateway.(*Gateway).handle": listed,
-	"proxy.(*exchange).ask":     decided,
+	"proxy.(*Proxy).Serve":      decided,
 }
 
 // now is the gateway's clock.
