@@ -19,15 +19,22 @@ func hang(t *testing.T, path string) (release func()) {
 	if err == nil {
 		err = syscall.Mkfifo(path, 0o600) // Opening it waits for a reader.
 	}
+	other := filepath.Join(t.TempDir(), "other name")
+	if err == nil {
+		err = os.Link(path, other)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func() {
-		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		// Whoever waits must not find it any more, or he would make it the file that he
+		// meant to replace, and the next who reads that waits for ever.
+		_ = os.Remove(path)
+		f, err := os.OpenFile(other, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if err != nil {
 			return // Released before.
 		}
-		_ = os.Remove(path)
+		_ = os.Remove(other)
 		_ = f.Close()
 	}
 }
