@@ -12,6 +12,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker/brokertest"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -54,15 +55,7 @@ func TestTopicIDOfApacheKafka(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Kill)
-	err = a.Start(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := brokertest.Apache(ctx, t)
 	tellsApart(ctx, t, a.Addr())
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
-	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker/brokertest"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
@@ -22,15 +22,7 @@ func TestAnAnalyzerIsBackAfterAKillOfApacheKafka(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Kill)
-	err = a.Start(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := brokertest.Apache(ctx, t)
 	transport := &kafka.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	client := &kafka.Client{Addr: kafka.TCP(a.Addr()), Transport: transport}
@@ -72,7 +64,7 @@ func TestAnAnalyzerIsBackAfterAKillOfApacheKafka(t *testing.T) {
 	}
 	send()
 	eventually(t, "what was sent is scored", scored(1))
-	err = a.Restart(ctx)
+	err := a.Restart(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,39 +100,25 @@ func flagError(c *cobra.Command, err error) error {
 }
 
 // oneArg asks for exactly one argument, and says what it is where it is missing.
-func oneArg(what string) cobra.PositionalArgs { return someArgs(what, 1) }
+func oneArg(what string) cobra.PositionalArgs { return argsBetween(what, 1, 1) }
 
 // someArgs asks for one to most arguments; most 0 is no limit.
-func someArgs(what string, most int) cobra.PositionalArgs {
+func someArgs(what string, most int) cobra.PositionalArgs { return argsBetween(what, 1, most) }
+
+// exactArgs asks for what a command needs, no less and no more.
+func exactArgs(what string, n int) cobra.PositionalArgs { return argsBetween(what, n, n) }
+
+// atMostOne takes one argument or none, and says what it would be.
+func atMostOne(what string) cobra.PositionalArgs { return argsBetween(what, 0, 1) }
+
+// argsBetween asks for least to most arguments and says what they are; most 0 is no limit.
+func argsBetween(what string, least, most int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
-		case len(args) == 0:
+		case len(args) < least:
 			return fmt.Errorf("name %s", what)
 		case most > 0 && len(args) > most:
 			return fmt.Errorf("%q is too much: name only %s", args[most], what)
-		}
-		return nil
-	}
-}
-
-// exactArgs asks for what a command needs, no less and no more.
-func exactArgs(what string, n int) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		switch {
-		case len(args) < n:
-			return fmt.Errorf("name %s", what)
-		case len(args) > n:
-			return fmt.Errorf("%q is too much: name only %s", args[n], what)
-		}
-		return nil
-	}
-}
-
-// atMostOne takes one argument or none, and says what it would be.
-func atMostOne(what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return fmt.Errorf("%q is too much: name only %s", args[1], what)
 		}
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker/brokertest"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
@@ -90,18 +91,10 @@ func TestNothingIsLostOverAKillOfApacheKafka(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Kill)
-	err = a.Start(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := brokertest.Apache(ctx, t)
 	tr := &kafka.Transport{}
 	c := &kafka.Client{Addr: kafka.TCP(a.Addr()), Transport: tr}
-	_, err = c.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
+	_, err := c.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
 		{Topic: topic.Requests, NumPartitions: 3, ReplicationFactor: 1},
 		{Topic: topic.Enforcements, NumPartitions: 1, ReplicationFactor: 1},
 	}})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -59,8 +58,9 @@ func (a *Access) topicIDAt(ctx context.Context, clientID, broker, topic string) 
 	if !ok || len(resp.Topics) != 1 {
 		return "", ErrAnswer
 	}
-	if code := resp.Topics[0].ErrorCode; code != 0 {
-		return "", kafka.Error(code)
+	err = codeOf(resp.Topics[0].ErrorCode)
+	if err != nil {
+		return "", err
 	}
 	return hex.EncodeToString(resp.Topics[0].TopicID[:]), nil
 }

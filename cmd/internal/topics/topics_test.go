@@ -15,6 +15,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/topics"
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker/brokertest"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -92,15 +93,7 @@ func TestEnsureOnApacheKafka(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Kill)
-	err = a.Start(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := brokertest.Apache(ctx, t)
 	checkEnsure(ctx, t, a.Addr())
 }
 
