@@ -253,15 +253,14 @@ var ErrHangs = errors.New("does not end")
 // ended, within patience: a disk that hangs must not keep a process that is to end.
 func together(ctx context.Context, patience time.Duration, parts map[string]func(context.Context) error) error {
 	var mu sync.Mutex
-	running := make(map[string]bool) // Guarded by mu.
+	running := slices.Sorted(maps.Keys(parts)) // Guarded by mu.
 	g, ctx := errgroup.WithContext(ctx)
 	for name, run := range parts {
-		running[name] = true
 		g.Go(func() error {
 			defer func() {
 				mu.Lock()
 				defer mu.Unlock()
-				delete(running, name)
+				running = slices.DeleteFunc(running, func(other string) bool { return other == name })
 			}()
 			return run(ctx)
 		})
@@ -278,7 +277,7 @@ func together(ctx context.Context, patience time.Duration, parts map[string]func
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	return fmt.Errorf("%s: %w within %v, and is given up: does the disk hang?", strings.Join(slices.Sorted(maps.Keys(running)), ", "), ErrHangs, patience)
+	return fmt.Errorf("%s: %w within %v, and is given up: does the disk hang?", strings.Join(running, ", "), ErrHangs, patience)
 }
 
 // storeRows stores until ctx ends. Whatever goes wrong there is begun again and
