@@ -125,7 +125,8 @@ func digest(sum hash.Hash, buf []byte, r scorer.Result) ([]byte, error) {
 	}
 	for i := range r.Proposals {
 		p := &r.Proposals[i]
-		buf = fmt.Appendf(buf, "%s %s %v %s", p.ID, p.Action, p.Target, p.Until)
+		// Not %v of the target: what it prints has one space or two, as the program happens to be linked.
+		buf = fmt.Appendf(buf, "%s %s %s %s %s", p.ID, p.Action, p.Target.GetKind(), p.Target.GetId(), p.Until)
 		buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(p.Score))
 		buf = append(buf, p.OperatorText...)
 	}
