@@ -117,6 +117,16 @@ func waitRows(t *testing.T, s *devstack.Stack, n int) {
 	}
 }
 
+// TestFileOfOneRole checks that who names the gateway's own file is told where its
+// keys belong, and nothing else.
+func TestFileOfOneRole(t *testing.T) {
+	var c devstack.Config
+	err := devstack.FromFile("../../../testdata/config/gateway-short.good.yaml", nil)(&c)
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasSuffix(err.Error(), `here that stands below a section "gateway"`) {
+		t.Errorf("FromFile: %v", err)
+	}
+}
+
 // TestSecondStartGoesOn checks that a directory keeps data, keys and ports, that
 // what was served just before a stop is not lost, and that nobody else gets in.
 func TestSecondStartGoesOn(t *testing.T) {
