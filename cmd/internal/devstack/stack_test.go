@@ -208,8 +208,8 @@ func TestStartRefuses(t *testing.T) {
 		o := options(t, filepath.Join(t.TempDir(), "new"))
 		tt.change(&o)
 		_, err = devstack.Start(t.Context(), o)
-		if !errors.Is(err, devstack.ErrOptions) || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v", name, err)
+		if !errors.Is(err, devstack.ErrOptions) || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s at its beginning", name, err, tt.want)
 		}
 		_, err = os.Stat(o.Dir)
 		if !errors.Is(err, os.ErrNotExist) {
@@ -233,12 +233,19 @@ func TestOwnServiceIsRemembered(t *testing.T) {
 	if s.IDP() != nil || r.Upstream != own.URL || r.Issuer != own.URL || r.Audience != "shop" {
 		t.Errorf("the second start has sample %v, upstream %s, issuer %s, audience %s", s.IDP() != nil, r.Upstream, r.Issuer, r.Audience)
 	}
+	if err := s.UpstreamFault(t.Context()); err != nil {
+		t.Errorf("a service that is there: %v", err)
+	}
 	if got := s.Config().Gateway.Identity.Issuers[0].Audiences; !slices.Equal(got, []string{"shop"}) {
 		t.Errorf("audiences %v", got)
 	}
+	own.Close() // Its port is free, and still not ours.
+	err := s.UpstreamFault(t.Context())
+	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(own.URL, "http://")) {
+		t.Errorf("a service that is away: %v", err)
+	}
 	stop(t, s)
 
-	own.Close() // Its port is free, and still not ours.
 	o.Sample = true
 	s = start(t, o)
 	defer stop(t, s)
