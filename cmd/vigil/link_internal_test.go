@@ -84,6 +84,7 @@ func TestQuestionsAskWhatTheyAreAbout(t *testing.T) {
 		"one of several, by a raw name":  {question: "why", raw: rawNames{sid: "s1"}},
 		"the one, it is not given":       {question: "incident", want: `as in "vigil query incident --param id=…"`},
 		"the one, another name is given": {question: "timeline", raw: rawNames{sid: "s1"}, want: "needs to know subject"},
+		"the one, that of nobody":        {question: "timeline", params: map[string]string{"subject": ""}},
 		"nothing is needed":              {question: "traffic"},
 	} {
 		t.Run(name, func(t *testing.T) {

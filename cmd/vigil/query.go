@@ -213,7 +213,8 @@ func checkSubject(q query.Question, params map[string]string, raw rawNames) erro
 			continue
 		}
 		name, by := raw.raw(p.Name)
-		if params[p.Name] != "" || name != "" {
+		value, given := params[p.Name]
+		if value != "" || given && p.Required || name != "" { // Events may have no subject.
 			return nil
 		}
 		about = append(about, fmt.Sprintf("%s (%s)", p.Name, strings.TrimSuffix(p.Text, ".")))

@@ -98,7 +98,7 @@ var ErrOptions = errors.New("cannot run so")
 type optionsError struct{ error }
 
 // Is implements the check of [errors.Is].
-func (e optionsError) Is(target error) bool { return target == ErrOptions } //nolint:errorlint // It is the method that errors.Is asks.
+func (e optionsError) Is(target error) bool { return target == ErrOptions }
 
 // Unwrap is the fault itself.
 func (e optionsError) Unwrap() error { return e.error }

@@ -233,14 +233,15 @@ func TestOwnServiceIsRemembered(t *testing.T) {
 	if s.IDP() != nil || r.Upstream != own.URL || r.Issuer != own.URL || r.Audience != "shop" {
 		t.Errorf("the second start has sample %v, upstream %s, issuer %s, audience %s", s.IDP() != nil, r.Upstream, r.Issuer, r.Audience)
 	}
-	if err := s.UpstreamFault(t.Context()); err != nil {
+	err := s.UpstreamFault(t.Context())
+	if err != nil {
 		t.Errorf("a service that is there: %v", err)
 	}
 	if got := s.Config().Gateway.Identity.Issuers[0].Audiences; !slices.Equal(got, []string{"shop"}) {
 		t.Errorf("audiences %v", got)
 	}
 	own.Close() // Its port is free, and still not ours.
-	err := s.UpstreamFault(t.Context())
+	err = s.UpstreamFault(t.Context())
 	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(own.URL, "http://")) {
 		t.Errorf("a service that is away: %v", err)
 	}
