@@ -23,6 +23,7 @@ import (
 func (x *Exchange) work(ctx context.Context) {
 	due := time.NewTicker(lookEvery)
 	defer due.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,9 +31,7 @@ func (x *Exchange) work(ctx context.Context) {
 		case <-due.C:
 		}
 		err := x.Tend(ctx)
-		if err != nil && ctx.Err() == nil {
-			x.fault(ctx, "tend", err)
-		}
+		failing = err != nil && ctx.Err() == nil && x.fault(ctx, "tend", err, failing)
 	}
 }
 

@@ -191,16 +191,18 @@ func (x *Exchange) follow(ctx context.Context) {
 		Dialer: x.o.Access.Dialer("vigil-analyzer", readWait*5),
 	})
 	defer func() { _ = r.Close() }() // It has nothing to lose.
+	failing := false
 	for ctx.Err() == nil {
 		m, err := r.ReadMessage(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			x.fault(ctx, "follow", x.o.Access.Explain(err, access.Read, "topic "+topic.Control))
+			failing = x.fault(ctx, "follow", x.o.Access.Explain(err, access.Read, "topic "+topic.Control), failing)
 			pause(ctx, readWait)
 			continue
 		}
+		failing = false
 		x.take(ctx, m.Key, m.Value)
 	}
 }
@@ -289,10 +291,14 @@ func (x *Exchange) forget(key []byte) {
 	}
 }
 
-// fault counts and logs a fault that is outlived.
-func (x *Exchange) fault(ctx context.Context, stage string, err error) {
+// fault counts a fault that is outlived. Of those that follow each other, the first is
+// logged: an outage must not fill the log. It is true.
+func (x *Exchange) fault(ctx context.Context, stage string, err error, failing bool) bool {
 	x.metrics.errors.Add(ctx, 1)
-	x.o.Logger.WarnContext(ctx, "shared epochs fault", "stage", stage, "error", err)
+	if !failing {
+		x.o.Logger.WarnContext(ctx, "shared epochs fault, it is tried again", "stage", stage, "error", err)
+	}
+	return true
 }
 
 func pause(ctx context.Context, d time.Duration) {

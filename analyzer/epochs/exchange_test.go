@@ -1,9 +1,12 @@
 package epochs_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/metric/noop"
+	sdk "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/goleak"
 
 	"github.com/vigil-gateway/vigil/analyzer/announce"
@@ -268,4 +273,44 @@ func TestBadConfigIsRefused(t *testing.T) {
 	if err != nil {
 		t.Errorf("the default: %v", err)
 	}
+}
+
+// An outage is logged when it begins, however long it lasts, and counted each time.
+func TestAnOutageIsLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	reader := sdk.NewManualReader()
+	x := open(t, "127.0.0.1:1", func(o *epochs.Options) { // Nobody listens there.
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		o.Meter = sdk.NewMeterProvider(sdk.WithReader(reader)).Meter("")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- x.Run(ctx) }()
+	for faults(t, reader) < 3 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	err := <-ended
+	if err != nil || strings.Count(log.String(), "stage=follow") != 1 {
+		t.Errorf("Run = %v, and it has logged:\n%s", err, log.String())
+	}
+}
+
+// faults is how many faults an exchange has counted.
+func faults(t *testing.T, r *sdk.ManualReader) int64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	err := r.Collect(t.Context(), &all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			sum, ok := m.Data.(metricdata.Sum[int64])
+			if ok && m.Name == "vigil.analyzer.epoch_errors" && len(sum.DataPoints) > 0 {
+				return sum.DataPoints[0].Value
+			}
+		}
+	}
+	return 0
 }

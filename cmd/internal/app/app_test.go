@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +48,33 @@ func TestCodeOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := app.CodeOf(tt.err); got != tt.want {
 				t.Errorf("CodeOf(%v) = %d, want %d", tt.err, got, tt.want)
+			}
+		})
+	}
+}
+
+// On one processor nobody waits for another's disk, unless an operator has it so.
+func TestMainRunsTwoAtOnce(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	tests := map[string]struct {
+		processors int
+		environ    []string
+		want       int
+	}{
+		"one processor":        {processors: 1, want: 2},
+		"one, asked for":       {processors: 1, environ: []string{"GOMAXPROCS=1"}, want: 1},
+		"several stay as many": {processors: 3, want: 3},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			runtime.GOMAXPROCS(tt.processors)
+			got := 0
+			code := app.Main(app.Env{Environ: tt.environ}, func(app.Env) *cobra.Command {
+				return &cobra.Command{Use: "prog", Run: func(*cobra.Command, []string) { got = runtime.GOMAXPROCS(0) }}
+			})
+			if code != app.ExitOK || got != tt.want {
+				t.Errorf("Main() = %d with %d at once, want %d", code, got, tt.want)
 			}
 		})
 	}

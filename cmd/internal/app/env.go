@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -45,10 +46,21 @@ func (e Env) Lookup(name string) string {
 // Main runs a command until it ends or a signal ends it, and returns the exit
 // code. Errors are written to standard error, one fault per line.
 func Main(env Env, command func(Env) *cobra.Command) int {
+	twoAtOnce(env)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // A second signal ends the process at once.
 	return Execute(ctx, env, command(env))
+}
+
+// twoAtOnce lets the runtime run two goroutines at once where there is one processor.
+// Whoever waits for a disk keeps his right to run until the runtime's monitor takes it,
+// which looks every 10 ms when little happens; all others stand still meanwhile. An
+// operator who sets GOMAXPROCS is obeyed.
+func twoAtOnce(env Env) {
+	if runtime.GOMAXPROCS(0) == 1 && env.Lookup("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2)
+	}
 }
 
 // Execute is Main with a context of one's own.
