@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/subtle"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,18 +48,8 @@ func (a *Analyzer) openAdmin(metrics http.Handler) error {
 		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
 	}
-	secure, err := a.config.Admin.TLS.Config(tlsfile.Options{Now: a.now, Changed: a.renewed("the admin port")})
-	if err != nil {
-		return under("admin", err)
-	}
-	a.listener, err = net.Listen("tcp", a.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
-	if err != nil {
-		return fmt.Errorf("admin.address: %w", err)
-	}
-	if secure != nil {
-		a.listener = tls.NewListener(a.listener, secure)
-	}
-	return nil
+	a.listener, err = a.config.Admin.TLS.Listen(a.config.Admin.Address, tlsfile.Options{Now: a.now, Changed: tlsfile.Logged(a.logger, "the admin port")})
+	return under("admin", err)
 }
 
 // frontText is for people who open the port in a browser.

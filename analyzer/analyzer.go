@@ -116,7 +116,7 @@ func (a *Analyzer) scoring(o Options) error {
 	if err != nil {
 		return err
 	}
-	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: a.renewed("kafka")})
+	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: tlsfile.Logged(a.logger, "kafka")})
 	if err != nil {
 		return under("kafka", err)
 	}
@@ -198,17 +198,6 @@ func (a *Analyzer) closeArchive(ctx context.Context) {
 	err := a.archive.Close()
 	if err != nil {
 		a.logger.WarnContext(ctx, "close the archive", "error", err)
-	}
-}
-
-// renewed tells of certificates that were replaced.
-func (a *Analyzer) renewed(of string) func(error) {
-	return func(err error) {
-		if err != nil {
-			a.logger.Error("new certificate cannot be used, the old one stays", "of", of, "error", err)
-			return
-		}
-		a.logger.Info("certificate loaded", "of", of)
 	}
 }
 

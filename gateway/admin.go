@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/subtle"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,22 +53,9 @@ func (g *Gateway) newAdmin(metrics http.Handler) (*admin, error) {
 		Handler: mux, MaxHeaderBytes: adminHeaderBytesMax, ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout: adminReadTimeout, WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout,
 	}
-	secure, err := g.config.Admin.TLS.Config(tlsfile.Options{Now: g.now, Changed: func(err error) {
-		if err != nil {
-			g.logger.Error("new certificate of the admin port cannot be used, the old one stays", "error", err)
-			return
-		}
-		g.logger.Info("certificate of the admin port loaded")
-	}})
+	a.listener, err = g.config.Admin.TLS.Listen(g.config.Admin.Address, tlsfile.Options{Now: g.now, Changed: tlsfile.Logged(g.logger, "the admin port")})
 	if err != nil {
 		return nil, under("admin", err)
-	}
-	a.listener, err = net.Listen("tcp", g.config.Admin.Address) //nolint:noctx // New has no context: opening a port does not wait.
-	if err != nil {
-		return nil, fmt.Errorf("admin.address: %w", err)
-	}
-	if secure != nil {
-		a.listener = tls.NewListener(a.listener, secure)
 	}
 	return a, nil
 }

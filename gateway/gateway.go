@@ -175,7 +175,7 @@ func (g *Gateway) build(o Options) error {
 // buildBus makes what talks to Kafka, and loads the verdicts of the last run.
 func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 	c := o.Config
-	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: g.kafkaFiles})
+	via, err := access.Open(c.Kafka.Config, tlsfile.Options{Now: o.Now, Changed: tlsfile.Logged(g.logger, "kafka")})
 	if err != nil {
 		return under("kafka", err)
 	}
@@ -216,15 +216,6 @@ func (g *Gateway) buildBus(o Options, lanes topic.Lanes) error {
 		return fmt.Errorf("load verdicts: %w", err)
 	}
 	return nil
-}
-
-// kafkaFiles tells of certificates for Kafka that were replaced.
-func (g *Gateway) kafkaFiles(err error) {
-	if err != nil {
-		g.logger.Error("new certificate for kafka cannot be used, the old one stays", "error", err)
-		return
-	}
-	g.logger.Info("certificate for kafka loaded")
 }
 
 // open binds both ports.

@@ -85,13 +85,7 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	conn, err := connect(o.Config, answerMax, tlsfile.Options{Now: o.Now, Changed: func(err error) {
-		if err != nil {
-			o.Logger.Error("new certificate for clickhouse cannot be used, the old one stays", "error", err)
-			return
-		}
-		o.Logger.Info("certificate for clickhouse loaded")
-	}})
+	conn, err := connect(o.Config, answerMax, tlsfile.Options{Now: o.Now, Changed: tlsfile.Logged(o.Logger, "clickhouse")})
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}

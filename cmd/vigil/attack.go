@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -218,7 +217,7 @@ func attackable(dir string, run runfile.Run) (people.Census, error) {
 		return census, app.Usage("%s: %w: attacks need people with a history; start a new installation with \"vigil up --enforce --people 60 --data DIR\"", dir, err)
 	case err != nil:
 		return census, app.Usage("%s: %w", dir, err)
-	case run.PID == 0 || !runs(run.PID):
+	case !run.Alive():
 		return census, app.Unreachable(fmt.Errorf("the installation in %s does not run: start it with %q", dir, hint(dir, "up --enforce")))
 	case run.Mode != devstack.ModeEnforce:
 		return census, app.Usage("the risk model of %s only observes: it would stop nobody; start it with %q", dir, hint(dir, "up --enforce"))
@@ -236,10 +235,4 @@ func local(address string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return ip != nil && ip.IsLoopback()
-}
-
-// runs reports whether a process is there.
-func runs(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
 }

@@ -101,12 +101,15 @@ func detect(c *cobra.Command, env app.Env, o detectOptions, files []string) erro
 	if err != nil {
 		return err
 	}
-	in, err = asUTF8(in)
+	text, err := asUTF8(in)
+	if err == nil {
+		err = refuseBinary(text)
+	}
 	if err != nil {
 		return app.Usage("read %s: %w", name, err)
 	}
 	out := bufio.NewWriterSize(env.Stdout, 64<<10)
-	d := &detecting{options: o, name: name, rows: csv.NewReader(in), out: out, asJSON: asJSON}
+	d := &detecting{options: o, name: name, rows: csv.NewReader(text), out: out, asJSON: asJSON}
 	d.rows.ReuseRecord, d.rows.Comma = true, comma
 	d.rows.TrimLeadingSpace = comma == ',' || comma == ';' // Of white space that is no separator.
 	for err == nil {
@@ -132,7 +135,7 @@ func detect(c *cobra.Command, env app.Env, o detectOptions, files []string) erro
 
 // asUTF8 is in without the mark that some programs begin a file with, and an error for
 // another encoding.
-func asUTF8(in io.Reader) (io.Reader, error) {
+func asUTF8(in io.Reader) (*bufio.Reader, error) {
 	b := bufio.NewReaderSize(in, 64<<10)
 	mark, err := b.Peek(3)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -148,6 +151,16 @@ func asUTF8(in io.Reader) (io.Reader, error) {
 		}
 	}
 	return b, nil
+}
+
+// refuseBinary is an error for what is no text, such as an archive of arrays: some
+// zero byte is near the beginning of all of these and of no table.
+func refuseBinary(in *bufio.Reader) error {
+	start, err := in.Peek(in.Buffered()) // No more than is there, so that nobody waits for it.
+	if err == nil && bytes.IndexByte(start, 0) >= 0 {
+		err = errors.New("is binary, not text: wanted are rows of numbers with commas between them, gzipped or not; save it as CSV")
+	}
+	return err
 }
 
 // detecting is one run over one table.

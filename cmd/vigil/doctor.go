@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
 	"github.com/vigil-gateway/vigil/cmd/internal/doctor"
 	"github.com/vigil-gateway/vigil/schemas/access"
+	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
 // newDoctorCommand examines an installation.
@@ -29,7 +31,8 @@ and lag, ClickHouse with tables and rights, gateways, analyzers, issuers, clocks
 and limits. Each thing is green, yellow or red, and what is not green comes with
 what to do about it. It changes nothing.
 
-Without flags it examines what "vigil up" runs. Elsewhere, name what there is; run
+Without flags it examines what "vigil up" runs, and only its files while nothing
+runs. Elsewhere, name what there is; run
 it where the services run, as their user, so that it sees their files. Kafka is
 asked as each configuration's own principal, and with --kafka as yours.
 
@@ -58,6 +61,9 @@ Exit code 1 where anything is red (--strict: or yellow), 4 where nobody answers.
 			in.GatewayFiles, in.AnalyzerFiles = gateways, analyzers
 		}
 		in.Brokers, in.Operator = brokers, operator
+		if len(gateways)+len(analyzers)+len(brokers) > 0 {
+			in.Directory = doctor.Directory{}
+		}
 		if len(in.GatewayFiles)+len(in.AnalyzerFiles)+len(in.GatewayAdmin)+len(in.AnalyzerAdmin)+len(in.Brokers)+len(in.ClickHouse.Addresses) == 0 {
 			return missing("gateway-config, --analyzer-config, --gateway-admin, --analyzer-admin, --kafka or --clickhouse")
 		}
@@ -107,12 +113,10 @@ func installation(l *link, env app.Env) (doctor.Installation, error) {
 			return in, err
 		}
 	}
-	if run.PID != 0 {
+	dir := cmp.Or(l.directory(), runfile.DirDefault)
+	in.Directory = ownDirectory(dir, run)
+	if run.Alive() {
 		in.Processes["vigil up"] = run.PID
-	}
-	dir := l.directory()
-	if dir == "" {
-		dir = runfile.DirDefault
 	}
 	for name, to := range map[string]*[]string{"gateway.yaml": &in.GatewayFiles, "analyzer.yaml": &in.AnalyzerFiles} {
 		file := filepath.Join(dir, name)
@@ -122,6 +126,20 @@ func installation(l *link, env app.Env) (doctor.Installation, error) {
 		}
 	}
 	return in, nil
+}
+
+// ownDirectory is the directory of vigil up, where run is all of that installation
+// and of no other.
+func ownDirectory(dir string, run runfile.Run) doctor.Directory {
+	kept, err := runfile.Read(dir)
+	if err != nil || run.GatewayAdmin != kept.GatewayAdmin || run.Console != kept.Console || run.ClickHouse != kept.ClickHouse {
+		return doctor.Directory{}
+	}
+	again := "up"
+	if kept.Mode == model.ModeEnforce {
+		again = "up --enforce"
+	}
+	return doctor.Directory{Path: dir, Runs: kept.Alive(), Start: hint(dir, again)}
 }
 
 func urls(list string) []string {

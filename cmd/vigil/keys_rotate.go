@@ -24,7 +24,8 @@ gateway and analyzer, the key file to those who sign with it. They read them aga
 by themselves, within seconds and without a restart.
 
 After --lead the new key signs: by then every gateway must have the key set. After
---overlap more nobody believes the old key.
+--overlap more nobody believes the old key. While the new key waits to sign, no
+further one is made.
 
 What an analyzer has said is signed anew by itself at once. For what operators have
 said run "vigil keys resign" after --lead and before the old key ends.

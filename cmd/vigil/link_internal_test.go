@@ -68,3 +68,34 @@ func TestQuestionsTakeRawNames(t *testing.T) {
 		}
 	}
 }
+
+// TestQuestionsAskWhatTheyAreAbout checks that a question that needs to know somebody
+// or something says so with an example, before anything is reached.
+func TestQuestionsAskWhatTheyAreAbout(t *testing.T) {
+	for name, tt := range map[string]struct {
+		question string
+		params   map[string]string
+		raw      rawNames
+		want     string
+	}{
+		"one of several, none is given":  {question: "why", want: `needs to know session (The session's pseudonym; or a subject, a token or another target) or code (`},
+		"one of several, it is empty":    {question: "why", params: map[string]string{"code": ""}, want: `as in "vigil query why --param session=…"; a raw name of a session is given by --issuer and --sid`},
+		"one of several, one is given":   {question: "why", params: map[string]string{"code": "VG-ABCD-1234"}},
+		"one of several, by a raw name":  {question: "why", raw: rawNames{sid: "s1"}},
+		"the one, it is not given":       {question: "incident", want: `as in "vigil query incident --param id=…"`},
+		"the one, another name is given": {question: "timeline", raw: rawNames{sid: "s1"}, want: "needs to know subject"},
+		"the one, that of nobody":        {question: "timeline", params: map[string]string{"subject": ""}},
+		"nothing is needed":              {question: "traffic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, err := query.Find(tt.question)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = checkSubject(q, tt.params, tt.raw)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("checkSubject: %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -118,6 +118,10 @@ func ask(c *cobra.Command, env app.Env, l *link, raw rawNames, name string, pair
 	if err != nil {
 		return err
 	}
+	err = checkSubject(q, params, raw)
+	if err != nil {
+		return err
+	}
 	run, err := l.read()
 	if err != nil {
 		return err
@@ -197,6 +201,35 @@ func checkTypes(q query.Question, params map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// checkSubject asks what a question is about where nobody has said it: a parameter
+// that is required, or one of those that are empty by default.
+func checkSubject(q query.Question, params map[string]string, raw rawNames) error {
+	var about []string
+	example, flags := "", ""
+	for _, p := range q.Params {
+		if !p.Required && p.Default != "" {
+			continue
+		}
+		name, by := raw.raw(p.Name)
+		value, given := params[p.Name]
+		if value != "" || given && p.Required || name != "" { // Events may have no subject.
+			return nil
+		}
+		about = append(about, fmt.Sprintf("%s (%s)", p.Name, strings.TrimSuffix(p.Text, ".")))
+		if example == "" {
+			example, flags = p.Name, by
+		}
+	}
+	if example == "" {
+		return nil
+	}
+	text := fmt.Sprintf("question %s needs to know %s, as in \"vigil query %s --param %s=…\"", q.Name, strings.Join(about, " or "), q.Name, example)
+	if flags != "" {
+		text += fmt.Sprintf("; a raw name of a %s is given by %s", example, flags)
+	}
+	return app.Usage("%s", text)
 }
 
 // objects gives every value its column's name.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"slices"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
@@ -11,7 +10,6 @@ import (
 // role is one kind of configuration file.
 type role struct {
 	name   string
-	keys   func() ([]string, error)
 	check  func(config.Sources) ([]string, error)
 	print  func(w io.Writer, s config.Sources, o printOptions) error
 	schema func() ([]byte, error)
@@ -29,7 +27,6 @@ func roleOf[T any](name string, defaults T, written []string, head string, examp
 	}
 	return role{
 		name: name,
-		keys: config.TopKeys[T],
 		check: func(s config.Sources) ([]string, error) {
 			l, err := load(s)
 			return l.Warnings, err
@@ -52,34 +49,19 @@ func roleOf[T any](name string, defaults T, written []string, head string, examp
 // roleNames are what --role may say.
 func roleNames() []string { return []string{config.RoleGateway, config.RoleAnalyzer} }
 
-// roleFor picks a role by name or, where none is given, by the keys of a file:
-// the role that knows more of them; the gateway where both know as many.
+// roleFor picks a role by name or, where none is given, by the keys of a file.
 func roleFor(name, file string) (role, error) {
-	all := roles()
-	if name != "" {
-		for _, r := range all {
-			if r.name == name {
-				return r, nil
-			}
-		}
-		return role{}, app.Usage("--role: must be one of gateway, analyzer, is %q", name)
-	}
-	best, most := all[0], -1
-	have := config.FileKeys(file)
-	for _, r := range all {
-		known, err := r.keys()
+	if name == "" {
+		var err error
+		name, err = config.RoleOf(config.FileKeys(file))
 		if err != nil {
 			return role{}, err
 		}
-		n := 0
-		for _, k := range have {
-			if slices.Contains(known, k) {
-				n++
-			}
-		}
-		if n > most {
-			best, most = r, n
+	}
+	for _, r := range roles() {
+		if r.name == name {
+			return r, nil
 		}
 	}
-	return best, nil
+	return role{}, app.Usage("--role: must be one of gateway, analyzer, is %q", name)
 }

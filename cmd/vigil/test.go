@@ -22,8 +22,8 @@ const testLong = `Play scenarios to a risk model and compare what comes with wha
 
 DIR holds stories, one in each NAME.txt: who does what, and what must come of
 it. Where NAME.golden is beside it, everything that the scorer says must be as
-it is there; --update writes it. The end of the output says which signals and
-rules no story touches.
+it is there; --update writes it. The end of the output says how many signals and
+rules some story touches, and with -v which ones none does.
 
   actor alice subject=alice country=DE ua=chrome
   history
@@ -61,7 +61,7 @@ func newTestCommand(env app.Env) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.model, "model", "", "risk model file; without it the model that ships")
 	c.Flags().BoolVar(&o.update, "update", false, "write the goldens anew; read their diff")
-	c.Flags().BoolVarP(&o.all, "verbose", "v", false, "also list the stories that end as expected")
+	c.Flags().BoolVarP(&o.all, "verbose", "v", false, "also list the stories that end as expected, and the signals that no story touches")
 	return c
 }
 
@@ -276,11 +276,15 @@ func (r *testReport) print(p printer, o testOptions) {
 	}
 	say(p.w, "scenarios: %d (%d events), failed: %d%s, model %.12s\n", len(r.Scenarios), events, bad, orNothing(", goldens written: ", positive(updated)), r.Model)
 	say(p.w, "signals: %d of %d are found in a scenario", len(r.Signals)-len(untouched), len(r.Signals))
-	if len(untouched) == 0 {
+	switch {
+	case len(untouched) == 0:
 		sayln(p.w)
+	case !o.all:
+		sayln(p.w, "; -v lists the others")
 		return
+	default:
+		sayln(p.w, "; in none:")
 	}
-	sayln(p.w, "; in none:")
 	for _, s := range untouched {
 		say(p.w, "      %s\n", s)
 	}

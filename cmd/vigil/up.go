@@ -120,6 +120,10 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 		return errors.Join(fmt.Errorf("write ready line: %w", err), stack.Stop())
 	}
 	welcome(env.Stderr, stack, o.stack.Dir)
+	err = stack.UpstreamFault(ctx)
+	if err != nil && ctx.Err() == nil {
+		_, _ = fmt.Fprintf(env.Stderr, "\nYour service does not answer yet, so clients get 502 until it does: %s\n", err)
+	}
 	select {
 	case <-ctx.Done():
 		_, _ = fmt.Fprintln(env.Stderr, "\nStopping; everything that was served is kept.")

@@ -19,15 +19,11 @@ func (t TLS) version() uint16 {
 // when they change. The result is for tls.Config.GetCertificate.
 func openCertificate(o Options, m metrics) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	c := o.Config.TLS
+	logged := tlsfile.Logged(o.Logger, "the listener")
 	pair, err := tlsfile.OpenPair(c.CertFile, c.KeyFile, tlsfile.Options{Now: o.Now, Changed: func(err error) {
 		//nolint:forbidigo // The files concern every connection, not the one whose handshake has noticed.
-		ctx := context.Background()
-		m.reload(ctx, err)
-		if err != nil {
-			o.Logger.ErrorContext(ctx, "new certificate cannot be used, the old one stays", "cert_file", c.CertFile, "error", err)
-			return
-		}
-		o.Logger.InfoContext(ctx, "certificate loaded", "cert_file", c.CertFile)
+		m.reload(context.Background(), err)
+		logged(err)
 	}})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // Names the file.

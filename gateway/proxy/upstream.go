@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -126,15 +125,7 @@ func upstreamTLS(caFile string) (*tls.Config, error) {
 // knows neither SPIFFE ids nor authorities that change, so the check is ours, in
 // VerifyConnection, which runs on resumed connections too.
 func (p *Proxy) pinned(u UpstreamTLS) (*tls.Config, error) {
-	o := tlsfile.Options{Now: p.now, Changed: func(err error) {
-		//nolint:forbidigo // A handshake's context ends with it, and the log line belongs to no request.
-		ctx := context.Background()
-		if err != nil {
-			p.logger.ErrorContext(ctx, "new certificate for an upstream cannot be used, the old one stays", "host", u.Host, "error", err)
-			return
-		}
-		p.logger.InfoContext(ctx, "certificate for an upstream loaded", "host", u.Host)
-	}}
+	o := tlsfile.Options{Now: p.now, Changed: tlsfile.Logged(p.logger, "upstream "+u.Host)}
 	bundle, err := tlsfile.OpenBundle(u.CAFile, o)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -23,6 +24,18 @@ type Options struct {
 	// Changed hears of each read of changed files; err is nil where the new content
 	// is in force. May be nil. It must not block.
 	Changed func(err error)
+}
+
+// Logged tells a log of each read of changed files, for [Options].Changed; of says
+// whose they are, such as kafka.
+func Logged(logger *slog.Logger, of string) func(error) {
+	return func(err error) {
+		if err != nil {
+			logger.Error("new certificate cannot be used, the old one stays", "of", of, "error", err)
+			return
+		}
+		logger.Info("certificate loaded", "of", of)
+	}
 }
 
 // watched is content made of files; make turns their bytes into it.

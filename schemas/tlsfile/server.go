@@ -49,6 +49,23 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
+// Listen opens the port at address, host:port, with TLS where it is configured. The
+// error reports every fault, each named by its key: address, or one of section tls.
+func (s Server) Listen(address string, o Options) (net.Listener, error) {
+	secure, err := s.Config(o)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", address) //nolint:noctx // Opening a port does not wait.
+	if err != nil {
+		return nil, fmt.Errorf("address: %w", err)
+	}
+	if secure != nil {
+		l = tls.NewListener(l, secure)
+	}
+	return l, nil
+}
+
 // Config reads the files; it is nil where no TLS is configured. Files that were
 // replaced count from the next connection on. The error reports every fault, each
 // named by its key.

@@ -10,8 +10,9 @@
 // The type T is any struct whose fields carry mapstructure tags in snake_case;
 // its reflect walk is the list of known keys, so no key is written twice. An
 // unknown key is a fault, a number without its unit is a fault, and all faults
-// come at once. T's own Validate, if it has one, reports faults prefixed by
-// their keys; they are mapped back to the place in the file that said so.
+// come at once; only that a file is another role's is told alone. T's own
+// Validate, if it has one, reports faults prefixed by their keys; they are mapped
+// back to the place in the file that said so.
 //
 // Relative paths under keys that end in _file, _files or _dir count from the
 // folder of the configuration file; from the environment and from flags they

@@ -70,6 +70,13 @@ func Load[T any](s Sources, defaults T) (Loaded[T], error) {
 		if fromFile == nil {
 			return Loaded[T]{}, r.faults // Nothing after it can be trusted.
 		}
+		text, err := mistaken(root, topKeys(content))
+		if err != nil {
+			return Loaded[T]{}, err
+		}
+		if text != "" {
+			return Loaded[T]{}, Faults{{Source: s.File, Line: 1, Column: 1, Text: text}}
+		}
 		absolutePaths(fromFile, root, filepath.Dir(s.File))
 	}
 	overlay, warnings := r.overlay(s, fromFile)

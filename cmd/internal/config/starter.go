@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"strings"
 
@@ -127,38 +126,4 @@ func wrap(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	return lines
-}
-
-// Roles of a configuration file.
-const (
-	RoleGateway  = "gateway"
-	RoleAnalyzer = "analyzer"
-)
-
-// TopKeys lists the known top-level keys of T.
-func TopKeys[T any]() ([]string, error) {
-	root, err := treeOf(reflect.TypeFor[T]())
-	if err != nil {
-		return nil, err
-	}
-	return root.names(), nil
-}
-
-// FileKeys lists the top-level keys that a file has, none where it is not
-// YAML: then every role has the same to say about it.
-func FileKeys(file string) []string {
-	content, err := os.ReadFile(file) //nolint:gosec // The operator names it.
-	if err != nil {
-		return nil
-	}
-	var doc yaml.Node
-	err = yaml.Unmarshal(content, &doc)
-	if err != nil || len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil
-	}
-	var keys []string
-	for i := 0; i < len(doc.Content[0].Content); i += 2 {
-		keys = append(keys, doc.Content[0].Content[i].Value)
-	}
-	return keys
 }

@@ -60,7 +60,7 @@ func FromFile(file string, environ []string) func(*Config) error {
 		loaded, err := config.Load(config.Sources{File: file, Env: environ}, *c)
 		_, faults := errors.AsType[config.Faults](err)
 		if err != nil && !faults {
-			return fmt.Errorf("%w: %w", ErrOptions, err)
+			return optionsError{err}
 		}
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ func FindLibrary(named string) (string, error) {
 	if named != "" {
 		_, err := os.Stat(named) //nolint:gosec // The operator names his own library.
 		if err != nil {
-			return "", fmt.Errorf("%w: embedded ClickHouse library %s: %w", ErrOptions, named, err)
+			return "", optionsError{fmt.Errorf("embedded ClickHouse library %s: %w", named, err)}
 		}
 		return named, nil
 	}

@@ -76,6 +76,9 @@ const (
 	readyBytesMax = 1 << 20
 	// readyEvery is the pause between two looks at a part that starts.
 	readyEvery = 20 * time.Millisecond
+	// upstreamTimeout bounds the look at whether the service behind the gateway is
+	// there; a handshake takes far less, and somebody waits.
+	upstreamTimeout = time.Second
 	// drainTimeout is what clients get to finish when the gateway stops; in one
 	// process on one machine nobody waits longer.
 	drainTimeout = 5 * time.Second
@@ -90,6 +93,15 @@ func DefaultOptions() Options {
 
 // ErrOptions means that what was asked for cannot be, whatever the machine.
 var ErrOptions = errors.New("cannot run so")
+
+// optionsError is a fault that wraps [ErrOptions] and begins with what is at fault.
+type optionsError struct{ error }
+
+// Is implements the check of [errors.Is].
+func (e optionsError) Is(target error) bool { return target == ErrOptions }
+
+// Unwrap is the fault itself.
+func (e optionsError) Unwrap() error { return e.error }
 
 // recall fills in the service of the last run where nobody names another.
 func (o Options) recall(last runfile.Run) Options {
@@ -130,7 +142,7 @@ func (o Options) validate() error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrOptions, errors.Join(errs...))
+	return optionsError{errors.Join(errs...)}
 }
 
 // validateService checks that a service that is not the sample is named whole.

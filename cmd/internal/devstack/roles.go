@@ -40,7 +40,7 @@ func (s *Stack) configure(ctx context.Context) error {
 	}
 	err = s.config.Validate()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrOptions, err)
+		return optionsError{err}
 	}
 	if s.options.Prepare == nil {
 		return nil

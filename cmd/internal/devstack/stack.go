@@ -2,12 +2,14 @@ package devstack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,17 +59,17 @@ type Stack struct {
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("devstack: %w", err)
+		return nil, fmt.Errorf("directory %s: %w", o.Dir, err)
 	}
 	// Before anything is made: what was asked wrongly must leave nothing behind.
 	last, err := runfile.Read(dir)
 	if err != nil && !errors.Is(err, runfile.ErrNone) {
-		return nil, fmt.Errorf("devstack: %w: %w", ErrOptions, err)
+		return nil, optionsError{err}
 	}
 	o = o.recall(last)
 	err = o.validate()
 	if err != nil {
-		return nil, fmt.Errorf("devstack: %w", err)
+		return nil, err
 	}
 	_, err = os.Stat(dir)
 	fresh := errors.Is(err, fs.ErrNotExist)
@@ -121,11 +123,9 @@ func asked(err error) bool {
 	return faults || errors.Is(err, ErrOptions)
 }
 
-// named says which part did not start; faults of a configuration file name
-// their own place.
+// named says which part did not start; what was asked wrongly names its own place.
 func named(step string, err error) error {
-	_, faults := errors.AsType[config.Faults](err)
-	if faults {
+	if asked(err) {
 		return err
 	}
 	return fmt.Errorf("start %s: %w", step, err)
@@ -148,6 +148,26 @@ func (s *Stack) IDP() *idp.Provider { return s.idp }
 // Upstream is the sample service; nil where another is used.
 func (s *Stack) Upstream() *upstream.Server { return s.upstream }
 
+// UpstreamFault is why nobody can connect to the service behind the gateway now; nil
+// where one can. It may come later: that it is away is no fault of the installation.
+func (s *Stack) UpstreamFault(ctx context.Context) error {
+	u, err := url.Parse(s.run.Upstream)
+	if err != nil {
+		return fmt.Errorf("upstream: %w", err)
+	}
+	address := u.Host
+	if u.Port() == "" {
+		address = net.JoinHostPort(u.Hostname(), cmp.Or(map[string]string{"https": "443"}[u.Scheme], "80"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err //nolint:wrapcheck // Names the address.
+	}
+	return conn.Close()
+}
+
 // OLAP is the embedded ClickHouse, for tests that hurt it.
 func (s *Stack) OLAP() *olap.Server { return s.olap }
 
@@ -167,11 +187,7 @@ func (s *Stack) Failed() <-chan error { return s.parts.failed }
 // Stop ends everything, the gateway first. What was served is in ClickHouse
 // then, or in Kafka for the next start to store.
 func (s *Stack) Stop() error {
-	err := s.parts.stop()
-	if err != nil {
-		return fmt.Errorf("devstack: %w", err)
-	}
-	return nil
+	return s.parts.stop()
 }
 
 // openDir takes the directory, makes what is missing in it, and reads the run
@@ -179,7 +195,7 @@ func (s *Stack) Stop() error {
 func (s *Stack) openDir(context.Context) error {
 	err := os.MkdirAll(s.places.Dir, 0o700)
 	if err != nil {
-		return fmt.Errorf("%w: make directory: %w", ErrOptions, err)
+		return optionsError{fmt.Errorf("make directory: %w", err)}
 	}
 	lockFile, err := lock(s.places.Dir)
 	if err != nil {
@@ -213,7 +229,7 @@ func (s *Stack) tryListen(ctx context.Context) error {
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.options.Listen)
 	if err != nil {
-		return fmt.Errorf("%w: --listen: nobody can listen there now: %w; name another address, or leave it out for a free port", ErrOptions, err)
+		return optionsError{fmt.Errorf("--listen: nobody can listen there now: %w; name another address, or leave it out for a free port", err)}
 	}
 	return ln.Close()
 }

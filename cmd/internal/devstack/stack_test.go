@@ -117,6 +117,16 @@ func waitRows(t *testing.T, s *devstack.Stack, n int) {
 	}
 }
 
+// TestFileOfOneRole checks that who names the gateway's own file is told where its
+// keys belong, and nothing else.
+func TestFileOfOneRole(t *testing.T) {
+	var c devstack.Config
+	err := devstack.FromFile("../../../testdata/config/gateway-short.good.yaml", nil)(&c)
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasSuffix(err.Error(), `here that stands below a section "gateway"`) {
+		t.Errorf("FromFile: %v", err)
+	}
+}
+
 // TestSecondStartGoesOn checks that a directory keeps data, keys and ports, that
 // what was served just before a stop is not lost, and that nobody else gets in.
 func TestSecondStartGoesOn(t *testing.T) {
@@ -198,8 +208,8 @@ func TestStartRefuses(t *testing.T) {
 		o := options(t, filepath.Join(t.TempDir(), "new"))
 		tt.change(&o)
 		_, err = devstack.Start(t.Context(), o)
-		if !errors.Is(err, devstack.ErrOptions) || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v", name, err)
+		if !errors.Is(err, devstack.ErrOptions) || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s at its beginning", name, err, tt.want)
 		}
 		_, err = os.Stat(o.Dir)
 		if !errors.Is(err, os.ErrNotExist) {
@@ -223,12 +233,20 @@ func TestOwnServiceIsRemembered(t *testing.T) {
 	if s.IDP() != nil || r.Upstream != own.URL || r.Issuer != own.URL || r.Audience != "shop" {
 		t.Errorf("the second start has sample %v, upstream %s, issuer %s, audience %s", s.IDP() != nil, r.Upstream, r.Issuer, r.Audience)
 	}
+	err := s.UpstreamFault(t.Context())
+	if err != nil {
+		t.Errorf("a service that is there: %v", err)
+	}
 	if got := s.Config().Gateway.Identity.Issuers[0].Audiences; !slices.Equal(got, []string{"shop"}) {
 		t.Errorf("audiences %v", got)
 	}
+	own.Close() // Its port is free, and still not ours.
+	err = s.UpstreamFault(t.Context())
+	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(own.URL, "http://")) {
+		t.Errorf("a service that is away: %v", err)
+	}
 	stop(t, s)
 
-	own.Close() // Its port is free, and still not ours.
 	o.Sample = true
 	s = start(t, o)
 	defer stop(t, s)

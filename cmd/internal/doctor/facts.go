@@ -15,6 +15,7 @@ type Facts struct {
 	// Trial says that every broker is on loopback and spoken to in plain text.
 	Trial bool
 
+	Directory    Directory
 	Configs      []ConfigFact
 	Secrets      []SecretFact
 	Keys         []KeyFact
@@ -31,6 +32,15 @@ type Facts struct {
 	Issuers      []IssuerFact
 	Disks        []DiskFact
 	Descriptors  []DescriptorFact
+}
+
+// Directory is that of an installation which "vigil up" made; its Path is empty for
+// any other.
+type Directory struct {
+	Path string
+	// Runs says that it runs now, Start is the command that goes on with it.
+	Runs  bool
+	Start string
 }
 
 // ConfigFact is one configuration file.

@@ -21,6 +21,9 @@ const askTimeout = 8 * time.Second
 
 // Installation says where the parts are. What is not named is not examined.
 type Installation struct {
+	// Directory is that of "vigil up" where nothing else was named. While nothing
+	// runs there, files are examined and nobody is asked.
+	Directory Directory
 	// GatewayFiles and AnalyzerFiles are configuration files.
 	GatewayFiles, AnalyzerFiles []string
 	// GatewayAdmin and AnalyzerAdmin are base URLs of admin ports.
@@ -64,10 +67,13 @@ func Gather(ctx context.Context, in Installation) Facts {
 	}
 	defer e.client.CloseIdleConnections()
 	defer e.admins.CloseIdleConnections()
-	f := Facts{Now: in.Now()}
+	f := Facts{Now: in.Now(), Directory: in.Directory}
 	e.load(&f)
 	f.Trial = e.trial()
 	e.files(&f)
+	if f.Directory.stopped() {
+		return f
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	var ofAdmin, ofClickHouse []ClockFact
 	g.Go(func() error { e.kafka(ctx, &f); return nil }) // Each writes fields of its own.
@@ -78,6 +84,9 @@ func Gather(ctx context.Context, in Installation) Facts {
 	f.Clocks = slices.Concat(ofAdmin, ofClickHouse)
 	return f
 }
+
+// stopped reports whether there would be something to ask if it ran.
+func (d Directory) stopped() bool { return d.Path != "" && !d.Runs }
 
 // Unreachable reports that services were named and none of them answered.
 func Unreachable(f Facts) bool {
@@ -100,7 +109,7 @@ func Unreachable(f Facts) bool {
 	for _, a := range f.Analyzers {
 		count(a.Err)
 	}
-	return asked > 0 && answered == 0
+	return f.Directory.stopped() || asked > 0 && answered == 0
 }
 
 // load reads the configuration files. One whose files are at fault is examined all

@@ -19,6 +19,7 @@ type check struct {
 // checks are in the order in which a fault explains later ones.
 func checks() []check {
 	return []check{
+		{"running", running},
 		{"config", configs},
 		{"secret-files", secrets},
 		{"key-set", keySets},
@@ -93,6 +94,15 @@ func (r *report) green(text string, args ...any) {
 }
 
 func oneLine(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ") }
+
+func running(f Facts, r *report) {
+	switch {
+	case f.Directory.stopped():
+		r.red(fmt.Sprintf("start it with \"%s\" and ask again; only files were examined", f.Directory.Start), "nothing runs in %s", f.Directory.Path)
+	case f.Directory.Runs:
+		r.green("the installation in %s runs", f.Directory.Path)
+	}
+}
 
 func configs(f Facts, r *report) {
 	for _, c := range f.Configs {

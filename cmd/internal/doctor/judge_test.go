@@ -23,6 +23,7 @@ func healthy() doctor.Facts {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	f := doctor.Facts{
 		Now:          now,
+		Directory:    doctor.Directory{Path: ".vigil", Runs: true, Start: "vigil up"},
 		Configs:      []doctor.ConfigFact{{File: "gateway.yaml"}, {File: "analyzer.yaml"}},
 		Secrets:      []doctor.SecretFact{{Key: "gateway.yaml tenant_key_file", Path: "tenant.key", Mode: 0o600}},
 		Keys:         []doctor.KeyFact{{File: "gateway.yaml"}, {File: "analyzer.yaml"}},
@@ -106,6 +107,7 @@ func TestEveryCheckIsRedOnce(t *testing.T) {
 		text  string
 		hint  string
 	}{
+		"running":        {func(f *doctor.Facts) { f.Directory.Runs = false }, "nothing runs in .vigil", `start it with "vigil up"`},
 		"config":         {func(f *doctor.Facts) { f.Configs[0].Faults = []string{"gateway.yaml:3:1: lanes: must be between"} }, "gateway.yaml:3:1", "vigil config validate"},
 		"secret-files":   {func(f *doctor.Facts) { f.Secrets[0].Mode = 0o644 }, "everybody on this machine can use tenant.key (mode 0644)", "chmod 600 tenant.key"},
 		"key-set":        {func(f *doctor.Facts) { f.Keys[1].Err = errAway }, "analyzer.yaml: nobody", "sign the key set"},

@@ -3,8 +3,11 @@ package keys
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/vigil-gateway/vigil/schemas/keyfile"
@@ -29,9 +32,23 @@ type holder struct {
 	private []ed25519.PrivateKey
 }
 
+// errNone means that nobody has made keys in a directory.
+var errNone = errors.New("no keys here")
+
+// open opens the key set.
+func (p Files) open() (*verdict.KeySet, error) {
+	_, noSet := os.Stat(p.KeySet)
+	_, noRoot := os.Stat(p.RootPublic)
+	if errors.Is(noSet, fs.ErrNotExist) && errors.Is(noRoot, fs.ErrNotExist) {
+		dir := filepath.Dir(filepath.Dir(p.KeySet))
+		return nil, fmt.Errorf("%s: %w: name the directory of an installation, or make its keys with \"vigil keys init %s\"", dir, errNone, dir)
+	}
+	return keyfile.KeySet(p.RootPublic, p.KeySet) //nolint:wrapcheck // Names the file.
+}
+
 // Held opens the key set and the key files. What is missing of those is held elsewhere.
 func (p Files) Held() (Held, error) {
-	set, err := keyfile.KeySet(p.RootPublic, p.KeySet)
+	set, err := p.open()
 	if err != nil {
 		return Held{}, err
 	}
@@ -74,6 +91,9 @@ func (h Held) Signs(kid string, now time.Time) bool {
 func (p Files) Check(now time.Time, within time.Duration, against string) ([]string, error) {
 	h, err := p.Held()
 	if err != nil {
+		if errors.Is(err, errNone) {
+			return []string{err.Error()}, nil
+		}
 		return []string{fmt.Sprintf("%v: install the key set and the root's public key of this installation", err)}, nil
 	}
 	var faults []string

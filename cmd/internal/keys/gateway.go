@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/vigil-gateway/vigil/schemas/keyfile"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -32,11 +31,11 @@ func AddGateway(dir, id string, now time.Time) (added bool, err error) {
 		return false, fmt.Errorf("gateway %q: an id that names a key has 1 to 48 letters, digits, dots, dashes and underscores", id)
 	}
 	p := In(dir)
-	key, err := ensureKey(GatewayKey(dir, id))
+	set, err := p.open()
 	if err != nil {
 		return false, err
 	}
-	set, err := keyfile.KeySet(p.RootPublic, p.KeySet)
+	key, err := ensureKey(GatewayKey(dir, id))
 	if err != nil {
 		return false, err
 	}

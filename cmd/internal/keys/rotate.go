@@ -61,7 +61,8 @@ func (p Files) KeyFile(class verdict.Class) string {
 }
 
 // Rotate makes the next private key of a class and the key set that says so. It
-// returns the new list. The private key is there before the key set names it, so that
+// returns the new list. While the one that it made before still waits to sign, it
+// makes no further one: whoever calls twice has most likely not seen the first. The private key is there before the key set names it, so that
 // a crash leaves a key too many and never one too few.
 func (p Files) Rotate(r Rotation) (verdict.KeyList, error) {
 	set, root, err := p.rootFor(r.RootKey)
@@ -71,6 +72,12 @@ func (p Files) Rotate(r Rotation) (verdict.KeyList, error) {
 	old, err := readKeys(r.KeyFile)
 	if err != nil {
 		return verdict.KeyList{}, err
+	}
+	for _, k := range set.List().Keys {
+		if k.From.After(r.Now) && r.replaces(k, old) && !r.Compromised {
+			return verdict.KeyList{}, fmt.Errorf("%s: %s is there already and signs from %s on: hand out %s and the file, and rotate again after that; a stolen key is replaced at once with --compromised",
+				r.KeyFile, k.ID, k.From.Format(time.RFC3339), p.KeySet)
+		}
 	}
 	_, fresh, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -93,7 +100,7 @@ func (r Rotation) list(l verdict.KeyList, old []ed25519.PrivateKey, fresh ed2551
 	next := verdict.KeyList{Version: l.Version + 1, Made: r.Now}
 	replaces := false
 	for _, k := range l.Keys {
-		ours := k.Class == r.Class && slices.ContainsFunc(old, func(p ed25519.PrivateKey) bool { return bytes.Equal(p[ed25519.SeedSize:], k.Public) })
+		ours := r.replaces(k, old)
 		switch {
 		case !k.Until.IsZero() && r.Now.Sub(k.Until) > endedKept:
 			continue
@@ -113,6 +120,11 @@ func (r Rotation) list(l verdict.KeyList, old []ed25519.PrivateKey, fresh ed2551
 	}
 	next.Keys = append(next.Keys, k)
 	return next
+}
+
+// replaces reports whether a listed key is one of those that the rotation replaces.
+func (r Rotation) replaces(k verdict.Key, old []ed25519.PrivateKey) bool {
+	return k.Class == r.Class && slices.ContainsFunc(old, func(p ed25519.PrivateKey) bool { return bytes.Equal(p[ed25519.SeedSize:], k.Public) })
 }
 
 // nextID is the next id of a class, such as analyzer-2. The latest key of a class is
@@ -173,7 +185,7 @@ func (p Files) RotateRoot(rootKey string, now time.Time) (verdict.KeyList, error
 
 // rootFor opens the key set and the private key that signs the one after it.
 func (p Files) rootFor(rootKey string) (*verdict.KeySet, ed25519.PrivateKey, error) {
-	set, err := keyfile.KeySet(p.RootPublic, p.KeySet)
+	set, err := p.open()
 	if err != nil {
 		return nil, nil, err
 	}

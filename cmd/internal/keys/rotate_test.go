@@ -148,6 +148,32 @@ func TestRotateOutACompromisedKey(t *testing.T) {
 	}
 }
 
+// While a key waits to sign nobody makes a further one by calling twice: nothing is
+// changed then, and the error says until when. A stolen key waits for nothing, nor
+// does another class.
+func TestRotateTwice(t *testing.T) {
+	files := installed(t)
+	rotate(t, files, verdict.ClassAnalyzer, noon)
+	before, err := os.ReadFile(files.AnalyzerKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := keys.Rotation{Class: verdict.ClassAnalyzer, KeyFile: files.AnalyzerKey, RootKey: files.RootKey, Now: noon.Add(lead - time.Second), Lead: lead, Overlap: overlap}
+	_, err = files.Rotate(r)
+	if err == nil || !strings.Contains(err.Error(), "analyzer-2 is there already and signs from "+noon.Add(lead).Format(time.RFC3339)) {
+		t.Errorf("Rotate() while a key waits = %v", err)
+	}
+	after, err := os.ReadFile(files.AnalyzerKey)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the key file has changed (%v)", err)
+	}
+	rotate(t, files, verdict.ClassOperator, noon)
+	list := rotate(t, files, verdict.ClassAnalyzer, noon, func(r *keys.Rotation) { r.Compromised = true })
+	if list.Version != 4 {
+		t.Errorf("version %d, want 4", list.Version)
+	}
+}
+
 // The key set leads whoever knows the first root to the one that signs now, over as
 // many rotations as its lines have room for.
 func TestRotateRoot(t *testing.T) {
@@ -160,12 +186,14 @@ func TestRotateRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	at := noon
 	for range 3 {
-		_, err = files.RotateRoot(files.RootKey, noon)
+		_, err = files.RotateRoot(files.RootKey, at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rotate(t, files, verdict.ClassAnalyzer, noon)
+		rotate(t, files, verdict.ClassAnalyzer, at)
+		at = at.Add(lead) // Before that, its key waits.
 		file, err := os.ReadFile(files.KeySet)
 		if err != nil {
 			t.Fatal(err)
@@ -183,14 +211,14 @@ func TestRotateRoot(t *testing.T) {
 		}
 	}
 	for range 6 {
-		_, err = files.RotateRoot(files.RootKey, noon)
+		_, err = files.RotateRoot(files.RootKey, at)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	rotate(t, files, verdict.ClassAnalyzer, noon)
+	rotate(t, files, verdict.ClassAnalyzer, at)
 	for _, retired := range []string{files.RootKey + ".retired"} {
-		r := keys.Rotation{Class: verdict.ClassAnalyzer, KeyFile: files.AnalyzerKey, RootKey: retired, Now: noon}
+		r := keys.Rotation{Class: verdict.ClassAnalyzer, KeyFile: files.AnalyzerKey, RootKey: retired, Now: at}
 		_, err = files.Rotate(r)
 		if !errors.Is(err, keys.ErrRoot) {
 			t.Errorf("Rotate() by the root before = %v, want ErrRoot", err)

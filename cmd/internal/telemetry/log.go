@@ -21,7 +21,17 @@ func NewLogger(w io.Writer, l Log) *slog.Logger {
 	if l.Format == FormatText {
 		return slog.New(traced{slog.NewTextHandler(w, o)})
 	}
+	o.ReplaceAttr = readable
 	return slog.New(traced{slog.NewJSONHandler(w, o)})
+}
+
+// readable writes a duration as text does, such as 1.5s: the JSON handler's own form
+// is a number of nanoseconds that does not say what it counts.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // traced adds the ids of the context's span to every record, so that a line

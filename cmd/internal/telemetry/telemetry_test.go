@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -349,5 +350,21 @@ func TestValidateNamesEveryKey(t *testing.T) {
 	}
 	if err := telemetry.DefaultLog().Validate(); err != nil { //nolint:noinlineerr // One check.
 		t.Error(err)
+	}
+}
+
+// TestDurationsAreReadable checks that both formats write a duration with its unit,
+// also in a group and where a logger always has it.
+func TestDurationsAreReadable(t *testing.T) {
+	for format, want := range map[string]string{
+		telemetry.FormatJSON: `"always":"1m0s","took":"1.5s","part":{"after":"20ms"},"tries":3}`,
+		telemetry.FormatText: "always=1m0s took=1.5s part.after=20ms tries=3",
+	} {
+		var out bytes.Buffer
+		l := telemetry.NewLogger(&out, telemetry.Log{Format: format, Level: "info"}).With("always", time.Minute)
+		l.Info("m", "took", 1500*time.Millisecond, slog.Group("part", "after", 20*time.Millisecond), "tries", 3)
+		if !strings.HasSuffix(out.String(), want+"\n") {
+			t.Errorf("%s: %s, want %s at its end", format, out.String(), want)
+		}
 	}
 }

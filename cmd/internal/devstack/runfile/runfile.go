@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Name is the file's name in an installation's directory.
@@ -20,7 +21,7 @@ var ErrNone = errors.New("no installation here")
 
 // Run says where the parts of an installation are.
 type Run struct {
-	// PID is the process that runs it, 0 while nothing does.
+	// PID is the process that runs it, 0 while nothing does; see [Run.Alive].
 	PID int `json:"pid"`
 	// Gateway is the base URL of the gateway, such as http://127.0.0.1:8080.
 	Gateway string `json:"gateway"`
@@ -72,6 +73,16 @@ type Run struct {
 	// KeySetFile and RootFile are what gateways verify verdicts with.
 	KeySetFile string `json:"key_set_file"`
 	RootFile   string `json:"root_file"`
+}
+
+// Alive reports whether the process that runs the installation is there. One that
+// was killed has left its number behind.
+func (r Run) Alive() bool {
+	if r.PID == 0 {
+		return false
+	}
+	p, err := os.FindProcess(r.PID)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // Read returns the run file of an installation's directory. The error wraps

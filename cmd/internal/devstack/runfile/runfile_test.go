@@ -2,6 +2,8 @@ package runfile_test
 
 import (
 	"errors"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,5 +29,19 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("read differs (-want +got):\n%s", diff)
+	}
+}
+
+// TestAlive tells a process that is there from one that was killed, and from none.
+func TestAlive(t *testing.T) {
+	killed := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
+	err := killed.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pid, want := range map[int]bool{0: false, os.Getpid(): true, killed.Process.Pid: false} {
+		if got := (runfile.Run{PID: pid}).Alive(); got != want {
+			t.Errorf("process %d is alive: %t, want %t", pid, got, want)
+		}
 	}
 }
