@@ -120,7 +120,7 @@ func (c Config) Warnings() []string {
 	for i, p := range c.Login.Providers {
 		if (p.Type == login.TypeOAuth2 || p.AuthTime == login.AuthTimeCallback) && own.ACR == "" && own.CodeACR == "" {
 			warn("login.providers[%d].type: it does not say when it has asked a person anew, and login.second_factor is off: "+
-				"whom a verdict asks to step up stays refused until it lapses or an operator restores him, and nobody who signs in there keeps a route's max_age", i)
+				"whom a verdict asks to step up stays refused until it lapses or an operator restores him, and nobody who signs in there keeps a route's max_age or meets the posture step_up", i)
 		}
 	}
 	return out
