@@ -43,6 +43,7 @@ var threats = map[string][]string{
 	"a flood of proofs":                       {"identity.TestProofsAreBounded", "identity.TestAFloodOfProofsClosesItsOwnKeyOnly"},
 	"a token bound to another certificate":    {"identity.TestCertificateBoundToken", "identity.TestCertificateAttacks"},
 	"several credentials on one request":      {"identity.TestAuthorizationHeader", ".TestSeveralCredentialsAreNeverChosenFrom", ".TestCrossSiteRequests/cookie and token on one request"},
+	"a token in the URL, however it is spelt": {".TestTokenInTheURL", "identity.TestATokenInTheURLInAnySpelling"},
 	"guessed API keys":                        {"identity.TestAPIKeysAreNotGuessed", "identity.TestAPIKeyAttacks"},
 	"a refresh that gets round a cut-off":     {".TestSchedulesAreLinearizable"},
 	"a session that goes on in public":        {".TestARevokedSessionIsNobodyOnAPublicRoute", ".TestAStreamOfAPublicRouteEndsWithItsSession"},
