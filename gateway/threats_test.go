@@ -59,6 +59,7 @@ var threats = map[string][]string{
 	"Content-Length beside Transfer-Encoding":          {"listen.TestFramingThatNetHTTPMakesUniform/content-length beside chunked", "listen.TestMalformedFraming/two content-lengths"},
 	"an obscured Transfer-Encoding":                    {"listen.TestMalformedFraming/transfer-encoding, vertical tab", "listen.TestMalformedFraming/transfer-encoding twice", "listen.TestMalformedFraming/transfer-encoding: chunked,identity"},
 	"a bare CR or LF":                                  {"listen.TestMalformedFraming/bare carriage return in a header", "listen.TestFramingThatNetHTTPMakesUniform/bare line feeds"},
+	"a request line that HTTP/2 carries":               {"listen.TestAMethodThatEndsTheRequestLine", "listen.TestQueryThatEndsTheRequestLine"},
 	"a folded header":                                  {"listen.TestFramingThatNetHTTPMakesUniform/folded header"},
 	"a chunk extension as a way out":                   {"listen.TestMalformedFraming/chunk extension with a line feed", "listen.TestMalformedFraming/chunk extension without an end", "listen.TestMalformedFraming/chunk size of more than 64 bits"},
 	"two hosts, or one that is none":                   {"listen.TestMalformedFraming/two hosts", "listen.TestMalformedFraming/user in the host", "listen.TestMalformedFraming/absolute form for another host"},
