@@ -52,6 +52,7 @@ var threats = map[string][]string{
 
 	// Headers and framing.
 	"an identity in a header of any spelling":          {"proxy.TestAnUpstreamSeesOneIdentity", "proxy.TestForwarded"},
+	"a header that moves the path or the method":       {"proxy.TestAnUpstreamSeesOneIdentity"},
 	"an identity in a trailer":                         {"proxy.TestAnIdentitySmuggledInATrailerOfTheRequest", "proxy.TestAnAnswerWhoseTrailerPlantsWhatTheHeaderMustNot"},
 	"a header named in Connection":                     {"proxy.TestAnUpstreamSeesOneIdentity", "proxy.TestHeadersThatReachTheUpstream", "proxy.TestATypeThatConnectionTakesAway"},
 	"a scope within a scope":                           {"assertion.TestAScopeWithASpaceIsNotTwo"},
