@@ -65,7 +65,7 @@ var threats = map[string][]string{
 	"a chunk extension as a way out":                   {"listen.TestMalformedFraming/chunk extension with a line feed", "listen.TestMalformedFraming/chunk extension without an end", "listen.TestMalformedFraming/chunk size of more than 64 bits"},
 	"two hosts, or one that is none":                   {"listen.TestMalformedFraming/two hosts", "listen.TestMalformedFraming/user in the host", "listen.TestMalformedFraming/absolute form for another host"},
 	"a host that TLS was not asked for":                {"listen.TestTLS"},
-	"a path of two readings":                           {"route.TestMatchRefuses/encoded slash", "route.TestMatchRefuses/parameter", "route.TestMatchRefuses/encoded twice", "route.TestAMethodThatSlipsFromAGuardedRouteToAPublicOne", "route.TestAPathThatSlipsFromAGuardedRouteToAPublicOne", "route.TestWhatSlipsFromAStrictRouteToAWeakerOne"},
+	"a path of two readings":                           {"route.TestMatchRefuses/encoded slash", "route.TestMatchRefuses/parameter", "route.TestMatchRefuses/encoded twice", "route.TestAMethodThatSlipsFromAGuardedRouteToAPublicOne", "route.TestAPathThatSlipsFromAGuardedRouteToAPublicOne", "route.TestWhatSlipsFromAStrictRouteToAWeakerOne", "route.TestADestinationIsAuthorisedToo"},
 	"a cookie of ours from an upstream":                {"proxy.TestAPlantedCookieWithoutAName", "proxy.TestAnAnswerWhoseTrailerPlantsWhatTheHeaderMustNot"},
 
 	// Sign-in.

@@ -210,3 +210,57 @@ func TestASignInThatSlipsIntoAnotherRoute(t *testing.T) {
 		}
 	}
 }
+
+// Of COPY and MOVE the path says only from where: who may write to one place must not
+// write to another, which he names in a header.
+func TestADestinationIsAuthorisedToo(t *testing.T) {
+	tab, err := route.NewTable(route.Config{Routes: []route.Spec{
+		spec("files", "/files/{path...}"),
+		spec("vault", "/files/vault/{path...}", func(s *route.Spec) { s.Scopes = []string{"vault"} }),
+		spec("drop", "/drop/{path...}", methods("PUT")),
+		spec("other", "/{path...}", func(s *route.Spec) { s.Host = "b.example" }),
+		spec("elsewhere", "/elsewhere/{path...}", func(s *route.Spec) { s.Upstream = "http://127.0.0.2:1" }),
+		spec("tenant", "/tenant/{path...}", func(s *route.Spec) { s.Upstream = "http://127.0.0.3:1/one" }),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		method, target string
+		to             []string
+		want           string
+	}{
+		{"COPY", "/files/a", []string{"/files/b"}, "files"},
+		{"COPY", "/files/a", []string{"http://a.example/files/b"}, "files"},
+		{"COPY", "/files/a", []string{"http://A.example:8080/files/b%20c"}, "files"},
+		{"COPY", "/files/vault/a", []string{"/files/b"}, "vault"},
+		{"COPY", "/files/a", nil, "files"}, // Which no service takes.
+		{"PUT", "/files/a", []string{"Paris"}, "files"},
+		{"COPY", "/files/a", []string{"/files/vault/b"}, ""},
+		{"MOVE", "/files/a", []string{"http://a.example/files/vault/b"}, ""},
+		{"move", "/files/a", []string{"/files/vault/b"}, ""},
+		{"COPY", "/files/a", []string{"/files/VAULT/b"}, ""},
+		{"COPY", "/files/a", []string{"/files/x/../vault/b"}, ""},
+		{"COPY", "/files/a", []string{"/files/%76ault/b"}, ""},
+		{"COPY", "/files/a", []string{"/files//vault/b"}, ""},
+		{"COPY", "/files/a", []string{"/files/b", "/files/vault/b"}, ""},
+		{"COPY", "/files/a", []string{"/drop/b"}, ""}, // It takes PUT alone.
+		{"COPY", "/files/a", []string{"/nowhere"}, ""},
+		{"COPY", "/files/a", []string{"http://b.example/x"}, ""},
+		{"COPY", "/files/a", []string{"//b.example/x"}, ""},
+		{"COPY", "/files/a", []string{"b"}, ""},
+		{"COPY", "/files/a", []string{"/files/b#/../vault/b"}, ""},
+		{"COPY", "/files/a", []string{"/elsewhere/b"}, ""}, // There it would be another place.
+		{"COPY", "/tenant/a", []string{"/tenant/b"}, ""},   // It would not be below /one.
+		{"COPY", "/files/a", []string{""}, ""},
+		{"COPY", "/files/a", []string{"file:///files/b"}, ""},
+		{"COPY", "/files/a", []string{"http://u@a.example/files/b"}, ""},
+	} {
+		r := request(t, tt.method, tt.target, "a.example")
+		r.Header["Destination"] = tt.to
+		m, err := tab.Match(r)
+		if tt.want == "" && !errors.Is(err, route.ErrPath) || tt.want != "" && (err != nil || m.Route.ID != tt.want) {
+			t.Errorf("%s %s to %q: %+v, %v, want %q", tt.method, tt.target, tt.to, m.Route, err, tt.want)
+		}
+	}
+}

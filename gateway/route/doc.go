@@ -20,6 +20,8 @@
 // that is, but for its case or a slash at its end, that of a sign-in or of a route that
 // asks for more goes to none that does not spell it out. A route asks for more where it
 // has a credential, scope, acr, amr, binding, max_age or posture that the other has not.
+// What COPY and MOVE write to (their Destination) is held to the same: it is on a route of
+// the same upstream that asks for no more.
 //
 // # Concurrency
 //

@@ -306,6 +306,12 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 		if t.slips(&s, host) {
 			return Match{}, pathError("a stricter route in other letters")
 		}
+		if names(s.method) {
+			err = t.aims(&s, r, host)
+			if err != nil {
+				return Match{}, err
+			}
+		}
 		return s.match(), nil
 	}
 	if len(s.allow) > 0 {
