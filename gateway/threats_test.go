@@ -58,7 +58,7 @@ var threats = map[string][]string{
 	"a scope within a scope":                           {"assertion.TestAScopeWithASpaceIsNotTwo"},
 	"an address or fingerprint of the client's choice": {"origin.TestOfBelievesOnlyTrustedProxies", "origin.TestJA4"},
 	"Content-Length beside Transfer-Encoding":          {"listen.TestFramingThatNetHTTPMakesUniform/content-length beside chunked", "listen.TestMalformedFraming/two content-lengths"},
-	"an obscured Transfer-Encoding":                    {"listen.TestMalformedFraming/transfer-encoding, vertical tab", "listen.TestMalformedFraming/transfer-encoding twice", "listen.TestMalformedFraming/transfer-encoding: chunked,identity"},
+	"an obscured Transfer-Encoding":                    {"listen.TestMalformedFraming/transfer-encoding, vertical tab", "listen.TestMalformedFraming/transfer-encoding twice", "listen.TestMalformedFraming/transfer-encoding: chunked,identity", "proxy.TestAnotherSpellingOfWhatSaysHowTheContentIsRead"},
 	"a bare CR or LF":                                  {"listen.TestMalformedFraming/bare carriage return in a header", "listen.TestFramingThatNetHTTPMakesUniform/bare line feeds"},
 	"a request line that HTTP/2 carries":               {"listen.TestAMethodThatEndsTheRequestLine", "listen.TestQueryThatEndsTheRequestLine"},
 	"a folded header":                                  {"listen.TestFramingThatNetHTTPMakesUniform/folded header"},
