@@ -19,7 +19,7 @@ func owned(name string) bool {
 		"remote-", "ssl-client-", "cf-access-", "tailscale-user-", // Web servers, Authelia; nginx; Cloudflare Access; Tailscale.
 		"client-cert", "cf-connecting-", // RFC 9440; Cloudflare.
 		"oidc-", "shib-", "sm-", "iv-", "oam-", "ajp-", "teleport-jwt-", // mod_auth_openidc, Shibboleth, SiteMinder, WebSEAL, Oracle, Tomcat, Teleport.
-		"ms-aspnetcore-", // IIS.
+		"ms-aspnetcore-", "mellon-", // IIS; mod_auth_mellon.
 	} {
 		if strings.HasPrefix(name, p) {
 			return true
@@ -30,7 +30,8 @@ func owned(name string) bool {
 		"dpop",                     // A proof is for us alone.
 		"script-name", "path-info", // Gunicorn takes the first off the path, and lets whoever is near set both.
 		"proxy", // By which CGI programs would send out their own requests (CVE-2016-5385).
-		"traceparent", "tracestate", "baggage", "front-end-https", "auth-user", "authenticated-user":
+		"traceparent", "tracestate", "baggage", "front-end-https", "auth-user", "authenticated-user",
+		"cas-user", "kubeflow-userid":
 		return true
 	}
 	return false
@@ -43,7 +44,8 @@ func ownedX(name string) bool {
 		"auth-request-", "authenticated-", "remote-", "webauth-", // oauth2-proxy; Kong and others; Kubernetes; Grafana.
 		"ssl-", "client-cert", "client-dn", "client-verify", "tls-client-", "arr-clientcert", "amzn-mtls-", // Whoever ends TLS.
 		"goog-authenticated-user-", "goog-iap-", "amzn-oidc-", "ms-client-principal", "ms-token-", "appengine-", "apigateway-", // Clouds.
-		"pomerium-", "authentik-", "consumer-", "credential-", // Identity-aware proxies; Kong.
+		"pomerium-", "authentik-", "vouch-", "consumer-", "credential-", // Identity-aware proxies; Kong.
+		"auth-couchdb-", "proxy-remote-", // CouchDB; web servers before applications.
 		"middleware-", "invoke-", // Next.js (CVE-2025-29927).
 	} {
 		if strings.HasPrefix(name, p) {
@@ -53,6 +55,8 @@ func ownedX(name string) bool {
 	switch name {
 	case "forwarded", "real-ip", "client-ip", "cluster-client-ip", "originating-ip", "proxyuser-ip", "true-client-ip", "nf-client-connection-ip", "azure-clientip", "azure-socketip",
 		"user", "user-id", "user-name", "user-email", "user-groups", "user-roles", "username", "userinfo", "auth-user", "anonymous-consumer",
+		"auth-audience", "auth-email", "auth-groups", "auth-roles", "auth-subject", "auth-userid", "auth-username", // Gatekeeper.
+		"proxy-user", "proxy-roles", // OpenSearch.
 		"endpoint-api-userinfo", "jwt-assertion", "jwt-payload",
 		"amzn-request-context", "amzn-lambda-context",
 		"request-id", "host", "override-url", "url-scheme", "scheme",
