@@ -395,6 +395,14 @@ func TestWarnings(t *testing.T) {
 			c.Identity.Issuers, c.Routes[0].AMR = []identity.Issuer{silent}, []string{"otp"}
 		}, ""},
 		"a provider that cannot step up": {func(c *gateway.Config) { c.Login.Providers = []login.Provider{social} }, "login.providers[0].type: it does not say when"},
+		"proofs for any host":            {func(c *gateway.Config) { c.Routes[0].Binding = []string{"dpop"} }, "identity.dpop.origins: is empty"},
+		"proofs that an issuer's tokens need, for any host": {func(c *gateway.Config) {
+			c.Identity.Issuers = []identity.Issuer{{Issuer: "https://a.test", Binding: []string{"mtls", "dpop"}}}
+		}, "identity.dpop.origins: is empty"},
+		"proofs for our own origins": {func(c *gateway.Config) {
+			c.Routes[0].Binding, c.Identity.DPoP.Origins = []string{"dpop"}, []string{"https://api.test"}
+		}, ""},
+		"proofs for the hosts of routes": {func(c *gateway.Config) { c.Routes[0].Binding, c.Routes[0].Host = []string{"dpop"}, "api.test" }, ""},
 		"one beside which our own second factor stands": {func(c *gateway.Config) {
 			c.Login.Providers, c.Login.SecondFactor.CodeACR = []login.Provider{social}, "code"
 		}, ""},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/route"
@@ -117,6 +118,9 @@ func (c Config) Warnings() []string {
 			}
 		}
 	}
+	if c.proofsForAnyHost() {
+		warn("identity.dpop.origins: is empty, and some route takes every host: whoever is shown a proof for a host of his own can use it here by naming that host; name the origins of this gateway")
+	}
 	for i, p := range c.Login.Providers {
 		if (p.Type == login.TypeOAuth2 || p.AuthTime == login.AuthTimeCallback) && own.ACR == "" && own.CodeACR == "" {
 			warn("login.providers[%d].type: it does not say when it has asked a person anew, and login.second_factor is off: "+
@@ -124,6 +128,15 @@ func (c Config) Warnings() []string {
 		}
 	}
 	return out
+}
+
+// proofsForAnyHost reports whether DPoP proofs are asked for whose host is whatever the
+// request says (RFC 9449, section 4.3).
+func (c Config) proofsForAnyHost() bool {
+	asked := slices.ContainsFunc(c.Identity.Issuers, func(is identity.Issuer) bool {
+		return is.DPoPNonce || slices.Contains(is.Binding, event.BindingDPoP)
+	}) || slices.ContainsFunc(c.Routes, func(r route.Spec) bool { return slices.Contains(r.Binding, event.BindingDPoP) })
+	return asked && len(c.Identity.DPoP.Origins) == 0 && slices.ContainsFunc(c.Routes, func(r route.Spec) bool { return r.Host == "" })
 }
 
 // acrSaid lists the authentication contexts that somebody says he can give, and those
