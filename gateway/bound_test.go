@@ -34,6 +34,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -351,7 +352,11 @@ func TestConfigPromises(t *testing.T) {
 		"an issuer that binds to certificates":   {func(c *gateway.Config) { c.Identity.Issuers[0].Binding = []string{"mtls"} }, "identity.issuers[0].binding: mtls"},
 		"certificates as identities":             {func(c *gateway.Config) { c.Identity.Certificates = []identity.Certificate{{TrustDomain: "a"}} }, "identity.certificates: listen.tls.client_auth"},
 		"an unknown binding":                     {func(c *gateway.Config) { c.Routes[0].Binding = []string{"dpopp"} }, `routes[0].binding[0]: unknown value "dpopp", did you mean "dpop"?`},
-		"a public route that binds":              {func(c *gateway.Config) { c.Routes[0].Public, c.Routes[0].Binding = true, []string{"dpop"} }, "routes[0].public"},
+		"a pin that a route passes by with its port": {func(c *gateway.Config) {
+			c.Routes = append(c.Routes, route.Spec{ID: "b", Path: "/b", Upstream: "https://Up.test:443"})
+			c.Routes[0].Upstream, c.Proxy.UpstreamTLS = "https://up.test", []proxy.UpstreamTLS{{Host: "up.test", CAFile: "ca.pem"}}
+		}, "routes[1].upstream: write Up.test:443 as proxy.upstream_tls[0].host does, up.test"},
+		"a public route that binds": {func(c *gateway.Config) { c.Routes[0].Public, c.Routes[0].Binding = true, []string{"dpop"} }, "routes[0].public"},
 	} {
 		c := gateway.DefaultConfig()
 		c.Identity.Issuers, c.Routes = []identity.Issuer{own}, []route.Spec{spec}

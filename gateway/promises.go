@@ -42,10 +42,18 @@ func (c Config) promises() error {
 }
 
 // pins reports the upstreams that must be somebody in particular and that no route
-// calls so: whoever has mistyped one would believe that it is checked.
+// calls so, or one calls with a port more or less: whoever has mistyped one would believe
+// that it is checked.
 func (c Config) pins() error {
 	var errs []error
+	withPort := func(host string) string { return strings.TrimSuffix(strings.ToLower(host), ":443") + ":443" }
 	for i, pin := range c.Proxy.UpstreamTLS {
+		for j, r := range c.Routes {
+			u, err := url.Parse(r.Upstream)
+			if err == nil && u.Scheme == "https" && withPort(u.Host) == withPort(pin.Host) && !strings.EqualFold(u.Host, pin.Host) {
+				errs = append(errs, fmt.Errorf("routes[%d].upstream: write %s as proxy.upstream_tls[%d].host does, %s, or nobody is checked there", j, u.Host, i, pin.Host))
+			}
+		}
 		called := slices.ContainsFunc(c.Routes, func(r route.Spec) bool {
 			u, err := url.Parse(r.Upstream)
 			return err == nil && u.Scheme == "https" && strings.EqualFold(u.Host, pin.Host)
