@@ -34,6 +34,7 @@ import (
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/listen"
 	"github.com/vigil-gateway/vigil/gateway/login"
+	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/route"
 	"github.com/vigil-gateway/vigil/schemas/event"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
@@ -351,7 +352,11 @@ func TestConfigPromises(t *testing.T) {
 		"an issuer that binds to certificates":   {func(c *gateway.Config) { c.Identity.Issuers[0].Binding = []string{"mtls"} }, "identity.issuers[0].binding: mtls"},
 		"certificates as identities":             {func(c *gateway.Config) { c.Identity.Certificates = []identity.Certificate{{TrustDomain: "a"}} }, "identity.certificates: listen.tls.client_auth"},
 		"an unknown binding":                     {func(c *gateway.Config) { c.Routes[0].Binding = []string{"dpopp"} }, `routes[0].binding[0]: unknown value "dpopp", did you mean "dpop"?`},
-		"a public route that binds":              {func(c *gateway.Config) { c.Routes[0].Public, c.Routes[0].Binding = true, []string{"dpop"} }, "routes[0].public"},
+		"a pin that a route passes by with its port": {func(c *gateway.Config) {
+			c.Routes = append(c.Routes, route.Spec{ID: "b", Path: "/b", Upstream: "https://Up.test:443"})
+			c.Routes[0].Upstream, c.Proxy.UpstreamTLS = "https://up.test", []proxy.UpstreamTLS{{Host: "up.test", CAFile: "ca.pem"}}
+		}, "routes[1].upstream: write Up.test:443 as proxy.upstream_tls[0].host does, up.test"},
+		"a public route that binds": {func(c *gateway.Config) { c.Routes[0].Public, c.Routes[0].Binding = true, []string{"dpop"} }, "routes[0].public"},
 	} {
 		c := gateway.DefaultConfig()
 		c.Identity.Issuers, c.Routes = []identity.Issuer{own}, []route.Spec{spec}
@@ -395,6 +400,14 @@ func TestWarnings(t *testing.T) {
 			c.Identity.Issuers, c.Routes[0].AMR = []identity.Issuer{silent}, []string{"otp"}
 		}, ""},
 		"a provider that cannot step up": {func(c *gateway.Config) { c.Login.Providers = []login.Provider{social} }, "login.providers[0].type: it does not say when"},
+		"proofs for any host":            {func(c *gateway.Config) { c.Routes[0].Binding = []string{"dpop"} }, "identity.dpop.origins: is empty"},
+		"proofs that an issuer's tokens need, for any host": {func(c *gateway.Config) {
+			c.Identity.Issuers = []identity.Issuer{{Issuer: "https://a.test", Binding: []string{"mtls", "dpop"}}}
+		}, "identity.dpop.origins: is empty"},
+		"proofs for our own origins": {func(c *gateway.Config) {
+			c.Routes[0].Binding, c.Identity.DPoP.Origins = []string{"dpop"}, []string{"https://api.test"}
+		}, ""},
+		"proofs for the hosts of routes": {func(c *gateway.Config) { c.Routes[0].Binding, c.Routes[0].Host = []string{"dpop"}, "api.test" }, ""},
 		"one beside which our own second factor stands": {func(c *gateway.Config) {
 			c.Login.Providers, c.Login.SecondFactor.CodeACR = []login.Provider{social}, "code"
 		}, ""},

@@ -394,7 +394,7 @@ func (g *Gateway) suspend(ctx context.Context) {
 	}
 	n := g.table.Suspend(func(e *session.Entry, stream string) bool {
 		r, strict := postures[e.Route]
-		return strict && stream != event.StreamRequest && admit.Suspends(r, e.Who.AuthTime, g.config.Admit.FreshMax, now) && g.unknownTo(e, now)
+		return strict && stream != event.StreamRequest && admit.Suspends(r, &e.Who, g.config.Admit.FreshMax, now) && g.unknownTo(e, now)
 	})
 	if n > 0 {
 		g.logger.WarnContext(ctx, "streams ended because verdicts are not known", "streams", n)

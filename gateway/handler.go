@@ -221,7 +221,7 @@ func (g *Gateway) list(r *http.Request, c *call, id *identity.Identity, o *origi
 		return err //nolint:wrapcheck // Refused as one whatever it says.
 	}
 	c.visit.Leave()
-	c.caller, entry.Public = nil, true
+	c.visit, c.caller, entry.Public = new(session.Visit), nil, true
 	return g.table.List(c.visit, &entry) //nolint:wrapcheck // As above.
 }
 

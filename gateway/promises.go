@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/proxy"
 	"github.com/vigil-gateway/vigil/gateway/route"
@@ -41,10 +42,18 @@ func (c Config) promises() error {
 }
 
 // pins reports the upstreams that must be somebody in particular and that no route
-// calls so: whoever has mistyped one would believe that it is checked.
+// calls so, or one calls with a port more or less: whoever has mistyped one would believe
+// that it is checked.
 func (c Config) pins() error {
 	var errs []error
+	withPort := func(host string) string { return strings.TrimSuffix(strings.ToLower(host), ":443") + ":443" }
 	for i, pin := range c.Proxy.UpstreamTLS {
+		for j, r := range c.Routes {
+			u, err := url.Parse(r.Upstream)
+			if err == nil && u.Scheme == "https" && withPort(u.Host) == withPort(pin.Host) && !strings.EqualFold(u.Host, pin.Host) {
+				errs = append(errs, fmt.Errorf("routes[%d].upstream: write %s as proxy.upstream_tls[%d].host does, %s, or nobody is checked there", j, u.Host, i, pin.Host))
+			}
+		}
 		called := slices.ContainsFunc(c.Routes, func(r route.Spec) bool {
 			u, err := url.Parse(r.Upstream)
 			return err == nil && u.Scheme == "https" && strings.EqualFold(u.Host, pin.Host)
@@ -117,13 +126,25 @@ func (c Config) Warnings() []string {
 			}
 		}
 	}
+	if c.proofsForAnyHost() {
+		warn("identity.dpop.origins: is empty, and some route takes every host: whoever is shown a proof for a host of his own can use it here by naming that host; name the origins of this gateway")
+	}
 	for i, p := range c.Login.Providers {
 		if (p.Type == login.TypeOAuth2 || p.AuthTime == login.AuthTimeCallback) && own.ACR == "" && own.CodeACR == "" {
 			warn("login.providers[%d].type: it does not say when it has asked a person anew, and login.second_factor is off: "+
-				"whom a verdict asks to step up stays refused until it lapses or an operator restores him, and nobody who signs in there keeps a route's max_age", i)
+				"whom a verdict asks to step up stays refused until it lapses or an operator restores him, and nobody who signs in there keeps a route's max_age or meets the posture step_up", i)
 		}
 	}
 	return out
+}
+
+// proofsForAnyHost reports whether DPoP proofs are asked for whose host is whatever the
+// request says (RFC 9449, section 4.3).
+func (c Config) proofsForAnyHost() bool {
+	asked := slices.ContainsFunc(c.Identity.Issuers, func(is identity.Issuer) bool {
+		return is.DPoPNonce || slices.Contains(is.Binding, event.BindingDPoP)
+	}) || slices.ContainsFunc(c.Routes, func(r route.Spec) bool { return slices.Contains(r.Binding, event.BindingDPoP) })
+	return asked && len(c.Identity.DPoP.Origins) == 0 && slices.ContainsFunc(c.Routes, func(r route.Spec) bool { return r.Host == "" })
 }
 
 // acrSaid lists the authentication contexts that somebody says he can give, and those

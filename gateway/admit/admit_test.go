@@ -75,6 +75,9 @@ func TestDecide(t *testing.T) {
 		"unknown, posture step-up, fresh": {c: admit.Case{
 			Identity: &identity.Identity{AuthTime: t0.Add(-time.Minute)}, Feed: admit.FeedUnknown, Route: &route.Route{Posture: "step_up"},
 		}, want: permit},
+		"unknown, posture step-up, came back, asked or not": {c: admit.Case{
+			Identity: &identity.Identity{AuthTime: t0.Add(-time.Minute), Assumed: true}, Feed: admit.FeedUnknown, Route: &route.Route{Posture: "step_up"},
+		}, want: want{"step_up", "step_up_required", false}},
 		"unknown, posture step-up, anonymous": {c: admit.Case{Feed: admit.FeedUnknown, Route: &route.Route{Posture: "step_up"}}, want: want{"deny", "token_missing", false}},
 		"known, posture deny":                 {c: admit.Case{Identity: ann, Route: &route.Route{Posture: "deny"}}, want: permit},
 	}
@@ -95,6 +98,27 @@ func TestDecide(t *testing.T) {
 				t.Errorf("a refusal has status %d", d.Problem.Status)
 			}
 		})
+	}
+}
+
+// What a posture says of a request that comes holds for a stream that is open.
+func TestSuspends(t *testing.T) {
+	for name, tt := range map[string]struct {
+		r    route.Route
+		who  session.Who
+		want bool
+	}{
+		"allow":                            {route.Route{Posture: route.PostureAllow}, session.Who{}, false},
+		"deny":                             {route.Route{Posture: route.PostureDeny}, session.Who{AuthTime: t0}, true},
+		"step-up, fresh":                   {route.Route{Posture: route.PostureStepUp}, session.Who{AuthTime: t0}, false},
+		"step-up, long ago":                {route.Route{Posture: route.PostureStepUp}, session.Who{AuthTime: t0.Add(-time.Hour)}, true},
+		"step-up, came back, asked or not": {route.Route{Posture: route.PostureStepUp}, session.Who{AuthTime: t0, Assumed: true}, true},
+		"step-up, nobody knows":            {route.Route{Posture: route.PostureStepUp}, session.Who{}, true},
+		"step-up, public":                  {route.Route{Posture: route.PostureStepUp, Public: true}, session.Who{}, false},
+	} {
+		if got := admit.Suspends(&tt.r, &tt.who, 5*time.Minute, t0); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
 	}
 }
 

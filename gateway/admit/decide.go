@@ -82,7 +82,7 @@ func unknown(c Case) (Decision, bool) {
 		if c.Identity == nil {
 			return Decision{}, false // credential refuses it, or the route is public.
 		}
-		if !fresh(c.Identity.AuthTime, c.FreshMax, c.Now) {
+		if c.Identity.Assumed || !fresh(c.Identity.AuthTime, c.FreshMax, c.Now) {
 			return Decision{Decision: event.DecisionStepUp, Problem: problem.StepUp(nil, c.Route.ACR, c.FreshMax)}, true
 		}
 	}

@@ -5,18 +5,18 @@ import (
 
 	"github.com/vigil-gateway/vigil/gateway/problem"
 	"github.com/vigil-gateway/vigil/gateway/route"
+	"github.com/vigil-gateway/vigil/gateway/session"
 )
 
 // Suspends reports whether a stream that is open on r must end because the gateway
 // does not know its verdicts: what the posture says of a request that comes holds
-// for one that came before and goes on. authTime is when the person proved
-// himself, zero where nobody did.
-func Suspends(r *route.Route, authTime time.Time, freshMax time.Duration, now time.Time) bool {
+// for one that came before and goes on.
+func Suspends(r *route.Route, who *session.Who, freshMax time.Duration, now time.Time) bool {
 	switch r.Posture {
 	case route.PostureDeny:
 		return true
 	case route.PostureStepUp:
-		return !r.Public && !fresh(authTime, freshMax, now)
+		return !r.Public && (who.Assumed || !fresh(who.AuthTime, freshMax, now))
 	}
 	return false
 }

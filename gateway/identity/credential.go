@@ -102,15 +102,49 @@ func queryToken(u *url.URL) bool {
 	}
 	for pair := range strings.FieldsFuncSeq(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.Contains(name, "%") {
-			plain, err := url.QueryUnescape(name)
-			if err == nil {
-				name = plain
-			}
-		}
-		if strings.EqualFold(name, "access_token") { // Some upstreams take any case.
+		if isTokenName(name) {
 			return true
 		}
 	}
 	return false
+}
+
+// isTokenName reports whether some upstream takes a name in a query for access_token: in
+// any case, as a list, and as PHP makes variables of names, where spaces in front are
+// skipped, a NUL ends the name, and a space, a dot and an open bracket are underscores.
+func isTokenName(name string) bool {
+	const want = "access_token"
+	if len(name) < len(want) {
+		return false
+	}
+	name = strings.TrimLeft(unescaped(name), " ")
+	name, _, _ = strings.Cut(name, "\x00")
+	list, _, _ := strings.Cut(name, "[")
+	plain := strings.NewReplacer(" ", "_", ".", "_", "[", "_")
+	return strings.EqualFold(plain.Replace(name), want) || strings.EqualFold(plain.Replace(list), want)
+}
+
+// unescaped undoes percent encoding, and leaves what is none as it stands: so does who
+// forgives it.
+func unescaped(name string) string {
+	if !strings.ContainsAny(name, "%+") {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c == '%' && i+2 < len(name) {
+			plain, err := url.PathUnescape(name[i : i+3])
+			if err == nil {
+				b.WriteString(plain)
+				i += 2
+				continue
+			}
+		}
+		if c == '+' {
+			c = ' '
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }

@@ -34,8 +34,8 @@ type Identity struct {
 	AMR      []string
 	AuthTime time.Time // Zero where the token does not say.
 	// Assumed says that AuthTime is when the person came back from a provider that may
-	// not have asked him: no step-up that a verdict asks for is done by it, and no route's
-	// max_age is kept by it.
+	// not have asked him: no step-up that a verdict or a posture asks for is done by it, and
+	// no route's max_age is kept by it.
 	Assumed  bool
 	IssuedAt time.Time // Zero where the token does not say.
 	// Expires is until when the credential is accepted, its issuer's leeway included; zero

@@ -1,15 +1,21 @@
 package listen_test
 
 import (
+	"bytes"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/vigil-gateway/vigil/gateway/listen"
 )
@@ -187,6 +193,46 @@ func TestUpgradesOtherThanWebSocketAreDeclined(t *testing.T) {
 		h := <-got
 		if h.Get("Upgrade") != want || h.Get("Http2-Settings") != "" {
 			t.Errorf("upgrade to %q arrives as %v", upgrade, h)
+		}
+	}
+}
+
+// HTTP/2 can carry a method that the request line of an HTTP/1 upstream cannot. It is the
+// client's fault, and must not look like the upstream's that is never asked.
+func TestAMethodThatEndsTheRequestLine(t *testing.T) {
+	s := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func(o *listen.Options) { o.Config.H2C = true })
+	for method, want := range map[string]string{
+		"GET": "200", "M-SEARCH": "200", "get": "200",
+		"GET /x HTTP/1.1": "400", "GE\tT": "400", `"GET"`: "400", "GET:": "400", "G\u00cbT": "400",
+	} {
+		conn, err := (&net.Dialer{Timeout: time.Minute}).DialContext(t.Context(), "tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var head bytes.Buffer
+		fields := hpack.NewEncoder(&head)
+		for _, f := range []hpack.HeaderField{
+			{Name: ":method", Value: method}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/"}, {Name: ":authority", Value: "a.example"},
+		} {
+			err = errors.Join(err, fields.WriteField(f))
+		}
+		_, err2 := io.WriteString(conn, http2.ClientPreface)
+		frames := http2.NewFramer(conn, conn)
+		err = errors.Join(err, err2, frames.WriteSettings(), frames.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true, EndStream: true,
+		}))
+		got := ""
+		for err == nil && got == "" {
+			var f http2.Frame
+			f, err = frames.ReadFrame()
+			if h, ok := f.(*http2.HeadersFrame); ok {
+				answer, _ := hpack.NewDecoder(4096, nil).DecodeFull(h.HeaderBlockFragment())
+				got = answer[0].Value
+			}
+		}
+		_ = conn.Close()
+		if got != want {
+			t.Errorf("%q: status %q, %v, want %s", method, got, err, want)
 		}
 	}
 }

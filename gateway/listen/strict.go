@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/vigil-gateway/vigil/gateway/problem"
 )
 
@@ -19,9 +21,9 @@ import (
 //   - A Host that is not the name that TLS was asked for (status 421).
 //   - A Content-Length or Transfer-Encoding that is still among the headers
 //     means a client of another protocol tried to smuggle one.
-//   - A query with a space, which HTTP/2 can carry and the request line of an
-//     HTTP/1 upstream cannot, or with a number sign, which some servers take for
-//     the end of the target.
+//   - A method that is no token, or a query with a space, which HTTP/2 can carry and
+//     the request line of an HTTP/1 upstream cannot; or a query with a number sign,
+//     which some servers take for the end of the target.
 //
 // A WebSocket over HTTP/2 is made one over HTTP/1.1 for all that follows; an
 // extended CONNECT for anything else is refused.
@@ -67,7 +69,7 @@ func wellFormed(r *http.Request) bool {
 	if r.Host == "" && r.ProtoAtLeast(1, 1) || !hostOnly(r.Host) {
 		return false
 	}
-	if strings.ContainsAny(r.URL.RawQuery, " #") {
+	if strings.ContainsAny(r.URL.RawQuery, " #") || strings.ContainsFunc(r.Method, func(c rune) bool { return !httpguts.IsTokenRune(c) }) {
 		return false
 	}
 	for _, name := range []string{"Host", "Transfer-Encoding"} {

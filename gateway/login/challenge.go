@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vigil-gateway/vigil/gateway/route"
 )
 
 // Demand is what a request lacks that a sign-in can give.
@@ -39,7 +41,9 @@ func (l *Login) Challenge(w http.ResponseWriter, r *http.Request, p *Presence, d
 		if len(d.ACR) > 0 && !pr.gives(d.ACR) {
 			return Answer{}, false
 		}
-		if d.Verdict && pr.spec.AuthTime == AuthTimeCallback || d.MaxAge > 0 && p.now.Assumed {
+		// For a method that is lacking he may be asked; else it is when he proved himself.
+		aged := d.MaxAge > 0 || d.Fresh && len(route.LackingAMR(d.AMR, p.now.AMR)) == 0
+		if d.Verdict && pr.spec.AuthTime == AuthTimeCallback || aged && p.now.Assumed {
 			// Whom it still knows it would send back unasked, again and again.
 			return l.refuseWith(w, r, faultOf(CodeUnproven, pr.spec.ID), l.config.Prefix+pageLogout), true
 		}

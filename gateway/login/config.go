@@ -133,8 +133,8 @@ type Provider struct {
 	ACRValues []string `mapstructure:"acr_values"`
 	// AuthTime is claim where the provider says when a person proved himself, or
 	// callback to take the time at which he came back, which is weaker: a provider
-	// that knows him still may not have asked, so that it keeps no route's max_age and
-	// does no step-up. Where empty claim for oidc and callback for oauth2.
+	// that knows him still may not have asked, so that it keeps no route's max_age,
+	// does no step-up and meets no posture that asks for one. Where empty claim for oidc and callback for oauth2.
 	AuthTime string `mapstructure:"auth_time"`
 	// EmailDomains lists the domains, such as example.com, for whose addresses the
 	// provider is trusted when it says that they are verified: it alone gives them out,

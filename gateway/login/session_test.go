@@ -549,6 +549,22 @@ func TestAProviderThatCannotSayWhenLiftsNoStepUp(t *testing.T) {
 			t.Errorf("challenge: %v, %+v, to %q; want a page", done, a, w.Header().Get("Location"))
 		}
 	})
+	t.Run("nor is a posture met by it", func(t *testing.T) {
+		g, p, got := start(t)
+		w := httptest.NewRecorder()
+		a, done := g.login.Challenge(w, p.request(http.MethodGet, "/page"), got, login.Demand{StepUp: true, Fresh: true})
+		if !done || a.Code != login.CodeUnproven || w.Header().Get("Location") != "" {
+			t.Errorf("challenge: %v, %+v, to %q; want a page", done, a, w.Header().Get("Location"))
+		}
+	})
+	t.Run("a method that is lacking is asked for", func(t *testing.T) {
+		g, p, got := start(t)
+		w := httptest.NewRecorder()
+		_, done := g.login.Challenge(w, p.request(http.MethodGet, "/page"), got, login.Demand{StepUp: true, Fresh: true, AMR: []string{"sms"}})
+		if !done || w.Header().Get("Location") == "" {
+			t.Errorf("challenge: %v, to %q; want the provider", done, w.Header().Get("Location"))
+		}
+	})
 	t.Run("the person is told", func(t *testing.T) {
 		g, p, got := start(t)
 		w := httptest.NewRecorder()

@@ -202,3 +202,28 @@ func TestATypeThatConnectionTakesAway(t *testing.T) {
 		g.outcome(t)
 	}
 }
+
+// Servers that make one of all spellings of a header would end the content, or read it,
+// where another one says so than the gateway has gone by: what is left of it on a
+// connection that they share is the next client's request.
+func TestAnotherSpellingOfWhatSaysHowTheContentIsRead(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	url, _ := upstream(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header })
+	g := newRig(t, url)
+	for _, request := range []string{"GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nContent-Length: 6\r\nContent-Type: text/plain\r\nContent-Language: fr\r\n"} {
+		conn := g.dial(t)
+		_, _ = io.WriteString(conn, request+"Host: example.com\r\nContent_Length: 60\r\ncontent.length: 60\r\nTransfer_Encoding: chunked\r\n"+
+			"CONTENT_TYPE: multipart/form-data\r\nContent~Encoding: gzip\r\nX_Content_Length: 7\r\nConnection: close\r\n\r\nuser=a")
+		h := await(t, seen, "the request")
+		for name := range h {
+			v := variable(name)
+			if (strings.HasPrefix(v, "CONTENT_") || v == "TRANSFER_ENCODING") && strings.ReplaceAll(v, "_", "-") != strings.ToUpper(name) {
+				t.Errorf("%.4s: the upstream sees %s: %q", request, name, h[name])
+			}
+		}
+		if post := strings.HasPrefix(request, "POST"); post && (h.Get("Content-Type") != "text/plain" || h.Get("Content-Length") != "6" || h.Get("Content-Language") != "fr") || h.Get("X_Content_Length") != "7" {
+			t.Errorf("%.4s: the upstream sees %v", request, h)
+		}
+		g.outcome(t)
+	}
+}

@@ -76,7 +76,7 @@ func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
 	listed := connectionTokens(in)
 	for name, values := range in {
 		s := spelled(name)
-		if hopByHop(s) || owned(s) || slices.Contains(listed, s) {
+		if hopByHop(s) || owned(s) || masks(name, s) || slices.Contains(listed, s) {
 			continue
 		}
 		if _, strip := p.strip[s]; strip {
@@ -100,6 +100,13 @@ func (p *Proxy) outgoingHeader(in http.Header, unproven bool) http.Header {
 		out["User-Agent"] = []string{""} // Else the transport would write its own.
 	}
 	return out
+}
+
+// masks reports whether a header is, for a server that makes one of all spellings, one
+// that says where the content ends or how it is to be read. Those count as the gateway has
+// read them, in their own spelling alone.
+func masks(name, spelt string) bool {
+	return strings.HasPrefix(spelt, "content-") && !strings.EqualFold(name, spelt)
 }
 
 // connectionTokens lists the headers that Connection declares to be hop-by-hop. What

@@ -36,6 +36,10 @@ var ownedNames = []string{
 	"X-Cluster-Client-Ip", "X-Remote-Addr", "X-Remote-IP", "X-Originating-IP", "X-Original-Forwarded-For", "WL-Proxy-Client-IP",
 	"X-Original-URL", "X-Original-URI", "X-Original-Method", "X-Rewrite-URL", "X-Host", "X-Scheme", "X-HTTP-Method", "X-HTTP-Method-Override",
 	"X-Method-Override", "X-Request-Id", "Traceparent", "Tracestate", "Baggage",
+	"SCRIPT_NAME", "PATH_INFO", "X-Script-Name", "X-Ingress-Path", "X-Waws-Unencoded-Url", "X-Matched-Path", "X-Now-Route-Matches", "X-Invoke-Path",
+	"X-Middleware-Subrequest", "X-Middleware-Rewrite", "X-Sendfile-Type", "X-Accel-Mapping", "Proxy", "MS-ASPNETCORE-CLIENTCERT",
+	"X-Apigateway-Event", "X-Amzn-Request-Context", "X-Auth-Email", "X-Auth-Roles", "X-Auth-Userid", "X-Auth-CouchDB-UserName",
+	"X-Vouch-User", "X-Vouch-IdP-Claims-Email", "X-Proxy-User", "X-Proxy-Roles", "X-Proxy-Remote-User", "CAS-User", "Mellon-User", "kubeflow-userid",
 }
 
 // variable is what an upstream makes of a header's name that hands headers on as
@@ -92,7 +96,7 @@ func TestAnUpstreamSeesOneIdentity(t *testing.T) {
 	// Each name comes in several spellings over the cases of each protocol; the channels
 	// of the rig hold 100.
 	next := func(i int) string { return spell(random, ownedNames[i%len(ownedNames)]) }
-	const cases, each = 45, 12
+	const cases, each = 50, 14
 	t.Run("over HTTP/1.1", func(t *testing.T) {
 		for i := range cases {
 			var lines strings.Builder

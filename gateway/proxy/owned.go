@@ -8,9 +8,9 @@ import (
 
 // owned are the headers that only the gateway may set: those by which some proxy,
 // platform or server tells an upstream who asks or from where, whether the gateway sets
-// them itself or not, and those that would change path or method after they were
-// authorised. An upstream that believes one believes a client otherwise. Spelled as
-// spelled does.
+// them itself or not; those that would change path or method after they were authorised,
+// or pass by who authorises them there; and those that lead an upstream elsewhere. An
+// upstream that believes one believes a client otherwise. Spelled as spelled does.
 func owned(name string) bool {
 	if strings.HasPrefix(name, "x-") {
 		return ownedX(name[len("x-"):])
@@ -19,6 +19,7 @@ func owned(name string) bool {
 		"remote-", "ssl-client-", "cf-access-", "tailscale-user-", // Web servers, Authelia; nginx; Cloudflare Access; Tailscale.
 		"client-cert", "cf-connecting-", // RFC 9440; Cloudflare.
 		"oidc-", "shib-", "sm-", "iv-", "oam-", "ajp-", "teleport-jwt-", // mod_auth_openidc, Shibboleth, SiteMinder, WebSEAL, Oracle, Tomcat, Teleport.
+		"ms-aspnetcore-", "mellon-", // IIS; mod_auth_mellon.
 	} {
 		if strings.HasPrefix(name, p) {
 			return true
@@ -26,8 +27,11 @@ func owned(name string) bool {
 	}
 	switch name {
 	case "forwarded", "forwarded-for", "client-ip", "true-client-ip", "fastly-client-ip", "fly-client-ip", "cf-pseudo-ipv4", "proxy-client-ip", "wl-proxy-client-ip",
-		"dpop", // A proof is for us alone.
-		"traceparent", "tracestate", "baggage", "front-end-https", "auth-user", "authenticated-user":
+		"dpop",                     // A proof is for us alone.
+		"script-name", "path-info", // Gunicorn takes the first off the path, and lets whoever is near set both.
+		"proxy", // By which CGI programs would send out their own requests (CVE-2016-5385).
+		"traceparent", "tracestate", "baggage", "front-end-https", "auth-user", "authenticated-user",
+		"cas-user", "kubeflow-userid":
 		return true
 	}
 	return false
@@ -39,8 +43,10 @@ func ownedX(name string) bool {
 		"vigil-", "forwarded-", "original-", "rewrite-", "envoy-",
 		"auth-request-", "authenticated-", "remote-", "webauth-", // oauth2-proxy; Kong and others; Kubernetes; Grafana.
 		"ssl-", "client-cert", "client-dn", "client-verify", "tls-client-", "arr-clientcert", "amzn-mtls-", // Whoever ends TLS.
-		"goog-authenticated-user-", "goog-iap-", "amzn-oidc-", "ms-client-principal", "ms-token-", "appengine-", // Clouds.
-		"pomerium-", "authentik-", "consumer-", "credential-", // Identity-aware proxies; Kong.
+		"goog-authenticated-user-", "goog-iap-", "amzn-oidc-", "ms-client-principal", "ms-token-", "appengine-", "apigateway-", // Clouds.
+		"pomerium-", "authentik-", "vouch-", "consumer-", "credential-", // Identity-aware proxies; Kong.
+		"auth-couchdb-", "proxy-remote-", // CouchDB; web servers before applications.
+		"middleware-", "invoke-", // Next.js (CVE-2025-29927).
 	} {
 		if strings.HasPrefix(name, p) {
 			return true
@@ -49,8 +55,13 @@ func ownedX(name string) bool {
 	switch name {
 	case "forwarded", "real-ip", "client-ip", "cluster-client-ip", "originating-ip", "proxyuser-ip", "true-client-ip", "nf-client-connection-ip", "azure-clientip", "azure-socketip",
 		"user", "user-id", "user-name", "user-email", "user-groups", "user-roles", "username", "userinfo", "auth-user", "anonymous-consumer",
+		"auth-audience", "auth-email", "auth-groups", "auth-roles", "auth-subject", "auth-userid", "auth-username", // Gatekeeper.
+		"proxy-user", "proxy-roles", // OpenSearch.
 		"endpoint-api-userinfo", "jwt-assertion", "jwt-payload",
+		"amzn-request-context", "amzn-lambda-context",
 		"request-id", "host", "override-url", "url-scheme", "scheme",
+		"script-name", "ingress-path", "waws-unencoded-url", "matched-path", "now-route-matches", // Flask and others; Home Assistant; Azure; Next.js.
+		"sendfile-type", "accel-mapping", // Rack (CVE-2025-61780).
 		"http-method", "http-method-override", "method-override":
 		return true
 	}

@@ -45,6 +45,9 @@ const (
 	PostureDeny   = "deny"
 )
 
+// postures lists them, least strict first.
+func postures() []string { return []string{PostureAllow, PostureStepUp, PostureDeny} }
+
 // Durabilities: how well the event of a route's request is kept until Kafka has it.
 const (
 	DurabilityBatched    = "batched"
@@ -250,7 +253,7 @@ func (s Spec) faults(key string) []error {
 		all        []string
 	}{
 		{"sensitivity", s.Sensitivity, sensitivities()},
-		{"posture", s.Posture, []string{PostureAllow, PostureStepUp, PostureDeny}},
+		{"posture", s.Posture, postures()},
 		{"durability", s.Durability, []string{DurabilityBatched, DurabilityStrict, DurabilityBestEffort}},
 	} {
 		if f.value == "" {

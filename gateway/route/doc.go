@@ -16,9 +16,12 @@
 // {path...}; a route that names its methods before one that takes all. HEAD
 // follows GET. What no route takes is refused: there is no default route. A method
 // that may change something and that a route with credentials does not list does
-// not go to a public route around it that takes every method; and a path that is a
-// guarded route's, or a sign-in's, but for its case or a slash at its end goes to no
-// public one that does not spell it out.
+// not go to a route around it that asks for less and takes every method; and a path
+// that is, but for its case or a slash at its end, that of a sign-in or of a route that
+// asks for more goes to none that does not spell it out. A route asks for more where it
+// has a credential, scope, acr, amr, binding, max_age or posture that the other has not.
+// What COPY and MOVE write to (their Destination) is held to the same: it is on a route of
+// the same upstream that asks for no more.
 //
 // # Concurrency
 //

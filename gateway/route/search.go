@@ -2,6 +2,7 @@ package route
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -16,8 +17,8 @@ type search struct {
 	all   bool   // The route ends in {path...}.
 	last  string // The value of the last {id} on the way to route.
 	allow []string
-	// guarded says that a route was passed by that asks for a credential.
-	guarded bool
+	// passed are the guarded routes and the sign-ins that do not take the method.
+	passed []*Route
 }
 
 // in searches the tree of one host.
@@ -43,21 +44,27 @@ func (s *search) walk(n *node, rest string, more bool, last string) bool {
 }
 
 // pick takes the first of routes that takes the method. What may change something
-// does not fall from a route that asks for a credential, for want of the method, to
-// one that is open to all and takes whatever comes: many services take any method,
-// in any spelling, for the one they know.
+// does not fall from a route, for want of the method, to one that asks for less, or does
+// not look who signs in, and takes whatever comes: many services take any method, in
+// any spelling, for the one they know.
 func (s *search) pick(routes []*Route, rest, last string, all bool) bool {
 	for _, r := range routes {
-		falls := s.guarded && r.Public && len(r.Methods) == 0 && !safe(s.method)
+		falls := len(r.Methods) == 0 && !safe(s.method) && s.passedStricter(r)
 		if r.takes(s.method) && !falls {
 			s.route, s.rest, s.last, s.all = r, rest, last, all
 			return true
 		}
 		s.allow = append(s.allow, r.Methods...)
-		s.guarded = s.guarded || !r.Public
+		if !r.Public || r.SignIn != nil {
+			s.passed = append(s.passed, r)
+		}
 	}
 	return false
 }
+
+// passedStricter reports whether a route was passed by that keeps out somebody, or
+// something, that r would let pass.
+func (s *search) passedStricter(r *Route) bool { return slices.ContainsFunc(s.passed, r.looserThan) }
 
 // safe reports whether a method changes nothing (RFC 9110, section 9.2.1).
 func safe(method string) bool {

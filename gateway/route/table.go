@@ -54,9 +54,29 @@ type Route struct {
 	Outlives    bool          // Its streams go on when the credential has ended that opened them.
 
 	loose string // The shape of its template as loosely reads it.
-	// near says of a public route that what it takes may be for a guarded one or a
-	// sign-in in other letters.
+	// near says that what it takes may be, in other letters, for a route that asks for
+	// more, or for a sign-in.
 	near bool
+}
+
+// looserThan reports whether what is meant for other must not come by r: it would let
+// somebody pass whom other refuses, or nobody would see which account a sign-in tries.
+func (r *Route) looserThan(other *Route) bool {
+	return other.asksMore(r) || other.SignIn != nil && r.SignIn == nil
+}
+
+// asksMore reports whether somebody whom other lets pass may be refused by r.
+func (r *Route) asksMore(other *Route) bool {
+	if r.Public || other.Public {
+		return !r.Public
+	}
+	beyond := func(all, some []string) bool { // Whether one of some is none of all; no list is any.
+		return len(all) > 0 && (len(some) == 0 || len(LackingAMR(some, all)) > 0)
+	}
+	return len(LackingAMR(r.Scopes, other.Scopes)) > 0 || len(LackingAMR(r.AMR, other.AMR)) > 0 ||
+		beyond(r.ACR, other.ACR) || beyond(r.Binding, other.Binding) ||
+		r.MaxAge > 0 && (other.MaxAge == 0 || other.MaxAge > r.MaxAge) ||
+		slices.Index(postures(), r.Posture) > slices.Index(postures(), other.Posture)
 }
 
 func (r *Route) takes(method string) bool {
@@ -141,8 +161,7 @@ func NewTable(c Config) (*Table, error) {
 	}
 	for i, r := range t.routes {
 		for j, other := range t.routes {
-			kept := !other.Public || other.SignIn != nil && j != i
-			r.near = r.near || r.Public && kept && sharesHost(r.Host, other.Host) && sharesPath(read[i], read[j])
+			r.near = r.near || sharesHost(r.Host, other.Host) && sharesPath(read[i], read[j]) && r.looserThan(other)
 		}
 	}
 	return t, nil
@@ -285,7 +304,13 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 	s := search{method: r.Method, path: path}
 	if t.hosts.find(&s, host) {
 		if t.slips(&s, host) {
-			return Match{}, pathError("a guarded route in other letters")
+			return Match{}, pathError("a stricter route in other letters")
+		}
+		if names(s.method) {
+			err = t.aims(&s, r, host)
+			if err != nil {
+				return Match{}, err
+			}
 		}
 		return s.match(), nil
 	}
@@ -296,19 +321,19 @@ func (t *Table) Match(r *http.Request) (Match, error) {
 	return Match{}, ErrNoRoute
 }
 
-// slips reports whether a request for a public route would be one for a guarded route, or
-// a sign-in, were its path in another case or with a slash more or less at its end: many services
-// take it for that. What the public route itself spells out is meant so.
+// slips reports whether a request would be one for a route that asks for more than the one
+// that was found, or for a sign-in, were its path in another case or with a slash more or
+// less at its end: many services take it for that. What the route that was found spells
+// out itself is meant so.
 func (t *Table) slips(s *search, host string) bool {
 	if !s.route.near || s.route.Template == s.path || s.path == "/" {
 		return false
 	}
 	near := search{method: s.method, path: strings.ToLower(strings.TrimSuffix(s.path, "/"))}
 	if t.loose.find(&near, host) {
-		hidden := near.route.SignIn != nil && s.route.SignIn == nil // Which account is tried.
-		return (hidden || !near.route.Public) && near.route.loose != s.route.loose
+		return s.route.looserThan(near.route) && near.route.loose != s.route.loose
 	}
-	return near.guarded
+	return near.passedStricter(s.route)
 }
 
 // reflects reports whether a method, in any spelling, asks for the request to be sent

@@ -10,8 +10,12 @@ import (
 // did. It is made by this gateway itself, and never comes over a wire.
 const AuthorityLogin = "login"
 
-// authorityOperator is the index of the only authority whose clears count.
-const authorityOperator = 4
+// authorityLogin is the index of AuthorityLogin, authorityOperator that of the only
+// authority whose clears count.
+const (
+	authorityLogin    = 3
+	authorityOperator = 4
+)
 
 func authorityOf(s string) int {
 	switch s {
@@ -22,7 +26,7 @@ func authorityOf(s string) int {
 	case verdict.AuthorityFeed:
 		return 2
 	case AuthorityLogin:
-		return 3
+		return authorityLogin
 	case verdict.AuthorityOperator:
 		return authorityOperator
 	}

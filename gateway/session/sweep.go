@@ -20,9 +20,8 @@ func (t *Table) sweep(s *shard, now time.Time) {
 	}
 }
 
-// evict drops the weakest of a sample of the shard's verdicts, the first to
-// lapse among equals, so that the strongest stay when an attacker floods the
-// table. keep is the target that room is made for. Called with the shard's
+// evict drops the weakest of a sample of the shard's verdicts (see weaker), the first
+// to lapse among equals, so that the strongest stay when an attacker floods the table. keep is the target that room is made for. Called with the shard's
 // mutex held.
 func (t *Table) evict(s *shard, keep name, now time.Time) {
 	var worst *held
@@ -67,12 +66,16 @@ func (t *Table) evicted(h *held, now time.Time) {
 		"dropped", unsaid, "last", h.verdict(&key{}).GetId(), "action", actionName(h.strength))
 }
 
-// weaker orders by lapsed, strength, until.
+// weaker orders by lapsed, login, strength, until: what people bring about themselves, by
+// signing in and out all day, pushes out nothing that was judged.
 func weaker(a, b *held, now int64) bool {
 	aLive, bLive := now < a.until, now < b.until
+	aOwn, bOwn := a.authority == authorityLogin, b.authority == authorityLogin
 	switch {
 	case aLive != bLive:
 		return !aLive
+	case aOwn != bOwn:
+		return aOwn
 	case a.strength != b.strength:
 		return a.strength < b.strength
 	}

@@ -105,12 +105,16 @@ func (t *Table) Enter(ctx context.Context, e Entry) (context.Context, *Visit) {
 }
 
 // List is the part of Enter without a context, for a caller with memory of its
-// own: v is new, or has left. It returns v.Err. An empty tenant or stream of e
-// becomes the default.
+// own. It returns v.Err. An empty tenant or stream of e becomes the default. v is new:
+// who has found a visit looks at it when it has left already, and must not find
+// another one in its place, or half of one.
 //
 // The visit is listed under all its names before its standing can be asked for,
 // so a verdict that arrives meanwhile is met by one of the two.
 func (t *Table) List(v *Visit, e *Entry) error {
+	if v.table != nil {
+		return errUsed
+	}
 	if e.Who.Tenant == "" {
 		e.Who.Tenant = t.tenant
 	}

@@ -465,6 +465,25 @@ func TestLimits(t *testing.T) {
 			v.Leave()
 		}
 	})
+	t.Run("verdicts: who signs in and out all day pushes nobody's out", func(t *testing.T) {
+		c := session.DefaultConfig()
+		c.VerdictsMax = 1000
+		tab := newTable(t, c, nil)
+		actions := []string{"block", "revoke", "step_up", "throttle"}
+		for i := range 400 {
+			tab.Apply(says(1, actions[i%4], "session", fmt.Sprint("bad", i)), t0)
+		}
+		for i := range 20_000 {
+			tab.Apply(says(1, "revoke", "session", fmt.Sprint("out", i), by(session.AuthorityLogin), until(t0.Add(12*time.Hour))), t0)
+		}
+		for i := range 400 {
+			_, v := tab.Enter(t.Context(), session.Entry{Who: session.Who{Session: fmt.Sprint("bad", i)}})
+			if v.Standing().Action != actions[i%4] {
+				t.Errorf("the %s of session %d is gone", actions[i%4], i)
+			}
+			v.Leave()
+		}
+	})
 	t.Run("verdicts that go fill no log", func(t *testing.T) {
 		now, lines := t0, new(strings.Builder)
 		c := session.DefaultConfig()

@@ -22,6 +22,9 @@ import (
 var (
 	ErrFull        = errors.New("too many open requests")
 	ErrSessionFull = errors.New("too many open requests of one session")
+
+	// errUsed is what List says to a visit that was listed before.
+	errUsed = errors.New("the visit was listed before: make a new one")
 )
 
 // Who is everything about a visitor that a verdict may target. Subject,
@@ -114,16 +117,11 @@ type Visit struct {
 	cancel atomic.Pointer[context.CancelCauseFunc] // Nil without a context.
 }
 
-// begin makes v a visit that is not listed yet.
+// begin makes v, which is new, a visit that is not listed yet.
 func (v *Visit) begin(t *Table, e *Entry) {
-	v.table, v.party, v.err = t, nil, nil
+	v.table = t
 	v.initial, v.requestID, v.began = e.Stream, e.RequestID, e.Time
 	v.writes.Store(e.Writes)
-	v.stream.Store(nil)
-	v.ended.Store(false)
-	v.left.Store(false)
-	v.cut.Store(nil)
-	v.cancel.Store(nil)
 }
 
 // Context returns a context of ctx that ends when a verdict ends the visit, and
