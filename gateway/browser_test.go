@@ -49,7 +49,14 @@ func newChrome(t *testing.T) *chrome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &chrome{t: t, ctx: ctx, shot: os.Getenv("SCREENSHOTS")}
+	shot := os.Getenv("SCREENSHOTS")
+	if shot != "" {
+		err = os.MkdirAll(shot, 0o750)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &chrome{t: t, ctx: ctx, shot: shot}
 }
 
 // tab is another page of the same browser.
