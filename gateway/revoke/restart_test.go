@@ -8,7 +8,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker/brokertest"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
 
@@ -18,15 +18,7 @@ func TestVerdictsAreFollowedOverAKillOfApacheKafka(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: t.TempDir(), Properties: []string{"log.cleaner.backoff.ms=100"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Kill)
-	err = a.Start(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := brokertest.Apache(ctx, t, "log.cleaner.backoff.ms=100")
 	create(ctx, t, a.Addr())
 	r := newRing(t)
 
@@ -47,7 +39,7 @@ func TestVerdictsAreFollowedOverAKillOfApacheKafka(t *testing.T) {
 		t.Fatalf("caught up, but applied = %v", f.table.ids())
 	}
 	for round := range uint64(2) {
-		err = a.Restart(ctx)
+		err := a.Restart(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,8 +21,8 @@ func (t *Table) sweep(s *shard, now time.Time) {
 }
 
 // evict drops the weakest of a sample of the shard's verdicts (see weaker), the first
-// to lapse among equals, so that the strongest stay when an attacker floods the table. keep is the target that room is made for. Called with the shard's
-// mutex held.
+// to lapse among equals, so that the strongest stay when an attacker floods the table.
+// keep is the target that room is made for. Called with the shard's mutex held.
 func (t *Table) evict(s *shard, keep name, now time.Time) {
 	var worst *held
 	var from name

@@ -55,6 +55,10 @@ func (f *field) among(names []string, has bool) []string {
 // than the one whose keys root has; "" where it is not. Told key by key, that
 // one mistake would be dozens.
 func mistaken(root *field, keys []string) (string, error) {
+	unknown := root.among(keys, false)
+	if len(unknown) == 0 {
+		return "", nil
+	}
 	role, err := RoleOf(keys)
 	if err != nil {
 		return "", err
@@ -63,7 +67,7 @@ func mistaken(root *field, keys []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	strange := theirs.among(root.among(keys, false), true)
+	strange := theirs.among(unknown, true)
 	if theirs.typ == root.typ || len(theirs.among(keys, true)) <= len(root.among(keys, true)) {
 		return "", nil
 	}

@@ -62,8 +62,9 @@ func (p Files) KeyFile(class verdict.Class) string {
 
 // Rotate makes the next private key of a class and the key set that says so. It
 // returns the new list. While the one that it made before still waits to sign, it
-// makes no further one: whoever calls twice has most likely not seen the first. The private key is there before the key set names it, so that
-// a crash leaves a key too many and never one too few.
+// makes no further one: whoever calls twice has most likely not seen the first. The
+// private key is there before the key set names it, so that a crash leaves a key too many
+// and never one too few.
 func (p Files) Rotate(r Rotation) (verdict.KeyList, error) {
 	set, root, err := p.rootFor(r.RootKey)
 	if err != nil {

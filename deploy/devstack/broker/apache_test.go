@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker/brokertest"
 )
 
 func TestApacheKeepsDataAndPortOverACrash(t *testing.T) {
@@ -19,18 +20,10 @@ func TestApacheKeepsDataAndPortOverACrash(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: t.TempDir(), Properties: []string{"num.io.threads=2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Kill)
-	err = a.Start(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := brokertest.Apache(ctx, t, "num.io.threads=2")
 	addr := a.Addr()
 	c := client(t, addr)
-	_, err = c.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
+	_, err := c.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
 		{Topic: "t", NumPartitions: 1, ReplicationFactor: 1},
 	}})
 	if err != nil {

@@ -19,11 +19,11 @@ import (
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 )
 
-// Apache starts Apache Kafka in a directory of the test's own, which ends with the test.
-// ctx bounds the start.
-func Apache(ctx context.Context, tb testing.TB) *broker.Apache {
+// Apache starts Apache Kafka in a directory of the test's own, which ends with the test,
+// with properties such as num.io.threads=2. ctx bounds the start.
+func Apache(ctx context.Context, tb testing.TB, properties ...string) *broker.Apache {
 	tb.Helper()
-	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: tb.TempDir()})
+	a, err := broker.NewApache(ctx, broker.ApacheOptions{Dir: tb.TempDir(), Properties: properties})
 	if err != nil {
 		tb.Fatal(err)
 	}
