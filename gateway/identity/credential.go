@@ -120,8 +120,15 @@ func isTokenName(name string) bool {
 	name = strings.TrimLeft(unescaped(name), " ")
 	name, _, _ = strings.Cut(name, "\x00")
 	list, _, _ := strings.Cut(name, "[")
-	plain := strings.NewReplacer(" ", "_", ".", "_", "[", "_")
-	return strings.EqualFold(plain.Replace(name), want) || strings.EqualFold(plain.Replace(list), want)
+	return strings.EqualFold(strings.Map(asVariable, name), want) || strings.EqualFold(strings.Map(asVariable, list), want)
+}
+
+// asVariable is what PHP makes of a letter of a name.
+func asVariable(c rune) rune {
+	if c == ' ' || c == '.' || c == '[' {
+		return '_'
+	}
+	return c
 }
 
 // unescaped undoes percent encoding, and leaves what is none as it stands: so does who
