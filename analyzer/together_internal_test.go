@@ -5,8 +5,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 )
 
 // Parts end together, the first fault ends all, and who does not end is named and given up.
@@ -26,7 +27,7 @@ func TestPartsEndTogether(t *testing.T) {
 		"one ends before": {part: func(context.Context, <-chan struct{}) error { return nil }, stopped: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if tt.stopped {

@@ -3,9 +3,9 @@ package announce
 import (
 	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
@@ -106,7 +106,7 @@ func TestAwaitedHeartbeatsComeSooner(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := &Partition{wake: make(chan struct{}, 1), awaited: make(chan struct{}, 1), changed: make(map[event.Lane]uint64)}
 				time.AfterFunc(tt.scored, func() { p.Scored(map[event.Lane]uint64{{Gateway: "gw", Epoch: 1}: 1}, tt.awaited) })
 				began := time.Now()

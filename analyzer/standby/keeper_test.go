@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer/standby"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/scorer"
 )
 
@@ -107,7 +107,7 @@ const every = 10 * time.Second
 func inBubble(t *testing.T, c standby.Config, prepare, test func(r *rig)) {
 	t.Helper()
 	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := &rig{t: t, dir: dir, archive: &archive{stored: make(map[int][]snapshot), down: make(map[int]bool)}, reader: sdk.NewManualReader()}
 		meter := sdk.NewMeterProvider(sdk.WithReader(r.reader)).Meter("test")
 		keep := state.DefaultConfig()
@@ -129,7 +129,7 @@ func inBubble(t *testing.T, c standby.Config, prepare, test func(r *rig)) {
 		done := make(chan error, 1)
 		go func() { done <- r.keeper.Run(ctx) }()
 		time.Sleep(every / 2) // Between two rounds: a copy, and an archive that is down, take time.
-		synctest.Wait()
+		bubble.Wait()
 		test(r)
 		cancel()
 		err = <-done
@@ -149,7 +149,7 @@ func config() standby.Config {
 func (r *rig) round() {
 	r.t.Helper()
 	time.Sleep(every)
-	synctest.Wait()
+	bubble.Wait()
 }
 
 // onDisk is the body that a takeover of a partition would restore.

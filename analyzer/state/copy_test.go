@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/scorer"
 )
 
@@ -311,7 +311,7 @@ func TestCopiesArePaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				c := &cabinet{before: func(int) error { time.Sleep(tt.slow); return nil }}
 				s := copying(t, dir, c)
 				c.add(1, 1, "0123456789012345678901234567890123456789")

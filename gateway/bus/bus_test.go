@@ -6,11 +6,11 @@ import (
 	"io"
 	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/gateway/bus"
 )
 
@@ -52,7 +52,7 @@ func TestCloseLeavesNoConnection(t *testing.T) {
 }
 
 func TestBackoffDoublesUpToItsLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := bus.NewBackoff(100*time.Millisecond, 300*time.Millisecond)
 		pause := func() time.Duration {
 			began := time.Now()

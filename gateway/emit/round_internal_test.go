@@ -9,13 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/gateway/bus"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/seal"
@@ -139,7 +139,7 @@ func TestPartitionsOfARoundShareASignature(t *testing.T) {
 // Whoever is the last that the others have waited for may be one that leaves.
 func TestRoundIsSignedWhenItsLastPartitionLeaves(t *testing.T) {
 	signer, draft := signing(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		all := newRounds(new(scripted), "topic", signer)
 		r := all.join(7, time.Millisecond)
 		all.join(7, time.Millisecond)
@@ -147,9 +147,9 @@ func TestRoundIsSignedWhenItsLastPartitionLeaves(t *testing.T) {
 		b := draft(0)
 		signed := make(chan error, 1)
 		go func() { signed <- r.sign(t.Context(), b) }()
-		synctest.Wait() // Until it waits.
+		bubble.Wait() // Until it waits.
 		r.leave(t.Context())
-		synctest.Wait()
+		bubble.Wait()
 		select {
 		case err := <-signed:
 			if err != nil || b.Header == nil {

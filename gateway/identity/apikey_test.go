@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
@@ -141,7 +141,7 @@ func TestAPIKeyFileIsFollowed(t *testing.T) {
 	key, entry := mint(t, identity.APIKey{ID: "vk_a", Subject: "a", Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)})
 	_, second := mint(t, identity.APIKey{ID: "vk_bb", Subject: "b", Expires: entry.Expires})
 	f.write(t, entry)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		v := verifier(t, f.options, func(o *identity.Options) { o.Config.Issuers, o.Now = nil, time.Now })
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -149,7 +149,7 @@ func TestAPIKeyFileIsFollowed(t *testing.T) {
 		step := func(want string) {
 			t.Helper()
 			time.Sleep(time.Minute)
-			synctest.Wait()
+			bubble.Wait()
 			if got := outcome(t.Context(), v, withKey(key)); got != want {
 				t.Errorf("Verify() = %s, want %s", got, want)
 			}
@@ -162,7 +162,7 @@ func TestAPIKeyFileIsFollowed(t *testing.T) {
 		f.write(t, second, entry)
 		step("ok")
 		stop()
-		synctest.Wait()
+		bubble.Wait()
 	})
 }
 

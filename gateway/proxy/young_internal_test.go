@@ -2,13 +2,14 @@ package proxy
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 )
 
 // Each exchange grows up at its own time, whoever began or ended before it.
 func TestYoungGrowAtTheirOwnTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		y := &young{after: time.Second, now: time.Now}
 		begin := func() *exchange {
 			x := &exchange{began: time.Now(), done: true} // Its beat does nothing.
@@ -16,7 +17,7 @@ func TestYoungGrowAtTheirOwnTime(t *testing.T) {
 			return x
 		}
 		young := func(x *exchange) bool {
-			synctest.Wait()
+			bubble.Wait()
 			y.mu.Lock()
 			defer y.mu.Unlock()
 			return x.young

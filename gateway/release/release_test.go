@@ -6,11 +6,11 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/gateway/release"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
@@ -194,7 +194,7 @@ func TestWaitEndsInOneWay(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := positions(t, func(o *release.Options) {
 					if tt.config.WaitingMax > 0 {
 						o.Config = tt.config
@@ -232,7 +232,7 @@ func TestWaitEndsInOneWay(t *testing.T) {
 }
 
 func TestNoMoreWaitThanMay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := positions(t, func(o *release.Options) { o.Config.WaitingMax = 3 })
 		p.Issued(0, 1, time.Now())
 		var mu sync.Mutex
@@ -246,7 +246,7 @@ func TestNoMoreWaitThanMay(t *testing.T) {
 				ends[err]++
 			})
 		}
-		synctest.Wait()
+		bubble.Wait()
 		if st := p.Stats(time.Now()); st.Waiting != 3 || st.HeldBytes != 30 {
 			t.Errorf("%d responses with %d B wait, want 3 with 30", st.Waiting, st.HeldBytes)
 		}
@@ -265,7 +265,7 @@ func TestAThousandWait(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	for round := range uint64(10) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, round))
 			const lanes, each = 4, 250
 			p := positions(t)

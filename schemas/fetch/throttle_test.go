@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -16,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/schemas/fetch"
 )
 
@@ -70,7 +70,7 @@ func TestABrokerThatHoldsBack(t *testing.T) {
 
 // What is waited is waited, and said once in a while.
 func TestThrottleWaitsAndSaysSo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		throttle, err := fetch.NewThrottle("vigil.test", "vigil", slog.New(slog.NewTextHandler(&log, nil)), noop.Meter{})
 		if err != nil {

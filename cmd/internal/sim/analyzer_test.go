@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -17,6 +16,7 @@ import (
 	"github.com/vigil-gateway/vigil/analyzer/announce"
 	"github.com/vigil-gateway/vigil/analyzer/ingest"
 	"github.com/vigil-gateway/vigil/analyzer/state"
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/schemas/access"
 	"github.com/vigil-gateway/vigil/scorer"
 	"github.com/vigil-gateway/vigil/scorer/model"
@@ -97,7 +97,7 @@ func (a *analyzer) start(t *testing.T) {
 func (a *analyzer) kill(t *testing.T) {
 	t.Helper()
 	a.w.network.end(a.node)
-	synctest.Wait()
+	bubble.Wait()
 	a.dir = a.w.copyOf(t, a.dir)
 	a.stop()
 	a.w.ended.Go(a.ended.Wait)

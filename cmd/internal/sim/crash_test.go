@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/schemas/seal"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
@@ -60,7 +60,7 @@ func TestCrashesLeaveTheStateOfOneLife(t *testing.T) {
 		seed := first + uint64(i)
 		ok := t.Run(fmt.Sprint("VIGIL_SEED=", seed), func(t *testing.T) {
 			root := t.TempDir()
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				c := newCrash(t, seed, root)
 				c.run(t)
 				all.add(&c.tallies)
@@ -237,7 +237,7 @@ func (c *crash) mourn(t *testing.T) {
 		time.Sleep(time.Duration(c.rand.IntN(4000)) * time.Millisecond)
 		how += ", cut off first"
 	}
-	synctest.Wait()
+	bubble.Wait()
 	next := c.folder(t)
 	err := os.CopyFS(next, os.DirFS(c.life.dir))
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
@@ -188,7 +188,7 @@ func (g *gateway) kill(t *testing.T) {
 	t.Helper()
 	l := g.life.Load()
 	g.w.network.end(l.node)
-	synctest.Wait()
+	bubble.Wait()
 	l.dead.Store(true)
 	g.dir = g.w.copyOf(t, l.dir)
 	l.stopEmit()

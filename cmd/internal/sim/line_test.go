@@ -11,9 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/scorer/model"
 )
 
@@ -68,7 +68,7 @@ func TestTheLineUnderFaults(t *testing.T) {
 		seed := first + uint64(i)
 		t.Run(fmt.Sprint("VIGIL_SEED=", seed), func(t *testing.T) {
 			root := t.TempDir()
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed, root)
 				w.run(t)
 			})

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/gateway/emit/spool/spooltest"
 )
@@ -20,7 +20,7 @@ import (
 func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
 	for seed := range uint64(40) {
 		failing := 1 + int(seed%2)
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			disk := spooltest.NewDisk(seed)
 			s := open(t, options(disk, 1))
 			ctx, stop := context.WithCancel(t.Context())
@@ -36,7 +36,7 @@ func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
 			for err != nil {
 				err = s.Durable(t.Context())
 			}
-			synctest.Wait()
+			bubble.Wait()
 			next := options(disk.PowerLoss(), 2)
 			next.Boot = "another"
 			if got := found(open(t, next)); !slices.Equal(got, []string{"1 open r"}) {
@@ -50,7 +50,7 @@ func TestASyncThatFailsIsNotMadeUpByTheNext(t *testing.T) {
 
 func TestDurableIsTrue(t *testing.T) {
 	for seed := range uint64(20) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			disk := spooltest.NewDisk(seed)
 			s := open(t, options(disk, 1))
 			ctx, stop := context.WithCancel(t.Context())
@@ -63,7 +63,7 @@ func TestDurableIsTrue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			synctest.Wait() // Nobody writes.
+			bubble.Wait() // Nobody writes.
 			next := options(disk.PowerLoss(), 2)
 			next.Boot = "another"
 			got := found(open(t, next))
@@ -86,7 +86,7 @@ func TestDurableSaysWhenItIsNot(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				disk := spooltest.NewDisk(1)
 				s := open(t, options(disk, 1))
 				tt.broken(disk)
@@ -115,14 +115,14 @@ func TestDurableSaysWhenItIsNot(t *testing.T) {
 func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		for seed := range uint64(20) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				disk := spooltest.NewDisk(seed)
 				s := open(t, options(disk, 1))
 				ctx, stop := context.WithCancel(t.Context())
 				ran := make(chan struct{})
 				go func() { s.Run(ctx); close(ran) }()
 				slot := s.Begin([]byte("ended"), true)
-				synctest.Wait() // Nobody else writes.
+				bubble.Wait() // Nobody else writes.
 				disk.WriteBack()
 				if strict {
 					err := s.Durable(t.Context())
@@ -135,11 +135,11 @@ func TestARequestThatHasEndedIsNotUnderWayAfterALossOfPower(t *testing.T) {
 				ref, _ := s.Append(spool.Record{Class: spool.Vital, Lane: 0, First: 1, Last: 1}, []byte("terminal"))
 				s.End(slot, strict)
 				time.Sleep(time.Second) // Synced, with Kafka, and removed.
-				synctest.Wait()
+				bubble.Wait()
 				s.Known(0, 1)
 				s.Done(ref)
 				time.Sleep(2 * time.Second)
-				synctest.Wait()
+				bubble.Wait()
 				next := options(disk.PowerLoss(), 2)
 				next.Boot = "another"
 				for _, line := range found(open(t, next)) {

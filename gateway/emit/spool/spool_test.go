@@ -10,12 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.uber.org/goleak"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/bubble"
 	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/gateway/emit/spool/spooltest"
 )
@@ -171,7 +171,7 @@ func TestASegmentWhoseSyncFailsIsNotWrittenAgain(t *testing.T) {
 }
 
 func TestASlowDiskDelaysNoRecord(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		disk := spooltest.NewDisk(1)
 		o := options(disk, 1)
 		o.Config.SegmentBytes, o.Config.BytesMax = 1<<20, 8<<20
