@@ -347,6 +347,21 @@ func TestConfigPromises(t *testing.T) {
 			c.Routes[0].ACR = []string{"gold"}
 			c.Login.Providers = []login.Provider{{ID: "p", ACRValues: []string{"bronze"}}}
 		}, `routes[0].acr: nobody can give any of ["gold"]; what can be given is ["bronze" "silver"]`},
+		"an acr that a code of our own gives": {func(c *gateway.Config) {
+			c.Routes[0].ACR = []string{"code"}
+			c.Login.Providers = []login.Provider{{ID: "p", ACRValues: []string{"bronze"}}}
+			c.Login.SecondFactor.CodeACR = "code"
+		}, ""},
+		"an acr of our own that a provider says it gives": {func(c *gateway.Config) {
+			c.Login.Providers = []login.Provider{{ID: "p", ACRValues: []string{"bronze", "code"}}}
+			c.Login.SecondFactor.CodeACR = "code"
+		}, `login.providers[0].acr_values: "code" is that of login.second_factor`},
+		"a route where our own pages are": {func(c *gateway.Config) {
+			c.Routes[0].Path, c.Login.Providers = "/.vigil/jwks.json", []login.Provider{{ID: "p"}}
+		}, "routes[0].path: /.vigil/jwks.json is never served by a route"},
+		"peers without this gateway": {func(c *gateway.Config) {
+			c.ID, c.Login.Providers, c.Login.Peers = "gw-1", []login.Provider{{ID: "p"}}, []login.Peer{{ID: "gw-2", URL: "https://gw-2.test"}}
+		}, `login.peers: lists all gateways that share the key ring, and this one, "gw-1", is missing`},
 		"a certificate that nobody is asked for": {func(c *gateway.Config) { c.Routes[0].Binding = []string{"mtls"} }, "routes[0].binding: mtls, and listen.tls.client_auth"},
 		"a session that nobody can have":         {func(c *gateway.Config) { c.Routes[0].Binding = []string{"cookie"} }, "routes[0].binding: cookie, and nobody signs in here"},
 		"an issuer that binds to certificates":   {func(c *gateway.Config) { c.Identity.Issuers[0].Binding = []string{"mtls"} }, "identity.issuers[0].binding: mtls"},

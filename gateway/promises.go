@@ -38,7 +38,25 @@ func (c Config) promises() error {
 	if len(c.Identity.Certificates) > 0 && !certificates {
 		errs = append(errs, errors.New("identity.certificates: listen.tls.client_auth asks nobody for a certificate"))
 	}
-	return errors.Join(append(errs, c.pins())...)
+	return errors.Join(append(errs, c.pins(), c.signIns())...)
+}
+
+// signIns reports what signing in leaves without effect: a route where our own pages
+// are, and peers of which this gateway is none.
+func (c Config) signIns() error {
+	if !c.Login.Enabled() {
+		return nil
+	}
+	var errs []error
+	for i, r := range c.Routes {
+		if strings.HasPrefix(r.Path+"/", c.Login.Prefix) {
+			errs = append(errs, fmt.Errorf("routes[%d].path: %s is never served by a route: what is below login.prefix, %s, are the gateway's own pages", i, r.Path, c.Login.Prefix))
+		}
+	}
+	if len(c.Login.Peers) > 0 && !slices.ContainsFunc(c.Login.Peers, func(p login.Peer) bool { return p.ID == c.ID }) {
+		errs = append(errs, fmt.Errorf("login.peers: lists all gateways that share the key ring, and this one, %q, is missing", c.ID))
+	}
+	return errors.Join(errs...)
 }
 
 // pins reports the upstreams that must be somebody in particular and that no route
@@ -76,8 +94,10 @@ func (c Config) acrGiven() (given []string, known bool) {
 		given = append(given, is.ACRValues...)
 	}
 	if c.Login.Enabled() {
-		if c.Login.SecondFactor.ACR != "" {
-			given = append(given, c.Login.SecondFactor.ACR)
+		for _, own := range []string{c.Login.SecondFactor.ACR, c.Login.SecondFactor.CodeACR} {
+			if own != "" {
+				given = append(given, own)
+			}
 		}
 		for _, p := range c.Login.Providers {
 			if len(p.ACRValues) == 0 && p.Type != login.TypeOAuth2 {
