@@ -185,7 +185,7 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.IdleTimeout > c.AbsoluteTimeout {
-		add("idle_timeout: must not be longer than absolute_timeout, is %s", c.IdleTimeout)
+		add("idle_timeout: must not be longer than absolute_timeout, which is %s, is %s", c.AbsoluteTimeout, c.IdleTimeout)
 	}
 	if c.KeysMinInterval < time.Second {
 		add("keys_min_interval: must be at least a second, is %s", c.KeysMinInterval)
@@ -206,6 +206,11 @@ func (c Config) providerFaults() []error {
 	for i, p := range c.Providers {
 		for _, err := range p.faults(c.AllowPrivate) {
 			errs = append(errs, fmt.Errorf("providers[%d].%w", i, err))
+		}
+		for _, own := range []string{c.SecondFactor.ACR, c.SecondFactor.CodeACR} {
+			if own != "" && slices.Contains(p.ACRValues, own) {
+				errs = append(errs, fmt.Errorf("providers[%d].acr_values: %q is that of login.second_factor, and no provider is believed that it has given it: give ours another name", i, own))
+			}
 		}
 		first, dup := ids[p.ID]
 		if dup {
@@ -277,6 +282,10 @@ func (p Provider) faults(allowPrivate bool) []error {
 		for _, e := range []struct{ key, value string }{
 			{"auth_url", p.AuthURL}, {"token_url", p.TokenURL}, {"userinfo_url", p.UserinfoURL},
 		} {
+			if e.value == "" {
+				add("%s: is required for %s", e.key, TypeOAuth2)
+				continue
+			}
 			err := checkEndpoint(e.value, allowPrivate)
 			if err != nil {
 				add("%s: %w", e.key, err)
