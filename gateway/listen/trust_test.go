@@ -159,7 +159,7 @@ func TestClientAuthNamesEveryFault(t *testing.T) {
 		"no bundle":           {listen.TLS{CertFile: cert, KeyFile: key, ClientAuth: "required"}, "tls.client_ca_file: it and client_auth go together"},
 		"no mode":             {listen.TLS{CertFile: cert, KeyFile: key, ClientCAFile: bad}, "tls.client_ca_file: it and client_auth go together"},
 		"no TLS":              {listen.TLS{ClientAuth: "required", ClientCAFile: bad}, "tls.client_auth: needs cert_file"},
-		"a bundle that is no": {listen.TLS{CertFile: cert, KeyFile: key, ClientAuth: "required", ClientCAFile: bad}, ": behind 1 certificates is something else"},
+		"a bundle that is no": {listen.TLS{CertFile: cert, KeyFile: key, ClientAuth: "required", ClientCAFile: bad}, ": has what is no PEM behind 1 certificates"},
 	} {
 		c := listen.DefaultConfig()
 		c.Address, c.TLS = "127.0.0.1:0", tt.tls

@@ -38,8 +38,11 @@ func parseBundle(text []byte) (*x509.CertPool, error) {
 	for len(bytes.TrimSpace(text)) > 0 {
 		var block *pem.Block
 		block, text = pem.Decode(text)
-		if block == nil || block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("behind %d certificates is something else", n)
+		if block == nil {
+			return nil, fmt.Errorf("has what is no PEM behind %d certificates; only certificates belong there", n)
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("has a %s behind %d certificates; only certificates belong there", block.Type, n)
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

@@ -11,6 +11,12 @@ import (
 // errNoPEM means that a key file has no PEM block.
 var errNoPEM = errors.New("no PEM block")
 
+// What PEM calls the two halves of a key.
+const (
+	pemPublic  = "PUBLIC KEY"
+	pemPrivate = "PRIVATE KEY"
+)
+
 // ParsePublicKey reads the root's public key: Ed25519, PKIX in PEM.
 func ParsePublicKey(file []byte) (ed25519.PublicKey, error) {
 	block, _ := pem.Decode(file)
@@ -18,6 +24,9 @@ func ParsePublicKey(file []byte) (ed25519.PublicKey, error) {
 		return nil, errNoPEM
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil && block.Type != pemPublic {
+		return nil, fmt.Errorf("parse public key: it holds a %s, must be a %s", block.Type, pemPublic)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("parse public key: %w", err)
 	}
@@ -64,6 +73,9 @@ func ParsePrivateKey(file []byte) (ed25519.PrivateKey, error) {
 		return nil, errNoPEM
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil && block.Type != pemPrivate {
+		return nil, fmt.Errorf("parse private key: it holds a %s, must be a %s (PKCS#8)", block.Type, pemPrivate)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("parse private key: %w", err)
 	}

@@ -41,9 +41,13 @@ func TestKeysInPEM(t *testing.T) {
 		public, private []byte
 		want            string
 	}{
-		"not PEM":          {[]byte("x"), []byte("x"), "no PEM block"},
-		"not a key":        {encode([]byte("x"), nil), encode([]byte("x"), nil), "parse "},
-		"another kind":     {encode(x509.MarshalPKIXPublicKey(&other.PublicKey)), encode(x509.MarshalPKCS8PrivateKey(other)), "must be Ed25519"},
+		"not PEM":      {[]byte("x"), []byte("x"), "no PEM block"},
+		"not a key":    {encode([]byte("x"), nil), encode([]byte("x"), nil), "parse "},
+		"another kind": {encode(x509.MarshalPKIXPublicKey(&other.PublicKey)), encode(x509.MarshalPKCS8PrivateKey(other)), "must be Ed25519"},
+		"one as the other, by its name": {
+			pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")}), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte("x")}),
+			" KEY, must be a P",
+		},
 		"one as the other": {encode(x509.MarshalPKCS8PrivateKey(private)), encode(x509.MarshalPKIXPublicKey(public)), "parse "},
 	}
 	for name, tt := range tests {
