@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
@@ -50,6 +53,10 @@ type Loaded[T any] struct {
 // Files are the paths whose change should reload the configuration: the file
 // itself and every file that it names.
 func (l Loaded[T]) Files() []string { return slices.Clone(l.files) }
+
+// Fixed is a configuration that a program has made itself, for a [Reloader] that only
+// has to see that the content of files has changed.
+func Fixed[T any](c T, files ...string) Loaded[T] { return Loaded[T]{Config: c, files: files} }
 
 // Load reads all sources over defaults and validates the result. The error is
 // a [Faults] where the configuration is wrong, or says why it cannot be read.
@@ -99,6 +106,9 @@ func Load[T any](s Sources, defaults T) (Loaded[T], error) {
 	warns, ok := any(out).(interface{ Warnings() []string })
 	if ok {
 		loaded.Warnings = append(loaded.Warnings, warns.Warnings()...)
+	}
+	if !s.SkipFiles {
+		loaded.Warnings = append(loaded.Warnings, r.expired(reflect.ValueOf(out), time.Now())...)
 	}
 	opens, ok := any(out).(interface{ CheckFiles() error })
 	if ok && !s.SkipFiles {
@@ -308,6 +318,29 @@ func absolutePaths(values map[string]any, section *field, folder string) {
 	}
 }
 
+// FromAnywhere makes the relative paths of c count from the working directory of now,
+// so that c says the same in a file that lies elsewhere. c is a pointer to a
+// configuration as [Load] takes it. It fails where the working directory is gone.
+func FromAnywhere[T any](c *T) error {
+	root, err := treeOf(reflect.TypeFor[T]())
+	if err != nil {
+		return err
+	}
+	var errs []error
+	walk(root, reflect.ValueOf(c).Elem(), "", func(path string, f *field, v reflect.Value) {
+		if !f.isPath() || v.Kind() != reflect.String || v.String() == "" || !v.CanSet() {
+			return
+		}
+		name, err := filepath.Abs(v.String())
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+			return
+		}
+		v.SetString(name)
+	})
+	return errors.Join(errs...)
+}
+
 func absolute(value any, f *field, folder string) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -329,7 +362,14 @@ func absolute(value any, f *field, folder string) any {
 func (r *reader) checkFiles(config reflect.Value, written []string) []string {
 	var files []string
 	walk(r.root, config, "", func(path string, f *field, v reflect.Value) {
-		if !f.isPath() || f.isFolder() || f.typ.Kind() != reflect.String || v.String() == "" {
+		if !f.isPath() || f.typ.Kind() != reflect.String || v.String() == "" {
+			return
+		}
+		if f.isFolder() { // One that is missing is made.
+			info, err := os.Stat(v.String())
+			if err == nil && !info.IsDir() {
+				r.faults = append(r.faults, r.placeOf(path).fault(path, fmt.Sprintf("%s is a file, not a folder", v.String())))
+			}
 			return
 		}
 		if slices.Contains(written, f.path) {
@@ -348,6 +388,39 @@ func (r *reader) checkFiles(config reflect.Value, written []string) []string {
 		}
 	})
 	return files
+}
+
+// expired names the certificates, and the bundles in which there is no other, that no
+// longer count at a moment: a service starts with them, and everybody turns it away.
+// What cannot be read is for others to report.
+func (r *reader) expired(config reflect.Value, now time.Time) []string {
+	var warnings []string
+	walk(r.root, config, "", func(path string, f *field, v reflect.Value) {
+		bundle := strings.HasSuffix(f.name, "ca_file")
+		if !bundle && !strings.HasSuffix(f.name, "cert_file") || f.typ.Kind() != reflect.String || v.String() == "" {
+			return
+		}
+		rest, err := os.ReadFile(v.String())
+		if err != nil {
+			return
+		}
+		var last time.Time // When the last certificate ends that counts.
+		for last.IsZero() || bundle {
+			var block *pem.Block
+			block, rest = pem.Decode(rest)
+			if block == nil {
+				break
+			}
+			cert, err := x509.ParseCertificate(block.Bytes)
+			if err == nil && cert.NotAfter.After(last) {
+				last = cert.NotAfter
+			}
+		}
+		if !last.IsZero() && now.After(last) {
+			warnings = append(warnings, fmt.Sprintf("%s: %s has expired at %s", path, v.String(), last.UTC().Format(time.RFC3339)))
+		}
+	})
+	return warnings
 }
 
 // walk visits every scalar and every empty list of a configuration in the

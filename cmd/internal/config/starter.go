@@ -10,8 +10,9 @@ import (
 )
 
 // Starter writes a commented configuration to begin with: every key with its
-// comment and its default behind a #. examples are the values, as YAML, of
-// what has no default; they stand without #.
+// comment and its default behind a #; of a list of sections also the keys that an
+// entry may have, so that none must be looked up elsewhere. examples are the values,
+// as YAML, of what has no default; they stand without #.
 func Starter[T any](w io.Writer, head string, defaults T, examples map[string]string) error {
 	root, err := treeOf(reflect.TypeFor[T]())
 	if err != nil {
@@ -21,7 +22,7 @@ func Starter[T any](w io.Writer, head string, defaults T, examples map[string]st
 	if err != nil {
 		return err
 	}
-	s := starter{docs: docs, examples: examples}
+	s := starter{docs: docs, examples: examples, mark: "#"}
 	for line := range strings.SplitSeq(strings.TrimSpace(head), "\n") {
 		s.out.WriteString(strings.TrimRight("# "+line, " ") + "\n")
 	}
@@ -35,6 +36,7 @@ func Starter[T any](w io.Writer, head string, defaults T, examples map[string]st
 
 type starter struct {
 	docs, examples map[string]string
+	mark           string // Before each key that has a default.
 	out            strings.Builder
 }
 
@@ -47,6 +49,7 @@ func (s *starter) section(f *field, value reflect.Value, indent string) {
 		example, given := s.examples[c.path]
 		if given {
 			s.out.WriteString(indent + c.name + ":" + shift(example, indent) + "\n")
+			s.entry(c, indent)
 			continue
 		}
 		cv, ok := fieldValue(value, c)
@@ -58,10 +61,25 @@ func (s *starter) section(f *field, value reflect.Value, indent string) {
 			}
 			s.section(c, cv, indent+"  ")
 		case formList:
-			s.out.WriteString(indent + "#" + c.name + ": " + listText(c, cv, ok) + "\n")
+			s.out.WriteString(indent + s.mark + c.name + ": " + listText(c, cv, ok) + "\n")
+			s.entry(c, indent)
 		case formScalar:
-			s.out.WriteString(indent + "#" + c.name + ": " + scalarText(c, cv, ok) + "\n")
+			s.out.WriteString(indent + s.mark + c.name + ": " + scalarText(c, cv, ok) + "\n")
 		}
+	}
+}
+
+// entry writes the keys that an entry of a list of sections may have, each line behind
+// a # whose removal leaves the key where it belongs.
+func (s *starter) entry(list *field, indent string) {
+	if list.elem == nil || list.elem.form != formSection {
+		return
+	}
+	inner := starter{docs: s.docs}
+	inner.section(list.elem, reflect.New(list.elem.typ).Elem(), "    ")
+	s.out.WriteString(indent + "# An entry may have:\n")
+	for line := range strings.SplitSeq(strings.TrimRight(inner.out.String(), "\n"), "\n") {
+		s.out.WriteString(indent + "#" + line + "\n")
 	}
 }
 
