@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -33,8 +34,10 @@ and the next "vigil up" on it goes on where this one stops. Ctrl-C ends it.
 
 Without --upstream a sample service and a sample identity provider run too, and
 a curl command with a valid token is printed. A service of yours needs three:
---upstream, --issuer and --audience. The directory remembers them, and a later
-"vigil up" on it goes on with them; --sample goes back to the samples.
+--upstream, --issuer and --audience, and --config for everything else. The
+directory remembers them, and a later "vigil up" on it goes on with them;
+--sample goes back to the samples. Of a --config that changes only the keys are
+read again while it runs.
 
 With --people the sample service has that many invented users, each with thirty
 days of history that the risk model has learned from: somebody for
@@ -68,7 +71,7 @@ func newUpCommand(env app.Env) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.stack.Dir, "data", runfile.DirDefault, "directory of the installation")
-	f.StringVarP(&o.config, "config", "c", "", "configuration file (YAML) with sections gateway and analyzer; what it leaves out stays as up sets it")
+	f.StringVarP(&o.config, "config", "c", "", "configuration file (YAML) with sections gateway and analyzer; what it leaves out stays as up sets it; without it that of the last run")
 	f.StringVar(&o.stack.Upstream, "upstream", "", "URL of a service to put the gateway before; without it that of the last run, else a sample")
 	f.StringVar(&o.stack.Issuer, "issuer", "", "URL of the identity provider whose tokens that service takes")
 	f.StringVar(&o.stack.Audience, "audience", "", "audience that its tokens must name")
@@ -93,12 +96,9 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 		o.stack.Mode = devstack.ModeEnforce
 	}
 	o.stack.Users = map[string]string{sampleUser: samplePassword}
-	if o.config != "" {
-		_, err = os.Stat(o.config) // Said before anything is started.
-		if err != nil {
-			return app.Usage("--config: %w", err)
-		}
-		o.stack.Configure = devstack.FromFile(o.config, env.Environ)
+	err = o.configure(env)
+	if err != nil {
+		return err
 	}
 	err = o.settle()
 	if err != nil {
@@ -130,6 +130,31 @@ func up(ctx context.Context, env app.Env, o upOptions) error {
 	case err = <-stack.Failed():
 	}
 	return errors.Join(err, stack.Stop())
+}
+
+// configure has the configuration file of this run, else that of the last one, put over
+// what up sets: a gateway that came back without it would stand open.
+func (o *upOptions) configure(env app.Env) error {
+	of := ""
+	if o.config == "" && !o.stack.Sample {
+		last, err := runfile.Read(o.stack.Dir)
+		if err == nil {
+			o.config, of = last.ConfigFile, " of the last run (--config names another, --sample goes without)"
+		}
+	}
+	if o.config == "" {
+		return nil
+	}
+	_, err := os.Stat(o.config) // Said before anything is started.
+	if err != nil {
+		return app.Usage("--config%s: %w", of, err)
+	}
+	o.stack.ConfigFile, err = filepath.Abs(o.config)
+	if err != nil {
+		return fmt.Errorf("find --config: %w", err)
+	}
+	o.stack.Configure = devstack.FromFile(o.config, env.Environ)
+	return nil
 }
 
 // settle brings the invented people in: those of the last run, or new ones into
@@ -195,6 +220,9 @@ func welcome(w io.Writer, s *devstack.Stack, dir string) {
 	say("%s", posture(s, dir))
 	say("\n  gateway     %s  →  %s\n  admin       %s\n  console     %s\n  kafka       %s\n  clickhouse  %s\n  issuer      %s",
 		r.Gateway, r.Upstream, r.GatewayAdmin, r.Console, strings.Join(r.Kafka, ","), r.ClickHouse, r.Issuer)
+	if r.ConfigFile != "" {
+		say("  config      %s", r.ConfigFile)
+	}
 	p := s.IDP()
 	if p == nil {
 		say("\nTokens of %s are taken, as in\n  curl -i -H \"Authorization: Bearer $TOKEN\" %s/", r.Issuer, r.Gateway)

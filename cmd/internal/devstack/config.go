@@ -66,7 +66,7 @@ func FromFile(file string, environ []string) func(*Config) error {
 			return err
 		}
 		*c = loaded.Config
-		return nil
+		return config.FromAnywhere(c) // Other commands read it in the installation's own folder.
 	}
 }
 

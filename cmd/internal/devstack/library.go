@@ -12,7 +12,7 @@ import (
 const libraryPath = ".cache/chdb/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"
 
 // ErrNoLibrary means that the embedded ClickHouse library is not on this machine.
-var ErrNoLibrary = errors.New("embedded ClickHouse library not found: run make engines")
+var ErrNoLibrary = errors.New("embedded ClickHouse library not found: run make engines in a checkout, and vigil below it, or name the file by --chdb or VIGIL_CHDB_LIBRARY")
 
 // FindLibrary returns the path of the embedded ClickHouse library: the one that
 // is named (by flag, else by VIGIL_CHDB_LIBRARY), else that of a checkout

@@ -46,6 +46,9 @@ type Options struct {
 	Users map[string]string
 	// DownloadRate is the sample upstream's, in bytes per second.
 	DownloadRate int64
+	// ConfigFile is the file behind Configure, absolute, which the run file remembers;
+	// empty for none.
+	ConfigFile string
 	// Configure has the last word about the configuration; nil changes nothing.
 	Configure func(*Config) error
 	// Prepare may make a warm-start file before the analyzer starts and return
@@ -82,6 +85,8 @@ const (
 	// drainTimeout is what clients get to finish when the gateway stops; in one
 	// process on one machine nobody waits longer.
 	drainTimeout = 5 * time.Second
+	// keysEvery is the pause between two looks at whether keys were rotated.
+	keysEvery = time.Second
 	// stopTimeout bounds how long a part may take to end.
 	stopTimeout = 20 * time.Second
 )

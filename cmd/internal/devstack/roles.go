@@ -14,6 +14,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/analyzer"
 	"github.com/vigil-gateway/vigil/cmd/internal/app"
+	"github.com/vigil-gateway/vigil/cmd/internal/config"
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
 	"github.com/vigil-gateway/vigil/gateway"
@@ -147,6 +148,10 @@ func (s *Stack) startAnalyzer(ctx context.Context) error {
 		return err
 	}
 	s.parts.run("analyzer", a.Run)
+	err = followKeys(s, t, s.config.Analyzer, a.Reload, s.places.AnalyzerKey)
+	if err != nil {
+		return err
+	}
 	s.run.Console = "http://" + a.AdminAddr().String()
 	_, err = s.waitReady(ctx, "analyzer", s.run.Console)
 	return err
@@ -165,6 +170,10 @@ func (s *Stack) startGateway(ctx context.Context) error {
 		return err
 	}
 	s.parts.run("gateway", g.Run)
+	err = followKeys(s, t, s.config.Gateway, g.Reload)
+	if err != nil {
+		return err
+	}
 	scheme := "http://"
 	if s.config.Gateway.Listen.TLS.CertFile != "" {
 		scheme = "https://"
@@ -172,6 +181,21 @@ func (s *Stack) startGateway(ctx context.Context) error {
 	s.run.Gateway, s.run.GatewayAdmin = scheme+g.Addr().String(), "http://"+g.AdminAddr().String()
 	s.verdicts, err = s.waitReady(ctx, "gateway", s.run.GatewayAdmin)
 	return err
+}
+
+// followKeys has a role read its keys again when the key set, or one of files,
+// changes, so that "vigil keys rotate" needs no restart here either.
+func followKeys[T any](s *Stack, t *telemetry.Telemetry, c T, swap func(context.Context, T) error, files ...string) error {
+	files = append(files, s.places.KeySet, s.places.RootPublic)
+	r, err := config.NewReloader(config.ReloaderOptions[T]{
+		Load: func() (config.Loaded[T], error) { return config.Fixed(c, files...), nil },
+		Swap: swap, Files: files, Interval: keysEvery, Logger: s.logger("keys"), Meter: t.Meter("vigil/config"),
+	})
+	if err != nil {
+		return err
+	}
+	s.parts.run("keys", r.Run)
+	return nil
 }
 
 // observe sets up the telemetry of one role; its log is the installation's.

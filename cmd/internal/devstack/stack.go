@@ -362,7 +362,7 @@ func (s *Stack) storeConfig() store.Config {
 func (s *Stack) writeRun(context.Context) error {
 	s.run.PID, s.run.Mode = os.Getpid(), s.config.Mode()
 	s.run.Tenant, s.run.TenantKeyFile = Tenant, s.places.TenantKey
-	s.run.AdminTokenFile = s.places.AdminToken
+	s.run.AdminTokenFile, s.run.ConfigFile = s.places.AdminToken, s.options.ConfigFile
 	s.run.OperatorKeyFile, s.run.OperatorKid = s.places.OperatorKey, keys.OperatorKid
 	s.run.KeySetFile, s.run.RootFile = s.places.KeySet, s.places.RootPublic
 	err := errors.Join(runfile.Write(s.places.Dir, s.run), s.writeConfig())

@@ -1,6 +1,7 @@
 package devstack_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +23,9 @@ import (
 
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack"
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
 func options(t *testing.T, dir string) devstack.Options {
@@ -254,6 +258,72 @@ func TestOwnServiceIsRemembered(t *testing.T) {
 	if s.IDP() == nil || r.Upstream == own.URL || r.Issuer == own.URL || r.OwnService {
 		t.Errorf("asked for the sample: upstream %s, issuer %s, own service %t", r.Upstream, r.Issuer, r.OwnService)
 	}
+}
+
+// TestRotatedKeysAreReadAgain checks that the gateway believes a key of after its
+// start, and that the analyzer then signs with it; and that paths of a configuration
+// count from its own folder wherever they are read.
+func TestRotatedKeysAreReadAgain(t *testing.T) {
+	o := options(t, t.TempDir())
+	dir := t.TempDir()
+	t.Chdir(dir)
+	err := os.WriteFile("up.yaml", []byte("gateway: {emit: {spool: {dir: spool}}}\n"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Configure = devstack.FromFile("up.yaml", nil)
+	var log lockedBuffer
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s := start(t, o)
+	defer stop(t, s)
+	if got := s.Config().Gateway.Emit.Spool.Dir; got != filepath.Join(dir, "spool") {
+		t.Errorf("the file's folder spool is %s: other commands would look elsewhere", got)
+	}
+	p := s.Places()
+	_, err = p.Rotate(keys.Rotation{Class: verdict.ClassAnalyzer, KeyFile: p.AnalyzerKey, RootKey: p.RootKey, Now: time.Now(), Overlap: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const version = `"key_set_version":3` // Made, then with the gateway's key, then rotated.
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Run().GatewayAdmin+"/readyz?verbose", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(body), version) && strings.Contains(log.String(), `msg="key set in force" part=analyzer version=3 signs=analyzer-2`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the gateway says %s, the log\n%s", body, log.String())
+		}
+	}
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p) //nolint:wrapcheck // Never fails.
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // TestFindLibrary checks that a library that is named is the one that is taken.

@@ -53,6 +53,9 @@ type Run struct {
 	// Audience is then what its tokens name, so that the next run goes on with it.
 	OwnService bool   `json:"own_service,omitempty"`
 	Audience   string `json:"audience,omitempty"`
+	// ConfigFile is the configuration that the operator wrote, so that the next run goes
+	// on with it; empty for none.
+	ConfigFile string `json:"config_file,omitempty"`
 	// Mode is that of the risk model, observe or enforce.
 	Mode string `json:"mode,omitempty"`
 	// Tenant is the one tenant.
