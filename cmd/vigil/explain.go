@@ -119,7 +119,7 @@ func explain(c *cobra.Command, env app.Env, l *link, code string) error {
 		return err
 	}
 	if x.Request == nil && x.Verdict == nil {
-		say(env.Stderr, "nothing is known under %s; what happened shows about a second later, and for 30 days\n", clean(code))
+		say(env.Stderr, "nothing is known under %s in tenant %s (--tenant asks another); what happened shows about a second later, and for 30 days\n", clean(code), clean(run.Tenant))
 		return app.Findings()
 	}
 	if asJSON {

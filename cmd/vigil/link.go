@@ -46,7 +46,7 @@ func clickhouseParts() []part {
 		{"clickhouse-cert-file", "certificate that is shown to it (PEM)", func(r *runfile.Run) *string { return &r.ClickHouseCertFile }},
 		{"clickhouse-key-file", "its key (PEM)", func(r *runfile.Run) *string { return &r.ClickHouseKeyFile }},
 		{"clickhouse-server-name", "name in its certificate where it is not the one that is dialled", func(r *runfile.Run) *string { return &r.ClickHouseServerName }},
-		{"tenant", "whose rows", func(r *runfile.Run) *string { return &r.Tenant }},
+		{"tenant", "tenant that is meant, as the gateway knows it by issuer, provider or credential; without it that of the installation", func(r *runfile.Run) *string { return &r.Tenant }},
 	}
 }
 

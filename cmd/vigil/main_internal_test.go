@@ -126,6 +126,9 @@ SELECT 'default', now64(6) - 50, 'request', 'ev-2', 'complete', 'rq-2', '', '', 
 SELECT 'default', now64(6) - 40, 'request', 'ev-3', 'complete', 'rq-3', '', '', '203.0.113.8', 'curl/8', 'GET', 'shop.example', '/nowhere', '', 404, 'deny', 'no_route', now64(3)`,
 		`INSERT INTO verdicts (tenant, time, id, epoch, seq, authority, target_kind, target_id, action, until, score, evidence_signal, evidence_group, evidence_nats, evidence_text, evidence_hard, evidence_technique, origin, cause_event_id, support_code, subject, ingested_at)
 SELECT 'default', now64(6) - 60, 'vd-1', 3, 17, 'subject', 'session', 'sess-1AAAAAAAAAAAAAAAA', 'revoke', now64(6) + 3600, 21.5, ['geo.impossible_travel'], ['network'], [12.25], ['Lisbon to Amsterdam in 40 s'], [false], ['T1078'], 'model', 'ev-0', 'VG-CCCC-CCCC', 'subj-1', now64(3)`,
+		// One of another tenant.
+		`INSERT INTO requests (tenant, time, kind, id, phase, other_request_id, subject, session, address, user_agent, method, host, other_path, route, status, decision, ingested_at)
+SELECT 'partner', now64(6) - 60, 'request', 'ev-9', 'complete', 'rq-9', 'subj-9', 'elsewhereAAAAAAAAAAAAA', '192.0.2.9', 'curl/8', 'GET', 'shop.example', '/accounts/9', 'accounts', 200, 'permit', now64(3)`,
 		// One request with two verdicts, both lapsed: its code is the first one's.
 		`INSERT INTO requests (tenant, time, kind, id, phase, other_request_id, subject, session, address, user_agent, method, host, other_path, route, status, decision, reason, support_code, ingested_at)
 SELECT 'default', now64(6) - 4000, 'request', 'ev-7', 'complete', 'rq-7', '', '', '192.0.2.77', 'curl/8', 'GET', 'shop.example', '/accounts/7', 'accounts', 403, 'deny', 'blocked', 'VG-7777-7777', now64(3)`,

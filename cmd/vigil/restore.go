@@ -80,7 +80,7 @@ func restore(c *cobra.Command, env app.Env, l *link, o restoreOptions, args []st
 		return err
 	}
 	if len(found) == 0 {
-		say(env.Stderr, "nothing stands against %s %s; a verdict shows about a second after it was made\n", t.Kind, t.Id)
+		say(env.Stderr, "nothing stands against %s %s in tenant %s (--tenant asks another); a verdict shows about a second after it was made\n", t.Kind, t.Id, clean(run.Tenant))
 		return app.Findings()
 	}
 	v := lifting(env.Now(), run.Tenant, t, found)

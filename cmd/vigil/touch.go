@@ -32,6 +32,10 @@ type touches struct {
 	Subjects uint64    `json:"subjects"`
 	Requests uint64    `json:"requests"`
 	Last     time.Time `json:"last"`
+	// Tenant is whose rows were looked at.
+	Tenant string `json:"tenant"`
+	// Elsewhere are other tenants in which it was seen where this one shows nothing.
+	Elsewhere []string `json:"elsewhere,omitempty"`
 	// Unknown says why that cannot be said.
 	Unknown string `json:"unknown,omitempty"`
 	// Open is what each gateway has open now.
@@ -75,11 +79,26 @@ func (t *touches) seen() string {
 	case t.Unknown != "":
 		return "what it touches cannot be said: " + t.Unknown
 	case t.Requests == 0:
-		return "nothing of it was seen in the last hour"
+		text := "nothing of it was seen in the last hour in tenant " + clean(t.Tenant)
+		if len(t.Elsewhere) > 0 {
+			text += ", but in tenant " + clean(strings.Join(t.Elsewhere, ", ")) + ": say which one is meant with --tenant"
+		}
+		return text
 	}
-	return fmt.Sprintf("in the last hour: %d sessions of %d subjects, %d requests, the last at %s",
-		t.Sessions, t.Subjects, t.Requests, t.Last.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("in the last hour: %s of %s, %s, the last at %s",
+		counted(t.Sessions, "session"), counted(t.Subjects, "subject"), counted(t.Requests, "request"), t.Last.UTC().Format(time.RFC3339))
 }
+
+// counted is a number of things in words: 1 session, 2 sessions.
+func counted(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// elsewhereMax bounds the other tenants that are named.
+const elsewhereMax = 3
 
 // condition is the WHERE clause by which rows of requests show a target.
 func condition(t *verdict.Target) string {
@@ -119,11 +138,11 @@ func touch(ctx context.Context, env app.Env, run runfile.Run, t *verdict.Target)
 
 func lastHour(ctx context.Context, env app.Env, run runfile.Run, t *verdict.Target) *touches {
 	if run.ClickHouse == "" {
-		return &touches{Unknown: "no ClickHouse is known (--clickhouse)"}
+		return &touches{Tenant: run.Tenant, Unknown: "no ClickHouse is known (--clickhouse)"}
 	}
 	db, err := open(ctx, run)
 	if err != nil {
-		return &touches{Unknown: err.Error()}
+		return &touches{Tenant: run.Tenant, Unknown: err.Error()}
 	}
 	defer func() { _ = db.Close() }()
 	var rows []struct {
@@ -135,10 +154,25 @@ func lastHour(ctx context.Context, env app.Env, run runfile.Run, t *verdict.Targ
 	err = db.Select(ctx, &rows, `SELECT uniqExact(session) AS sessions, uniqExact(subject) AS subjects, count() AS requests, max(time) AS last
 FROM requests WHERE tenant = ? AND time > ? AND `+condition(t), run.Tenant, env.Now().Add(-touchWindow), t.Id)
 	if err != nil {
-		return &touches{Unknown: err.Error()}
+		return &touches{Tenant: run.Tenant, Unknown: err.Error()}
 	}
 	r := rows[0]
-	return &touches{Sessions: r.Sessions, Subjects: r.Subjects, Requests: r.Requests, Last: r.Last}
+	seen := &touches{Tenant: run.Tenant, Sessions: r.Sessions, Subjects: r.Subjects, Requests: r.Requests, Last: r.Last}
+	if r.Requests > 0 {
+		return seen
+	}
+	var others []struct {
+		Tenant string `ch:"tenant"`
+	}
+	err = db.Select(ctx, &others, fmt.Sprintf(`SELECT DISTINCT toString(tenant) AS tenant FROM requests
+WHERE requests.tenant != ? AND time > ? AND %s ORDER BY tenant LIMIT %d`, condition(t), elsewhereMax), run.Tenant, env.Now().Add(-touchWindow), t.Id)
+	if err != nil {
+		return seen // Another tenant's rows are a hint, and may be hidden.
+	}
+	for _, o := range others {
+		seen.Elsewhere = append(seen.Elsewhere, o.Tenant)
+	}
+	return seen
 }
 
 // askOpen asks one gateway whom a verdict would touch at this moment.
