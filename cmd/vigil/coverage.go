@@ -44,7 +44,7 @@ there is any finding.`,
 		Args: cobra.NoArgs,
 	}
 	l := newLink(c, env, clickhouseParts())
-	c.Flags().DurationVar(&since, "since", 24*time.Hour, "how far back to look at requests")
+	durationVar(c.Flags(), &since, "since", 24*time.Hour, "how far back to look at requests")
 	c.Flags().StringVar(&file, "config", "", "the gateway's configuration (default: gateway.yaml in the directory of --data, where it is)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return coverage(cmd, env, l, file, since) }
 	return c

@@ -94,7 +94,7 @@ func newIncidentsListCommand(env app.Env) *cobra.Command {
 	}
 	l := newLink(c, env, clickhouseParts())
 	f := c.Flags()
-	f.DurationVar(&since, "since", 30*24*time.Hour, "how far back, by what was last found")
+	durationVar(f, &since, "since", 30*24*time.Hour, "how far back, by what was last found")
 	f.BoolVar(&all, "all", false, "closed ones, too")
 	f.IntVar(&limit, "limit", 50, "how many")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {

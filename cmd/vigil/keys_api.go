@@ -45,7 +45,7 @@ To take a key back, take its line out of the file.`,
 	f.StringVar(&o.entry.Tenant, "tenant", "", "the tenant of the subject (default: default)")
 	f.StringVar(&o.entry.Kind, "kind", "", "human, service or agent (default: service)")
 	f.StringArrayVar(&o.entry.Scopes, "scope", nil, "a scope that the key has; may be repeated")
-	f.DurationVar(&o.lasts, "for", 90*24*time.Hour, "how long the key lasts, such as 720h")
+	durationVar(f, &o.lasts, "for", 90*24*time.Hour, "how long the key lasts, such as 30d")
 	return c
 }
 

@@ -63,8 +63,8 @@ func newKeysRotateCommand(env app.Env) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.DurationVar(&o.lead, "lead", time.Hour, "how long from now the new key begins to sign")
-	f.DurationVar(&o.overlap, "overlap", 24*time.Hour, "how long after that the old key is believed")
+	durationVar(f, &o.lead, "lead", time.Hour, "how long from now the new key begins to sign")
+	durationVar(f, &o.overlap, "overlap", 24*time.Hour, "how long after that the old key is believed")
 	f.BoolVar(&o.compromised, "compromised", false, "believe the old key no longer, and what it has signed neither")
 	f.StringVar(&o.keyFile, "key-file", "", "file of the private keys that are replaced (default: that of the class in DIR)")
 	f.StringVar(&o.rootKey, "root-key-file", "", "the root's private key (default: DIR/keys/root.pem)")
@@ -263,7 +263,7 @@ func newKeysVerifyCommand(env app.Env) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().DurationVar(&within, "within", 7*24*time.Hour, "how far ahead a key that ends is a fault")
+	durationVar(c.Flags(), &within, "within", 7*24*time.Hour, "how far ahead a key that ends is a fault")
 	c.Flags().StringVar(&against, "against", "", "another key set file, whose place this one is to take")
 	return c
 }

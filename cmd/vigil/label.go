@@ -58,7 +58,7 @@ func newLabelCommand(env app.Env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.by, "by", "", "who says so (default: the user of this machine)")
 	f.StringVar(&o.note, "note", "", "why")
-	f.DurationVar(&o.since, "since", 30*24*time.Hour, "how far back the list goes, by the verdict's time")
+	durationVar(f, &o.since, "since", 30*24*time.Hour, "how far back the list goes, by the verdict's time")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		run, err := l.read()
 		if err != nil {

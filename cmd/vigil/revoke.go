@@ -55,7 +55,7 @@ func newRevokeCommand(env app.Env) *cobra.Command {
 	o.names.addTo(c)
 	f := c.Flags()
 	f.StringVar(&o.action, "action", verdict.ActionRevoke, "what gateways do: throttle, read_only, step_up, revoke or block")
-	f.DurationVar(&o.duration, "for", time.Hour, "how long, such as 30m or 24h")
+	durationVar(f, &o.duration, "for", time.Hour, "how long, such as 30m, 24h or 7d")
 	f.StringVar(&o.reason, "reason", "", "why, for other operators; clients never see it")
 	f.StringVar(&o.notBefore, "not-before", "", "touch only what was authenticated before: now, or a time in RFC 3339")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be touched and send nothing")
@@ -104,8 +104,12 @@ func send(ctx context.Context, env app.Env, run runfile.Run, v *verdict.Verdict,
 		sayUnaccepted(env.Stderr, all)
 		return outcome(all)
 	}
+	action := v.Action
+	if action == verdict.ActionObserve { // What lifts others asks for nothing itself.
+		action = "restore"
+	}
 	say(env.Stdout, "%s %s %s until %s (verdict %s, support code %s)\n",
-		v.Action, v.Target.Kind, v.Target.Id, v.Until.AsTime().Format(time.RFC3339), v.Id, v.SupportCode)
+		action, v.Target.Kind, v.Target.Id, v.Until.AsTime().Format(time.RFC3339), v.Id, v.SupportCode)
 	if touched != nil {
 		sayln(env.Stdout, touched)
 	}

@@ -101,7 +101,7 @@ for it, not ClickHouse, and answer for all tenants.`,
 	}
 	l := newLink(c, env, clickhouseParts(), analyzerParts())
 	f := c.Flags()
-	f.DurationVar(&o.since, "since", 24*time.Hour, "how far back")
+	durationVar(f, &o.since, "since", 24*time.Hour, "how far back")
 	f.IntVar(&o.limit, "limit", 50, "how many, the newest first")
 	f.BoolVar(&o.live, "live", false, "only those that hold now")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on and print new ones as they come; with -o json one per line")

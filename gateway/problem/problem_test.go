@@ -88,6 +88,10 @@ func TestKinds(t *testing.T) {
 			Status: 401, Code: "step_up_required", Detail: v.PublicText, Action: "step_up", SupportCode: v.SupportCode,
 			Challenge: `Bearer realm="vigil", error="insufficient_user_authentication", error_description="A fresh sign-in is required", acr_values="phr mfa", max_age="600"`,
 		}},
+		"a stronger sign-in, by the route": {problem.StepUp(nil, []string{"phr"}, 0), want{
+			Status: 401, Code: "step_up_required", Detail: "Sign in again to go on.",
+			Challenge: `Bearer realm="vigil", error="insufficient_user_authentication", error_description="A stronger sign-in is required", acr_values="phr"`,
+		}},
 		"step up by the route": {problem.StepUp(nil, nil, 0), want{
 			Status: 401, Code: "step_up_required", Detail: "Sign in again to go on.",
 			Challenge: `Bearer realm="vigil", error="insufficient_user_authentication", error_description="A fresh sign-in is required"`,

@@ -97,7 +97,11 @@ func challenge(scheme, kind, description string) string {
 
 // stepUpChallenge is a challenge of RFC 9470 section 3.
 func stepUpChallenge(acr []string, maxAge time.Duration) string {
-	c := bearer("insufficient_user_authentication", "A fresh sign-in is required")
+	wanted := "A fresh sign-in is required"
+	if len(acr) > 0 && maxAge == 0 {
+		wanted = "A stronger sign-in is required"
+	}
+	c := bearer("insufficient_user_authentication", wanted)
 	if len(acr) > 0 {
 		c += `, acr_values="` + quotable(acr) + `"`
 	}

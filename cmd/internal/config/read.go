@@ -255,7 +255,7 @@ func kindName(n *yaml.Node) string {
 // is needed and what is there.
 func scalar(s string, f *field) (any, error) {
 	if isDuration(f.typ) {
-		return parseDuration(s)
+		return ParseDuration(s)
 	}
 	if readsText(f.typ) {
 		v := reflect.New(f.typ)

@@ -59,6 +59,10 @@ func mistaken(root *field, keys []string) (string, error) {
 	if len(unknown) == 0 {
 		return "", nil
 	}
+	if sections := sectionsOfUp(root, keys); len(sections) > 0 {
+		return fmt.Sprintf("looks like a file for \"vigil up --config\" (%s), which says itself what is wrong before it starts anything; "+
+			"what stands below a section is the configuration of the service of that name", strings.Join(sections, ", ")), nil
+	}
 	role, err := RoleOf(keys)
 	if err != nil {
 		return "", err
@@ -80,6 +84,22 @@ func mistaken(root *field, keys []string) (string, error) {
 		other = RoleAnalyzer
 	}
 	return fmt.Sprintf("%s, and this needs that of vigil-%s; \"vigil config init %s\" prints one to begin with", text, other, other), nil
+}
+
+// sectionsOfUp are the roles that a file of both has as sections; none where root
+// knows them, or where the file has any other key.
+func sectionsOfUp(root *field, keys []string) []string {
+	var sections []string
+	for _, key := range keys {
+		switch {
+		case root.child(key) != nil: // Such as telemetry, which both files may have.
+		case key == RoleGateway || key == RoleAnalyzer:
+			sections = append(sections, key)
+		default:
+			return nil
+		}
+	}
+	return sections
 }
 
 // FileKeys lists the top-level keys that a file has, none where it is not

@@ -58,9 +58,9 @@ func parseSize(s string) (int64, error) {
 	return int64(f * factor), nil
 }
 
-// parseDuration is [time.ParseDuration] with days, and a message that says
+// ParseDuration is [time.ParseDuration] with whole days, 7d, and a message that says
 // what is missing.
-func parseDuration(s string) (time.Duration, error) {
+func ParseDuration(s string) (time.Duration, error) {
 	t := strings.TrimSpace(s)
 	_, err := strconv.ParseFloat(t, 64)
 	if err == nil && t != "0" {
