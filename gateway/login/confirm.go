@@ -41,9 +41,9 @@ func (l *Login) serveConfirm(w http.ResponseWriter, r *http.Request, v Visitor, 
 	if r.Method == http.MethodGet {
 		return l.askConfirm(w, r, p)
 	}
-	a, err := l.confirm(w, r, p, v)
+	a, again, err := l.confirm(w, r, p, v)
 	if err != nil {
-		a = l.refuseWith(w, r, err, "/")
+		a = l.refuseWith(w, r, err, again)
 		a.AuthOutcome = event.AuthMFAFailure
 		return a
 	}
@@ -114,8 +114,9 @@ func (l *Login) pageFor(w http.ResponseWriter, r *http.Request, c ceremony, out 
 	return l.page(w, r, http.StatusOK, out)
 }
 
-// confirm checks an answer and lets the session go on with more.
-func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v Visitor) (Answer, error) {
+// confirm checks an answer and lets the session go on with more. Where the answer does
+// not do, again is where the person can give another and still come to where he was going.
+func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v Visitor) (a Answer, again string, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
 	b, err := l.ring.open(purposeCeremony, r.PostFormValue("token"))
 	var c ceremony
@@ -125,12 +126,17 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 	now := l.now()
 	switch {
 	case err != nil, c.Session != p.now.ID:
-		return Answer{}, faultOf(CodeConfirm, "not begun by this session")
+		return Answer{}, "/", faultOf(CodeConfirm, "not begun by this session")
 	case now.Sub(time.Unix(c.Made, 0)) > ceremonyFor:
-		return Answer{}, faultOf(CodeConfirm, "took too long")
+		return Answer{}, "/", faultOf(CodeConfirm, "took too long")
 	case c.New && p.doubt:
-		return Answer{}, faultOf(CodeConfirm, "set up after a verdict")
+		return Answer{}, "/", faultOf(CodeConfirm, "set up after a verdict")
 	}
+	q := url.Values{"return_to": {c.Return}}
+	if c.Code != nil {
+		q.Set("by", byCode)
+	}
+	again = l.config.Prefix + pageConfirm + "?" + q.Encode()
 	answer := r.PostFormValue("answer")
 	next := p.now
 	var kept *http.Cookie
@@ -147,19 +153,19 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 		kept, err = l.confirmKey(r, p, c, answer)
 	}
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, again, err
 	}
 	next.Generation++
 	next.AuthTime, next.Assumed, next.Seen = now.Unix(), false, now.Unix()
 	sealed, err := l.ring.sealSession(next)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, again, err
 	}
 	l.live.put(next, v, now)
 	setCookies(w.Header(), sessionCookies(sealed, p.parts)...)
 	setCookies(w.Header(), kept)
 	l.tell(event.ReasonStepUp, next, v)
-	return l.redirect(w, c.Return), nil
+	return l.redirect(w, c.Return), "", nil
 }
 
 // confirmKey checks an authenticator's answer, once.

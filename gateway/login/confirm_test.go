@@ -139,13 +139,19 @@ func (p *person) confirmPage(t *testing.T) (a asked, where string) {
 // confirm posts an authenticator's answer.
 func (p *person) confirm(a asked, answer string) login.Answer {
 	p.g.t.Helper()
+	_, got := p.tryConfirm(a, answer)
+	return got
+}
+
+// tryConfirm is confirm with what the browser sees.
+func (p *person) tryConfirm(a asked, answer string) (*httptest.ResponseRecorder, login.Answer) {
+	p.g.t.Helper()
 	r := p.request(http.MethodPost, "/.vigil/confirm", "Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded")
 	body := url.Values{"token": {a.token}, "answer": {answer}}.Encode()
 	r.Body = http.NoBody
 	post := httptest.NewRequestWithContext(r.Context(), http.MethodPost, "/.vigil/confirm", strings.NewReader(body))
 	post.Header, post.Host = r.Header, r.Host
-	_, got := p.visit(post)
-	return got
+	return p.visit(post)
 }
 
 func TestConfirmation(t *testing.T) {

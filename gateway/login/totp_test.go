@@ -83,6 +83,14 @@ func TestCodes(t *testing.T) {
 			t.Errorf("after: %+v, %v", after.Identity, err)
 		}
 	})
+	t.Run("mistyped, and then where he was going", func(t *testing.T) {
+		_, p, _ := begin(t)
+		token, _, _ := p.codePage(t)
+		w, _ := p.tryConfirm(asked{token: token}, "no code")
+		if !strings.Contains(w.Body.String(), `<a href="/.vigil/confirm?by=code&amp;return_to=%2Fstrong">`) {
+			t.Errorf("the page does not lead on: %s", w.Body)
+		}
+	})
 	refused := func(t *testing.T, got login.Answer) {
 		t.Helper()
 		if got.Code != login.CodeConfirm || got.AuthOutcome != event.AuthMFAFailure {
