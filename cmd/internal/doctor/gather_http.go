@@ -100,7 +100,8 @@ func (e *examiner) issuers(ctx context.Context, f *Facts) {
 	asked := make(map[string]bool)
 	for _, g := range e.gateways {
 		for _, i := range g.config.Identity.Issuers {
-			if i.JWKSFile != "" || asked[i.Issuer] {
+			introspected := i.Introspection.URL != "" && !i.Introspection.Signed // It need have no keys.
+			if i.JWKSFile != "" || introspected || asked[i.Issuer] {
 				continue
 			}
 			asked[i.Issuer] = true

@@ -69,9 +69,12 @@ func newPlace(t *testing.T, specs []topic.Spec) *place {
 revoke: {dir: .}
 identity:
   allow_private: true
-  issuers: [{issuer: "https://idp.example.com", audiences: [shop], jwks_url: %q}]
+  issuers:
+    - {issuer: "https://idp.example.com", audiences: [shop], jwks_url: %q}
+    - {issuer: "http://127.0.0.1:1", audiences: [shop], introspection: {url: "http://127.0.0.1:1/asked", client_id: gw, secret_file: partner.secret}}
 routes: [{id: all, path: "/{rest...}", upstream: "http://shop:3000"}]
 `, p.published.URL))
+	p.write(t, "partner.secret", "s3cret")
 	p.write(t, "analyzer.yaml", same+fmt.Sprintf("announce: {key_file: %s, kid: %s}\nstate: {dir: .}\nstore: {addresses: [\"127.0.0.1:1\"]}\n", files.AnalyzerKey, keys.AnalyzerKid))
 	p.in = doctor.Installation{
 		GatewayFiles: []string{p.file("gateway.yaml")}, AnalyzerFiles: []string{p.file("analyzer.yaml")},
