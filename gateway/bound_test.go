@@ -423,12 +423,19 @@ func TestWarnings(t *testing.T) {
 			c.Routes[0].Binding, c.Identity.DPoP.Origins = []string{"dpop"}, []string{"https://api.test"}
 		}, ""},
 		"proofs for the hosts of routes": {func(c *gateway.Config) { c.Routes[0].Binding, c.Routes[0].Host = []string{"dpop"}, "api.test" }, ""},
+		"no routes":                      {func(c *gateway.Config) { c.Routes = nil }, "routes: is empty"},
+		"no credentials":                 {func(c *gateway.Config) { c.Identity.APIKeys.KeysFile = "" }, "identity.issuers: is empty, as are"},
+		"no credentials and no need": {func(c *gateway.Config) {
+			c.Identity.APIKeys.KeysFile, c.Routes[0].Public = "", true
+		}, ""},
+		"sign-ins without a provider": {func(c *gateway.Config) { c.Login.ExternalURL = "https://a.test" }, "login.providers: is empty"},
 		"one beside which our own second factor stands": {func(c *gateway.Config) {
 			c.Login.Providers, c.Login.SecondFactor.CodeACR = []login.Provider{social}, "code"
 		}, ""},
 	} {
 		c := gateway.DefaultConfig()
 		c.Routes = []route.Spec{{ID: "a", Path: "/a", Upstream: "http://a"}}
+		c.Identity.APIKeys.KeysFile = "keys.json" // Somebody can say who he is.
 		tt.change(&c)
 		got := strings.Join(c.Warnings(), "\n")
 		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) || strings.Count(got, "\n") > 0 {

@@ -155,6 +155,16 @@ func (c Config) Warnings() []string {
 				"whom a verdict asks to step up stays refused until it lapses or an operator restores him, and nobody who signs in there keeps a route's max_age or meets the posture step_up", i)
 		}
 	}
+	if len(c.Routes) == 0 {
+		warn("routes: is empty, so that every request is answered 404")
+	}
+	credentials := len(c.Identity.Issuers)+len(c.Identity.Certificates)+len(c.Login.Providers) > 0 || c.Identity.APIKeys.KeysFile != ""
+	if !credentials && slices.ContainsFunc(c.Routes, func(r route.Spec) bool { return !r.Public }) {
+		warn("identity.issuers: is empty, as are api_keys, certificates and login.providers: nobody can say who he is, and only public routes answer")
+	}
+	if c.Login.ExternalURL != "" && !c.Login.Enabled() {
+		warn("login.providers: is empty, so that nobody signs in here and login.external_url has no effect")
+	}
 	return out
 }
 

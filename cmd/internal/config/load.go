@@ -390,8 +390,8 @@ func (r *reader) checkFiles(config reflect.Value, written []string) []string {
 	return files
 }
 
-// expired names the certificates, and the bundles in which there is no other, that no
-// longer count at a moment: a service starts with them, and everybody turns it away.
+// expired names the certificates, and the bundles in which there is no other, that do
+// not count at a moment: a service starts with them, and everybody turns it away.
 // What cannot be read is for others to report.
 func (r *reader) expired(config reflect.Value, now time.Time) []string {
 	var warnings []string
@@ -404,7 +404,7 @@ func (r *reader) expired(config reflect.Value, now time.Time) []string {
 		if err != nil {
 			return
 		}
-		var last time.Time // When the last certificate ends that counts.
+		var last, first time.Time // When the last certificate ends that counts, and when it begins.
 		for last.IsZero() || bundle {
 			var block *pem.Block
 			block, rest = pem.Decode(rest)
@@ -413,11 +413,15 @@ func (r *reader) expired(config reflect.Value, now time.Time) []string {
 			}
 			cert, err := x509.ParseCertificate(block.Bytes)
 			if err == nil && cert.NotAfter.After(last) {
-				last = cert.NotAfter
+				last, first = cert.NotAfter, cert.NotBefore
 			}
 		}
-		if !last.IsZero() && now.After(last) {
+		switch {
+		case last.IsZero():
+		case now.After(last):
 			warnings = append(warnings, fmt.Sprintf("%s: %s has expired at %s", path, v.String(), last.UTC().Format(time.RFC3339)))
+		case now.Before(first) && !bundle:
+			warnings = append(warnings, fmt.Sprintf("%s: %s counts only from %s on", path, v.String(), first.UTC().Format(time.RFC3339)))
 		}
 	})
 	return warnings

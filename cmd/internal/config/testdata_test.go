@@ -146,6 +146,7 @@ func TestExpired(t *testing.T) {
 		}
 		return text
 	}
+	made("later", time.Now().Add(3*time.Hour))
 	past, future := made("past", time.Now().Add(-time.Hour)), made("future", time.Now().Add(time.Hour))
 	err := os.WriteFile(filepath.Join(dir, "both"), append(past, future...), 0o600)
 	if err != nil {
@@ -157,13 +158,15 @@ func TestExpired(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ cert, bundle, want string }{
 		"a certificate":            {"past", "future", "listen.tls.cert_file: " + filepath.Join(dir, "past") + " has expired at "},
+		"one of tomorrow":          {"later", "future", "listen.tls.cert_file: " + filepath.Join(dir, "later") + " counts only from "},
 		"a bundle":                 {"future", "past", "listen.tls.client_ca_file: " + filepath.Join(dir, "past") + " has expired at "},
 		"a bundle that has others": {"future", "both", ""},
 	} {
 		file := filepath.Join(dir, "gateway.yaml")
 		text := fmt.Sprintf("id: g\ntenant_key_file: secrets/tenant.key\nkafka: {brokers: [\"127.0.0.1:9\"]}\nrevoke: {dir: state}\n"+
 			"keys: {key_set_file: keys/keys.jws, root_public_file: keys/root.pub.pem}\n"+
-			"listen: {tls: {cert_file: %s, key_file: %[1]s.key, client_auth: optional, client_ca_file: %s}}\n", tt.cert, tt.bundle)
+			"listen: {tls: {cert_file: %s, key_file: %[1]s.key, client_auth: optional, client_ca_file: %s}}\n"+
+			"routes: [{id: a, path: /, upstream: \"http://a\", public: true}]\n", tt.cert, tt.bundle)
 		err := os.WriteFile(file, []byte(text), 0o600)
 		if err != nil {
 			t.Fatal(err)
