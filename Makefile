@@ -142,7 +142,7 @@ test-faults: ## The spool on disks that forget, tear, fill up, fail and are slow
 .PHONY: full-size
 full-size: chdb ## What the race detector is too slow for, at its full size.
 	@go test -timeout 20m -tags $(TAGS) ./scorer ./cmd/internal/life/...
-	@VIGIL_SCHEDULES=2000 go test -timeout 20m -run '^TestSchedulesAreLinearizable$$' ./gateway
+	@VIGIL_SCHEDULES=10000 go test -timeout 20m -run '^TestSchedulesAreLinearizable$$' ./gateway
 
 .PHONY: e2e
 e2e: engines build h2spec keycloak ## The whole line on embedded engines and on Apache Kafka; signing in at Keycloak.

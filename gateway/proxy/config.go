@@ -35,7 +35,8 @@ type Config struct {
 	// the route is not public, so that a verdict on what it announces comes before
 	// it; 0 holds nothing back.
 	LongHold time.Duration `mapstructure:"long_hold"`
-	// TickEvery is how often a stream's progress is reported.
+	// TickEvery is how often a stream's progress is reported; every fourth time
+	// where nothing has moved.
 	TickEvery time.Duration `mapstructure:"tick_every"`
 	// TickBytes is after how many bytes it is reported as well. Before there were
 	// as many, it is whenever their number has doubled.

@@ -67,6 +67,7 @@ type exchange struct {
 	upstreamStatus int
 	idle           uint64 // Bytes moved when the stream was last seen to move.
 	idleAt         time.Time
+	still          int // Beats since it was last reported during which nothing moved.
 }
 
 // run forwards and relays; the cases are told apart here and nowhere else. What a

@@ -13,6 +13,12 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/event"
 )
 
+// stillTicks is how many times TickEvery lie between two reports of a stream on which
+// nothing moves: they say only that it is open, and a hundred thousand such streams
+// must not cost more than what does move. Scoring takes a stream for open up to 30
+// seconds after a report.
+const stillTicks = 4
+
 // moved notes that bytes have gone either way.
 func (x *exchange) moved() {
 	total := x.total()
@@ -125,8 +131,9 @@ func (x *exchange) beat() {
 		return
 	}
 	total, now := x.total(), x.proxy.now()
+	x.still++
 	if total != x.idle {
-		x.idle, x.idleAt = total, now
+		x.idle, x.idleAt, x.still = total, now, stillTicks
 	} else if now.Sub(x.idleAt) >= x.proxy.config.IdleTimeout {
 		x.call.Visit.Abort(errIdle)
 		return
@@ -136,7 +143,9 @@ func (x *exchange) beat() {
 		x.call.Visit.Expire()
 		return
 	}
-	x.tick()
+	if x.still >= stillTicks {
+		x.tick()
+	}
 	x.schedule(min(x.proxy.config.TickEvery, max(x.proxy.config.IdleTimeout, time.Millisecond), left))
 }
 
@@ -164,6 +173,7 @@ func (x *exchange) left(now time.Time) time.Duration {
 
 // tick reports progress. Called with mu held.
 func (x *exchange) tick() {
+	x.still = 0
 	if x.call.Observer != nil {
 		x.call.Observer.Tick(x.progress())
 	}

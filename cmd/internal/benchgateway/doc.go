@@ -12,7 +12,8 @@
 // ratio of two measurements of one repetition: these machines are noisy, and
 // only such ratios hold. Vigil runs its default configuration; what has no
 // default (addresses, keys, issuer, route) is all that is set. At the end every
-// request that Vigil was sent must be one row in ClickHouse. A peer that is not
+// request that Vigil was sent must be one row in ClickHouse, or, of the gateway whose
+// latency is measured beside a broker alone, one event in Kafka. A peer that is not
 // installed is named as missing and not left out.
 //
 // # Concurrency

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
+	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 )
 
 // bench is one run.
@@ -31,6 +32,8 @@ type bench struct {
 	verdicts         string   // File of the verdicts that every gateway starts with.
 	direct           *target
 	targets          []*target
+	broker           *broker.Broker // Of apart.
+	apart            *target        // A gateway whose events nobody scores or stores meanwhile.
 	client           *http.Client
 	mint             *mint
 	warm             map[string][][]byte // Requests with the tokens in use, by algorithm.
@@ -99,6 +102,9 @@ func (b *bench) close() error {
 	for _, p := range slices.Backward(b.processes) {
 		errs = append(errs, p.stop())
 	}
+	if b.broker != nil {
+		b.broker.Close()
+	}
 	return errors.Join(append(errs, os.RemoveAll(b.dir))...)
 }
 
@@ -132,25 +138,55 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = b.startVigil(ctx, vigilWarm, warmID, b.o.Gateway, true)
-	if err != nil {
-		return err
-	}
-	if b.o.Silent != "" {
-		err = b.startVigil(ctx, vigilSilent, silentID, b.o.Silent, false)
-	}
-	for i, program := range b.o.Beside {
-		err = errors.Join(err, b.startVigil(ctx, besideName(program), besideID(i), program, true))
-	}
+	err = b.startGateways(ctx)
 	if err != nil {
 		return err
 	}
 	return b.prove(ctx)
 }
 
+// startGateways starts those that are measured.
+func (b *bench) startGateways(ctx context.Context) error {
+	add := func(name, program string, v vigil) error {
+		v.kafka = b.engines.Kafka
+		t, err := b.startVigil(ctx, name, program, v)
+		if err == nil {
+			b.targets = append(b.targets, t)
+		}
+		return err
+	}
+	err := add(vigilWarm, b.o.Gateway, vigil{id: warmID, emits: true})
+	if err != nil {
+		return err
+	}
+	if b.o.Silent != "" {
+		err = add(vigilSilent, b.o.Silent, vigil{id: silentID})
+	}
+	for i, program := range b.o.Beside {
+		err = errors.Join(err, add(besideName(program), program, vigil{id: besideID(i), emits: true}))
+	}
+	if err != nil || !b.o.wants(partLatency) {
+		return err
+	}
+	b.broker, err = broker.Start(broker.Options{})
+	if err != nil {
+		return err
+	}
+	b.apart, err = b.startVigil(ctx, vigilApart, b.o.Gateway, vigil{id: apartID, kafka: []string{b.broker.Addr()}})
+	return err
+}
+
+// proxies are all targets that are before the service.
+func (b *bench) proxies() []*target {
+	if b.apart == nil {
+		return b.targets
+	}
+	return append(slices.Clone(b.targets), b.apart)
+}
+
 // prove checks that every target refuses what it must and lets through the rest.
 func (b *bench) prove(ctx context.Context) error {
-	for _, t := range b.targets {
+	for _, t := range b.proxies() {
 		if t.vigil != nil {
 			k, err := b.caughtUp(ctx, t.vigil)
 			if err != nil {
@@ -198,7 +234,7 @@ func (b *bench) measure(ctx context.Context) error {
 	}{
 		{partWarm, b.targets, b.measureWarm},
 		{partCold, b.targets, b.measureCold},
-		{partLatency, append([]*target{b.direct}, b.targets...), b.measureLatency},
+		{partLatency, append([]*target{b.direct}, b.proxies()...), b.measureLatency},
 	} {
 		if part.name == partLatency {
 			err := b.yielding.yieldAll()
@@ -358,8 +394,9 @@ func (b *bench) unseen(algorithm string, repetition int) ([][]byte, error) {
 }
 
 // measureLatency measures how long answers take at a moderate rate. That of the
-// gateway without events tells how much of it is due to the engines, which have
-// to share a processor with the service here.
+// gateway without events, and of the one whose events wait in a broker, tell how much
+// of it is due to scoring and storing, which have to share a processor with the
+// service here.
 func (b *bench) measureLatency(ctx context.Context, t *target, repetition int) error {
 	if t.name == haproxyES256 || t.name == envoyPlain || t.name == envoyJWT {
 		return nil // Nothing is asked of them.
@@ -383,17 +420,21 @@ func (b *bench) measureLatency(ctx context.Context, t *target, repetition int) e
 }
 
 // account compares the requests that each gateway was sent with the rows that
-// are in ClickHouse.
+// are in ClickHouse, or with the events in the broker of the one that has its own.
 func (b *bench) account(ctx context.Context) error {
-	for _, t := range b.targets {
-		if t.vigil == nil || !t.vigil.emits {
+	for _, t := range b.proxies() {
+		if t.vigil == nil || !t.vigil.emits && t != b.apart {
 			continue
 		}
 		k, err := b.sent(ctx, t.vigil)
 		if err != nil {
 			return err
 		}
-		rows, err := b.rows(ctx, t.vigil)
+		where, count := "rows in ClickHouse", b.rows
+		if t == b.apart {
+			where, count = "events in Kafka", recorded
+		}
+		rows, err := count(ctx, t.vigil)
 		if err != nil {
 			return err
 		}
@@ -401,7 +442,7 @@ func (b *bench) account(ctx context.Context) error {
 		for _, n := range k.Emit.Requests.Dropped {
 			dropped += n
 		}
-		b.report.Accounts = append(b.report.Accounts, Account{Target: t.name, Requests: t.vigil.asked, Rows: rows, Dropped: int(dropped)})
+		b.report.Accounts = append(b.report.Accounts, Account{Target: t.name, Where: where, Requests: t.vigil.asked, Rows: rows, Dropped: int(dropped)})
 	}
 	return nil
 }

@@ -32,26 +32,27 @@ import (
 type vigil struct {
 	id    string
 	admin string
-	emits bool
-	asked int // Requests that it was sent.
+	emits bool     // Its events become rows.
+	kafka []string // Where its events go.
+	asked int      // Requests that it was sent.
 }
 
 // startVigil starts a gateway of the engines' installation beside their own,
 // with nothing set but what has no default.
-func (b *bench) startVigil(ctx context.Context, name, id, program string, emits bool) error {
-	dir := filepath.Join(b.dir, id)
+func (b *bench) startVigil(ctx context.Context, name, program string, v vigil) (*target, error) {
+	dir := filepath.Join(b.dir, v.id)
 	err := os.MkdirAll(dir, 0o700)
 	if err != nil {
-		return fmt.Errorf("make directory: %w", err)
+		return nil, fmt.Errorf("make directory: %w", err)
 	}
 	err = b.inherit(filepath.Join(dir, "state"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	upstream := "http://" + b.places["UPSTREAM"].String()
 	text, err := json.MarshalIndent(map[string]any{
-		"id": id, "tenant_key_file": b.engines.TenantKeyFile, "kafka": map[string]any{"brokers": b.engines.Kafka},
-		"emit":   map[string]any{"key_file": keys.GatewayKey(b.installation(), id)},
+		"id": v.id, "tenant_key_file": b.engines.TenantKeyFile, "kafka": map[string]any{"brokers": v.kafka},
+		"emit":   map[string]any{"key_file": keys.GatewayKey(b.installation(), v.id)},
 		"keys":   map[string]any{"key_set_file": b.engines.KeySetFile, "root_public_file": b.engines.RootFile},
 		"revoke": map[string]any{"dir": filepath.Join(dir, "state")},
 		"listen": map[string]any{"address": "127.0.0.1:0"},
@@ -61,35 +62,34 @@ func (b *bench) startVigil(ctx context.Context, name, id, program string, emits 
 		"routes": []any{map[string]any{"id": "orders", "path": "/api/v1/orders/{order}", "upstream": upstream}},
 	}, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encode configuration: %w", err)
+		return nil, fmt.Errorf("encode configuration: %w", err)
 	}
 	file := filepath.Join(dir, "gateway.json") // JSON is YAML.
 	err = os.WriteFile(file, text, 0o600)
 	if err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 	if b.report.Configuration == "" {
 		b.report.Configuration, b.report.Digest, err = describe(file)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	p, first, err := start(b.dir, id, b.alone, program, "--config", file)
+	p, first, err := start(b.dir, v.id, b.alone, program, "--config", file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b.processes = append(b.processes, p)
 	line, err := p.says(ctx, first)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	at, err := addressIn(line)
 	if err != nil {
-		return fmt.Errorf("read ready line of %s: %w", name, err)
+		return nil, fmt.Errorf("read ready line of %s: %w", name, err)
 	}
-	t := &target{name: name, process: p, at: at, algorithm: rs256, checks: true, vigil: &vigil{id: id, admin: line["admin"], emits: emits}}
-	b.targets = append(b.targets, t)
-	return nil
+	v.admin = line["admin"]
+	return &target{name: name, process: p, at: at, algorithm: rs256, checks: true, vigil: &v}, nil
 }
 
 // describe lists what a configuration file sets, and returns the start of the
@@ -161,7 +161,7 @@ func addressIn(line map[string]string) (netip.AddrPort, error) {
 func (b *bench) startEngines(ctx context.Context) error {
 	dir := b.installation()
 	_, err := keys.Init(dir)
-	ids := []string{seedID, warmID, silentID}
+	ids := []string{seedID, warmID, silentID, apartID}
 	for i := range b.o.Beside {
 		ids = append(ids, besideID(i))
 	}
@@ -194,13 +194,10 @@ func (b *bench) seed(ctx context.Context) error {
 		return nil
 	}
 	b.say("%d revocations", b.o.Revoked)
-	before := len(b.targets)
-	err := b.startVigil(ctx, "Vigil", seedID, b.o.Gateway, true)
+	t, err := b.startVigil(ctx, vigilWarm, b.o.Gateway, vigil{id: seedID, kafka: b.engines.Kafka})
 	if err != nil {
 		return err
 	}
-	t := b.targets[before]
-	b.targets = b.targets[:before]
 	err = b.revoke(ctx, t)
 	if err != nil {
 		return err
@@ -219,6 +216,7 @@ const (
 	seedID   = "bench-seed"
 	warmID   = "bench"
 	silentID = "bench-silent"
+	apartID  = "bench-apart"
 )
 
 func besideID(i int) string { return fmt.Sprintf("bench-%d", i) }
