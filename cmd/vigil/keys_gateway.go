@@ -20,7 +20,10 @@ it in the key set of DIR, which takes keys/root.pem there.
 Roll it out so that nothing is refused on the way: first the gateway gets the new
 keys.jws and keys/gateway-ID.pem (emit.key_file), then the analyzers get keys.jws.
 From then on nothing is believed without a seal, of any gateway. Where others have
-no key yet, set ingest.unsigned: mark first, and auto again when the last one has one.`,
+no key yet, set ingest.unsigned: mark first, and auto again when the last one has one.
+
+To replace a gateway's key, move keys/gateway-ID.pem away and run this again. Once the
+new key has sealed something, the old one is believed no longer.`,
 		Example: "  vigil keys gateway deploy/compose/installation gateway-1",
 		Args:    exactArgs("DIR, of the installation, and ID, of the gateway", 2),
 		RunE: func(c *cobra.Command, args []string) error {
