@@ -106,6 +106,14 @@ const (
 // asked a person anew. Empty where it is not.
 func (l *Login) confirms(p *provider, d Demand, has []string) string {
 	c := l.config.SecondFactor
+	for _, acr := range d.ACR { // In the order of preference (OpenID Connect Core section 3.1.2.1).
+		if acr == c.ACR || acr == c.CodeACR {
+			break
+		}
+		if slices.Contains(p.spec.ACRValues, acr) {
+			return "" // The provider gives what is wanted more.
+		}
+	}
 	lacks := route.LackingAMR(d.AMR, has)
 	anew := len(d.ACR) == 0 && (p.spec.AuthTime == AuthTimeCallback || len(lacks) > 0)
 	meets := func(acr, amr string) bool {

@@ -637,6 +637,25 @@ func TestAMethodOfOurOwnLeadsToOurOwnPage(t *testing.T) {
 	}
 }
 
+// Of a context that the provider gives and one of our own, what the route names first
+// is asked for.
+func TestTheRouteSaysWhichContextIsWantedMore(t *testing.T) {
+	g := newRig(t, func(c *login.Config) { c.SecondFactor.ACR, c.Providers[0].ACRValues = keyACR, []string{"mfa"} })
+	p := g.person()
+	p.signIn()
+	got, err := p.use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, acr := range map[string][]string{g.op.URL: {"gold", "mfa", keyACR}, "/.vigil/confirm?by=key": {keyACR, "mfa"}} {
+		w := httptest.NewRecorder()
+		_, _ = g.login.Challenge(w, p.request(http.MethodGet, "/page"), got, login.Demand{StepUp: true, ACR: acr})
+		if to := w.Header().Get("Location"); !strings.HasPrefix(to, want) {
+			t.Errorf("%v lead to %s, want %s", acr, to, want)
+		}
+	}
+}
+
 // A session is renewed behind its streams: no credential of it ends under them.
 func TestSessionHasNoEndThatStreamsWouldMeet(t *testing.T) {
 	g := newRig(t)

@@ -85,7 +85,8 @@ type Spec struct {
 	// deny. Where empty it follows the sensitivity: high steps up, critical
 	// denies, the others and public routes allow.
 	Posture string `mapstructure:"posture"`
-	// ACR lists the authentication contexts that are good enough; empty for any.
+	// ACR lists the authentication contexts that are good enough, the one that is wanted
+	// most first; empty for any.
 	ACR []string `mapstructure:"acr"`
 	// AMR lists the authentication methods (RFC 8176) that must all have been used, such
 	// as pwd and otp; empty for any.
