@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vigil-gateway/vigil/analyzer/standby"
+	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -95,19 +96,30 @@ func (e *examiner) admin(ctx context.Context, f *Facts) []ClockFact {
 	return clocks
 }
 
-// issuers fetches the keys of each issuer whose tokens gateways take.
+// issuers fetches the keys of each issuer whose tokens gateways take, and of each
+// provider at which they sign people in.
 func (e *examiner) issuers(ctx context.Context, f *Facts) {
 	asked := make(map[string]bool)
+	ask := func(issuer, address string) {
+		if asked[issuer] {
+			return
+		}
+		asked[issuer] = true
+		fact := IssuerFact{Issuer: issuer, URL: address}
+		fact.Keys, fact.Err = e.keysOf(ctx, issuer, &fact.URL)
+		f.Issuers = append(f.Issuers, fact)
+	}
 	for _, g := range e.gateways {
 		for _, i := range g.config.Identity.Issuers {
 			introspected := i.Introspection.URL != "" && !i.Introspection.Signed // It need have no keys.
-			if i.JWKSFile != "" || introspected || asked[i.Issuer] {
-				continue
+			if i.JWKSFile == "" && !introspected {
+				ask(i.Issuer, i.JWKSURL)
 			}
-			asked[i.Issuer] = true
-			fact := IssuerFact{Issuer: i.Issuer, URL: i.JWKSURL}
-			fact.Keys, fact.Err = e.keysOf(ctx, i.Issuer, &fact.URL)
-			f.Issuers = append(f.Issuers, fact)
+		}
+		for _, p := range g.config.Login.Providers {
+			if p.Type != login.TypeOAuth2 { // That signs nothing.
+				ask(p.Issuer, "")
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -209,7 +210,18 @@ func TestGatherSeesWhatIsBroken(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, map[string]string{"config": "keys.key_set_file", "key-set": "not signed by the root"}},
-		"an issuer without keys":       {topic.All(3), func(_ *testing.T, p *place) { p.keySet = `{}` }, map[string]string{"issuers": "no key at"}},
+		"an issuer without keys": {topic.All(3), func(_ *testing.T, p *place) { p.keySet = `{}` }, map[string]string{"issuers": "no key at"}},
+		"a provider that is away": {topic.All(3), func(t *testing.T, p *place) {
+			t.Helper()
+			p.write(t, "ring", base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n")
+			more("gateway.yaml", `login:
+  external_url: https://app.example.com
+  allow_private: true
+  key_ring_file: ring
+  state_file: endings
+  providers: [{id: op, name: Provider, issuer: "http://127.0.0.1:1/op", client_id: vigil}]
+`)(t, p)
+		}, map[string]string{"issuers": "http://127.0.0.1:1/op: "}},
 		"an issuer that is a page":     {topic.All(3), func(_ *testing.T, p *place) { p.keySet = `<html>` }, map[string]string{"issuers": "not with JSON"}},
 		"a gateway that hears nothing": {topic.All(3), func(_ *testing.T, p *place) { p.gateway = strings.Replace(p.gateway, "900", "90000", 1) }, map[string]string{"verdict-feed": "1m30s"}},
 		"an analyzer that catches up":  {topic.All(3), func(_ *testing.T, p *place) { p.analyzer = strings.Replace(p.analyzer, "ready", "catching up", 1) }, map[string]string{"analyzers": "catching up"}},
