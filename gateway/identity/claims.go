@@ -225,7 +225,10 @@ func (is *issuer) read(o object) (claims, error) {
 	grant, _ := text(o.get("gty"))
 	c.clientGrant = grant == "client-credentials" || grant == "client_credentials"
 	asked := is.ask != nil
+	kind, _ := text(o.get("token_type"))
 	switch {
+	case asked && strings.EqualFold(kind, "DPoP") && c.confirm.jkt == "":
+		r.fail("cnf", "names no key for DPoP") // RFC 9449 section 6.2: else it would do as a bearer token.
 	case c.subject == "" && (!asked || c.clientID == ""):
 		r.fail("sub", "is missing")
 	case o.get("exp") == nil && !asked:

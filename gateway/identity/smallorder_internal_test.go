@@ -20,7 +20,7 @@ func TestSmallOrder(t *testing.T) {
 		}
 		return false
 	}
-	for _, y := range small25519 {
+	for _, y := range small25519() {
 		for _, sign := range []byte{0, 0x80} {
 			key, err := hex.DecodeString(y)
 			if err != nil {
