@@ -126,7 +126,7 @@ func (r *reader) list(claim string, split bool) []string {
 	}
 	s, ok := text(v)
 	if ok && split {
-		list := strings.Fields(s)
+		list := words(s)
 		if len(list) > ListMax {
 			r.fail(claim, "has too many entries")
 		}
@@ -140,6 +140,13 @@ func (r *reader) list(claim string, split bool) []string {
 		r.fail(claim, "is neither a text nor a short list of texts")
 	}
 	return list
+}
+
+// words divides a list of scopes at its spaces and at nothing else (RFC 6749
+// section 3.3): at a tab, or at a space of another alphabet, its issuer has not
+// divided it.
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 }
 
 // actor reads who acts in the subject's place (RFC 8693 section 4.1). Of a chain
@@ -218,7 +225,10 @@ func (is *issuer) read(o object) (claims, error) {
 	grant, _ := text(o.get("gty"))
 	c.clientGrant = grant == "client-credentials" || grant == "client_credentials"
 	asked := is.ask != nil
+	kind, _ := text(o.get("token_type"))
 	switch {
+	case asked && strings.EqualFold(kind, "DPoP") && c.confirm.jkt == "":
+		r.fail("cnf", "names no key for DPoP") // RFC 9449 section 6.2: else it would do as a bearer token.
 	case c.subject == "" && (!asked || c.clientID == ""):
 		r.fail("sub", "is missing")
 	case o.get("exp") == nil && !asked:

@@ -1,6 +1,8 @@
 package identity_test
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"maps"
 	"math/big"
 	"slices"
@@ -73,6 +75,9 @@ func hostileSignatures() map[string]recipe {
 		"rs256-plus-modulus": forged(header, func(k keys, g []byte) []byte { return new(big.Int).Add(new(big.Int).SetBytes(g), k.rsa.N).Bytes() }),
 		"rs256-by-ps256":     func(k keys) string { return k.signRaw(b64(header)+"."+b64(claims), `"PS256"`) },
 		"ps256-by-rs256":     func(k keys) string { return k.signRaw(b64(put(header, "alg", `"PS256"`))+"."+b64(claims), `"RS256"`) },
+		"ps256-no-salt":      signPSS(0),
+		"ps256-short-salt":   signPSS(20),
+		"ps256-long-salt":    signPSS(222),
 		"rs256-by-ed":        func(k keys) string { return k.signRaw(b64(header)+"."+b64(claims), `"EdDSA"`) },
 		"es256-r-zero":       forged(es, func(_ keys, g []byte) []byte { clear(g[:32]); return g }),
 		"es256-s-zero":       forged(es, func(_ keys, g []byte) []byte { clear(g[32:]); return g }),
@@ -105,6 +110,30 @@ func hostileSignatures() map[string]recipe {
 		all["forged-"+name] = recipe{expect: identity.CodeSignature, why: why, make: f}
 	}
 	return all
+}
+
+// signPSS signs with a salt that is not as long as the hash (RFC 7518 section 3.5).
+func signPSS(salt int) func(keys) string {
+	return func(k keys) string {
+		signing := b64(put(header, "alg", `"PS256"`)) + "." + b64(claims)
+		h := sha256.Sum256([]byte(signing))
+		// EMSA-PSS-ENCODE (RFC 8017 section 9.1.1) with a salt of zeros: crypto/rsa
+		// does not make signatures without one.
+		m := sha256.Sum256(slices.Concat(make([]byte, 8), h[:], make([]byte, salt)))
+		size := k.rsa.Size()
+		db := slices.Concat(make([]byte, size-len(m)-salt-2), []byte{1}, make([]byte, salt))
+		for i := range db {
+			if i%sha256.Size == 0 {
+				mask := sha256.Sum256(binary.BigEndian.AppendUint32(slices.Clone(m[:]), uint32(i/sha256.Size)))
+				for j := range min(len(mask), len(db)-i) {
+					db[i+j] ^= mask[j]
+				}
+			}
+		}
+		db[0] &= 0x7f
+		em := new(big.Int).SetBytes(slices.Concat(db, m[:], []byte{0xbc}))
+		return signing + "." + b64bytes(em.Exp(em, k.rsa.D, k.rsa.N).FillBytes(make([]byte, size)))
+	}
 }
 
 // plusOrder25519 adds the order of edwards25519 to a scalar, little end first: a

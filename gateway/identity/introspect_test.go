@@ -129,6 +129,7 @@ func TestIntrospectionAnswers(t *testing.T) {
 		"nobody acts":                               {swap(swap(active, `"sub":"alice",`, ""), `"client_id":"web",`, ""), identity.CodeMalformed},
 		"a client acts":                             {swap(active, `"sub":"alice",`, ""), "ok"},
 		"bound to a key":                            {swap(active, `"sub"`, `"cnf":{"jkt":"abc"},"sub"`), identity.CodeBound},
+		"bound to a key that is not named":          {swap(active, `"sub"`, `"token_type":"DPoP","sub"`), identity.CodeMalformed},
 		"scopes that are an object":                 {swap(active, `"read write"`, `{}`), identity.CodeMalformed},
 		"an answer over its limit":                  {swap(active, "alice", strings.Repeat("x", identity.AnswerBytesMax)), "more than 65536 B"},
 		"an answer that nests deep":                 {swap(active, `"sub"`, `"x":`+nested(9)+`,"sub"`), "introspect: answer: too deep or too many members"},

@@ -76,6 +76,27 @@ func TestActor(t *testing.T) {
 	}
 }
 
+// Scopes are divided by spaces and by nothing else (RFC 6749 section 3.3): another
+// parser sees one scope in the others.
+func TestScopesAreDividedAtSpaces(t *testing.T) {
+	k, v := loadKeys(t), verifier(t)
+	for name, tt := range map[string]struct {
+		scope string
+		want  []string
+	}{
+		"spaces":         {`" read  admin "`, []string{"read", "admin"}},
+		"a tab":          {`"read\tadmin"`, []string{"read\tadmin"}},
+		"a line feed":    {`"admin\nread"`, []string{"admin\nread"}},
+		"no-break space": {`"\u00a0admin"`, []string{"\u00a0admin"}},
+		"em space":       {`"read\u2003admin"`, []string{"read\u2003admin"}},
+	} {
+		id := verify(t, v, k.sign(header, put(claims, "scope", tt.scope)))
+		if diff := cmp.Diff(tt.want, id.Scopes); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // Roles are read where the issuer keeps them, and give scopes.
 func TestRoles(t *testing.T) {
 	k := loadKeys(t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -295,7 +296,10 @@ func TestKeySetsThatAreRefused(t *testing.T) {
 			_, _ = z.Write(append(k.jwks(), make([]byte, 64*identity.KeySetBytesMax)...)) // Some 16 KiB on the wire.
 			_ = z.Close()
 		}, "more than"},
-		"no json":       {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "decode key set"},
+		"no json": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "decode key set"},
+		"a key of small order": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"ed","x":"AQ`+strings.Repeat("A", 41)+`"}]}`)
+		}, "no usable key"},
 		"no usable key": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(only(t, k, "rsa-1024", "rsa-enc", "oct")) }, "no usable key"},
 		"one kid twice": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(twice)) }, "two keys with the id"},
 		"too many keys": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(keysOf(identity.KeysMax + 1))) }, "at most"},

@@ -82,7 +82,11 @@ func parseKey(raw json.RawMessage) (kid string, k *key, err error) {
 		if !strongRSA(p) {
 			return kid, nil, fmt.Errorf("is an RSA key of %d bits with exponent %d", p.N.BitLen(), p.E)
 		}
-	case *ecdsa.PublicKey, ed25519.PublicKey:
+	case ed25519.PublicKey:
+		if smallOrder(p) {
+			return kid, nil, errors.New("is a point of small order, for which anybody can sign")
+		}
+	case *ecdsa.PublicKey:
 	default:
 		return kid, nil, fmt.Errorf("is of kind %T, not a public key for signatures", public)
 	}

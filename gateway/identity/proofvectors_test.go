@@ -147,6 +147,7 @@ func hostileProofs() map[string]recipe {
 		"proof-jwk-short":        proven(malformed, "a coordinate that is too short", setHeader("jwk", map[string]any{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"})),
 		"proof-jwk-infinity":     proven(malformed, "a point that is not on the curve", setHeader("jwk", map[string]any{"kty": "EC", "crv": "P-256", "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)})),
 		"proof-jwk-exponent-one": proven(malformed, "an RSA key that signs everything", setHeader("jwk", map[string]any{"kty": "RSA", "n": strings.Repeat("_", 342), "e": "AQ"})),
+		"proof-jwk-small-order":  proven(malformed, "an Ed25519 key for which anybody can sign", setHeader("jwk", map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "AQ" + strings.Repeat("A", 41)})),
 		"proof-jku":              proven(malformed, "an address for keys", setHeader("jku", "https://evil.test")),
 		"proof-x5c":              proven(malformed, "a certificate", setHeader("x5c", []string{"MIIB"})),
 		"proof-crit":             proven(malformed, "an extension", setHeader("crit", []string{"htm"})),

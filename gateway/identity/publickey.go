@@ -7,8 +7,10 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"math/big"
+	"slices"
 )
 
 var errPublicKey = errors.New("not a public key for signatures")
@@ -72,7 +74,7 @@ func parseEC(o object) (*key, string, error) {
 func parseOKP(o object) (*key, string, error) {
 	crv, _ := text(o.get("crv"))
 	x, xs := member64(o, "x")
-	if crv != "Ed25519" || len(x) != ed25519.PublicKeySize {
+	if crv != "Ed25519" || len(x) != ed25519.PublicKeySize || smallOrder(x) {
 		return nil, "", errPublicKey
 	}
 	return &key{public: ed25519.PublicKey(x)}, thumbprint(`{"crv":"Ed25519","kty":"OKP","x":"` + xs + `"}`), nil
@@ -95,6 +97,29 @@ func parseRSA(o object) (*key, string, error) {
 func strongRSA(p *rsa.PublicKey) bool {
 	bits := p.N.BitLen()
 	return bits >= RSABitsMin && bits <= RSABitsMax && p.E >= 3 && p.E%2 == 1
+}
+
+// small25519 lists the points of edwards25519 whose order divides 8, in hex without
+// the sign of x: orders 4, 1 and 2, the two y of order 8, and the second spellings
+// of 0 and 1, which are not reduced.
+func small25519() []string {
+	return []string{
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	}
+}
+
+// smallOrder reports whether an Ed25519 key is a point for which anybody can sign:
+// one signature fits every eighth message, or every one. crypto/ed25519 takes it.
+func smallOrder(key ed25519.PublicKey) bool {
+	y := slices.Clone(key)
+	y[len(y)-1] &= 0x7f
+	return slices.Contains(small25519(), hex.EncodeToString(y))
 }
 
 // member64 returns a member in canonical base64url, decoded and as it stands;

@@ -2,6 +2,10 @@ package identity
 
 import (
 	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -288,14 +292,39 @@ func checkSignature(p parsed, k *key) error { return checkJWS(p.alg, p.signed, k
 // checkJWS has jwx verify the very bytes that our parser has read, with
 // the algorithm that we checked and the key that we chose. jwx does not parse
 // the token a second time: two parsers could differ (jwx, for one, loses the
-// space around a header), one cannot.
+// space around a header), one cannot. RSA-PSS is checked without it: jwx takes a
+// salt of any length, RFC 7518 section 3.5 one as long as the hash.
 func checkJWS(alg string, s signed, k *key) error {
+	if strings.HasPrefix(alg, "PS") {
+		return checkPSS(alg, s, k)
+	}
 	v, err := jws.NewVerifier(jwa.SignatureAlgorithm(signature(alg)))
 	if err != nil {
 		return fmt.Errorf("verifier for %s: %w", alg, err) // Cannot happen: the algorithm is on our list.
 	}
 	err = v.Verify([]byte(s.signing), s.signature, k.public)
 	if err != nil {
+		return fault(CodeSignature, "The token's signature is wrong")
+	}
+	return nil
+}
+
+func checkPSS(alg string, s signed, k *key) error {
+	var digest []byte
+	var hash crypto.Hash
+	switch alg {
+	case "PS256":
+		sum := sha256.Sum256([]byte(s.signing))
+		digest, hash = sum[:], crypto.SHA256
+	case "PS384":
+		sum := sha512.Sum384([]byte(s.signing))
+		digest, hash = sum[:], crypto.SHA384
+	case "PS512":
+		sum := sha512.Sum512([]byte(s.signing))
+		digest, hash = sum[:], crypto.SHA512
+	}
+	public, ok := k.public.(*rsa.PublicKey)
+	if !ok || rsa.VerifyPSS(public, hash, digest, s.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) != nil {
 		return fault(CodeSignature, "The token's signature is wrong")
 	}
 	return nil

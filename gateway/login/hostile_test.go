@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -137,10 +138,9 @@ func TestHostileLogoutTokens(t *testing.T) {
 		},
 		"an ID token in disguise": func(p *fakeOP) string { return p.token(typed, p.claims(nil)) },
 		"with a nonce":            claims(object{"nonce": "n"}),
-		"of another type": func(p *fakeOP) string {
-			return p.token(object{"alg": "EdDSA", "kid": "k1", "typ": "JWT"}, p.logout(nil))
+		"of another type": func(p *fakeOP) string { // One of no type, or JWT, is none (section 4.1).
+			return p.token(object{"alg": "EdDSA", "kid": "k1", "typ": "at+jwt"}, p.logout(nil))
 		},
-		"of no type":                    func(p *fakeOP) string { return p.token(object{"alg": "EdDSA", "kid": "k1"}, p.logout(nil)) },
 		"about nothing":                 claims(object{"events": nil}),
 		"a name in another spelling":    claims(object{"SID": "op-2"}),
 		"about something else":          claims(object{"events": object{"http://schemas.openid.net/event/other": object{}}}),
@@ -192,6 +192,12 @@ func TestHostileLogoutTokens(t *testing.T) {
 		t.Fatalf("after %d hostile logout tokens: %v, %d verdicts", len(tests), err, len(g.verdicts))
 	}
 
+	twice := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/.vigil/backchannel-logout", strings.NewReader(url.Values{"logout_token": {claims(nil)(g.op), "x"}}.Encode()))
+	twice.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if _, a := g.person().visit(twice); a.Status != http.StatusBadRequest {
+		t.Errorf("two logout tokens: %+v, want 400", a)
+	}
+
 	token := claims(nil)(g.op)
 	if a := send(t, http.MethodPost, token); a.Status != http.StatusOK {
 		t.Fatalf("a good logout token: %+v", a)
@@ -204,22 +210,24 @@ func TestHostileLogoutTokens(t *testing.T) {
 	if a := send(t, http.MethodPost, token); a.Status != http.StatusBadRequest {
 		t.Errorf("replayed: %+v, want 400", a)
 	}
-	t.Run("all sessions of a person", func(t *testing.T) {
-		one, two := g.person(), g.person()
-		one.signIn()
-		two.signIn()
-		if a := send(t, http.MethodPost, claims(object{"sid": nil, "sub": "alice"})(g.op)); a.Status != http.StatusOK {
-			t.Fatalf("a logout token with sub: %+v", a)
-		}
-		for _, p := range []*person{one, two} {
-			_, err := p.use()
-			wantFault(t, err, login.CodeEnded)
-		}
-		last := g.verdicts[len(g.verdicts)-1]
-		if last.GetTarget().GetKind() != verdict.TargetSubject || last.GetNotBefore() == nil {
-			t.Errorf("verdict %v, want one on the subject that spares later sign-ins", last)
-		}
-	})
+	for _, typ := range []any{"logout+jwt", "JWT", nil} { // The type is recommended, not required.
+		t.Run(fmt.Sprintf("all sessions of a person, by a token of type %v", typ), func(t *testing.T) {
+			one, two := g.person(), g.person()
+			one.signIn()
+			two.signIn()
+			if a := send(t, http.MethodPost, g.op.token(merge(object{"alg": "EdDSA", "kid": "k1", "typ": typ}, nil), g.op.logout(object{"sid": nil, "sub": "alice"}))); a.Status != http.StatusOK {
+				t.Fatalf("a logout token with sub: %+v", a)
+			}
+			for _, p := range []*person{one, two} {
+				_, err := p.use()
+				wantFault(t, err, login.CodeEnded)
+			}
+			last := g.verdicts[len(g.verdicts)-1]
+			if last.GetTarget().GetKind() != verdict.TargetSubject || last.GetNotBefore() == nil {
+				t.Errorf("verdict %v, want one on the subject that spares later sign-ins", last)
+			}
+		})
+	}
 	if got := g.reasons(); slices.Index(got, event.ReasonLogout) < 0 {
 		t.Errorf("session events %v, want logouts among them", got)
 	}

@@ -57,7 +57,8 @@ func (l *Login) authorOf(token string) (*provider, error) {
 }
 
 // logoutToken checks a logout token (OpenID Connect Back-Channel Logout 1.0,
-// section 2.6). The error is a *fault where the token is at fault; any other means
+// section 2.6). Its typ may be missing or JWT, as many providers have it: the event
+// and the want of a nonce tell it from any other token (section 4.1). The error is a *fault where the token is at fault; any other means
 // that nobody can know.
 func (p *provider) logoutToken(ctx context.Context, token string) (logoutToken, error) {
 	d, err := p.describe(ctx)
@@ -106,7 +107,7 @@ func (p *provider) logoutToken(ctx context.Context, token string) (logoutToken, 
 		good bool
 		why  string
 	}{
-		{strings.EqualFold(strings.TrimPrefix(strings.ToLower(head.Type), "application/"), "logout+jwt"), "typ: is another kind of token"},
+		{slices.Contains([]string{"logout+jwt", "jwt", ""}, strings.TrimPrefix(strings.ToLower(head.Type), "application/")), "typ: is another kind of token"},
 		{c.Issuer == p.spec.Issuer, "iss"},
 		{slices.Contains(c.Audience, p.spec.ClientID), "aud: for somebody else"},
 		{c.ID != "" && len(c.ID) <= claimBytesMax, "jti: missing or too long"},

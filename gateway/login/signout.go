@@ -132,6 +132,9 @@ func (l *Login) serveBackchannel(w http.ResponseWriter, r *http.Request, v Visit
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
 	token := r.PostFormValue("logout_token")
+	if len(r.PostForm["logout_token"]) > 1 { // RFC 6749 section 3.1: no parameter comes twice.
+		return l.plain(w, http.StatusBadRequest, CodeLogoutToken)
+	}
 	err := l.believe(r.Context(), token, v)
 	if err != nil {
 		if _, theirs := errors.AsType[*fault](err); theirs { // Strangers must not fill the log.
