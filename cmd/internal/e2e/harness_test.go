@@ -221,15 +221,24 @@ admin: {address: "127.0.0.1:0", token_file: secrets/admin-token}
 // vigil runs the operator's tool and returns what it prints.
 func (s *site) vigil(t *testing.T, args ...string) string {
 	t.Helper()
+	out, err := s.tryVigil(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (s *site) tryVigil(t *testing.T, args ...string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary(t, "vigil"), args...)
 	cmd.Dir, cmd.Env = s.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("vigil %s: %v\n%s", strings.Join(args, " "), err, out)
+		return "", fmt.Errorf("vigil %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return string(out), nil
 }
 
 // startGateway runs the gateway and waits until it is ready, or degraded.
