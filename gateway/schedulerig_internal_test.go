@@ -28,6 +28,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/memdir"
 	"github.com/vigil-gateway/vigil/gateway/identity"
 	"github.com/vigil-gateway/vigil/gateway/login"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
@@ -121,7 +122,7 @@ func newSchedulesRig(t *testing.T) *schedulesRig {
 			t.Fatal(err)
 		}
 	}
-	dir := memoryDir(t)
+	dir := memdir.New(t) // A verdict is on the disk before the admin port says so, and a hundred thousand of them wait for none here.
 	write := func(name string, b []byte) string {
 		path := filepath.Join(dir, name)
 		check(os.WriteFile(path, b, 0o600))
@@ -239,18 +240,6 @@ func (g *gatewayUnderTest) serve(r *http.Request) error {
 		return fmt.Errorf("%s answers %d %s", r.URL.Path, a.Status, a.Code)
 	}
 	return nil
-}
-
-// memoryDir is a folder in memory where there is one: a verdict is on the disk before
-// the admin port says so, and a hundred thousand of them wait for none here.
-func memoryDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "vigil-schedules-") //nolint:usetesting // That would be on the disk.
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
 
 // enter is the way of a request from its account to where it would be forwarded.

@@ -7,27 +7,15 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/vigil-gateway/vigil/deploy/devstack/logtest"
 	"github.com/vigil-gateway/vigil/schemas/topic"
 )
-
-// pad is a log that goroutines write to.
-type pad struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (p *pad) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(b) //nolint:wrapcheck // Passed through.
-}
 
 // A token in the URL is refused on every route (RFC 6750 section 2.3), reaches no upstream,
 // and neither it nor any other query is in an answer, an event, a log or a trace.
@@ -38,7 +26,7 @@ func TestTokenInTheURL(t *testing.T) {
 		asked.Add(1)
 		_, _ = io.WriteString(w, "hello")
 	})
-	spans, log := tracetest.NewInMemoryExporter(), new(pad)
+	spans, log := tracetest.NewInMemoryExporter(), new(logtest.Buffer)
 	g.tracer = sdk.NewTracerProvider(sdk.WithSyncer(spans)).Tracer("test")
 	g.log = slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	g.start(t, true)
@@ -72,10 +60,10 @@ func TestTokenInTheURL(t *testing.T) {
 			t.Errorf("an event has it: %q", value)
 		}
 	}
-	if strings.Contains(log.text.String(), secret) {
-		t.Errorf("the log has it: %s", log.text.String())
+	if strings.Contains(log.String(), secret) {
+		t.Errorf("the log has it: %s", log.String())
 	}
-	if !strings.Contains(log.text.String(), "upstream fault") {
+	if !strings.Contains(log.String(), "upstream fault") {
 		t.Error("the log has no upstream fault")
 	}
 	if all := fmt.Sprintf("%+v", spans.GetSpans()); len(spans.GetSpans()) == 0 || strings.Contains(all, secret) {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
+	"github.com/vigil-gateway/vigil/deploy/devstack/memdir"
 	"github.com/vigil-gateway/vigil/gateway/emit"
 	"github.com/vigil-gateway/vigil/gateway/emit/spool"
 	"github.com/vigil-gateway/vigil/schemas/event"
@@ -287,11 +288,7 @@ func TestDenialsOutliveReadsWhenTheSpoolIsFull(t *testing.T) {
 	o := spooled(t, addr)
 	o.Config.QueueRecordsMax, o.Config.Tick = 1, time.Minute
 	o.Config.Spool.BytesMax = 8 * o.Config.Spool.SegmentBytes
-	dir, err := os.MkdirTemp("/dev/shm", "vigil-spool-") //nolint:usetesting // A disk that is busy elsewhere would refuse reads as well.
-	if err == nil {
-		t.Cleanup(func() { _ = os.RemoveAll(dir) })
-		o.Config.Spool.Dir = filepath.Join(dir, "spool")
-	}
+	o.Config.Spool.Dir = filepath.Join(memdir.New(t), "spool") // A disk that is busy elsewhere would refuse reads as well.
 	e, stop := run(t, o)
 	reads, denied := 0, 0
 	for i := range 12_000 {

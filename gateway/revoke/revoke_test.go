@@ -23,6 +23,7 @@ import (
 
 	"github.com/vigil-gateway/vigil/deploy/devstack/broker"
 	"github.com/vigil-gateway/vigil/deploy/devstack/freeport"
+	"github.com/vigil-gateway/vigil/deploy/devstack/logtest"
 	"github.com/vigil-gateway/vigil/gateway/revoke"
 	"github.com/vigil-gateway/vigil/schemas/cloudevent"
 	"github.com/vigil-gateway/vigil/schemas/topic"
@@ -135,22 +136,8 @@ type fixture struct {
 	log   *lockedBuffer
 }
 
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
+// lockedBuffer is a log that can be counted in.
+type lockedBuffer struct{ logtest.Buffer }
 
 func (b *lockedBuffer) count(s string) int { return strings.Count(b.String(), s) }
 

@@ -1,14 +1,12 @@
 package config_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/config"
+	"github.com/vigil-gateway/vigil/deploy/devstack/logtest"
 )
 
 // TestMain fails where a goroutine is left behind.
@@ -28,31 +27,14 @@ type reloading struct {
 	signals chan os.Signal
 	applied chan sample
 	reader  *sdkmetric.ManualReader
-	log     *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log     *logtest.Buffer
 }
 
 func startReloading(t *testing.T, interval time.Duration) reloading {
 	t.Helper()
 	r := reloading{
 		file: write(t, "v.yaml", "ratio: 1\n"), signals: make(chan os.Signal), applied: make(chan sample, 10),
-		reader: sdkmetric.NewManualReader(), log: &lockedBuffer{},
+		reader: sdkmetric.NewManualReader(), log: new(logtest.Buffer),
 	}
 	reloader, err := config.NewReloader(config.ReloaderOptions[sample]{
 		Load: func() (config.Loaded[sample], error) { return config.Load(config.Sources{File: r.file}, defaults()) },

@@ -1,7 +1,6 @@
 package devstack_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +23,7 @@ import (
 	"github.com/vigil-gateway/vigil/cmd/internal/devstack/runfile"
 	"github.com/vigil-gateway/vigil/cmd/internal/keys"
 	"github.com/vigil-gateway/vigil/deploy/devstack/idp"
+	"github.com/vigil-gateway/vigil/deploy/devstack/logtest"
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
@@ -272,7 +271,7 @@ func TestRotatedKeysAreReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Configure = devstack.FromFile("up.yaml", nil)
-	var log lockedBuffer
+	var log logtest.Buffer
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	s := start(t, o)
 	defer stop(t, s)
@@ -306,24 +305,6 @@ func TestRotatedKeysAreReadAgain(t *testing.T) {
 			t.Fatalf("the gateway says %s, the log\n%s", body, log.String())
 		}
 	}
-}
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p) //nolint:wrapcheck // Never fails.
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // TestFindLibrary checks that a library that is named is the one that is taken.

@@ -28,6 +28,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/vigil-gateway/vigil/cmd/internal/telemetry"
+	"github.com/vigil-gateway/vigil/deploy/devstack/logtest"
 )
 
 // TestMain fails where a goroutine is left behind.
@@ -190,7 +191,7 @@ func TestOutageIsNotFelt(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	c := telemetry.DefaultConfig()
 	c.OTLP = telemetry.OTLP{Endpoint: l.Addr().String(), Protocol: telemetry.ProtocolHTTP, Insecure: true, Timeout: 50 * time.Millisecond}
-	var log safeBuffer
+	var log logtest.Buffer
 	tel := setup(t, c, &log)
 	for range 20000 { // More than twice the queue: a blocking one would hang here.
 		_, span := tel.Tracer("vigil/test").Start(t.Context(), "request")
@@ -203,23 +204,6 @@ func TestOutageIsNotFelt(t *testing.T) {
 	if strings.Count(log.String(), "telemetry not delivered") > 1 {
 		t.Errorf("log was filled:\n%s", log.String())
 	}
-}
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 func page(t *testing.T, tel *telemetry.Telemetry) string {
@@ -264,7 +248,7 @@ func TestMetricsPage(t *testing.T) {
 
 // TestLogLeadsToItsTrace checks the ids in a line of the log.
 func TestLogLeadsToItsTrace(t *testing.T) {
-	var log safeBuffer
+	var log logtest.Buffer
 	tel := setup(t, telemetry.DefaultConfig(), &log)
 	defer func() { _ = tel.Shutdown(t.Context()) }()
 	ctx, span := tel.Tracer("vigil/test").Start(t.Context(), "request")
