@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 var homes = map[string][]string{
 	"github.com/ClickHouse/clickhouse-go/v2": {"analyzer/store", "analyzer/query", "deploy/devstack/olap"},
 	"github.com/lestrrat-go/jwx/v2":          {"gateway/identity", "gateway/login", "gateway/assertion", "schemas/verdict", "deploy/devstack/idp"},
-	"github.com/segmentio/kafka-go":          {"schemas/access", "schemas/fetch", "gateway/bus", "gateway/emit", "gateway/revoke", "analyzer/ingest", "analyzer/announce", "analyzer/epochs", "analyzer/store", "analyzer/verify", "cmd/internal/topics", "cmd/internal/doctor", "cmd/internal/benchgateway", "cmd/internal/benchpipeline"},
+	"github.com/segmentio/kafka-go":          {"schemas/access", "schemas/fetch", "gateway/bus", "gateway/emit", "gateway/revoke", "analyzer/ingest", "analyzer/announce", "analyzer/epochs", "analyzer/store", "analyzer/verify", "cmd/internal/topics", "cmd/internal/doctor", "cmd/internal/benchpipeline"},
 	"github.com/spf13/viper":                 {"cmd/internal/config"},
 	"go.opentelemetry.io/otel/sdk":           {"cmd/internal/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"cmd/internal/telemetry"},

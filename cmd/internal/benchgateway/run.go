@@ -155,7 +155,7 @@ func (b *bench) startGateways(ctx context.Context) error {
 		}
 		return err
 	}
-	err := add(vigilWarm, b.o.Gateway, vigil{id: warmID, emits: true})
+	err := add(vigilWarm, b.o.Gateway, vigil{id: warmID, kept: rowsKept})
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (b *bench) startGateways(ctx context.Context) error {
 		err = add(vigilSilent, b.o.Silent, vigil{id: silentID})
 	}
 	for i, program := range b.o.Beside {
-		err = errors.Join(err, add(besideName(program), program, vigil{id: besideID(i), emits: true}))
+		err = errors.Join(err, add(besideName(program), program, vigil{id: besideID(i), kept: rowsKept}))
 	}
 	if err != nil || !b.o.wants(partLatency) {
 		return err
@@ -172,7 +172,7 @@ func (b *bench) startGateways(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.apart, err = b.startVigil(ctx, vigilApart, b.o.Gateway, vigil{id: apartID, kafka: []string{b.broker.Addr()}})
+	b.apart, err = b.startVigil(ctx, vigilApart, b.o.Gateway, vigil{id: apartID, kept: eventsKept, kafka: []string{b.broker.Addr()}})
 	return err
 }
 
@@ -341,7 +341,7 @@ func (b *bench) cost(ctx context.Context, t *target, l load) (cost, rate float64
 // settle waits until the engines are done with a gateway's events, so that the
 // next measurement does not have them beside it.
 func (b *bench) settle(ctx context.Context, t *target) error {
-	if t.vigil == nil || !t.vigil.emits {
+	if t.vigil == nil || t.vigil.kept != rowsKept {
 		return nil
 	}
 	n, err := b.rows(ctx, t.vigil)
@@ -356,7 +356,7 @@ func (b *bench) settle(ctx context.Context, t *target) error {
 func (b *bench) measureCold(ctx context.Context, t *target, repetition int) error {
 	algorithms := []string{t.algorithm}
 	switch {
-	case t.vigil != nil && t.vigil.emits:
+	case t.vigil != nil && t.vigil.kept == rowsKept:
 		algorithms = []string{rs256, es256}
 	case t.name != haproxyRS256 && t.name != haproxyES256:
 		return nil
@@ -423,16 +423,16 @@ func (b *bench) measureLatency(ctx context.Context, t *target, repetition int) e
 // are in ClickHouse, or with the events in the broker of the one that has its own.
 func (b *bench) account(ctx context.Context) error {
 	for _, t := range b.proxies() {
-		if t.vigil == nil || !t.vigil.emits && t != b.apart {
+		if t.vigil == nil || t.vigil.kept == "" {
 			continue
 		}
 		k, err := b.sent(ctx, t.vigil)
 		if err != nil {
 			return err
 		}
-		where, count := "rows in ClickHouse", b.rows
-		if t == b.apart {
-			where, count = "events in Kafka", recorded
+		count := b.rows
+		if t.vigil.kept == eventsKept {
+			count = recorded
 		}
 		rows, err := count(ctx, t.vigil)
 		if err != nil {
@@ -442,7 +442,7 @@ func (b *bench) account(ctx context.Context) error {
 		for _, n := range k.Emit.Requests.Dropped {
 			dropped += n
 		}
-		b.report.Accounts = append(b.report.Accounts, Account{Target: t.name, Where: where, Requests: t.vigil.asked, Rows: rows, Dropped: int(dropped)})
+		b.report.Accounts = append(b.report.Accounts, Account{Target: t.name, Where: t.vigil.kept, Requests: t.vigil.asked, Rows: rows, Dropped: int(dropped)})
 	}
 	return nil
 }

@@ -28,11 +28,17 @@ import (
 	"github.com/vigil-gateway/vigil/schemas/verdict"
 )
 
+// Where a gateway's events end.
+const (
+	rowsKept   = "rows in ClickHouse"
+	eventsKept = "events in Kafka"
+)
+
 // vigil is one gateway.
 type vigil struct {
 	id    string
 	admin string
-	emits bool     // Its events become rows.
+	kept  string   // Where its events end, rowsKept or eventsKept; empty for one without.
 	kafka []string // Where its events go.
 	asked int      // Requests that it was sent.
 }
