@@ -168,7 +168,7 @@ func (c Config) assurance() error {
 	if !c.Login.Enabled() || len(c.Identity.Issuers) > 0 {
 		return nil
 	}
-	can := []string{c.Login.SecondFactor.ACR, c.Login.SecondFactor.CodeACR}
+	can := c.Login.SecondFactor.ACRValues()
 	for _, p := range c.Login.Providers {
 		if len(p.ACRValues) == 0 && p.Type != login.TypeOAuth2 {
 			return nil

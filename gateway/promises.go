@@ -17,7 +17,8 @@ import (
 // promises reports what routes ask for and nobody who is configured can give.
 func (c Config) promises() error {
 	var errs []error
-	given, known := c.acrGiven()
+	given, silent := c.acrSaid()
+	known := len(silent) == 0 && len(c.Identity.Issuers) > 0 // Where there is no issuer, assurance speaks for the providers.
 	certificates := c.Listen.TLS.ClientAuth != ""
 	for i, r := range c.Routes {
 		if known && len(r.ACR) > 0 && !slices.ContainsFunc(r.ACR, func(acr string) bool { return slices.Contains(given, acr) }) {
@@ -81,33 +82,6 @@ func (c Config) pins() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// acrGiven lists the authentication contexts that the issuers of tokens and the
-// providers of sign-ins can give; known is false where one of them does not say, or
-// where there is no issuer, so that assurance speaks for the providers.
-func (c Config) acrGiven() (given []string, known bool) {
-	for _, is := range c.Identity.Issuers {
-		if len(is.ACRValues) == 0 {
-			return nil, false
-		}
-		given = append(given, is.ACRValues...)
-	}
-	if c.Login.Enabled() {
-		for _, own := range []string{c.Login.SecondFactor.ACR, c.Login.SecondFactor.CodeACR} {
-			if own != "" {
-				given = append(given, own)
-			}
-		}
-		for _, p := range c.Login.Providers {
-			if len(p.ACRValues) == 0 && p.Type != login.TypeOAuth2 {
-				return nil, false
-			}
-			given = append(given, p.ACRValues...)
-		}
-	}
-	slices.Sort(given)
-	return slices.Compact(given), len(c.Identity.Issuers) > 0
 }
 
 // upstreamSide is the proxy's configuration. An API key is for the gateway alone:
@@ -192,10 +166,8 @@ func (c Config) acrSaid() (given, silent []string) {
 			silent = append(silent, p.Issuer)
 		}
 	}
-	for _, acr := range []string{c.Login.SecondFactor.ACR, c.Login.SecondFactor.CodeACR} {
-		if acr != "" && c.Login.Enabled() {
-			given = append(given, acr)
-		}
+	if c.Login.Enabled() {
+		given = append(given, c.Login.SecondFactor.ACRValues()...)
 	}
 	slices.Sort(given)
 	return slices.Compact(given), silent

@@ -126,7 +126,7 @@ func (r *reader) list(claim string, split bool) []string {
 	}
 	s, ok := text(v)
 	if ok && split {
-		list := words(s)
+		list := SplitScopes(s)
 		if len(list) > ListMax {
 			r.fail(claim, "has too many entries")
 		}
@@ -142,10 +142,10 @@ func (r *reader) list(claim string, split bool) []string {
 	return list
 }
 
-// words divides a list of scopes at its spaces and at nothing else (RFC 6749
+// SplitScopes divides a list of scopes at its spaces and at nothing else (RFC 6749
 // section 3.3): at a tab, or at a space of another alphabet, its issuer has not
 // divided it.
-func words(s string) []string {
+func SplitScopes(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 }
 

@@ -36,7 +36,7 @@ func (l *Login) Challenge(w http.ResponseWriter, r *http.Request, p *Presence, d
 		pr := l.byID[p.now.Provider]
 		by := l.confirms(pr, d, p.now.AMR)
 		if by != "" {
-			return l.redirect(w, l.config.Prefix+pageConfirm+"?"+url.Values{"by": {by}, "return_to": {back}}.Encode()), true
+			return l.redirect(w, l.confirmPath(by, back)), true
 		}
 		if len(d.ACR) > 0 && !pr.gives(d.ACR) {
 			return Answer{}, false

@@ -207,8 +207,8 @@ func (c Config) providerFaults() []error {
 		for _, err := range p.faults(c.AllowPrivate) {
 			errs = append(errs, fmt.Errorf("providers[%d].%w", i, err))
 		}
-		for _, own := range []string{c.SecondFactor.ACR, c.SecondFactor.CodeACR} {
-			if own != "" && slices.Contains(p.ACRValues, own) {
+		for _, own := range c.SecondFactor.ACRValues() {
+			if slices.Contains(p.ACRValues, own) {
 				errs = append(errs, fmt.Errorf("providers[%d].acr_values: %q is that of login.second_factor, and no provider is believed that it has given it: give ours another name", i, own))
 			}
 		}

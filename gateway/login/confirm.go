@@ -53,6 +53,11 @@ func (l *Login) serveConfirm(w http.ResponseWriter, r *http.Request, v Visitor, 
 
 func (l *Login) canConfirm() bool { return l.authority != nil || l.config.SecondFactor.CodeACR != "" }
 
+// confirmPath is where a person confirms by a key or a code, and from where he goes on to back.
+func (l *Login) confirmPath(by, back string) string {
+	return l.config.Prefix + pageConfirm + "?" + url.Values{"by": {by}, "return_to": {back}}.Encode()
+}
+
 // askConfirm shows the page that asks for a key or a code. A browser that has none is
 // given one only where its person has just signed in at his provider: else whoever
 // has stolen a session would bring one of his own, or with a code that he has coaxed
@@ -132,11 +137,11 @@ func (l *Login) confirm(w http.ResponseWriter, r *http.Request, p *Presence, v V
 	case c.New && p.doubt:
 		return Answer{}, "/", faultOf(CodeConfirm, "set up after a verdict")
 	}
-	q := url.Values{"return_to": {c.Return}}
+	by := byKey
 	if c.Code != nil {
-		q.Set("by", byCode)
+		by = byCode
 	}
-	again = l.config.Prefix + pageConfirm + "?" + q.Encode()
+	again = l.confirmPath(by, c.Return)
 	answer := r.PostFormValue("answer")
 	next := p.now
 	var kept *http.Cookie

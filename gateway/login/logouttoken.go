@@ -58,8 +58,8 @@ func (l *Login) authorOf(token string) (*provider, error) {
 
 // logoutToken checks a logout token (OpenID Connect Back-Channel Logout 1.0,
 // section 2.6). Its typ may be missing or JWT, as many providers have it: the event
-// and the want of a nonce tell it from any other token (section 4.1). The error is a *fault where the token is at fault; any other means
-// that nobody can know.
+// and the want of a nonce tell it from any other token (section 4.1). The error is a
+// *fault where the token is at fault; any other means that nobody can know.
 func (p *provider) logoutToken(ctx context.Context, token string) (logoutToken, error) {
 	d, err := p.describe(ctx)
 	if err != nil {

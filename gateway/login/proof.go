@@ -223,7 +223,7 @@ func (p *provider) scopes(claims []byte) []string {
 	var list []string
 	var words string
 	if json.Unmarshal(all[p.spec.ScopeClaim], &list) != nil && json.Unmarshal(all[p.spec.ScopeClaim], &words) == nil {
-		list = strings.FieldsFunc(words, func(r rune) bool { return r == ' ' }) // RFC 6749 section 3.3.
+		list = identity.SplitScopes(words)
 	}
 	for _, s := range list[:min(len(list), listMax)] {
 		if s != "" && len(s) <= claimBytesMax && !slices.Contains(out, s) {

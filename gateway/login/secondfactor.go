@@ -33,6 +33,11 @@ type SecondFactor struct {
 	EnrolWithin time.Duration `mapstructure:"enrol_within"`
 }
 
+// ACRValues lists the contexts that it gives.
+func (c SecondFactor) ACRValues() []string {
+	return slices.DeleteFunc([]string{c.ACR, c.CodeACR}, func(acr string) bool { return acr == "" })
+}
+
 func (c SecondFactor) validate() error {
 	if c.ACR != "" && c.ACR == c.CodeACR {
 		return fmt.Errorf("second_factor.code_acr: must not be that of a key, is %q", c.CodeACR)
@@ -107,7 +112,7 @@ const (
 func (l *Login) confirms(p *provider, d Demand, has []string) string {
 	c := l.config.SecondFactor
 	for _, acr := range d.ACR { // In the order of preference (OpenID Connect Core section 3.1.2.1).
-		if acr == c.ACR || acr == c.CodeACR {
+		if slices.Contains(c.ACRValues(), acr) {
 			break
 		}
 		if slices.Contains(p.spec.ACRValues, acr) {

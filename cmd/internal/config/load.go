@@ -15,6 +15,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vigil-gateway/vigil/schemas/keyfile"
 )
 
 // EnvPrefix stands before every environment variable: listen.address is
@@ -400,7 +402,7 @@ func (r *reader) expired(config reflect.Value, now time.Time) []string {
 		if !bundle && !strings.HasSuffix(f.name, "cert_file") || f.typ.Kind() != reflect.String || v.String() == "" {
 			return
 		}
-		rest, err := os.ReadFile(v.String())
+		rest, err := keyfile.Read(path, v.String())
 		if err != nil {
 			return
 		}
